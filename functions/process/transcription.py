@@ -66,10 +66,11 @@ class Worker:
         """Puts back what dead workers left in processing."""
         for place in recordings.lost(self.clock(), CANDIDATES):
             lost = recordings.get(place.id)
-            if lost and lost.status is Status.PROCESSING and lost.position == place.position:
-                if recordings.apply(lost.id, recording.recover(lost, self.policy, self.clock())):
-                    self.run.count("recovered")
-                    logger.warning("lost claim recovered", recording_id=lost.id, attempts=lost.attempts)
+            if lost is None or lost.position != place.position:
+                continue  # its worker, or another run, was faster
+            if recordings.apply(lost.id, recording.recover(lost, self.policy, self.clock())):
+                self.run.count("recovered")
+                logger.warning("lost claim recovered", recording_id=lost.id, attempts=lost.attempts)
 
     def _transcribe_next(self) -> bool:
         """Whether there was one, and it is worth while to go on."""

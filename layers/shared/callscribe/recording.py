@@ -109,6 +109,11 @@ class Recording:
     lease_expires_at: datetime | None = None
     transcript: TranscriptRef | None = None
 
+    @property
+    def path(self) -> str:
+        """The file's address as a person writes it: `s3://bucket/a.wav`, `/mnt/recordings/a.wav`."""
+        return f"{self.location}/{self.key}".removeprefix("file://")
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

@@ -1,7 +1,7 @@
 """The tables as PynamoDB sees them; template.yaml declares them.
 
 PynamoDB keeps a connection in each model's class, so `bind` gives the classes their table names once, at start.
-The names `src`, `key` and `id` are short because the sweep of sync reads them by the million (section 12 of the design).
+The names `src`, `key` and `id` are short because the sweep of sync reads them by the million.
 """
 
 from pynamodb.attributes import (

@@ -20,7 +20,7 @@ def recorded(task: Task, trigger: str, clock: Clock) -> Iterator[Run]:
     """Records the work done inside as a run.
 
     A CallscribeError ends the run in order: it is recorded and logged, and the function answers with it; there is
-    nothing for Lambda to repeat at once, the next run is soon. Anything else is a fault of ours: recorded, and raised on.
+    nothing for Lambda to repeat at once, the next run is soon. Anything else is a fault of ours: recorded, raised on.
     """
     now = clock()
     run = Run(task=task, id=f"{iso(now)}-{uuid.uuid4().hex[:8]}", trigger=trigger, started_at=now)
