@@ -10,7 +10,7 @@ from callscribe.settings import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcript import Transcript, parse_answer
 from callscribe.whisperx import Timeouts
-from callscribe.whisperx.http import post
+from callscribe.whisperx.http import BearerKey, post
 from callscribe.whisperx.multipart import MultipartFile
 
 
@@ -25,7 +25,7 @@ class AsrService:
             self._query["diarize"] = "true"
         self._session = requests.Session()
         if api_key:
-            self._session.headers["Authorization"] = f"Bearer {api_key}"
+            self._session.auth = BearerKey(api_key)
 
     def transcribe(self, audio: Audio, name: str, timeouts: Timeouts) -> Transcript:
         body = MultipartFile(audio, field="audio_file", name=name)

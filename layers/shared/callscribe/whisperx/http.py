@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 import requests
+from requests.auth import AuthBase
 from requests.exceptions import ConnectTimeout, InvalidURL, ReadTimeout, SSLError
 from urllib3.exceptions import NewConnectionError
 
@@ -37,6 +38,17 @@ BLAMED = {
     415: ("not_audio", "The service does not take this kind of audio ({})."),
 }
 """HTTP statuses that blame the request, with more to say than the others of 4xx."""
+
+
+class BearerKey(AuthBase):
+    """Puts the API key into each request; as `auth`, for a mere header gives way to a .netrc of the machine."""
+
+    def __init__(self, key: str) -> None:
+        self._value = f"Bearer {key}"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._value
+        return request
 
 
 def post(
