@@ -13,6 +13,7 @@ class ApiClient:
     """Raises `requests.RequestException` for what the API refuses."""
 
     def __init__(self, url: str, key: str) -> None:
+        self.key = key
         self._url = url
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy has no business on loopback
