@@ -52,9 +52,7 @@ def recogniser() -> Iterator[str]:
 def post(url: str, name: str, audio: bytes | None = None, **options: str) -> requests.Response:
     body = (SAMPLES / name).read_bytes() if audio is None else audio
     query = {"output": "json", "language": "en"} | options
-    return requests.post(
-        f"{url}/asr", params=query, files={"audio_file": (Path(name).name, body)}, timeout=120
-    )
+    return requests.post(f"{url}/asr", params=query, files={"audio_file": (Path(name).name, body)}, timeout=120)
 
 
 def transcript(response: requests.Response) -> dict[str, Any]:
