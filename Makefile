@@ -1,0 +1,69 @@
+# Callscribe: every verb of development. `make` alone lists them.
+#
+#   ARGS          passed on: make test ARGS="-k retry", make demo ARGS=--once
+#   ARCHITECTURE  what is built for: arm64 (default) or x86_64, the same as the template's parameter of that name
+#   BUILD_DIR     where the built functions go
+
+ARGS         ?=
+ARCHITECTURE ?= arm64
+BUILD_DIR    ?= .aws-sam/build
+
+export SAM_CLI_TELEMETRY := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# The first of these that is a Python 3.13, as its own executable: `python3` may be another one, or a shim.
+IS_3_13 := import sys; sys.exit(sys.version_info[:2] != (3, 13) or print(sys.executable))
+PYTHON   = $(shell for each in python3.13 python3 python; do $$each -c '$(IS_3_13)' 2>/dev/null && break; done)
+VENV    := .venv/bin
+# SAM CLI builds with the first `python` on the PATH, so that must be this one.
+SAM     := PATH="$(CURDIR)/.venv-sam/bin:$$PATH" .venv-sam/bin/sam
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup build lint test demo clean
+
+help: ## list these verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: .venv/.installed ## make .venv with everything that the local stack and the tests need
+
+build: .venv-sam/.installed ## check the template and build the functions and their layer for Lambda
+	$(SAM) validate --lint
+	$(SAM) build --build-dir $(BUILD_DIR) --parameter-overrides Architecture=$(ARCHITECTURE)
+# Lambda's code folder is read-only, so byte code must be there; and zipping changes the times that it is checked by.
+	.venv-sam/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash $(BUILD_DIR)
+
+lint: .venv/.installed ## check style, formatting and types
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy --strict functions layers/shared/callscribe local
+
+test: .venv/.installed .venv-sam/.installed ## run every test that this machine can run, naming those it cannot
+	$(VENV)/python -m pytest -rs tests $(ARGS)
+
+demo: .venv/.installed ## run Callscribe here, on sample recordings, without an AWS account
+	$(VENV)/python -m local up --samples $(ARGS)
+
+clean: ## remove what was built and cached; the environments stay
+	rm -rf .aws-sam .build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find functions layers local tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+# The environments are made anew when their lock changes, so that they hold nothing but what it names.
+# $(call environment,FOLDER,LOCK)
+define environment
+	@test -n "$(PYTHON)" || { echo "Callscribe needs Python 3.13, as python3.13 or python3 on the PATH. Install it with \
+	your system's packages, 'uv python install 3.13' or 'pyenv install 3.13', then run make again." >&2; exit 1; }
+	@echo "Setting up $(1) from $(2) …"
+	@$(PYTHON) -m venv --clear $(1)
+	@$(1)/bin/python -m pip install --quiet --require-hashes -r $(2)
+endef
+
+.venv/.installed: requirements/dev.txt
+	$(call environment,.venv,$<)
+	@$(VENV)/python -c 'import pathlib, sysconfig; \
+	  pathlib.Path(sysconfig.get_path("purelib"), "callscribe.pth").write_text("$(CURDIR)\n$(CURDIR)/layers/shared\n")'
+	@touch $@
+
+.venv-sam/.installed: requirements/sam.txt
+	$(call environment,.venv-sam,$<)
+	@touch $@

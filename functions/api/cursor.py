@@ -1,0 +1,48 @@
+"""Cursors of lists: where the next page begins, sealed so that nothing but what was given out comes back.
+
+The seal is a digest over the position and the list it belongs to: it catches a cut, changed or mixed-up cursor. It is
+no secret, for a cursor opens nothing that the key does not open.
+"""
+
+import binascii
+import hashlib
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from http import HTTPStatus
+
+from callscribe.store.recordings import Cursor
+from functions.api.errors import ApiError
+
+SEAL_LENGTH = 12
+
+
+def encode(position: Cursor | None, of: str) -> str | None:
+    """The cursor for a list that is described by `of`; None on its last page."""
+    if position is None:
+        return None
+    text = json.dumps(position, separators=(",", ":")).encode()
+    return urlsafe_b64encode(_seal(text, of) + text).decode().rstrip("=")
+
+
+def decode(cursor: str | None, of: str) -> Cursor | None:
+    """The position in a cursor. Raises ApiError 400 for one that was not given out for this list."""
+    if cursor is None:
+        return None
+    try:
+        data = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    except (binascii.Error, ValueError):
+        data = b""
+    seal, text = data[:SEAL_LENGTH], data[SEAL_LENGTH:]
+    if not text or seal != _seal(text, of) or urlsafe_b64encode(data).decode().rstrip("=") != cursor:
+        raise ApiError(
+            HTTPStatus.BAD_REQUEST,
+            "invalid_cursor",
+            "This cursor does not belong to this list. Send `nextCursor` as it was given, with the same filters, "
+            "or begin again without a cursor.",
+        )
+    position: Cursor = json.loads(text)
+    return position
+
+
+def _seal(text: bytes, of: str) -> bytes:
+    return hashlib.sha256(of.encode() + b"\0" + text).digest()[:SEAL_LENGTH]

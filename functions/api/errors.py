@@ -1,0 +1,99 @@
+"""Errors over HTTP: every one in the one shape `{"error": {"code", "message", "details"}}`, made here only."""
+
+import json
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response, content_types
+from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import (
+    RequestUnsupportedContentType,
+    RequestValidationError,
+)
+
+from callscribe.errors import CallscribeError, ConfigurationError, InvalidTransition, StoreError
+from callscribe.telemetry import logger
+
+
+class ApiError(Exception):
+    """Ends a request with this status; `message` tells the caller what to do."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        code: str,
+        message: str,
+        *,
+        details: Sequence[Any] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.details = status, code, message, list(details)
+        self.headers = headers or {}
+
+
+STATUSES: dict[type[CallscribeError], HTTPStatus] = {
+    InvalidTransition: HTTPStatus.CONFLICT,
+    StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
+    ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+def response(error: ApiError) -> Response[str]:
+    """The error as the client sees it."""
+    body = {"error": {"code": error.code, "message": error.message, "details": error.details}}
+    return Response(error.status, content_types.APPLICATION_JSON, json.dumps(body), headers=dict(error.headers))
+
+
+def _callscribe_error(error: CallscribeError) -> Response[str]:
+    status = STATUSES.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("request failed", code=error.code, reason=error.message)
+    return response(ApiError(status, error.code, error.message))
+
+
+def _invalid_request(error: RequestValidationError) -> Response[str]:
+    faults = [
+        {"field": ".".join(str(part) for part in fault["loc"]), "message": fault["msg"]} for fault in error.errors()
+    ]
+    malformed = any(fault["type"] == "json_invalid" for fault in error.errors())
+    message = (
+        "The body is not JSON." if malformed else "The request is not valid: `details` names each field and fault."
+    )
+    return response(ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", message, details=faults))
+
+
+def _unsupported(_error: RequestUnsupportedContentType) -> Response[str]:
+    return response(
+        ApiError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "Send the body as JSON, with the header Content-Type: application/json.",
+        )
+    )
+
+
+def _no_route(_error: NotFoundError) -> Response[str]:
+    return response(
+        ApiError(HTTPStatus.NOT_FOUND, "no_such_route", "There is no such route, or not with this method. See README.")
+    )
+
+
+def _fault(error: Exception) -> Response[str]:
+    logger.exception("request failed on a fault of ours", fault=type(error).__name__)
+    return response(
+        ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "A fault in Callscribe. The log says more.")
+    )
+
+
+def install(app: BaseRouter) -> None:
+    """Makes `app` answer every error in the one shape."""
+    handle: Any = app.exception_handler  # type: ignore[attr-defined]  # every resolver has it
+    handle(ApiError)(response)
+    handle([CallscribeError, *STATUSES])(_callscribe_error)
+    handle(RequestValidationError)(_invalid_request)
+    handle(RequestUnsupportedContentType)(_unsupported)
+    handle(NotFoundError)(_no_route)
+    handle(Exception)(_fault)

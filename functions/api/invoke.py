@@ -1,0 +1,51 @@
+"""The other functions, as the API starts them."""
+
+import json
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+
+from callscribe.telemetry import logger
+from functions.api.errors import ApiError
+
+PATIENCE_SECONDS = 22
+"""API Gateway gives up after 30 s, this function after 29: so long a request waits for another function."""
+
+
+@cache
+def _client() -> Any:
+    # one attempt: a repeated invocation would run the task twice
+    config = Config(connect_timeout=3, read_timeout=PATIENCE_SECONDS, retries={"total_max_attempts": 1})
+    return boto3.client("lambda", config=config)
+
+
+def start(function: str, payload: dict[str, Any]) -> bool:
+    """Starts a function and does not wait; False when that failed: its next scheduled run does the work then."""
+    try:
+        _client().invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(payload))
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("a function could not be started at once", function=function, reason=type(error).__name__)
+        return False
+    return True
+
+
+def call(function: str, payload: dict[str, Any]) -> dict[str, Any] | None:
+    """Starts a function and waits for its answer; None when it takes longer than a request may. Raises ApiError."""
+    try:
+        answer = _client().invoke(FunctionName=function, InvocationType="RequestResponse", Payload=json.dumps(payload))
+        content: dict[str, Any] = json.loads(answer["Payload"].read())
+    except ReadTimeoutError:
+        return None
+    except (ClientError, BotoCoreError) as error:
+        raise _failed(type(error).__name__) from error
+    if "FunctionError" in answer:
+        raise _failed(content.get("errorType", "unknown"))
+    return content
+
+
+def _failed(why: str) -> ApiError:
+    return ApiError(HTTPStatus.BAD_GATEWAY, "function_failed", f"The function ended in an error ({why}). See its log.")

@@ -1,0 +1,152 @@
+"""/api/call-recordings: list, look at, and put right."""
+
+import json
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response, content_types
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import AwareDatetime
+
+from callscribe import recording
+from callscribe.clock import utc_now
+from callscribe.errors import ConfigurationError
+from callscribe.recording import Recording, Status
+from callscribe.run import Outcome, Task
+from callscribe.sources import open_within
+from callscribe.sources.s3 import GONE, s3_client
+from callscribe.store import recordings
+from functions.api import cursor as cursors
+from functions.api import invoke
+from functions.api.errors import ApiError
+from functions.api.settings import settings
+from functions.api.views import (
+    RecordingList,
+    RecordingView,
+    RunView,
+    StatusChange,
+    StatusSummary,
+    TranscribeRequest,
+    view,
+)
+
+router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
+
+type Id = Annotated[str, Path(description="The recording's id.")]
+
+
+@router.get("/api/call-recordings")
+def list_recordings(
+    status: Annotated[Status | None, Query(alias="transcriptionStatus")] = None,
+    since: Annotated[AwareDatetime | None, Query(alias="from", description="Calls at or after this time.")] = None,
+    until: Annotated[AwareDatetime | None, Query(alias="to", description="Calls at or before this time.")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[str | None, Query(description="`nextCursor` of the page before.")] = None,
+) -> RecordingList:
+    """Newest call first; `queued` oldest first."""
+    of = f"{status}|{since}|{until}"
+    page = recordings.page(status, since=since, until=until, limit=limit, cursor=cursors.decode(cursor, of))
+    return RecordingList(items=[view(each) for each in page.recordings], next_cursor=cursors.encode(page.next, of))
+
+
+@router.get("/api/call-recordings/status-summary")
+def status_summary() -> StatusSummary:
+    """How many recordings have each status."""
+    counts = {status.value: recordings.count(status) for status in Status}
+    return StatusSummary(**counts, total=sum(counts.values()))
+
+
+@router.get("/api/call-recordings/<recording_id>")
+def get_recording(recording_id: Id) -> RecordingView:
+    return view(_existing(recording_id))
+
+
+@router.put("/api/call-recordings/<recording_id>")
+def put_recording(recording_id: Id, change: Annotated[StatusChange, Body()]) -> RecordingView:
+    """Gives a recording another status, as a person may: 409 says which statuses those are."""
+    return view(_request(recording_id, change.transcription_status))
+
+
+@router.post("/api/call-recordings/<recording_id>/transcribe")
+def transcribe(recording_id: Id, wish: Annotated[TranscribeRequest | None, Body()] = None) -> Response[RecordingView]:
+    """Puts a recording at the head of the queue, and starts at once."""
+    force = wish is not None and wish.force
+    queued = _request(recording_id, Status.QUEUED, head=True, force=force)
+    invoke.start(settings().process_function, {"trigger": "api"})
+    return Response(HTTPStatus.ACCEPTED, content_types.APPLICATION_JSON, view(queued))
+
+
+@router.post("/api/call-recordings/sync")
+def sync(recordings_path: Annotated[str | None, Query(alias="recordingsPath")] = None) -> Response[RunView]:
+    """Looks for new recordings now: 200 with the run's counts, or 202 when it takes longer than a request may."""
+    own = settings()
+    payload = {"trigger": "api"}
+    if recordings_path is not None:
+        try:
+            open_within(own.recordings_path, recordings_path)
+        except ConfigurationError as error:
+            raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_path", error.message) from error
+        payload["recordingsPath"] = recordings_path
+    run = invoke.call(own.sync_function, payload)
+    if run is None:
+        going_on = RunView(task=Task.SYNC, trigger="api", status=Outcome.RUNNING)
+        return Response(HTTPStatus.ACCEPTED, content_types.APPLICATION_JSON, going_on)
+    if run["status"] == Outcome.FAILED:
+        asked_for = HTTPStatus.BAD_REQUEST if recordings_path is not None else HTTPStatus.BAD_GATEWAY
+        raise ApiError(asked_for, "sync_failed", run["error"], details=[run])
+    return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, RunView(**run))
+
+
+@router.get("/api/call-recordings/<recording_id>/transcript")
+def get_transcript(
+    recording_id: Id, form: Annotated[str | None, Query(alias="format", pattern="^(json|txt)$")] = None
+) -> Response[str]:
+    """The current transcript: `format=json` or `txt`, or what the Accept header asks for; JSON when nothing does."""
+    document = _transcript(_existing(recording_id))
+    accept = router.current_event.headers.get("accept", "")
+    if form == "txt" or (form is None and accept.startswith("text/plain")):
+        return Response(HTTPStatus.OK, "text/plain; charset=utf-8", json.loads(document)["text"])
+    return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, document)
+
+
+def _existing(recording_id: str) -> Recording:
+    found = recordings.get(recording_id)
+    if found is None:
+        raise ApiError(HTTPStatus.NOT_FOUND, "no_such_recording", "There is no recording of this id. List them first.")
+    return found
+
+
+def _request(recording_id: str, status: Status, *, head: bool = False, force: bool = False) -> Recording:
+    """Makes the transition that a person asks for. Raises InvalidTransition, ApiError."""
+    seen = _existing(recording_id)
+    changed = recordings.apply(seen.id, recording.request(seen, status, utc_now(), head=head, force=force))
+    if changed is None:
+        raise ApiError(
+            HTTPStatus.CONFLICT,
+            "changed_meanwhile",
+            "The recording's status changed at this moment. Look, and try again.",
+        )
+    return changed
+
+
+def _transcript(found: Recording) -> str:
+    missing = ApiError(
+        HTTPStatus.NOT_FOUND, "no_transcript", f"This recording has no transcript yet: it is {found.status}."
+    )
+    if found.transcript is None:
+        raise missing
+    key = f"transcripts/{found.id}/{found.transcript.version}.json"
+    try:
+        answer: Any = s3_client().get_object(Bucket=settings().transcripts_bucket, Key=key)
+        return str(answer["Body"].read(), "utf-8")
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in GONE:
+            raise missing from error
+        raise ApiError(
+            HTTPStatus.BAD_GATEWAY, "transcript_unreadable", f"S3 refused the transcript ({code})."
+        ) from error
+    except BotoCoreError as error:
+        raise ApiError(HTTPStatus.BAD_GATEWAY, "transcript_unreadable", "S3 could not be reached.") from error

@@ -1,0 +1,27 @@
+"""What the API function reads from its environment."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+
+from callscribe.settings import StoreSettings, load
+from callscribe.store import models
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(StoreSettings):
+    """`sync_function` and `process_function` are what "sync now" and "transcribe now" invoke."""
+
+    recordings_path: str
+    transcripts_bucket: str
+    api_key_secret: str
+    sync_function: str
+    process_function: str
+
+
+@cache
+def settings() -> Settings:
+    """Read once a process, when the first request comes."""
+    loaded = load(Settings, os.environ)
+    models.bind(loaded)
+    return loaded

@@ -1,0 +1,102 @@
+"""What goes over the wire, in camelCase: requests as they are validated, recordings as clients see them."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from callscribe.recording import Recording, Status
+
+
+class Wire(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True)
+
+
+class FailureView(Wire):
+    """Why the last attempt ended."""
+
+    code: str
+    message: str
+    at: datetime
+    retryable: bool
+
+
+class TranscriptView(Wire):
+    """The current transcript in short; the whole is at …/transcript."""
+
+    version: str
+    language: str | None
+    duration: float | None
+    preview: str
+    no_speech: bool
+
+
+class RecordingView(Wire):
+    """A recording. Times are UTC."""
+
+    id: str
+    path: str
+    size: int
+    recorded_at: datetime
+    modified_at: datetime
+    created_at: datetime
+    transcription_status: Status
+    status_since: datetime
+    attempts: int
+    error: FailureView | None
+    next_attempt_at: datetime | None
+    transcript: TranscriptView | None
+
+
+def view(recording: Recording) -> RecordingView:
+    """A recording as clients see it: neither its claim nor its place in the indexes."""
+    return RecordingView(
+        **{
+            name: getattr(recording, name)
+            for name in RecordingView.model_fields
+            if name not in ("path", "transcription_status")
+        },
+        path=recording.path,
+        transcription_status=recording.status,
+    )
+
+
+class RecordingList(Wire):
+    items: list[RecordingView]
+    next_cursor: str | None
+
+
+class StatusSummary(Wire):
+    """Exact counts."""
+
+    pending: int
+    queued: int
+    processing: int
+    completed: int
+    failed: int
+    total: int
+
+
+class StatusChange(Wire):
+    model_config = ConfigDict(extra="forbid")
+
+    transcription_status: Status
+
+
+class TranscribeRequest(Wire):
+    model_config = ConfigDict(extra="forbid")
+
+    force: bool = False
+
+
+class RunView(Wire):
+    """One execution of a task."""
+
+    id: str | None = None
+    task: str
+    trigger: str
+    status: str
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    counts: dict[str, int] = Field(default_factory=dict)
+    error: str | None = None

@@ -1,0 +1,1 @@
+"""Callscribe's nouns: what the functions share. Nothing in here knows a function."""

@@ -1,0 +1,17 @@
+"""Time as the project passes it around: aware, UTC, read through a clock that a test can replace."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+type Clock = Callable[[], datetime]
+"""Returns the present moment, aware and in UTC."""
+
+
+def utc_now() -> datetime:
+    """The present moment, UTC, to the microsecond."""
+    return datetime.now(UTC)
+
+
+def iso(moment: datetime) -> str:
+    """`2026-11-22T12:40:26.000000Z`: UTC and of one width, so that the text sorts as the moments do."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,65 @@
+"""Every error that Callscribe raises on purpose, in one tree.
+
+    CallscribeError                  code: a stable word for programs · message: what to do, for people
+    ├── ConfigurationError           a setting is missing or wrong: nothing is tried
+    ├── StoreError                   DynamoDB did not take a request: the run ends, the next one goes on
+    ├── SourceError                  the place where recordings lie cannot be listed
+    ├── InvalidTransition            a status change that the state table does not allow
+    └── TranscriptionError           one attempt on one recording ended without a transcript
+        ├── RetryableError           the same audio may succeed later
+        ├── PermanentError           the same audio will not succeed: a person has to look
+        └── ServiceUnavailable       nobody was there to try: costs the recording no attempt
+
+The class decides what happens to a recording, never the message text. No message holds a key, a transcript, or the
+name of a file: names of recordings hold phone numbers.
+"""
+
+
+class CallscribeError(Exception):
+    """An error with a `code` for programs and a `message` that tells a person what to do."""
+
+    code = "error"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if code is not None:
+            self.code = code
+
+
+class ConfigurationError(CallscribeError):
+    code = "configuration"
+
+
+class StoreError(CallscribeError):
+    code = "store"
+
+
+class SourceError(CallscribeError):
+    code = "source"
+
+
+class InvalidTransition(CallscribeError):
+    code = "invalid_transition"
+
+
+class TranscriptionError(CallscribeError):
+    code = "transcription"
+
+
+class RetryableError(TranscriptionError):
+    pass
+
+
+class PermanentError(TranscriptionError):
+    pass
+
+
+class ServiceUnavailable(TranscriptionError):
+    """`retry_after` is what the service asked for, in seconds; None when it did not say."""
+
+    code = "service_unavailable"
+
+    def __init__(self, message: str, *, code: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, code=code)
+        self.retry_after = retry_after

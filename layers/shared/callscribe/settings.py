@@ -1,0 +1,103 @@
+"""Settings as typed values, read once from the environment; all faults are named at once, not one a deploy."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
+from urllib.parse import urlsplit
+
+from callscribe.errors import ConfigurationError
+
+type Check = Callable[[Any], str | None]
+"""Says in a person's words what is wrong with a value, or None."""
+
+
+def checked(check: Check, **options: Any) -> Any:
+    """A dataclass field whose value must pass `check`; `options` are those of `dataclasses.field`."""
+    return field(metadata={"check": check}, **options)
+
+
+def at_least(minimum: int) -> Check:
+    """A check for whole numbers."""
+    return lambda value: None if value >= minimum else f"must be {minimum} or more, not {value}"
+
+
+def one_of(*choices: str) -> Check:
+    """A check for words of a fixed list."""
+    return lambda value: None if value in choices else f"must be one of {', '.join(choices)}, not '{value}'"
+
+
+def http_url(value: str) -> str | None:
+    """A check for the address of an HTTP server."""
+    try:
+        url = urlsplit(value)
+        whole = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        whole = False
+    if not whole:
+        return "must be an address like http://whisperx.example:9000"
+    if url.username or url.password:
+        return "must not hold a user or password: the key belongs into Secrets Manager"
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreSettings:
+    """The names of the DynamoDB tables."""
+
+    recordings_table: str
+    control_table: str
+    runs_table: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhisperXSettings:
+    """How the customer's WhisperX server is spoken to. An empty `language` lets the server detect it."""
+
+    whisperx_url: str = checked(http_url)
+    whisperx_dialect: str = "asr"
+    whisperx_language: str = ""
+    whisperx_diarize: bool = False
+
+
+def load[T](kind: type[T], environ: Mapping[str, str]) -> T:
+    """Reads the dataclass `kind` from `environ`: the field `max_attempts` from MAX_ATTEMPTS, and so on.
+
+    An empty variable counts as unset. Raises ConfigurationError that names every fault.
+    """
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    for each in fields(kind):  # type: ignore[arg-type]  # any dataclass
+        variable = each.name.upper()
+        text = environ.get(variable, "")
+        try:
+            if text:
+                values[each.name] = _parse(each.type, text)
+            elif each.default is MISSING:
+                faults.append(f"{variable} is not set")
+                continue
+            check: Check | None = each.metadata.get("check")
+            fault = check(values.get(each.name, each.default)) if check else None
+        except ValueError as error:
+            fault = str(error)
+        if fault:
+            faults.append(f"{variable} {fault}")
+    if faults:
+        raise ConfigurationError(f"{'; '.join(faults)}. Set it in the stack's parameters and deploy again.")
+    return kind(**values)
+
+
+def _parse(kind: Any, text: str) -> Any:
+    match kind.__name__:
+        case "str":
+            return text
+        case "int":
+            try:
+                return int(text)
+            except ValueError:
+                raise ValueError(f"must be a whole number, not '{text}'") from None
+        case "bool":
+            if text.lower() not in ("true", "false"):
+                raise ValueError(f"must be true or false, not '{text}'")
+            return text.lower() == "true"
+        case other:
+            raise TypeError(f"a setting cannot be of type {other}")

@@ -1,0 +1,82 @@
+"""Where recordings lie: the only rooms that list and open audio. One module a kind of place, behind one interface."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from callscribe.errors import ConfigurationError
+
+ADVICE = "RecordingsPath must be s3://BUCKET/PREFIX/ or the absolute path of a folder such as /mnt/recordings"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """A file as its source lists it. `size` in bytes, `modified_at` in UTC, `etag` only where the source has one."""
+
+    key: str
+    size: int
+    modified_at: datetime
+    etag: str | None = None
+
+    @property
+    def name(self) -> str:
+        return PurePosixPath(self.key).name
+
+    @property
+    def extension(self) -> str:
+        """In lower case and without the dot: `wav`."""
+        return PurePosixPath(self.key).suffix.lower().removeprefix(".")
+
+
+class Audio(Protocol):
+    """An opened file: its length in bytes, and a `read` that holds no more of it than asked for."""
+
+    length: int
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+class Source(Protocol):
+    """`location` and a key together address a file; a source lists and opens only keys that begin with `prefix`."""
+
+    location: str
+    prefix: str
+    grows: bool
+    """Whether a file can be seen while it is still being written: in a folder yes, in S3 never."""
+
+    def files(self) -> Iterator[SourceFile]:
+        """Everything below the prefix, sorted by the UTF-8 bytes of the key. Raises SourceError."""
+
+    def open(self, key: str) -> AbstractContextManager[Audio]:
+        """Raises PermanentError when the file is gone, RetryableError when it cannot be read now."""
+
+
+def open_source(path: str) -> Source:
+    """The source at `path`: `s3://bucket/prefix/`, or a folder. Raises ConfigurationError for anything else."""
+    if path.startswith("s3://"):
+        from callscribe.sources.s3 import S3Source
+
+        return S3Source(path)
+    if path.startswith("/"):
+        from callscribe.sources.folder import FolderSource
+
+        return FolderSource(path)
+    raise ConfigurationError(
+        f"The recordings path '{path}' is none. {ADVICE}." if path else f"No recordings path. {ADVICE}."
+    )
+
+
+def open_location(location: str) -> Source:
+    """The source of a recording that is known, by its `location`."""
+    return open_source(location.removeprefix("file://") or "/")
+
+
+def open_within(root: str, path: str) -> Source:
+    """The source at `path`, which must lie inside the configured one at `root`. Raises ConfigurationError."""
+    outer, inner = open_source(root), open_source(path)
+    if inner.location != outer.location or not inner.prefix.startswith(outer.prefix) or ".." in path.split("/"):
+        raise ConfigurationError(f"'{path}' lies outside of the configured recordings path. Name a folder within it.")
+    return inner

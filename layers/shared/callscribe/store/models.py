@@ -1,0 +1,149 @@
+"""The tables as PynamoDB sees them; template.yaml declares them.
+
+PynamoDB keeps a connection in each model's class, so `bind` gives the classes their table names once, at start.
+The names `src`, `key` and `id` are short because the sweep of sync reads them by the million.
+"""
+
+from pynamodb.attributes import (
+    BooleanAttribute,
+    MapAttribute,
+    NumberAttribute,
+    TTLAttribute,
+    UnicodeAttribute,
+    UTCDateTimeAttribute,
+)
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.models import Model
+
+from callscribe.settings import StoreSettings
+
+ALL = "all"
+"""The one value of `listing`: the index of every recording by time has one partition."""
+
+
+class FailureMap(MapAttribute[str, object]):
+    code = UnicodeAttribute()
+    message = UnicodeAttribute()
+    at = UTCDateTimeAttribute()
+    retryable = BooleanAttribute()
+
+
+class TranscriptMap(MapAttribute[str, object]):
+    version = UnicodeAttribute()
+    language = UnicodeAttribute(null=True)
+    duration = NumberAttribute(null=True)
+    preview = UnicodeAttribute()
+    no_speech = BooleanAttribute()
+
+
+class ByKey(GlobalSecondaryIndex["RecordingModel"]):
+    """Every file of a source in the order of its key, as S3 lists them: what sync compares the listing with."""
+
+    class Meta:
+        index_name = "by-key"
+        projection = KeysOnlyProjection()
+
+    source_hash = UnicodeAttribute(hash_key=True, attr_name="src")
+    key = UnicodeAttribute(range_key=True)
+
+
+class ByStatus(GlobalSecondaryIndex["RecordingModel"]):
+    """Every status as a line, narrow: what is taken next, and how many there are."""
+
+    class Meta:
+        index_name = "by-status"
+        projection = KeysOnlyProjection()
+
+    status = UnicodeAttribute(hash_key=True)
+    position = UnicodeAttribute(range_key=True)
+
+
+class ByTime(GlobalSecondaryIndex["RecordingModel"]):
+    """Every recording by the time of its call, whole: a list is one request."""
+
+    class Meta:
+        index_name = "by-time"
+        projection = AllProjection()
+
+    listing = UnicodeAttribute(hash_key=True)
+    recorded_at = UTCDateTimeAttribute(range_key=True)
+
+
+class ByStatusAndTime(GlobalSecondaryIndex["RecordingModel"]):
+    """The recordings of one status by the time of their call, whole."""
+
+    class Meta:
+        index_name = "by-status-and-time"
+        projection = AllProjection()
+
+    status = UnicodeAttribute(hash_key=True)
+    recorded_at = UTCDateTimeAttribute(range_key=True)
+
+
+class RecordingModel(Model):
+    class Meta:
+        table_name = ""
+
+    id = UnicodeAttribute(hash_key=True)
+    source_hash = UnicodeAttribute(attr_name="src")
+    location = UnicodeAttribute()
+    key = UnicodeAttribute()
+    size = NumberAttribute()
+    etag = UnicodeAttribute(null=True)
+    modified_at = UTCDateTimeAttribute()
+    recorded_at = UTCDateTimeAttribute()
+    created_at = UTCDateTimeAttribute()
+    listing = UnicodeAttribute(default=ALL)
+    status = UnicodeAttribute()
+    status_since = UTCDateTimeAttribute()
+    position = UnicodeAttribute()
+    attempts = NumberAttribute(default=0)
+    error = FailureMap(null=True)
+    next_attempt_at = UTCDateTimeAttribute(null=True)
+    queue_position = UnicodeAttribute(null=True)
+    claim_token = UnicodeAttribute(null=True)
+    lease_expires_at = UTCDateTimeAttribute(null=True)
+    transcript = TranscriptMap(null=True)
+
+    by_key = ByKey()
+    by_status = ByStatus()
+    by_time = ByTime()
+    by_status_and_time = ByStatusAndTime()
+
+
+class SlotModel(Model):
+    """A slot of the control table: whoever holds it may have one transcription under way."""
+
+    class Meta:
+        table_name = ""
+
+    name = UnicodeAttribute(hash_key=True)
+    token = UnicodeAttribute(null=True)
+    lease_expires_at = UTCDateTimeAttribute(null=True)
+
+
+class RunModel(Model):
+    class Meta:
+        table_name = ""
+
+    task = UnicodeAttribute(hash_key=True)
+    run = UnicodeAttribute(range_key=True)
+    trigger = UnicodeAttribute()
+    started_at = UTCDateTimeAttribute()
+    outcome = UnicodeAttribute()
+    finished_at = UTCDateTimeAttribute(null=True)
+    counts: MapAttribute[str, int] = MapAttribute(default=dict)
+    error = UnicodeAttribute(null=True)
+    expires_at = TTLAttribute()
+
+
+def bind(settings: StoreSettings) -> None:
+    """Tells the models their tables' names."""
+    for model, table in (
+        (RecordingModel, settings.recordings_table),
+        (SlotModel, settings.control_table),
+        (RunModel, settings.runs_table),
+    ):
+        if model.Meta.table_name != table:
+            model.Meta.table_name = table
+            model._connection = None  # noqa: SLF001 — it was for the former

@@ -1,0 +1,167 @@
+"""Recordings in DynamoDB. `apply` is the one place that changes a status, as one conditional write."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from callscribe.clock import iso
+from callscribe.recording import (
+    Add,
+    Change,
+    Failure,
+    Place,
+    Recording,
+    Status,
+    TranscriptRef,
+    due_position,
+    source_hash,
+)
+from callscribe.store.faults import LostRace, translated
+from callscribe.store.models import ALL, FailureMap, RecordingModel, TranscriptMap
+
+type Cursor = Mapping[str, Any]
+"""Where a list goes on: the key of the last item, as DynamoDB gave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list; `next` is None on the last."""
+
+    recordings: list[Recording]
+    next: Cursor | None
+
+
+def add(recording: Recording) -> bool:
+    """Writes a new recording; False if its file has a record already, which then stays as it is."""
+    model = RecordingModel(source_hash=source_hash(recording.location), **_attributes(recording))
+    try:
+        with translated():
+            model.save(condition=RecordingModel.id.does_not_exist())
+    except LostRace:
+        return False
+    return True
+
+
+def apply(recording_id: str, change: Change) -> Recording | None:
+    """Makes a transition; returns the recording as it is afterwards, or None if it was lost to someone else."""
+    model = RecordingModel(recording_id)
+    condition = RecordingModel.status == change.source.value
+    for name, value in change.expected.items():
+        condition &= getattr(RecordingModel, name) == value
+    actions: list[Any] = [RecordingModel.status.set(change.target.value)]
+    for name, value in change.values.items():
+        attribute = getattr(RecordingModel, name)
+        if value is None:
+            actions.append(attribute.remove())
+        elif isinstance(value, Add):
+            actions.append(attribute.set(attribute + value.amount))
+        else:
+            actions.append(attribute.set(_stored(value)))
+    try:
+        with translated():
+            model.update(actions, condition=condition)
+    except LostRace:
+        return None
+    return _recording(model)
+
+
+def get(recording_id: str) -> Recording | None:
+    """Reads one recording, consistently; None if there is none of this id."""
+    with translated():
+        try:
+            return _recording(RecordingModel.get(recording_id, consistent_read=True))
+        except RecordingModel.DoesNotExist:
+            return None
+
+
+def known_keys(location: str, prefix: str) -> Iterator[str]:
+    """The keys of this source that have a record and begin with `prefix`, sorted by their UTF-8 bytes."""
+    condition: Any = RecordingModel.by_key.key.startswith(prefix) if prefix else None
+    with translated():
+        for entry in RecordingModel.by_key.query(source_hash(location), condition):
+            yield entry.key
+
+
+def first(status: Status, limit: int) -> list[Place]:
+    """Those of this status that are next in line."""
+    return _places(status, None, limit)
+
+
+def due(now: datetime, limit: int) -> list[Place]:
+    """Failed recordings whose next attempt has come, the longest due first."""
+    return _places(Status.FAILED, RecordingModel.by_status.position <= due_position(now), limit)
+
+
+def lost(now: datetime, limit: int) -> list[Place]:
+    """Recordings in processing whose lease has run out."""
+    return _places(Status.PROCESSING, RecordingModel.by_status.position < iso(now), limit)
+
+
+def count(status: Status) -> int:
+    """How many recordings have this status; reads the narrow index, about 10,000 entries a request."""
+    with translated():
+        return RecordingModel.by_status.count(status.value)
+
+
+def page(
+    status: Status | None,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int,
+    cursor: Cursor | None = None,
+) -> Page:
+    """A list by the time of the call, newest first; `queued` oldest first. `since` and `until` are inclusive."""
+    index: Any = RecordingModel.by_status_and_time if status else RecordingModel.by_time
+    with translated():
+        found = index.query(
+            status.value if status else ALL,
+            _between(index.recorded_at, since, until),
+            scan_index_forward=status is Status.QUEUED,
+            limit=limit,
+            page_size=limit,
+            last_evaluated_key=cursor,
+        )
+        recordings = [_recording(model) for model in found]
+    return Page(recordings, found.last_evaluated_key)
+
+
+def _between(attribute: Any, since: datetime | None, until: datetime | None) -> Any:
+    if since and until:
+        return attribute.between(since, until)
+    if since:
+        return attribute >= since
+    return attribute <= until if until else None
+
+
+def _places(status: Status, condition: Any, limit: int) -> list[Place]:
+    with translated():
+        found = RecordingModel.by_status.query(status.value, condition, limit=limit, page_size=limit)
+        return [Place(model.id, status, model.position) for model in found]
+
+
+def _stored(value: Any) -> Any:
+    match value:
+        case Failure():
+            return FailureMap(**asdict(value))
+        case TranscriptRef():
+            return TranscriptMap(**asdict(value))
+        case _:
+            return value
+
+
+def _attributes(recording: Recording) -> dict[str, Any]:
+    return {each.name: _stored(getattr(recording, each.name)) for each in fields(Recording)}
+
+
+def _recording(model: RecordingModel) -> Recording:
+    values = {each.name: getattr(model, each.name) for each in fields(Recording)}
+    values["status"] = Status(model.status)
+    if model.error is not None:
+        values["error"] = Failure(**{each.name: getattr(model.error, each.name) for each in fields(Failure)})
+    if model.transcript is not None:
+        values["transcript"] = TranscriptRef(
+            **{each.name: getattr(model.transcript, each.name) for each in fields(TranscriptRef)}
+        )
+    return Recording(**values)

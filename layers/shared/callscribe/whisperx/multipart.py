@@ -1,0 +1,46 @@
+"""A multipart/form-data body of one file that is read while it is sent: memory does not grow with the audio.
+
+`requests` with `files=` holds the whole body in memory, twice. A body with a length and a `read` is streamed, under a
+Content-Length, which these servers want.
+"""
+
+import mimetypes
+import uuid
+
+from urllib3.fields import RequestField
+
+from callscribe.errors import RetryableError
+from callscribe.sources import Audio
+
+
+class MultipartFile:
+    """What `requests` takes as `data=`; `content_type` goes with it as a header."""
+
+    def __init__(self, audio: Audio, *, field: str, name: str) -> None:
+        boundary = uuid.uuid4().hex
+        part = RequestField(field, b"", filename=name)
+        part.make_multipart(content_type=mimetypes.guess_type(name)[0] or "application/octet-stream")
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        self._head = f"--{boundary}\r\n{part.render_headers()}".encode()
+        self._tail = f"\r\n--{boundary}--\r\n".encode()
+        self._audio = audio
+        self._unread = audio.length
+        self._length = len(self._head) + audio.length + len(self._tail)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, never more than `size`; empty at the end. Raises RetryableError if the audio is cut short."""
+        if size < 0:
+            size = self._length
+        if self._head:
+            chunk, self._head = self._head[:size], self._head[size:]
+        elif self._unread:
+            chunk = self._audio.read(min(size, self._unread))
+            if not chunk:
+                raise RetryableError("The audio file became shorter while it was sent.", code="audio_unreadable")
+            self._unread -= len(chunk)
+        else:
+            chunk, self._tail = self._tail[:size], self._tail[size:]
+        return chunk

@@ -1,0 +1,67 @@
+"""Runs the three tasks, one after the other, until nothing is left to do: what `--once` is, and how a demo begins."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from local.api_client import ApiClient
+
+OUTAGE_PATIENCE_SECONDS = 10.0
+"""So long a service that is not available is asked again, before a person is told."""
+
+WAITING_PATIENCE_SECONDS = 90.0
+"""So long files are given that may still be being written: a minute at rest, and a margin."""
+
+PAUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why there was nothing more to do. `trouble` is in a person's words; None when all went well."""
+
+    trouble: str | None = None
+
+
+def drive(
+    invoke: Callable[[str], dict[str, Any]], api: ApiClient, *, sleep: Callable[[float], None] = time.sleep
+) -> Ending:
+    """Syncs, queues and processes until every recording is completed or failed for good.
+
+    `invoke` runs a task, `sync`, `queue` or `process`, and returns its run.
+    """
+    began = time.monotonic()
+    outage_since: float | None = None
+    while True:
+        sync = invoke("sync")
+        if sync["status"] == "failed":
+            return Ending(sync["error"])
+        waiting = sync["counts"]["waiting"]
+        invoke("queue")
+        while _work_left(api):
+            run = invoke("process")
+            if run["status"] == "failed":
+                outage_since = outage_since or time.monotonic()
+                if time.monotonic() - outage_since > OUTAGE_PATIENCE_SECONDS:
+                    return Ending(f"{run['error']} Recordings wait in the queue; none was lost.")
+                sleep(PAUSE_SECONDS)
+            elif not run["counts"]["completed"] + run["counts"]["failed"]:
+                sleep(PAUSE_SECONDS)  # a retry is not due yet, or a slot is taken
+            else:
+                outage_since = None
+        if not waiting:
+            return Ending()
+        if time.monotonic() - began > WAITING_PATIENCE_SECONDS:
+            return Ending(
+                f"{waiting} file(s) are still not complete: empty, with a header only, or being written. "
+                "They are looked at again by every sync."
+            )
+        sleep(PAUSE_SECONDS)
+
+
+def _work_left(api: ApiClient) -> bool:
+    """Whether a recording is on its way, or failed and will be retried."""
+    counts = api.counts()
+    if counts["pending"] + counts["queued"] + counts["processing"]:
+        return True
+    return counts["failed"] > 0 and any(item["nextAttemptAt"] for item in api.recordings())

@@ -1,0 +1,81 @@
+"""Shows each recording's way in the terminal: a line whenever one changes its status."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import PurePosixPath
+from types import TracebackType
+from typing import Any, Self
+
+from local.api_client import ApiClient
+
+POLL_SECONDS = 0.25
+RESTRAINT = 10
+"""At most a tenth of the time goes into looking, however many recordings there are."""
+
+
+class Watcher:
+    """Looks through the API in a thread of its own; a context manager."""
+
+    def __init__(self, api: ApiClient, say: Callable[[str], None]) -> None:
+        self._api = api
+        self._say = say
+        self._seen: dict[str, str] = {}
+        self._stopped = threading.Event()
+        self._looking = threading.Lock()
+        self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def look(self) -> None:
+        """Says what has changed since the last look. Raises `requests.RequestException`."""
+        with self._looking:
+            for item in sorted(self._api.recordings(), key=lambda each: str(each["statusSince"])):
+                # an attempt that failed and was begun again between two looks is another line
+                state = f"{item['transcriptionStatus']} {item['statusSince']}"
+                if self._seen.get(item["id"]) != state:
+                    self._seen[item["id"]] = state
+                    self._say(line(item))
+
+    def _watch(self) -> None:
+        pause = POLL_SECONDS
+        while not self._stopped.wait(pause):
+            began = time.monotonic()
+            self.look()
+            pause = max(POLL_SECONDS, RESTRAINT * (time.monotonic() - began))
+
+
+def line(item: dict[str, Any]) -> str:
+    """`12:40:31  completed   call.wav  "thank you for calling"`, in the time zone of this machine."""
+    at = datetime.fromisoformat(item["statusSince"]).astimezone()
+    name = PurePosixPath(item["path"]).name
+    return f"{at:%H:%M:%S}  {item['transcriptionStatus']:<10}  {name}{_remark(item)}".rstrip()
+
+
+def _remark(item: dict[str, Any]) -> str:  # noqa: PLR0911 — a table of statuses
+    error, transcript = item["error"], item["transcript"]
+    match item["transcriptionStatus"]:
+        case "completed" if transcript["noSpeech"]:
+            return "  (no speech)"
+        case "completed":
+            return f'  "{transcript["preview"]}"'
+        case "processing":
+            return f"  attempt {item['attempts']}"
+        case "failed" if item["nextAttemptAt"]:
+            due = datetime.fromisoformat(item["nextAttemptAt"]).astimezone()
+            return f"  attempt {item['attempts']}: {error['message']} Next attempt at {due:%H:%M:%S}."
+        case "failed":
+            return f"  for good, after {item['attempts']} attempt(s): {error['message']}"
+        case "queued" if error:
+            return f"  again: {error['message']}"
+        case _:
+            return ""

@@ -1,0 +1,113 @@
+"""A transcription service that does as it is told: a real HTTP server on loopback."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ANSWER = (
+    b'{"segments": [{"start": 0.1, "end": 0.9, "text": " hello there", "words": []}], '
+    b'"word_segments": [], "language": "en"}'
+)
+
+
+@dataclass
+class Reply:
+    """What the service does with one request. `close`: breaks the connection after the audio; `wait` in seconds."""
+
+    status: int = 200
+    body: bytes = ANSWER
+    headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "text/plain; charset=utf-8"})
+    wait: float = 0.0
+    close: bool = False
+
+
+@dataclass
+class Received:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+    body: bytes
+
+
+class ScriptedService:
+    """Answers each request with the next of `replies`, and with the last one from then on."""
+
+    def __init__(self) -> None:
+        self.replies: list[Reply] = [Reply()]
+        self.received: list[Received] = []
+        self.most_at_once = 0
+        self._under_way = 0
+        self._lock = threading.Lock()
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                service._serve(self)
+
+            do_GET = do_POST  # noqa: N815 — as http.server wants it
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    def _serve(self, request: BaseHTTPRequestHandler) -> None:
+        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
+        url = urlsplit(request.path)
+        with self._lock:
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            self.received.append(Received(request.command, url.path, parse_qs(url.query), headers, body))
+            reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+            self._under_way += 1
+            self.most_at_once = max(self.most_at_once, self._under_way)
+        time.sleep(reply.wait)
+        with self._lock:
+            self._under_way -= 1
+        request.close_connection = True
+        if reply.close:
+            return
+        request.send_response(reply.status)
+        for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
+            request.send_header(name, value)
+        request.end_headers()
+        with suppress(ConnectionError):  # the client gave up
+            request.wfile.write(reply.body)
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def service() -> Iterator[ScriptedService]:
+    scripted = ScriptedService()
+    yield scripted
+    scripted.stop()
+
+
+@pytest.fixture
+def reply() -> type[Reply]:
+    return Reply
+
+
+@pytest.fixture
+def samples() -> Path:
+    return ROOT / "local" / "samples"

@@ -1,0 +1,203 @@
+"""The `asr` dialect over real HTTP: what is sent, and what each way of ending means."""
+
+import socket
+import threading
+import tracemalloc
+from email.parser import BytesParser
+from email.policy import HTTP
+
+import pytest
+
+from callscribe.errors import ConfigurationError, PermanentError, RetryableError, ServiceUnavailable
+from callscribe.settings import WhisperXSettings
+from callscribe.whisperx import Timeouts, connect
+
+TIMEOUTS = Timeouts(connect=1.0, read=1.0)
+SECRET = "k3y-that-stays-here"
+
+
+class Bytes:
+    """Audio of so many bytes that is made while it is read."""
+
+    def __init__(self, length, really=None):
+        self.length = length
+        self._left = length if really is None else really
+
+    def read(self, size=-1):
+        chunk = min(self._left, size if size >= 0 else self._left)
+        self._left -= chunk
+        return b"a" * chunk
+
+
+def send(url, audio=None, name="abc.wav", key=SECRET, **settings):
+    dialect = connect(WhisperXSettings(whisperx_url=url, **settings), key)
+    return dialect.transcribe(audio or Bytes(1000), name, TIMEOUTS)
+
+
+def parts(received):
+    head = f"Content-Type: {received.headers['content-type']}\r\n\r\n".encode()
+    return list(BytesParser(policy=HTTP).parsebytes(head + received.body).iter_parts())
+
+
+def test_the_audio_goes_into_the_field_and_the_options_into_the_query(service):
+    transcript = send(f"{service.url}/", whisperx_language="en", whisperx_diarize=True)
+    (received,) = service.received
+    assert transcript.text == "hello there"
+    assert (received.method, received.path) == ("POST", "/asr")
+    assert received.query == {
+        "task": ["transcribe"],
+        "output": ["json"],
+        "word_timestamps": ["true"],
+        "language": ["en"],
+        "diarize": ["true"],
+    }
+    assert received.headers["authorization"] == f"Bearer {SECRET}"
+    assert int(received.headers["content-length"]) == len(received.body)
+    (part,) = parts(received)
+    assert part.get_param("name", header="content-disposition") == "audio_file"
+    assert part.get_filename() == "abc.wav"
+    assert part.get_content_type() in ("audio/wav", "audio/x-wav")
+    assert part.get_payload(decode=True) == b"a" * 1000
+
+
+def test_what_is_not_set_is_not_sent(service):
+    send(service.url, key="")
+    (received,) = service.received
+    assert "authorization" not in received.headers
+    assert not {"language", "diarize"} & received.query.keys()
+
+
+@pytest.mark.parametrize("name", ["a b.mp3", 'quo"te.wav', "ü.wav", "line\nbreak.wav", "no-extension"])
+def test_odd_names_do_not_break_the_body(service, name):
+    send(service.url, name=name)
+    (part,) = parts(service.received[0])
+    assert part.get_payload(decode=True) == b"a" * 1000
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "code"),
+    [
+        (401, ServiceUnavailable, "key_refused"),
+        (403, ServiceUnavailable, "key_refused"),
+        (404, ServiceUnavailable, "wrong_address"),
+        (405, ServiceUnavailable, "wrong_address"),
+        (429, ServiceUnavailable, "service_busy"),
+        (502, ServiceUnavailable, "service_down"),
+        (503, ServiceUnavailable, "service_busy"),
+        (500, RetryableError, "service_error"),
+        (504, RetryableError, "service_error"),
+        (599, RetryableError, "service_error"),
+        (400, PermanentError, "rejected"),
+        (413, PermanentError, "too_large"),
+        (415, PermanentError, "not_audio"),
+        (422, PermanentError, "rejected"),
+    ],
+)
+def test_each_status_has_its_class(service, reply, status, kind, code):
+    service.replies = [reply(status=status, body=b"Internal Server Error")]
+    with pytest.raises(kind) as raised:
+        send(service.url)
+    assert raised.value.code == code
+    assert str(status) in raised.value.message
+    assert SECRET not in raised.value.message
+
+
+def test_a_redirect_is_not_followed_without_the_audio(service, reply):
+    service.replies = [reply(status=302, headers={"Location": "/elsewhere"})]
+    with pytest.raises(ServiceUnavailable, match="redirects"):
+        send(service.url)
+    assert len(service.received) == 1
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("17", 17.0), ("", None), ("Wed, 21 Oct 2026 07:28:00 GMT", None)])
+def test_retry_after_is_heard(service, reply, header, seconds):
+    service.replies = [reply(status=503, headers={"Retry-After": header})]
+    with pytest.raises(ServiceUnavailable) as raised:
+        send(service.url)
+    assert raised.value.retry_after == seconds
+
+
+def test_nobody_there_is_an_outage():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    with pytest.raises(ServiceUnavailable, match="Connection refused"):
+        send(f"http://127.0.0.1:{port}")
+
+
+def test_a_name_that_does_not_resolve_is_an_outage():
+    with pytest.raises(ServiceUnavailable, match="No connection"):
+        send("http://whisperx.invalid:9000")
+
+
+def test_http_where_tls_is_spoken_is_an_outage(service):
+    with pytest.raises(ServiceUnavailable, match="No connection"):
+        send(service.url.replace("http:", "https:"))
+
+
+def test_no_answer_in_time_is_a_failed_attempt(service, reply):
+    service.replies = [reply(wait=2.0)]
+    with pytest.raises(RetryableError) as raised:
+        send(service.url)
+    assert raised.value.code == "timeout"
+
+
+def test_a_connection_that_breaks_over_the_audio_is_a_failed_attempt(service, reply):
+    service.replies = [reply(close=True)]
+    with pytest.raises(RetryableError) as raised:
+        send(service.url)
+    assert raised.value.code == "connection_lost"
+
+
+def test_a_body_that_is_cut_is_a_failed_attempt(service, reply):
+    service.replies = [reply(headers={"Content-Length": "5000"})]
+    with pytest.raises(RetryableError):
+        send(service.url)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"segments": [{'])
+def test_an_answer_that_is_no_transcript_is_a_failed_attempt(service, reply, body):
+    service.replies = [reply(body=body)]
+    with pytest.raises(RetryableError) as raised:
+        send(service.url)
+    assert raised.value.code == "unreadable_answer"
+
+
+def test_audio_that_gets_shorter_while_it_is_sent_is_a_failed_attempt(service):
+    with pytest.raises(RetryableError, match="shorter"):
+        send(service.url, Bytes(100_000, really=50_000))
+
+
+def test_memory_does_not_grow_with_the_audio():
+    """A sink that counts: the body passes through without being held."""
+    sink = socket.create_server(("127.0.0.1", 0))
+    port = sink.getsockname()[1]
+
+    def swallow():
+        connection, _ = sink.accept()
+        with connection, connection.makefile("rb") as stream:
+            length = 0
+            while (line := stream.readline()) not in (b"\r\n", b""):
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line.split(b":")[1])
+            while length:
+                length -= len(stream.read(min(length, 65536)))
+            body = b'{"segments": []}'
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    thread = threading.Thread(target=swallow)
+    thread.start()
+    tracemalloc.start()
+    dialect = connect(WhisperXSettings(whisperx_url=f"http://127.0.0.1:{port}"), "")
+    transcript = dialect.transcribe(Bytes(64 * 1024 * 1024), "a.wav", Timeouts(1.0, 30.0))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    thread.join()
+    sink.close()
+    assert transcript.segments == ()
+    assert peak < 4 * 1024 * 1024
+
+
+def test_an_unknown_dialect_says_which_there_are():
+    with pytest.raises(ConfigurationError, match="asr"):
+        connect(WhisperXSettings(whisperx_url="http://host", whisperx_dialect="esperanto"), "")

@@ -1,0 +1,11 @@
+"""Nothing in this folder may open a socket."""
+
+import pytest
+from pytest_socket import disable_socket, enable_socket
+
+
+@pytest.fixture(autouse=True)
+def _no_sockets():
+    disable_socket()
+    yield
+    enable_socket()

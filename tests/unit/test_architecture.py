@@ -1,0 +1,78 @@
+"""The arrows of the house run one way, and importing any room needs no environment and no AWS."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LAYER = ROOT / "layers/shared/callscribe"
+MODULES = sorted([*LAYER.rglob("*.py"), *(ROOT / "functions").rglob("*.py")])
+
+PLAIN = ("clock", "errors", "recording", "run", "settings", "transcript")
+"""Plain Python: no AWS, no HTTP, and of the layer only each other."""
+
+ROOMS = {"pynamodb": "store", "requests": "whisperx", "urllib3": "whisperx"}
+"""Libraries that one room of the layer alone knows."""
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def names(path):
+    return {name.split(".")[0] for name in imported(path)}
+
+
+@pytest.mark.parametrize("path", sorted(LAYER.rglob("*.py")), ids=lambda path: path.relative_to(LAYER).as_posix())
+def test_the_layer_knows_no_function_and_each_library_has_its_room(path):
+    assert not {"functions", "local", "tests"} & names(path)
+    for library, room in ROOMS.items():
+        if library in names(path):
+            assert path.is_relative_to(LAYER / room)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_the_plain_rooms_import_the_standard_library_and_each_other_only(name):
+    for module in imported(LAYER / f"{name}.py"):
+        top, *rest = module.split(".")
+        assert top in sys.stdlib_module_names or (top == "callscribe" and rest[0] in PLAIN)
+
+
+@pytest.mark.parametrize("function", ["sync", "queue", "process", "api"])
+def test_a_function_imports_no_other_function(function):
+    for path in (ROOT / "functions" / function).rglob("*.py"):
+        for module in imported(path):
+            if module.startswith("functions."):
+                assert module.split(".")[1] == function
+
+
+def test_nothing_imports_the_tracer():
+    for path in MODULES:
+        assert not [name for name in imported(path) if "tracing" in name.lower() or "tracer" in name.lower()]
+
+
+def test_every_module_says_at_its_top_why_it_exists():
+    assert [path for path in MODULES if not ast.get_docstring(ast.parse(path.read_text()))] == []
+
+
+def test_importing_everything_needs_no_environment_and_no_network():
+    modules = [
+        ".".join(path.relative_to(LAYER.parent if path.is_relative_to(LAYER) else ROOT).with_suffix("").parts)
+        for path in MODULES
+        if path.name != "__init__.py"
+    ]
+    code = "import socket, importlib\nsocket.socket.connect = None\n" + "".join(
+        f"importlib.import_module({module!r})\n" for module in modules
+    )
+    env = {"PYTHONPATH": f"{LAYER.parent}:{ROOT}"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "queue" not in [module for module in modules if "." not in module]

@@ -1,0 +1,40 @@
+"""Cursors: what was given out comes back, and nothing else."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.api.cursor import decode, encode
+from functions.api.errors import ApiError
+
+POSITION = {"id": {"S": "abc"}, "status": {"S": "queued"}}
+
+
+def test_a_cursor_comes_back_as_it_was_given():
+    assert decode(encode(POSITION, "queued"), "queued") == POSITION
+
+
+def test_no_position_is_no_cursor():
+    assert encode(None, "queued") is None
+    assert decode(None, "queued") is None
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "äöü", "a" * 200, "=", "%%%"])
+def test_what_never_was_a_cursor_is_refused(cursor):
+    with pytest.raises(ApiError) as raised:
+        decode(cursor, "queued")
+    assert (raised.value.status, raised.value.code) == (400, "invalid_cursor")
+
+
+def test_a_cursor_of_another_list_is_refused():
+    with pytest.raises(ApiError):
+        decode(encode(POSITION, "queued"), "failed")
+
+
+@given(st.data())
+def test_a_cursor_with_any_character_changed_is_refused(data):
+    cursor = encode(POSITION, "queued")
+    index = data.draw(st.integers(0, len(cursor) - 1))
+    other = data.draw(st.sampled_from("Aa0-_b9Z").filter(lambda character: character != cursor[index]))
+    with pytest.raises(ApiError):
+        decode(cursor[:index] + other + cursor[index + 1 :], "queued")

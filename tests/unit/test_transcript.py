@@ -1,0 +1,97 @@
+"""Answers as servers really give them."""
+
+import json
+
+import pytest
+
+from callscribe.errors import RetryableError
+from callscribe.transcript import PREVIEW_LENGTH, Segment, Transcript, Word, parse_answer
+
+SEGMENT = {"start": 0.031, "end": 0.96, "text": " Thanks for calling."}
+
+
+def parse(answer):
+    return parse_answer(json.dumps(answer).encode())
+
+
+def test_segments_become_text_without_their_leading_spaces():
+    transcript = parse({"segments": [SEGMENT, {"start": 1.04, "end": 1.94, "text": " Bye."}], "language": "en"})
+    assert transcript.text == "Thanks for calling.\nBye."
+    assert transcript.language == "en"
+    assert transcript.duration == 1.94
+
+
+def test_words_may_lack_times_and_speakers():
+    words = [{"word": "order", "start": 1.2, "end": 1.4, "speaker": "SPEAKER_01"}, {"word": "4711."}]
+    (segment,) = parse({"segments": [{**SEGMENT, "words": words, "speaker": "SPEAKER_01"}]}).segments
+    assert segment.speaker == "SPEAKER_01"
+    assert segment.words == (
+        Word(text="order", start=1.2, end=1.4, speaker="SPEAKER_01"),
+        Word(text="4711."),
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"segments": {"segments": [SEGMENT], "word_segments": []}, "language": "en"},
+        {"text": [SEGMENT], "language": "en"},
+        {"text": " Thanks for calling."},
+        {"segments": [SEGMENT], "text": "said otherwise"},
+        {"segments": [{"text": "Thanks for calling."}]},
+    ],
+    ids=["nested", "segments under text", "text only", "both", "no times"],
+)
+def test_every_shape_that_servers_answer_in_is_read(answer):
+    assert parse(answer).text == "Thanks for calling."
+
+
+@pytest.mark.parametrize("answer", [{"segments": []}, {"text": ""}, {"segments": [{"text": "  "}]}])
+def test_silence_is_an_answer(answer):
+    transcript = parse(answer)
+    assert transcript.segments == ()
+    assert transcript.document({})["noSpeech"] is True
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>Bad Gateway</html>",
+        b'{"segments": [{"text": "cut',
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"segments": [1]}',
+        b"\xff",
+    ],
+)
+def test_what_is_no_transcript_is_tried_again(body):
+    with pytest.raises(RetryableError) as raised:
+        parse_answer(body)
+    assert raised.value.code == "unreadable_answer"
+
+
+def test_times_that_are_no_numbers_are_left_out():
+    (segment,) = parse_answer(b'{"segments": [{"text": "a", "start": NaN, "end": "1.0"}]}').segments
+    assert (segment.start, segment.end) == (None, None)
+
+
+def test_the_preview_is_one_short_line():
+    transcript = Transcript(segments=(Segment(text="word " * 100), Segment(text="more")))
+    assert len(transcript.preview) <= PREVIEW_LENGTH
+    assert transcript.preview.endswith("…")
+    assert "\n" not in transcript.preview
+    assert Transcript(segments=(Segment(text="one"), Segment(text="two"))).preview == "one two"
+
+
+def test_the_document_is_json_and_says_where_it_came_from():
+    document = parse({"segments": [SEGMENT], "language": "en"}).document({"attempt": 2})
+    assert json.loads(json.dumps(document)) == {
+        "language": "en",
+        "duration": 0.96,
+        "text": "Thanks for calling.",
+        "noSpeech": False,
+        "segments": [{"text": "Thanks for calling.", "start": 0.031, "end": 0.96, "speaker": None, "words": []}],
+        "origin": {"attempt": 2},
+    }
