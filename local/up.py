@@ -4,9 +4,11 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,7 @@ class UpError(Exception):
 
 def up(options: Options) -> int:
     """Brings the stack up, runs the tasks, and with `once` takes it down again; the exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends in order, as Ctrl-C does
     with ExitStack() as stack:
         local = stack.enter_context(_running(options))
         with Watcher(local.api, _say) as watcher:
@@ -159,8 +162,9 @@ def _serve(local: Local, ending: Ending) -> None:
         f'  curl -H "Authorization: Bearer {key}" {local.url}/api/call-recordings\n'
         "The tasks go on by their schedules. Stop with Ctrl-C."
     )
-    with Scheduler(local.stack, lambda name, event: local.lambdas.invoke(name, event, wait=False)):
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    fire = partial(local.lambdas.invoke, wait=False)
+    with Scheduler(local.stack, fire), suppress(KeyboardInterrupt):
+        threading.Event().wait()
 
 
 def _report(local: Local, ending: Ending, path: Path | None) -> int:

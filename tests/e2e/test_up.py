@@ -1,0 +1,193 @@
+"""`python -m local up`: the whole stack, with real speech through a real recogniser."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from callscribe.clock import utc_now
+
+ROOT = Path(__file__).parents[2]
+HOUR = 3600
+
+
+@contextmanager
+def local(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "local", *arguments]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    with local(*arguments) as process:
+        output, _ = process.communicate(timeout=240)
+    return process.returncode, output
+
+
+@pytest.fixture
+def folder(tmp_path, samples):
+    """A folder of one's own, with one recording that has rested for an hour."""
+    file = tmp_path / "calls" / "2025550143 hello.wav"
+    file.parent.mkdir()
+    shutil.copy(next(samples.glob("in-*0143-*.wav")), file)
+    an_hour_ago = utc_now().timestamp() - HOUR
+    os.utime(file, (an_hour_ago, an_hour_ago))
+    return file.parent
+
+
+@contextmanager
+def recogniser(key: str) -> Iterator[str]:
+    """Another server than the built-in one."""
+    command = [sys.executable, "-m", "local.recogniser", "--port", "0", "--api-key", key]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout
+            yield process.stdout.readline().split()[-1]
+        finally:
+            process.terminate()
+
+
+def test_the_samples_are_transcribed_and_the_words_were_spoken(samples, tmp_path):
+    status, output = run("up", "--samples", "--once", "--json", str(tmp_path / "out.json"))
+    assert status == 0, output
+    recordings = {Path(each["path"]).name: each for each in json.loads((tmp_path / "out.json").read_text())}
+    expected = json.loads((samples / "expected.json").read_text())
+    assert recordings.keys() == {name for name in expected if (samples / name).exists()}
+    for name, words in expected.items():
+        if name not in recordings:
+            continue
+        each = recordings[name]
+        assert (each["status"], each["attempts"], each["error"]) == ("completed", 1, None)
+        assert each["transcript"]["noSpeech"] is not bool(words)
+        assert set(words) <= set(re.findall(r"\w+", each["transcript"]["text"])), name
+        way = [line.split()[1] for line in output.splitlines() if name in line]
+        assert way == ["pending", "queued", "processing", "completed"]
+    assert f"{len(recordings)} of {len(recordings)} recordings completed." in output
+    for log in (ROOT / ".callscribe" / "logs").glob("*.log"):
+        text = log.read_text()
+        for planted in ("2025550", "good morning", "Bearer", "callscribe-local-key"):
+            assert planted not in text, log.name
+
+
+def test_what_cannot_be_decoded_ends_as_failed_and_is_named(tmp_path):
+    status, output = run("up", "--samples", "--broken", "--once", "--json", str(tmp_path / "out.json"))
+    assert status == 1
+    failed = [each for each in json.loads((tmp_path / "out.json").read_text()) if each["status"] != "completed"]
+    assert [each["status"] for each in failed] == ["failed"]
+    assert failed[0]["attempts"] == 5
+    assert failed[0]["error"]["code"] == "service_error"
+    assert failed[0]["metadata"]["nextAttemptAt"] is None
+    name = Path(failed[0]["path"]).name
+    assert re.search(rf"^failed: {re.escape(name)}: The service failed \(500\)", output, re.MULTILINE)
+    assert "6 of 7 recordings completed." in output
+
+
+def test_a_folder_of_ones_own_goes_through_a_server_of_ones_own(folder, tmp_path):
+    with recogniser("own-key") as url:
+        status, output = run(
+            "up", "--recordings", str(folder), "--whisperx", url, "--api-key", "own-key", "--once",
+            "--json", str(tmp_path / "out.json"),
+        )  # fmt: skip
+    assert status == 0, output
+    (each,) = json.loads((tmp_path / "out.json").read_text())
+    assert each["path"] == str(folder / "2025550143 hello.wav")
+    assert "hotel" in each["transcript"]["text"]
+    assert "own-key" not in output
+
+
+def test_a_wrong_key_and_a_service_that_is_not_there_end_in_order(folder, tmp_path):
+    with recogniser("own-key") as url:
+        status, output = run("up", "--recordings", str(folder), "--whisperx", url, "--api-key", "wrong", "--once")
+        assert status == 1
+        assert "refused the API key (401)" in output
+        assert "none was lost" in output
+    # now nobody is there any more
+    status, output = run(
+        "up", "--recordings", str(folder), "--whisperx", url, "--once", "--json", str(tmp_path / "out.json")
+    )
+    assert status == 1
+    assert "Connection refused" in output
+    (each,) = json.loads((tmp_path / "out.json").read_text())
+    assert (each["status"], each["attempts"]) == ("queued", 0)
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "COMMAND"),
+        (["up"], "--samples --recordings is required"),
+        (["up", "--recordings", "/no/such/folder"], "there is no such folder"),
+        (["up", "--recordings", __file__], "this is a file"),
+        (["up", "--recordings", "s3://bucket/"], "needs --aws-endpoint"),
+        (["up", "--samples", "--whisperx", "host:9000"], "--whisperx must be an address"),
+        (["up", "--samples", "--dialect", "klingon"], "invalid choice"),
+        (["up", "--samples", "--json", "/no/folder/out.json"], "there is no folder"),
+    ],
+)
+def test_a_command_that_cannot_be_meant_says_so(arguments, says):
+    status, output = run(*arguments)
+    assert status == 2
+    assert says in output
+    assert "Traceback" not in output
+
+
+def test_the_stack_stays_up_serves_its_api_and_ends_on_a_signal(folder):
+    with local("up", "--recordings", str(folder)) as process:
+        assert process.stdout
+        lines = []
+        while "curl" not in (line := process.stdout.readline()):
+            assert line, "".join(lines)
+            lines.append(line)
+        key, url = re.search(r"Bearer (\w+)\" (http://[\d.:]+)/api", line).groups()
+        auth = {"Authorization": f"Bearer {key}"}
+
+        def call(method, path, **options):
+            return requests.request(method, f"{url}{path}", headers=auth, timeout=60, **options)
+
+        assert requests.get(f"{url}/health", timeout=60).json() == {"status": "ok"}
+        assert requests.get(f"{url}/api/call-recordings", timeout=60).status_code == 401
+        (item,) = call("GET", "/api/call-recordings").json()["items"]
+        path = f"/api/call-recordings/{item['id']}"
+        assert "hotel" in call("GET", f"{path}/transcript?format=txt").text
+        run_now = call("POST", "/api/call-recordings/sync")
+        assert (run_now.status_code, run_now.json()["counts"]["listed"]) == (200, 1)
+        assert run_now.json()["trigger"] == "api"
+        outside = call("POST", "/api/call-recordings/sync?recordingsPath=/etc")
+        assert (outside.status_code, outside.json()["error"]["code"]) == (400, "invalid_path")
+        accepted = call("POST", f"{path}/transcribe", json={"force": True})
+        assert accepted.status_code == 202
+        until = time.monotonic() + 30
+        while call("GET", path).json()["transcript"]["version"] == item["transcript"]["version"]:
+            assert time.monotonic() < until, "transcribe starts at once, not with the next schedule"
+            time.sleep(0.2)
+        status, output = run("invoke", "queue")
+        assert (status, json.loads(output)["task"]) == (0, "queue_transcriptions")
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "1 of 1 recordings completed." in rest
+    assert "Traceback" not in rest
+
+
+def test_nothing_runs_says_so():
+    status, output = run("invoke", "sync")
+    assert status == 2
+    assert "No stack is up" in output
