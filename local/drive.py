@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from local.client import ApiClient
+from local.api_client import ApiClient
 
 OUTAGE_PATIENCE_SECONDS = 10.0
 """So long a service that is not available is asked again, before a person is told."""

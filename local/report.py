@@ -4,7 +4,7 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from local.client import ApiClient
+from local.api_client import ApiClient
 
 METADATA = ("size", "recordedAt", "modifiedAt", "createdAt", "statusSince", "nextAttemptAt")
 

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from types import TracebackType
 from typing import Any, Self
 
-from local.client import ApiClient
+from local.api_client import ApiClient
 
 POLL_SECONDS = 0.25
 RESTRAINT = 10
@@ -61,7 +61,7 @@ def line(item: dict[str, Any]) -> str:
     return f"{at:%H:%M:%S}  {item['transcriptionStatus']:<10}  {name}{_remark(item)}".rstrip()
 
 
-def _remark(item: dict[str, Any]) -> str:
+def _remark(item: dict[str, Any]) -> str:  # noqa: PLR0911 — a table of statuses
     error, transcript = item["error"], item["transcript"]
     match item["transcriptionStatus"]:
         case "completed" if transcript["noSpeech"]:

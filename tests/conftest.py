@@ -58,7 +58,7 @@ class ScriptedService:
             def do_POST(self) -> None:
                 service._serve(self)
 
-            do_GET = do_POST
+            do_GET = do_POST  # noqa: N815 — as http.server wants it
 
             def log_message(self, *_: Any) -> None:
                 pass

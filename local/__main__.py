@@ -1,0 +1,101 @@
+"""The command line: `python -m local up`, `python -m local invoke`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+try:
+    import requests
+
+    from local.invoke import NothingRunsError, invoke
+    from local.up import Options, UpError, up
+except ModuleNotFoundError as error:
+    sys.exit(f"{error}. Run 'make setup' once, then '.venv/bin/python -m local'.")
+
+from callscribe.errors import CallscribeError
+from callscribe.whisperx import DIALECTS
+from callscribe.settings import http_url
+
+TASKS = ("sync", "queue", "process")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; its exit status: 0 all went well, 1 not all recordings are completed, 2 it could not begin."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        return int(given.run(given))
+    except (UpError, NothingRunsError, CallscribeError, ValueError, OSError, requests.RequestException) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local", description="Callscribe on your own machine.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    up_command = commands.add_parser("up", help="the whole stack, from template.yaml", description=up.__doc__)
+    where = up_command.add_mutually_exclusive_group(required=True)
+    where.add_argument("--samples", action="store_true", help="transcribe the sample recordings")
+    where.add_argument("--recordings", metavar="PATH", help="a folder, or s3://BUCKET/PREFIX (with --aws-endpoint)")
+    up_command.add_argument("--broken", action="store_true", help="with --samples: one that cannot be decoded, too")
+    up_command.add_argument("--whisperx", metavar="URL", help="your own server, instead of the built-in recogniser")
+    up_command.add_argument("--dialect", choices=DIALECTS, default="asr", help="what that server speaks (asr)")
+    up_command.add_argument("--api-key", metavar="KEY", default="", help="the key of that server, if it wants one")
+    up_command.add_argument("--port", type=int, default=0, help="of the HTTP API (any free one)")
+    up_command.add_argument("--once", action="store_true", help="end when all is done: 0 if all is completed")
+    up_command.add_argument("--json", type=Path, metavar="FILE", help="write every recording there at the end")
+    up_command.add_argument("--aws-endpoint", metavar="URL", help="an AWS-compatible server, instead of moto's")
+    up_command.set_defaults(run=lambda given: up(_options(given)))
+    invoke_command = commands.add_parser("invoke", help="fire one function of the stack that is up")
+    invoke_command.add_argument("task", choices=TASKS)
+    invoke_command.add_argument("--event", type=Path, metavar="FILE", help="a JSON event (the scheduled one)")
+    invoke_command.set_defaults(run=lambda given: _invoke(given.task, given.event))
+    return parser
+
+
+def _options(given: argparse.Namespace) -> Options:
+    """Raises UpError for what cannot be meant."""
+    for name in ("whisperx", "aws_endpoint"):
+        value = getattr(given, name)
+        if value and (fault := http_url(value)):
+            raise UpError(f"--{name.replace('_', '-')} {fault}")
+    if given.json and not given.json.absolute().parent.is_dir():
+        raise UpError(f"--json {given.json}: there is no folder {given.json.absolute().parent}")
+    return Options(
+        recordings=_recordings(given.recordings, given.aws_endpoint) if given.recordings is not None else None,
+        broken=given.broken,
+        whisperx=given.whisperx,
+        dialect=given.dialect,
+        api_key=given.api_key,
+        port=given.port,
+        once=given.once,
+        json=given.json,
+        aws_endpoint=given.aws_endpoint,
+    )
+
+
+def _recordings(path: str, aws_endpoint: str | None) -> str:
+    if path.startswith("s3://"):
+        if not aws_endpoint:
+            raise UpError("--recordings s3://… needs --aws-endpoint: the built-in moto starts without any bucket of yours.")
+        return path
+    folder = Path(path).expanduser().absolute()
+    if not folder.exists():
+        raise UpError(f"--recordings {path}: there is no such folder.")
+    if not folder.is_dir():
+        raise UpError(f"--recordings {path}: this is a file. Name the folder that it lies in.")
+    return str(folder)
+
+
+def _invoke(task: str, event_file: Path | None) -> int:
+    event: Any = json.loads(event_file.read_text()) if event_file else None
+    print(json.dumps(invoke(task, event), indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""The HTTP API as a client of the local stack uses it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+
+PAGE = 500
+TIMEOUT_SECONDS = 60
+
+
+class ApiClient:
+    """Raises `requests.RequestException` for what the API refuses."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.key = key
+        self._url = url
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy has no business on loopback
+        self._session.headers["Authorization"] = f"Bearer {key}"
+
+    def recordings(self) -> Iterator[dict[str, Any]]:
+        """Every recording, page by page."""
+        cursor: str | None = None
+        while True:
+            page = self._get("/api/call-recordings", limit=str(PAGE), **({"cursor": cursor} if cursor else {}))
+            yield from page["items"]
+            cursor = page["nextCursor"]
+            if cursor is None:
+                return
+
+    def counts(self) -> dict[str, int]:
+        """How many recordings have each status."""
+        counts: dict[str, int] = self._get("/api/call-recordings/status-summary")
+        return counts
+
+    def transcript(self, recording_id: str) -> dict[str, Any]:
+        """The current transcript as it is stored."""
+        document: dict[str, Any] = self._get(f"/api/call-recordings/{recording_id}/transcript")
+        return document
+
+    def _get(self, path: str, **query: str) -> Any:
+        response = self._session.get(f"{self._url}{path}", params=query, timeout=TIMEOUT_SECONDS)
+        response.raise_for_status()
+        return response.json()

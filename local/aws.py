@@ -1,0 +1,65 @@
+"""moto's server in this process, behind one lock, so that what the stack relies on of DynamoDB holds here.
+
+moto is not linearizable: it checks a conditional write and applies it in two steps. Of 200 races of 50
+threads on one conditional update, 23 had more than one winner on its server; behind one lock around its WSGI
+application, none.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from moto.moto_api._internal.models import moto_api_backend
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+
+from local.http_server import LOCALHOST, HttpServer, QuietHandler
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+class OneAtATime:
+    """Passes one request at a time on to a WSGI application, until its answer is complete."""
+
+    def __init__(self, application: "WSGIApplication") -> None:
+        self._application = application
+        self._lock = Lock()
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        # A slow upload is read before the lock is taken, or it would hold up everybody else's requests.
+        if length := int(environ.get("CONTENT_LENGTH") or 0):
+            environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(length))
+        with self._lock:
+            answer = self._application(environ, start_response)
+            try:
+                return [b"".join(answer)]
+            finally:
+                if hasattr(answer, "close"):
+                    answer.close()
+
+
+class _Handler(QuietHandler, MotoRequestHandler):
+    """moto's, for the S3 metadata that has underscores in its name; without the line for each request."""
+
+
+@contextmanager
+def serve_aws(port: int = 0, host: str = LOCALHOST) -> Iterator[str]:
+    """Serve an empty AWS on `port` (0: any free one) and give its endpoint URL. All is gone at the end.
+
+    Containers reach it only if `host` is 0.0.0.0. Raises `OSError` if the port is taken. There can be one at
+    a time, for moto keeps what is stored in its modules.
+    """
+    server = HttpServer(port, host)
+    moto_api_backend.reset()
+    server.start(OneAtATime(DomainDispatcherApplication(create_backend_app)), _Handler)
+    try:
+        yield server.url
+    finally:
+        server.close()
+        moto_api_backend.reset()

@@ -1,0 +1,103 @@
+"""One port for the HTTP API, as API Gateway serves it, and for Lambda's Invoke API, as boto3 speaks it.
+
+boto3's `lambda` client reaches the functions here when AWS_ENDPOINT_URL_LAMBDA is this server's URL.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wrappers import Request, Response
+
+from local.http_events import MalformedAnswerError, event_from, response_from
+from local.lambdas import Lambdas
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+# What API Gateway takes.
+MAX_BODY_BYTES = 10 * 1024 * 1024
+_INVOKE = re.compile(r"/2015-03-31/functions/(?P<name>[^/]+)/invocations")
+# A name, perhaps as the end of a (partial) ARN, perhaps with a version.
+_FUNCTION_NAME = re.compile(r"(?:.*:?function:)?(?P<name>[A-Za-z0-9-_]+)(?::[$A-Za-z0-9-_]+)?")
+
+
+class _Request(Request):
+    # One more, since werkzeug cuts a chunked body off here without a word.
+    max_content_length = MAX_BODY_BYTES + 1
+
+
+class Front:
+    """The WSGI application. `api` names the function that answers every request."""
+
+    def __init__(self, lambdas: Lambdas, api: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._lambdas = lambdas
+        self._api = lambdas.stack.function(api).name
+        self._clock = clock
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        request = _Request(environ)
+        invoked = _INVOKE.fullmatch(request.path) if request.method == "POST" else None
+        try:
+            too_large = len(request.get_data()) > MAX_BODY_BYTES
+        except RequestEntityTooLarge:
+            too_large = True
+        if too_large:
+            response = _message(413, "Request Entity Too Large")
+        else:
+            response = self._invoke(request, invoked["name"]) if invoked else self._answer(request)
+        return response(environ, start_response)
+
+    def _answer(self, request: Request) -> Response:
+        event = event_from(request, self._clock(), self._lambdas.stack.account_id)
+        try:
+            result = self._lambdas.invoke(self._api, event)
+        except RuntimeError:
+            return _message(503, "Service Unavailable")
+        if result.failed:
+            return _message(500, "Internal Server Error")
+        try:
+            response = response_from(result.payload)
+        except MalformedAnswerError:
+            return _message(500, "Internal Server Error")
+        response.headers["apigw-requestid"] = event["requestContext"]["requestId"]
+        return response
+
+    def _invoke(self, request: Request, asked: str) -> Response:
+        kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
+        name = matched["name"] if (matched := _FUNCTION_NAME.fullmatch(asked)) else asked
+        stack = self._lambdas.stack
+        if name not in (function.name for function in stack.functions.values()):
+            arn = f"arn:aws:lambda:{stack.region}:{stack.account_id}:function:{name}"
+            return _refusal(404, "ResourceNotFoundException", f"Function not found: {arn}")
+        try:
+            event = json.loads(request.get_data() or b"{}")
+        except ValueError as error:
+            message = f"Could not parse request body into json: {error}"
+            return _refusal(400, "InvalidRequestContentException", message)
+        if kind == "DryRun":
+            return Response(status=204)
+        try:
+            result = self._lambdas.invoke(name, event, wait=kind != "Event")
+        except RuntimeError as error:
+            return _refusal(500, "ServiceException", str(error))
+        headers = {"x-amzn-RequestId": result.request_id}
+        if kind == "Event":
+            return Response(status=202, headers=headers)
+        headers["X-Amz-Executed-Version"] = "$LATEST"
+        if result.failed:
+            headers["X-Amz-Function-Error"] = "Unhandled"
+        return Response(json.dumps(result.payload), 200, headers, content_type="application/json")
+
+
+def _message(status: int, message: str) -> Response:
+    return Response(json.dumps({"message": message}), status, content_type="application/json")
+
+
+def _refusal(status: int, kind: str, message: str) -> Response:
+    body = json.dumps({"Type": "User" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "Service", "Message": message})
+    return Response(body, status, {"x-amzn-ErrorType": kind}, content_type="application/json")

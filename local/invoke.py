@@ -1,0 +1,44 @@
+"""`invoke`: fires one function of the stack that is up, through Lambda's Invoke API."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError
+
+from local.client import aws_client
+from local.scheduler import scheduled_event
+from local.stack import Stack
+
+RUNNING = Path(__file__).parent.parent / ".callscribe" / "running.json"
+"""Where the stack that is up says how to reach it."""
+
+
+class NothingRunsError(Exception):
+    """There is no stack to fire a function of."""
+
+
+def announce(stack: Stack, url: str, now: datetime) -> None:
+    """Leaves for `invoke`: the server's URL, and each task's function with the event of its schedule."""
+    tasks = {}
+    for rule in stack.rules:
+        function = next(each for each in stack.functions.values() if each.name == rule.function)
+        folder = function.handler.split(".")[1]
+        tasks[folder] = {"function": function.name, "event": scheduled_event(rule, now, stack)}
+    RUNNING.parent.mkdir(exist_ok=True)
+    RUNNING.write_text(json.dumps({"url": url, "tasks": tasks}), encoding="utf-8")
+
+
+def invoke(task: str, event: Mapping[str, Any] | None) -> Any:
+    """The function's answer to `event`, or to its scheduled event where that is None. Raises NothingRunsError."""
+    try:
+        running = json.loads(RUNNING.read_text(encoding="utf-8"))
+        known = running["tasks"][task]
+        answer = aws_client("lambda", running["url"]).invoke(
+            FunctionName=known["function"], Payload=json.dumps(known["event"] if event is None else event)
+        )
+    except (FileNotFoundError, BotoCoreError):
+        raise NothingRunsError("No stack is up here. Start one: .venv/bin/python -m local up --samples") from None
+    return json.loads(answer["Payload"].read())

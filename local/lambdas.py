@@ -1,0 +1,227 @@
+"""Runs the deployed functions as Lambda would: each event in a process that serves one event at a time.
+
+Workers are started as events come, kept for the next one, killed when their time is up, and replaced when
+they die. An event that failed is not tried again: the template says the same of its scheduled functions.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Condition, Thread
+from typing import Any, Self
+
+from local.client import CREDENTIALS
+from local.stack import Function, Stack
+from local.worker_process import WorkerLostError, WorkerProcess
+
+ROOT = Path(__file__).parent.parent
+# Where the code lies that Lambda has in /var/task and in /opt/python.
+CODE_PATHS = (ROOT, ROOT / "layers" / "shared")
+# Enough for a page that loads many things at once; each worker holds about 70 MB.
+WORKERS_PER_FUNCTION = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of an event: the payload, decoded; if it failed, with `errorMessage` and `errorType`."""
+
+    request_id: str
+    payload: Any = None
+    failed: bool = False
+
+
+class Lambdas:
+    """The functions of a stack, ready to be invoked. A context manager: at its end all workers are gone.
+
+    `environment` is added to that of each function, over its own. The workers' output goes to
+    `state/logs/<logical id>.log`.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        state: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        paths: Sequence[Path] = CODE_PATHS,
+        workers_per_function: int = WORKERS_PER_FUNCTION,
+    ) -> None:
+        self.stack = stack
+        logs = state / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        self._pools = {
+            function.name: _Pool(
+                function,
+                lambda_environment(function, stack) | dict(environment or {}),
+                paths,
+                logs / f"{function.logical_id}.log",
+                workers_per_function,
+            )
+            for function in stack.functions.values()
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def invoke(self, name: str, event: Any, *, wait: bool = True) -> Result:
+        """Run one event through a function, named as `Stack.function` takes it.
+
+        Without `wait` the result has no payload: what comes of the event is in the function's log. Raises
+        `KeyError` for an unknown function, `TypeError` for an event that is no JSON, `RuntimeError` once
+        stopped.
+        """
+        pool = self._pools[self.stack.function(name).name]
+        request_id = str(uuid.uuid4())
+        json.dumps(event)
+        pool.enter()
+        if wait:
+            return pool.run(request_id, event)
+        Thread(target=pool.run, args=(request_id, event), name=f"{name} {request_id}", daemon=True).start()
+        return Result(request_id)
+
+    def stop(self, grace_seconds: float = 0.0) -> None:
+        """Take no more events, give those under way `grace_seconds` to end, and end all workers."""
+        for pool in self._pools.values():
+            pool.refuse()
+        for pool in self._pools.values():
+            pool.stop(grace_seconds)
+
+
+class _Pool:
+    """The workers of one function."""
+
+    def __init__(
+        self, function: Function, environment: Mapping[str, str], paths: Sequence[Path], log: Path, limit: int
+    ) -> None:
+        self._function = function
+        self._environment = environment
+        self._paths = paths
+        self._log = log
+        self._limit = limit
+        self._idle: list[WorkerProcess] = []
+        self._busy: set[WorkerProcess] = set()
+        self._under_way = 0
+        self._stopped = False
+        self._changed = Condition()
+
+    def enter(self) -> None:
+        """Announce an event, so that `stop` knows of it from here on."""
+        with self._changed:
+            if self._stopped:
+                raise RuntimeError("the functions have been stopped")
+            self._under_way += 1
+
+    def run(self, request_id: str, event: Any) -> Result:
+        """Run the event in a worker that is free, in a new one, or as soon as one gets free."""
+        try:
+            worker = self._take()
+            if worker is None:
+                return _error(request_id, "Runtime.ExitError", "the local stack is stopping")
+            return self._run_in(worker, request_id, event)
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    def _take(self) -> WorkerProcess | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or len(self._busy) < self._limit)
+            if self._stopped:
+                return None
+            # The last one used first: the others' memory may be swapped out.
+            while self._idle and not self._idle[-1].alive:
+                self._idle.pop().close()
+            stream = f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid.uuid4().hex}"
+            worker = (
+                self._idle.pop()
+                if self._idle
+                else WorkerProcess({**self._environment, "AWS_LAMBDA_LOG_STREAM_NAME": stream}, self._paths, self._log)
+            )
+            self._busy.add(worker)
+            return worker
+
+    def _run_in(self, worker: WorkerProcess, request_id: str, event: Any) -> Result:
+        seconds = self._function.timeout_seconds
+        request = {
+            "request_id": request_id,
+            "arn": self._function.arn,
+            "timeout_seconds": seconds,
+            "event": event,
+        }
+        usable = False
+        try:
+            answer = worker.exchange(request, seconds)
+            usable = not answer["last"]
+            return Result(request_id, json.loads(answer["payload"]), answer["failed"])
+        except TimeoutError as error:
+            return self._logged(_error(request_id, "Sandbox.Timedout", str(error)))
+        except WorkerLostError:
+            message = f"Runtime exited with error: {worker.close()}"
+            return self._logged(_error(request_id, "Runtime.ExitError", message))
+        finally:
+            # Also after a Ctrl-C, when the worker is in the middle of an event that nobody waits for any
+            # more.
+            if not usable:
+                worker.kill()
+                worker.close()
+            with self._changed:
+                self._busy.discard(worker)
+                if usable:
+                    self._idle.append(worker)
+                self._changed.notify_all()
+
+    def _logged(self, result: Result) -> Result:
+        with self._log.open("a", encoding="utf-8") as log:
+            log.write(json.dumps(result.payload) + "\n")
+        return result
+
+    def refuse(self) -> None:
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def stop(self, grace_seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._under_way, grace_seconds)
+            for worker in self._busy:
+                worker.kill()
+            self._changed.wait_for(lambda: not self._under_way)
+            while self._idle:
+                self._idle.pop().close()
+
+
+def lambda_environment(function: Function, stack: Stack) -> dict[str, str]:
+    """Give what a function finds in `os.environ`: the template's variables, Lambda's, and where AWS is."""
+    return {
+        **function.environment,
+        **CREDENTIALS,
+        "AWS_ENDPOINT_URL": stack.endpoint,
+        "AWS_REGION": stack.region,
+        "AWS_DEFAULT_REGION": stack.region,
+        # Nothing of the user's own AWS set-up, and no search for credentials that takes seconds to find none.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+        "LAMBDA_TASK_ROOT": str(ROOT),
+        "_HANDLER": function.handler,
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+        "TZ": ":UTC",
+    }
+
+
+def _error(request_id: str, kind: str, message: str) -> Result:
+    return Result(request_id, {"errorType": kind, "errorMessage": f"RequestId: {request_id} Error: {message}"}, True)

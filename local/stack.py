@@ -1,0 +1,193 @@
+"""Creates, at an AWS-compatible endpoint, what template.yaml declares, and tells what came of it.
+
+There is one description: no table, bucket or variable is named here. Values come back from the endpoint
+itself, as the deployed functions would get them.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local.client import REGION, aws_client
+from local.intrinsics import Intrinsics
+from local.stack_secrets import make_secret
+from local.template import (
+    BUCKET,
+    FUNCTION,
+    RULE,
+    SECRET,
+    TABLE,
+    parameter_values,
+    read_template,
+    reduced,
+    resources_of,
+)
+
+STACK_NAME = "callscribe"
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A deployed Lambda function, with its environment as its handler would find it."""
+
+    logical_id: str
+    name: str
+    arn: str
+    handler: str
+    timeout_seconds: int
+    memory_mb: int
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A schedule of EventBridge and the function it fires; `input`, if given, takes the event's place."""
+
+    name: str
+    arn: str
+    schedule: str
+    function: str
+    input: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What was created. Mappings go by the template's logical ids; `secrets` are ARNs."""
+
+    name: str
+    endpoint: str
+    region: str
+    account_id: str
+    tables: Mapping[str, str]
+    buckets: Mapping[str, str]
+    secrets: Mapping[str, str]
+    functions: Mapping[str, Function]
+    rules: tuple[Rule, ...]
+
+    def function(self, name: str) -> Function:
+        """Find a function by its logical id, its name, its ARN or the folder of its handler (`sync`).
+
+        Raises `KeyError` for one that there is not.
+        """
+        for function in self.functions.values():
+            folder = function.handler.split(".")[1:2]
+            if name in (function.logical_id, function.name, function.arn, *folder):
+                return function
+        raise KeyError(name)
+
+
+def deploy(
+    template_path: Path,
+    endpoint: str,
+    parameters: Mapping[str, str] | None = None,
+    *,
+    name: str = STACK_NAME,
+    region: str = REGION,
+) -> Stack:
+    """Create the stack, or bring the one that is there up to date. What is stored in it is kept.
+
+    Raises `ValueError` if the template or a parameter is wrong, or if a table there is declared otherwise.
+    """
+    given = parameters or {}
+    template = read_template(template_path, given, region)
+    account_id: str = aws_client("sts", endpoint, region).get_caller_identity()["Account"]
+    values = parameter_values(template, given) | {
+        "AWS::AccountId": account_id,
+        "AWS::Region": region,
+        "AWS::StackName": name,
+        "AWS::Partition": "aws",
+        "AWS::URLSuffix": "amazonaws.com",
+    }
+    declared_secrets = resources_of(template, Intrinsics(template, values, lambda logical_id, _: logical_id), SECRET)
+    client = aws_client("secretsmanager", endpoint, region)
+    secrets = {
+        logical_id: make_secret(client, f"{name}-{logical_id}", properties)
+        for logical_id, properties in declared_secrets.items()
+    }
+    resources = _create_or_update(name, reduced(template, values, secrets), endpoint, region)
+    functions = _functions(resources.get(FUNCTION, {}), endpoint, region)
+    return Stack(
+        name=name,
+        endpoint=endpoint,
+        region=region,
+        account_id=account_id,
+        tables=resources.get(TABLE, {}),
+        buckets=resources.get(BUCKET, {}),
+        secrets=secrets,
+        functions=functions,
+        rules=_rules(resources.get(RULE, {}), functions, endpoint, region),
+    )
+
+
+def _create_or_update(name: str, template: Mapping[str, Any], endpoint: str, region: str) -> dict[str, dict[str, str]]:
+    """Give the physical ids of what there is now: type → logical id → physical id."""
+    client = aws_client("cloudformation", endpoint, region)
+    asked = {"StackName": name, "TemplateBody": json.dumps(template), "Capabilities": ["CAPABILITY_IAM"]}
+    try:
+        client.create_stack(**asked)
+        client.get_waiter("stack_create_complete").wait(StackName=name)
+    except client.exceptions.AlreadyExistsException:
+        body = client.get_template(StackName=name)["TemplateBody"]
+        before: dict[str, Any] = json.loads(body) if isinstance(body, str) else body
+        if before != template:
+            _refuse_changed_tables(name, before["Resources"], template["Resources"])
+            try:
+                client.update_stack(**asked)
+                client.get_waiter("stack_update_complete").wait(StackName=name)
+            except ClientError as error:
+                if "No updates are to be performed" not in str(error):
+                    raise
+    found: dict[str, dict[str, str]] = {}
+    for page in client.get_paginator("list_stack_resources").paginate(StackName=name):
+        for resource in page["StackResourceSummaries"]:
+            of_its_type = found.setdefault(resource["ResourceType"], {})
+            of_its_type[resource["LogicalResourceId"]] = resource["PhysicalResourceId"]
+    return found
+
+
+def _refuse_changed_tables(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """moto cannot change a table: it would drop it from the stack, and its content from our sight."""
+    for logical_id, resource in before.items():
+        if resource["Type"] == TABLE and resource != after.get(logical_id):
+            raise ValueError(
+                f"{logical_id} in the stack {name!r} at the endpoint is not as the template declares it now; "
+                "delete that stack, or begin with a fresh endpoint"
+            )
+
+
+def _functions(names: Mapping[str, str], endpoint: str, region: str) -> dict[str, Function]:
+    client = aws_client("lambda", endpoint, region)
+    functions = {}
+    for logical_id, name in names.items():
+        configured = client.get_function_configuration(FunctionName=name)
+        variables = configured.get("Environment", {}).get("Variables", {})
+        functions[logical_id] = Function(
+            logical_id=logical_id,
+            name=name,
+            arn=configured["FunctionArn"],
+            handler=configured["Handler"],
+            timeout_seconds=int(configured["Timeout"]),
+            memory_mb=int(configured["MemorySize"]),
+            environment={key: str(value) for key, value in variables.items()},
+        )
+    return functions
+
+
+def _rules(names: Mapping[str, str], functions: Mapping[str, Function], endpoint: str, region: str) -> tuple[Rule, ...]:
+    """The schedules that are on. Rules that wait for events are not EventBridge's clock, and left out."""
+    client = aws_client("events", endpoint, region)
+    by_arn = {function.arn: function.name for function in functions.values()}
+    rules = []
+    for name in names.values():
+        described = client.describe_rule(Name=name)
+        if described.get("State", "ENABLED") != "ENABLED" or not described.get("ScheduleExpression"):
+            continue
+        for target in client.list_targets_by_rule(Rule=name)["Targets"]:
+            if function := by_arn.get(target["Arn"]):
+                schedule = described["ScheduleExpression"]
+                rules.append(Rule(name, described["Arn"], schedule, function, target.get("Input")))
+    return tuple(rules)

@@ -1,0 +1,35 @@
+"""Makes the template's secrets, which moto's CloudFormation silently leaves out."""
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+# A fingerprint of the declared value, so that a changed parameter reaches a secret of an earlier run, while
+# one that a person changed since is left alone: CloudFormation does the same.
+_DECLARED = "local:declared"
+
+
+def make_secret(client: Any, name: str, properties: Mapping[str, Any]) -> str:
+    """Create or update one secret as its resolved properties say, and give its ARN."""
+    name = properties.get("Name", name)
+    declared = sha256(json.dumps(properties, sort_keys=True).encode()).hexdigest()
+    tags = [{"Key": _DECLARED, "Value": declared}]
+    try:
+        known = client.describe_secret(SecretId=name)
+    except client.exceptions.ResourceNotFoundException:
+        arn: str = client.create_secret(Name=name, SecretString=_value(client, properties), Tags=tags)["ARN"]
+        return arn
+    if "SecretString" in properties and tags[0] not in known.get("Tags", []):
+        client.put_secret_value(SecretId=name, SecretString=properties["SecretString"])
+        client.tag_resource(SecretId=name, Tags=tags)
+    return str(known["ARN"])
+
+
+def _value(client: Any, properties: Mapping[str, Any]) -> str:
+    if "GenerateSecretString" not in properties:
+        return str(properties.get("SecretString", ""))
+    options = dict(properties["GenerateSecretString"])
+    template, key = options.pop("SecretStringTemplate", None), options.pop("GenerateStringKey", None)
+    password: str = client.get_random_password(**options)["RandomPassword"]
+    return password if key is None else json.dumps(json.loads(template) | {key: password})

@@ -1,0 +1,94 @@
+"""template.yaml as the local stack needs it: CloudFormation, resolved, and only what the handlers touch."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from samtranslator.model.exceptions import InvalidDocumentException
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+from local.client import aws_session
+from local.intrinsics import Intrinsics, Json, UnresolvableTemplateError
+
+TABLE, BUCKET, SECRET = "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"
+FUNCTION, RULE, _ROLE = "AWS::Lambda::Function", "AWS::Events::Rule", "AWS::IAM::Role"
+# What the handlers touch at run time. Of the rest, moto leaves out most without a word.
+_NEEDED = {TABLE, BUCKET, FUNCTION, RULE, _ROLE}
+# The translator wants code that lies in S3, and the endpoint wants some that is there; the local stack runs
+# the sources.
+_CODE_PROPERTIES, _NO_CODE = ("CodeUri", "ContentUri"), "s3://local/unused"
+# Has to be Python when a function is created and base64 when it is updated, for moto.
+_INLINE_CODE = {"ZipFile": "pass"}
+
+
+def read_template(path: Path, parameters: Mapping[str, str], region: str) -> dict[str, Json]:
+    """Give the CloudFormation that AWS makes of the SAM template. Raises `ValueError` if it is wrong."""
+    template = yaml_parse(path.read_text("utf-8"))
+    if unknown := parameters.keys() - template.get("Parameters", {}).keys():
+        raise ValueError(f"{path} declares no parameter {', '.join(sorted(unknown))}")
+    described = [resource.get("Properties", {}) for resource in template["Resources"].values()]
+    for properties in [*described, template.get("Globals", {}).get("Function", {})]:
+        for name in _CODE_PROPERTIES:
+            if name in properties:
+                properties[name] = _NO_CODE
+    # With a session of its own and no managed policies but those it brings, the translator asks nobody.
+    translator = Translator({}, Parser(), boto_session=aws_session(region))
+    try:
+        translated: dict[str, Any] = translator.translate(
+            template, dict(parameters), get_managed_policy_map=dict[str, str]
+        )
+    except InvalidDocumentException as error:
+        raise ValueError(f"{path}: {error.message}: {[cause.message for cause in error.causes]}") from error
+    finally:
+        # Else it complains on the terminal, when it goes, of figures that nobody collected.
+        translator.metrics.publish()
+    return translated
+
+
+def parameter_values(template: Mapping[str, Json], given: Mapping[str, str]) -> dict[str, str]:
+    """Give every parameter its value. Raises `ValueError` for those without default that were not given."""
+    values = {name: declared.get("Default") for name, declared in template.get("Parameters", {}).items()}
+    values |= given
+    if missing := [name for name, value in values.items() if value is None]:
+        raise ValueError(f"these parameters have no default and need a value: {', '.join(missing)}")
+    return {name: str(value) for name, value in values.items()}
+
+
+def resources_of(template: Mapping[str, Json], intrinsics: Intrinsics, kind: str) -> dict[str, dict[str, Json]]:
+    """Give the resolved properties of all resources of one type whose condition holds, by logical id."""
+    return {
+        logical_id: intrinsics.resolve(resource.get("Properties", {}))
+        for logical_id, resource in template["Resources"].items()
+        if resource["Type"] == kind and ("Condition" not in resource or intrinsics.holds(resource["Condition"]))
+    }
+
+
+def reduced(
+    template: Mapping[str, Json], values: Mapping[str, str], secrets: Mapping[str, str]
+) -> dict[str, dict[str, Json]]:
+    """Give the template to create: the needed resources, with only references among themselves left open.
+
+    `secrets` are the ARNs by logical id. What refers to a resource that is left out gets its logical id
+    instead.
+    """
+    declared: Mapping[str, Mapping[str, Json]] = template["Resources"]
+
+    def stand_in(logical_id: str, _attribute: str | None) -> str | None:
+        if logical_id in secrets:
+            return secrets[logical_id]
+        if logical_id not in declared:
+            raise UnresolvableTemplateError(f"the template declares no {logical_id}")
+        return None if declared[logical_id]["Type"] in _NEEDED else logical_id
+
+    intrinsics = Intrinsics(template, values, stand_in)
+    resources: dict[str, Json] = {}
+    for kind in sorted(_NEEDED):
+        for logical_id, properties in resources_of(template, intrinsics, kind).items():
+            if kind == FUNCTION:
+                # The code, and that of the layers, is on the workers' path.
+                properties["Code"] = dict(_INLINE_CODE)
+                properties.pop("Layers", None)
+            resources[logical_id] = {"Type": kind, "Properties": properties}
+    return {"Resources": resources}

@@ -1,0 +1,174 @@
+"""`up`: the whole stack on this machine, from the very template that is deployed."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.aws import serve_aws
+from local.client import aws_client
+from callscribe.clock import utc_now
+from local.api_client import ApiClient
+from local.drive import Ending, drive
+from local.front import Front
+from local.http_server import HttpServer
+from local.invoke import RUNNING, announce
+from local.lambdas import Lambdas
+from local.report import records, summary, write_json
+from local.scheduler import Scheduler, scheduled_event
+from local.stack import Stack, deploy
+from local.watch import Watcher
+
+ROOT = Path(__file__).parent.parent
+STATE = ROOT / ".callscribe"
+SAMPLES = ROOT / "local" / "samples"
+RETRY_BASE_SECONDS = "1"
+"""A minute in the cloud; here somebody is watching."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line asks for. `recordings` is None for the samples, else a folder or an s3:// path."""
+
+    recordings: str | None
+    broken: bool
+    whisperx: str | None
+    dialect: str
+    api_key: str
+    port: int
+    once: bool
+    json: Path | None
+    aws_endpoint: str | None
+
+
+class UpError(Exception):
+    """The stack cannot be brought up; the message says what to do."""
+
+
+def up(options: Options) -> int:
+    """Brings the stack up, runs the tasks, and with `once` takes it down again; the exit status."""
+    with ExitStack() as stack:
+        local = stack.enter_context(_running(options))
+        with Watcher(local.api, _say) as watcher:
+            ending = drive(local.invoke, local.api)
+            watcher.look()
+            if not options.once:
+                _serve(local, ending)
+        return _report(local, ending, options.json)
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A stack that is up."""
+
+    stack: Stack
+    lambdas: Lambdas
+    api: ApiClient
+    url: str
+
+    def invoke(self, task: str) -> dict[str, Any]:
+        """Runs a task as its schedule would, and returns its run. Raises UpError for an unhandled error."""
+        name = self.stack.function(task).name
+        rule = next(rule for rule in self.stack.rules if rule.function == name)
+        result = self.lambdas.invoke(name, scheduled_event(rule, utc_now(), self.stack))
+        if result.failed:
+            raise UpError(f"{task} failed: {result.payload['errorMessage']}. Look into {STATE / 'logs'}.")
+        run: dict[str, Any] = result.payload
+        return run
+
+
+@contextmanager
+def _running(options: Options) -> Iterator[Local]:
+    with ExitStack() as parts:
+        endpoint = options.aws_endpoint or parts.enter_context(serve_aws())
+        whisperx = options.whisperx or parts.enter_context(_recogniser())
+        parameters = {
+            "WhisperXUrl": whisperx,
+            "WhisperXDialect": options.dialect,
+            "WhisperXApiKey": options.api_key,
+            "RetryBaseSeconds": RETRY_BASE_SECONDS,
+        }
+        stack = deploy(ROOT / "template.yaml", endpoint, parameters)
+        if options.recordings is None:
+            _put_samples(stack, broken=options.broken)
+        try:
+            server = HttpServer(options.port)
+        except OSError as error:
+            raise UpError(f"Port {options.port} is taken ({error.strerror}). Choose another one with --port.") from error
+        parts.callback(server.close)
+        overrides = {"AWS_ENDPOINT_URL_LAMBDA": server.url}
+        if options.recordings is not None:
+            # over the template's parameter, which on AWS allows folders below /mnt only
+            overrides["RECORDINGS_PATH"] = options.recordings
+        lambdas = parts.enter_context(Lambdas(stack, STATE, overrides))
+        server.start(Front(lambdas, "api"))
+        announce(stack, server.url, utc_now())
+        parts.callback(RUNNING.unlink, missing_ok=True)
+        yield Local(stack, lambdas, ApiClient(server.url, _api_key(stack)), server.url)
+
+
+@contextmanager
+def _recogniser() -> Iterator[str]:
+    """The built-in WhisperX server, in a process of its own: recognition would hold up everything else here."""
+    command = [sys.executable, "-m", "local.recogniser", "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            first = process.stdout.readline()
+            if "http" not in first:
+                raise UpError("The built-in recogniser did not start. What it wrote above says why.")
+            yield first.split()[-1]
+        finally:
+            process.terminate()
+
+
+def _put_samples(stack: Stack, *, broken: bool) -> None:
+    s3 = aws_client("s3", stack.endpoint)
+    folders = [SAMPLES, SAMPLES / "broken"] if broken else [SAMPLES]
+    for folder in folders:
+        for file in sorted(folder.iterdir()):
+            if file.suffix.lower() in (".wav", ".mp3", ".ogg", ".flac"):
+                s3.upload_file(str(file), stack.buckets["RecordingsBucket"], f"2026/11/18/{file.name}")
+
+
+def _api_key(stack: Stack) -> str:
+    secrets = aws_client("secretsmanager", stack.endpoint)
+    secret = secrets.get_secret_value(SecretId=stack.secrets["ApiKeySecret"])["SecretString"]
+    key: str = json.loads(secret)["default"]
+    return key
+
+
+def _serve(local: Local, ending: Ending) -> None:
+    """Goes on by the template's schedules until Ctrl-C."""
+    if ending.trouble:
+        _say(ending.trouble)
+    key = local.api.key
+    _say(
+        f"\nThe API answers at {local.url} with this key, good for this run only:\n"
+        f'  curl -H "Authorization: Bearer {key}" {local.url}/api/call-recordings\n'
+        "The tasks go on by their schedules. Stop with Ctrl-C."
+    )
+    with Scheduler(local.stack, lambda name, event: local.lambdas.invoke(name, event, wait=False)):
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+def _report(local: Local, ending: Ending, path: Path | None) -> int:
+    recordings = records(local.api)
+    if path:
+        write_json(path, recordings)
+    _say("")
+    for text in summary(recordings):
+        _say(text)
+    if ending.trouble:
+        _say(ending.trouble)
+    completed = all(recording["status"] == "completed" for recording in recordings)
+    return 0 if completed and ending.trouble is None else 1
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

@@ -1,0 +1,19 @@
+"""A stack whose functions are the tiny handlers, without an AWS behind it."""
+
+from local.stack import Function, Stack
+
+
+def tiny_stack(*handlers: str, timeout_seconds: int = 10) -> Stack:
+    functions = {
+        name: Function(
+            logical_id=name,
+            name=f"stack-{name}",
+            arn=f"arn:aws:lambda:us-east-1:123456789012:function:stack-{name}",
+            handler=f"tests.handlers.tiny.{name}",
+            timeout_seconds=timeout_seconds,
+            memory_mb=256,
+            environment={"OWN": name, "AWS_ENDPOINT_URL": ""},
+        )
+        for name in handlers
+    }
+    return Stack("stack", "http://127.0.0.1:1", "us-east-1", "123456789012", {}, {}, {}, functions, ())

@@ -1,0 +1,67 @@
+"""Handlers that do one thing each, for the tests of what runs handlers."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import Any
+
+
+def echo(event: Any, context: Any) -> dict[str, Any]:
+    """Give back all that a handler can see."""
+    return {
+        "event": event,
+        "pid": os.getpid(),
+        "environment": dict(os.environ),
+        "context": {
+            "aws_request_id": context.aws_request_id,
+            "function_name": context.function_name,
+            "function_version": context.function_version,
+            "invoked_function_arn": context.invoked_function_arn,
+            "memory_limit_in_mb": context.memory_limit_in_mb,
+            "log_group_name": context.log_group_name,
+            "log_stream_name": context.log_stream_name,
+            "remaining": context.get_remaining_time_in_millis(),
+        },
+    }
+
+
+def respond(event: Any, _context: Any) -> Any:
+    """Answer an HTTP request with the JSON document in its body, or with the event if there is none."""
+
+    return json.loads(event["body"]) if event.get("body") and not event["isBase64Encoded"] else event
+
+
+def slow(event: Any, _context: Any) -> dict[str, Any]:
+    """Take as long as the event says, and leave a child behind that outlives it."""
+    if "child" in event:
+        child = subprocess.Popen(["sleep", "60"])
+        sys.stdout.write(f"child {child.pid}\n")
+    time.sleep(event["seconds"])
+    return {"pid": os.getpid()}
+
+
+def raising(_event: Any, _context: Any) -> None:
+    """Fail as handlers do."""
+    sys.stdout.write("about to fail\n")
+    raise LookupError("no such thing")
+
+
+def exiting(event: Any, _context: Any) -> dict[str, Any]:
+    """Die if the event says so."""
+    if event.get("die"):
+        os._exit(3)
+    if event.get("leave"):
+        sys.exit(4)
+    return {"pid": os.getpid()}
+
+
+def unserializable(_event: Any, _context: Any) -> Any:
+    """Return what is no JSON."""
+    return {"value": {1, 2}}
+
+
+def huge(_event: Any, _context: Any) -> str:
+    """Return more than Lambda lets through."""
+    return "x" * 6_300_000

@@ -1,0 +1,165 @@
+"""The stack of template.yaml on moto's server, one for all tests of this folder, emptied for each."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.utilities import parameters
+from local.aws import serve_aws
+from local.client import aws_client
+from local.lambdas import lambda_environment
+from local.stack import Stack, deploy
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def deployed() -> Iterator[Stack]:
+    with serve_aws() as endpoint:
+        yield deploy(ROOT / "template.yaml", endpoint, {"WhisperXUrl": "http://127.0.0.1:9", "RetryBaseSeconds": "1"})
+
+
+@pytest.fixture
+def stack(deployed: Stack) -> Stack:
+    """The deployed stack with nothing in it."""
+    dynamodb, s3 = aws_client("dynamodb", deployed.endpoint), aws_client("s3", deployed.endpoint)
+    for table in deployed.tables.values():
+        keys = [key["AttributeName"] for key in dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]]
+        for page in dynamodb.get_paginator("scan").paginate(TableName=table):
+            for item in page["Items"]:
+                dynamodb.delete_item(TableName=table, Key={key: item[key] for key in keys})
+    for bucket in deployed.buckets.values():
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for entry in page.get("Contents", ()):
+                s3.delete_object(Bucket=bucket, Key=entry["Key"])
+    return deployed
+
+
+@dataclass
+class Context:
+    """What Lambda hands to a handler, as far as handlers look."""
+
+    remaining_ms: int = 900_000
+    function_name: str = "test"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:test"
+
+    def __post_init__(self) -> None:
+        self.aws_request_id = str(uuid.uuid4())
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.remaining_ms
+
+
+class Handlers:
+    """The four handlers in this process, each with the environment that the template gives it."""
+
+    def __init__(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+        from callscribe.sources import s3
+        from functions.api import app as api
+        from functions.api import invoke
+        from functions.api import settings as api_settings
+        from functions.process import app as process
+        from functions.queue import app as queue
+        from functions.sync import app as sync
+
+        self.stack = stack
+        self._modules = {"sync": sync, "queue": queue, "process": process, "api": api}
+        self._caches = (
+            sync.settings,
+            queue.settings,
+            process.settings,
+            api_settings.settings,
+            s3.s3_client,
+            invoke._client,
+        )
+        self._monkeypatch = monkeypatch
+        self.overrides: dict[str, str] = {}
+
+    def _run(self, function: str, event: Any, context: Context) -> Any:
+        for name, value in (lambda_environment(self.stack.function(function), self.stack) | self.overrides).items():
+            self._monkeypatch.setenv(name, value)
+        for cached in self._caches:
+            cached.cache_clear()
+        parameters.clear_caches()
+        return self._modules[function].lambda_handler(event, context)
+
+    def sync(self, **event: Any) -> Any:
+        return self._run("sync", event, Context())
+
+    def queue(self) -> Any:
+        return self._run("queue", {}, Context())
+
+    def process(self, remaining_ms: int = 900_000) -> Any:
+        return self._run("process", {}, Context(remaining_ms))
+
+    def api(
+        self, method: str, path: str, *, query: str = "", body: Any = None, key: str | None = "", **headers: str
+    ) -> Any:
+        """An answer, with its JSON body decoded as `json`; the right key is sent unless another is given."""
+        if key == "":
+            key = api_key(self.stack)
+        given = {"content-type": "application/json"} if body is not None else {}
+        given |= {"authorization": f"Bearer {key}"} if key is not None else {}
+        event = {
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": path,
+            "rawQueryString": query,
+            "headers": given | {name.replace("_", "-"): value for name, value in headers.items()},
+            "queryStringParameters": dict(part.split("=", 1) for part in query.split("&")) if query else None,
+            "requestContext": {
+                "http": {"method": method, "path": path, "sourceIp": "127.0.0.1", "protocol": "HTTP/1.1"},
+                "requestId": "r",
+                "stage": "$default",
+            },
+            "body": body if isinstance(body, str) or body is None else json.dumps(body),
+            "isBase64Encoded": False,
+        }
+        answer = self._run("api", event, Context())
+        is_json = answer["headers"].get("Content-Type", "").startswith("application/json")
+        return SimpleNamespace(
+            status=answer["statusCode"],
+            headers=answer["headers"],
+            body=answer["body"],
+            json=json.loads(answer["body"]) if is_json else None,
+        )
+
+
+def api_key(stack: Stack) -> str:
+    secrets = aws_client("secretsmanager", stack.endpoint)
+    return json.loads(secrets.get_secret_value(SecretId=stack.secrets["ApiKeySecret"])["SecretString"])["default"]
+
+
+@pytest.fixture
+def handlers(stack: Stack, monkeypatch: pytest.MonkeyPatch, service: Any) -> Handlers:
+    made = Handlers(stack, monkeypatch)
+    made.overrides["WHISPERX_URL"] = service.url
+    return made
+
+
+@pytest.fixture
+def put(stack: Stack) -> Callable[..., None]:
+    """Puts an object into the recordings bucket."""
+    s3 = aws_client("s3", stack.endpoint)
+
+    def put(key: str, body: bytes = b"RIFF" + b"\0" * 100) -> None:
+        s3.put_object(Bucket=stack.buckets["RecordingsBucket"], Key=key, Body=body)
+
+    return put
+
+
+@pytest.fixture
+def listed(handlers: Handlers) -> Callable[[], dict[str, Any]]:
+    """Every recording as the API lists it, by the end of its path."""
+
+    def listed() -> dict[str, Any]:
+        answer = handlers.api("GET", "/api/call-recordings", query="limit=500")
+        return {item["path"].rsplit("/", 1)[-1]: item for item in answer.json["items"]}
+
+    return listed

@@ -1,0 +1,242 @@
+"""The HTTP API: what a client sends as an API Gateway v2 event, and what comes back."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from local.client import aws_client
+
+from callscribe import recording
+from callscribe.recording import Status
+from callscribe.store import recordings
+
+LIST = "/api/call-recordings"
+
+
+@pytest.fixture
+def three(handlers):
+    """Three pending recordings, `a` the oldest call."""
+    handlers.queue()  # binds the models to the tables
+    now = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    made = []
+    for hours, name in ((3, "a"), (2, "b"), (1, "c")):
+        called = now - timedelta(hours=hours)
+        made.append(recording.new("s3://b", f"{name}.wav", size=9, etag="e", modified_at=called, now=now))
+        recordings.add(made[-1])
+    return made
+
+
+def error_of(answer):
+    assert set(answer.json) == {"error"}
+    assert set(answer.json["error"]) == {"code", "message", "details"}
+    return answer.json["error"]
+
+
+def test_health_is_open(handlers):
+    answer = handlers.api("GET", "/health", key=None)
+    assert (answer.status, answer.json) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("key", [None, "wrong", "ü", " ", "x" * 5000])
+@pytest.mark.parametrize("path", [LIST, f"{LIST}/status-summary", f"{LIST}/abc", "/api", "/api/no-such-route"])
+def test_everything_below_api_wants_the_key(handlers, key, path):
+    answer = handlers.api("GET", path, key=key)
+    assert answer.status == 401
+    assert error_of(answer)["code"] == "unauthorized"
+    assert "Authorization: Bearer" in error_of(answer)["message"]
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_the_key_is_asked_for_before_the_request_is_judged(handlers):
+    answer = handlers.api("PUT", f"{LIST}/abc", body="{not json", key="wrong")
+    assert answer.status == 401
+
+
+def test_every_named_key_of_the_secret_is_good(handlers, stack):
+    secrets = aws_client("secretsmanager", stack.endpoint)
+    before = secrets.get_secret_value(SecretId=stack.secrets["ApiKeySecret"])["SecretString"]
+    secrets.put_secret_value(SecretId=stack.secrets["ApiKeySecret"], SecretString='{"old": "k-old", "new": "k-new"}')
+    answers = [handlers.api("GET", f"{LIST}/status-summary", key=key).status for key in ("k-old", "k-new", "k-other")]
+    secrets.put_secret_value(SecretId=stack.secrets["ApiKeySecret"], SecretString=before)
+    assert answers == [200, 200, 401]
+
+
+def test_a_secret_that_is_no_object_of_keys_says_so_without_quoting_it(handlers, stack):
+    handlers.overrides["API_KEY_SECRET"] = "no-such-secret"
+    answer = handlers.api("GET", LIST, key="any")
+    assert answer.status == 500
+    assert "API-key secret cannot be read" in error_of(answer)["message"]
+
+
+def test_an_unknown_route_is_404_in_the_one_shape(handlers):
+    assert error_of(handlers.api("GET", "/api/nothing"))["code"] == "no_such_route"
+    assert handlers.api("PATCH", LIST).status == 404
+
+
+def test_the_list_is_newest_first_and_queued_oldest_first(handlers, three):
+    def paths(query=""):
+        return [item["path"] for item in handlers.api("GET", LIST, query=query).json["items"]]
+
+    newest_first = ["s3://b/c.wav", "s3://b/b.wav", "s3://b/a.wav"]
+    assert paths() == newest_first
+    assert paths("transcriptionStatus=pending") == newest_first
+    handlers.queue()
+    assert paths("transcriptionStatus=queued") == newest_first[::-1]
+    assert paths("transcriptionStatus=pending") == []
+    assert paths("from=2026-11-22T10:00:00Z") == newest_first[:2]
+    assert paths("to=2026-11-22T10:00:00Z") == newest_first[1:]
+    assert paths("from=2026-11-22T10:00:00Z&to=2026-11-22T10:00:00Z&transcriptionStatus=queued") == ["s3://b/b.wav"]
+
+
+@pytest.mark.parametrize("status", ["", "transcriptionStatus=pending&"])
+def test_a_cursor_leads_through_the_list_without_repeating(handlers, three, status):
+    seen, cursor = [], None
+    for _ in range(4):
+        query = f"{status}limit=1" + (f"&cursor={cursor}" if cursor else "")
+        page = handlers.api("GET", LIST, query=query).json
+        seen += [item["id"] for item in page["items"]]
+        cursor = page["nextCursor"]
+        if cursor is None:
+            break
+    assert sorted(seen) == sorted(each.id for each in three)
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("cursor=bad", "invalid_cursor"),
+        ("transcriptionStatus=done", "invalid_request"),
+        ("limit=0", "invalid_request"),
+        ("limit=501", "invalid_request"),
+        ("limit=many", "invalid_request"),
+        ("from=yesterday", "invalid_request"),
+        ("from=2026-11-22T10:00:00", "invalid_request"),
+    ],
+)
+def test_bad_parameters_are_400_and_name_the_fault(handlers, query, code):
+    answer = handlers.api("GET", LIST, query=query)
+    assert answer.status == 400
+    assert error_of(answer)["code"] == code
+    if code == "invalid_request":
+        assert query.split("=")[0] in error_of(answer)["details"][0]["field"]
+
+
+def test_a_recording_is_shown_without_its_inner_workings(handlers, three):
+    item = handlers.api("GET", f"{LIST}/{three[0].id}").json
+    assert item["path"] == "s3://b/a.wav"
+    assert item["transcriptionStatus"] == "pending"
+    assert item["recordedAt"] == "2026-11-22T09:00:00Z"
+    assert not {"claimToken", "position", "queuePosition", "listing", "location", "key"} & item.keys()
+
+
+@pytest.mark.parametrize("recording_id", ["unknown", "a" * 20, "x" * 3000, "ü"])
+def test_an_unknown_id_is_404(handlers, recording_id):
+    for method, path, body in (
+        ("GET", "", None),
+        ("PUT", "", {"transcriptionStatus": "queued"}),
+        ("POST", "/transcribe", {}),
+        ("GET", "/transcript", None),
+    ):
+        answer = handlers.api(method, f"{LIST}/{recording_id}{path}", body=body)
+        assert (answer.status, error_of(answer)["code"]) == (404, "no_such_recording")
+
+
+def test_the_summary_counts_each_status(handlers, three):
+    handlers.api("PUT", f"{LIST}/{three[0].id}", body={"transcriptionStatus": "queued"})
+    assert handlers.api("GET", f"{LIST}/status-summary").json == {
+        "pending": 2, "queued": 1, "processing": 0, "completed": 0, "failed": 0, "total": 3,
+    }  # fmt: skip
+
+
+def test_a_person_queues_and_takes_back(handlers, three):
+    path = f"{LIST}/{three[0].id}"
+    assert handlers.api("PUT", path, body={"transcriptionStatus": "queued"}).json["transcriptionStatus"] == "queued"
+    assert handlers.api("PUT", path, body={"transcriptionStatus": "pending"}).json["transcriptionStatus"] == "pending"
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "processing", "pending"])
+def test_a_transition_that_is_not_allowed_is_409_and_says_which_are(handlers, three, status):
+    answer = handlers.api("PUT", f"{LIST}/{three[0].id}", body={"transcriptionStatus": status})
+    assert (answer.status, error_of(answer)["code"]) == (409, "invalid_transition")
+    assert "allowed: queued" in error_of(answer)["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["{not json", "[]", "null", '"queued"', "{}", '{"transcriptionStatus": "done"}', '{"transcriptionStatus": 1}',
+     '{"transcriptionStatus": "queued", "surprise": 1}', "", "\x00"],
+)  # fmt: skip
+def test_a_malformed_body_is_400_and_changes_nothing(handlers, three, body):
+    path = f"{LIST}/{three[0].id}"
+    answer = handlers.api("PUT", path, body=body)
+    assert (answer.status, error_of(answer)["code"]) == (400, "invalid_request")
+    assert handlers.api("GET", path).json["transcriptionStatus"] == "pending"
+
+
+def test_a_retried_recording_starts_afresh(handlers, put, listed, service, reply):
+    service.replies = [reply(status=415)]
+    put("a.wav")
+    handlers.sync()
+    handlers.queue()
+    handlers.process()
+    item = listed()["a.wav"]
+    assert item["transcriptionStatus"] == "failed"
+    answer = handlers.api("PUT", f"{LIST}/{item['id']}", body={"transcriptionStatus": "queued"}).json
+    assert (answer["transcriptionStatus"], answer["attempts"], answer["nextAttemptAt"]) == ("queued", 0, None)
+    service.replies = [reply()]
+    handlers.process()
+    assert listed()["a.wav"]["transcriptionStatus"] == "completed"
+
+
+def test_transcribe_puts_a_recording_at_the_head(handlers, three):
+    handlers.queue()
+    newest = three[2]
+    answer = handlers.api("POST", f"{LIST}/{newest.id}/transcribe", body={})
+    assert (answer.status, answer.json["transcriptionStatus"]) == (202, "queued")
+    assert recordings.first(Status.QUEUED, 1)[0].id == newest.id
+    assert handlers.api("POST", f"{LIST}/{three[0].id}/transcribe").status == 202
+
+
+def test_completed_is_transcribed_again_only_by_force(handlers, put, listed, service, reply):
+    put("a.wav")
+    handlers.sync()
+    handlers.queue()
+    handlers.process()
+    item = listed()["a.wav"]
+    path = f"{LIST}/{item['id']}/transcribe"
+    refused = handlers.api("POST", path, body={"force": False})
+    assert (refused.status, error_of(refused)["code"]) == (409, "invalid_transition")
+    assert "force" in error_of(refused)["message"]
+    assert handlers.api("POST", path, body={"force": "perhaps"}).status == 400
+    assert handlers.api("POST", path, body={"force": True}).status == 202
+    service.replies = [reply(body=b'{"text": "said anew"}')]
+    handlers.process()
+    again = listed()["a.wav"]
+    assert again["transcript"]["preview"] == "said anew"
+    assert again["transcript"]["version"] > item["transcript"]["version"]
+    assert handlers.api("GET", f"{LIST}/{item['id']}/transcript").json["text"] == "said anew"
+
+
+def test_a_transcript_comes_as_json_and_as_text(handlers, put, listed):
+    put("a.wav")
+    handlers.sync()
+    path = f"{LIST}/{listed()['a.wav']['id']}/transcript"
+    none_yet = handlers.api("GET", path)
+    assert (none_yet.status, error_of(none_yet)["code"]) == (404, "no_transcript")
+    handlers.queue()
+    handlers.process()
+    document = handlers.api("GET", path).json
+    assert document["segments"][0]["text"] == "hello there"
+    for text in (handlers.api("GET", path, query="format=txt"), handlers.api("GET", path, accept="text/plain")):
+        assert text.body == "hello there"
+        assert text.headers["Content-Type"].startswith("text/plain")
+    assert handlers.api("GET", path, query="format=docx").status == 400
+
+
+def test_no_error_ever_quotes_a_phone_number_or_a_path_of_the_code(handlers, three):
+    for answer in (
+        handlers.api("GET", LIST, query="cursor=x"),
+        handlers.api("PUT", f"{LIST}/{three[0].id}", body="{"),
+        handlers.api("GET", LIST, query="limit=x"),
+    ):
+        assert not re.search(r"\.py|Traceback|pydantic", answer.body)

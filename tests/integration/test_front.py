@@ -1,0 +1,232 @@
+"""Promises of local/front.py: HTTP is served as by API Gateway, and boto3's lambda client finds functions."""
+
+import base64
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+from botocore.exceptions import ClientError
+
+from local.client import aws_client
+from local.front import MAX_BODY_BYTES, Front
+from local.http_server import HttpServer
+from local.lambdas import Lambdas
+from tests.handlers.stack import tiny_stack
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = HttpServer()
+    stack = tiny_stack("respond", "echo", "raising", "slow")
+    with Lambdas(stack, tmp_path_factory.mktemp("state")) as lambdas:
+        server.start(Front(lambdas, "respond"))
+        yield server.url
+        server.close()
+
+
+@pytest.fixture(scope="module")
+def failing_front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = HttpServer()
+    with Lambdas(tiny_stack("raising"), tmp_path_factory.mktemp("state")) as lambdas:
+        server.start(Front(lambdas, "raising"))
+        yield server.url
+        server.close()
+
+
+def answer_with(front: str, payload: Any) -> requests.Response:
+    """Have the function return `payload`."""
+    return requests.post(front, json=payload, timeout=10)
+
+
+def test_a_request_becomes_an_event_of_payload_format_2(front: str) -> None:
+    event = requests.get(
+        f"{front}/api/a%20b?x=1&x=2&empty=&q=a%2Bb",
+        headers={"X-Custom": "One", "Cookie": "a=1; b=2", "User-Agent": "test"},
+        timeout=10,
+    ).json()
+    assert event["version"] == "2.0"
+    assert event["routeKey"] == "$default"
+    assert event["rawPath"] == "/api/a b"
+    assert event["rawQueryString"] == "x=1&x=2&empty=&q=a%2Bb"
+    assert event["queryStringParameters"] == {"x": "1,2", "empty": "", "q": "a+b"}
+    assert event["cookies"] == ["a=1", "b=2"]
+    assert event["headers"]["x-custom"] == "One"
+    assert event["headers"]["x-forwarded-proto"] == "http"
+    assert "cookie" not in event["headers"]
+    assert event["isBase64Encoded"] is False
+    assert "body" not in event
+    context = event["requestContext"]
+    assert context["http"] == {
+        "method": "GET",
+        "path": "/api/a b",
+        "protocol": "HTTP/1.1",
+        "sourceIp": "127.0.0.1",
+        "userAgent": "test",
+    }
+    assert (context["stage"], context["routeKey"], context["domainName"]) == (
+        "$default",
+        "$default",
+        "127.0.0.1",
+    )
+    assert abs(context["timeEpoch"] / 1000 - time.time()) < 60
+
+
+def test_a_request_without_query_or_cookies_says_nothing_of_them(front: str) -> None:
+    event = requests.get(front, timeout=10).json()
+    assert event["rawQueryString"] == ""
+    assert not {"queryStringParameters", "cookies", "pathParameters"} & event.keys()
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_every_method_arrives(front: str, method: str) -> None:
+    assert requests.request(method, front, timeout=10).json()["requestContext"]["http"]["method"] == method
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [("application/octet-stream", b"\x00\xff"), ("application/json", b"\xff"), (None, b"abc")],
+)
+def test_what_is_not_text_arrives_in_base64(front: str, content_type: str | None, body: bytes) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    event = requests.put(front, data=body, headers=headers, timeout=10).json()
+    assert event["isBase64Encoded"] is True
+    assert base64.b64decode(event["body"]) == body
+
+
+def test_status_headers_and_cookies_of_the_answer_are_kept(front: str) -> None:
+    answer = answer_with(
+        front,
+        {
+            "statusCode": 202,
+            "headers": {"X-N": 5, "Content-Type": "text/csv"},
+            "cookies": ["a=1", "b=2"],
+            "body": "ü",
+        },
+    )
+    assert answer.status_code == 202
+    assert answer.headers["X-N"] == "5"
+    assert answer.headers["Content-Type"] == "text/csv"
+    assert answer.raw.headers.getlist("set-cookie") == ["a=1", "b=2"]
+    assert answer.content.decode() == "ü"
+
+
+def test_a_binary_answer_is_decoded(front: str) -> None:
+    body = base64.b64encode(b"\x00\x01\xfe").decode()
+    answer = answer_with(front, {"statusCode": 206, "isBase64Encoded": True, "body": body})
+    assert (answer.status_code, answer.content) == (206, b"\x00\x01\xfe")
+
+
+@pytest.mark.parametrize("payload", [{"hello": "world"}, [1, 2], 5])
+def test_an_answer_without_a_status_is_the_json_to_send(front: str, payload: Any) -> None:
+    answer = answer_with(front, payload)
+    assert (answer.status_code, answer.json()) == (200, payload)
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"statusCode": "many"},
+        {"statusCode": 9999},
+        {"statusCode": 200, "body": {"not": "text"}},
+        {"statusCode": 200, "body": "%", "isBase64Encoded": True},
+    ],
+)
+def test_a_malformed_answer_is_a_500(front: str, payload: Any) -> None:
+    answer = answer_with(front, payload)
+    assert (answer.status_code, answer.json()) == (500, {"message": "Internal Server Error"})
+
+
+def test_a_handler_that_raises_is_a_500_that_tells_nothing(failing_front: str) -> None:
+    answer = requests.get(failing_front, timeout=10)
+    assert (answer.status_code, answer.json()) == (500, {"message": "Internal Server Error"})
+
+
+def test_a_body_over_10_mb_is_a_413_and_one_of_10_mb_is_not(front: str) -> None:
+    assert requests.put(front, data=bytes(MAX_BODY_BYTES + 1), timeout=30).status_code == 413
+    assert requests.put(front, data=iter([bytes(MAX_BODY_BYTES), b"x"]), timeout=30).status_code == 413
+    # The answer repeats the event, which is too long for Lambda: the request itself came through.
+    assert requests.put(front, data=bytes(MAX_BODY_BYTES), timeout=30).status_code == 500
+
+
+def test_head_is_answered_without_a_body(front: str) -> None:
+    connection = http.client.HTTPConnection(front.removeprefix("http://"), timeout=10)
+    for _ in range(2):
+        connection.request("HEAD", "/")
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (200, b"")
+    connection.close()
+
+
+def test_requests_at_once_are_all_answered(front: str) -> None:
+    def ask(number: int) -> int:
+        return int(answer_with(front, {"number": number}).json()["number"])
+
+    with ThreadPoolExecutor(30) as threads:
+        assert list(threads.map(ask, range(100))) == list(range(100))
+
+
+@pytest.fixture
+def invoke(front: str) -> Callable[..., Any]:
+    client: Any = aws_client("lambda", front)
+
+    def call(name: str, payload: Any = None, kind: str = "RequestResponse") -> Any:
+        body = {} if payload is None else {"Payload": json.dumps(payload)}
+        return client.invoke(FunctionName=name, InvocationType=kind, **body)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "stack-echo",
+        "stack-echo:$LATEST",
+        "123456789012:function:stack-echo",
+        "arn:aws:lambda:us-east-1:123456789012:function:stack-echo",
+    ],
+)
+def test_boto3_invokes_a_function_by_name_or_arn(invoke: Callable[..., Any], name: str) -> None:
+    answer = invoke(name, {"recordingsPath": "s3://a/b ü/"})
+    assert (answer["StatusCode"], answer["ExecutedVersion"]) == (200, "$LATEST")
+    assert "FunctionError" not in answer
+    assert json.loads(answer["Payload"].read())["event"] == {"recordingsPath": "s3://a/b ü/"}
+
+
+def test_an_invocation_without_a_payload_gets_an_empty_event(invoke: Callable[..., Any]) -> None:
+    assert json.loads(invoke("stack-echo")["Payload"].read())["event"] == {}
+
+
+def test_an_error_is_marked_and_told_in_the_payload(invoke: Callable[..., Any]) -> None:
+    answer = invoke("stack-raising", {})
+    assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
+    assert json.loads(answer["Payload"].read())["errorMessage"] == "no such thing"
+
+
+def test_an_asynchronous_invocation_returns_at_once(invoke: Callable[..., Any]) -> None:
+    answer = invoke("stack-slow", {"seconds": 5}, "Event")
+    assert (answer["StatusCode"], answer["Payload"].read()) == (202, b"")
+
+
+@pytest.mark.parametrize("name", ["nothing", "echo", "arn:aws:lambda:us-east-1:123456789012:function:other"])
+def test_an_unknown_function_is_not_found(invoke: Callable[..., Any], name: str) -> None:
+    with pytest.raises(ClientError) as caught:
+        invoke(name, {})
+    assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+
+
+def test_a_payload_that_is_no_json_is_refused(front: str) -> None:
+    client = aws_client("lambda", front)
+    with pytest.raises(client.exceptions.InvalidRequestContentException):
+        client.invoke(FunctionName="stack-echo", Payload=b"{")
+
+
+def test_a_port_that_is_taken_is_an_error_to_catch(front: str) -> None:
+    with pytest.raises(OSError, match="in use"):
+        HttpServer(int(front.rpartition(":")[2]))

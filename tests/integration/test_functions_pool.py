@@ -1,0 +1,215 @@
+"""Promises of local/lambdas.py: what a handler sees, and what becomes of it, is what it is on Lambda."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from local.lambdas import ROOT, Lambdas
+from tests.handlers.stack import tiny_stack
+
+
+@pytest.fixture
+def lambdas(tmp_path: Path) -> Iterator[Lambdas]:
+    stack = tiny_stack("echo", "raising", "exiting", "unserializable", "huge", "missing")
+    with Lambdas(stack, tmp_path, {"ADDED": "yes"}, workers_per_function=2) as running:
+        yield running
+
+
+def log_of(tmp_path: Path, name: str) -> str:
+    return (tmp_path / "logs" / f"{name}.log").read_text()
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # A process whose parent has not asked for its end yet is still listed.
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def gone(pid: int, seconds: float = 5) -> bool:
+    end = time.monotonic() + seconds
+    while alive(pid) and time.monotonic() < end:
+        time.sleep(0.02)
+    return not alive(pid)
+
+
+def test_a_handler_gets_its_event_and_lambdas_context(lambdas: Lambdas) -> None:
+    result = lambdas.invoke("echo", {"a": ["ü", None]})
+    assert not result.failed
+    assert result.payload["event"] == {"a": ["ü", None]}
+    context = result.payload["context"]
+    assert context.pop("remaining") in range(9000, 10001)
+    assert context.pop("log_stream_name")
+    assert context == {
+        "aws_request_id": result.request_id,
+        "function_name": "stack-echo",
+        "function_version": "$LATEST",
+        "invoked_function_arn": "arn:aws:lambda:us-east-1:123456789012:function:stack-echo",
+        "memory_limit_in_mb": "256",
+        "log_group_name": "/aws/lambda/stack-echo",
+    }
+
+
+def test_a_handler_sees_its_own_environment_and_nothing_of_the_users(
+    lambdas: Lambdas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "the-users")
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy")
+    environment = lambdas.invoke("echo", {}).payload["environment"]
+    assert {
+        "OWN": "echo",
+        "ADDED": "yes",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+    }.items() <= environment.items()
+    assert environment["AWS_REGION"] == "us-east-1"
+    assert environment["AWS_LAMBDA_FUNCTION_NAME"] == "stack-echo"
+    assert environment["AWS_EC2_METADATA_DISABLED"] == "true"
+    assert not {"AWS_PROFILE", "HTTP_PROXY", "HOME"} & environment.keys()
+
+
+def test_a_function_is_found_by_logical_id_name_and_arn_and_no_other(lambdas: Lambdas) -> None:
+    arn = lambdas.stack.functions["echo"].arn
+    pids = {lambdas.invoke(name, {}).payload["pid"] for name in ("echo", "stack-echo", arn)}
+    assert len(pids) == 1
+    with pytest.raises(KeyError):
+        lambdas.invoke("other", {})
+
+
+def test_an_exception_comes_back_as_lambda_reports_it_and_the_worker_lives_on(lambdas: Lambdas, tmp_path: Path) -> None:
+    result = lambdas.invoke("raising", {})
+    assert result.failed
+    assert result.payload["errorType"] == "LookupError"
+    assert result.payload["errorMessage"] == "no such thing"
+    assert "in raising" in result.payload["stackTrace"][0]
+    assert "worker.py" not in str(result.payload["stackTrace"])
+    log = log_of(tmp_path, "raising")
+    assert "about to fail" in log
+    assert "LookupError: no such thing" in log
+
+
+@pytest.mark.parametrize(("event", "status"), [({"die": True}, 3), ({"leave": True}, 4)])
+def test_a_worker_that_dies_is_reported_and_replaced(
+    lambdas: Lambdas, tmp_path: Path, event: dict[str, bool], status: int
+) -> None:
+    before = lambdas.invoke("exiting", {}).payload["pid"]
+    result = lambdas.invoke("exiting", event)
+    assert result.failed
+    assert result.payload["errorType"] == "Runtime.ExitError"
+    assert f"exit status {status}" in result.payload["errorMessage"]
+    assert result.request_id in log_of(tmp_path, "exiting")
+    assert lambdas.invoke("exiting", {}).payload["pid"] != before
+
+
+def test_a_worker_killed_while_idle_is_replaced_without_a_failed_event(lambdas: Lambdas) -> None:
+    before = lambdas.invoke("exiting", {}).payload["pid"]
+    os.kill(before, signal.SIGKILL)
+    assert gone(before)
+    assert lambdas.invoke("exiting", {}).payload["pid"] != before
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("unserializable", "Runtime.MarshalError"),
+        ("huge", "Function.ResponseSizeTooLarge"),
+        ("missing", "Runtime.ImportModuleError"),
+    ],
+)
+def test_what_lambda_would_not_pass_on_fails(lambdas: Lambdas, name: str, kind: str) -> None:
+    for _ in range(2):
+        result = lambdas.invoke(name, {})
+        assert (result.failed, result.payload["errorType"]) == (True, kind)
+
+
+def test_an_event_that_takes_too_long_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
+    with Lambdas(tiny_stack("slow", timeout_seconds=1), tmp_path) as lambdas:
+        before = lambdas.invoke("slow", {"seconds": 0}).payload["pid"]
+        start = time.monotonic()
+        result = lambdas.invoke("slow", {"seconds": 30, "child": True})
+        assert time.monotonic() - start < 3
+        assert result.failed
+        assert result.payload["errorType"] == "Sandbox.Timedout"
+        assert "Task timed out after 1.00 seconds" in result.payload["errorMessage"]
+        log = log_of(tmp_path, "slow")
+        child = int(log.split("child ")[1].split()[0])
+        assert gone(child)
+        assert gone(before)
+        assert not lambdas.invoke("slow", {"seconds": 0}).failed
+
+
+def test_events_at_once_get_workers_of_their_own_up_to_the_limit(tmp_path: Path) -> None:
+    with (
+        Lambdas(tiny_stack("slow"), tmp_path, workers_per_function=3) as lambdas,
+        ThreadPoolExecutor(9) as threads,
+    ):
+        results = list(threads.map(lambda _: lambdas.invoke("slow", {"seconds": 0.3}), range(9)))
+    assert not any(result.failed for result in results)
+    assert len({result.payload["pid"] for result in results}) == 3
+
+
+def test_an_event_that_is_not_waited_for_runs_to_its_end(tmp_path: Path) -> None:
+    with Lambdas(tiny_stack("slow"), tmp_path) as lambdas:
+        start = time.monotonic()
+        assert lambdas.invoke("slow", {"seconds": 0.5, "child": True}, wait=False).payload is None
+        assert time.monotonic() - start < 0.3
+        lambdas.stop(grace_seconds=10)
+        assert "child" in log_of(tmp_path, "slow")
+
+
+def test_stopping_ends_workers_that_are_busy_and_idle_and_refuses_more(tmp_path: Path) -> None:
+    lambdas = Lambdas(tiny_stack("slow"), tmp_path)
+    idle = lambdas.invoke("slow", {"seconds": 0}).payload["pid"]
+    lambdas.invoke("slow", {"seconds": 60}, wait=False)
+    time.sleep(0.3)
+    start = time.monotonic()
+    lambdas.stop()
+    assert time.monotonic() - start < 3
+    assert gone(idle)
+    with pytest.raises(RuntimeError):
+        lambdas.invoke("slow", {"seconds": 0})
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from local.lambdas import Lambdas
+from tests.handlers.stack import tiny_stack
+try:
+    with Lambdas(tiny_stack("slow", timeout_seconds=60), Path(sys.argv[1])) as lambdas:
+        print(lambdas.invoke("slow", {"seconds": 0}).payload["pid"], flush=True)
+        lambdas.invoke("slow", {"seconds": 50})
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_their_parent_and_without_a_traceback(tmp_path: Path, end: signal.Signals) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+    assert parent.stdout
+    worker = int(parent.stdout.readline())
+    time.sleep(0.5)
+    # To the whole group, as the terminal does it.
+    os.killpg(parent.pid, end)
+    output, errors = parent.communicate(timeout=10)
+    assert gone(worker)
+    assert errors == ""
+    assert (tmp_path / "logs" / "slow.log").read_text() == ""
+    assert ("interrupted" in output) == (end is signal.SIGINT)

@@ -1,0 +1,301 @@
+"""Promises of local/aws.py and stack.py: what template.yaml declares is there, and named by it alone."""
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.aws import serve_aws
+from local.client import aws_client, aws_session
+from local.lambdas import ROOT
+from local.stack import Stack, deploy
+
+TEMPLATE = ROOT / "template.yaml"
+NEEDED = {"WhisperXUrl": "http://whisperx.test:9000"}
+RACES, RACERS = 20, 50
+
+SMALL = """
+AWSTemplateFormatVersion: "2010-09-09"
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Word: {Type: String, Default: plain}
+  Needed: {Type: String}
+  Names: {Type: CommaDelimitedList, Default: "a,b"}
+Mappings:
+  Sizes: {small: {mb: 256}}
+Conditions:
+  IsPlain: !Equals [!Ref Word, plain]
+  IsOther: !Not [!Condition IsPlain]
+Globals:
+  Function:
+    Runtime: python3.13
+    Environment: {Variables: {TABLE: !Ref Table}}
+Resources:
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+  Skipped:
+    Type: AWS::S3::Bucket
+    Condition: IsOther
+  Queue: {Type: AWS::SQS::Queue}
+  Literal:
+    Type: AWS::SecretsManager::Secret
+    Properties: {Name: !Sub "${AWS::StackName}/literal", SecretString: !Sub '{"word": "${Word}"}'}
+  Generated:
+    Type: AWS::SecretsManager::Secret
+    Properties:
+      GenerateSecretString:
+        SecretStringTemplate: '{"user": "x"}'
+        GenerateStringKey: key
+        PasswordLength: 20
+  Plain:
+    Type: AWS::SecretsManager::Secret
+    Properties: {GenerateSecretString: {PasswordLength: 12, ExcludePunctuation: true}}
+  Verb:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: nowhere/
+      Handler: functions.verb.app.lambda_handler
+      MemorySize: !FindInMap [Sizes, small, mb]
+      Timeout: 7
+      Layers: [!Ref Layer]
+      Environment:
+        Variables:
+          SUB: !Sub "${Word}-${Table}-${Table.Arn}-${Literal}"
+          WITH_MAP: !Sub ["${It}/${!Kept}", {It: !Ref Needed}]
+          PART: !Select [1, !Split ["/", !Sub "a/${Needed}/c"]]
+          JOINED: !Join ["+", !Ref Names]
+          CHOSEN: !If [IsOther, other, !Ref "AWS::Region"]
+          NONE: !If [IsOther, other, !Ref "AWS::NoValue"]
+          LEFT_OUT: !Ref Queue
+          NUMBER: 5
+      Events:
+        Rate: {Type: Schedule, Properties: {Schedule: rate(5 minutes), Input: '{"trigger": "timer"}'}}
+        Paused: {Type: Schedule, Properties: {Schedule: rate(1 day), Enabled: false}}
+        Upload:
+          Type: EventBridgeRule
+          Properties: {Pattern: {source: [aws.s3]}}
+        Http: {Type: HttpApi}
+  Layer:
+    Type: AWS::Serverless::LayerVersion
+    Properties: {ContentUri: nowhere/}
+Outputs:
+  Url: {Value: !GetAtt ServerlessHttpApi.ApiEndpoint}
+"""
+
+
+@pytest.fixture
+def aws() -> Iterator[str]:
+    with serve_aws() as url:
+        yield url
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "template.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+def secret(stack: Stack, logical_id: str) -> str:
+    client = aws_client("secretsmanager", stack.endpoint)
+    return str(client.get_secret_value(SecretId=stack.secrets[logical_id])["SecretString"])
+
+
+def test_every_resource_that_the_template_declares_is_there(aws: str) -> None:
+    stack = deploy(TEMPLATE, aws, NEEDED)
+    tables = {
+        aws_client("dynamodb", aws).describe_table(TableName=name)["Table"]["TableName"]
+        for name in stack.tables.values()
+    }
+    buckets = {bucket["Name"] for bucket in aws_client("s3", aws).list_buckets()["Buckets"]}
+    assert tables == set(stack.tables.values())
+    assert buckets == set(stack.buckets.values())
+    assert {function.handler for function in stack.functions.values()} == {
+        f"functions.{verb}.app.lambda_handler" for verb in ("sync", "queue", "process", "api")
+    }
+    assert {stack.function(verb).name for verb in ("sync", "queue", "process")} == {
+        rule.function for rule in stack.rules
+    }
+
+
+def test_the_templates_environment_is_resolved_to_what_is_there(aws: str) -> None:
+    stack = deploy(TEMPLATE, aws, NEEDED)
+    there = {*stack.tables.values(), *stack.secrets.values(), *(f.name for f in stack.functions.values())}
+    for function in stack.functions.values():
+        for name, value in function.environment.items():
+            assert "{" not in value, name
+            if name.endswith(("_TABLE", "_SECRET", "_FUNCTION")):
+                assert value in there, name
+    assert stack.function("process").environment["WHISPERX_URL"] == NEEDED["WhisperXUrl"]
+
+
+def test_the_templates_secrets_can_be_read(aws: str) -> None:
+    stack = deploy(TEMPLATE, aws, NEEDED)
+    keys = json.loads(secret(stack, "ApiKeySecret"))
+    assert list(keys) == ["default"]
+    assert len(keys["default"]) >= 32
+    assert json.loads(secret(stack, "WhisperXSecret")) == {"apiKey": ""}
+
+
+def test_intrinsic_functions_are_resolved(aws: str, small: Path) -> None:
+    stack = deploy(small, aws, {"Needed": "given"})
+    verb = stack.function("verb")
+    table = stack.tables["Table"]
+    arn = f"arn:aws:dynamodb:us-east-1:123456789012:table/{table}"
+    assert verb.environment == {
+        "TABLE": table,
+        "SUB": f"plain-{table}-{arn}-{stack.secrets['Literal']}",
+        "WITH_MAP": "given/${Kept}",
+        "PART": "given",
+        "JOINED": "a+b",
+        "CHOSEN": "us-east-1",
+        "LEFT_OUT": "Queue",
+        "NUMBER": "5",
+    }
+    assert (verb.memory_mb, verb.timeout_seconds) == (256, 7)
+    assert stack.buckets == {}
+
+
+def test_secrets_are_literal_or_generated_as_declared(aws: str, small: Path) -> None:
+    stack = deploy(small, aws, {"Needed": "x"})
+    assert json.loads(secret(stack, "Literal")) == {"word": "plain"}
+    assert ":secret:callscribe/literal-" in stack.secrets["Literal"]
+    generated = json.loads(secret(stack, "Generated"))
+    assert (generated["user"], len(generated["key"])) == ("x", 20)
+    assert len(secret(stack, "Plain")) == 12
+
+
+def test_rules_are_the_schedules_that_are_on(aws: str, small: Path) -> None:
+    stack = deploy(small, aws, {"Needed": "x"})
+    (rule,) = stack.rules
+    assert (rule.schedule, rule.function, rule.input) == (
+        "rate(5 minutes)",
+        stack.function("verb").name,
+        '{"trigger": "timer"}',
+    )
+
+
+@pytest.mark.filterwarnings("error")
+def test_deploying_again_keeps_what_is_stored_and_changes_what_changed(aws: str) -> None:
+    first = deploy(TEMPLATE, aws, NEEDED)
+    keys = secret(first, "ApiKeySecret")
+    aws_client("s3", aws).put_object(Bucket=first.buckets["RecordingsBucket"], Key="a", Body=b"x")
+    aws_client("dynamodb", aws).put_item(TableName=first.tables["ControlTable"], Item={"name": {"S": "slot"}})
+    assert deploy(TEMPLATE, aws, NEEDED) == first
+    changed = {
+        "WhisperXUrl": "http://other.test",
+        "RecordingsPath": "s3://elsewhere/in/",
+        "MaxAttempts": "2",
+        "ProcessSchedule": "rate(2 minutes)",
+        "WhisperXApiKey": "new",
+    }
+    second = deploy(TEMPLATE, aws, changed)
+    assert (second.tables, second.buckets, second.secrets) == (first.tables, first.buckets, first.secrets)
+    environment = second.function("process").environment
+    assert environment["WHISPERX_URL"] == "http://other.test"
+    assert environment["RECORDINGS_PATH"] == "s3://elsewhere/in/"
+    assert environment["MAX_ATTEMPTS"] == "2"
+    assert "rate(2 minutes)" in {rule.schedule for rule in second.rules}
+    assert json.loads(secret(second, "WhisperXSecret")) == {"apiKey": "new"}
+    assert secret(second, "ApiKeySecret") == keys
+    assert aws_client("s3", aws).list_objects_v2(Bucket=second.buckets["RecordingsBucket"])["KeyCount"] == 1
+    assert aws_client("dynamodb", aws).scan(TableName=second.tables["ControlTable"])["Count"] == 1
+
+
+def test_a_secret_that_a_person_changed_is_left_alone(aws: str) -> None:
+    stack = deploy(TEMPLATE, aws, NEEDED)
+    aws_client("secretsmanager", aws).put_secret_value(SecretId=stack.secrets["WhisperXSecret"], SecretString="mine")
+    assert secret(deploy(TEMPLATE, aws, NEEDED), "WhisperXSecret") == "mine"
+
+
+def test_a_table_that_would_have_to_change_is_refused_and_left_alone(aws: str, small: Path) -> None:
+    stack = deploy(small, aws, {"Needed": "x"})
+    small.write_text(SMALL.replace("AttributeName: id", "AttributeName: other"))
+    with pytest.raises(ValueError, match="Table"):
+        deploy(small, aws, {"Needed": "x"})
+    small.write_text(SMALL)
+    assert deploy(small, aws, {"Needed": "x"}).tables == stack.tables
+
+
+@pytest.mark.parametrize(("parameters", "message"), [({}, "WhisperXUrl"), ({**NEEDED, "Nonsense": "1"}, "Nonsense")])
+def test_a_parameter_that_is_missing_or_unknown_is_named(parameters: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message), serve_aws() as aws:
+        deploy(TEMPLATE, aws, parameters)
+
+
+def test_a_template_that_aws_would_refuse_is_refused_here(aws: str, small: Path) -> None:
+    small.write_text(SMALL.replace("Type: HttpApi}", "Type: Nonsense}"))
+    with pytest.raises(ValueError, match="Nonsense"):
+        deploy(small, aws, {"Needed": "x"})
+
+
+def test_the_users_own_aws_setup_is_not_touched(aws: str, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws_session.cache_clear()
+    monkeypatch.setenv("AWS_PROFILE", "that-does-not-exist")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "real")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    assert deploy(small, aws, {"Needed": "x"}).tables
+
+
+def test_each_server_starts_empty_and_is_quiet(small: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        with serve_aws() as aws:
+            assert not aws_client("dynamodb", aws).list_tables()["TableNames"]
+            deploy(small, aws, {"Needed": "x"})
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Have Python change threads as often as it can: without moto's lock, a race has two winners at once then."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("restless")
+def test_of_many_conditional_updates_at_once_exactly_one_wins(aws: str) -> None:
+    client = aws_client("dynamodb", aws)
+    client.create_table(
+        TableName="races",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+
+    def claim(race: int, racer: int, start: threading.Barrier, winners: list[int]) -> None:
+        request: dict[str, Any] = {
+            "TableName": "races",
+            "Key": {"id": {"S": str(race)}},
+            "UpdateExpression": "SET holder = :me",
+            "ConditionExpression": "attribute_not_exists(holder)",
+            "ExpressionAttributeValues": {":me": {"N": str(racer)}},
+        }
+        start.wait()
+        try:
+            client.update_item(**request)
+        except client.exceptions.ConditionalCheckFailedException:
+            pass
+        else:
+            winners.append(racer)
+
+    for race in range(RACES):
+        start, winners = threading.Barrier(RACERS), list[int]()
+        racers = [threading.Thread(target=claim, args=(race, racer, start, winners)) for racer in range(RACERS)]
+        for thread in racers:
+            thread.start()
+        for thread in racers:
+            thread.join()
+        assert len(winners) == 1
+        stored = client.get_item(TableName="races", Key={"id": {"S": str(race)}})["Item"]["holder"]["N"]
+        assert stored == str(winners[0])

@@ -1,0 +1,255 @@
+"""The local recogniser keeps the promises of WhisperX's `asr` dialect, over real HTTP, with real speech."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+import soundfile
+
+from local.speech import SAMPLE_RATE, pcm_blocks, utterances
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "local" / "samples"
+EXPECTED: dict[str, list[str]] = json.loads((SAMPLES / "expected.json").read_text())
+SPOKEN = sorted(name for name, words in EXPECTED.items() if words)
+SILENT = sorted(name for name, words in EXPECTED.items() if not words)
+SHORTEST = "in-2025550100-2025550143-20261118-093012-1795012210.17.wav"
+Transcripts = dict[str, dict[str, Any]]  # by file name
+NOTHING_SPOKEN = {"segments": [], "word_segments": [], "language": "en"}
+
+
+@contextmanager
+def running(*options: str) -> Iterator[str]:
+    command = [sys.executable, "-m", "local.recogniser", "--port", "0", *options]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            line = server.stdout.readline()
+            found = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+)\n", line)
+            assert found, f"the recogniser did not start: {line!r}"
+            yield found[1]
+        finally:
+            server.terminate()
+            server.wait(timeout=10)
+
+
+@pytest.fixture(scope="module")
+def recogniser() -> Iterator[str]:
+    with running() as url:
+        yield url
+
+
+def post(url: str, name: str, audio: bytes | None = None, **options: str) -> requests.Response:
+    body = (SAMPLES / name).read_bytes() if audio is None else audio
+    query = {"output": "json", "language": "en"} | options
+    return requests.post(f"{url}/asr", params=query, files={"audio_file": (Path(name).name, body)}, timeout=120)
+
+
+def transcript(response: requests.Response) -> dict[str, Any]:
+    assert response.status_code == 200, response.text
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+    return dict(json.loads(response.text))
+
+
+@pytest.fixture(scope="module")
+def transcripts(recogniser: str) -> Transcripts:
+    return {name: transcript(post(recogniser, name)) for name in EXPECTED}
+
+
+def words(result: dict[str, Any]) -> set[str]:
+    return {word["word"] for word in result["word_segments"]}
+
+
+def converted(**to: Any) -> bytes:
+    samples, rate = soundfile.read(SAMPLES / SHORTEST)
+    out = io.BytesIO()
+    soundfile.write(out, samples, rate, **to)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", SPOKEN)
+def test_the_words_spoken_in_a_sample_are_in_its_transcript(transcripts: Transcripts, name: str) -> None:
+    assert set(EXPECTED[name]) <= words(transcripts[name])
+    assert transcripts[name]["language"] == "en"
+
+
+@pytest.mark.parametrize("name", SPOKEN)
+def test_times_lie_inside_the_segment_and_the_recording(transcripts: Transcripts, name: str) -> None:
+    result = transcripts[name]
+    length = soundfile.info(SAMPLES / name).duration
+    before = 0.0
+    for segment in result["segments"]:
+        assert before <= segment["start"] < segment["end"] <= length
+        assert segment["text"] == "".join(f" {word['word']}" for word in segment["words"])
+        for word in segment["words"]:
+            assert segment["start"] <= word["start"] < word["end"] <= segment["end"]
+            assert before <= word["start"]
+            assert 0 <= word["score"] <= 1
+            before = word["end"]
+    assert result["word_segments"] == [word for segment in result["segments"] for word in segment["words"]]
+
+
+def test_the_two_sides_of_a_stereo_call_are_found_when_they_speak(transcripts: Transcripts) -> None:
+    name = "external-102-2025550162-20261118-113007-1795019405.31.wav"
+    starts = {word["word"]: word["start"] for word in transcripts[name]["word_segments"]}
+    assert starts["help"] < 2.8 < starts["hotel"] < 5.6 < starts["arrive"] < 7.3 < starts["come"]
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_silence_is_a_success_without_segments(transcripts: Transcripts, name: str) -> None:
+    assert transcripts[name] == NOTHING_SPOKEN
+
+
+def test_a_recording_of_a_header_only_is_silence(recogniser: str) -> None:
+    out = io.BytesIO()
+    soundfile.write(out, np.zeros(0), 8000, format="WAV", subtype="PCM_16")
+    assert transcript(post(recogniser, "empty.wav", out.getvalue())) == NOTHING_SPOKEN
+
+
+@pytest.mark.parametrize(
+    ("kind", "to"),
+    [
+        ("a.ogg", {"format": "OGG", "subtype": "VORBIS"}),
+        ("a.opus", {"format": "OGG", "subtype": "OPUS"}),
+        ("a.flac", {"format": "FLAC"}),
+        ("a.mp3", {"format": "MP3"}),
+        ("alaw.wav", {"format": "WAV", "subtype": "ALAW"}),
+        ("ulaw.wav", {"format": "WAV", "subtype": "ULAW"}),
+        ("float.wav", {"format": "WAV", "subtype": "FLOAT"}),
+    ],
+)
+def test_other_formats_are_understood(recogniser: str, kind: str, to: dict[str, Any]) -> None:
+    assert {"hotel", "help", "today"} <= words(transcript(post(recogniser, kind, converted(**to))))
+
+
+def test_headerless_gsm_is_understood(recogniser: str) -> None:
+    name = "external-101-2025550178-20261118-101540-1795014937.23.wav"
+    samples, rate = soundfile.read(SAMPLES / name)
+    out = io.BytesIO()
+    soundfile.write(out, samples, rate, format="RAW", subtype="GSM610")
+    assert {"order", "tomorrow"} <= words(transcript(post(recogniser, "a.gsm", out.getvalue())))
+
+
+def test_a_recording_sounds_the_same_after_others(recogniser: str, transcripts: Transcripts) -> None:
+    assert transcript(post(recogniser, SHORTEST)) == transcripts[SHORTEST]
+
+
+def test_speech_up_to_the_last_sample_is_kept(recogniser: str) -> None:
+    samples, rate = soundfile.read(SAMPLES / SHORTEST)
+    out = io.BytesIO()
+    soundfile.write(out, samples[: int(3.9 * rate)], rate, format="WAV")
+    result = transcript(post(recogniser, "cut.wav", out.getvalue()))
+    assert "help" in words(result)
+    assert result["segments"][-1]["end"] <= 3.9
+
+
+def test_speech_without_a_pause_is_cut_into_pieces_in_order() -> None:
+    samples, rate = soundfile.read(SAMPLES / SHORTEST)
+    phrase = samples[int(0.3 * rate) : int(1.8 * rate)]
+    out = io.BytesIO()
+    soundfile.write(out, np.tile(phrase, 50), rate, format="WAV")
+    out.seek(0)
+    pieces = list(utterances(pcm_blocks(out)))
+    assert len(pieces) == 3
+    assert [piece.start for piece in pieces] == pytest.approx([0, 30, 60], abs=0.5)
+    assert all(len(piece.pcm) / 2 / SAMPLE_RATE < 31 for piece in pieces)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
+def test_samples_that_are_no_sound_do_not_stop_the_server(recogniser: str, value: float) -> None:
+    samples = np.zeros((16000, 3), dtype=np.float32)
+    samples[4000:12000:7] = value
+    out = io.BytesIO()
+    soundfile.write(out, samples, 11025, format="WAV", subtype="FLOAT")
+    assert post(recogniser, "odd.wav", out.getvalue()).status_code == 200
+    assert "hotel" in words(transcript(post(recogniser, SHORTEST)))
+
+
+@pytest.mark.parametrize(
+    "audio",
+    [
+        *(path.read_bytes() for path in sorted((SAMPLES / "broken").iterdir())),
+        b"",
+        b"RIFF\xff\xff\xff\xffWAVEfmt ",
+        b"\xd5" + bytes(5),
+        bytes(3000),
+    ],
+    ids=["text", "no bytes", "half a header", "tiny", "zeros"],
+)
+def test_what_is_not_audio_is_500_in_plain_text(recogniser: str, audio: bytes) -> None:
+    response = post(recogniser, "broken.wav", audio)
+    assert (response.status_code, response.text) == (500, "Internal Server Error")
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+def test_an_absurd_sample_rate_is_refused(recogniser: str) -> None:
+    out = io.BytesIO()
+    soundfile.write(out, np.zeros(16000), 1, format="WAV", subtype="PCM_16")
+    assert post(recogniser, "slow.wav", out.getvalue()).status_code == 500
+
+
+@pytest.mark.parametrize("language", ["de", "en-US", "xx"])
+def test_a_language_without_model_is_500(recogniser: str, language: str) -> None:
+    response = post(recogniser, SHORTEST, language=language)
+    assert (response.status_code, response.text) == (500, "Internal Server Error")
+
+
+def test_without_options_the_answer_is_lines_of_text(recogniser: str) -> None:
+    with (SAMPLES / SHORTEST).open("rb") as audio:
+        response = requests.post(f"{recogniser}/asr", files={"audio_file": audio}, timeout=120)
+    assert response.status_code == 200
+    assert "how can i help you today\n" in response.text
+
+
+def test_a_wrong_field_is_422_in_fastapi_s_shape(recogniser: str) -> None:
+    response = requests.post(f"{recogniser}/asr", files={"file": ("a.wav", b"x")}, timeout=10)
+    assert response.status_code == 422
+    assert response.json() == {
+        "detail": [{"type": "missing", "loc": ["body", "audio_file"], "msg": "Field required", "input": None}]
+    }
+
+
+def test_a_part_without_file_name_is_422(recogniser: str) -> None:
+    response = requests.post(f"{recogniser}/asr", files={"audio_file": (None, "text")}, timeout=10)
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["loc"] == ["body", "audio_file"]
+
+
+def test_a_bad_boolean_is_422(recogniser: str) -> None:
+    response = post(recogniser, SHORTEST, diarize="perhaps")
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["loc"] == ["query", "diarize"]
+
+
+def test_there_is_no_health_route_but_a_description(recogniser: str) -> None:
+    response = requests.get(f"{recogniser}/health", timeout=10)
+    assert (response.status_code, response.json()) == (404, {"detail": "Not Found"})
+    assert "/asr" in requests.get(f"{recogniser}/openapi.json", timeout=10).json()["paths"]
+
+
+def test_two_recordings_at_once_are_both_answered(recogniser: str) -> None:
+    names = [SHORTEST, "out-2025550119-102-20261118-142255-1795029773.42.mp3"]
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(lambda name: transcript(post(recogniser, name)), names))
+    for name, result in zip(names, results, strict=True):
+        assert set(EXPECTED[name]) <= words(result)
+
+
+def test_a_key_is_demanded_when_one_is_set() -> None:
+    with running("--api-key", "secret") as url:
+        audio = {"audio_file": ("a.wav", (SAMPLES / SHORTEST).read_bytes())}
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "secret"}):
+            refused = requests.post(f"{url}/asr", files=audio, headers=headers, timeout=10)
+            assert refused.status_code == 401
+        key = {"Authorization": "Bearer secret"}
+        assert requests.post(f"{url}/asr", files=audio, headers=key, timeout=60).status_code == 200

@@ -1,0 +1,386 @@
+"""The three tasks on moto: each transition as one conditional write, each ending with what is left behind."""
+
+import json
+import os
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from local.client import aws_client
+
+from callscribe import recording
+from callscribe.recording import RetryPolicy, Status, TranscriptRef
+from callscribe.store import recordings, slots
+
+
+def through_the_queue(handlers):
+    handlers.sync()
+    handlers.queue()
+    return handlers.process()
+
+
+# sync ----------------------------------------------------------------------------------------------------------------
+
+
+def test_sync_adds_each_recording_once(handlers, put, listed):
+    for key in ("2026/11/a.wav", "2026/11/b.MP3", "notes.txt", ".hidden.wav", "a b+%.wav"):
+        put(key)
+    run = handlers.sync()
+    assert run["status"] == "succeeded"
+    assert run["counts"] == {"listed": 3, "added": 3, "waiting": 0, "refused": 0}
+    assert {item["transcriptionStatus"] for item in listed().values()} == {"pending"}
+    assert handlers.sync()["counts"]["added"] == 0
+    put("2026/11/c.wav")
+    assert handlers.sync()["counts"] == {"listed": 4, "added": 1, "waiting": 0, "refused": 0}
+    assert len(listed()) == 4
+
+
+def test_sync_waits_for_what_holds_no_audio_yet(handlers, put, listed):
+    put("empty.wav", b"")
+    put("header.wav", b"\0" * 44)
+    assert handlers.sync()["counts"] == {"listed": 2, "added": 0, "waiting": 2, "refused": 0}
+    assert listed() == {}
+    put("empty.wav")
+    assert handlers.sync()["counts"]["added"] == 1
+
+
+def test_sync_of_a_folder_takes_what_has_rested_a_minute(handlers, tmp_path, listed):
+    for name, age in (("old.wav", 61), ("young.wav", 5)):
+        file = tmp_path / "deep" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"x" * 100)
+        os.utime(file, (time.time() - age,) * 2)
+    handlers.overrides["RECORDINGS_PATH"] = str(tmp_path)
+    assert handlers.sync()["counts"] == {"listed": 2, "added": 1, "waiting": 1, "refused": 0}
+    assert listed()["old.wav"]["path"] == str(tmp_path / "deep" / "old.wav")
+
+
+def test_a_folder_is_merged_in_the_order_of_its_keys(handlers, tmp_path, listed):
+    for name in ("a/x.wav", "a-b/x.wav", "a.wav", "a0/x.wav", "ä/x.wav", "a/b/c.wav"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x" * 100)
+    handlers.overrides |= {"RECORDINGS_PATH": str(tmp_path), "MIN_FILE_AGE_SECONDS": "0"}
+    assert handlers.sync()["counts"]["added"] == 6
+    assert handlers.sync()["counts"]["added"] == 0
+    (tmp_path / "a-b" / "y.wav").write_bytes(b"x" * 100)
+    assert handlers.sync()["counts"]["added"] == 1
+
+
+def test_a_name_that_is_not_utf8_is_counted_and_the_rest_goes_on(handlers, tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9.wav")).write_bytes(b"x" * 100)
+    (tmp_path / "z.wav").write_bytes(b"x" * 100)
+    handlers.overrides |= {"RECORDINGS_PATH": str(tmp_path), "MIN_FILE_AGE_SECONDS": "0"}
+    assert handlers.sync()["counts"] == {"listed": 2, "added": 1, "waiting": 0, "refused": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/no/such/folder", "does not exist"),
+        ("s3://no-such-bucket-here/", "NoSuchBucket"),
+        ("relative/path", "RecordingsPath must be"),
+        ("s3://", "names no bucket"),
+    ],
+)
+def test_a_recordings_path_that_is_none_ends_the_run_in_order(handlers, path, says):
+    handlers.overrides["RECORDINGS_PATH"] = path
+    run = handlers.sync()
+    assert run["status"] == "failed"
+    assert says in run["error"]
+
+
+def test_a_path_asked_for_must_lie_inside_the_source(handlers, put, stack):
+    put("in/a.wav")
+    put("out/b.wav")
+    bucket = stack.buckets["RecordingsBucket"]
+    handlers.overrides["RECORDINGS_PATH"] = f"s3://{bucket}/in/"
+    for path in (f"s3://{bucket}/", f"s3://{bucket}/out/", f"s3://{bucket}/in/../out/", "s3://other/in/", "/etc"):
+        assert "outside" in handlers.sync(recordingsPath=path)["error"]
+    assert handlers.sync(recordingsPath=f"s3://{bucket}/in/")["counts"]["added"] == 1
+
+
+# queue ---------------------------------------------------------------------------------------------------------------
+
+
+def test_queue_takes_a_thousand_the_oldest_call_first(handlers, stack):
+    handlers.queue()  # binds the models to the tables
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    for number in range(1005):
+        called = now - timedelta(seconds=(number * 7919) % 1005)  # in no order
+        recordings.add(recording.new("s3://b", f"{number}.wav", size=1, etag=None, modified_at=called, now=now))
+    oldest = recordings.first(Status.PENDING, 1)[0]
+    assert handlers.queue()["counts"] == {"queued": 1000, "lost_races": 0}
+    assert recordings.count(Status.PENDING) == 5
+    assert recordings.first(Status.QUEUED, 1)[0].id == oldest.id
+    line = [recordings.get(place.id).recorded_at for place in recordings.first(Status.QUEUED, 20)]
+    assert line == sorted(line)
+    assert handlers.queue()["counts"]["queued"] == 5
+    assert handlers.queue()["counts"]["queued"] == 0
+
+
+# process -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_recording_becomes_a_transcript(handlers, put, listed, service, stack):
+    put("calls/in-5550142.wav", b"RIFF the audio itself")
+    run = through_the_queue(handlers)
+    assert run["status"] == "succeeded"
+    assert run["counts"]["completed"] == 1
+    item = listed()["in-5550142.wav"]
+    assert (item["transcriptionStatus"], item["attempts"], item["error"]) == ("completed", 1, None)
+    assert item["transcript"]["preview"] == "hello there"
+    assert b"RIFF the audio itself" in service.received[0].body
+    assert b"5550142" not in service.received[0].body
+    s3 = aws_client("s3", stack.endpoint)
+    key = f"transcripts/{item['id']}/{item['transcript']['version']}.json"
+    document = json.loads(s3.get_object(Bucket=stack.buckets["TranscriptsBucket"], Key=key)["Body"].read())
+    assert document["text"] == "hello there"
+    assert document["origin"]["recordingId"] == item["id"]
+
+
+def test_one_run_takes_one_recording_the_oldest_queued(handlers, put, listed, service):
+    for name in ("b.wav", "a.wav"):
+        put(name, name.encode() * 20)
+        time.sleep(1.1)  # S3 tells times by the second
+    through_the_queue(handlers)
+    assert {name: item["transcriptionStatus"] for name, item in listed().items()} == {
+        "b.wav": "completed",
+        "a.wav": "queued",
+    }
+    assert len(service.received) == 1
+
+
+def test_a_run_takes_as_many_as_it_is_told(handlers, put, service):
+    for number in range(4):
+        put(f"{number}.wav")
+    handlers.overrides["RECORDINGS_PER_RUN"] = "3"
+    assert through_the_queue(handlers)["counts"]["completed"] == 3
+
+
+def test_silence_is_completed_without_speech(handlers, put, listed, service, reply):
+    service.replies = [reply(body=b'{"segments": [], "word_segments": [], "language": "en"}')]
+    put("a.wav")
+    through_the_queue(handlers)
+    assert listed()["a.wav"]["transcriptionStatus"] == "completed"
+    assert listed()["a.wav"]["transcript"]["noSpeech"] is True
+
+
+def test_a_failed_attempt_is_repeated_when_it_is_due_and_nothing_is_queued(handlers, put, listed, service, reply):
+    service.replies = [reply(status=500), reply()]
+    put("a.wav")
+    through_the_queue(handlers)
+    item = listed()["a.wav"]
+    assert (item["transcriptionStatus"], item["attempts"]) == ("failed", 1)
+    assert item["error"]["code"] == "service_error"
+    assert item["nextAttemptAt"] is not None
+    put("b.wav")
+    handlers.sync()
+    handlers.queue()
+    time.sleep(1.1)
+    handlers.process()
+    assert listed()["b.wav"]["transcriptionStatus"] == "completed"
+    assert listed()["a.wav"]["transcriptionStatus"] == "failed"
+    handlers.process()
+    item = listed()["a.wav"]
+    assert (item["transcriptionStatus"], item["attempts"], item["error"]) == ("completed", 2, None)
+
+
+def test_a_retry_is_not_made_before_it_is_due(handlers, put, service, reply):
+    handlers.overrides["RETRY_BASE_SECONDS"] = "60"
+    service.replies = [reply(status=500)]
+    put("a.wav")
+    through_the_queue(handlers)
+    handlers.process()
+    assert len(service.received) == 1
+
+
+def test_the_last_attempt_ends_it_for_good(handlers, put, listed, service, reply):
+    service.replies = [reply(status=500)]
+    handlers.overrides["MAX_ATTEMPTS"] = "2"
+    put("a.wav")
+    through_the_queue(handlers)
+    time.sleep(1.1)
+    handlers.process()
+    item = listed()["a.wav"]
+    assert (item["transcriptionStatus"], item["attempts"], item["nextAttemptAt"]) == ("failed", 2, None)
+    time.sleep(2.1)
+    handlers.process()
+    assert len(service.received) == 2
+
+
+def test_a_permanent_error_ends_it_at_once(handlers, put, listed, service, reply):
+    service.replies = [reply(status=415)]
+    put("a.wav")
+    through_the_queue(handlers)
+    item = listed()["a.wav"]
+    assert (item["transcriptionStatus"], item["attempts"], item["nextAttemptAt"]) == ("failed", 1, None)
+    assert item["error"]["retryable"] is False
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 502, 503, None])
+def test_an_outage_costs_no_attempt(handlers, put, listed, service, reply, status):
+    if status is None:
+        handlers.overrides["WHISPERX_URL"] = "http://127.0.0.1:9"
+    service.replies = [reply(status=status)]
+    put("a.wav")
+    run = through_the_queue(handlers)
+    assert run["status"] == "failed"
+    item = listed()["a.wav"]
+    assert (item["transcriptionStatus"], item["attempts"]) == ("queued", 0)
+    assert item["error"]["message"] == run["error"]
+    handlers.overrides["WHISPERX_URL"] = service.url
+    service.replies = [reply()]
+    handlers.process()
+    assert listed()["a.wav"]["transcriptionStatus"] == "completed"
+
+
+def test_audio_that_is_gone_fails_for_good_and_says_so(handlers, put, listed, stack):
+    put("a.wav")
+    handlers.sync()
+    handlers.queue()
+    aws_client("s3", stack.endpoint).delete_object(Bucket=stack.buckets["RecordingsBucket"], Key="a.wav")
+    handlers.process()
+    item = listed()["a.wav"]
+    assert (item["transcriptionStatus"], item["error"]["code"]) == ("failed", "audio_missing")
+    assert item["error"]["retryable"] is False
+
+
+def test_a_file_that_cannot_be_read_fails_with_its_reason(handlers, tmp_path, listed, monkeypatch):
+    file = tmp_path / "a.wav"
+    file.write_bytes(b"x" * 100)
+    handlers.overrides |= {"RECORDINGS_PATH": str(tmp_path), "MIN_FILE_AGE_SECONDS": "0"}
+    handlers.sync()
+    handlers.queue()
+    file.unlink()
+    file.mkdir()  # root may read everything, but not a folder as a file
+    handlers.process()
+    item = listed()["a.wav"]
+    assert (item["transcriptionStatus"], item["error"]["code"]) == ("failed", "audio_unreadable")
+    assert "directory" in item["error"]["message"]
+
+
+def test_nothing_is_begun_that_cannot_be_finished_in_time(handlers, put, listed, service):
+    put("a.wav")
+    handlers.sync()
+    handlers.queue()
+    handlers.process(remaining_ms=59_000)
+    assert listed()["a.wav"]["transcriptionStatus"] == "queued"
+    assert service.received == []
+
+
+def test_a_wrong_secret_ends_the_run_and_takes_no_attempt(handlers, put, listed, stack):
+    handlers.overrides["WHISPERX_SECRET"] = "no-such-secret"
+    put("a.wav")
+    run = through_the_queue(handlers)
+    assert "WhisperX secret cannot be read" in run["error"]
+    assert listed()["a.wav"]["transcriptionStatus"] == "queued"
+    assert listed()["a.wav"]["attempts"] == 0
+
+
+# claims --------------------------------------------------------------------------------------------------------------
+
+
+def claim(handlers, put, *, lease):
+    put("a.wav")
+    handlers.sync()
+    handlers.queue()
+    now = datetime.now(UTC)
+    (place,) = recordings.first(Status.QUEUED, 5)
+    return recordings.apply(place.id, recording.claim(place, "first", now, now + lease))
+
+
+def test_a_lost_claim_is_recovered_and_its_late_worker_writes_nothing(handlers, put, listed):
+    lost = claim(handlers, put, lease=timedelta(seconds=-1))
+    run = handlers.process()
+    assert run["counts"]["recovered"] == 1
+    assert run["counts"]["completed"] == 1
+    before = recordings.get(lost.id)
+    assert before.attempts == 2
+    ref = TranscriptRef(version="late", language=None, duration=None, preview="", no_speech=True)
+    assert recordings.apply(lost.id, recording.complete(lost, ref, datetime.now(UTC))) is None
+    assert recordings.get(lost.id) == before
+
+
+def test_a_claim_whose_lease_holds_is_left_alone(handlers, put, listed, service):
+    claim(handlers, put, lease=timedelta(minutes=5))
+    assert handlers.process()["counts"]["recovered"] == 0
+    assert listed()["a.wav"]["transcriptionStatus"] == "processing"
+    assert service.received == []
+
+
+def test_a_recording_that_kills_its_workers_ends(handlers, put, listed):
+    lost = claim(handlers, put, lease=timedelta(seconds=-1))
+    assert recordings.apply(lost.id, recording.recover(lost, RetryPolicy(max_attempts=1), datetime.now(UTC)))
+    assert listed()["a.wav"]["error"]["code"] == "worker_lost"
+    assert listed()["a.wav"]["transcriptionStatus"] == "failed"
+
+
+def test_a_place_can_be_claimed_once(handlers, put):
+    put("a.wav")
+    handlers.sync()
+    handlers.queue()
+    now = datetime.now(UTC)
+    (place,) = recordings.first(Status.QUEUED, 5)
+    assert recordings.apply(place.id, recording.claim(place, "one", now, now + timedelta(minutes=1)))
+    assert recordings.apply(place.id, recording.claim(place, "two", now, now + timedelta(minutes=1))) is None
+
+
+def test_slots_are_limited_and_a_dead_worker_gives_its_slot_back(handlers):
+    handlers.queue()  # binds the models to the tables
+    now = datetime.now(UTC)
+    lease = now + timedelta(minutes=1)
+    assert {slots.take(2, "a", now, lease), slots.take(2, "b", now, lease)} == {"slot-0", "slot-1"}
+    assert slots.take(2, "c", now, lease) is None
+    slots.free("slot-1", "not the holder")
+    assert slots.take(2, "c", now, lease) is None
+    slots.free("slot-1", "b")
+    assert slots.take(2, "c", now, lease) == "slot-1"
+    assert slots.take(2, "d", lease + timedelta(seconds=1), lease + timedelta(minutes=1)) == "slot-0"
+
+
+def test_without_a_free_slot_the_run_is_skipped_and_says_why(handlers, put, listed):
+    put("a.wav")
+    handlers.sync()
+    handlers.queue()
+    now = datetime.now(UTC)
+    slots.take(1, "someone", now, now + timedelta(minutes=5))
+    run = handlers.process()
+    assert run["status"] == "skipped"
+    assert "slots" in run["error"]
+    assert listed()["a.wav"]["transcriptionStatus"] == "queued"
+
+
+# runs ----------------------------------------------------------------------------------------------------------------
+
+
+def test_each_run_is_recorded_with_its_counts(handlers, put, stack):
+    put("a.wav")
+    handlers.sync(trigger="api")
+    items = aws_client("dynamodb", stack.endpoint).scan(TableName=stack.tables["RunsTable"])["Items"]
+    (item,) = items
+    assert item["task"] == {"S": "sync_recordings"}
+    assert item["trigger"] == {"S": "api"}
+    assert item["outcome"] == {"S": "succeeded"}
+    assert item["counts"]["M"]["added"] == {"N": "1"}
+    kept = int(item["expires_at"]["N"]) - time.time()
+    assert 29 * 86400 < kept <= 30 * 86400
+
+
+def test_no_log_line_holds_a_file_name_a_key_or_a_transcript(handlers, put, capsys, service, reply, stack):
+    secrets = aws_client("secretsmanager", stack.endpoint)
+    secrets.put_secret_value(SecretId=stack.secrets["WhisperXSecret"], SecretString='{"apiKey": "planted-key"}')
+    service.replies = [reply(status=500), reply(status=401), reply()]
+    put("calls/out-15550123987-101.wav", b"planted-audio" * 10)
+    handlers.sync()
+    handlers.queue()
+    handlers.process()
+    time.sleep(1.1)
+    handlers.process()
+    handlers.process()
+    secrets.put_secret_value(SecretId=stack.secrets["WhisperXSecret"], SecretString='{"apiKey": ""}')
+    log = capsys.readouterr().out
+    assert service.received[2].headers["authorization"] == "Bearer planted-key"
+    assert "transcription completed" in log
+    for planted in ("15550123987", "planted-key", "planted-audio", "hello there"):
+        assert planted not in log

@@ -1,0 +1,229 @@
+"""Promises of local/schedule.py and local/scheduler.py: rules fire here when EventBridge would fire them."""
+
+import re
+import time
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from local.schedule import parse
+from local.scheduler import Scheduler, scheduled_event
+from local.stack import Rule, Stack
+
+# A Sunday.
+NOW = datetime(2026, 11, 22, 12, 34, 56, tzinfo=UTC)
+
+
+def firings(expression: str, count: int, start: datetime = NOW) -> list[str]:
+    schedule, moment, found = parse(expression), start, []
+    for _ in range(count):
+        following = schedule.next_after(moment)
+        if following is None:
+            break
+        assert following > moment
+        moment = following
+        found.append(f"{moment:%Y-%m-%d %H:%M}")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        # The template's own
+        ("cron(* * * * ? *)", ["2026-11-22 12:35", "2026-11-22 12:36"]),
+        ("cron(0/5 * * * ? *)", ["2026-11-22 12:35", "2026-11-22 12:40"]),
+        ("cron(0/10 * * * ? *)", ["2026-11-22 12:40", "2026-11-22 12:50", "2026-11-22 13:00"]),
+        # Steps and lists
+        ("cron(3/20 * * * ? *)", ["2026-11-22 12:43", "2026-11-22 13:03"]),
+        ("cron(*/30 * * * ? *)", ["2026-11-22 13:00", "2026-11-22 13:30"]),
+        (
+            "cron(10-20/5 * * * ? *)",
+            ["2026-11-22 13:10", "2026-11-22 13:15", "2026-11-22 13:20", "2026-11-22 14:10"],
+        ),
+        ("cron(0,45 9 * * ? *)", ["2026-11-23 09:00", "2026-11-23 09:45"]),
+        # From the examples of AWS's documentation
+        ("cron(15 10 ? * 6L 2026-2030)", ["2026-11-27 10:15", "2026-12-25 10:15", "2027-01-29 10:15"]),
+        ("cron(15 12 * * ? *)", ["2026-11-23 12:15"]),
+        ("cron(0 18 ? * MON-FRI *)", ["2026-11-23 18:00", "2026-11-24 18:00"]),
+        ("cron(0 8 1 * ? *)", ["2026-12-01 08:00", "2027-01-01 08:00"]),
+        ("cron(0/10 * ? * MON-FRI *)", ["2026-11-23 00:00"]),
+        ("cron(0/5 8-17 ? * MON-FRI *)", ["2026-11-23 08:00"]),
+        # Sunday is 1, Saturday 7
+        ("cron(0 0 ? * 1 *)", ["2026-11-29 00:00", "2026-12-06 00:00"]),
+        ("cron(0 0 ? * 7 *)", ["2026-11-28 00:00", "2026-12-05 00:00"]),
+        ("cron(0 0 ? * 2-3 *)", ["2026-11-23 00:00", "2026-11-24 00:00", "2026-11-30 00:00"]),
+        ("cron(0 0 ? * SUN-SAT *)", ["2026-11-23 00:00", "2026-11-24 00:00"]),
+        ("cron(0 0 ? * 1-7 *)", ["2026-11-23 00:00", "2026-11-24 00:00"]),
+        ("cron(0 0 ? * * *)", ["2026-11-23 00:00", "2026-11-24 00:00"]),
+        ("cron(0 0 ? * mon,5 *)", ["2026-11-23 00:00", "2026-11-26 00:00"]),
+        (
+            "cron(0 0 ? * FRI-MON *)",
+            ["2026-11-23 00:00", "2026-11-27 00:00", "2026-11-28 00:00", "2026-11-29 00:00"],
+        ),
+        (
+            "cron(0 0 ? * 2/2 *)",
+            ["2026-11-23 00:00", "2026-11-25 00:00", "2026-11-27 00:00", "2026-11-30 00:00"],
+        ),
+        ("cron(0 0 ? * */3 *)", ["2026-11-25 00:00", "2026-11-28 00:00", "2026-11-29 00:00"]),
+        ("cron(0 0 ? * L *)", ["2026-11-28 00:00"]),
+        ("cron(0 0 ? * FRIL *)", ["2026-11-27 00:00", "2026-12-25 00:00"]),
+        ("cron(0 0 ? * 3#2 *)", ["2026-12-08 00:00", "2027-01-12 00:00"]),
+        ("cron(0 0 ? * TUE#2 *)", ["2026-12-08 00:00"]),
+        # Days, months, years
+        (
+            "cron(0 0 L * ? *)",
+            ["2026-11-30 00:00", "2026-12-31 00:00", "2027-01-31 00:00", "2027-02-28 00:00"],
+        ),
+        ("cron(0 0 31 * ? *)", ["2026-12-31 00:00", "2027-01-31 00:00", "2027-03-31 00:00"]),
+        ("cron(0 0 29 2 ? *)", ["2028-02-29 00:00", "2032-02-29 00:00"]),
+        ("cron(0 12 1 JAN,jul ? *)", ["2027-01-01 12:00", "2027-07-01 12:00"]),
+        ("cron(0 0 1 1 ? 2030)", ["2030-01-01 00:00"]),
+        ("cron(0 0 1 1 ? 2026/3)", ["2029-01-01 00:00", "2032-01-01 00:00"]),
+        ("cron(0 0 1 12 ? 2026,2040)", ["2026-12-01 00:00", "2040-12-01 00:00"]),
+        ("cron(0 0 1 1 ? 2020)", []),
+        ("cron(0 0 22 11 ? 2026)", []),
+        # Rates
+        ("rate(1 minute)", ["2026-11-22 12:35", "2026-11-22 12:36"]),
+        ("rate(5 minutes)", ["2026-11-22 12:39"]),
+        ("rate(2 hours)", ["2026-11-22 14:34"]),
+        ("rate(1 day)", ["2026-11-23 12:34"]),
+    ],
+)
+def test_an_expression_fires_when_eventbridge_would(expression: str, expected: list[str]) -> None:
+    assert firings(expression, len(expected) or 1) == expected
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "",
+        "* * * * *",
+        "at(2026-11-22T12:00:00)",
+        "cron(* * * * *)",
+        "cron(* * * * * *)",
+        "cron(* * ? * ? *)",
+        "cron(0 0 1 * MON *)",
+        "cron(60 * * * ? *)",
+        "cron(* 24 * * ? *)",
+        "cron(* * 0 * ? *)",
+        "cron(* * * 13 ? *)",
+        "cron(* * ? * 0 *)",
+        "cron(* * ? * 8 *)",
+        "cron(* * ? * MON#6 *)",
+        "cron(* * ? * XYZ *)",
+        "cron(0/0 * * * ? *)",
+        "cron(0 0 15W * ? *)",
+        "cron(0 0 30 2 ? *)",
+        "cron(0 0 1 1 ? 1969)",
+        "cron(0 0 1 1 ? 2200)",
+        "cron(0 0 1 1 ? 2030-2028)",
+        "cron(0 0 1 1 ? soon)",
+        "rate(0 minutes)",
+        "rate(1 minutes)",
+        "rate(5 minute)",
+        "rate(30 seconds)",
+        "rate(-5 minutes)",
+    ],
+)
+def test_an_expression_that_cannot_be_done_is_refused_and_named(expression: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(repr(expression))):
+        parse(expression)
+
+
+def test_times_are_in_utc_whatever_the_zone_of_the_question() -> None:
+    east = NOW.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    assert parse("cron(0 13 * * ? *)").next_after(east) == datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_time(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+def rule(name: str, schedule: str, text: str | None = None) -> Rule:
+    return Rule(name, f"arn:aws:events:us-east-1:123456789012:rule/{name}", schedule, f"stack-{name}", text)
+
+
+def stack(*rules: Rule) -> Stack:
+    return Stack("stack", "http://nowhere", "us-east-1", "123456789012", {}, {}, {}, {}, rules)
+
+
+def test_the_event_is_eventbridges_own() -> None:
+    every_minute = rule("process", "cron(* * * * ? *)")
+    event = scheduled_event(every_minute, NOW, stack())
+    assert len(event.pop("id")) == 36
+    assert event == {
+        "version": "0",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "123456789012",
+        "time": "2026-11-22T12:34:56Z",
+        "region": "us-east-1",
+        "resources": ["arn:aws:events:us-east-1:123456789012:rule/process"],
+        "detail": {},
+    }
+
+
+def test_a_rule_with_an_input_sends_that_instead() -> None:
+    assert scheduled_event(rule("sync", "rate(1 day)", '{"trigger": "timer"}'), NOW, stack()) == {"trigger": "timer"}
+
+
+def test_each_rule_fires_when_it_is_due_and_only_then() -> None:
+    clock, fired = Clock(), list[tuple[str, str]]()
+    scheduler = Scheduler(
+        stack(rule("sync", "cron(0/5 * * * ? *)"), rule("process", "cron(* * * * ? *)")),
+        lambda name, event: fired.append((name, event["time"])),
+        clock,
+    )
+    assert scheduler.tick() == datetime(2026, 11, 22, 12, 35, tzinfo=UTC)
+    assert fired == []
+    clock.pass_time(seconds=4)
+    assert scheduler.tick() == datetime(2026, 11, 22, 12, 36, tzinfo=UTC)
+    assert fired == [("stack-sync", "2026-11-22T12:35:00Z"), ("stack-process", "2026-11-22T12:35:00Z")]
+    clock.pass_time(seconds=59)
+    scheduler.tick()
+    assert len(fired) == 2
+    clock.pass_time(seconds=1)
+    scheduler.tick()
+    assert fired[2:] == [("stack-process", "2026-11-22T12:36:00Z")]
+
+
+def test_what_was_missed_while_the_machine_slept_is_fired_once() -> None:
+    clock, fired = Clock(), list[str]()
+    scheduler = Scheduler(
+        stack(rule("process", "cron(* * * * ? *)")), lambda _, event: fired.append(event["time"]), clock
+    )
+    clock.pass_time(hours=3)
+    assert scheduler.tick() == datetime(2026, 11, 22, 15, 35, tzinfo=UTC)
+    assert len(fired) == 1
+
+
+def test_a_schedule_that_cannot_be_read_is_told_before_anything_runs() -> None:
+    with pytest.raises(ValueError, match="neither"):
+        Scheduler(stack(rule("sync", "sometimes")), lambda *_: None)
+
+
+def test_the_thread_fires_by_itself_and_stops_when_told() -> None:
+    clock, fired = Clock(), list[Any]()
+    clock.pass_time(seconds=3.9)
+    started = time.monotonic()
+    with Scheduler(
+        stack(rule("process", "cron(* * * * ? *)")),
+        lambda name, event: fired.append((name, event["time"])),
+        lambda: clock.now + timedelta(seconds=time.monotonic() - started),
+    ):
+        time.sleep(0.4)
+    assert fired == [("stack-process", "2026-11-22T12:35:00Z")]
+    assert time.monotonic() - started < 1
+
+
+def test_a_stack_without_schedules_needs_no_clock() -> None:
+    with Scheduler(stack(), lambda *_: None) as scheduler:
+        assert scheduler.tick() is None
