@@ -48,11 +48,10 @@ def build() -> dict[str, Built]:
         # a make of its own, even where this runs under `make -j test`
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
         arguments = [f"BUILD_DIR={BUILD.relative_to(ROOT)}", f"ARCHITECTURE={ARCHITECTURE}"]
-        done = subprocess.run(
-            ["make", "build", *arguments], cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        LOG.write_bytes(done.stdout)
-        assert done.returncode == 0, done.stdout.decode()
+        with LOG.open("wb") as log:
+            command = ["make", "build", *arguments]
+            failed = subprocess.call(command, cwd=ROOT, env=environ, stdout=log, stderr=subprocess.STDOUT)
+        assert not failed, LOG.read_text()
         STAMP.write_text(digest)
     resources: dict[str, Any] = yaml_parse((BUILD / "template.yaml").read_text())["Resources"]
     return {

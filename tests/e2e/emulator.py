@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -27,7 +26,6 @@ RUNTIME_LOCK = ROOT / "requirements" / "runtime.txt"
 INVOCATIONS = "2015-03-31/functions/function/invocations"
 START_SECONDS = 10
 ANSWER_SECONDS = 60
-MEMORY_MB = 512
 
 # -S leaves out site-packages, where the development environment lies
 PYTHON = (str(Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"), "-S", "-s")
@@ -46,10 +44,6 @@ class Emulator:
         assert "errorMessage" not in answer, f"{answer}\n{self.log.read_text()}"
         return dict(answer)
 
-    def lines(self) -> list[dict[str, Any]]:
-        """What the function logged, a JSON object a line."""
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-
 
 def runtime() -> Path:
     """The folder with awslambdaric, made when its lock has changed."""
@@ -64,21 +58,13 @@ def runtime() -> Path:
 
 
 def environment(built: Built, variables: Mapping[str, str]) -> dict[str, str]:
-    """What the function finds around it, as in Lambda: the template's variables and the runtime's own."""
+    """What the function finds around it: `variables`, and what there is to import."""
     return {
-        "PATH": os.defpath,
-        "LANG": "C.UTF-8",
-        "TZ": ":UTC",
+        **variables,
         "PYTHONPATH": os.pathsep.join(map(str, (built.folder, built.layer / "python", runtime()))),
         "PYTHONDONTWRITEBYTECODE": "1",  # Lambda's code folder is read-only
-        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
-        "AWS_LAMBDA_FUNCTION_NAME": built.name,
-        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(MEMORY_MB),
         "AWS_LAMBDA_FUNCTION_TIMEOUT": str(built.timeout),
         "LAMBDA_TASK_ROOT": str(built.folder),
-        "_HANDLER": built.handler,
-        **variables,
     }
 
 
@@ -100,20 +86,19 @@ def emulate(built: Built, variables: Mapping[str, str], log: Path) -> Iterator[E
             env=environment(built, variables),
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that the function ends with its emulator
         )
     try:
         _wait_for(front, process, log)
         yield Emulator(f"http://127.0.0.1:{front}/{INVOCATIONS}", log)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.terminate()  # it ends the function with it
+        process.wait(ANSWER_SECONDS)
 
 
-def probe(built: Built, variables: Mapping[str, str], code: str) -> Any:
-    """What `code` prints as JSON, run by the function's own interpreter in its own environment."""
+def probe(built: Built, code: str) -> Any:
+    """What `code` prints as JSON when it runs where the function does, with none of the template's variables set."""
     done = subprocess.run(
-        [*PYTHON, "-c", code], cwd=built.folder, env=environment(built, variables), capture_output=True, check=True
+        [*PYTHON, "-c", code], cwd=built.folder, env=environment(built, {}), stdout=subprocess.PIPE, check=True
     )
     return json.loads(done.stdout)
 

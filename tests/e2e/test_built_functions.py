@@ -2,17 +2,17 @@
 
 import io
 import json
-import os
 import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
-from tests.e2e import stack
+from local.aws import serve_aws
+from local.client import aws_client
+from local.lambdas import lambda_environment
+from local.stack import Stack, deploy
 from tests.e2e.build import BUILD, LOG, Built, build, why_not
 from tests.e2e.emulator import emulate, probe
 
@@ -21,8 +21,6 @@ FUNCTIONS = ("SyncFunction", "QueueFunction", "ProcessFunction", "ApiFunction")
 DEVELOPMENT_ONLY = ("pytest", "moto", "samtranslator", "samcli", "numpy", "pip")
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
-
-type Variables = dict[str, dict[str, str]]
 
 
 def event(name: str) -> dict[str, Any]:
@@ -35,21 +33,10 @@ def built() -> dict[str, Built]:
 
 
 @pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", stack.REGION)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
-
-
-@pytest.fixture
-def variables(built: dict[str, Built], endpoint: str, service: Any) -> Variables:
-    return stack.create(BUILD / "template.yaml", endpoint, {"WhisperXUrl": service.url})
+def stack(built: dict[str, Built], service: Any) -> Iterator[Stack]:
+    """What the built template declares, on moto."""
+    with serve_aws() as endpoint:
+        yield deploy(BUILD / "template.yaml", endpoint, {"WhisperXUrl": service.url})
 
 
 def test_template_and_build_give_no_warning(built: dict[str, Built]) -> None:
@@ -73,7 +60,7 @@ def test_function_imports_from_its_own_folder_and_the_layer_only(built: dict[str
             "handler": callable(handler.lambda_handler),
         }}))
     """
-    found = probe(function, {"AWS_DEFAULT_REGION": stack.REGION}, code)
+    found = probe(function, code)
     assert found["importable"] == []
     assert found["handler"]
     handler = found["from"].pop(function.handler.rpartition(".")[0])
@@ -97,14 +84,15 @@ def test_layer_serves_both_architectures(built: dict[str, Built]) -> None:
 
 
 def test_built_functions_take_a_recording_from_upload_to_transcript(
-    built: dict[str, Built], variables: Variables, endpoint: str, service: Any, tmp_path: Path
+    built: dict[str, Built], stack: Stack, service: Any, tmp_path: Path
 ) -> None:
     def invoke(name: str, what: dict[str, Any]) -> dict[str, Any]:
-        with emulate(built[name], variables[name], tmp_path / f"{name}.log") as emulator:
+        variables = lambda_environment(stack.functions[name], stack)
+        with emulate(built[name], variables, tmp_path / f"{name}.log") as emulator:
             return emulator.invoke(what)
 
-    bucket = variables["SyncFunction"]["RECORDINGS_PATH"].removeprefix("s3://").rstrip("/")
-    boto3.client("s3", endpoint_url=endpoint).put_object(Bucket=bucket, Key="calls/one.wav", Body=_second_of_silence())
+    s3 = aws_client("s3", stack.endpoint)
+    s3.put_object(Bucket=stack.buckets["RecordingsBucket"], Key="calls/one.wav", Body=_second_of_silence())
     tick = event("eventbridge-schedule")
 
     synced = invoke("SyncFunction", tick)
@@ -113,10 +101,10 @@ def test_built_functions_take_a_recording_from_upload_to_transcript(
     assert (queued["status"], queued["counts"]["queued"]) == ("succeeded", 1), queued
     processed = invoke("ProcessFunction", tick)
     assert (processed["status"], processed["counts"]["completed"]) == ("succeeded", 1), processed
-    assert service.received[0].path == "/asr"
+    assert [each.path for each in service.received] == ["/asr"]
 
     request = event("api-gateway-v2-list")
-    request["headers"]["authorization"] = f"Bearer {stack.API_KEY}"
+    request["headers"]["authorization"] = f"Bearer {_api_key(stack)}"
     answer = invoke("ApiFunction", request)
     assert answer["statusCode"] == 200, answer
     (item,) = json.loads(answer["body"])["items"]
@@ -124,13 +112,20 @@ def test_built_functions_take_a_recording_from_upload_to_transcript(
 
 
 def test_built_api_is_open_for_health_and_closed_without_a_key(
-    built: dict[str, Built], variables: Variables, tmp_path: Path
+    built: dict[str, Built], stack: Stack, tmp_path: Path
 ) -> None:
-    with emulate(built["ApiFunction"], variables["ApiFunction"], tmp_path / "log") as emulator:
+    variables = lambda_environment(stack.functions["ApiFunction"], stack)
+    with emulate(built["ApiFunction"], variables, tmp_path / "log") as emulator:
         health = emulator.invoke(event("api-gateway-v2-health"))
         closed = emulator.invoke(event("api-gateway-v2-list-without-key"))
     assert (health["statusCode"], json.loads(health["body"])) == (200, {"status": "ok"})
     assert closed["statusCode"] == 401
+
+
+def _api_key(stack: Stack) -> str:
+    secrets = aws_client("secretsmanager", stack.endpoint)
+    keys = json.loads(secrets.get_secret_value(SecretId=stack.secrets["ApiKeySecret"])["SecretString"])
+    return str(keys["default"])
 
 
 def _second_of_silence() -> bytes:
