@@ -18,8 +18,11 @@ from tests.e2e.emulator import emulate, probe
 
 EVENTS = Path(__file__).parents[1] / "events"
 FUNCTIONS = ("SyncFunction", "QueueFunction", "ProcessFunction", "ApiFunction")
+TRANSCRIBED = "hello there"  # what the scripted service answers
 UNCHECKED_HASH = (1).to_bytes(4, "little")  # PEP 552: the flags of a .pyc file
 UNZIPPED_BYTES = 60_000_000  # section 12 of the design
+WHISPERX_KEY = "the-key-of-the-whisperx-server"
+PARAMETERS = {"WhisperXApiKey": WHISPERX_KEY, "LogLevel": "DEBUG"}
 DEVELOPMENT_ONLY = ("pytest", "moto", "samtranslator", "samcli", "numpy", "pip")
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
@@ -38,7 +41,7 @@ def built() -> dict[str, Built]:
 def stack(built: dict[str, Built], service: Any) -> Iterator[Stack]:
     """What the built template declares, on moto."""
     with serve_aws() as endpoint:
-        yield deploy(BUILD / "template.yaml", endpoint, {"WhisperXUrl": service.url})
+        yield deploy(BUILD / "template.yaml", endpoint, PARAMETERS | {"WhisperXUrl": service.url})
 
 
 def test_template_and_build_give_no_warning(built: dict[str, Built]) -> None:
@@ -112,7 +115,8 @@ def test_built_functions_take_a_recording_from_upload_to_transcript(
     assert (queued["status"], queued["counts"]["queued"]) == ("succeeded", 1), queued
     processed = invoke("ProcessFunction", tick)
     assert (processed["status"], processed["counts"]["completed"]) == ("succeeded", 1), processed
-    assert [each.path for each in service.received] == ["/asr"]
+    (received,) = service.received
+    assert (received.path, received.headers["authorization"]) == ("/asr", f"Bearer {WHISPERX_KEY}")
 
     request = event("api-gateway-v2-list")
     request["headers"]["authorization"] = f"Bearer {_api_key(stack)}"
@@ -120,6 +124,11 @@ def test_built_functions_take_a_recording_from_upload_to_transcript(
     assert answer["statusCode"] == 200, answer
     (item,) = json.loads(answer["body"])["items"]
     assert item["transcriptionStatus"] == "completed"
+
+    logged = "".join(log.read_text() for log in tmp_path.glob("*.log"))
+    assert "run ended" in logged
+    for secret in (WHISPERX_KEY, _api_key(stack), TRANSCRIBED):
+        assert secret not in logged
 
 
 def test_built_api_is_open_for_health_and_closed_without_a_key(
