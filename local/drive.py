@@ -23,12 +23,11 @@ class Ending:
     trouble: str | None = None
 
 
-def drive(
-    invoke: Callable[[str], dict[str, Any]], api: ApiClient, *, sleep: Callable[[float], None] = time.sleep
-) -> Ending:
+def drive(invoke: Callable[[str], dict[str, Any]], api: ApiClient, look: Callable[[], None]) -> Ending:
     """Syncs, queues and processes until every recording is completed or failed for good.
 
-    `invoke` runs a task, `sync`, `queue` or `process`, and returns its run.
+    `invoke` runs a task, `sync`, `queue` or `process`, and returns its run; `look` is called when something may have
+    changed.
     """
     began = time.monotonic()
     outage_since: float | None = None
@@ -37,16 +36,19 @@ def drive(
         if sync["status"] == "failed":
             return Ending(sync["error"])
         waiting = sync["counts"]["waiting"]
+        look()
         invoke("queue")
+        look()
         while _work_left(api):
             run = invoke("process")
+            look()
             if run["status"] == "failed":
                 outage_since = outage_since or time.monotonic()
                 if time.monotonic() - outage_since > OUTAGE_PATIENCE_SECONDS:
                     return Ending(f"{run['error']} Recordings wait in the queue; none was lost.")
-                sleep(PAUSE_SECONDS)
+                time.sleep(PAUSE_SECONDS)
             elif not run["counts"]["completed"] + run["counts"]["failed"]:
-                sleep(PAUSE_SECONDS)  # a retry is not due yet, or a slot is taken
+                time.sleep(PAUSE_SECONDS)  # a retry is not due yet, or a slot is taken
             else:
                 outage_since = None
         if not waiting:
@@ -56,7 +58,7 @@ def drive(
                 f"{waiting} file(s) are still not complete: empty, with a header only, or being written. "
                 "They are looked at again by every sync."
             )
-        sleep(PAUSE_SECONDS)
+        time.sleep(PAUSE_SECONDS)
 
 
 def _work_left(api: ApiClient) -> bool:

@@ -31,6 +31,12 @@ def announce(stack: Stack, url: str, now: datetime) -> None:
     RUNNING.write_text(json.dumps({"url": url, "tasks": tasks}), encoding="utf-8")
 
 
+def withdraw(url: str) -> None:
+    """Takes back what `announce` left, unless another stack has come up since."""
+    if RUNNING.exists() and json.loads(RUNNING.read_text(encoding="utf-8"))["url"] == url:
+        RUNNING.unlink()
+
+
 def invoke(task: str, event: Mapping[str, Any] | None) -> Any:
     """The function's answer to `event`, or to its scheduled event where that is None. Raises NothingRunsError."""
     try:

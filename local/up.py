@@ -17,7 +17,7 @@ from local.client import aws_client
 from local.drive import Ending, drive
 from local.front import Front
 from local.http_server import HttpServer
-from local.invoke import RUNNING, announce
+from local.invoke import announce, withdraw
 from local.lambdas import Lambdas
 from local.report import records, summary, write_json
 from local.scheduler import Scheduler, scheduled_event
@@ -55,8 +55,7 @@ def up(options: Options) -> int:
     with ExitStack() as stack:
         local = stack.enter_context(_running(options))
         with Watcher(local.api, _say) as watcher:
-            ending = drive(local.invoke, local.api)
-            watcher.look()
+            ending = drive(local.invoke, local.api, watcher.look)
             if not options.once:
                 _serve(local, ending)
         return _report(local, ending, options.json)
@@ -110,7 +109,7 @@ def _running(options: Options) -> Iterator[Local]:
         lambdas = parts.enter_context(Lambdas(stack, STATE, overrides))
         server.start(Front(lambdas, "api"))
         announce(stack, server.url, utc_now())
-        parts.callback(RUNNING.unlink, missing_ok=True)
+        parts.callback(withdraw, server.url)
         yield Local(stack, lambdas, ApiClient(server.url, _api_key(stack)), server.url)
 
 
@@ -118,12 +117,17 @@ def _running(options: Options) -> Iterator[Local]:
 def _recogniser() -> Iterator[str]:
     """The built-in WhisperX server, in a process of its own: recognition would hold up everything else here."""
     command = [sys.executable, "-m", "local.recogniser", "--port", "0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    log = STATE / "logs" / "recogniser.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+    ):
         assert process.stdout
         try:
             first = process.stdout.readline()
             if "http" not in first:
-                raise UpError("The built-in recogniser did not start. What it wrote above says why.")
+                raise UpError(f"The built-in recogniser did not start: {log} says why.")
             yield first.split()[-1]
         finally:
             process.terminate()

@@ -11,8 +11,8 @@ from typing import Any, Self
 from local.api_client import ApiClient
 
 POLL_SECONDS = 0.25
-RESTRAINT = 10
-"""At most a tenth of the time goes into looking, however many recordings there are."""
+RESTRAINT = 3
+"""At most a quarter of the time goes into looking, however many recordings there are."""
 
 
 class Watcher:
@@ -21,7 +21,7 @@ class Watcher:
     def __init__(self, api: ApiClient, say: Callable[[str], None]) -> None:
         self._api = api
         self._say = say
-        self._seen: dict[str, str] = {}
+        self._seen: dict[str, tuple[str, int]] = {}
         self._stopped = threading.Event()
         self._looking = threading.Lock()
         self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
@@ -40,11 +40,15 @@ class Watcher:
         """Says what has changed since the last look. Raises `requests.RequestException`."""
         with self._looking:
             for item in sorted(self._api.recordings(), key=lambda each: str(each["statusSince"])):
-                # an attempt that failed and was begun again between two looks is another line
-                state = f"{item['transcriptionStatus']} {item['statusSince']}"
-                if self._seen.get(item["id"]) != state:
-                    self._seen[item["id"]] = state
-                    self._say(line(item))
+                state = (f"{item['transcriptionStatus']} {item['statusSince']}", item["attempts"])
+                before, attempts = self._seen.get(item["id"], ("", 0))
+                if state[0] == before:
+                    continue
+                self._seen[item["id"]] = state
+                if item["attempts"] > attempts and item["transcriptionStatus"] != "processing":
+                    # too short to be seen, but only a claim counts as an attempt
+                    self._say(line({**item, "transcriptionStatus": "processing"}))
+                self._say(line(item))
 
     def _watch(self) -> None:
         pause = POLL_SECONDS

@@ -30,7 +30,7 @@ class WorkerProcess:
     def __init__(self, environment: Mapping[str, str], paths: Sequence[Path], log: Path) -> None:
         self._connection, theirs = socket.socketpair()
         with theirs, log.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603 — our own interpreter and module
+            self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "local.worker", str(theirs.fileno())],
                 env={**environment, "PYTHONPATH": os.pathsep.join(map(str, paths))},
                 stdin=subprocess.DEVNULL,
