@@ -1,0 +1,128 @@
+"""AWS's own Lambda emulator around one built function: no container, and nothing importable but what Lambda has.
+
+The emulator comes with SAM CLI, its counterpart in Python (awslambdaric) is what the managed runtime brings.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.e2e.build import ARCHITECTURE, ROOT, Built
+
+RUNTIME = ROOT / ".build" / "runtime"
+RUNTIME_LOCK = ROOT / "requirements" / "runtime.txt"
+INVOCATIONS = "2015-03-31/functions/function/invocations"
+START_SECONDS = 10
+ANSWER_SECONDS = 60
+
+# -S leaves out site-packages, where the development environment lies
+PYTHON = (str(Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"), "-S", "-s")
+
+
+@dataclass(frozen=True, slots=True)
+class Emulator:
+    """A function under way. `log` holds what it and the emulator wrote."""
+
+    url: str
+    log: Path
+
+    def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
+        """The function's answer. An exception in the function is an AssertionError here."""
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy between here and here
+            answer = session.post(self.url, json=event, timeout=ANSWER_SECONDS).json()
+        assert "errorMessage" not in answer, f"{answer}\n{self.log.read_text()}"
+        return dict(answer)
+
+
+def runtime() -> Path:
+    """The folder with awslambdaric, made when its lock has changed."""
+    stamp = RUNTIME / ".sha256"
+    digest = hashlib.sha256(RUNTIME_LOCK.read_bytes()).hexdigest()
+    if not stamp.exists() or stamp.read_text() != digest:
+        shutil.rmtree(RUNTIME, ignore_errors=True)
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(RUNTIME), "--require-hashes"]
+        subprocess.run([*install, "-r", str(RUNTIME_LOCK)], check=True)
+        stamp.write_text(digest)
+    return RUNTIME
+
+
+def environment(built: Built, variables: Mapping[str, str]) -> dict[str, str]:
+    """What the function finds around it: `variables`, and what there is to import."""
+    return {
+        **variables,
+        "PYTHONPATH": os.pathsep.join(map(str, (built.folder, built.layer / "python", runtime()))),
+        "PYTHONDONTWRITEBYTECODE": "1",  # Lambda's code folder is read-only
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": str(built.timeout),
+        "LAMBDA_TASK_ROOT": str(built.folder),
+    }
+
+
+@contextmanager
+def emulate(built: Built, variables: Mapping[str, str], log: Path) -> Iterator[Emulator]:
+    """Runs the function until the block ends. It takes one request at a time, as one Lambda environment does."""
+    front, inner = _free_port(), _free_port()
+    command = [
+        str(_emulator()),
+        *("--runtime-interface-emulator-address", f"127.0.0.1:{front}"),
+        *("--runtime-api-address", f"127.0.0.1:{inner}"),
+        *PYTHON,
+        *("-m", "awslambdaric", built.handler),
+    ]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=built.folder,
+            env=environment(built, variables),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _wait_for(front, process, log)
+        yield Emulator(f"http://127.0.0.1:{front}/{INVOCATIONS}", log)
+    finally:
+        process.terminate()  # it ends the function with it
+        process.wait(ANSWER_SECONDS)
+
+
+def probe(built: Built, code: str) -> Any:
+    """What `code` prints as JSON when it runs where the function does, with none of the template's variables set."""
+    done = subprocess.run(
+        [*PYTHON, "-c", code], cwd=built.folder, env=environment(built, {}), stdout=subprocess.PIPE, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def _emulator() -> Path:
+    (found,) = (ROOT / ".venv-sam").glob(f"lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{ARCHITECTURE}")
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as each:
+        each.bind(("127.0.0.1", 0))
+        return int(each.getsockname()[1])
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise AssertionError(f"The Lambda emulator did not start.\n{log.read_text()}")

@@ -1,0 +1,162 @@
+"""The functions as they are deployed, under AWS's Lambda emulator: what is missing from a build is missing here too."""
+
+import io
+import json
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.aws import serve_aws
+from local.client import aws_client
+from local.lambdas import lambda_environment
+from local.stack import Stack, deploy
+from tests.e2e.build import BUILD, LOG, Built, build, why_not
+from tests.e2e.emulator import emulate, probe
+
+EVENTS = Path(__file__).parents[1] / "events"
+FUNCTIONS = ("SyncFunction", "QueueFunction", "ProcessFunction", "ApiFunction")
+TRANSCRIBED = "hello there"  # what the scripted service answers
+UNCHECKED_HASH = (1).to_bytes(4, "little")  # PEP 552: the flags of a .pyc file
+UNZIPPED_BYTES = 60_000_000  # section 12 of the design
+WHISPERX_KEY = "the-key-of-the-whisperx-server"
+PARAMETERS = {"WhisperXApiKey": WHISPERX_KEY, "LogLevel": "DEBUG"}
+DEVELOPMENT_ONLY = ("pytest", "moto", "samtranslator", "samcli", "numpy", "pip")
+
+pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+
+
+def event(name: str) -> dict[str, Any]:
+    return dict(json.loads((EVENTS / f"{name}.json").read_text()))
+
+
+@pytest.fixture(scope="session")
+def built() -> dict[str, Built]:
+    return build()
+
+
+@pytest.fixture
+def stack(built: dict[str, Built], service: Any) -> Iterator[Stack]:
+    """What the built template declares, on moto."""
+    with serve_aws() as endpoint:
+        yield deploy(BUILD / "template.yaml", endpoint, PARAMETERS | {"WhisperXUrl": service.url})
+
+
+def test_template_and_build_give_no_warning(built: dict[str, Built]) -> None:
+    said = LOG.read_text()
+    after_installing = said[said.index("sam validate") :]
+    assert "warn" not in after_installing.lower()
+    assert set(built) == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_function_imports_from_its_own_folder_and_the_layer_only(built: dict[str, Built], name: str) -> None:
+    function = built[name]
+    code = f"""if True:
+        import importlib, importlib.util, json
+        names = {DEVELOPMENT_ONLY!r}
+        handler = importlib.import_module({function.handler.rpartition(".")[0]!r})
+        import boto3, callscribe
+        print(json.dumps({{
+            "importable": [each for each in names if importlib.util.find_spec(each)],
+            "from": {{each.__name__: each.__file__ for each in (handler, boto3, callscribe)}},
+            "handler": callable(handler.lambda_handler),
+        }}))
+    """
+    found = probe(function, code)
+    assert found["importable"] == []
+    assert found["handler"]
+    handler = found["from"].pop(function.handler.rpartition(".")[0])
+    assert Path(handler).is_relative_to(function.folder)
+    assert all(Path(each).is_relative_to(function.layer / "python") for each in found["from"].values())
+
+
+def test_every_module_is_shipped_byte_compiled(built: dict[str, Built]) -> None:
+    """Lambda can write no byte code, and zipping changes the times by which it is checked otherwise."""
+
+    def flags(source: Path) -> bytes:
+        compiled = source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc"
+        return compiled.read_bytes()[4:8] if compiled.exists() else b""
+
+    sources = [path for folder in _folders(built) for path in folder.rglob("*.py")]
+    assert sources
+    assert [path for path in sources if flags(path) != UNCHECKED_HASH] == []
+
+
+def test_layer_and_functions_stay_within_their_size(built: dict[str, Built]) -> None:
+    files = [path for folder in _folders(built) for path in folder.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= UNZIPPED_BYTES
+
+
+def test_layer_serves_both_architectures(built: dict[str, Built]) -> None:
+    layer = built["ApiFunction"].layer
+    compiled = list(layer.rglob("*.so"))
+    without_python = [path for path in compiled if not path.with_name(f"{path.name.partition('.')[0]}.py").exists()]
+    assert without_python == []
+
+
+def test_built_functions_take_a_recording_from_upload_to_transcript(
+    built: dict[str, Built], stack: Stack, service: Any, tmp_path: Path
+) -> None:
+    def invoke(name: str, what: dict[str, Any]) -> dict[str, Any]:
+        variables = lambda_environment(stack.functions[name], stack)
+        with emulate(built[name], variables, tmp_path / f"{name}.log") as emulator:
+            return emulator.invoke(what)
+
+    s3 = aws_client("s3", stack.endpoint)
+    s3.put_object(Bucket=stack.buckets["RecordingsBucket"], Key="calls/one.wav", Body=_second_of_silence())
+    tick = event("eventbridge-schedule")
+
+    synced = invoke("SyncFunction", tick)
+    assert (synced["status"], synced["counts"]["added"]) == ("succeeded", 1), synced
+    queued = invoke("QueueFunction", tick)
+    assert (queued["status"], queued["counts"]["queued"]) == ("succeeded", 1), queued
+    processed = invoke("ProcessFunction", tick)
+    assert (processed["status"], processed["counts"]["completed"]) == ("succeeded", 1), processed
+    (received,) = service.received
+    assert (received.path, received.headers["authorization"]) == ("/asr", f"Bearer {WHISPERX_KEY}")
+
+    request = event("api-gateway-v2-list")
+    request["headers"]["authorization"] = f"Bearer {_api_key(stack)}"
+    answer = invoke("ApiFunction", request)
+    assert answer["statusCode"] == 200, answer
+    (item,) = json.loads(answer["body"])["items"]
+    assert item["transcriptionStatus"] == "completed"
+
+    logged = "".join(log.read_text() for log in tmp_path.glob("*.log"))
+    assert "run ended" in logged
+    for secret in (WHISPERX_KEY, _api_key(stack), TRANSCRIBED):
+        assert secret not in logged
+
+
+def test_built_api_is_open_for_health_and_closed_without_a_key(
+    built: dict[str, Built], stack: Stack, tmp_path: Path
+) -> None:
+    variables = lambda_environment(stack.functions["ApiFunction"], stack)
+    with emulate(built["ApiFunction"], variables, tmp_path / "log") as emulator:
+        health = emulator.invoke(event("api-gateway-v2-health"))
+        closed = emulator.invoke(event("api-gateway-v2-list-without-key"))
+    assert (health["statusCode"], json.loads(health["body"])) == (200, {"status": "ok"})
+    assert closed["statusCode"] == 401
+
+
+def _folders(built: dict[str, Built]) -> set[Path]:
+    return {each.folder for each in built.values()} | {each.layer for each in built.values()}
+
+
+def _api_key(stack: Stack) -> str:
+    secrets = aws_client("secretsmanager", stack.endpoint)
+    keys = json.loads(secrets.get_secret_value(SecretId=stack.secrets["ApiKeySecret"])["SecretString"])
+    return str(keys["default"])
+
+
+def _second_of_silence() -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as audio:
+        audio.setnchannels(1)
+        audio.setsampwidth(2)
+        audio.setframerate(8000)
+        audio.writeframes(bytes(16000))
+    return file.getvalue()
