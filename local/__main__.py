@@ -15,8 +15,8 @@ except ModuleNotFoundError as error:
     sys.exit(f"{error}. Run 'make setup' once, then '.venv/bin/python -m local'.")
 
 from callscribe.errors import CallscribeError
-from callscribe.whisperx import DIALECTS
 from callscribe.settings import http_url
+from callscribe.whisperx import DIALECTS
 
 TASKS = ("sync", "queue", "process")
 
@@ -81,7 +81,9 @@ def _options(given: argparse.Namespace) -> Options:
 def _recordings(path: str, aws_endpoint: str | None) -> str:
     if path.startswith("s3://"):
         if not aws_endpoint:
-            raise UpError("--recordings s3://… needs --aws-endpoint: the built-in moto starts without any bucket of yours.")
+            raise UpError(
+                "--recordings s3://… needs --aws-endpoint: the built-in moto starts without any bucket of yours."
+            )
         return path
     folder = Path(path).expanduser().absolute()
     if not folder.exists():

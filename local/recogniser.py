@@ -26,7 +26,7 @@ class UnsupportedOption(Exception):
     """A language or an output that this recogniser does not have."""
 
 
-def create_app(recogniser: Recogniser, api_key: str | None = None) -> Flask:
+def create_app(recogniser: Recogniser, api_key: str | None = None) -> Flask:  # noqa: C901 — one route after another
     app = Flask(__name__)
 
     @app.before_request
@@ -90,9 +90,7 @@ def _faults() -> list[dict[str, Any]]:
     place = ["body", "audio_file"]
     if "audio_file" in request.form:  # a part without a file name is an ordinary form field
         message = "Value error, Expected UploadFile, received: <class 'str'>"
-        faults.append(
-            {"type": "value_error", "loc": place, "msg": message, "input": "", "ctx": {"error": {}}}
-        )
+        faults.append({"type": "value_error", "loc": place, "msg": message, "input": "", "ctx": {"error": {}}})
     elif "audio_file" not in request.files:
         faults.append({"type": "missing", "loc": place, "msg": "Field required", "input": None})
     return faults

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.aws import serve_aws
-from local.client import aws_client
 from callscribe.clock import utc_now
 from local.api_client import ApiClient
+from local.aws import serve_aws
+from local.client import aws_client
 from local.drive import Ending, drive
 from local.front import Front
 from local.http_server import HttpServer
@@ -99,7 +99,9 @@ def _running(options: Options) -> Iterator[Local]:
         try:
             server = HttpServer(options.port)
         except OSError as error:
-            raise UpError(f"Port {options.port} is taken ({error.strerror}). Choose another one with --port.") from error
+            raise UpError(
+                f"Port {options.port} is taken ({error.strerror}). Choose another one with --port."
+            ) from error
         parts.callback(server.close)
         overrides = {"AWS_ENDPOINT_URL_LAMBDA": server.url}
         if options.recordings is not None:

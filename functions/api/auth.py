@@ -1,16 +1,15 @@
 """The bearer key on everything below /api: compared in constant time with each key in the secret."""
 
 import hmac
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
 
 from callscribe.errors import ConfigurationError
-from functions.api.errors import ApiError, response
+from functions.api.errors import ApiError
 from functions.api.settings import settings
 
 KEY_CACHE_SECONDS = 60
@@ -25,16 +24,21 @@ UNAUTHORIZED = ApiError(
 """One answer for no key and a wrong one: it tells nothing about the right one."""
 
 
-def require_key(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
-    """A middleware: lets a request below /api pass only with a key, whether its route exists or not."""
-    path = app.current_event.path
-    if (path == "/api" or path.startswith("/api/")) and not _holds_key(app.current_event.headers):
-        return response(UNAUTHORIZED)
-    return next_middleware(app)
+def refusal(event: Mapping[str, Any]) -> ApiError | None:
+    """Why a request may not pass, if it may not: below /api only with a key, whether the route exists or not.
+
+    Asked before the resolver sees the request, which would judge its body first. Raises ConfigurationError.
+    """
+    path = event["rawPath"]
+    if (path == "/api" or path.startswith("/api/")) and not _holds_key(event.get("headers") or {}):
+        return UNAUTHORIZED
+    return None
 
 
-def _holds_key(headers: dict[str, str]) -> bool:
-    scheme, _, key = headers.get("authorization", "").partition(" ")
+def _holds_key(headers: Mapping[str, str]) -> bool:
+    # API Gateway sends header names in small letters, `sam local` with a capital
+    authorization = next((value for name, value in headers.items() if name.lower() == "authorization"), "")
+    scheme, _, key = authorization.partition(" ")
     given = key.strip().encode()
     matches = [hmac.compare_digest(given, known.encode()) for known in _keys()]
     return scheme.lower() == "bearer" and any(matches)

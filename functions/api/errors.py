@@ -41,10 +41,22 @@ STATUSES: dict[type[CallscribeError], HTTPStatus] = {
 }
 
 
+def _body(error: ApiError) -> str:
+    return json.dumps({"error": {"code": error.code, "message": error.message, "details": error.details}})
+
+
 def response(error: ApiError) -> Response[str]:
-    """The error as the client sees it."""
-    body = {"error": {"code": error.code, "message": error.message, "details": error.details}}
-    return Response(error.status, content_types.APPLICATION_JSON, json.dumps(body), headers=dict(error.headers))
+    """The error as the resolver's routes answer."""
+    return Response(error.status, content_types.APPLICATION_JSON, _body(error), headers=dict(error.headers))
+
+
+def wire(error: ApiError) -> dict[str, Any]:
+    """The error as API Gateway takes it, for a request that never comes to a route."""
+    return {
+        "statusCode": error.status,
+        "headers": {"Content-Type": content_types.APPLICATION_JSON, **error.headers},
+        "body": _body(error),
+    }
 
 
 def _callscribe_error(error: CallscribeError) -> Response[str]:

@@ -146,7 +146,7 @@ class Worker:
     def _store(self, claimed: Recording, transcript: Transcript) -> TranscriptRef:
         now = self.clock()
         # unique, so that no version is ever overwritten; sorts by time
-        version = f"{now:%Y%m%dT%H%M%S}-{claimed.claim_token}"
+        version = f"{now:%Y%m%dT%H%M%S%f}-{claimed.claim_token}"
         origin: dict[str, Any] = {
             "recordingId": claimed.id,
             "version": version,

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities import parameters
+
 from local.aws import serve_aws
 from local.client import aws_client
 from local.lambdas import lambda_environment
@@ -70,24 +71,24 @@ class Handlers:
 
         self.stack = stack
         self._modules = {"sync": sync, "queue": queue, "process": process, "api": api}
-        self._caches = (
-            sync.settings,
-            queue.settings,
-            process.settings,
-            api_settings.settings,
-            s3.s3_client,
-            invoke._client,
-        )
+        self._settings = (sync.settings, queue.settings, process.settings, api_settings.settings)
+        self._clients = (s3.s3_client, invoke._client)
+        self.forget()
         self._monkeypatch = monkeypatch
         self.overrides: dict[str, str] = {}
 
     def _run(self, function: str, event: Any, context: Context) -> Any:
         for name, value in (lambda_environment(self.stack.function(function), self.stack) | self.overrides).items():
             self._monkeypatch.setenv(name, value)
-        for cached in self._caches:
-            cached.cache_clear()
-        parameters.clear_caches()
+        for settings in self._settings:
+            settings.cache_clear()
         return self._modules[function].lambda_handler(event, context)
+
+    def forget(self) -> None:
+        """As in a new process: clients and secrets are had anew."""
+        for client in self._clients:
+            client.cache_clear()
+        parameters.clear_caches()
 
     def sync(self, **event: Any) -> Any:
         return self._run("sync", event, Context())
@@ -139,7 +140,8 @@ def api_key(stack: Stack) -> str:
 @pytest.fixture
 def handlers(stack: Stack, monkeypatch: pytest.MonkeyPatch, service: Any) -> Handlers:
     made = Handlers(stack, monkeypatch)
-    made.overrides["WHISPERX_URL"] = service.url
+    # nobody listens at port 9: functions that are started at once wait for their schedule
+    made.overrides |= {"WHISPERX_URL": service.url, "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:9"}
     return made
 
 

@@ -4,11 +4,11 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from local.client import aws_client
 
 from callscribe import recording
 from callscribe.recording import Status
 from callscribe.store import recordings
+from local.client import aws_client
 
 LIST = "/api/call-recordings"
 

@@ -77,7 +77,7 @@ def get(recording_id: str) -> Recording | None:
 
 def known_keys(location: str, prefix: str) -> Iterator[str]:
     """The keys of this source that have a record and begin with `prefix`, sorted by their UTF-8 bytes."""
-    condition: Any = RecordingModel.by_key.key.startswith(prefix) if prefix else None
+    condition: Any = RecordingModel.key.startswith(prefix) if prefix else None
     with translated():
         for entry in RecordingModel.by_key.query(source_hash(location), condition):
             yield entry.key
@@ -90,12 +90,12 @@ def first(status: Status, limit: int) -> list[Place]:
 
 def due(now: datetime, limit: int) -> list[Place]:
     """Failed recordings whose next attempt has come, the longest due first."""
-    return _places(Status.FAILED, RecordingModel.by_status.position <= due_position(now), limit)
+    return _places(Status.FAILED, RecordingModel.position <= due_position(now), limit)
 
 
 def lost(now: datetime, limit: int) -> list[Place]:
     """Recordings in processing whose lease has run out."""
-    return _places(Status.PROCESSING, RecordingModel.by_status.position < iso(now), limit)
+    return _places(Status.PROCESSING, RecordingModel.position < iso(now), limit)
 
 
 def count(status: Status) -> int:
@@ -117,7 +117,7 @@ def page(
     with translated():
         found = index.query(
             status.value if status else ALL,
-            _between(index.recorded_at, since, until),
+            _between(since, until),
             scan_index_forward=status is Status.QUEUED,
             limit=limit,
             page_size=limit,
@@ -127,12 +127,12 @@ def page(
     return Page(recordings, found.last_evaluated_key)
 
 
-def _between(attribute: Any, since: datetime | None, until: datetime | None) -> Any:
+def _between(since: datetime | None, until: datetime | None) -> Any:
     if since and until:
-        return attribute.between(since, until)
+        return RecordingModel.recorded_at.between(since, until)
     if since:
-        return attribute >= since
-    return attribute <= until if until else None
+        return RecordingModel.recorded_at >= since
+    return RecordingModel.recorded_at <= until if until else None
 
 
 def _places(status: Status, condition: Any, limit: int) -> list[Place]:
