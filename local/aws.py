@@ -48,18 +48,26 @@ class _Handler(QuietHandler, MotoRequestHandler):
     """moto's, for the S3 metadata that has underscores in its name; without the line for each request."""
 
 
+_the_only_one = Lock()
+
+
 @contextmanager
 def serve_aws(port: int = 0, host: str = LOCALHOST) -> Iterator[str]:
     """Serve an empty AWS on `port` (0: any free one) and give its endpoint URL. All is gone at the end.
 
-    Containers reach it only if `host` is 0.0.0.0. Raises `OSError` if the port is taken. There can be one at
-    a time, for moto keeps what is stored in its modules.
+    Containers reach it only if `host` is 0.0.0.0. Raises `OSError` if the port is taken. A process can have one at a
+    time, for moto keeps what is stored in its modules: `RuntimeError` for a second one.
     """
-    server = HttpServer(port, host)
-    moto_api_backend.reset()
-    server.start(OneAtATime(DomainDispatcherApplication(create_backend_app)), _Handler)
+    if not _the_only_one.acquire(blocking=False):
+        raise RuntimeError("this process already serves an AWS")
     try:
-        yield server.url
-    finally:
-        server.close()
+        server = HttpServer(port, host)
         moto_api_backend.reset()
+        server.start(OneAtATime(DomainDispatcherApplication(create_backend_app)), _Handler)
+        try:
+            yield server.url
+        finally:
+            server.close()
+            moto_api_backend.reset()
+    finally:
+        _the_only_one.release()

@@ -21,8 +21,10 @@ from local.worker_process import WorkerLostError, WorkerProcess
 ROOT = Path(__file__).parent.parent
 # Where the code lies that Lambda has in /var/task and in /opt/python.
 CODE_PATHS = (ROOT, ROOT / "layers" / "shared")
-# Enough for a page that loads many things at once; each worker holds about 70 MB.
+# Enough for a page that loads many things at once; the import alone makes a worker 35 to 50 MB large.
 WORKERS_PER_FUNCTION = 10
+# So long `stop` waits for workers that it has killed.
+_LAST_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,8 @@ class _Pool:
             self._changed.wait_for(lambda: not self._under_way, grace_seconds)
             for worker in self._busy:
                 worker.kill()
-            self._changed.wait_for(lambda: not self._under_way)
+            # Not for ever: a Ctrl-C in the wrong instant leaves an event counted that nobody runs.
+            self._changed.wait_for(lambda: not self._under_way, _LAST_SECONDS)
             while self._idle:
                 self._idle.pop().close()
 

@@ -1,6 +1,7 @@
 """Promises of local/aws.py and stack.py: what template.yaml declares is there, and named by it alone."""
 
 import json
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from local.aws import serve_aws
 from local.client import aws_client, aws_session
@@ -91,10 +93,57 @@ Outputs:
 """
 
 
-@pytest.fixture
-def aws() -> Iterator[str]:
+SERVER = """
+import sys
+from local.aws import serve_aws
+# Has Python change threads as often as it can: without the lock, races would have two winners at once.
+sys.setswitchinterval(1e-6)
+for _ in range(2):
     with serve_aws() as url:
-        yield url
+        print(url, flush=True)
+        sys.stdin.readline()
+"""
+
+
+class Server:
+    """local/aws.py in a process of its own, twice in a row: this one may already serve another AWS."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", SERVER],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout
+        self.url = self._process.stdout.readline().strip()
+
+    def next(self) -> None:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        self.url = self._process.stdout.readline().strip()
+
+    def stop(self) -> tuple[str, str]:
+        """End it, and give what it wrote besides its URLs."""
+        return self._process.communicate("\n\n", timeout=10)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    running = Server()
+    yield running.url
+    running.stop()
+
+
+@pytest.fixture
+def aws(server: str) -> str:
+    """The endpoint of an empty AWS."""
+    requests.post(f"{server}/moto-api/reset", timeout=10).raise_for_status()
+    return server
 
 
 @pytest.fixture
@@ -226,8 +275,8 @@ def test_a_table_that_would_have_to_change_is_refused_and_left_alone(aws: str, s
 
 
 @pytest.mark.parametrize(("parameters", "message"), [({}, "WhisperXUrl"), ({**NEEDED, "Nonsense": "1"}, "Nonsense")])
-def test_a_parameter_that_is_missing_or_unknown_is_named(parameters: dict[str, str], message: str) -> None:
-    with pytest.raises(ValueError, match=message), serve_aws() as aws:
+def test_a_parameter_that_is_missing_or_unknown_is_named(aws: str, parameters: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         deploy(TEMPLATE, aws, parameters)
 
 
@@ -247,23 +296,21 @@ def test_the_users_own_aws_setup_is_not_touched(aws: str, small: Path, monkeypat
 
 
 def test_each_server_starts_empty_and_is_quiet(small: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    for _ in range(2):
-        with serve_aws() as aws:
-            assert not aws_client("dynamodb", aws).list_tables()["TableNames"]
-            deploy(small, aws, {"Needed": "x"})
+    server = Server()
+    first = deploy(small, server.url, {"Needed": "x"})
+    server.next()
+    assert server.url != first.endpoint
+    assert not aws_client("dynamodb", server.url).list_tables()["TableNames"]
+    deploy(small, server.url, {"Needed": "x"})
+    assert server.stop() == ("", "")
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.fixture
-def restless() -> Iterator[None]:
-    """Have Python change threads as often as it can: without moto's lock, a race has two winners at once then."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
+def test_a_second_server_in_one_process_is_refused_for_it_would_empty_the_first() -> None:
+    with pytest.raises(RuntimeError), serve_aws(), serve_aws():
+        pass
 
 
-@pytest.mark.usefixtures("restless")
 def test_of_many_conditional_updates_at_once_exactly_one_wins(aws: str) -> None:
     client = aws_client("dynamodb", aws)
     client.create_table(
