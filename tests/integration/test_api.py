@@ -173,6 +173,15 @@ def test_a_malformed_body_is_400_and_changes_nothing(handlers, three, body):
     assert handlers.api("GET", path).json["transcriptionStatus"] == "pending"
 
 
+def test_a_body_is_taken_as_json_when_curl_calls_it_a_form_and_refused_as_anything_else(handlers, three):
+    path = f"{LIST}/{three[0].id}"
+    body = '{"transcriptionStatus": "queued"}'
+    refused = handlers.api("PUT", path, body=body, content_type="text/csv")
+    assert (refused.status, error_of(refused)["code"]) == (415, "unsupported_media_type")
+    taken = handlers.api("PUT", path, body=body, content_type="application/x-www-form-urlencoded")
+    assert taken.json["transcriptionStatus"] == "queued"
+
+
 def test_a_retried_recording_starts_afresh(handlers, put, listed, service, reply):
     service.replies = [reply(status=415)]
     put("a.wav")
