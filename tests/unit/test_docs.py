@@ -1,0 +1,92 @@
+"""What the docs name is there, and what is there is named."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from callscribe.recording import Status
+from callscribe.whisperx import DIALECTS
+from functions.api.app import app
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "tests/README.md", ROOT / "local/samples/README.md"]
+
+
+def test_every_parameter_is_in_the_readme_with_its_default():
+    for name, declared in TEMPLATE["Parameters"].items():
+        row = re.search(rf"^\| `{name}` \| (.*?) \|", README, re.MULTILINE)
+        assert row, name
+        default = declared.get("Default", "–")
+        assert row[1].strip("`") == (str(default) or "empty")
+
+
+def test_every_route_is_in_the_readme():
+    for route in app._static_routes + app._dynamic_routes:
+        methods = [route.method] if isinstance(route.method, str) else route.method
+        path = re.sub(r"<\w+>", "{id}", route.path)
+        for method in methods:
+            assert f"`{method} {path}`" in README
+
+
+def test_every_environment_variable_that_the_template_sets_is_read():
+    read = "".join(
+        path.read_text()
+        for folder in ("functions", "layers/shared/callscribe")
+        for path in (ROOT / folder).rglob("*.py")
+    )
+    variables = dict(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
+    for resource in TEMPLATE["Resources"].values():
+        variables |= resource.get("Properties", {}).get("Environment", {}).get("Variables", {})
+    for name in variables:
+        assert name.startswith(("POWERTOOLS_", "AWS_")) or name.lower() in read, name
+
+
+def test_the_template_offers_the_dialects_that_there_are():
+    assert TEMPLATE["Parameters"]["WhisperXDialect"]["AllowedValues"] == list(DIALECTS)
+
+
+def test_every_status_is_in_the_table_of_states():
+    states = (ROOT / "docs/states.md").read_text()
+    for status in Status:
+        assert f"| `{status}` |" in states
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_every_option_of_up_is_in_the_readme():
+    command = [sys.executable, "-m", "local", "up", "--help"]
+    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for option in set(re.findall(r"--[a-z-]+", text)) - {"--help"}:
+        assert f"`{option}" in README, option
+
+
+def test_every_verb_of_make_that_the_docs_name_is_there():
+    makefile = (ROOT / "Makefile").read_text()
+    for page in PAGES:
+        for verb in re.findall(r"(?:`|^)make ([a-z]+)", page.read_text(), re.MULTILINE):
+            assert re.search(rf"^{verb}:", makefile, re.MULTILINE), (page.name, verb)
+
+
+def test_nothing_of_this_machine_or_of_a_package_registry_is_in_the_tree():
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split(
+        "\n"
+    )
+    hosts = re.compile("python" + "hosted|py" + r"pi\.org|registry\.npm" + "js|/ro" + "ot/|/wo" + "rk/")
+    for name in files:
+        path = ROOT / name
+        if (
+            name
+            and path.is_file()
+            and path.suffix in (".py", ".md", ".txt", ".in", ".toml", ".yaml", ".sh", ".json", "")
+        ):
+            assert not hosts.search(path.read_text(errors="replace")), name
