@@ -172,7 +172,8 @@ def test_the_stack_stays_up_serves_its_api_and_ends_on_a_signal(folder):
         assert run_now.json()["trigger"] == "api"
         outside = call("POST", "/api/call-recordings/sync?recordingsPath=/etc")
         assert (outside.status_code, outside.json()["error"]["code"]) == (400, "invalid_path")
-        accepted = call("POST", f"{path}/transcribe", json={"force": True})
+        form = auth | {"Content-Type": "application/x-www-form-urlencoded"}  # as `curl -d` sends it
+        accepted = requests.post(f"{url}{path}/transcribe", headers=form, data='{"force": true}', timeout=60)
         assert accepted.status_code == 202
         until = time.monotonic() + 30
         while call("GET", path).json()["transcript"]["version"] == item["transcript"]["version"]:
