@@ -1,6 +1,6 @@
 """The HTTP API as a client of the local stack uses it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import requests
@@ -19,15 +19,15 @@ class ApiClient:
         self._session.trust_env = False  # a proxy has no business on loopback
         self._session.headers["Authorization"] = f"Bearer {key}"
 
-    def recordings(self) -> Iterator[dict[str, Any]]:
-        """Every recording, page by page."""
-        cursor: str | None = None
+    def recordings(self, status: str | None = None) -> Iterator[dict[str, Any]]:
+        """Every recording, or those of one status, page by page."""
+        query: dict[str, str | None] = {"limit": str(PAGE), "transcriptionStatus": status}
         while True:
-            page = self._get("/api/call-recordings", limit=str(PAGE), **({"cursor": cursor} if cursor else {}))
+            page = self._get("/api/call-recordings", query)
             yield from page["items"]
-            cursor = page["nextCursor"]
-            if cursor is None:
+            if page["nextCursor"] is None:
                 return
+            query["cursor"] = page["nextCursor"]
 
     def counts(self) -> dict[str, int]:
         """How many recordings have each status."""
@@ -39,7 +39,7 @@ class ApiClient:
         document: dict[str, Any] = self._get(f"/api/call-recordings/{recording_id}/transcript")
         return document
 
-    def _get(self, path: str, **query: str) -> Any:
+    def _get(self, path: str, query: Mapping[str, str | None] | None = None) -> Any:
         response = self._session.get(f"{self._url}{path}", params=query, timeout=TIMEOUT_SECONDS)
         response.raise_for_status()
         return response.json()

@@ -26,8 +26,8 @@ class Ending:
 def drive(invoke: Callable[[str], dict[str, Any]], api: ApiClient, look: Callable[[], None]) -> Ending:
     """Syncs, queues and processes until every recording is completed or failed for good.
 
-    `invoke` runs a task, `sync`, `queue` or `process`, and returns its run; `look` is called when something may have
-    changed.
+    `invoke` runs a task, `sync`, `queue` or `process`, and returns its run; `look` is called when
+    much may have changed.
     """
     began = time.monotonic()
     outage_since: float | None = None
@@ -39,18 +39,21 @@ def drive(invoke: Callable[[str], dict[str, Any]], api: ApiClient, look: Callabl
         look()
         invoke("queue")
         look()
-        while _work_left(api):
+        while True:
             run = invoke("process")
-            look()
             if run["status"] == "failed":
                 outage_since = outage_since or time.monotonic()
                 if time.monotonic() - outage_since > OUTAGE_PATIENCE_SECONDS:
                     return Ending(f"{run['error']} Recordings wait in the queue; none was lost.")
                 time.sleep(PAUSE_SECONDS)
-            elif not run["counts"]["completed"] + run["counts"]["failed"]:
-                time.sleep(PAUSE_SECONDS)  # a retry is not due yet, or a slot is taken
-            else:
+            elif run["counts"]["completed"] + run["counts"]["failed"]:
                 outage_since = None
+            elif _work_left(api):
+                # a retry is not due yet, a slot is taken, or more was pending than one run puts in line
+                time.sleep(PAUSE_SECONDS)
+                invoke("queue")
+            else:
+                break
         if not waiting:
             return Ending()
         if time.monotonic() - began > WAITING_PATIENCE_SECONDS:
@@ -66,4 +69,4 @@ def _work_left(api: ApiClient) -> bool:
     counts = api.counts()
     if counts["pending"] + counts["queued"] + counts["processing"]:
         return True
-    return counts["failed"] > 0 and any(item["nextAttemptAt"] for item in api.recordings())
+    return counts["failed"] > 0 and any(item["nextAttemptAt"] for item in api.recordings("failed"))

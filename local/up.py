@@ -52,13 +52,21 @@ class UpError(Exception):
     """The stack cannot be brought up; the message says what to do."""
 
 
+class TaskError(Exception):
+    """A function ended in an unhandled error, or did not end in time."""
+
+
 def up(options: Options) -> int:
     """Brings the stack up, runs the tasks, and with `once` takes it down again; the exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends in order, as Ctrl-C does
     with ExitStack() as stack:
         local = stack.enter_context(_running(options))
         with Watcher(local.api, _say) as watcher:
-            ending = drive(local.invoke, local.api, watcher.look)
+            try:
+                ending = drive(local.invoke, local.api, watcher.look)
+            except TaskError as error:
+                ending = Ending(str(error))
+            watcher.look()
             if not options.once:
                 _serve(local, ending)
         return _report(local, ending, options.json)
@@ -74,12 +82,12 @@ class Local:
     url: str
 
     def invoke(self, task: str) -> dict[str, Any]:
-        """Runs a task as its schedule would, and returns its run. Raises UpError for an unhandled error."""
+        """Runs a task as its schedule would, and returns its run. Raises TaskError."""
         name = self.stack.function(task).name
         rule = next(rule for rule in self.stack.rules if rule.function == name)
         result = self.lambdas.invoke(name, scheduled_event(rule, utc_now(), self.stack))
         if result.failed:
-            raise UpError(f"{task} failed: {result.payload['errorMessage']}. Look into {STATE / 'logs'}.")
+            raise TaskError(f"{task} failed: {result.payload['errorMessage']}. Look into {STATE / 'logs'}.")
         run: dict[str, Any] = result.payload
         return run
 
