@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError
 
-from local.client import aws_client
+from local.aws_client import aws_client
 from local.scheduler import scheduled_event
 from local.stack import Stack
 

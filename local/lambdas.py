@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import Any, Self
 
-from local.client import CREDENTIALS
+from local.aws_client import CREDENTIALS
 from local.stack import Function, Stack
 from local.worker_process import WorkerLostError, WorkerProcess
 

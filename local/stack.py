@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local.client import REGION, aws_client
+from local.aws_client import REGION, aws_client
 from local.intrinsics import Intrinsics
 from local.stack_secrets import make_secret
 from local.template import (

@@ -15,7 +15,7 @@ from typing import Any
 from callscribe.clock import utc_now
 from local.api_client import ApiClient
 from local.aws import serve_aws
-from local.client import aws_client
+from local.aws_client import aws_client
 from local.drive import Ending, drive
 from local.front import Front
 from local.http_server import HttpServer

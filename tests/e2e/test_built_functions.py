@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.aws import serve_aws
-from local.client import aws_client
+from local.aws_client import aws_client
 from local.lambdas import lambda_environment
 from local.stack import Stack, deploy
 from tests.e2e.build import BUILD, LOG, Built, build, why_not

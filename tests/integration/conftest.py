@@ -12,7 +12,7 @@ import pytest
 from aws_lambda_powertools.utilities import parameters
 
 from local.aws import serve_aws
-from local.client import aws_client
+from local.aws_client import aws_client
 from local.lambdas import lambda_environment
 from local.stack import Stack, deploy
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from local.client import aws_client
+from local.aws_client import aws_client
 from local.front import MAX_BODY_BYTES, Front
 from local.http_server import HttpServer
 from local.lambdas import Lambdas

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from local.aws import serve_aws
-from local.client import aws_client, aws_session
+from local.aws_client import aws_client, aws_session
 from local.lambdas import ROOT
 from local.stack import Stack, deploy
 

@@ -10,7 +10,7 @@ import pytest
 from callscribe import recording
 from callscribe.recording import RetryPolicy, Status, TranscriptRef
 from callscribe.store import recordings, slots
-from local.client import aws_client
+from local.aws_client import aws_client
 
 
 def through_the_queue(handlers):
