@@ -4,6 +4,8 @@ import json
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from itertools import batched
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +21,10 @@ from local.stack import Stack, deploy
 ROOT = Path(__file__).parents[2]
 
 
+client = cache(aws_client)
+"""Making a client takes longer than most tests."""
+
+
 @pytest.fixture(scope="session")
 def deployed() -> Iterator[Stack]:
     with serve_aws() as endpoint:
@@ -28,12 +34,15 @@ def deployed() -> Iterator[Stack]:
 @pytest.fixture
 def stack(deployed: Stack) -> Stack:
     """The deployed stack with nothing in it."""
-    dynamodb, s3 = aws_client("dynamodb", deployed.endpoint), aws_client("s3", deployed.endpoint)
+    dynamodb, s3 = client("dynamodb", deployed.endpoint), client("s3", deployed.endpoint)
     for table in deployed.tables.values():
         keys = [key["AttributeName"] for key in dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]]
+        deletions = []
         for page in dynamodb.get_paginator("scan").paginate(TableName=table):
             for item in page["Items"]:
-                dynamodb.delete_item(TableName=table, Key={key: item[key] for key in keys})
+                deletions.append({"DeleteRequest": {"Key": {key: item[key] for key in keys}}})
+        for batch in batched(deletions, 25, strict=False):
+            dynamodb.batch_write_item(RequestItems={table: list(batch)})
     for bucket in deployed.buckets.values():
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
             for entry in page.get("Contents", ()):
@@ -73,7 +82,6 @@ class Handlers:
         self._modules = {"sync": sync, "queue": queue, "process": process, "api": api}
         self._settings = (sync.settings, queue.settings, process.settings, api_settings.settings)
         self._clients = (s3.s3_client, invoke._client)
-        self.forget()
         self._monkeypatch = monkeypatch
         self.overrides: dict[str, str] = {}
 
@@ -85,7 +93,7 @@ class Handlers:
         return self._modules[function].lambda_handler(event, context)
 
     def forget(self) -> None:
-        """As in a new process: clients and secrets are had anew."""
+        """As in a new process: clients and secrets are had anew. For tests that change a secret, before and after."""
         for client in self._clients:
             client.cache_clear()
         parameters.clear_caches()
@@ -133,7 +141,7 @@ class Handlers:
 
 
 def api_key(stack: Stack) -> str:
-    secrets = aws_client("secretsmanager", stack.endpoint)
+    secrets = client("secretsmanager", stack.endpoint)
     return json.loads(secrets.get_secret_value(SecretId=stack.secrets["ApiKeySecret"])["SecretString"])["default"]
 
 
@@ -148,7 +156,7 @@ def handlers(stack: Stack, monkeypatch: pytest.MonkeyPatch, service: Any) -> Han
 @pytest.fixture
 def put(stack: Stack) -> Callable[..., None]:
     """Puts an object into the recordings bucket."""
-    s3 = aws_client("s3", stack.endpoint)
+    s3 = client("s3", stack.endpoint)
 
     def put(key: str, body: bytes = b"RIFF" + b"\0" * 100) -> None:
         s3.put_object(Bucket=stack.buckets["RecordingsBucket"], Key=key, Body=body)

@@ -53,6 +53,9 @@ class Source(Protocol):
     def open(self, key: str) -> AbstractContextManager[Audio]:
         """Raises PermanentError when the file is gone, RetryableError when it cannot be read now."""
 
+    def contains(self, other: "Source") -> bool:
+        """Whether all that the other source lists lies inside this one."""
+
 
 def open_source(path: str) -> Source:
     """The source at `path`: `s3://bucket/prefix/`, or a folder. Raises ConfigurationError for anything else."""
@@ -77,6 +80,6 @@ def open_location(location: str) -> Source:
 def open_within(root: str, path: str) -> Source:
     """The source at `path`, which must lie inside the configured one at `root`. Raises ConfigurationError."""
     outer, inner = open_source(root), open_source(path)
-    if inner.location != outer.location or not inner.prefix.startswith(outer.prefix) or ".." in path.split("/"):
+    if inner.location != outer.location or not outer.contains(inner):
         raise ConfigurationError(f"'{path}' lies outside of the configured recordings path. Name a folder within it.")
     return inner

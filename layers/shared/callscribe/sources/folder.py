@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from callscribe.errors import PermanentError, RetryableError, SourceError
-from callscribe.sources import Audio, SourceFile
+from callscribe.sources import Audio, Source, SourceFile
 
 
 class FolderAudio:
@@ -70,6 +70,10 @@ class FolderSource:
                     size=stat.st_size,
                     modified_at=datetime.fromtimestamp(stat.st_mtime, UTC),
                 )
+
+    def contains(self, other: Source) -> bool:
+        # wherever links lead
+        return Path(f"/{other.prefix}").resolve().is_relative_to(self._root.resolve())
 
     @contextmanager
     def open(self, key: str) -> Iterator[Audio]:

@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from callscribe.errors import ConfigurationError, PermanentError, RetryableError, SourceError
-from callscribe.sources import ADVICE, Audio, SourceFile
+from callscribe.sources import ADVICE, Audio, Source, SourceFile
 
 GONE = ("NoSuchKey", "404")
 
@@ -69,6 +69,10 @@ class S3Source:
             raise SourceError(
                 f"S3 could not be reached ({type(error).__name__}). Check credentials, region and network."
             ) from error
+
+    def contains(self, other: Source) -> bool:
+        # a key may hold `..` as it is, but whoever asks for one means something else
+        return other.prefix.startswith(self.prefix) and ".." not in other.prefix.split("/")
 
     @contextmanager
     def open(self, key: str) -> Iterator[Audio]:

@@ -1,0 +1,93 @@
+"""When `--once` is done, and when it gives up."""
+
+import pytest
+
+from local import drive as module
+from local.drive import Ending, drive
+
+IDLE = {"completed": 0, "failed": 0}
+EMPTY = {"pending": 0, "queued": 0, "processing": 0, "completed": 0, "failed": 0}
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that passes only in `sleep`."""
+    now = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    return now
+
+
+class Scripted:
+    """Tasks and an API that answer as they are told; the last answer of a task is repeated."""
+
+    def __init__(self, counts=(EMPTY,), failed=(), **runs):
+        self.runs = {"sync": [{"status": "succeeded", "counts": {"waiting": 0}}], "queue": [{}], **runs}
+        self.invoked = []
+        self._counts = list(counts)
+        self._failed = failed
+
+    def invoke(self, task):
+        self.invoked.append(task)
+        return self.runs[task].pop(0) if len(self.runs[task]) > 1 else self.runs[task][0]
+
+    def counts(self):
+        return self._counts.pop(0) if len(self._counts) > 1 else self._counts[0]
+
+    def recordings(self, status=None):
+        assert status == "failed"
+        return iter(self._failed)
+
+    def drive(self):
+        return drive(self.invoke, self, lambda: None)
+
+
+def processed(completed=0, failed=0):
+    return {"status": "succeeded", "counts": {"completed": completed, "failed": failed}}
+
+
+def outage():
+    return {"status": "failed", "error": "Nobody is there.", "counts": IDLE}
+
+
+def test_it_processes_until_nothing_is_left(clock):
+    scripted = Scripted(process=[processed(completed=1), processed(failed=1), processed()])
+    assert scripted.drive() == Ending()
+    assert scripted.invoked == ["sync", "queue", "process", "process", "process"]
+
+
+def test_it_waits_for_a_retry_that_will_come(clock):
+    counts = [{**EMPTY, "failed": 1}, EMPTY]
+    scripted = Scripted(counts, [{"nextAttemptAt": "soon"}], process=[processed(), processed(completed=1), processed()])
+    assert scripted.drive() == Ending()
+
+
+def test_what_failed_for_good_is_not_waited_for(clock):
+    scripted = Scripted([{**EMPTY, "failed": 1}], [{"nextAttemptAt": None}], process=[processed()])
+    assert scripted.drive() == Ending()
+
+
+def test_more_than_one_run_queues_is_queued_again(clock):
+    scripted = Scripted([{**EMPTY, "pending": 1}, EMPTY], process=[processed(completed=1), processed(), processed()])
+    assert scripted.drive() == Ending()
+    assert scripted.invoked.count("queue") == 2
+
+
+def test_a_short_outage_is_sat_out_and_a_long_one_is_told(clock):
+    assert Scripted(process=[outage(), outage(), processed(completed=1), processed()]).drive() == Ending()
+    ending = Scripted(process=[outage()]).drive()
+    assert ending.trouble == "Nobody is there. Recordings wait in the queue; none was lost."
+    assert clock[0] < 30
+
+
+def test_a_sync_that_fails_ends_it(clock):
+    assert Scripted(sync=[{"status": "failed", "error": "No such folder."}]).drive() == Ending("No such folder.")
+
+
+def test_files_that_are_not_complete_are_waited_for_and_then_named(clock):
+    waiting = {"status": "succeeded", "counts": {"waiting": 2}}
+    done = {"status": "succeeded", "counts": {"waiting": 0}}
+    assert Scripted(sync=[waiting, done], process=[processed()]).drive() == Ending()
+    ending = Scripted(sync=[waiting], process=[processed()]).drive()
+    assert ending.trouble.startswith("2 file(s) are still not complete")
+    assert 60 < clock[0] < 120
