@@ -13,11 +13,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callscribe.clock import utc_now
 from callscribe.errors import ConfigurationError
-from callscribe.recording import RetryPolicy
 from callscribe.run import Task
 from callscribe.settings import StoreSettings, WhisperXSettings, at_least, checked, load
 from callscribe.store import models, runs
 from callscribe.telemetry import logger, metrics
+from callscribe.transitions import RetryPolicy
 from callscribe.whisperx import Service, connect
 from functions.process.transcription import Worker
 

@@ -14,16 +14,17 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from callscribe import recording
+from callscribe import transitions
 from callscribe.clock import Clock, iso
 from callscribe.errors import RetryableError, ServiceUnavailable, TranscriptionError
-from callscribe.recording import Place, Recording, RetryPolicy, Status, TranscriptRef
+from callscribe.recording import Recording, Status, TranscriptRef
 from callscribe.run import Outcome, Run
 from callscribe.sources import open_location
 from callscribe.sources.s3 import s3_client
 from callscribe.store import recordings, slots
 from callscribe.telemetry import count, logger
 from callscribe.transcript import Transcript
+from callscribe.transitions import Place, RetryPolicy
 from callscribe.whisperx import Service, Timeouts
 
 LEASE = timedelta(minutes=16)
@@ -68,7 +69,7 @@ class Worker:
             lost = recordings.get(place.id)
             if lost is None or lost.position != place.position:
                 continue  # its worker, or another run, was faster
-            if recordings.apply(lost.id, recording.recover(lost, self.policy, self.clock())):
+            if recordings.apply(lost.id, transitions.recover(lost, self.policy, self.clock())):
                 self.run.count("recovered")
                 logger.warning("lost claim recovered", recording_id=lost.id, attempts=lost.attempts)
 
@@ -102,7 +103,7 @@ class Worker:
     def _claim(self, place: Place | None, others: Iterator[Place], token: str) -> Recording | None:
         while place is not None:
             now = self.clock()
-            if claimed := recordings.apply(place.id, recording.claim(place, token, now, now + LEASE)):
+            if claimed := recordings.apply(place.id, transitions.claim(place, token, now, now + LEASE)):
                 return claimed
             self.run.count("lost_races")
             place = next(others, None)
@@ -114,7 +115,7 @@ class Worker:
             transcript = self._send(claimed, service)
             stored = self._store(claimed, transcript)
         except ServiceUnavailable as error:
-            recordings.apply(claimed.id, recording.give_back(claimed, error, self.clock()))
+            recordings.apply(claimed.id, transitions.give_back(claimed, error, self.clock()))
             count("ServiceUnavailable")
             logger.warning("service unavailable", code=error.code, reason=error.message)
             self.run.outcome, self.run.error = Outcome.FAILED, error.message
@@ -127,7 +128,7 @@ class Worker:
             logger.exception("transcription failed on a fault of ours")
             self._fail(claimed, RetryableError(_internal(error), code="internal_error"))
             return True
-        if recordings.apply(claimed.id, recording.complete(claimed, stored, self.clock())):
+        if recordings.apply(claimed.id, transitions.complete(claimed, stored, self.clock())):
             self.run.count("completed")
             count("RecordingsCompleted")
             logger.info("transcription completed")
@@ -175,7 +176,7 @@ class Worker:
         )
 
     def _fail(self, claimed: Recording, error: TranscriptionError) -> None:
-        failed = recordings.apply(claimed.id, recording.fail(claimed, error, self.policy, self.clock(), self.jitter))
+        failed = recordings.apply(claimed.id, transitions.fail(claimed, error, self.policy, self.clock(), self.jitter))
         final = failed is not None and failed.next_attempt_at is None
         self.run.count("failed")
         count("RecordingsFailedFinally" if final else "AttemptsFailed")

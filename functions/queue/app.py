@@ -6,7 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from callscribe import recording
+from callscribe import transitions
 from callscribe.clock import utc_now
 from callscribe.recording import Status
 from callscribe.run import Task
@@ -34,7 +34,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     with runs.recorded(Task.QUEUE, event.get("trigger", "schedule"), utc_now) as run:
         run.counts.update(queued=0, lost_races=0)
         for place in recordings.first(Status.PENDING, BATCH):
-            queued = recordings.apply(place.id, recording.queue(place, utc_now()))
+            queued = recordings.apply(place.id, transitions.queue(place, utc_now()))
             run.count("queued" if queued else "lost_races")
         count("RecordingsQueued", run.counts["queued"])
     return run.document()

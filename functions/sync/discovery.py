@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from callscribe import recording
+from callscribe import transitions
 from callscribe.run import Run
 from callscribe.sources import Source, SourceFile
 from callscribe.store import recordings
@@ -54,7 +54,7 @@ def sweep(source: Source, run: Run, now: datetime, min_age: timedelta) -> None:
             run.count("refused")
             logger.warning("a file name is not UTF-8 or too long: rename the file", size=file.size)
         else:
-            new = recording.new(
+            new = transitions.new(
                 source.location, file.key, size=file.size, etag=file.etag, modified_at=file.modified_at, now=now
             )
             if recordings.add(new):

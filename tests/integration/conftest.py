@@ -37,10 +37,10 @@ def stack(deployed: Stack) -> Stack:
     dynamodb, s3 = client("dynamodb", deployed.endpoint), client("s3", deployed.endpoint)
     for table in deployed.tables.values():
         keys = [key["AttributeName"] for key in dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]]
-        deletions = []
-        for page in dynamodb.get_paginator("scan").paginate(TableName=table):
-            for item in page["Items"]:
-                deletions.append({"DeleteRequest": {"Key": {key: item[key] for key in keys}}})
+        pages = dynamodb.get_paginator("scan").paginate(TableName=table)
+        deletions = [
+            {"DeleteRequest": {"Key": {key: item[key] for key in keys}}} for page in pages for item in page["Items"]
+        ]
         for batch in batched(deletions, 25, strict=False):
             dynamodb.batch_write_item(RequestItems={table: list(batch)})
     for bucket in deployed.buckets.values():

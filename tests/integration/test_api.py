@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callscribe import recording
+from callscribe import transitions
 from callscribe.recording import Status
 from callscribe.store import recordings
 from local.aws_client import aws_client
@@ -21,7 +21,7 @@ def three(handlers):
     made = []
     for hours, name in ((3, "a"), (2, "b"), (1, "c")):
         called = now - timedelta(hours=hours)
-        made.append(recording.new("s3://b", f"{name}.wav", size=9, etag="e", modified_at=called, now=now))
+        made.append(transitions.new("s3://b", f"{name}.wav", size=9, etag="e", modified_at=called, now=now))
         recordings.add(made[-1])
     return made
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callscribe import recording
-from callscribe.recording import RetryPolicy, Status, TranscriptRef
+from callscribe import transitions
+from callscribe.recording import Status, TranscriptRef
 from callscribe.store import recordings, slots
+from callscribe.transitions import RetryPolicy
 from local.aws_client import aws_client
 
 
@@ -108,7 +109,7 @@ def test_queue_takes_a_thousand_the_oldest_call_first(handlers, stack):
     now = datetime(2026, 11, 22, tzinfo=UTC)
     for number in range(1005):
         called = now - timedelta(seconds=(number * 7919) % 1005)  # in no order
-        recordings.add(recording.new("s3://b", f"{number}.wav", size=1, etag=None, modified_at=called, now=now))
+        recordings.add(transitions.new("s3://b", f"{number}.wav", size=1, etag=None, modified_at=called, now=now))
     oldest = recordings.first(Status.PENDING, 1)[0]
     assert handlers.queue()["counts"] == {"queued": 1000, "lost_races": 0}
     assert recordings.count(Status.PENDING) == 5
@@ -287,7 +288,7 @@ def claim(handlers, put, *, lease):
     handlers.queue()
     now = datetime.now(UTC)
     (place,) = recordings.first(Status.QUEUED, 5)
-    return recordings.apply(place.id, recording.claim(place, "first", now, now + lease))
+    return recordings.apply(place.id, transitions.claim(place, "first", now, now + lease))
 
 
 def test_a_lost_claim_is_recovered_and_its_late_worker_writes_nothing(handlers, put, listed):
@@ -298,7 +299,7 @@ def test_a_lost_claim_is_recovered_and_its_late_worker_writes_nothing(handlers, 
     before = recordings.get(lost.id)
     assert before.attempts == 2
     ref = TranscriptRef(version="late", language=None, duration=None, preview="", no_speech=True)
-    assert recordings.apply(lost.id, recording.complete(lost, ref, datetime.now(UTC))) is None
+    assert recordings.apply(lost.id, transitions.complete(lost, ref, datetime.now(UTC))) is None
     assert recordings.get(lost.id) == before
 
 
@@ -311,7 +312,7 @@ def test_a_claim_whose_lease_holds_is_left_alone(handlers, put, listed, service)
 
 def test_a_recording_that_kills_its_workers_ends(handlers, put, listed):
     lost = claim(handlers, put, lease=timedelta(seconds=-1))
-    assert recordings.apply(lost.id, recording.recover(lost, RetryPolicy(max_attempts=1), datetime.now(UTC)))
+    assert recordings.apply(lost.id, transitions.recover(lost, RetryPolicy(max_attempts=1), datetime.now(UTC)))
     assert listed()["a.wav"]["error"]["code"] == "worker_lost"
     assert listed()["a.wav"]["transcriptionStatus"] == "failed"
 
@@ -322,8 +323,8 @@ def test_a_place_can_be_claimed_once(handlers, put):
     handlers.queue()
     now = datetime.now(UTC)
     (place,) = recordings.first(Status.QUEUED, 5)
-    assert recordings.apply(place.id, recording.claim(place, "one", now, now + timedelta(minutes=1)))
-    assert recordings.apply(place.id, recording.claim(place, "two", now, now + timedelta(minutes=1))) is None
+    assert recordings.apply(place.id, transitions.claim(place, "one", now, now + timedelta(minutes=1)))
+    assert recordings.apply(place.id, transitions.claim(place, "two", now, now + timedelta(minutes=1))) is None
 
 
 def test_slots_are_limited_and_a_dead_worker_gives_its_slot_back(handlers):

@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import AwareDatetime
 
-from callscribe import recording
+from callscribe import transitions
 from callscribe.clock import utc_now
 from callscribe.errors import ConfigurationError
 from callscribe.recording import Recording, Status
@@ -121,7 +121,7 @@ def _existing(recording_id: str) -> Recording:
 def _request(recording_id: str, status: Status, *, head: bool = False, force: bool = False) -> Recording:
     """Makes the transition that a person asks for. Raises InvalidTransition, ApiError."""
     seen = _existing(recording_id)
-    changed = recordings.apply(seen.id, recording.request(seen, status, utc_now(), head=head, force=force))
+    changed = recordings.apply(seen.id, transitions.request(seen, status, utc_now(), head=head, force=force))
     if changed is None:
         raise ApiError(
             HTTPStatus.CONFLICT,

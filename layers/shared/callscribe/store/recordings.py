@@ -6,19 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from callscribe.clock import iso
-from callscribe.recording import (
-    Add,
-    Change,
-    Failure,
-    Place,
-    Recording,
-    Status,
-    TranscriptRef,
-    due_position,
-    source_hash,
-)
+from callscribe.recording import Failure, Recording, Status, TranscriptRef, source_hash
 from callscribe.store.faults import LostRace, translated
 from callscribe.store.models import ALL, FailureMap, RecordingModel, TranscriptMap
+from callscribe.transitions import Add, Change, Place, due_position
 
 type Cursor = Mapping[str, Any]
 """Where a list goes on: the key of the last item, as DynamoDB gave it."""

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callscribe import recording
+from callscribe import recording, transitions
 from callscribe.clock import iso
 from callscribe.errors import InvalidTransition, PermanentError, RetryableError, ServiceUnavailable
-from callscribe.recording import Actor, Add, Place, RetryPolicy, Status, TranscriptRef
+from callscribe.recording import Status, TranscriptRef
+from callscribe.transitions import Actor, Add, Place, RetryPolicy
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 EARLIER = NOW - timedelta(hours=3)
@@ -19,7 +20,7 @@ PERMANENT = PermanentError("not audio", code="not_audio")
 
 
 def a_recording(status=Status.PENDING, **values):
-    fresh = recording.new("s3://bucket", "a.wav", size=9, etag="e", modified_at=EARLIER, now=NOW)
+    fresh = transitions.new("s3://bucket", "a.wav", size=9, etag="e", modified_at=EARLIER, now=NOW)
     return replace(fresh, status=status, **values)
 
 
@@ -28,7 +29,7 @@ def a_claimed(attempts=1, **values):
         Status.PROCESSING,
         attempts=attempts,
         claim_token="mine",
-        queue_position=recording.queued_position(EARLIER, iso(EARLIER)),
+        queue_position=transitions.queued_position(EARLIER, iso(EARLIER)),
         **values,
     )
 
@@ -57,59 +58,59 @@ def test_a_person_makes_the_transitions_of_the_table_and_no_other(source, target
     }
     seen = a_recording(source, attempts=4)
     if (source, target) in allowed:
-        change = recording.request(seen, target, NOW)
+        change = transitions.request(seen, target, NOW)
         assert (change.source, change.target) == (source, target)
         assert change.values["attempts"] == 0
         assert change.values["next_attempt_at"] is None
     else:
         with pytest.raises(InvalidTransition):
-            recording.request(seen, target, NOW)
+            transitions.request(seen, target, NOW)
 
 
 def test_completed_is_queued_again_only_by_force():
     seen = a_recording(Status.COMPLETED)
     with pytest.raises(InvalidTransition, match="force"):
-        recording.request(seen, Status.QUEUED, NOW, head=True)
-    assert recording.request(seen, Status.QUEUED, NOW, head=True, force=True).target is Status.QUEUED
+        transitions.request(seen, Status.QUEUED, NOW, head=True)
+    assert transitions.request(seen, Status.QUEUED, NOW, head=True, force=True).target is Status.QUEUED
 
 
 def test_a_refusal_says_what_is_allowed():
     with pytest.raises(InvalidTransition, match="allowed: queued, pending"):
-        recording.request(a_recording(Status.FAILED), Status.COMPLETED, NOW)
+        transitions.request(a_recording(Status.FAILED), Status.COMPLETED, NOW)
 
 
 def test_force_does_not_take_a_recording_from_its_worker():
     with pytest.raises(InvalidTransition, match="being transcribed"):
-        recording.request(a_recording(Status.PROCESSING), Status.QUEUED, NOW, head=True, force=True)
+        transitions.request(a_recording(Status.PROCESSING), Status.QUEUED, NOW, head=True, force=True)
 
 
 def test_the_queue_is_in_order_of_queueing_then_of_calls_and_the_head_comes_first():
     later = NOW + timedelta(seconds=1)
     line = [
-        recording.queued_position(later, iso(EARLIER), head=True),
-        recording.queued_position(NOW, iso(EARLIER)),
-        recording.queued_position(NOW, iso(NOW)),
-        recording.queued_position(later, iso(EARLIER)),
+        transitions.queued_position(later, iso(EARLIER), head=True),
+        transitions.queued_position(NOW, iso(EARLIER)),
+        transitions.queued_position(NOW, iso(NOW)),
+        transitions.queued_position(later, iso(EARLIER)),
     ]
     assert line == sorted(line)
 
 
 def test_what_will_be_retried_stands_before_what_waits_for_a_person():
-    assert recording.due_position(NOW + timedelta(days=1)) < recording.final_position(EARLIER)
+    assert transitions.due_position(NOW + timedelta(days=1)) < transitions.final_position(EARLIER)
 
 
 def test_queueing_takes_only_what_is_pending():
     place = Place("id", Status.PENDING, iso(EARLIER))
-    change = recording.queue(place, NOW)
+    change = transitions.queue(place, NOW)
     assert (change.source, change.target) == (Status.PENDING, Status.QUEUED)
     with pytest.raises(InvalidTransition):
-        recording.queue(replace(place, status=Status.COMPLETED), NOW)
+        transitions.queue(replace(place, status=Status.COMPLETED), NOW)
 
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.FAILED])
 def test_a_claim_counts_as_an_attempt_and_holds_only_for_the_place_that_was_seen(status):
     lease = NOW + timedelta(minutes=16)
-    change = recording.claim(Place("id", status, "place"), "token", NOW, lease)
+    change = transitions.claim(Place("id", status, "place"), "token", NOW, lease)
     assert change.expected == {"position": "place"}
     assert change.values["attempts"] == Add(1)
     assert change.values["claim_token"] == "token"
@@ -119,18 +120,18 @@ def test_a_claim_counts_as_an_attempt_and_holds_only_for_the_place_that_was_seen
 @pytest.mark.parametrize("status", [Status.PENDING, Status.PROCESSING, Status.COMPLETED])
 def test_nothing_else_can_be_claimed(status):
     with pytest.raises(InvalidTransition):
-        recording.claim(Place("id", status, "place"), "token", NOW, NOW)
+        transitions.claim(Place("id", status, "place"), "token", NOW, NOW)
 
 
 def test_every_end_of_a_claim_is_fenced_by_its_token_and_removes_it():
     claimed = a_claimed()
     ref = TranscriptRef(version="v", language="en", duration=1.0, preview="", no_speech=True)
     for change in (
-        recording.complete(claimed, ref, NOW),
-        recording.fail(claimed, RETRYABLE, RetryPolicy(), NOW, JITTER),
-        recording.fail(claimed, PERMANENT, RetryPolicy(), NOW, JITTER),
-        recording.give_back(claimed, ServiceUnavailable("gone"), NOW),
-        recording.recover(claimed, RetryPolicy(), NOW),
+        transitions.complete(claimed, ref, NOW),
+        transitions.fail(claimed, RETRYABLE, RetryPolicy(), NOW, JITTER),
+        transitions.fail(claimed, PERMANENT, RetryPolicy(), NOW, JITTER),
+        transitions.give_back(claimed, ServiceUnavailable("gone"), NOW),
+        transitions.recover(claimed, RetryPolicy(), NOW),
     ):
         assert change.expected == {"claim_token": "mine"}
         assert change.values["claim_token"] is None
@@ -139,23 +140,23 @@ def test_every_end_of_a_claim_is_fenced_by_its_token_and_removes_it():
 
 def test_completion_forgets_the_last_error():
     ref = TranscriptRef(version="v", language=None, duration=None, preview="", no_speech=False)
-    change = recording.complete(a_claimed(), ref, NOW)
+    change = transitions.complete(a_claimed(), ref, NOW)
     assert change.values["error"] is None
     assert change.values["transcript"] is ref
 
 
 def test_a_retryable_error_is_repeated_until_no_attempt_is_left():
     policy = RetryPolicy(max_attempts=3)
-    second = recording.fail(a_claimed(attempts=2), RETRYABLE, policy, NOW, JITTER)
+    second = transitions.fail(a_claimed(attempts=2), RETRYABLE, policy, NOW, JITTER)
     assert NOW < second.values["next_attempt_at"] <= NOW + timedelta(seconds=120)
-    assert second.values["position"] == recording.due_position(second.values["next_attempt_at"])
-    last = recording.fail(a_claimed(attempts=3), RETRYABLE, policy, NOW, JITTER)
+    assert second.values["position"] == transitions.due_position(second.values["next_attempt_at"])
+    last = transitions.fail(a_claimed(attempts=3), RETRYABLE, policy, NOW, JITTER)
     assert last.values["next_attempt_at"] is None
-    assert last.values["position"] == recording.final_position(NOW)
+    assert last.values["position"] == transitions.final_position(NOW)
 
 
 def test_a_permanent_error_is_not_repeated():
-    change = recording.fail(a_claimed(), PERMANENT, RetryPolicy(), NOW, JITTER)
+    change = transitions.fail(a_claimed(), PERMANENT, RetryPolicy(), NOW, JITTER)
     assert change.values["next_attempt_at"] is None
     assert change.values["error"].retryable is False
     assert change.values["error"].code == "not_audio"
@@ -163,17 +164,17 @@ def test_a_permanent_error_is_not_repeated():
 
 def test_an_outage_gives_the_attempt_and_the_place_in_line_back():
     claimed = a_claimed(attempts=2)
-    change = recording.give_back(claimed, ServiceUnavailable("gone"), NOW)
+    change = transitions.give_back(claimed, ServiceUnavailable("gone"), NOW)
     assert change.target is Status.QUEUED
     assert change.values["attempts"] == 1
     assert change.values["position"] == claimed.queue_position
 
 
 def test_a_lost_claim_goes_to_the_end_of_the_line_or_ends_with_its_last_attempt():
-    again = recording.recover(a_claimed(attempts=4), RetryPolicy(max_attempts=5), NOW)
+    again = transitions.recover(a_claimed(attempts=4), RetryPolicy(max_attempts=5), NOW)
     assert again.target is Status.QUEUED
     assert again.values["position"] > a_claimed().queue_position
-    ended = recording.recover(a_claimed(attempts=5), RetryPolicy(max_attempts=5), NOW)
+    ended = transitions.recover(a_claimed(attempts=5), RetryPolicy(max_attempts=5), NOW)
     assert ended.target is Status.FAILED
     assert ended.values["error"].code == "worker_lost"
 
@@ -190,11 +191,11 @@ def test_the_wait_doubles_to_an_hour_and_is_spread_over_its_upper_half(attempt, 
     [("s3://bucket", "2026/a.wav", "s3://bucket/2026/a.wav"), ("file://", "mnt/a.wav", "/mnt/a.wav")],
 )
 def test_a_path_reads_as_a_person_writes_it(location, key, path):
-    assert recording.new(location, key, size=1, etag=None, modified_at=NOW, now=NOW).path == path
+    assert transitions.new(location, key, size=1, etag=None, modified_at=NOW, now=NOW).path == path
 
 
 def test_every_transition_has_someone_who_makes_it_and_none_leads_back_from_completed_but_a_person():
     for actor in Actor:
-        assert actor in recording.TRANSITIONS
+        assert actor in transitions.TRANSITIONS
         if actor is not Actor.PERSON:
-            assert Status.COMPLETED not in recording.TRANSITIONS[actor]
+            assert Status.COMPLETED not in transitions.TRANSITIONS[actor]

@@ -1,0 +1,282 @@
+"""Every way from one status to another: a table, and a pure function for each way. docs/states.md draws it.
+
+Nothing here reads or writes. A function returns a `Change`; `store.recordings` applies it as ONE conditional write that
+names the status it comes from and what else must still hold.
+"""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from callscribe.clock import iso
+from callscribe.errors import InvalidTransition, PermanentError, RetryableError, TranscriptionError
+from callscribe.recording import Failure, Recording, Status, TranscriptRef, recording_id
+
+
+class Actor(StrEnum):
+    """Who makes a transition."""
+
+    QUEUE = "queue"
+    PROCESS = "process"
+    """Any run of the process task."""
+    WORKER = "worker"
+    """The worker whose claim token the record holds."""
+    PERSON = "person"
+
+
+TRANSITIONS: Mapping[Actor, Mapping[Status, tuple[Status, ...]]] = {
+    Actor.QUEUE: {Status.PENDING: (Status.QUEUED,)},
+    Actor.PROCESS: {
+        Status.QUEUED: (Status.PROCESSING,),
+        Status.FAILED: (Status.PROCESSING,),
+        Status.PROCESSING: (Status.QUEUED, Status.FAILED),
+    },
+    Actor.WORKER: {Status.PROCESSING: (Status.COMPLETED, Status.FAILED, Status.QUEUED)},
+    Actor.PERSON: {
+        Status.PENDING: (Status.QUEUED,),
+        Status.QUEUED: (Status.PENDING,),
+        Status.FAILED: (Status.QUEUED, Status.PENDING),
+        Status.COMPLETED: (Status.QUEUED,),
+    },
+}
+"""Who may do what. A person moves `completed` only by force; `queued` to the head of the queue is no transition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the index of statuses tells of a recording without reading it."""
+
+    id: str
+    status: Status
+    position: str
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """A change by an amount, for a value that was not read."""
+
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One transition: it holds only if the record's status is still `source` and its `expected` values are the same.
+
+    `values` are the fields to set; None removes one.
+    """
+
+    source: Status
+    target: Status
+    expected: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When a failed attempt is repeated (section 4). Doubling from `base` seconds to at most `longest`."""
+
+    max_attempts: int = 5
+    base: float = 60.0
+    longest: float = 3600.0
+
+    def delay(self, attempt: int, jitter: random.Random) -> timedelta:
+        """How long to wait after the attempt of this number (from 1): half to all of the doubled time."""
+        return timedelta(seconds=jitter.uniform(0.5, 1.0) * min(self.base * 2 ** (attempt - 1), self.longest))
+
+
+# Places in line. Within a status the index is sorted by these, so that what comes first is due first.
+# A leading digit is a lane: everything in lane 0 comes before everything in lane 1.
+
+
+def pending_position(recorded_at: datetime) -> str:
+    """The oldest call first."""
+    return iso(recorded_at)
+
+
+def queued_position(now: datetime, recorded_at: str, *, head: bool = False) -> str:
+    """By the time of queueing, then the oldest call first; what a person asked for, at the head."""
+    return f"{0 if head else 1} {iso(now)} {recorded_at}"
+
+
+def due_position(at: datetime) -> str:
+    """A failed recording that will be retried stands where its next attempt is due."""
+    return f"0 {iso(at)}"
+
+
+def final_position(now: datetime) -> str:
+    """A failed recording that waits for a person stands behind all that will be retried."""
+    return f"1 {iso(now)}"
+
+
+def new(location: str, key: str, *, size: int, etag: str | None, modified_at: datetime, now: datetime) -> Recording:
+    """– → pending: what sync writes for a file that has no record yet."""
+    return Recording(
+        id=recording_id(location, key),
+        location=location,
+        key=key,
+        size=size,
+        etag=etag,
+        modified_at=modified_at,
+        recorded_at=modified_at,
+        created_at=now,
+        status=Status.PENDING,
+        status_since=now,
+        position=pending_position(modified_at),
+    )
+
+
+def queue(place: Place, now: datetime) -> Change:
+    """pending → queued. The place in line among the pending is the time of the call, and goes along."""
+    position = queued_position(now, place.position)
+    return _change(Actor.QUEUE, place.status, Status.QUEUED, now, position=position, queue_position=position)
+
+
+def claim(place: Place, token: str, now: datetime, lease_expires_at: datetime) -> Change:
+    """queued → processing, failed → processing: counts as an attempt.
+
+    Holds only for the very place that was seen: one that was retried and failed meanwhile has another.
+    """
+    return _change(
+        Actor.PROCESS,
+        place.status,
+        Status.PROCESSING,
+        now,
+        expected={"position": place.position},
+        position=iso(lease_expires_at),
+        claim_token=token,
+        lease_expires_at=lease_expires_at,
+        next_attempt_at=None,
+        attempts=Add(1),
+    )
+
+
+def complete(claimed: Recording, transcript: TranscriptRef, now: datetime) -> Change:
+    """processing → completed, by the holder of the claim."""
+    return _release(Actor.WORKER, claimed, Status.COMPLETED, now, position=iso(now), transcript=transcript, error=None)
+
+
+def fail(
+    claimed: Recording, error: TranscriptionError, policy: RetryPolicy, now: datetime, jitter: random.Random
+) -> Change:
+    """processing → failed, by the holder of the claim: to be retried if the error's class and the attempts allow it."""
+    failure = failure_of(error, now)
+    if not failure.retryable or claimed.attempts >= policy.max_attempts:
+        return _release(Actor.WORKER, claimed, Status.FAILED, now, position=final_position(now), error=failure)
+    due = now + policy.delay(claimed.attempts, jitter)
+    return _release(
+        Actor.WORKER, claimed, Status.FAILED, now, position=due_position(due), next_attempt_at=due, error=failure
+    )
+
+
+def give_back(claimed: Recording, error: TranscriptionError, now: datetime) -> Change:
+    """processing → queued, by the holder of the claim: nobody was there to try, so the attempt does not count.
+
+    It returns to the place in line that it had.
+    """
+    return _release(
+        Actor.WORKER,
+        claimed,
+        Status.QUEUED,
+        now,
+        position=claimed.queue_position or queued_position(now, iso(claimed.recorded_at)),
+        attempts=claimed.attempts - 1,
+        error=failure_of(error, now),
+    )
+
+
+def recover(lost: Recording, policy: RetryPolicy, now: datetime) -> Change:
+    """processing → queued, or → failed when no attempt is left: the lease has run out, so its worker is dead.
+
+    It goes to the end of the line: should it be what kills workers, others come first.
+    """
+    error = RetryableError(
+        "The worker that had this recording ended without a result: it ran out of memory, or was stopped. "
+        "Look into the log of the process function at that time.",
+        code="worker_lost",
+    )
+    if lost.attempts >= policy.max_attempts:
+        return _release(
+            Actor.PROCESS, lost, Status.FAILED, now, position=final_position(now), error=failure_of(error, now)
+        )
+    position = queued_position(now, iso(lost.recorded_at))
+    return _release(
+        Actor.PROCESS,
+        lost,
+        Status.QUEUED,
+        now,
+        position=position,
+        queue_position=position,
+        error=failure_of(error, now),
+    )
+
+
+def request(seen: Recording, target: Status, now: datetime, *, head: bool = False, force: bool = False) -> Change:
+    """What a person asks for over the API: a fresh start, with no attempts counted.
+
+    Raises InvalidTransition, whose message says which statuses are allowed.
+    """
+    allowed = allowed_for_person(seen.status, force=force)
+    moved_to_head = seen.status is target is Status.QUEUED and head
+    if target not in allowed and not moved_to_head:
+        raise InvalidTransition(_refusal(seen.status, target, allowed))
+    position = (
+        queued_position(now, iso(seen.recorded_at), head=head)
+        if target is Status.QUEUED
+        else pending_position(seen.recorded_at)
+    )
+    return Change(
+        seen.status,
+        target,
+        {},
+        {
+            "status_since": now,
+            "position": position,
+            "queue_position": position if target is Status.QUEUED else None,
+            "attempts": 0,
+            "next_attempt_at": None,
+        },
+    )
+
+
+def allowed_for_person(status: Status, *, force: bool = False) -> tuple[Status, ...]:
+    """The statuses that a person may give to a recording of this status; `completed` gives way only to force."""
+    return () if status is Status.COMPLETED and not force else TRANSITIONS[Actor.PERSON].get(status, ())
+
+
+def failure_of(error: TranscriptionError, now: datetime) -> Failure:
+    """What the record keeps of an error."""
+    return Failure(code=error.code, message=error.message, at=now, retryable=not isinstance(error, PermanentError))
+
+
+def _refusal(status: Status, target: Status, allowed: tuple[Status, ...]) -> str:
+    if status is Status.COMPLETED:
+        return (
+            f"A completed recording does not become {target}. To transcribe it again, "
+            'POST …/transcribe with {"force": true}.'
+        )
+    if status is Status.PROCESSING:
+        return "The recording is being transcribed. Wait until it is completed or failed."
+    return f"A recording that is {status} cannot become {target}; allowed: {', '.join(allowed)}."
+
+
+def _change(
+    actor: Actor,
+    source: Status,
+    target: Status,
+    now: datetime,
+    *,
+    expected: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> Change:
+    if target not in TRANSITIONS[actor].get(source, ()):
+        raise InvalidTransition(f"{actor} does not make a {source} recording {target}")
+    return Change(source, target, expected or {}, {"status_since": now, **values})
+
+
+def _release(actor: Actor, claimed: Recording, target: Status, now: datetime, **values: Any) -> Change:
+    """Ends a claim. The token is the fence: a worker that comes too late finds another, and writes nothing."""
+    values = {"next_attempt_at": None, "claim_token": None, "lease_expires_at": None, **values}
+    return _change(actor, claimed.status, target, now, expected={"claim_token": claimed.claim_token}, **values)
