@@ -8,9 +8,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError
 
-from local.aws_client import aws_client
-from local.scheduler import scheduled_event
-from local.stack import Stack
+from local.cloud.client import aws_client
+from local.cloud.scheduler import scheduled_event
+from local.cloud.stack import Stack
 
 RUNNING = Path(__file__).parent.parent / ".callscribe" / "running.json"
 """Where the stack that is up says how to reach it."""

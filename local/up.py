@@ -14,16 +14,16 @@ from typing import Any
 
 from callscribe.clock import utc_now
 from local.api_client import ApiClient
-from local.aws import serve_aws
-from local.aws_client import aws_client
+from local.cloud.aws import serve_aws
+from local.cloud.client import aws_client
+from local.cloud.scheduler import Scheduler, scheduled_event
+from local.cloud.stack import Stack, deploy
 from local.drive import Ending, drive
-from local.front import Front
 from local.http_server import HttpServer
 from local.invoke import announce, withdraw
-from local.lambdas import Lambdas
+from local.lambdas.front import Front
+from local.lambdas.pool import Lambdas
 from local.report import records, summary, write_json
-from local.scheduler import Scheduler, scheduled_event
-from local.stack import Stack, deploy
 from local.watch import Watcher
 
 ROOT = Path(__file__).parent.parent
@@ -60,16 +60,16 @@ def up(options: Options) -> int:
     """Brings the stack up, runs the tasks, and with `once` takes it down again; the exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends in order, as Ctrl-C does
     with ExitStack() as stack:
-        local = stack.enter_context(_running(options))
-        with Watcher(local.api, _say) as watcher:
+        running = stack.enter_context(_running(options))
+        with Watcher(running.api, _say) as watcher:
             try:
-                ending = drive(local.invoke, local.api, watcher.look)
+                ending = drive(running.invoke, running.api, watcher.look)
             except TaskError as error:
                 ending = Ending(str(error))
             watcher.look()
             if not options.once:
-                _serve(local, ending)
-        return _report(local, ending, options.json)
+                _serve(running, ending)
+        return _report(running, ending, options.json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,23 +160,23 @@ def _api_key(stack: Stack) -> str:
     return key
 
 
-def _serve(local: Local, ending: Ending) -> None:
+def _serve(running: Local, ending: Ending) -> None:
     """Goes on by the template's schedules until Ctrl-C."""
     if ending.trouble:
         _say(ending.trouble)
-    key = local.api.key
+    key = running.api.key
     _say(
-        f"\nThe API answers at {local.url} with this key, good for this run only:\n"
-        f'  curl -H "Authorization: Bearer {key}" {local.url}/api/call-recordings\n'
+        f"\nThe API answers at {running.url} with this key, good for this run only:\n"
+        f'  curl -H "Authorization: Bearer {key}" {running.url}/api/call-recordings\n'
         "The tasks go on by their schedules. Stop with Ctrl-C."
     )
-    fire = partial(local.lambdas.invoke, wait=False)
-    with Scheduler(local.stack, fire), suppress(KeyboardInterrupt):
+    fire = partial(running.lambdas.invoke, wait=False)
+    with Scheduler(running.stack, fire), suppress(KeyboardInterrupt):
         threading.Event().wait()
 
 
-def _report(local: Local, ending: Ending, path: Path | None) -> int:
-    recordings = records(local.api)
+def _report(running: Local, ending: Ending, path: Path | None) -> int:
+    recordings = records(running.api)
     if path:
         write_json(path, recordings)
     _say("")

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from local.aws import serve_aws
-from local.aws_client import aws_client
-from local.lambdas import lambda_environment
-from local.stack import Stack, deploy
+from local.cloud.aws import serve_aws
+from local.cloud.client import aws_client
+from local.cloud.stack import Stack, deploy
+from local.lambdas.pool import lambda_environment
 from tests.e2e.build import BUILD, LOG, Built, build, why_not
 from tests.e2e.emulator import emulate, probe
 

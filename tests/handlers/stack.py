@@ -1,6 +1,6 @@
 """A stack whose functions are the tiny handlers, without an AWS behind it."""
 
-from local.stack import Function, Stack
+from local.cloud.stack import Function, Stack
 
 
 def tiny_stack(*handlers: str, timeout_seconds: int = 10) -> Stack:

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities import parameters
 
-from local.aws import serve_aws
-from local.aws_client import aws_client
-from local.lambdas import lambda_environment
-from local.stack import Stack, deploy
+from local.cloud.aws import serve_aws
+from local.cloud.client import aws_client
+from local.cloud.stack import Stack, deploy
+from local.lambdas.pool import lambda_environment
 
 ROOT = Path(__file__).parents[2]
 

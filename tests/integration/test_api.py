@@ -8,7 +8,7 @@ import pytest
 from callscribe import transitions
 from callscribe.recording import Status
 from callscribe.store import recordings
-from local.aws_client import aws_client
+from local.cloud.client import aws_client
 
 LIST = "/api/call-recordings"
 

@@ -1,4 +1,4 @@
-"""Promises of local/front.py: HTTP is served as by API Gateway, and boto3's lambda client finds functions."""
+"""Promises of local/lambdas/front.py: HTTP is served as by API Gateway, and boto3's lambda client finds functions."""
 
 import base64
 import http.client
@@ -12,10 +12,10 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from local.aws_client import aws_client
-from local.front import MAX_BODY_BYTES, Front
+from local.cloud.client import aws_client
 from local.http_server import HttpServer
-from local.lambdas import Lambdas
+from local.lambdas.front import MAX_BODY_BYTES, Front
+from local.lambdas.pool import Lambdas
 from tests.handlers.stack import tiny_stack
 
 

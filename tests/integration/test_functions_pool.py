@@ -1,4 +1,4 @@
-"""Promises of local/lambdas.py: what a handler sees, and what becomes of it, is what it is on Lambda."""
+"""Promises of local/lambdas/pool.py: what a handler sees, and what becomes of it, is what it is on Lambda."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local.lambdas import ROOT, Lambdas
+from local.lambdas.pool import ROOT, Lambdas
 from tests.handlers.stack import tiny_stack
 
 
@@ -183,7 +183,7 @@ def test_stopping_ends_workers_that_are_busy_and_idle_and_refuses_more(tmp_path:
 PARENT = """
 import sys, time
 from pathlib import Path
-from local.lambdas import Lambdas
+from local.lambdas.pool import Lambdas
 from tests.handlers.stack import tiny_stack
 try:
     with Lambdas(tiny_stack("slow", timeout_seconds=60), Path(sys.argv[1])) as lambdas:

@@ -1,4 +1,4 @@
-"""Promises of local/aws.py and stack.py: what template.yaml declares is there, and named by it alone."""
+"""Promises of local/cloud/aws.py and stack.py: what template.yaml declares is there, and named by it alone."""
 
 import json
 import subprocess
@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import requests
 
-from local.aws import serve_aws
-from local.aws_client import aws_client, aws_session
-from local.lambdas import ROOT
-from local.stack import Stack, deploy
+from local.cloud.aws import serve_aws
+from local.cloud.client import aws_client, aws_session
+from local.cloud.stack import Stack, deploy
+from local.lambdas.pool import ROOT
 
 TEMPLATE = ROOT / "template.yaml"
 NEEDED = {"WhisperXUrl": "http://whisperx.test:9000"}
@@ -95,7 +95,7 @@ Outputs:
 
 SERVER = """
 import sys
-from local.aws import serve_aws
+from local.cloud.aws import serve_aws
 # Has Python change threads as often as it can: without the lock, races would have two winners at once.
 sys.setswitchinterval(1e-6)
 for _ in range(2):
@@ -106,7 +106,7 @@ for _ in range(2):
 
 
 class Server:
-    """local/aws.py in a process of its own, twice in a row: this one may already serve another AWS."""
+    """local/cloud/aws.py in a process of its own, twice in a row: this one may already serve another AWS."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(

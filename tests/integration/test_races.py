@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from local.lambdas import Lambdas
+from local.lambdas.pool import Lambdas
 
 RECORDINGS = 24
 

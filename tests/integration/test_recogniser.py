@@ -16,7 +16,7 @@ import pytest
 import requests
 import soundfile
 
-from local.speech import SAMPLE_RATE, pcm_blocks, utterances
+from local.recogniser.speech import SAMPLE_RATE, pcm_blocks, utterances
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "local" / "samples"

@@ -11,7 +11,7 @@ from callscribe import transitions
 from callscribe.recording import Status, TranscriptRef
 from callscribe.store import recordings, slots
 from callscribe.transitions import RetryPolicy
-from local.aws_client import aws_client
+from local.cloud.client import aws_client
 
 
 def through_the_queue(handlers):

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from local.schedule import parse
-from local.scheduler import Scheduler, scheduled_event
-from local.stack import Rule, Stack
+from local.cloud.schedule import parse
+from local.cloud.scheduler import Scheduler, scheduled_event
+from local.cloud.stack import Rule, Stack
 
 # A Sunday.
 NOW = datetime(2026, 11, 22, 12, 34, 56, tzinfo=UTC)

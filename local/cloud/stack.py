@@ -12,10 +12,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local.aws_client import REGION, aws_client
-from local.intrinsics import Intrinsics
-from local.stack_secrets import make_secret
-from local.template import (
+from local.cloud.client import REGION, aws_client
+from local.cloud.intrinsics import Intrinsics
+from local.cloud.secrets import make_secret
+from local.cloud.template import (
     BUCKET,
     FUNCTION,
     RULE,

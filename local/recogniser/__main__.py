@@ -16,7 +16,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from local.speech import Recogniser
+from local.recogniser.speech import Recogniser
 
 BOOLEANS = {"true", "false", "1", "0", "on", "off", "yes", "no", "t", "f", "y", "n"}  # as Pydantic reads them
 BOOLEAN_OPTIONS = ("encode", "vad_filter", "word_timestamps", "diarize")

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from threading import Event, Thread
 from typing import Any, Self
 
-from local.schedule import Schedule, parse
-from local.stack import Rule, Stack
+from local.cloud.schedule import Schedule, parse
+from local.cloud.stack import Rule, Stack
 
 # How late a change of the clock (a laptop that slept) may be noticed.
 _LONGEST_WAIT_SECONDS = 1.0

@@ -9,8 +9,8 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
-from local.aws_client import aws_session
-from local.intrinsics import Intrinsics, Json, UnresolvableTemplateError
+from local.cloud.client import aws_session
+from local.cloud.intrinsics import Intrinsics, Json, UnresolvableTemplateError
 
 TABLE, BUCKET, SECRET = "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"
 FUNCTION, RULE, _ROLE = "AWS::Lambda::Function", "AWS::Events::Rule", "AWS::IAM::Role"

@@ -1,8 +1,7 @@
 """What a worker process runs: one Lambda function, as Lambda's Python runtime would, one event at a time.
 
-Started by `local.lambdas` as `python -m local.worker FD`. FD is a socket over which events come and answers
-go, one JSON document a line; standard output stays free for the handler. The worker ends with the socket's
-other end.
+Started as `python -m local.lambdas.worker FD`. FD is a socket over which events come and answers go, one JSON
+document a line; standard output stays free for the handler. The worker ends with the socket's other end.
 """
 
 import json

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
-from local.http_events import MalformedAnswerError, event_from, response_from
-from local.lambdas import Lambdas
+from local.lambdas.http_events import MalformedAnswerError, event_from, response_from
+from local.lambdas.pool import Lambdas
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

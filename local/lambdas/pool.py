@@ -14,11 +14,11 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import Any, Self
 
-from local.aws_client import CREDENTIALS
-from local.stack import Function, Stack
-from local.worker_process import WorkerLostError, WorkerProcess
+from local.cloud.client import CREDENTIALS
+from local.cloud.stack import Function, Stack
+from local.lambdas.worker_process import WorkerLostError, WorkerProcess
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 # Where the code lies that Lambda has in /var/task and in /opt/python.
 CODE_PATHS = (ROOT, ROOT / "layers" / "shared")
 # Enough for a page that loads many things at once; the import alone makes a worker 35 to 50 MB large.

@@ -1,0 +1,1 @@
+"""AWS as moto has it, and on it what template.yaml declares: resources, secrets, schedules."""
