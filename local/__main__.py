@@ -8,16 +8,18 @@ from typing import Any
 
 try:
     import requests
+    from botocore.exceptions import BotoCoreError, ClientError
 
-    from local.invoke import NothingRunsError, invoke
+    from local.invoke import InvokeError, invoke
     from local.up import Options, UpError, up
 except ModuleNotFoundError as error:
     sys.exit(f"{error}. Run 'make setup' once, then '.venv/bin/python -m local'.")
 
-from callscribe.errors import CallscribeError
+from callscribe.run import Outcome
 from callscribe.settings import http_url
 from callscribe.whisperx import DIALECTS
 
+PORTS = 1 << 16
 TASKS = ("sync", "queue", "process")
 
 
@@ -27,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         return int(given.run(given))
-    except (UpError, NothingRunsError, CallscribeError, ValueError, OSError, requests.RequestException) as error:
+    except (UpError, InvokeError, ValueError, OSError, requests.RequestException, ClientError, BotoCoreError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -45,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     up_command.add_argument("--whisperx", metavar="URL", help="your own server, instead of the built-in recogniser")
     up_command.add_argument("--dialect", choices=DIALECTS, default="asr", help="what that server speaks (asr)")
     up_command.add_argument("--api-key", metavar="KEY", default="", help="the key of that server, if it wants one")
-    up_command.add_argument("--port", type=int, default=0, help="of the HTTP API (any free one)")
+    up_command.add_argument("--port", type=_port, default=0, help="of the HTTP API (any free one)")
     up_command.add_argument("--once", action="store_true", help="end when all is done: 0 if all is completed")
     up_command.add_argument("--json", type=Path, metavar="FILE", help="write every recording there at the end")
     up_command.add_argument("--aws-endpoint", metavar="URL", help="an AWS-compatible server, instead of moto's")
@@ -55,6 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     invoke_command.add_argument("--event", type=Path, metavar="FILE", help="a JSON event (the scheduled one)")
     invoke_command.set_defaults(run=lambda given: _invoke(given.task, given.event))
     return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) < PORTS):
+        raise argparse.ArgumentTypeError(f"must be a number below {PORTS}")
+    return int(text)
 
 
 def _options(given: argparse.Namespace) -> Options:
@@ -94,9 +102,13 @@ def _recordings(path: str, aws_endpoint: str | None) -> str:
 
 
 def _invoke(task: str, event_file: Path | None) -> int:
-    event: Any = json.loads(event_file.read_text()) if event_file else None
-    print(json.dumps(invoke(task, event), indent=2))
-    return 0
+    try:
+        event: Any = json.loads(event_file.read_text(encoding="utf-8")) if event_file else None
+    except (OSError, ValueError) as error:
+        raise UpError(f"--event {event_file} cannot be read: {error}") from error
+    run = invoke(task, event)
+    print(json.dumps(run, indent=2))
+    return int(run["status"] == Outcome.FAILED)
 
 
 if __name__ == "__main__":

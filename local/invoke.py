@@ -6,7 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
+from botocore.config import Config
+from botocore.exceptions import EndpointConnectionError
 
 from local.cloud.client import aws_client
 from local.cloud.scheduler import scheduled_event
@@ -15,9 +16,12 @@ from local.cloud.stack import Stack
 RUNNING = Path(__file__).parent.parent / ".callscribe" / "running.json"
 """Where the stack that is up says how to reach it."""
 
+TIMEOUT_SECONDS = 910
+"""A little longer than Lambda lets a function run."""
 
-class NothingRunsError(Exception):
-    """There is no stack to fire a function of."""
+
+class InvokeError(Exception):
+    """The function could not be fired, or ended in an unhandled error."""
 
 
 def announce(stack: Stack, url: str, now: datetime) -> None:
@@ -38,13 +42,18 @@ def withdraw(url: str) -> None:
 
 
 def invoke(task: str, event: Mapping[str, Any] | None) -> Any:
-    """The function's answer to `event`, or to its scheduled event where that is None. Raises NothingRunsError."""
+    """The function's answer to `event`, or to its scheduled event where that is None. Raises InvokeError."""
     try:
         running = json.loads(RUNNING.read_text(encoding="utf-8"))
         known = running["tasks"][task]
-        answer = aws_client("lambda", running["url"]).invoke(
+        # once only, and as long as Lambda lets a function run: asked again, it would run again
+        patience = Config(read_timeout=TIMEOUT_SECONDS, retries={"total_max_attempts": 1})
+        answer = aws_client("lambda", running["url"], patience).invoke(
             FunctionName=known["function"], Payload=json.dumps(known["event"] if event is None else event)
         )
-    except (FileNotFoundError, BotoCoreError):
-        raise NothingRunsError("No stack is up here. Start one: .venv/bin/python -m local up --samples") from None
-    return json.loads(answer["Payload"].read())
+    except (FileNotFoundError, EndpointConnectionError):
+        raise InvokeError("No stack is up here. Start one: .venv/bin/python -m local up --samples") from None
+    payload = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        raise InvokeError(f"{task} failed: {payload['errorMessage']}")
+    return payload

@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from local.api_client import ApiClient
+from local.watch import printable
 
 METADATA = ("size", "recordedAt", "modifiedAt", "createdAt", "statusSince", "nextAttemptAt")
 
@@ -40,5 +41,5 @@ def summary(recordings: list[dict[str, Any]]) -> list[str]:
     for recording in recordings:
         if recording["status"] != "completed":
             reason = f": {recording['error']['message']}" if recording["error"] else ""
-            lines.append(f"{recording['status']}: {PurePosixPath(recording['path']).name}{reason}")
+            lines.append(printable(f"{recording['status']}: {PurePosixPath(recording['path']).name}{reason}"))
     return lines

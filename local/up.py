@@ -59,17 +59,32 @@ class TaskError(Exception):
 def up(options: Options) -> int:
     """Brings the stack up, runs the tasks, and with `once` takes it down again; the exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends in order, as Ctrl-C does
-    with ExitStack() as stack:
-        running = stack.enter_context(_running(options))
+    with ExitStack() as parts:
+        running = parts.enter_context(_running(options))
+        if not options.once:
+            _say_hello(running)
+            fire = partial(running.lambdas.invoke, wait=False)
+            parts.enter_context(Scheduler(running.stack, fire))
         with Watcher(running.api, _say) as watcher:
-            try:
-                ending = drive(running.invoke, running.api, watcher.look)
-            except TaskError as error:
-                ending = Ending(str(error))
+            ending = _work(running, watcher, stays=not options.once)
             watcher.look()
-            if not options.once:
-                _serve(running, ending)
         return _report(running, ending, options.json)
+
+
+def _work(running: "Local", watcher: Watcher, *, stays: bool) -> Ending:
+    """Runs the tasks until nothing is left to do; where the stack stays up, until Ctrl-C."""
+    try:
+        ending = drive(running.invoke, running.api, watcher.look)
+    except TaskError as error:
+        ending = Ending(str(error))
+    except KeyboardInterrupt:
+        return Ending("Stopped before all was done.")
+    if stays:
+        if ending.trouble:
+            _say(ending.trouble)
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+    return ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,19 +175,12 @@ def _api_key(stack: Stack) -> str:
     return key
 
 
-def _serve(running: Local, ending: Ending) -> None:
-    """Goes on by the template's schedules until Ctrl-C."""
-    if ending.trouble:
-        _say(ending.trouble)
-    key = running.api.key
+def _say_hello(running: Local) -> None:
     _say(
-        f"\nThe API answers at {running.url} with this key, good for this run only:\n"
-        f'  curl -H "Authorization: Bearer {key}" {running.url}/api/call-recordings\n'
-        "The tasks go on by their schedules. Stop with Ctrl-C."
+        f"The API answers at {running.url} with this key:\n"
+        f'  curl -H "Authorization: Bearer {running.api.key}" {running.url}/api/call-recordings\n'
+        "The tasks run now, and then by their schedules. Stop with Ctrl-C.\n"
     )
-    fire = partial(running.lambdas.invoke, wait=False)
-    with Scheduler(running.stack, fire), suppress(KeyboardInterrupt):
-        threading.Event().wait()
 
 
 def _report(running: Local, ending: Ending, path: Path | None) -> int:

@@ -3,10 +3,13 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import PurePosixPath
 from types import TracebackType
 from typing import Any, Self
+
+import requests
 
 from local.api_client import ApiClient
 
@@ -54,7 +57,8 @@ class Watcher:
         pause = POLL_SECONDS
         while not self._stopped.wait(pause):
             began = time.monotonic()
-            self.look()
+            with suppress(requests.RequestException):  # the next look may succeed
+                self.look()
             pause = max(POLL_SECONDS, RESTRAINT * (time.monotonic() - began))
 
 
@@ -62,7 +66,12 @@ def line(item: dict[str, Any]) -> str:
     """`12:40:31  completed   call.wav  "thank you for calling"`, in the time zone of this machine."""
     at = datetime.fromisoformat(item["statusSince"]).astimezone()
     name = PurePosixPath(item["path"]).name
-    return f"{at:%H:%M:%S}  {item['transcriptionStatus']:<10}  {name}{_remark(item)}".rstrip()
+    return printable(f"{at:%H:%M:%S}  {item['transcriptionStatus']:<10}  {name}{_remark(item)}".rstrip())
+
+
+def printable(text: str) -> str:
+    """On one line, whatever a file is called: control characters are written as Python writes them."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def _remark(item: dict[str, Any]) -> str:  # noqa: PLR0911 — a table of statuses

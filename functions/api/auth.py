@@ -24,15 +24,16 @@ UNAUTHORIZED = ApiError(
 """One answer for no key and a wrong one: it tells nothing about the right one."""
 
 
-def refusal(event: Mapping[str, Any]) -> ApiError | None:
-    """Why a request may not pass, if it may not: below /api only with a key, whether the route exists or not.
-
-    Asked before the resolver sees the request, which would judge its body first. Raises ConfigurationError.
-    """
+def is_guarded(event: Mapping[str, Any]) -> bool:
+    """Whether a request wants a key: everything below /api does, whether the route exists or not."""
     path = event["rawPath"]
-    if (path == "/api" or path.startswith("/api/")) and not _holds_key(event.get("headers") or {}):
-        return UNAUTHORIZED
-    return None
+    return bool(path == "/api" or path.startswith("/api/"))
+
+
+def require_key(event: Mapping[str, Any]) -> None:
+    """Raises ApiError 401 for a request without a good key, ConfigurationError when there is none to compare with."""
+    if not _holds_key(event.get("headers") or {}):
+        raise UNAUTHORIZED
 
 
 def _holds_key(headers: Mapping[str, str]) -> bool:

@@ -14,7 +14,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 )
 
 from callscribe.errors import CallscribeError, ConfigurationError, InvalidTransition, StoreError
-from callscribe.telemetry import logger
+from callscribe.telemetry import fault_of, logger
 
 
 class ApiError(Exception):
@@ -59,11 +59,16 @@ def wire(error: ApiError) -> dict[str, Any]:
     }
 
 
-def _callscribe_error(error: CallscribeError) -> Response[str]:
+def of_callscribe(error: CallscribeError) -> ApiError:
+    """What an error of the layer comes to over HTTP; one that is not the caller's is logged."""
     status = STATUSES.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("request failed", code=error.code, reason=error.message)
-    return response(ApiError(status, error.code, error.message))
+    return ApiError(status, error.code, error.message)
+
+
+def _callscribe_error(error: CallscribeError) -> Response[str]:
+    return response(of_callscribe(error))
 
 
 def _invalid_request(error: RequestValidationError) -> Response[str]:
@@ -94,7 +99,7 @@ def _no_route(_error: NotFoundError) -> Response[str]:
 
 
 def _fault(error: Exception) -> Response[str]:
-    logger.exception("request failed on a fault of ours", fault=type(error).__name__)
+    logger.error("request failed on a fault of ours", **fault_of(error))
     return response(
         ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "A fault in Callscribe. The log says more.")
     )
@@ -104,7 +109,7 @@ def install(app: BaseRouter) -> None:
     """Makes `app` answer every error in the one shape."""
     handle: Any = app.exception_handler  # type: ignore[attr-defined]  # every resolver has it
     handle(ApiError)(response)
-    handle([CallscribeError, *STATUSES])(_callscribe_error)
+    handle(CallscribeError)(_callscribe_error)
     handle(RequestValidationError)(_invalid_request)
     handle(RequestUnsupportedContentType)(_unsupported)
     handle(NotFoundError)(_no_route)

@@ -23,14 +23,12 @@ def _client() -> Any:
     return boto3.client("lambda", config=config)
 
 
-def start(function: str, payload: dict[str, Any]) -> bool:
-    """Starts a function and does not wait; False when that failed: its next scheduled run does the work then."""
+def start(function: str, payload: dict[str, Any]) -> None:
+    """Starts a function and does not wait. Should that fail, its next scheduled run does the work."""
     try:
         _client().invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(payload))
     except (ClientError, BotoCoreError) as error:
         logger.warning("a function could not be started at once", function=function, reason=type(error).__name__)
-        return False
-    return True
 
 
 def call(function: str, payload: dict[str, Any]) -> dict[str, Any] | None:

@@ -4,12 +4,11 @@ import os
 from dataclasses import dataclass
 from functools import cache
 
-from callscribe.settings import StoreSettings, load
-from callscribe.store import models
+from callscribe.settings import load
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(StoreSettings):
+class Settings:
     """`sync_function` and `process_function` are what "sync now" and "transcribe now" invoke."""
 
     recordings_path: str
@@ -21,7 +20,5 @@ class Settings(StoreSettings):
 
 @cache
 def settings() -> Settings:
-    """Read once a process, when the first request comes."""
-    loaded = load(Settings, os.environ)
-    models.bind(loaded)
-    return loaded
+    """Read once a process, when a request first needs it."""
+    return load(Settings, os.environ)

@@ -1,11 +1,23 @@
 """What goes over the wire, in camelCase: requests as they are validated, recordings as clients see them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from callscribe.recording import Recording, Status
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is out of range") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time with its zone, as UTC."""
 
 
 class Wire(BaseModel):
@@ -100,3 +112,4 @@ class RunView(Wire):
     finished_at: datetime | None = None
     counts: dict[str, int] = Field(default_factory=dict)
     error: str | None = None
+    error_code: str | None = None

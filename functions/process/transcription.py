@@ -3,16 +3,13 @@
 Where a worker dies between two of these steps, docs/states.md says what is left behind and who puts it right.
 """
 
-import json
 import random
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from callscribe import transitions
 from callscribe.clock import Clock, iso
@@ -20,9 +17,8 @@ from callscribe.errors import RetryableError, ServiceUnavailable, TranscriptionE
 from callscribe.recording import Recording, Status, TranscriptRef
 from callscribe.run import Outcome, Run
 from callscribe.sources import open_location
-from callscribe.sources.s3 import s3_client
-from callscribe.store import recordings, slots
-from callscribe.telemetry import count, logger
+from callscribe.store import recordings, slots, transcripts
+from callscribe.telemetry import count, fault_of, logger
 from callscribe.transcript import Transcript
 from callscribe.transitions import Place, RetryPolicy
 from callscribe.whisperx import Service, Timeouts
@@ -38,8 +34,14 @@ RESERVE = timedelta(seconds=20)
 LEAST = timedelta(seconds=60)
 """With less time than this left, no further recording is begun."""
 
-CANDIDATES = 5
-"""Places read at once: a worker that loses the first to another takes the next without asking again."""
+CANDIDATES = 10
+"""Places read at once: a worker that loses one to another takes the next without asking again."""
+
+LOOKS = 3
+"""So often a run that loses every race looks at the line again; the index may lag behind for a moment."""
+
+LOST_AT_ONCE = 25
+"""Lost claims that one run puts back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ class Worker:
 
     def _recover_lost(self) -> None:
         """Puts back what dead workers left in processing."""
-        for place in recordings.lost(self.clock(), CANDIDATES):
+        for place in recordings.lost(self.clock(), LOST_AT_ONCE):
             lost = recordings.get(place.id)
             if lost is None or lost.position != place.position:
                 continue  # its worker, or another run, was faster
@@ -76,18 +78,18 @@ class Worker:
     def _transcribe_next(self) -> bool:
         """Whether there was one, and it is worth while to go on."""
         places = self._next_places()
-        place = next(places, None)
-        if place is None:
+        if not places:
             return False
         service = self.service()
         token = uuid.uuid4().hex
         now = self.clock()
         slot = slots.take(self.slots, token, now, now + LEASE)
         if slot is None:
-            self.run.outcome, self.run.error = Outcome.SKIPPED, f"all {self.slots} transcription slots are in use"
+            if not any(self.run.counts.values()):
+                self.run.outcome, self.run.error = Outcome.SKIPPED, f"all {self.slots} transcription slots are in use"
             return False
         try:
-            claimed = self._claim(place, places, token)
+            claimed = self._claim(places, token)
             if claimed is None:
                 return False
             with logger.append_context_keys(recording_id=claimed.id, attempt=claimed.attempts):
@@ -95,18 +97,22 @@ class Worker:
         finally:
             slots.free(slot, token)
 
-    def _next_places(self) -> Iterator[Place]:
-        """The oldest queued; when nothing is queued, the failed ones that are due."""
-        queued = recordings.first(Status.QUEUED, CANDIDATES)
-        yield from queued or recordings.due(self.clock(), CANDIDATES)
+    def _next_places(self) -> list[Place]:
+        """The oldest queued; when nothing is queued, the failed ones that have been due for longest."""
+        return recordings.first(Status.QUEUED, CANDIDATES) or recordings.due(self.clock(), CANDIDATES)
 
-    def _claim(self, place: Place | None, others: Iterator[Place], token: str) -> Recording | None:
-        while place is not None:
-            now = self.clock()
-            if claimed := recordings.apply(place.id, transitions.claim(place, token, now, now + LEASE)):
-                return claimed
-            self.run.count("lost_races")
-            place = next(others, None)
+    def _claim(self, places: list[Place], token: str) -> Recording | None:
+        """Claims the first or, where others are faster, another one; None when all are gone."""
+        for _ in range(LOOKS):
+            while places:
+                place = places.pop(0)
+                now = self.clock()
+                claimed = recordings.apply(place.id, transitions.claim(place, token, now, now + LEASE))
+                if claimed is not None:
+                    return claimed
+                self.run.count("lost_races")
+                self.jitter.shuffle(places)  # who lost the same race goes elsewhere next
+            places = self._next_places()
         return None
 
     def _transcribe(self, claimed: Recording, service: Service) -> bool:
@@ -125,7 +131,7 @@ class Worker:
             return True
         except Exception as error:  # noqa: BLE001
             # The edge of one recording: whatever went wrong here must not leave it in processing, nor stop the others.
-            logger.exception("transcription failed on a fault of ours")
+            logger.error("transcription failed on a fault of ours", **fault_of(error))
             self._fail(claimed, RetryableError(_internal(error), code="internal_error"))
             return True
         if recordings.apply(claimed.id, transitions.complete(claimed, stored, self.clock())):
@@ -137,12 +143,12 @@ class Worker:
         return True
 
     def _send(self, claimed: Recording, service: Service) -> Transcript:
-        read_seconds = (self.ends_at - RESERVE - self.clock()).total_seconds()
+        seconds = (self.ends_at - RESERVE - self.clock()).total_seconds()
         source = open_location(claimed.location)
         with source.open(claimed.key) as audio:
             # the id and the ending, never the file's own name: names hold phone numbers
             name = f"{claimed.id}{PurePosixPath(claimed.key).suffix.lower()}"
-            return service.transcribe(audio, name, Timeouts(CONNECT_SECONDS, read_seconds))
+            return service.transcribe(audio, name, Timeouts(CONNECT_SECONDS, seconds))
 
     def _store(self, claimed: Recording, transcript: Transcript) -> TranscriptRef:
         now = self.clock()
@@ -154,19 +160,7 @@ class Worker:
             "attempt": claimed.attempts,
             "createdAt": iso(now),
         }
-        try:
-            s3_client().put_object(
-                Bucket=self.transcripts_bucket,
-                Key=f"transcripts/{claimed.id}/{version}.json",
-                Body=json.dumps(transcript.document(origin), ensure_ascii=False).encode(),
-                ContentType="application/json",
-            )
-        except (ClientError, BotoCoreError) as error:
-            raise RetryableError(
-                f"The transcript could not be stored in S3 ({type(error).__name__}). "
-                "Check the transcripts bucket and the function's role.",
-                code="transcript_not_stored",
-            ) from error
+        transcripts.put(self.transcripts_bucket, claimed.id, version, transcript.document(origin))
         return TranscriptRef(
             version=version,
             language=transcript.language,

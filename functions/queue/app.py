@@ -1,7 +1,6 @@
 """queue_transcriptions: pending → queued, the oldest first."""
 
 import os
-from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -10,7 +9,6 @@ from callscribe import transitions
 from callscribe.clock import utc_now
 from callscribe.recording import Status
 from callscribe.run import Task
-from callscribe.settings import StoreSettings, load
 from callscribe.store import models, recordings, runs
 from callscribe.telemetry import count, logger, metrics
 
@@ -18,19 +16,11 @@ BATCH = 1000
 """Recordings that one run puts in line (section 3 of the design)."""
 
 
-@cache
-def settings() -> StoreSettings:
-    """Read once a process, when the first event comes."""
-    loaded = load(StoreSettings, os.environ)
-    models.bind(loaded)
-    return loaded
-
-
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Takes a scheduled event; answers with the run."""
-    settings()
+    models.bind(os.environ)
     with runs.recorded(Task.QUEUE, event.get("trigger", "schedule"), utc_now) as run:
         run.counts.update(queued=0, lost_races=0)
         for place in recordings.first(Status.PENDING, BATCH):

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callscribe.clock import utc_now
 from callscribe.run import Task
-from callscribe.settings import StoreSettings, at_least, checked, load
+from callscribe.settings import at_least, checked, load
 from callscribe.sources import open_source, open_within
 from callscribe.store import models, runs
 from callscribe.telemetry import count, logger, metrics
@@ -18,7 +18,7 @@ from functions.sync.discovery import sweep
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(StoreSettings):
+class Settings:
     """`min_file_age_seconds`: how long a file in a folder must have rested before it counts as complete."""
 
     recordings_path: str
@@ -28,17 +28,16 @@ class Settings(StoreSettings):
 @cache
 def settings() -> Settings:
     """Read once a process, when the first event comes."""
-    loaded = load(Settings, os.environ)
-    models.bind(loaded)
-    return loaded
+    return load(Settings, os.environ)
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Takes a scheduled event, or `{"recordingsPath": …, "trigger": "api"}`; answers with the run."""
-    own = settings()
+    models.bind(os.environ)
     with runs.recorded(Task.SYNC, event.get("trigger", "schedule"), utc_now) as run:
+        own = settings()
         asked = event.get("recordingsPath")
         source = open_within(own.recordings_path, asked) if asked else open_source(own.recordings_path)
         sweep(source, run, utc_now(), timedelta(seconds=own.min_file_age_seconds))

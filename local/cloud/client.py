@@ -25,6 +25,8 @@ def aws_session(region: str = REGION) -> Session:
     )
 
 
-def aws_client(service: str, endpoint: str, region: str = REGION) -> Any:
+def aws_client(service: str, endpoint: str, config: Config | None = None, *, region: str = REGION) -> Any:
     """Give a boto3 client for the endpoint, which goes through no proxy."""
-    return aws_session(region).client(service, endpoint_url=endpoint, config=Config(proxies={}))
+    return aws_session(region).client(
+        service, endpoint_url=endpoint, config=Config(proxies={}).merge(config or Config())
+    )

@@ -94,7 +94,7 @@ def deploy(
     """
     given = parameters or {}
     template = read_template(template_path, given, region)
-    account_id: str = aws_client("sts", endpoint, region).get_caller_identity()["Account"]
+    account_id: str = aws_client("sts", endpoint, region=region).get_caller_identity()["Account"]
     values = parameter_values(template, given) | {
         "AWS::AccountId": account_id,
         "AWS::Region": region,
@@ -103,7 +103,7 @@ def deploy(
         "AWS::URLSuffix": "amazonaws.com",
     }
     declared_secrets = resources_of(template, Intrinsics(template, values, lambda logical_id, _: logical_id), SECRET)
-    client = aws_client("secretsmanager", endpoint, region)
+    client = aws_client("secretsmanager", endpoint, region=region)
     secrets = {
         logical_id: make_secret(client, f"{name}-{logical_id}", properties)
         for logical_id, properties in declared_secrets.items()
@@ -125,7 +125,7 @@ def deploy(
 
 def _create_or_update(name: str, template: Mapping[str, Any], endpoint: str, region: str) -> dict[str, dict[str, str]]:
     """Give the physical ids of what there is now: type → logical id → physical id."""
-    client = aws_client("cloudformation", endpoint, region)
+    client = aws_client("cloudformation", endpoint, region=region)
     asked = {"StackName": name, "TemplateBody": json.dumps(template), "Capabilities": ["CAPABILITY_IAM"]}
     try:
         client.create_stack(**asked)
@@ -160,7 +160,7 @@ def _refuse_changed_tables(name: str, before: Mapping[str, Any], after: Mapping[
 
 
 def _functions(names: Mapping[str, str], endpoint: str, region: str) -> dict[str, Function]:
-    client = aws_client("lambda", endpoint, region)
+    client = aws_client("lambda", endpoint, region=region)
     functions = {}
     for logical_id, name in names.items():
         configured = client.get_function_configuration(FunctionName=name)
@@ -179,7 +179,7 @@ def _functions(names: Mapping[str, str], endpoint: str, region: str) -> dict[str
 
 def _rules(names: Mapping[str, str], functions: Mapping[str, Function], endpoint: str, region: str) -> tuple[Rule, ...]:
     """The schedules that are on. Rules that wait for events are not EventBridge's clock, and left out."""
-    client = aws_client("events", endpoint, region)
+    client = aws_client("events", endpoint, region=region)
     by_arn = {function.arn: function.name for function in functions.values()}
     rules = []
     for name in names.values():

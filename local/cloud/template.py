@@ -1,5 +1,6 @@
 """template.yaml as the local stack needs it: CloudFormation, resolved, and only what the handlers touch."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,12 +49,23 @@ def read_template(path: Path, parameters: Mapping[str, str], region: str) -> dic
 
 
 def parameter_values(template: Mapping[str, Json], given: Mapping[str, str]) -> dict[str, str]:
-    """Give every parameter its value. Raises `ValueError` for those without default that were not given."""
+    """Give every parameter its value. Raises `ValueError` for one that is missing or not allowed."""
     values = {name: declared.get("Default") for name, declared in template.get("Parameters", {}).items()}
     values |= given
     if missing := [name for name, value in values.items() if value is None]:
         raise ValueError(f"these parameters have no default and need a value: {', '.join(missing)}")
+    for name, value in values.items():
+        _check(name, str(value), template["Parameters"][name])
     return {name: str(value) for name, value in values.items()}
+
+
+def _check(name: str, value: str, declared: Mapping[str, Json]) -> None:
+    pattern, allowed = declared.get("AllowedPattern"), declared.get("AllowedValues")
+    if pattern and not re.fullmatch(pattern, value):
+        # without the value, which may be a key
+        raise ValueError(f"{name} {declared.get('ConstraintDescription', f'must match {pattern}')}")
+    if allowed and value not in [str(each) for each in allowed]:
+        raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}")
 
 
 def resources_of(template: Mapping[str, Json], intrinsics: Intrinsics, kind: str) -> dict[str, dict[str, Json]]:

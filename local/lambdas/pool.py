@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from local.cloud.client import CREDENTIALS
 from local.cloud.stack import Function, Stack
-from local.lambdas.worker_process import WorkerLostError, WorkerProcess
+from local.lambdas.process import WorkerLostError, WorkerProcess
 
 ROOT = Path(__file__).parents[2]
 # Where the code lies that Lambda has in /var/task and in /opt/python.

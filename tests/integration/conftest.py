@@ -70,7 +70,7 @@ class Handlers:
     """The four handlers in this process, each with the environment that the template gives it."""
 
     def __init__(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-        from callscribe.sources import s3
+        from callscribe import s3
         from functions.api import app as api
         from functions.api import invoke
         from functions.api import settings as api_settings
@@ -80,7 +80,7 @@ class Handlers:
 
         self.stack = stack
         self._modules = {"sync": sync, "queue": queue, "process": process, "api": api}
-        self._settings = (sync.settings, queue.settings, process.settings, api_settings.settings)
+        self._settings = (sync.settings, process.settings, api_settings.settings)
         self._clients = (s3.s3_client, invoke._client)
         self._monkeypatch = monkeypatch
         self.overrides: dict[str, str] = {}

@@ -2,7 +2,9 @@
 
 import socket
 import threading
+import time
 import tracemalloc
+from contextlib import contextmanager, suppress
 from email.parser import BytesParser
 from email.policy import HTTP
 
@@ -12,7 +14,7 @@ from callscribe.errors import ConfigurationError, PermanentError, RetryableError
 from callscribe.settings import WhisperXSettings
 from callscribe.whisperx import Timeouts, connect
 
-TIMEOUTS = Timeouts(connect=1.0, read=1.0)
+TIMEOUTS = Timeouts(connect=1.0, total=1.5)
 SECRET = "k3y-that-stays-here"
 
 
@@ -85,6 +87,7 @@ def test_odd_names_do_not_break_the_body(service, name):
         (502, ServiceUnavailable, "service_down"),
         (503, ServiceUnavailable, "service_busy"),
         (500, RetryableError, "service_error"),
+        (408, RetryableError, "timeout"),
         (504, RetryableError, "service_error"),
         (599, RetryableError, "service_error"),
         (400, PermanentError, "rejected"),
@@ -130,6 +133,12 @@ def test_a_name_that_does_not_resolve_is_an_outage():
         send("http://whisperx.invalid:9000")
 
 
+@pytest.mark.parametrize("host", ["a..b", "x" * 70, "ü" * 70])
+def test_a_host_that_cannot_be_one_costs_no_attempt(host):
+    with pytest.raises(ServiceUnavailable):
+        send(f"http://{host}:9000")
+
+
 def test_http_where_tls_is_spoken_is_an_outage(service):
     with pytest.raises(ServiceUnavailable, match="No connection"):
         send(service.url.replace("http:", "https:"))
@@ -168,32 +177,91 @@ def test_audio_that_gets_shorter_while_it_is_sent_is_a_failed_attempt(service):
         send(service.url, Bytes(100_000, really=50_000))
 
 
-def test_memory_does_not_grow_with_the_audio():
-    """A sink that counts: the body passes through without being held."""
-    sink = socket.create_server(("127.0.0.1", 0))
-    port = sink.getsockname()[1]
+@contextmanager
+def server(serve):
+    """A server on a bare socket, for what HTTP servers do not do. `serve` takes the connection."""
+    listener = socket.create_server(("127.0.0.1", 0))
 
-    def swallow():
-        connection, _ = sink.accept()
-        with connection, connection.makefile("rb") as stream:
-            length = 0
-            while (line := stream.readline()) not in (b"\r\n", b""):
-                if line.lower().startswith(b"content-length:"):
-                    length = int(line.split(b":")[1])
-            while length:
-                length -= len(stream.read(min(length, 65536)))
-            body = b'{"segments": []}'
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+    def accept():
+        connection, _ = listener.accept()
+        with connection:
+            serve(connection)
 
-    thread = threading.Thread(target=swallow)
+    thread = threading.Thread(target=accept)
     thread.start()
-    tracemalloc.start()
-    dialect = connect(WhisperXSettings(whisperx_url=f"http://127.0.0.1:{port}"), "")
-    transcript = dialect.transcribe(Bytes(64 * 1024 * 1024), "a.wav", Timeouts(1.0, 30.0))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    thread.join()
-    sink.close()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        thread.join()
+        listener.close()
+
+
+def read_request(connection):
+    with connection.makefile("rb") as stream:
+        length = 0
+        while (line := stream.readline()) not in (b"\r\n", b""):
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        while length:
+            length -= len(stream.read(min(length, 65536)))
+
+
+SILENCE = b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\nConnection: close\r\n\r\n{"segments": []}'
+
+
+def test_a_server_that_reads_only_after_its_last_job_is_waited_for():
+    """It is the rule with these servers, and longer than a connection may take to be made."""
+
+    def busy(connection):
+        time.sleep(2)
+        read_request(connection)
+        connection.sendall(SILENCE)
+
+    with server(busy) as url:
+        dialect = connect(WhisperXSettings(whisperx_url=url), "")
+        transcript = dialect.transcribe(Bytes(20 * 1024 * 1024), "a.wav", Timeouts(connect=0.5, total=20))
+    assert transcript.segments == ()
+
+
+def test_audio_and_answer_together_take_no_longer_than_they_may():
+    def trickle(connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        with suppress(OSError):
+            for _ in range(100):
+                connection.sendall(b" ")
+                time.sleep(0.1)
+
+    began = time.monotonic()
+    with server(trickle) as url, pytest.raises(RetryableError) as raised:
+        send(url)
+    assert raised.value.code == "timeout"
+    assert time.monotonic() - began < 8
+
+
+def test_a_server_that_reads_too_slowly_is_a_failed_attempt():
+    def slow(connection):
+        for _ in range(30):
+            connection.recv(1024)
+            time.sleep(0.1)
+
+    with server(slow) as url, pytest.raises(RetryableError) as raised:
+        send(url, Bytes(50 * 1024 * 1024))
+    assert raised.value.code in ("timeout", "connection_lost")
+
+
+def test_memory_does_not_grow_with_the_audio():
+
+    def swallow(connection):
+        read_request(connection)
+        connection.sendall(SILENCE)
+
+    with server(swallow) as url:
+        dialect = connect(WhisperXSettings(whisperx_url=url), "")
+        tracemalloc.start()
+        transcript = dialect.transcribe(Bytes(64 * 1024 * 1024), "a.wav", Timeouts(1.0, 30.0))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
     assert transcript.segments == ()
     assert peak < 4 * 1024 * 1024
 

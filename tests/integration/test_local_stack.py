@@ -250,7 +250,7 @@ def test_deploying_again_keeps_what_is_stored_and_changes_what_changed(aws: str)
     assert (second.tables, second.buckets, second.secrets) == (first.tables, first.buckets, first.secrets)
     environment = second.function("process").environment
     assert environment["WHISPERX_URL"] == "http://other.test"
-    assert environment["RECORDINGS_PATH"] == "s3://elsewhere/in/"
+    assert second.function("sync").environment["RECORDINGS_PATH"] == "s3://elsewhere/in/"
     assert environment["MAX_ATTEMPTS"] == "2"
     assert "rate(2 minutes)" in {rule.schedule for rule in second.rules}
     assert json.loads(secret(second, "WhisperXSecret")) == {"apiKey": "new"}

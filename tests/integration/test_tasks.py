@@ -28,18 +28,18 @@ def test_sync_adds_each_recording_once(handlers, put, listed):
         put(key)
     run = handlers.sync()
     assert run["status"] == "succeeded"
-    assert run["counts"] == {"listed": 3, "added": 3, "waiting": 0, "refused": 0}
+    assert run["counts"] == {"listed": 3, "added": 3, "waiting": 0, "refused": 0, "unreadable": 0}
     assert {item["transcriptionStatus"] for item in listed().values()} == {"pending"}
     assert handlers.sync()["counts"]["added"] == 0
     put("2026/11/c.wav")
-    assert handlers.sync()["counts"] == {"listed": 4, "added": 1, "waiting": 0, "refused": 0}
+    assert handlers.sync()["counts"] == {"listed": 4, "added": 1, "waiting": 0, "refused": 0, "unreadable": 0}
     assert len(listed()) == 4
 
 
 def test_sync_waits_for_what_holds_no_audio_yet(handlers, put, listed):
     put("empty.wav", b"")
     put("header.wav", b"\0" * 44)
-    assert handlers.sync()["counts"] == {"listed": 2, "added": 0, "waiting": 2, "refused": 0}
+    assert handlers.sync()["counts"] == {"listed": 2, "added": 0, "waiting": 2, "refused": 0, "unreadable": 0}
     assert listed() == {}
     put("empty.wav")
     assert handlers.sync()["counts"]["added"] == 1
@@ -52,7 +52,7 @@ def test_sync_of_a_folder_takes_what_has_rested_a_minute(handlers, tmp_path, lis
         file.write_bytes(b"x" * 100)
         os.utime(file, (time.time() - age,) * 2)
     handlers.overrides["RECORDINGS_PATH"] = str(tmp_path)
-    assert handlers.sync()["counts"] == {"listed": 2, "added": 1, "waiting": 1, "refused": 0}
+    assert handlers.sync()["counts"] == {"listed": 2, "added": 1, "waiting": 1, "refused": 0, "unreadable": 0}
     assert listed()["old.wav"]["path"] == str(tmp_path / "deep" / "old.wav")
 
 
@@ -72,12 +72,13 @@ def test_a_name_that_is_not_utf8_is_counted_and_the_rest_goes_on(handlers, tmp_p
     (tmp_path / os.fsdecode(b"caf\xe9.wav")).write_bytes(b"x" * 100)
     (tmp_path / "z.wav").write_bytes(b"x" * 100)
     handlers.overrides |= {"RECORDINGS_PATH": str(tmp_path), "MIN_FILE_AGE_SECONDS": "0"}
-    assert handlers.sync()["counts"] == {"listed": 2, "added": 1, "waiting": 0, "refused": 1}
+    assert handlers.sync()["counts"] == {"listed": 2, "added": 1, "waiting": 0, "refused": 1, "unreadable": 0}
 
 
 @pytest.mark.parametrize(
     ("path", "says"),
     [
+        ("", "RECORDINGS_PATH is not set"),
         ("/no/such/folder", "does not exist"),
         ("s3://no-such-bucket-here/", "NoSuchBucket"),
         ("relative/path", "RecordingsPath must be"),

@@ -75,6 +75,24 @@ def test_pipes_and_folders_that_are_called_like_audio_are_passed_over(tmp_path):
     assert list(open_source(str(tmp_path)).files()) == []
 
 
+def test_one_bad_entry_does_not_hide_the_others(tmp_path, monkeypatch):
+    for name in ("a/x.wav", "b/x.wav", "c/x.wav"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "loop.wav").symlink_to(tmp_path / "loop.wav")
+    scandir = os.scandir
+
+    def forbidden(path):  # as the tests may run as root, whom nothing is forbidden
+        if str(path).endswith("/b"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", forbidden)
+    source = open_source(str(tmp_path))
+    assert [file.key[-7:] for file in source.files()] == ["a/x.wav", "c/x.wav"]
+    assert source.unreadable == 1
+
+
 def test_a_folder_that_is_none_says_so(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     for path, says in ((tmp_path / "none", "does not exist"), (tmp_path / "file", "is not a folder")):

@@ -39,8 +39,9 @@ def test_words_may_lack_times_and_speakers():
         {"text": " Thanks for calling."},
         {"segments": [SEGMENT], "text": "said otherwise"},
         {"segments": [{"text": "Thanks for calling."}]},
+        {"segments": [], "text": "Thanks for calling."},
     ],
-    ids=["nested", "segments under text", "text only", "both", "no times"],
+    ids=["nested", "segments under text", "text only", "both", "no times", "text without segments"],
 )
 def test_every_shape_that_servers_answer_in_is_read(answer):
     assert parse(answer).text == "Thanks for calling."
@@ -73,8 +74,10 @@ def test_what_is_no_transcript_is_tried_again(body):
 
 
 def test_times_that_are_no_numbers_are_left_out():
-    (segment,) = parse_answer(b'{"segments": [{"text": "a", "start": NaN, "end": "1.0"}]}').segments
-    assert (segment.start, segment.end) == (None, None)
+    huge = b"1" + b"0" * 400
+    for odd in (b"NaN", b"Infinity", b'"1.0"', b"null", b"[]", huge):
+        (segment,) = parse_answer(b'{"segments": [{"text": "a", "start": %s, "end": 1}]}' % odd).segments
+        assert (segment.start, segment.end) == (None, 1.0)
 
 
 def test_the_preview_is_one_short_line():

@@ -1,28 +1,27 @@
 """/api/call-recordings: list, look at, and put right."""
 
 import json
+import re
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
-from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import AwareDatetime
 
 from callscribe import transitions
 from callscribe.clock import utc_now
-from callscribe.errors import ConfigurationError
+from callscribe.errors import ConfigurationError, SourceError
 from callscribe.recording import Recording, Status
 from callscribe.run import Outcome, Task
 from callscribe.sources import open_within
-from callscribe.sources.s3 import GONE, s3_client
-from callscribe.store import recordings
+from callscribe.store import recordings, transcripts
 from functions.api import cursor as cursors
 from functions.api import invoke
 from functions.api.errors import ApiError
 from functions.api.settings import settings
 from functions.api.views import (
+    Moment,
     RecordingList,
     RecordingView,
     RunView,
@@ -32,6 +31,9 @@ from functions.api.views import (
     view,
 )
 
+ID = re.compile("[a-z2-7]{20}")
+"""What `callscribe.recording.recording_id` makes; nothing else needs to be looked up."""
+
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 type Id = Annotated[str, Path(description="The recording's id.")]
@@ -40,12 +42,14 @@ type Id = Annotated[str, Path(description="The recording's id.")]
 @router.get("/api/call-recordings")
 def list_recordings(
     status: Annotated[Status | None, Query(alias="transcriptionStatus")] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="Calls at or after this time.")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="Calls at or before this time.")] = None,
+    since: Annotated[Moment | None, Query(alias="from", description="Calls at or after this time.")] = None,
+    until: Annotated[Moment | None, Query(alias="to", description="Calls at or before this time.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: Annotated[str | None, Query(description="`nextCursor` of the page before.")] = None,
 ) -> RecordingList:
     """Newest call first; `queued` oldest first."""
+    if since and until and since > until:
+        raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", "`from` is later than `to`: swap them.")
     of = f"{status}|{since}|{until}"
     page = recordings.page(status, since=since, until=until, limit=limit, cursor=cursors.decode(cursor, of))
     return RecordingList(items=[view(each) for each in page.recordings], next_cursor=cursors.encode(page.next, of))
@@ -94,8 +98,9 @@ def sync(recordings_path: Annotated[str | None, Query(alias="recordingsPath")] =
         going_on = RunView(task=Task.SYNC, trigger="api", status=Outcome.RUNNING)
         return Response(HTTPStatus.ACCEPTED, content_types.APPLICATION_JSON, going_on)
     if run["status"] == Outcome.FAILED:
-        asked_for = HTTPStatus.BAD_REQUEST if recordings_path is not None else HTTPStatus.BAD_GATEWAY
-        raise ApiError(asked_for, "sync_failed", run["error"], details=[run])
+        asked_for = recordings_path is not None and run["errorCode"] == SourceError.code
+        status = HTTPStatus.BAD_REQUEST if asked_for else HTTPStatus.BAD_GATEWAY
+        raise ApiError(status, "sync_failed", run["error"], details=[run])
     return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, RunView(**run))
 
 
@@ -104,7 +109,13 @@ def get_transcript(
     recording_id: Id, form: Annotated[str | None, Query(alias="format", pattern="^(json|txt)$")] = None
 ) -> Response[str]:
     """The current transcript: `format=json` or `txt`, or what the Accept header asks for; JSON when nothing does."""
-    document = _transcript(_existing(recording_id))
+    found = _existing(recording_id)
+    bucket, current = settings().transcripts_bucket, found.transcript
+    document = transcripts.get(bucket, found.id, current.version) if current else None
+    if document is None:
+        raise ApiError(
+            HTTPStatus.NOT_FOUND, "no_transcript", f"This recording has no transcript yet: it is {found.status}."
+        )
     accept = router.current_event.headers.get("accept", "")
     if form == "txt" or (form is None and accept.startswith("text/plain")):
         return Response(HTTPStatus.OK, "text/plain; charset=utf-8", json.loads(document)["text"])
@@ -112,7 +123,7 @@ def get_transcript(
 
 
 def _existing(recording_id: str) -> Recording:
-    found = recordings.get(recording_id)
+    found = recordings.get(recording_id) if ID.fullmatch(recording_id) else None
     if found is None:
         raise ApiError(HTTPStatus.NOT_FOUND, "no_such_recording", "There is no recording of this id. List them first.")
     return found
@@ -129,24 +140,3 @@ def _request(recording_id: str, status: Status, *, head: bool = False, force: bo
             "The recording's status changed at this moment. Look, and try again.",
         )
     return changed
-
-
-def _transcript(found: Recording) -> str:
-    missing = ApiError(
-        HTTPStatus.NOT_FOUND, "no_transcript", f"This recording has no transcript yet: it is {found.status}."
-    )
-    if found.transcript is None:
-        raise missing
-    key = f"transcripts/{found.id}/{found.transcript.version}.json"
-    try:
-        answer: Any = s3_client().get_object(Bucket=settings().transcripts_bucket, Key=key)
-        return str(answer["Body"].read(), "utf-8")
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code in GONE:
-            raise missing from error
-        raise ApiError(
-            HTTPStatus.BAD_GATEWAY, "transcript_unreadable", f"S3 refused the transcript ({code})."
-        ) from error
-    except BotoCoreError as error:
-        raise ApiError(HTTPStatus.BAD_GATEWAY, "transcript_unreadable", "S3 could not be reached.") from error

@@ -39,6 +39,8 @@ class Run:
     counts: dict[str, int] = field(default_factory=dict)
     error: str | None = None
     """In a person's words: why it failed or was skipped."""
+    error_code: str | None = None
+    """The same for programs, where it failed."""
 
     def count(self, what: str, number: int = 1) -> None:
         self.counts[what] = self.counts.get(what, 0) + number
@@ -54,4 +56,5 @@ class Run:
             "finishedAt": iso(self.finished_at) if self.finished_at else None,
             "counts": self.counts,
             "error": self.error,
+            "errorCode": self.error_code,
         }

@@ -30,7 +30,8 @@ def http_url(value: str) -> str | None:
     """A check for the address of an HTTP server."""
     try:
         url = urlsplit(value)
-        whole = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+        labels = (url.hostname or "").removesuffix(".").split(".")
+        whole = url.scheme in ("http", "https") and all(labels) and url.port != 0
     except ValueError:
         whole = False
     if not whole:

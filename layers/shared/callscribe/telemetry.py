@@ -4,6 +4,9 @@ A log line names a recording by its id, never by its file name: names hold phone
 log level come from Powertools' own environment variables (POWERTOOLS_SERVICE_NAME, POWERTOOLS_LOG_LEVEL).
 """
 
+import traceback
+from typing import Any
+
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
@@ -14,3 +17,11 @@ metrics = Metrics(namespace="Callscribe")
 def count(name: str, value: int = 1) -> None:
     """Adds to the metric `name` of this run, a count, in the namespace `Callscribe`."""
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+
+
+def fault_of(error: BaseException) -> dict[str, Any]:
+    """What a log line may say of an unexpected exception: its kind and where, but not its text.
+
+    Libraries put into their texts what they choked on: a header with a key in it, a file's name.
+    """
+    return {"fault": type(error).__name__, "frames": traceback.format_tb(error.__traceback__)}

@@ -83,8 +83,8 @@ def parse_answer(body: bytes) -> Transcript:
     segments: Any = answer.get("segments")
     if isinstance(segments, Mapping):
         segments = segments.get("segments")
-    if segments is None:
-        segments = answer.get("text")
+    if not segments:
+        segments = answer.get("text", segments)
     if isinstance(segments, str):
         segments = [{"text": segments}]
     if not isinstance(segments, Sequence) or not all(isinstance(each, Mapping) for each in segments):
@@ -121,7 +121,10 @@ def _text(value: Any) -> str:
 
 def _seconds(value: Any) -> float | None:
     """A time that is a finite number; JSON from Python servers may hold NaN."""
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    try:
+        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
 
 
 def _unreadable() -> RetryableError:

@@ -46,6 +46,8 @@ class Source(Protocol):
     prefix: str
     grows: bool
     """Whether a file can be seen while it is still being written: in a folder yes, in S3 never."""
+    unreadable: int
+    """Entries that could not be looked at while `files` went on, so far."""
 
     def files(self) -> Iterator[SourceFile]:
         """Everything below the prefix, sorted by the UTF-8 bytes of the key. Raises SourceError."""

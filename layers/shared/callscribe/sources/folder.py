@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from callscribe.errors import PermanentError, RetryableError, SourceError
 from callscribe.sources import Audio, Source, SourceFile
+from callscribe.telemetry import logger
 
 
 class FolderAudio:
@@ -34,6 +35,7 @@ class FolderSource:
     grows = True
 
     def __init__(self, path: str) -> None:
+        self.unreadable = 0
         self._root = Path(os.path.normpath(path))
         self.prefix = f"{self._root}/".lstrip("/")
 
@@ -44,32 +46,44 @@ class FolderSource:
                 f"The recordings folder '{self._root}' {what}. "
                 "Check RecordingsPath, and that the file system is mounted."
             )
-        try:
-            yield from self._walk(self._root)
-        except OSError as error:
-            raise SourceError(
-                f"The recordings folder '{self._root}' cannot be listed ({error.strerror}). Check its permissions."
-            ) from error
+        yield from self._walk(self._root)
 
     def _walk(self, folder: Path) -> Iterator[SourceFile]:
-        """A folder's entries in the order of their keys: `a-b/x` before `a/x`, for `-` sorts before `/`."""
-        with os.scandir(folder) as entries:
-            found = [(os.fsencode(entry.name) + (b"/" if entry.is_dir() else b""), entry) for entry in entries]
-        for name, entry in sorted(found, key=lambda each: each[0]):
-            if name.endswith(b"/"):
-                if not entry.is_symlink():  # a link may lead out of the source, or round in a circle
-                    yield from self._walk(Path(entry.path))
-                continue
-            try:
-                stat = entry.stat()
-            except FileNotFoundError:  # deleted since it was listed, or a link to nothing
-                continue
-            if entry.is_file():
+        """A folder's entries in the order of their keys: `a-b/x` before `a/x`, for `-` sorts before `/`.
+
+        Links are passed over: they may lead out of the source, or round in a circle. What cannot be looked at is
+        counted and does not keep the rest from being found.
+        """
+        try:
+            with os.scandir(folder) as entries:
+                found = [entry for entry in entries if not entry.is_symlink()]
+        except OSError as error:
+            if folder == self._root:
+                raise SourceError(
+                    f"The recordings folder '{folder}' cannot be listed ({error.strerror}). Check its permissions."
+                ) from error
+            self._pass_over(error)
+            return
+        for entry in sorted(found, key=_order):
+            if entry.is_dir(follow_symlinks=False):
+                yield from self._walk(Path(entry.path))
+            elif entry.is_file(follow_symlinks=False):
+                try:
+                    stat = entry.stat(follow_symlinks=False)
+                except OSError as error:
+                    self._pass_over(error)
+                    continue
                 yield SourceFile(
                     key=entry.path.lstrip("/"),
                     size=stat.st_size,
                     modified_at=datetime.fromtimestamp(stat.st_mtime, UTC),
                 )
+
+    def _pass_over(self, error: OSError) -> None:
+        if isinstance(error, FileNotFoundError):  # deleted since it was listed
+            return
+        self.unreadable += 1
+        logger.warning("a part of the recordings folder cannot be read", reason=error.strerror)
 
     def contains(self, other: Source) -> bool:
         # wherever links lead
@@ -90,3 +104,7 @@ class FolderSource:
             ) from error
         with file:
             yield FolderAudio(file)
+
+
+def _order(entry: os.DirEntry[str]) -> bytes:
+    return os.fsencode(entry.name) + (b"/" if entry.is_dir(follow_symlinks=False) else b"")

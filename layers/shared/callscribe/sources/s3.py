@@ -2,28 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from callscribe.errors import ConfigurationError, PermanentError, RetryableError, SourceError
+from callscribe.s3 import GONE, s3_client
 from callscribe.sources import ADVICE, Audio, Source, SourceFile
-
-GONE = ("NoSuchKey", "404")
 
 LISTING_ADVICE = {
     "NoSuchBucket": "The bucket does not exist: create it, or correct RecordingsPath.",
     "AccessDenied": "The function may not list the bucket: name it in RecordingsPath and deploy again.",
 }
-
-
-@cache
-def s3_client() -> Any:
-    """One S3 client a process, made when it is first needed."""
-    return boto3.client("s3", config=Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard"}))
 
 
 class S3Audio:
@@ -45,6 +35,7 @@ class S3Audio:
 
 class S3Source:
     grows = False
+    unreadable = 0
 
     def __init__(self, path: str) -> None:
         self.bucket, _, prefix = path.removeprefix("s3://").partition("/")

@@ -1,1 +1,1 @@
-"""The only rooms that know DynamoDB. Every write of a status is one conditional write to one item."""
+"""What Callscribe keeps: the only rooms that know DynamoDB. Every write of a status is one conditional write."""

@@ -4,6 +4,8 @@ PynamoDB keeps a connection in each model's class, so `bind` gives the classes t
 The names `src`, `key` and `id` are short because the sweep of sync reads them by the million.
 """
 
+from collections.abc import Mapping
+
 from pynamodb.attributes import (
     BooleanAttribute,
     MapAttribute,
@@ -15,7 +17,7 @@ from pynamodb.attributes import (
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
-from callscribe.settings import StoreSettings
+from callscribe.settings import StoreSettings, load
 
 ALL = "all"
 """The one value of `listing`: the index of every recording by time has one partition."""
@@ -134,11 +136,13 @@ class RunModel(Model):
     finished_at = UTCDateTimeAttribute(null=True)
     counts: MapAttribute[str, int] = MapAttribute(default=dict)
     error = UnicodeAttribute(null=True)
+    error_code = UnicodeAttribute(null=True)
     expires_at = TTLAttribute()
 
 
-def bind(settings: StoreSettings) -> None:
-    """Tells the models their tables' names."""
+def bind(environ: Mapping[str, str]) -> None:
+    """Tells the models their tables' names, out of the environment. Raises ConfigurationError."""
+    settings = load(StoreSettings, environ)
     for model, table in (
         (RecordingModel, settings.recordings_table),
         (SlotModel, settings.control_table),

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from callscribe.clock import Clock, iso
-from callscribe.errors import CallscribeError
+from callscribe.errors import CallscribeError, StoreError
 from callscribe.run import Outcome, Run, Task
 from callscribe.store.faults import translated
 from callscribe.store.models import RunModel
@@ -28,19 +28,22 @@ def recorded(task: Task, trigger: str, clock: Clock) -> Iterator[Run]:
     try:
         yield run
     except CallscribeError as error:
-        run.outcome, run.error = Outcome.FAILED, error.message
+        run.outcome, run.error, run.error_code = Outcome.FAILED, error.message, error.code
         logger.error("run failed", task=task, code=error.code, reason=error.message)
     except BaseException as error:
-        run.outcome, run.error = Outcome.FAILED, f"internal error: {type(error).__name__}"
+        run.outcome, run.error, run.error_code = Outcome.FAILED, type(error).__name__, "internal_error"
         raise
     else:
         if run.outcome is Outcome.RUNNING:
             run.outcome = Outcome.SUCCEEDED
     finally:
         run.finished_at = clock()
-        _save(run)
         count("RunsFailed", int(run.outcome is Outcome.FAILED))
         logger.info("run ended", task=task, trigger=trigger, outcome=run.outcome, counts=run.counts)
+        try:
+            _save(run)
+        except StoreError as error:  # it must not hide how the run itself ended
+            logger.error("the end of the run could not be recorded", reason=error.message)
 
 
 def _save(run: Run) -> None:
@@ -54,5 +57,6 @@ def _save(run: Run) -> None:
             finished_at=run.finished_at,
             counts=run.counts,
             error=run.error,
+            error_code=run.error_code,
             expires_at=run.started_at + KEPT,
         ).save()

@@ -12,10 +12,10 @@ from callscribe.transcript import Transcript
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. `connect` until the service is reached; `read` between the sent audio and the answer."""
+    """Seconds. `connect` until the service is reached; `total` until its answer must have been read."""
 
     connect: float
-    read: float
+    total: float
 
 
 class Service(Protocol):

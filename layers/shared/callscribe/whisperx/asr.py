@@ -4,8 +4,6 @@ POST /asr with the multipart field `audio_file`; every option is a query paramet
 word. The answer is JSON under text/plain. The server is fully serial, and goes on with a job whose client gave up.
 """
 
-import requests
-
 from callscribe.settings import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcript import Transcript, parse_answer
@@ -23,10 +21,8 @@ class AsrService:
             self._query["language"] = settings.whisperx_language
         if settings.whisperx_diarize:
             self._query["diarize"] = "true"
-        self._session = requests.Session()
-        if api_key:
-            self._session.auth = BearerKey(api_key)
+        self._auth = BearerKey(api_key) if api_key else None
 
     def transcribe(self, audio: Audio, name: str, timeouts: Timeouts) -> Transcript:
         body = MultipartFile(audio, field="audio_file", name=name)
-        return parse_answer(post(self._session, self._url, self._query, body, timeouts))
+        return parse_answer(post(self._url, self._query, body, timeouts, auth=self._auth))

@@ -4,6 +4,7 @@ What was never tried costs the recording no attempt; what broke after the audio 
 kills the server must not do so for ever.
 """
 
+import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -11,11 +12,17 @@ from typing import Any
 import requests
 from requests.auth import AuthBase
 from requests.exceptions import ConnectTimeout, InvalidURL, ReadTimeout, SSLError
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError
+from urllib3.util import Timeout
 
 from callscribe.errors import PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
 from callscribe.whisperx import Timeouts
 from callscribe.whisperx.multipart import MultipartFile
+from callscribe.whisperx.transport import PatientAdapter
+
+CHUNK = 64 * 1024
+LARGEST_ANSWER = 64 * 1024 * 1024
+"""Bytes. Ten hours of speech with a time for each word come to about a third of this."""
 
 KEY_REFUSED = "The service refused the API key ({}). Write the right key into the WhisperX secret."
 REDIRECTED = "The address redirects ({}). Set WhisperXUrl to where it leads."
@@ -39,6 +46,9 @@ BLAMED = {
 }
 """HTTP statuses that blame the request, with more to say than the others of 4xx."""
 
+FAILED = "The service failed ({}). Some servers answer so to audio that they cannot decode."
+TIMED_OUT = "The service took the audio and did not answer in time."
+
 
 class BearerKey(AuthBase):
     """Puts the API key into each request; as `auth`, for a mere header gives way to a .netrc of the machine."""
@@ -52,24 +62,44 @@ class BearerKey(AuthBase):
 
 
 def post(
-    session: requests.Session, url: str, query: Mapping[str, str], body: MultipartFile, timeouts: Timeouts
+    url: str, query: Mapping[str, str], body: MultipartFile, timeouts: Timeouts, *, auth: AuthBase | None
 ) -> bytes:
     """Sends the audio; the body of a 2xx answer. Raises RetryableError, PermanentError or ServiceUnavailable."""
-    try:
-        response = session.post(
-            url,
-            params=dict(query),
-            data=body,
-            headers={"Content-Type": body.content_type, "Accept": "application/json"},
-            timeout=(timeouts.connect, timeouts.read),
-            allow_redirects=False,  # a redirected POST becomes a GET without audio
-        )
-    except (requests.RequestException, OSError) as error:
-        raise _failed_exchange(error) from error
-    refusal = _refusal(response)
-    if refusal:
-        raise refusal
-    return response.content
+    deadline = time.monotonic() + timeouts.total
+    limit: Any = Timeout(connect=timeouts.connect, total=timeouts.total)  # as requests passes it on to urllib3
+    with requests.Session() as session:
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, PatientAdapter(timeouts.total))
+        try:
+            with session.post(
+                url,
+                params=dict(query),
+                data=body.until(deadline),
+                headers={"Content-Type": body.content_type, "Accept": "application/json"},
+                auth=auth,
+                timeout=limit,
+                stream=True,
+                allow_redirects=False,  # a redirected POST becomes a GET without audio
+            ) as response:
+                refusal = _refusal(response)
+                if refusal:
+                    raise refusal
+                return _read(response, deadline)
+        except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
+            raise _failed_exchange(error) from error
+
+
+def _read(response: requests.Response, deadline: float) -> bytes:
+    """The answer's body, as long as there is time and it is of a sane size."""
+    answer = bytearray()
+    # read1 returns with what there is: a server that trickles does not hold it past the deadline
+    while chunk := response.raw.read1(CHUNK, decode_content=True):
+        answer += chunk
+        if time.monotonic() > deadline:
+            raise RetryableError(TIMED_OUT, code="timeout")
+        if len(answer) > LARGEST_ANSWER:
+            raise RetryableError("The answer of the service is too large to be a transcript.", code="unreadable_answer")
+    return bytes(answer)
 
 
 def _failed_exchange(error: Exception) -> TranscriptionError:
@@ -78,10 +108,10 @@ def _failed_exchange(error: Exception) -> TranscriptionError:
             f"No connection to the transcription service ({_cause(error)}). "
             "Check that it runs, that WhisperXUrl is right, and that this network reaches it."
         )
-    if isinstance(error, ReadTimeout):
-        return RetryableError("The service took the audio and did not answer in time.", code="timeout")
-    if isinstance(error, InvalidURL):
-        return ServiceUnavailable("WhisperXUrl is not an address. Correct it.")
+    if isinstance(error, InvalidURL | LocationParseError | UnicodeError):
+        return ServiceUnavailable("WhisperXUrl is not an address. Correct it.", code="wrong_address")
+    if isinstance(error, ReadTimeout) or isinstance(_innermost(error), TimeoutError):
+        return RetryableError(TIMED_OUT, code="timeout")
     return RetryableError(
         f"The connection to the service broke while it had the audio ({_cause(error)}).", code="connection_lost"
     )
@@ -93,11 +123,15 @@ def _never_connected(error: Exception) -> bool:
     return isinstance(error, SSLError) or isinstance(reason, NewConnectionError)
 
 
+def _innermost(error: BaseException) -> BaseException:
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
+
+
 def _cause(error: Exception) -> str:
     """The innermost error's own words, without addresses: `Connection refused`."""
-    inner: BaseException = error
-    while inner.__context__ is not None:
-        inner = inner.__context__
+    inner = _innermost(error)
     return (inner.strerror if isinstance(inner, OSError) else None) or type(inner).__name__
 
 
@@ -108,11 +142,10 @@ def _refusal(response: requests.Response) -> TranscriptionError | None:
     if status in UNAVAILABLE or response.is_redirect:
         code, message = UNAVAILABLE.get(status, ("wrong_address", REDIRECTED))
         return ServiceUnavailable(message.format(status), code=code, retry_after=_retry_after(response))
+    if status == HTTPStatus.REQUEST_TIMEOUT:
+        return RetryableError(f"The service gave up waiting for the audio ({status}).", code="timeout")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return RetryableError(
-            f"The service failed ({status}). Some servers answer so to audio that they cannot decode.",
-            code="service_error",
-        )
+        return RetryableError(FAILED.format(status), code="service_error")
     code, message = BLAMED.get(status, ("rejected", "The service rejected the request ({})."))
     return PermanentError(message.format(status), code=code)
 

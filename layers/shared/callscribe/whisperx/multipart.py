@@ -4,7 +4,9 @@
 Content-Length, which these servers want.
 """
 
+import math
 import mimetypes
+import time
 import uuid
 
 from urllib3.fields import RequestField
@@ -24,14 +26,25 @@ class MultipartFile:
         self._head = f"--{boundary}\r\n{part.render_headers()}".encode()
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self._audio = audio
+        self._deadline = math.inf
         self._unread = audio.length
         self._length = len(self._head) + audio.length + len(self._tail)
+
+    def until(self, deadline: float) -> "MultipartFile":
+        """Itself, to be sent until then (as `time.monotonic` tells the time) and no longer."""
+        self._deadline = deadline
+        return self
 
     def __len__(self) -> int:
         return self._length
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes, never more than `size`; empty at the end. Raises RetryableError if the audio is cut short."""
+        """The next bytes, at most `size`; empty at the end.
+
+        Raises RetryableError if the audio is cut short, or the time is up.
+        """
+        if time.monotonic() > self._deadline:
+            raise RetryableError("The service read the audio too slowly.", code="timeout")
         if size < 0:
             size = self._length
         if self._head:

@@ -1,6 +1,6 @@
 """What a worker process runs: one Lambda function, as Lambda's Python runtime would, one event at a time.
 
-Started as `python -m local.lambdas.worker FD`. FD is a socket over which events come and answers go, one JSON
+Started as `python -m local.lambdas.runtime FD`. FD is a socket over which events come and answers go, one JSON
 document a line; standard output stays free for the handler. The worker ends with the socket's other end.
 """
 

@@ -22,7 +22,7 @@ class WorkerLostError(Exception):
 
 
 class WorkerProcess:
-    """Starts `python -m local.lambdas.worker`, which imports the handler that `environment` names.
+    """Starts `python -m local.lambdas.runtime`, which imports the handler that `environment` names.
 
     `paths` come first on its import path. What it and the handler write is appended to `log`.
     """
@@ -31,7 +31,7 @@ class WorkerProcess:
         self._connection, theirs = socket.socketpair()
         with theirs, log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "local.lambdas.worker", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "local.lambdas.runtime", str(theirs.fileno())],
                 env={**environment, "PYTHONPATH": os.pathsep.join(map(str, paths))},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
