@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -9,6 +10,7 @@ from itertools import batched
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from aws_lambda_powertools.utilities import parameters
@@ -108,12 +110,20 @@ class Handlers:
         return self._run("process", {}, Context(remaining_ms))
 
     def api(
-        self, method: str, path: str, *, query: str = "", body: Any = None, key: str | None = "", **headers: str
+        self,
+        method: str,
+        path: str,
+        *,
+        query: str = "",
+        body: Any = None,
+        raw: bytes = b"",
+        key: str | None = "",
+        **headers: str,
     ) -> Any:
         """An answer, with its JSON body decoded as `json`; the right key is sent unless another is given."""
         if key == "":
             key = api_key(self.stack)
-        given = {"content-type": "application/json"} if body is not None else {}
+        given = {"content-type": "application/json"} if body is not None or raw else {}
         given |= {"authorization": f"Bearer {key}"} if key is not None else {}
         event = {
             "version": "2.0",
@@ -121,14 +131,14 @@ class Handlers:
             "rawPath": path,
             "rawQueryString": query,
             "headers": given | {name.replace("_", "-"): value for name, value in headers.items()},
-            "queryStringParameters": dict(part.split("=", 1) for part in query.split("&")) if query else None,
+            "queryStringParameters": dict(parse_qsl(query, keep_blank_values=True)) or None,
             "requestContext": {
                 "http": {"method": method, "path": path, "sourceIp": "127.0.0.1", "protocol": "HTTP/1.1"},
                 "requestId": "r",
                 "stage": "$default",
             },
-            "body": body if isinstance(body, str) or body is None else json.dumps(body),
-            "isBase64Encoded": False,
+            "body": b64encode(raw).decode() if raw else body if isinstance(body, str | None) else json.dumps(body),
+            "isBase64Encoded": bool(raw),
         }
         answer = self._run("api", event, Context())
         is_json = answer["headers"].get("Content-Type", "").startswith("application/json")

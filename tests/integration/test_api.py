@@ -131,6 +131,43 @@ def test_a_recording_is_shown_without_its_inner_workings(handlers, three):
     assert not {"claimToken", "position", "queuePosition", "listing", "location", "key"} & item.keys()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b"\xff\xfe", b"[" * 100_000, b'{"transcriptionStatus": "\xe9"}', b"\x00\x01"],
+    ids=["no UTF-8", "deep", "latin-1", "binary"],
+)
+def test_a_body_that_is_no_text_is_400(handlers, three, body):
+    answer = handlers.api("PUT", f"{LIST}/{three[0].id}", raw=body)
+    assert (answer.status, error_of(answer)["code"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("content_type", ["Application/JSON", "application/json;charset=UTF-8", ""])
+def test_media_types_are_spelled_in_any_case(handlers, three, content_type):
+    body = {"transcriptionStatus": "queued"}
+    assert handlers.api("PUT", f"{LIST}/{three[0].id}", body=body, content_type=content_type).status == 200
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "from=0001-01-01T00:00:00%2B14:00",
+        "to=9999-12-31T23:59:59-14:00",
+        "from=2026-11-23T00:00:00Z&to=2026-11-22T00:00:00Z",
+    ],
+)
+def test_times_that_cannot_be_meant_are_400(handlers, query):
+    answer = handlers.api("GET", LIST, query=query)
+    assert (answer.status, error_of(answer)["code"]) == (400, "invalid_request")
+
+
+def test_a_faulty_setting_is_told_in_the_one_shape_and_health_still_answers(handlers):
+    handlers.overrides["API_KEY_SECRET"] = ""
+    assert handlers.api("GET", "/health", key=None).status == 200
+    answer = handlers.api("GET", LIST, key="any")
+    assert (answer.status, error_of(answer)["code"]) == (500, "configuration")
+    assert "API_KEY_SECRET is not set" in error_of(answer)["message"]
+
+
 @pytest.mark.parametrize("recording_id", ["unknown", "a" * 20, "x" * 3000, "ü"])
 def test_an_unknown_id_is_404(handlers, recording_id):
     for method, path, body in (
@@ -244,10 +281,22 @@ def test_a_transcript_comes_as_json_and_as_text(handlers, put, listed):
     assert handlers.api("GET", path, query="format=docx").status == 400
 
 
-def test_no_error_ever_quotes_a_phone_number_or_a_path_of_the_code(handlers, three):
-    for answer in (
+def test_no_error_ever_quotes_a_phone_number_or_a_path_of_the_code(handlers, put, listed, service, reply):
+    service.replies = [reply(status=500)]
+    put("in-12025550143.wav")
+    handlers.sync()
+    path = f"{LIST}/{listed()['in-12025550143.wav']['id']}"
+    handlers.queue()
+    handlers.process()
+    answers = [
         handlers.api("GET", LIST, query="cursor=x"),
-        handlers.api("PUT", f"{LIST}/{three[0].id}", body="{"),
+        handlers.api("PUT", path, body="{"),
+        handlers.api("PUT", path, body={"transcriptionStatus": "completed"}),
+        handlers.api("GET", f"{path}/transcript"),
         handlers.api("GET", LIST, query="limit=x"),
-    ):
-        assert not re.search(r"\.py|Traceback|pydantic", answer.body)
+        handlers.api("POST", f"{LIST}/sync"),
+    ]
+    assert [answer.status for answer in answers] == [400, 400, 409, 404, 400, 502]
+    for answer in answers:
+        assert not re.search(r"12025550143|\.py|Traceback|pydantic", answer.body)
+    assert "12025550143" not in handlers.api("GET", path).json["error"]["message"]

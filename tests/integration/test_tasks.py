@@ -280,6 +280,56 @@ def test_a_wrong_secret_ends_the_run_and_takes_no_attempt(handlers, put, listed,
     assert listed()["a.wav"]["attempts"] == 0
 
 
+@pytest.mark.parametrize("key", ["planted-key\n", " planted-key", "planted“key", 'planted"key', "planted key"])
+def test_a_key_that_cannot_be_sent_ends_the_run_without_quoting_it(handlers, put, listed, stack, service, caplog, key):
+    secrets = aws_client("secretsmanager", stack.endpoint)
+    secrets.put_secret_value(SecretId=stack.secrets["WhisperXSecret"], SecretString=json.dumps({"apiKey": key}))
+    handlers.forget()
+    put("a.wav")
+    run = through_the_queue(handlers)
+    secrets.put_secret_value(SecretId=stack.secrets["WhisperXSecret"], SecretString='{"apiKey": ""}')
+    handlers.forget()
+    if key.strip().isascii() and " " not in key.strip():
+        assert service.received[0].headers["authorization"] == f"Bearer {key.strip()}"
+    else:
+        assert (run["status"], run["errorCode"]) == ("failed", "configuration")
+        assert (listed()["a.wav"]["transcriptionStatus"], listed()["a.wav"]["attempts"]) == ("queued", 0)
+    assert "planted" not in json.dumps(run) + caplog.text
+
+
+def test_a_fault_of_ours_fails_the_attempt_and_is_logged_without_its_text(handlers, put, listed, monkeypatch, capfd):
+    def choke(*_):
+        raise ValueError("planted 12025550143")
+
+    monkeypatch.setattr("callscribe.whisperx.asr.AsrService.transcribe", choke)
+    put("a.wav")
+    through_the_queue(handlers)
+    item = listed()["a.wav"]
+    assert (item["transcriptionStatus"], item["error"]["code"]) == ("failed", "internal_error")
+    assert "planted" not in item["error"]["message"] + "".join(capfd.readouterr())
+
+
+def test_a_run_that_finished_something_does_not_call_itself_skipped(handlers, put, monkeypatch):
+    put("a.wav")
+    put("b.wav")
+    handlers.overrides["RECORDINGS_PER_RUN"] = "2"
+    taken = iter([slots.take, lambda *_: None])
+    monkeypatch.setattr(slots, "take", lambda *slot: next(taken)(*slot))  # noqa: PLW0108 — the next at each call
+    run = through_the_queue(handlers)
+    assert (run["status"], run["counts"]["completed"]) == ("succeeded", 1)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("WHISPERX_URL", "http://host:99999"), ("MAX_ATTEMPTS", "0"), ("WHISPERX_DIALECT", "x")]
+)
+def test_a_faulty_setting_is_recorded_and_takes_no_attempt(handlers, put, listed, variable, value):
+    handlers.overrides[variable] = value
+    put("a.wav")
+    run = through_the_queue(handlers)
+    assert (run["status"], run["errorCode"]) == ("failed", "configuration")
+    assert listed()["a.wav"]["attempts"] == 0
+
+
 # claims --------------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,64 @@
+"""What the terminal shows of a recording's way."""
+
+import pytest
+
+from local.watch import Watcher, line
+
+SEEN = {
+    "id": "a",
+    "path": "/calls/a.wav",
+    "statusSince": "2026-11-22T12:00:00Z",
+    "attempts": 0,
+    "error": None,
+    "transcript": None,
+    "nextAttemptAt": None,
+}
+ERROR = {"message": "It broke."}
+
+
+class Api:
+    def __init__(self, *looks):
+        self._looks = list(looks)
+
+    def recordings(self):
+        return iter(self._looks.pop(0))
+
+
+@pytest.mark.parametrize(
+    ("item", "ends"),
+    [
+        ({"transcriptionStatus": "pending"}, "pending     a.wav"),
+        ({"transcriptionStatus": "queued"}, "queued      a.wav"),
+        ({"transcriptionStatus": "queued", "error": ERROR}, "queued      a.wav  again: It broke."),
+        ({"transcriptionStatus": "processing", "attempts": 2}, "processing  a.wav  attempt 2"),
+        ({"transcriptionStatus": "completed", "transcript": {"noSpeech": True}}, "completed   a.wav  (no speech)"),
+        (
+            {"transcriptionStatus": "completed", "transcript": {"noSpeech": False, "preview": "hello"}},
+            'completed   a.wav  "hello"',
+        ),
+        (
+            {"transcriptionStatus": "failed", "attempts": 5, "error": ERROR},
+            "failed      a.wav  for good, after 5 attempt(s): It broke.",
+        ),
+        ({"transcriptionStatus": "pending", "path": "/calls/x\n\x1b[31m.wav"}, r"pending     x\n\x1b[31m.wav"),
+    ],
+)
+def test_a_line_says_what_became_of_a_recording(item, ends):
+    assert line({**SEEN, **item}).endswith(ends)
+    assert line({**SEEN, **item}).isprintable()
+
+
+def test_each_change_is_said_once_and_a_claim_too_short_to_be_seen_as_well():
+    said = []
+    queued = {**SEEN, "transcriptionStatus": "queued"}
+    done = {
+        **SEEN,
+        "transcriptionStatus": "completed",
+        "statusSince": "2026-11-22T12:00:01Z",
+        "attempts": 1,
+        "transcript": {"noSpeech": True},
+    }
+    watcher = Watcher(Api([queued], [queued], [done], [done]), said.append)
+    for _ in range(4):
+        watcher.look()
+    assert [each.split()[1] for each in said] == ["queued", "processing", "completed"]
