@@ -23,14 +23,16 @@ class Ending:
     trouble: str | None = None
 
 
-def drive(invoke: Callable[[str], dict[str, Any]], api: ApiClient, look: Callable[[], None]) -> Ending:
+def drive(
+    invoke: Callable[[str], dict[str, Any]], api: ApiClient, look: Callable[[], None], say: Callable[[str], None]
+) -> Ending:
     """Syncs, queues and processes until every recording is completed or failed for good.
 
-    `invoke` runs a task, `sync`, `queue` or `process`, and returns its run; `look` is called when
-    much may have changed.
+    `invoke` runs a task, `sync`, `queue` or `process`, and returns its run; `look` is called when much
+    may have changed; `say` tells a person why nothing happens.
     """
     began = time.monotonic()
-    outage_since: float | None = None
+    told = 0
     while True:
         sync = invoke("sync")
         if sync["status"] == "failed":
@@ -39,21 +41,9 @@ def drive(invoke: Callable[[str], dict[str, Any]], api: ApiClient, look: Callabl
         look()
         invoke("queue")
         look()
-        while True:
-            run = invoke("process")
-            if run["status"] == "failed":
-                outage_since = outage_since or time.monotonic()
-                if time.monotonic() - outage_since > OUTAGE_PATIENCE_SECONDS:
-                    return Ending(f"{run['error']} Recordings wait in the queue; none was lost.")
-                time.sleep(PAUSE_SECONDS)
-            elif run["counts"]["completed"] + run["counts"]["failed"]:
-                outage_since = None
-            elif _work_left(api):
-                # a retry is not due yet, a slot is taken, or more was pending than one run puts in line
-                time.sleep(PAUSE_SECONDS)
-                invoke("queue")
-            else:
-                break
+        outage = _process(invoke, api)
+        if outage:
+            return Ending(f"{outage} Recordings wait in the queue; none was lost.")
         if not waiting:
             return Ending()
         if time.monotonic() - began > WAITING_PATIENCE_SECONDS:
@@ -61,7 +51,30 @@ def drive(invoke: Callable[[str], dict[str, Any]], api: ApiClient, look: Callabl
                 f"{waiting} file(s) are still not complete: empty, with a header only, or being written. "
                 "They are looked at again by every sync."
             )
+        if waiting != told:
+            told = waiting
+            say(f"{waiting} file(s) wait until they are complete: just written, or without audio yet.")
         time.sleep(PAUSE_SECONDS)
+
+
+def _process(invoke: Callable[[str], dict[str, Any]], api: ApiClient) -> str | None:
+    """Processes until nothing is left; why that cannot be done, if it cannot."""
+    outage_since: float | None = None
+    while True:
+        run = invoke("process")
+        if run["status"] == "failed":
+            outage_since = outage_since or time.monotonic()
+            if time.monotonic() - outage_since > OUTAGE_PATIENCE_SECONDS:
+                return str(run["error"])
+            time.sleep(PAUSE_SECONDS)
+        elif run["counts"]["completed"] + run["counts"]["failed"]:
+            outage_since = None
+        elif _work_left(api):
+            # a retry is not due yet, a slot is taken, or more was pending than one run puts in line
+            time.sleep(PAUSE_SECONDS)
+            invoke("queue")
+        else:
+            return None
 
 
 def _work_left(api: ApiClient) -> bool:

@@ -74,7 +74,7 @@ def up(options: Options) -> int:
 def _work(running: "Local", watcher: Watcher, *, stays: bool) -> Ending:
     """Runs the tasks until nothing is left to do; where the stack stays up, until Ctrl-C."""
     try:
-        ending = drive(running.invoke, running.api, watcher.look)
+        ending = drive(running.invoke, running.api, watcher.look, _say)
     except TaskError as error:
         ending = Ending(str(error))
     except KeyboardInterrupt:

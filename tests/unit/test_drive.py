@@ -24,6 +24,7 @@ class Scripted:
     def __init__(self, counts=(EMPTY,), failed=(), **runs):
         self.runs = {"sync": [{"status": "succeeded", "counts": {"waiting": 0}}], "queue": [{}], **runs}
         self.invoked = []
+        self.said = []
         self._counts = list(counts)
         self._failed = failed
 
@@ -39,7 +40,7 @@ class Scripted:
         return iter(self._failed)
 
     def drive(self):
-        return drive(self.invoke, self, lambda: None)
+        return drive(self.invoke, self, lambda: None, self.said.append)
 
 
 def processed(completed=0, failed=0):
@@ -88,6 +89,8 @@ def test_files_that_are_not_complete_are_waited_for_and_then_named(clock):
     waiting = {"status": "succeeded", "counts": {"waiting": 2}}
     done = {"status": "succeeded", "counts": {"waiting": 0}}
     assert Scripted(sync=[waiting, done], process=[processed()]).drive() == Ending()
-    ending = Scripted(sync=[waiting], process=[processed()]).drive()
+    scripted = Scripted(sync=[waiting], process=[processed()])
+    ending = scripted.drive()
+    assert len(scripted.said) == 1
     assert ending.trouble.startswith("2 file(s) are still not complete")
     assert 60 < clock[0] < 120
