@@ -1,23 +1,31 @@
 """The command line: `python -m local up`, `python -m local invoke`."""
 
 import argparse
+import io
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
+
+# An AWS set-up of one's own has no business here: a profile of it would even stop moto.
+for name in [name for name in os.environ if name.startswith(("AWS_", "MOTO_"))]:
+    del os.environ[name]
 
 try:
     import requests
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from callscribe.run import Outcome
+    from callscribe.settings import http_url
+    from callscribe.whisperx import DIALECTS
     from local.invoke import InvokeError, invoke
     from local.up import Options, UpError, up
 except ModuleNotFoundError as error:
     sys.exit(f"{error}. Run 'make setup' once, then '.venv/bin/python -m local'.")
+except KeyboardInterrupt:
+    sys.exit(130)
 
-from callscribe.run import Outcome
-from callscribe.settings import http_url
-from callscribe.whisperx import DIALECTS
 
 PORTS = 1 << 16
 TASKS = ("sync", "queue", "process")
@@ -25,6 +33,8 @@ TASKS = ("sync", "queue", "process")
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; its exit status: 0 all went well, 1 not all recordings are completed, 2 it could not begin."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal cannot show
     parser = _parser()
     given = parser.parse_args(arguments)
     try:
@@ -71,8 +81,8 @@ def _options(given: argparse.Namespace) -> Options:
         value = getattr(given, name)
         if value and (fault := http_url(value)):
             raise UpError(f"--{name.replace('_', '-')} {fault}")
-    if given.json and not given.json.absolute().parent.is_dir():
-        raise UpError(f"--json {given.json}: there is no folder {given.json.absolute().parent}")
+    if given.json:
+        _check_json(given.json.absolute())
     return Options(
         recordings=_recordings(given.recordings, given.aws_endpoint) if given.recordings is not None else None,
         broken=given.broken,
@@ -86,6 +96,16 @@ def _options(given: argparse.Namespace) -> Options:
     )
 
 
+def _check_json(path: Path) -> None:
+    """Before hours of work, not after them."""
+    if not path.parent.is_dir():
+        raise UpError(f"--json {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise UpError(f"--json {path}: this is a folder. Name a file.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UpError(f"--json {path}: cannot be written.")
+
+
 def _recordings(path: str, aws_endpoint: str | None) -> str:
     if path.startswith("s3://"):
         if not aws_endpoint:
@@ -93,7 +113,11 @@ def _recordings(path: str, aws_endpoint: str | None) -> str:
                 "--recordings s3://… needs --aws-endpoint: the built-in moto starts without any bucket of yours."
             )
         return path
-    folder = Path(path).expanduser().absolute()
+    try:
+        folder = Path(path).expanduser().resolve()
+        str(folder).encode()
+    except (RuntimeError, UnicodeEncodeError) as error:
+        raise UpError(f"--recordings {path!a}: {error}") from error
     if not folder.exists():
         raise UpError(f"--recordings {path}: there is no such folder.")
     if not folder.is_dir():
@@ -104,7 +128,7 @@ def _recordings(path: str, aws_endpoint: str | None) -> str:
 def _invoke(task: str, event_file: Path | None) -> int:
     try:
         event: Any = json.loads(event_file.read_text(encoding="utf-8")) if event_file else None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UpError(f"--event {event_file} cannot be read: {error}") from error
     run = invoke(task, event)
     print(json.dumps(run, indent=2))

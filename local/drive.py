@@ -41,11 +41,11 @@ def drive(
         look()
         invoke("queue")
         look()
-        outage = _process(invoke, api)
+        outage = _process(invoke, api, say)
         if outage:
             return Ending(f"{outage} Recordings wait in the queue; none was lost.")
         if not waiting:
-            return Ending()
+            return _passed_over(sync["counts"])
         if time.monotonic() - began > WAITING_PATIENCE_SECONDS:
             return Ending(
                 f"{waiting} file(s) are still not complete: empty, with a header only, or being written. "
@@ -57,9 +57,23 @@ def drive(
         time.sleep(PAUSE_SECONDS)
 
 
-def _process(invoke: Callable[[str], dict[str, Any]], api: ApiClient) -> str | None:
+def _passed_over(counts: dict[str, int]) -> Ending:
+    """What sync could not take up, and never will without a person."""
+    troubles = [
+        f"{counts[what]} {reason}"
+        for what, reason in (
+            ("refused", "file(s) have a name that is not UTF-8 or too long: rename them."),
+            ("unreadable", "file(s) or folder(s) cannot be read: check their permissions."),
+        )
+        if counts[what]
+    ]
+    return Ending(" ".join(troubles) or None)
+
+
+def _process(invoke: Callable[[str], dict[str, Any]], api: ApiClient, say: Callable[[str], None]) -> str | None:
     """Processes until nothing is left; why that cannot be done, if it cannot."""
     outage_since: float | None = None
+    told = False
     while True:
         run = invoke("process")
         if run["status"] == "failed":
@@ -69,7 +83,12 @@ def _process(invoke: Callable[[str], dict[str, Any]], api: ApiClient) -> str | N
             time.sleep(PAUSE_SECONDS)
         elif run["counts"]["completed"] + run["counts"]["failed"]:
             outage_since = None
-        elif _work_left(api):
+        elif left := _work_left(api):
+            if left["processing"] and not told:
+                told = True
+                say(
+                    "A recording is in the hands of a worker that is not of this stack: its lease ends within 16 minutes."
+                )
             # a retry is not due yet, a slot is taken, or more was pending than one run puts in line
             time.sleep(PAUSE_SECONDS)
             invoke("queue")
@@ -77,9 +96,9 @@ def _process(invoke: Callable[[str], dict[str, Any]], api: ApiClient) -> str | N
             return None
 
 
-def _work_left(api: ApiClient) -> bool:
-    """Whether a recording is on its way, or failed and will be retried."""
+def _work_left(api: ApiClient) -> dict[str, int] | None:
+    """The counts, if a recording is on its way, or failed and will be retried."""
     counts = api.counts()
-    if counts["pending"] + counts["queued"] + counts["processing"]:
-        return True
-    return counts["failed"] > 0 and any(item["nextAttemptAt"] for item in api.recordings("failed"))
+    on_their_way = counts["pending"] + counts["queued"] + counts["processing"]
+    retried = counts["failed"] and any(item["nextAttemptAt"] for item in api.recordings("failed"))
+    return counts if on_their_way or retried else None

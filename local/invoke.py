@@ -53,7 +53,10 @@ def invoke(task: str, event: Mapping[str, Any] | None) -> Any:
         )
     except (FileNotFoundError, EndpointConnectionError):
         raise InvokeError("No stack is up here. Start one: .venv/bin/python -m local up --samples") from None
-    payload = json.loads(answer["Payload"].read())
+    try:
+        payload = json.loads(answer["Payload"].read())
+    except ValueError as error:
+        raise InvokeError(f"What answers at {running['url']} is not the local stack. Start one.") from error
     if "FunctionError" in answer:
         raise InvokeError(f"{task} failed: {payload['errorMessage']}")
     return payload

@@ -4,6 +4,8 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import requests
+
 from local.api_client import ApiClient
 from local.watch import printable
 
@@ -21,17 +23,35 @@ def records(api: ApiClient) -> list[dict[str, Any]]:
             "attempts": item["attempts"],
             "error": item["error"],
             "metadata": {name: item[name] for name in METADATA},
-            "transcript": api.transcript(item["id"]) if item["transcript"] else None,
+            "transcript": _transcript(api, item),
         }
         for item in items
     ]
 
 
+def _transcript(api: ApiClient, item: dict[str, Any]) -> dict[str, Any] | None:
+    """The whole document; its beginning, where it is too large for the API."""
+    if item["transcript"] is None:
+        return None
+    try:
+        return api.transcript(item["id"])
+    except requests.HTTPError:
+        return {"text": item["transcript"]["preview"], "truncated": True}
+
+
 def write_json(path: Path, recordings: list[dict[str, Any]]) -> None:
-    """Writes the file whole or not at all."""
+    """Writes a file whole or not at all, through a link where it is one; a pipe or device is written to as it is."""
+    path = path.resolve()
+    text = json.dumps(recordings, ensure_ascii=False, indent=2) + "\n"
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
     unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_text(json.dumps(recordings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    try:
+        unfinished.write_text(text, encoding="utf-8", errors="replace")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def summary(recordings: list[dict[str, Any]]) -> list[str]:

@@ -33,15 +33,27 @@ def decode(cursor: str | None, of: str) -> Cursor | None:
     except (binascii.Error, ValueError):
         data = b""
     seal, text = data[:SEAL_LENGTH], data[SEAL_LENGTH:]
-    if not text or seal != _seal(text, of) or urlsafe_b64encode(data).decode().rstrip("=") != cursor:
+    position = _position(text)
+    if position is None or seal != _seal(text, of) or urlsafe_b64encode(data).decode().rstrip("=") != cursor:
         raise ApiError(
             HTTPStatus.BAD_REQUEST,
             "invalid_cursor",
             "This cursor does not belong to this list. Send `nextCursor` as it was given, with the same filters, "
             "or begin again without a cursor.",
         )
-    position: Cursor = json.loads(text)
     return position
+
+
+def _position(text: bytes) -> Cursor | None:
+    """A key as DynamoDB writes it, `{"id": {"S": "…"}, …}`; None for anything else."""
+    try:
+        position: Cursor = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    whole = isinstance(position, dict) and all(
+        isinstance(value, dict) and list(value) == ["S"] and isinstance(value["S"], str) for value in position.values()
+    )
+    return position if whole and "id" in position else None
 
 
 def _seal(text: bytes, of: str) -> bytes:

@@ -143,6 +143,9 @@ def test_a_wrong_key_and_a_service_that_is_not_there_end_in_order(folder, tmp_pa
         (["up", "--samples", "--port", "99999"], "must be a number below 65536"),
         (["up", "--samples", "--aws-endpoint", "http://127.0.0.1:9"], "Could not connect"),
         (["invoke", "sync", "--event", "/no/event.json"], "cannot be read"),
+        (["up", "--samples", "--json", "/"], "this is a folder"),
+        (["up", "--samples", "--api-key", 'a"b'], "WhisperXApiKey must be printable ASCII"),
+        (["up", "--recordings", "~nobody-of-this-name/calls"], "home directory"),
     ],
 )
 def test_a_command_that_cannot_be_meant_says_so(arguments, says):

@@ -1,10 +1,12 @@
 """Cursors: what was given out comes back, and nothing else."""
 
+from base64 import urlsafe_b64encode
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.api.cursor import decode, encode
+from functions.api.cursor import _seal, decode, encode
 from functions.api.errors import ApiError
 
 POSITION = {"id": {"S": "abc"}, "status": {"S": "queued"}}
@@ -38,3 +40,10 @@ def test_a_cursor_with_any_character_changed_is_refused(data):
     other = data.draw(st.sampled_from("Aa0-_b9Z").filter(lambda character: character != cursor[index]))
     with pytest.raises(ApiError):
         decode(cursor[:index] + other + cursor[index + 1 :], "queued")
+
+
+@pytest.mark.parametrize("position", [b"not json", b"1", b"[]", b"null", b'{"id": 1}', b'{"id": {"N": "1"}}', b"{}"])
+def test_a_well_sealed_cursor_of_another_shape_is_refused(position):
+    forged = urlsafe_b64encode(_seal(position, "queued") + position).decode().rstrip("=")
+    with pytest.raises(ApiError):
+        decode(forged, "queued")

@@ -6,6 +6,7 @@ from local import drive as module
 from local.drive import Ending, drive
 
 IDLE = {"completed": 0, "failed": 0}
+SYNCED = {"waiting": 0, "refused": 0, "unreadable": 0}
 EMPTY = {"pending": 0, "queued": 0, "processing": 0, "completed": 0, "failed": 0}
 
 
@@ -22,7 +23,7 @@ class Scripted:
     """Tasks and an API that answer as they are told; the last answer of a task is repeated."""
 
     def __init__(self, counts=(EMPTY,), failed=(), **runs):
-        self.runs = {"sync": [{"status": "succeeded", "counts": {"waiting": 0}}], "queue": [{}], **runs}
+        self.runs = {"sync": [{"status": "succeeded", "counts": SYNCED}], "queue": [{}], **runs}
         self.invoked = []
         self.said = []
         self._counts = list(counts)
@@ -86,11 +87,25 @@ def test_a_sync_that_fails_ends_it(clock):
 
 
 def test_files_that_are_not_complete_are_waited_for_and_then_named(clock):
-    waiting = {"status": "succeeded", "counts": {"waiting": 2}}
-    done = {"status": "succeeded", "counts": {"waiting": 0}}
+    waiting = {"status": "succeeded", "counts": {**SYNCED, "waiting": 2}}
+    done = {"status": "succeeded", "counts": SYNCED}
     assert Scripted(sync=[waiting, done], process=[processed()]).drive() == Ending()
     scripted = Scripted(sync=[waiting], process=[processed()])
     ending = scripted.drive()
     assert len(scripted.said) == 1
     assert ending.trouble.startswith("2 file(s) are still not complete")
     assert 60 < clock[0] < 120
+
+
+def test_what_sync_passed_over_is_told(clock):
+    passed_over = {"status": "succeeded", "counts": {**SYNCED, "refused": 2, "unreadable": 1}}
+    ending = Scripted(sync=[passed_over], process=[processed()]).drive()
+    assert "2 file(s) have a name" in ending.trouble
+    assert "1 file(s) or folder(s) cannot be read" in ending.trouble
+
+
+def test_a_recording_in_other_hands_is_waited_for_and_that_is_said(clock):
+    counts = [{**EMPTY, "processing": 1}, {**EMPTY, "processing": 1}, EMPTY]
+    scripted = Scripted(counts, process=[processed()])
+    assert scripted.drive() == Ending()
+    assert len(scripted.said) == 1

@@ -1,6 +1,7 @@
 """Where recordings lie: which path is a source, and which lies inside another."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -106,6 +107,26 @@ def test_opening_tells_gone_from_unreadable(tmp_path):
         pass
     with pytest.raises(RetryableError, match="directory"), source.open(str(tmp_path).lstrip("/")):
         pass
+
+
+def test_a_file_that_has_become_a_pipe_holds_nobody_up(tmp_path):
+    os.mkfifo(tmp_path / "a.wav")
+    with (
+        pytest.raises(RetryableError, match="no file"),
+        open_source(str(tmp_path)).open(f"{tmp_path}/a.wav".lstrip("/")),
+    ):
+        pass
+
+
+def test_a_deep_folder_and_a_date_that_cannot_be_are_survived(tmp_path, monkeypatch):
+    (tmp_path / "z.wav").write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2200):  # deeper than a path may be long, and than Python recurses
+        Path("d").mkdir()
+        os.chdir("d")
+    source = open_source(str(tmp_path))
+    assert [file.key[-5:] for file in source.files()] == ["z.wav"]
+    assert source.unreadable == 1
 
 
 def test_audio_is_read_piece_by_piece(tmp_path):

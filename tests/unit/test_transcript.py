@@ -57,6 +57,7 @@ def test_silence_is_an_answer(answer):
 @pytest.mark.parametrize(
     "body",
     [
+        b"[" * 100_000,
         b"",
         b"<html>Bad Gateway</html>",
         b'{"segments": [{"text": "cut',
@@ -75,7 +76,7 @@ def test_what_is_no_transcript_is_tried_again(body):
 
 def test_times_that_are_no_numbers_are_left_out():
     huge = b"1" + b"0" * 400
-    for odd in (b"NaN", b"Infinity", b'"1.0"', b"null", b"[]", huge):
+    for odd in (b"NaN", b"Infinity", b"-1", b"1e300", b'"1.0"', b"null", b"[]", huge):
         (segment,) = parse_answer(b'{"segments": [{"text": "a", "start": %s, "end": 1}]}' % odd).segments
         assert (segment.start, segment.end) == (None, 1.0)
 
@@ -98,3 +99,9 @@ def test_the_document_is_json_and_says_where_it_came_from():
         "segments": [{"text": "Thanks for calling.", "start": 0.031, "end": 0.96, "speaker": None, "words": []}],
         "origin": {"attempt": 2},
     }
+
+
+def test_text_that_cannot_be_stored_is_made_so():
+    transcript = parse_answer(b'{"segments": [{"text": "a\\ud800b"}], "language": "%s"}' % (b"x" * 1000))
+    assert transcript.text == "a?b"
+    assert len(transcript.language) == 35

@@ -31,6 +31,9 @@ from functions.api.views import (
     view,
 )
 
+LARGEST_ANSWER = 5_000_000
+"""Characters; Lambda answers with 6 MB at most, in UTF-8 and inside another JSON document."""
+
 ID = re.compile("[a-z2-7]{20}")
 """What `callscribe.recording.recording_id` makes; nothing else needs to be looked up."""
 
@@ -83,7 +86,9 @@ def transcribe(recording_id: Id, wish: Annotated[TranscribeRequest | None, Body(
 
 
 @router.post("/api/call-recordings/sync")
-def sync(recordings_path: Annotated[str | None, Query(alias="recordingsPath")] = None) -> Response[RunView]:
+def sync(
+    recordings_path: Annotated[str | None, Query(alias="recordingsPath", max_length=1024)] = None,
+) -> Response[RunView]:
     """Looks for new recordings now: 200 with the run's counts, or 202 when it takes longer than a request may."""
     own = settings()
     payload = {"trigger": "api"}
@@ -112,9 +117,16 @@ def get_transcript(
     found = _existing(recording_id)
     bucket, current = settings().transcripts_bucket, found.transcript
     document = transcripts.get(bucket, found.id, current.version) if current else None
-    if document is None:
+    if current is None or document is None:
         raise ApiError(
             HTTPStatus.NOT_FOUND, "no_transcript", f"This recording has no transcript yet: it is {found.status}."
+        )
+    if len(document) > LARGEST_ANSWER:
+        raise ApiError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "transcript_too_large",
+            "The transcript is larger than an answer may be. It lies in the transcripts bucket: "
+            f"s3://{bucket}/{transcripts.key_of(found.id, current.version)}",
         )
     accept = router.current_event.headers.get("accept", "")
     if form == "txt" or (form is None and accept.startswith("text/plain")):

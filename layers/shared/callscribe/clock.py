@@ -14,4 +14,4 @@ def utc_now() -> datetime:
 
 def iso(moment: datetime) -> str:
     """`2026-11-22T12:40:26.000000Z`: UTC and of one width, so that the text sorts as the moments do."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

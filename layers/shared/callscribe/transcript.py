@@ -1,7 +1,6 @@
 """A transcript, and how it is read out of the answers that WhisperX servers give: strictly by shape, leniently else."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,6 +9,13 @@ from callscribe.errors import RetryableError
 
 PREVIEW_LENGTH = 160
 """Characters of the text that the record itself carries, enough for one row of a list."""
+
+
+LONGEST_RECORDING = 10_000_000
+"""Seconds, about four months: no time in a recording is later."""
+
+LONGEST_LANGUAGE = 35
+"""Characters; the longest language tag that RFC 5646 asks to have room for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +82,7 @@ def parse_answer(body: bytes) -> Transcript:
     """
     try:
         answer = json.loads(body)
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError alike
+    except (ValueError, RecursionError) as error:  # of ValueErrors, JSON's and UTF-8's alike
         raise _unreadable() from error
     if not isinstance(answer, Mapping):
         raise _unreadable()
@@ -91,7 +97,8 @@ def parse_answer(body: bytes) -> Transcript:
         raise _unreadable()
     parsed = (_segment(each) for each in segments)
     return Transcript(
-        segments=tuple(segment for segment in parsed if segment.text), language=_text(answer.get("language")) or None
+        segments=tuple(segment for segment in parsed if segment.text),
+        language=_text(answer.get("language"))[:LONGEST_LANGUAGE] or None,
     )
 
 
@@ -116,15 +123,13 @@ def _word(raw: Mapping[str, Any]) -> Word:
 
 
 def _text(value: Any) -> str:
-    return value.strip() if isinstance(value, str) else ""
+    """Text that can be stored: half a surrogate pair, which JSON can spell, cannot."""
+    return value.encode(errors="replace").decode().strip() if isinstance(value, str) else ""
 
 
 def _seconds(value: Any) -> float | None:
-    """A time that is a finite number; JSON from Python servers may hold NaN."""
-    try:
-        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
-    except OverflowError:  # a whole number of hundreds of digits
-        return None
+    """A time that can be one; JSON from Python servers may hold NaN."""
+    return float(value) if isinstance(value, int | float) and 0 <= value < LONGEST_RECORDING else None
 
 
 def _unreadable() -> RetryableError:

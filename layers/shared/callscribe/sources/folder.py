@@ -1,6 +1,7 @@
 """Recordings in a folder: on EFS, or on a local disk."""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -40,59 +41,55 @@ class FolderSource:
         self.prefix = f"{self._root}/".lstrip("/")
 
     def files(self) -> Iterator[SourceFile]:
-        if not self._root.is_dir():
-            what = "is not a folder" if self._root.exists() else "does not exist"
-            raise SourceError(
-                f"The recordings folder '{self._root}' {what}. "
-                "Check RecordingsPath, and that the file system is mounted."
-            )
-        yield from self._walk(self._root)
-
-    def _walk(self, folder: Path) -> Iterator[SourceFile]:
-        """A folder's entries in the order of their keys: `a-b/x` before `a/x`, for `-` sorts before `/`.
+        """In the order of the keys: `a-b/x` before `a/x`, for `-` sorts before `/`.
 
         Links are passed over: they may lead out of the source, or round in a circle. What cannot be looked at is
         counted and does not keep the rest from being found.
         """
-        try:
-            with os.scandir(folder) as entries:
-                found = [entry for entry in entries if not entry.is_symlink()]
-        except OSError as error:
-            if folder == self._root:
-                raise SourceError(
-                    f"The recordings folder '{folder}' cannot be listed ({error.strerror}). Check its permissions."
-                ) from error
-            self._pass_over(error)
-            return
-        for entry in sorted(found, key=_order):
-            if entry.is_dir(follow_symlinks=False):
-                yield from self._walk(Path(entry.path))
-            elif entry.is_file(follow_symlinks=False):
-                try:
-                    stat = entry.stat(follow_symlinks=False)
-                except OSError as error:
-                    self._pass_over(error)
-                    continue
-                yield SourceFile(
-                    key=entry.path.lstrip("/"),
-                    size=stat.st_size,
-                    modified_at=datetime.fromtimestamp(stat.st_mtime, UTC),
-                )
+        under_way = [iter(self._root_entries())]
+        while under_way:
+            entry = next(under_way[-1], None)
+            if entry is None:
+                under_way.pop()
+                continue
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    under_way.append(iter(_entries(entry.path)))
+                elif entry.is_file(follow_symlinks=False):
+                    yield _source_file(entry)
+            except FileNotFoundError:  # deleted since it was listed
+                continue
+            except (OSError, OverflowError, ValueError) as error:  # not readable, or of the year 11476
+                self.unreadable += 1
+                reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+                logger.warning("a part of the recordings folder cannot be read", reason=reason)
 
-    def _pass_over(self, error: OSError) -> None:
-        if isinstance(error, FileNotFoundError):  # deleted since it was listed
-            return
-        self.unreadable += 1
-        logger.warning("a part of the recordings folder cannot be read", reason=error.strerror)
+    def _root_entries(self) -> list[os.DirEntry[str]]:
+        try:
+            return _entries(self._root)
+        except FileNotFoundError as error:
+            raise SourceError(
+                f"The recordings folder '{self._root}' does not exist. "
+                "Check RecordingsPath, and that the file system is mounted."
+            ) from error
+        except NotADirectoryError as error:
+            raise SourceError(f"The recordings folder '{self._root}' is not a folder. Check RecordingsPath.") from error
+        except OSError as error:
+            raise SourceError(
+                f"The recordings folder '{self._root}' cannot be listed ({error.strerror}). Check its permissions."
+            ) from error
 
     def contains(self, other: Source) -> bool:
         # wherever links lead
-        return Path(f"/{other.prefix}").resolve().is_relative_to(self._root.resolve())
+        try:
+            return Path(f"/{other.prefix}").resolve().is_relative_to(self._root.resolve())
+        except OSError:  # a name that is too long, say
+            return False
 
     @contextmanager
     def open(self, key: str) -> Iterator[Audio]:
         try:
-            file = Path(f"/{key}").open("rb")  # noqa: SIM115 — closed below
+            file = open(f"/{key}", "rb", opener=_without_waiting)  # noqa: SIM115 — closed below
         except FileNotFoundError as error:
             raise PermanentError(
                 "The audio file is gone from the folder. Put it back, then retry.", code="audio_missing"
@@ -103,8 +100,28 @@ class FolderSource:
                 code="audio_unreadable",
             ) from error
         with file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise RetryableError("Where the audio was is no file any more.", code="audio_unreadable")
             yield FolderAudio(file)
+
+
+def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        found = [entry for entry in entries if not entry.is_symlink()]
+    return sorted(found, key=_order)
 
 
 def _order(entry: os.DirEntry[str]) -> bytes:
     return os.fsencode(entry.name) + (b"/" if entry.is_dir(follow_symlinks=False) else b"")
+
+
+def _source_file(entry: os.DirEntry[str]) -> SourceFile:
+    status = entry.stat(follow_symlinks=False)
+    return SourceFile(
+        key=entry.path.lstrip("/"), size=status.st_size, modified_at=datetime.fromtimestamp(status.st_mtime, UTC)
+    )
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """What was a file when it was listed may be a pipe by now, whose opening would wait for a writer."""
+    return os.open(path, flags | os.O_NONBLOCK)

@@ -14,7 +14,7 @@ def put(bucket: str, recording_id: str, version: str, document: dict[str, Any]) 
     try:
         s3_client().put_object(
             Bucket=bucket,
-            Key=_key(recording_id, version),
+            Key=key_of(recording_id, version),
             Body=json.dumps(document, ensure_ascii=False).encode(),
             ContentType="application/json",
         )
@@ -29,7 +29,7 @@ def put(bucket: str, recording_id: str, version: str, document: dict[str, Any]) 
 def get(bucket: str, recording_id: str, version: str) -> str | None:
     """The document as JSON text; None if it is gone. Raises StoreError when S3 does not hand it out."""
     try:
-        answer = s3_client().get_object(Bucket=bucket, Key=_key(recording_id, version))
+        answer = s3_client().get_object(Bucket=bucket, Key=key_of(recording_id, version))
         return str(answer["Body"].read(), "utf-8")
     except (ClientError, BotoCoreError) as error:
         if _cause(error) in GONE:
@@ -37,7 +37,8 @@ def get(bucket: str, recording_id: str, version: str) -> str | None:
         raise StoreError(f"S3 did not hand out the transcript ({_cause(error)}). Try again.") from error
 
 
-def _key(recording_id: str, version: str) -> str:
+def key_of(recording_id: str, version: str) -> str:
+    """Where a version lies in the bucket."""
     return f"transcripts/{recording_id}/{version}.json"
 
 
