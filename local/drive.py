@@ -86,9 +86,7 @@ def _process(invoke: Callable[[str], dict[str, Any]], api: ApiClient, say: Calla
         elif left := _work_left(api):
             if left["processing"] and not told:
                 told = True
-                say(
-                    "A recording is in the hands of a worker that is not of this stack: its lease ends within 16 minutes."
-                )
+                say("A worker that is not of this stack has a recording. Its lease ends within 16 minutes.")
             # a retry is not due yet, a slot is taken, or more was pending than one run puts in line
             time.sleep(PAUSE_SECONDS)
             invoke("queue")

@@ -21,8 +21,9 @@ from callscribe.whisperx.multipart import MultipartFile
 from callscribe.whisperx.transport import PatientAdapter
 
 CHUNK = 64 * 1024
-LARGEST_ANSWER = 64 * 1024 * 1024
-"""Bytes. Ten hours of speech with a time for each word come to about a third of this."""
+LARGEST_ANSWER = 32 * 1024 * 1024
+"""Bytes. Ten hours of speech with a time for each word, told twice over, come to about two thirds of this; and what
+JSON becomes in memory, about eight times this, fits into the function."""
 
 KEY_REFUSED = "The service refused the API key ({}). Write the right key into the WhisperX secret."
 REDIRECTED = "The address redirects ({}). Set WhisperXUrl to where it leads."
