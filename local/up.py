@@ -125,13 +125,11 @@ def _running(options: Options) -> Iterator[Local]:
         try:
             server = HttpServer(options.port)
         except OSError as error:
-            raise UpError(
-                f"Port {options.port} is taken ({error.strerror}). Choose another one with --port."
-            ) from error
+            raise UpError(f"Port {options.port}: {error.strerror}. Choose another one with --port.") from error
         parts.callback(server.close)
         overrides = {"AWS_ENDPOINT_URL_LAMBDA": server.url}
         if options.recordings is not None:
-            # over the template's parameter, which on AWS allows folders below /mnt only
+            # over the template's parameter, which takes an S3 path only
             overrides["RECORDINGS_PATH"] = options.recordings
         lambdas = parts.enter_context(Lambdas(stack, STATE, overrides))
         server.start(Front(lambdas, "api"))

@@ -124,7 +124,7 @@ class Worker:
             recordings.apply(claimed.id, transitions.give_back(claimed, error, self.clock()))
             count("ServiceUnavailable")
             logger.warning("service unavailable", code=error.code, reason=error.message)
-            self.run.outcome, self.run.error = Outcome.FAILED, error.message
+            self.run.outcome, self.run.error, self.run.error_code = Outcome.FAILED, error.message, error.code
             return False
         except TranscriptionError as error:
             self._fail(claimed, error)

@@ -227,7 +227,7 @@ def test_an_outage_costs_no_attempt(handlers, put, listed, service, reply, statu
     service.replies = [reply(status=status)]
     put("a.wav")
     run = through_the_queue(handlers)
-    assert run["status"] == "failed"
+    assert (run["status"], run["errorCode"]) == ("failed", listed()["a.wav"]["error"]["code"])
     item = listed()["a.wav"]
     assert (item["transcriptionStatus"], item["attempts"]) == ("queued", 0)
     assert item["error"]["message"] == run["error"]
