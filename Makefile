@@ -1,11 +1,11 @@
 # Callscribe: every verb of development. `make` alone lists them.
 #
 #   ARGS          passed on: make test ARGS="-k retry", make demo ARGS=--once
-#   ARCHITECTURE  what is built for: arm64 (default) or x86_64, the same as the template's parameter of that name
+#   ARCHITECTURE  what is built for: x86_64 (default) or arm64, the same as the template's parameter of that name
 #   BUILD_DIR     where the built functions go
 
 ARGS         ?=
-ARCHITECTURE ?= arm64
+ARCHITECTURE ?= x86_64
 BUILD_DIR    ?= .aws-sam/build
 
 export SAM_CLI_TELEMETRY := 0
