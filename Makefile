@@ -45,7 +45,7 @@ demo: .venv/.installed ## run Callscribe here, on sample recordings, without an 
 	$(VENV)/python -m local up --samples $(ARGS)
 
 clean: ## remove what was built and cached; the environments stay
-	rm -rf .aws-sam .build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .aws-sam .build .callscribe .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find functions layers local tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 # The environments are made anew when their lock changes, so that they hold nothing but what it names.

@@ -42,7 +42,9 @@ STATUSES: dict[type[CallscribeError], HTTPStatus] = {
 
 
 def _body(error: ApiError) -> str:
-    return json.dumps({"error": {"code": error.code, "message": error.message, "details": error.details}})
+    return json.dumps(
+        {"error": {"code": error.code, "message": error.message, "details": error.details}}, ensure_ascii=False
+    )
 
 
 def response(error: ApiError) -> Response[str]:
