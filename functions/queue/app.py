@@ -13,7 +13,7 @@ from callscribe.store import models, recordings, runs
 from callscribe.telemetry import count, logger, metrics
 
 BATCH = 1000
-"""Recordings that one run puts in line (section 3 of the design)."""
+"""Recordings that one run puts in line: what 1,000 updates take stays well within the function's five minutes."""
 
 
 @logger.inject_lambda_context

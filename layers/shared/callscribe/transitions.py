@@ -76,7 +76,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """When a failed attempt is repeated (section 4). Doubling from `base` seconds to at most `longest`."""
+    """When a failed attempt is repeated. Doubling from `base` seconds to at most `longest`."""
 
     max_attempts: int = 5
     base: float = 60.0

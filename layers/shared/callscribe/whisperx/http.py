@@ -1,4 +1,4 @@
-"""One exchange with the service, and what its ending means: the table of sections 4 and 5 of the design.
+"""One exchange with the service, and what its ending means, by tables; docs/states.md tells them in words.
 
 What was never tried costs the recording no attempt; what broke after the audio was sent does, for a recording that
 kills the server must not do so for ever.
