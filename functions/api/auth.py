@@ -40,7 +40,7 @@ def _holds_key(headers: Mapping[str, str]) -> bool:
     # API Gateway sends header names in small letters, `sam local` with a capital
     authorization = next((value for name, value in headers.items() if name.lower() == "authorization"), "")
     scheme, _, key = authorization.partition(" ")
-    given = key.strip().encode()
+    given = key.strip().encode(errors="replace")
     matches = [hmac.compare_digest(given, known.encode()) for known in _keys()]
     return scheme.lower() == "bearer" and any(matches)
 

@@ -1,14 +1,22 @@
 """The `asr` dialect over real HTTP: what is sent, and what each way of ending means."""
 
 import socket
+import ssl
 import threading
 import time
 import tracemalloc
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from email.parser import BytesParser
 from email.policy import HTTP
+from ipaddress import IPv4Address
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from callscribe.errors import ConfigurationError, PermanentError, RetryableError, ServiceUnavailable
 from callscribe.settings import WhisperXSettings
@@ -137,6 +145,45 @@ def test_a_name_that_does_not_resolve_is_an_outage():
 def test_a_host_that_cannot_be_one_costs_no_attempt(host):
     with pytest.raises(ServiceUnavailable):
         send(f"http://{host}:9000")
+
+
+@pytest.fixture
+def certificate(tmp_path, monkeypatch):
+    """A key and a certificate for 127.0.0.1 in one file, which `requests` trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "whisperx")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, SHA256())
+    )
+    file = tmp_path / "certificate.pem"
+    file.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + signed.public_bytes(Encoding.PEM)
+    )
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
+    return file
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_tls_that_breaks_over_the_audio_is_a_failed_attempt_and_before_it_an_outage(certificate, monkeypatch, trusted):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def break_off(connection):
+        with (
+            suppress(OSError),
+            connection.dup() as beneath,
+            context.wrap_socket(connection, server_side=True) as secure,
+        ):
+            read_request(secure)
+            beneath.sendall(b"what is no TLS record")
+
+    if not trusted:
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    with server(break_off) as url, pytest.raises(RetryableError if trusted else ServiceUnavailable):
+        send(url.replace("http:", "https:"))
 
 
 def test_http_where_tls_is_spoken_is_an_outage(service):

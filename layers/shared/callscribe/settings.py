@@ -21,11 +21,6 @@ def at_least(minimum: int) -> Check:
     return lambda value: None if value >= minimum else f"must be {minimum} or more, not {value}"
 
 
-def one_of(*choices: str) -> Check:
-    """A check for words of a fixed list."""
-    return lambda value: None if value in choices else f"must be one of {', '.join(choices)}, not '{value}'"
-
-
 def http_url(value: str) -> str | None:
     """A check for the address of an HTTP server."""
     try:

@@ -10,7 +10,6 @@ from callscribe.errors import RetryableError
 PREVIEW_LENGTH = 160
 """Characters of the text that the record itself carries, enough for one row of a list."""
 
-
 LONGEST_RECORDING = 10_000_000
 """Seconds, about four months: no time in a recording is later."""
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import requests
 from requests.auth import AuthBase
-from requests.exceptions import ConnectTimeout, InvalidURL, ReadTimeout, SSLError
-from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError
+from requests.exceptions import InvalidURL, ReadTimeout
+from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import Timeout
 
 from callscribe.errors import PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
@@ -87,7 +87,7 @@ def post(
                     raise refusal
                 return _read(response, deadline)
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
-            raise _failed_exchange(error) from error
+            raise _failed_exchange(error, begun=body.begun) from error
 
 
 def _read(response: requests.Response, deadline: float) -> bytes:
@@ -103,25 +103,20 @@ def _read(response: requests.Response, deadline: float) -> bytes:
     return bytes(answer)
 
 
-def _failed_exchange(error: Exception) -> TranscriptionError:
-    if isinstance(error, ConnectTimeout) or _never_connected(error):
+def _failed_exchange(error: Exception, *, begun: bool) -> TranscriptionError:
+    """Before the first byte of audio it is an outage, whatever the libraries call it; from then on a failed attempt."""
+    if isinstance(error, InvalidURL | LocationParseError | UnicodeError):
+        return ServiceUnavailable("WhisperXUrl is not an address. Correct it.", code="wrong_address")
+    if not begun:
         return ServiceUnavailable(
             f"No connection to the transcription service ({_cause(error)}). "
             "Check that it runs, that WhisperXUrl is right, and that this network reaches it."
         )
-    if isinstance(error, InvalidURL | LocationParseError | UnicodeError):
-        return ServiceUnavailable("WhisperXUrl is not an address. Correct it.", code="wrong_address")
     if isinstance(error, ReadTimeout) or isinstance(_innermost(error), TimeoutError):
         return RetryableError(TIMED_OUT, code="timeout")
     return RetryableError(
         f"The connection to the service broke while it had the audio ({_cause(error)}).", code="connection_lost"
     )
-
-
-def _never_connected(error: Exception) -> bool:
-    """`requests` wraps what urllib3 found: `error.args[0].reason` tells a refused connection from a broken one."""
-    reason: Any = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(error, SSLError) or isinstance(reason, NewConnectionError)
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -16,7 +16,10 @@ from callscribe.sources import Audio
 
 
 class MultipartFile:
-    """What `requests` takes as `data=`; `content_type` goes with it as a header."""
+    """What `requests` takes as `data=`; `content_type` goes with it as a header.
+
+    `begun` tells whether a connection stood and the first byte was asked for.
+    """
 
     def __init__(self, audio: Audio, *, field: str, name: str) -> None:
         boundary = uuid.uuid4().hex
@@ -27,6 +30,7 @@ class MultipartFile:
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self._audio = audio
         self._deadline = math.inf
+        self.begun = False
         self._unread = audio.length
         self._length = len(self._head) + audio.length + len(self._tail)
 
@@ -43,6 +47,7 @@ class MultipartFile:
 
         Raises RetryableError if the audio is cut short, or the time is up.
         """
+        self.begun = True
         if time.monotonic() > self._deadline:
             raise RetryableError("The service read the audio too slowly.", code="timeout")
         if size < 0:
