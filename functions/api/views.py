@@ -78,8 +78,18 @@ class RecordingList(Wire):
     next_cursor: str | None
 
 
+class OutageView(Wire):
+    """The transcription service is unavailable: since when, when it is tried again, and the last error."""
+
+    since: datetime
+    next_try_at: datetime
+    failures: int
+    code: str
+    message: str
+
+
 class StatusSummary(Wire):
-    """Exact counts."""
+    """Exact counts. `outage` is null while the transcription service is available."""
 
     pending: int
     queued: int
@@ -87,6 +97,7 @@ class StatusSummary(Wire):
     completed: int
     failed: int
     total: int
+    outage: OutageView | None
 
 
 class StatusChange(Wire):

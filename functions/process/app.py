@@ -1,10 +1,11 @@
-"""process_transcription: one recording from the head of the queue through the customer's WhisperX server."""
+"""process_transcription: recordings from the head of the queue through the customer's WhisperX server."""
 
 import os
 import random
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -15,22 +16,32 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from callscribe.clock import utc_now
 from callscribe.errors import ConfigurationError
 from callscribe.run import Task
-from callscribe.settings import WhisperXSettings, at_least, checked, load
-from callscribe.store import models, runs
+from callscribe.settings import WhisperXSettings, at_least, checked, load, one_of
+from callscribe.store import models, runs, switches
 from callscribe.telemetry import logger, metrics
 from callscribe.transitions import RetryPolicy
 from callscribe.whisperx import Service, connect
-from functions.process.transcription import Worker
+from functions.process.dispatch import Dispatcher, Limits
+
+SCHEDULE = "schedule"
+"""What triggers a run whose event says nothing else."""
 
 SENDABLE = re.compile("[!-~]*")
 
 KEY_CACHE_SECONDS = 300
 """How long a changed WhisperX key may go unnoticed: a run then costs no request for it."""
 
+AT_ONCE = 16
+"""Transcriptions that one invocation works on at once; with more slots than that, the next one joins in."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(WhisperXSettings):
-    """`retry_base_seconds`: the wait after a first failed attempt, doubled by each further one."""
+    """`retry_base_seconds`: the wait after a first failed attempt, doubled by each further one.
+
+    `outage_pause_seconds`: the wait after the service was found unavailable, doubled by each try that fails.
+    `process_interval_seconds`: how often a run begins recordings, `recordings_per_run` each time.
+    """
 
     transcripts_bucket: str
     whisperx_secret: str
@@ -38,6 +49,8 @@ class Settings(WhisperXSettings):
     retry_base_seconds: int = checked(at_least(1), default=60)
     max_concurrent_transcriptions: int = checked(at_least(1), default=1)
     recordings_per_run: int = checked(at_least(1), default=1)
+    process_interval_seconds: int = checked(one_of(60, 30, 20, 15, 10), default=60)
+    outage_pause_seconds: int = checked(at_least(1), default=60)
 
 
 @cache
@@ -46,10 +59,15 @@ def settings() -> Settings:
     return load(Settings, os.environ)
 
 
-def service(own: Settings) -> Service:
-    """The configured WhisperX server, with the key out of Secrets Manager. Raises ConfigurationError."""
+def service(own: Settings, *, fresh: bool) -> Service:
+    """The configured WhisperX server, with the key out of Secrets Manager; `fresh`: as it is there at this moment.
+
+    Raises ConfigurationError.
+    """
     try:
-        secret: Any = parameters.get_secret(own.whisperx_secret, transform="json", max_age=KEY_CACHE_SECONDS)
+        secret: Any = parameters.get_secret(
+            own.whisperx_secret, transform="json", max_age=KEY_CACHE_SECONDS, force_fetch=fresh
+        )
         key = secret["apiKey"].strip()
     except (GetParameterError, TransformParameterError, TypeError, KeyError, AttributeError) as error:
         # the cause may quote the secret: it goes into no message and no log
@@ -64,22 +82,43 @@ def service(own: Settings) -> Service:
     return connect(own, key)
 
 
+def rounds(trigger: str, began_at: datetime, interval: int) -> list[datetime]:
+    """When this run begins recordings: the schedule fires no faster than once a minute, so it has a minute's rounds."""
+    number = 60 // interval if trigger == SCHEDULE else 1
+    return [began_at + timedelta(seconds=each * interval) for each in range(number)]
+
+
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Takes a scheduled event; answers with the run."""
     models.bind(os.environ)
-    with runs.recorded(Task.PROCESS, event.get("trigger", "schedule"), utc_now) as run:
+    trigger, began_at = event.get("trigger", SCHEDULE), utc_now()
+    ends_at = began_at + timedelta(milliseconds=context.get_remaining_time_in_millis())
+    with runs.recorded(Task.PROCESS, trigger, utc_now, ends_at) as run:
+        switches.require(Task.PROCESS)
         own = settings()
-        worker = Worker(
-            service=lambda: service(own),
-            transcripts_bucket=own.transcripts_bucket,
+        at_once = min(own.max_concurrent_transcriptions, AT_ONCE)
+        executor = ThreadPoolExecutor(at_once)
+        limits = Limits(
             policy=RetryPolicy(own.max_attempts, own.retry_base_seconds),
             slots=own.max_concurrent_transcriptions,
+            at_once=at_once,
+            first_pause=own.outage_pause_seconds,
+            began_at=began_at,
+            ends_at=ends_at,
+        )
+        dispatcher = Dispatcher(
+            service=lambda fresh: service(own, fresh=fresh),
+            transcripts_bucket=own.transcripts_bucket,
+            limits=limits,
+            executor=executor,
             clock=utc_now,
-            ends_at=utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis()),
             jitter=random.Random(),  # noqa: S311 — spreads retries, protects nothing
             run=run,
         )
-        worker.work(own.recordings_per_run)
+        try:
+            dispatcher.work(own.recordings_per_run, rounds(trigger, began_at, own.process_interval_seconds))
+        finally:
+            executor.shutdown(wait=False)  # a transcription that was given up may hang; nothing waits for it
     return run.document()

@@ -1,6 +1,7 @@
 """queue_transcriptions: pending → queued, the oldest first."""
 
 import os
+from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -9,22 +10,30 @@ from callscribe import transitions
 from callscribe.clock import utc_now
 from callscribe.recording import Status
 from callscribe.run import Task
-from callscribe.store import models, recordings, runs
+from callscribe.store import counts, models, recordings, runs, switches
 from callscribe.telemetry import count, logger, metrics
 
 BATCH = 1000
 """Recordings that one run puts in line: what 1,000 updates take stays well within the function's five minutes."""
 
+RESERVE = timedelta(seconds=20)
+"""Kept back from the function's time to end in order."""
+
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Takes a scheduled event; answers with the run."""
     models.bind(os.environ)
-    with runs.recorded(Task.QUEUE, event.get("trigger", "schedule"), utc_now) as run:
+    ends_at = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
+    with runs.recorded(Task.QUEUE, event.get("trigger", "schedule"), utc_now, ends_at) as run:
+        switches.require(Task.QUEUE)
         run.counts.update(queued=0, lost_races=0)
         for place in recordings.first(Status.PENDING, BATCH):
+            if ends_at - utc_now() < RESERVE:
+                break  # the next run goes on
             queued = recordings.apply(place.id, transitions.queue(place, utc_now()))
             run.count("queued" if queued else "lost_races")
         count("RecordingsQueued", run.counts["queued"])
+        counts.advance(utc_now())
     return run.document()

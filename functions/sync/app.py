@@ -12,7 +12,7 @@ from callscribe.clock import utc_now
 from callscribe.run import Task
 from callscribe.settings import at_least, checked, load
 from callscribe.sources import open_source, open_within
-from callscribe.store import models, runs
+from callscribe.store import models, runs, switches
 from callscribe.telemetry import count, logger, metrics
 from functions.sync.discovery import sweep
 
@@ -33,10 +33,12 @@ def settings() -> Settings:
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Takes a scheduled event, or `{"recordingsPath": …, "trigger": "api"}`; answers with the run."""
     models.bind(os.environ)
-    with runs.recorded(Task.SYNC, event.get("trigger", "schedule"), utc_now) as run:
+    ends_at = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
+    with runs.recorded(Task.SYNC, event.get("trigger", "schedule"), utc_now, ends_at) as run:
+        switches.require(Task.SYNC)
         own = settings()
         asked = event.get("recordingsPath")
         source = open_within(own.recordings_path, asked) if asked else open_source(own.recordings_path)

@@ -5,6 +5,7 @@ import uuid
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import batched
 from pathlib import Path
@@ -76,6 +77,7 @@ class Handlers:
         from functions.api import app as api
         from functions.api import invoke
         from functions.api import settings as api_settings
+        from functions.api.routes import call_recordings
         from functions.process import app as process
         from functions.queue import app as queue
         from functions.sync import app as sync
@@ -86,6 +88,17 @@ class Handlers:
         self._clients = (s3.s3_client, invoke._client)
         self._monkeypatch = monkeypatch
         self.overrides: dict[str, str] = {}
+        self._ahead = timedelta()
+        for module in (sync, queue, process, call_recordings):
+            monkeypatch.setattr(module, "utc_now", self.now)
+
+    def now(self) -> datetime:
+        """The time as the handlers see it."""
+        return datetime.now(UTC) + self._ahead
+
+    def pass_time(self, **duration: float) -> None:
+        """As much later, for the handlers; named as for `timedelta`."""
+        self._ahead += timedelta(**duration)
 
     def _run(self, function: str, event: Any, context: Context) -> Any:
         for name, value in (lambda_environment(self.stack.function(function), self.stack) | self.overrides).items():
@@ -103,11 +116,11 @@ class Handlers:
     def sync(self, **event: Any) -> Any:
         return self._run("sync", event, Context())
 
-    def queue(self) -> Any:
-        return self._run("queue", {}, Context())
+    def queue(self, remaining_ms: int = 300_000) -> Any:
+        return self._run("queue", {}, Context(remaining_ms))
 
-    def process(self, remaining_ms: int = 900_000) -> Any:
-        return self._run("process", {}, Context(remaining_ms))
+    def process(self, remaining_ms: int = 900_000, **event: Any) -> Any:
+        return self._run("process", event, Context(remaining_ms))
 
     def api(
         self,

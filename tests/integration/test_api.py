@@ -183,7 +183,7 @@ def test_an_unknown_id_is_404(handlers, recording_id):
 def test_the_summary_counts_each_status(handlers, three):
     handlers.api("PUT", f"{LIST}/{three[0].id}", body={"transcriptionStatus": "queued"})
     assert handlers.api("GET", f"{LIST}/status-summary").json == {
-        "pending": 2, "queued": 1, "processing": 0, "completed": 0, "failed": 0, "total": 3,
+        "pending": 2, "queued": 1, "processing": 0, "completed": 0, "failed": 0, "total": 3, "outage": None,
     }  # fmt: skip
 
 

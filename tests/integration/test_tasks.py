@@ -9,7 +9,7 @@ import pytest
 
 from callscribe import transitions
 from callscribe.recording import Status, TranscriptRef
-from callscribe.store import recordings, slots
+from callscribe.store import counts, recordings
 from callscribe.transitions import RetryPolicy
 from local.cloud.client import aws_client
 
@@ -113,7 +113,7 @@ def test_queue_takes_a_thousand_the_oldest_call_first(handlers, stack):
         recordings.add(transitions.new("s3://b", f"{number}.wav", size=1, etag=None, modified_at=called, now=now))
     oldest = recordings.first(Status.PENDING, 1)[0]
     assert handlers.queue()["counts"] == {"queued": 1000, "lost_races": 0}
-    assert recordings.count(Status.PENDING) == 5
+    assert counts.summary().counts[Status.PENDING] == 5
     assert recordings.first(Status.QUEUED, 1)[0].id == oldest.id
     line = [recordings.get(place.id).recorded_at for place in recordings.first(Status.QUEUED, 20)]
     assert line == sorted(line)
@@ -220,23 +220,6 @@ def test_a_permanent_error_ends_it_at_once(handlers, put, listed, service, reply
     assert item["error"]["retryable"] is False
 
 
-@pytest.mark.parametrize("status", [401, 403, 429, 502, 503, None])
-def test_an_outage_costs_no_attempt(handlers, put, listed, service, reply, status):
-    if status is None:
-        handlers.overrides["WHISPERX_URL"] = "http://127.0.0.1:9"
-    service.replies = [reply(status=status)]
-    put("a.wav")
-    run = through_the_queue(handlers)
-    assert (run["status"], run["errorCode"]) == ("failed", listed()["a.wav"]["error"]["code"])
-    item = listed()["a.wav"]
-    assert (item["transcriptionStatus"], item["attempts"]) == ("queued", 0)
-    assert item["error"]["message"] == run["error"]
-    handlers.overrides["WHISPERX_URL"] = service.url
-    service.replies = [reply()]
-    handlers.process()
-    assert listed()["a.wav"]["transcriptionStatus"] == "completed"
-
-
 def test_audio_that_is_gone_fails_for_good_and_says_so(handlers, put, listed, stack):
     put("a.wav")
     handlers.sync()
@@ -309,16 +292,6 @@ def test_a_fault_of_ours_fails_the_attempt_and_is_logged_without_its_text(handle
     assert "planted" not in item["error"]["message"] + "".join(capfd.readouterr())
 
 
-def test_a_run_that_finished_something_does_not_call_itself_skipped(handlers, put, monkeypatch):
-    put("a.wav")
-    put("b.wav")
-    handlers.overrides["RECORDINGS_PER_RUN"] = "2"
-    taken = iter([slots.take, lambda *_: None])
-    monkeypatch.setattr(slots, "take", lambda *slot: next(taken)(*slot))  # noqa: PLW0108 — the next at each call
-    run = through_the_queue(handlers)
-    assert (run["status"], run["counts"]["completed"]) == ("succeeded", 1)
-
-
 @pytest.mark.parametrize(
     ("variable", "value"), [("WHISPERX_URL", "http://host:99999"), ("MAX_ATTEMPTS", "0"), ("WHISPERX_DIALECT", "x")]
 )
@@ -376,31 +349,6 @@ def test_a_place_can_be_claimed_once(handlers, put):
     (place,) = recordings.first(Status.QUEUED, 5)
     assert recordings.apply(place.id, transitions.claim(place, "one", now, now + timedelta(minutes=1)))
     assert recordings.apply(place.id, transitions.claim(place, "two", now, now + timedelta(minutes=1))) is None
-
-
-def test_slots_are_limited_and_a_dead_worker_gives_its_slot_back(handlers):
-    handlers.queue()  # binds the models to the tables
-    now = datetime.now(UTC)
-    lease = now + timedelta(minutes=1)
-    assert {slots.take(2, "a", now, lease), slots.take(2, "b", now, lease)} == {"slot-0", "slot-1"}
-    assert slots.take(2, "c", now, lease) is None
-    slots.free("slot-1", "not the holder")
-    assert slots.take(2, "c", now, lease) is None
-    slots.free("slot-1", "b")
-    assert slots.take(2, "c", now, lease) == "slot-1"
-    assert slots.take(2, "d", lease + timedelta(seconds=1), lease + timedelta(minutes=1)) == "slot-0"
-
-
-def test_without_a_free_slot_the_run_is_skipped_and_says_why(handlers, put, listed):
-    put("a.wav")
-    handlers.sync()
-    handlers.queue()
-    now = datetime.now(UTC)
-    slots.take(1, "someone", now, now + timedelta(minutes=5))
-    run = handlers.process()
-    assert run["status"] == "skipped"
-    assert "slots" in run["error"]
-    assert listed()["a.wav"]["transcriptionStatus"] == "queued"
 
 
 # runs ----------------------------------------------------------------------------------------------------------------

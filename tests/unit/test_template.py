@@ -1,12 +1,10 @@
 """What template.yaml promises of every table, bucket and function."""
 
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from functions.process.transcription import LEASE
 
 RESOURCES = yaml_parse((Path(__file__).parents[2] / "template.yaml").read_text())["Resources"]
 
@@ -55,10 +53,6 @@ def test_no_policy_is_wider_than_it_must_be(function):
                 assert "*" not in action
             for resource in resources if isinstance(resources, list) else [resources]:
                 assert resource != "*"
-
-
-def test_a_lease_outlives_the_function():
-    assert timedelta(seconds=RESOURCES["ProcessFunction"]["Properties"]["Timeout"]) < LEASE
 
 
 @pytest.mark.parametrize("name", ["SyncFunction", "QueueFunction", "ProcessFunction"])

@@ -16,6 +16,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 EARLIER = NOW - timedelta(hours=3)
 JITTER = random.Random(1)
 RETRYABLE = RetryableError("broke", code="connection_lost")
+GONE = ServiceUnavailable("gone", code="service_down")
 PERMANENT = PermanentError("not audio", code="not_audio")
 
 
@@ -130,7 +131,7 @@ def test_every_end_of_a_claim_is_fenced_by_its_token_and_removes_it():
         transitions.complete(claimed, ref, NOW),
         transitions.fail(claimed, RETRYABLE, RetryPolicy(), NOW, JITTER),
         transitions.fail(claimed, PERMANENT, RetryPolicy(), NOW, JITTER),
-        transitions.give_back(claimed, ServiceUnavailable("gone"), NOW),
+        transitions.give_back(claimed, GONE, RetryPolicy(), NOW, JITTER, probe=False),
         transitions.recover(claimed, RetryPolicy(), NOW),
     ):
         assert change.expected == {"claim_token": "mine"}
@@ -164,7 +165,7 @@ def test_a_permanent_error_is_not_repeated():
 
 def test_an_outage_gives_the_attempt_and_the_place_in_line_back():
     claimed = a_claimed(attempts=2)
-    change = transitions.give_back(claimed, ServiceUnavailable("gone"), NOW)
+    change = transitions.give_back(claimed, GONE, RetryPolicy(), NOW, JITTER, probe=False)
     assert change.target is Status.QUEUED
     assert change.values["attempts"] == 1
     assert change.values["position"] == claimed.queue_position

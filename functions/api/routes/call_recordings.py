@@ -15,13 +15,14 @@ from callscribe.errors import ConfigurationError, SourceError
 from callscribe.recording import Recording, Status
 from callscribe.run import Outcome, Task
 from callscribe.sources import open_within
-from callscribe.store import recordings, transcripts
+from callscribe.store import counts, recordings, transcripts
 from functions.api import cursor as cursors
 from functions.api import invoke
 from functions.api.errors import ApiError
 from functions.api.settings import settings
 from functions.api.views import (
     Moment,
+    OutageView,
     RecordingList,
     RecordingView,
     RunView,
@@ -60,9 +61,11 @@ def list_recordings(
 
 @router.get("/api/call-recordings/status-summary")
 def status_summary() -> StatusSummary:
-    """How many recordings have each status."""
-    counts = {status.value: recordings.count(status) for status in Status}
-    return StatusSummary(**counts, total=sum(counts.values()))
+    """How many recordings have each status, and whether the transcription service is unavailable."""
+    found = counts.summary()
+    numbers = {status.value: number for status, number in found.counts.items()}
+    outage = OutageView.model_validate(found.outage) if found.outage else None
+    return StatusSummary(**numbers, total=sum(numbers.values()), outage=outage)
 
 
 @router.get("/api/call-recordings/<recording_id>")

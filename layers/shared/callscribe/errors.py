@@ -4,6 +4,7 @@
     ├── ConfigurationError           a setting is missing or wrong: nothing is tried
     ├── StoreError                   DynamoDB did not take a request: the run ends, the next one goes on
     ├── SourceError                  the place where recordings lie cannot be listed
+    ├── Skipped                      there is a reason to do nothing now: the run says which
     ├── InvalidTransition            a status change that the state table does not allow
     └── TranscriptionError           one attempt on one recording ended without a transcript
         ├── RetryableError           the same audio may succeed later
@@ -37,6 +38,10 @@ class StoreError(CallscribeError):
 
 class SourceError(CallscribeError):
     code = "source"
+
+
+class Skipped(CallscribeError):
+    code = "skipped"
 
 
 class InvalidTransition(CallscribeError):

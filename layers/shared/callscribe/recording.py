@@ -49,6 +49,7 @@ class Recording:
 
     `location` is the source's root and `key` the file within it: together they are the file's address.
     `recorded_at` is when the call was, as well as is known. `position` is its place in the line of its status.
+    `outages` counts how often, since its last attempt, it met a service that was gone but was there for others before.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Recording:
     status_since: datetime
     position: str
     attempts: int = 0
+    outages: int = 0
     error: Failure | None = None
     next_attempt_at: datetime | None = None
     queue_position: str | None = None

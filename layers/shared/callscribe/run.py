@@ -1,6 +1,7 @@
 """A run: one execution of one task, with its counts and how it ended."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -16,6 +17,21 @@ class Task(StrEnum):
     PROCESS = "process_transcription"
 
 
+class Module(StrEnum):
+    """The integrations that can be switched off."""
+
+    CALL_RECORDINGS = "call-recordings"
+    WHISPERX = "whisperx"
+
+
+MODULE_OF: Mapping[Task, Module] = {
+    Task.SYNC: Module.CALL_RECORDINGS,
+    Task.QUEUE: Module.WHISPERX,
+    Task.PROCESS: Module.WHISPERX,
+}
+"""Which module a task works for: it does nothing while that is disabled."""
+
+
 class Outcome(StrEnum):
     """How a run ended, or that it has not."""
 
@@ -24,29 +40,50 @@ class Outcome(StrEnum):
     FAILED = "failed"
     SKIPPED = "skipped"
     """There was a reason to do nothing; the message says which."""
+    DIED = "died"
+    """It cannot be running any more, and has not said how it ended: stopped from outside, or out of memory."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """Filled in while the task runs. `counts` says how many recordings went which way. Times are UTC."""
+    """Filled in while the task runs. `counts` says how many recordings went which way. Times are UTC.
+
+    `ends_by` is when Lambda will have stopped it: one that is still `running` after that has died.
+    """
 
     task: Task
     id: str
     trigger: str
     started_at: datetime
+    ends_by: datetime
     outcome: Outcome = Outcome.RUNNING
     finished_at: datetime | None = None
     counts: dict[str, int] = field(default_factory=dict)
     error: str | None = None
     """In a person's words: why it failed or was skipped."""
     error_code: str | None = None
-    """The same for programs, where it failed."""
+    """The same for programs."""
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds; None while it runs."""
+        return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
 
     def count(self, what: str, number: int = 1) -> None:
         self.counts[what] = self.counts.get(what, 0) + number
 
+    def end(self, outcome: Outcome, error: str | None = None, code: str | None = None) -> None:
+        self.outcome, self.error, self.error_code = outcome, error, code
+
+    def as_of(self, now: datetime) -> "Run":
+        """As it is to be shown: nobody can write into the record of a run that died."""
+        if self.outcome is not Outcome.RUNNING or now <= self.ends_by:
+            return self
+        died = "It ended without a word: stopped from outside, or out of memory. Look into the function's log."
+        return replace(self, outcome=Outcome.DIED, error=died, error_code="run_died")
+
     def document(self) -> dict[str, Any]:
-        """As the API and the functions' answers show it."""
+        """As the functions answer with it."""
         return {
             "id": self.id,
             "task": self.task,
@@ -54,6 +91,7 @@ class Run:
             "status": self.outcome,
             "startedAt": iso(self.started_at),
             "finishedAt": iso(self.finished_at) if self.finished_at else None,
+            "duration": self.duration,
             "counts": self.counts,
             "error": self.error,
             "errorCode": self.error_code,

@@ -13,4 +13,6 @@ GONE = ("NoSuchKey", "404")
 @cache
 def s3_client() -> Any:
     """One S3 client a process, made when it is first needed."""
-    return boto3.client("s3", config=Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard"}))
+    return boto3.client(
+        "s3", config=Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard"}, max_pool_connections=32)
+    )

@@ -21,6 +21,12 @@ def at_least(minimum: int) -> Check:
     return lambda value: None if value >= minimum else f"must be {minimum} or more, not {value}"
 
 
+def one_of(*allowed: int) -> Check:
+    """A check for a choice of numbers."""
+    choice = ", ".join(map(str, allowed))
+    return lambda value: None if value in allowed else f"must be one of {choice}, not {value}"
+
+
 def http_url(value: str) -> str | None:
     """A check for the address of an HTTP server."""
     try:

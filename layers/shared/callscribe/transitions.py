@@ -12,7 +12,13 @@ from enum import StrEnum
 from typing import Any
 
 from callscribe.clock import iso
-from callscribe.errors import InvalidTransition, PermanentError, RetryableError, TranscriptionError
+from callscribe.errors import (
+    InvalidTransition,
+    PermanentError,
+    RetryableError,
+    ServiceUnavailable,
+    TranscriptionError,
+)
 from callscribe.recording import Failure, Recording, Status, TranscriptRef, recording_id
 
 
@@ -155,7 +161,9 @@ def claim(place: Place, token: str, now: datetime, lease_expires_at: datetime) -
 
 def complete(claimed: Recording, transcript: TranscriptRef, now: datetime) -> Change:
     """processing → completed, by the holder of the claim."""
-    return _release(Actor.WORKER, claimed, Status.COMPLETED, now, position=iso(now), transcript=transcript, error=None)
+    return _release(
+        Actor.WORKER, claimed, Status.COMPLETED, now, position=iso(now), transcript=transcript, error=None, outages=0
+    )
 
 
 def fail(
@@ -164,18 +172,40 @@ def fail(
     """processing → failed, by the holder of the claim: to be retried if the error's class and the attempts allow it."""
     failure = failure_of(error, now)
     if not failure.retryable or claimed.attempts >= policy.max_attempts:
-        return _release(Actor.WORKER, claimed, Status.FAILED, now, position=final_position(now), error=failure)
+        return _release(
+            Actor.WORKER, claimed, Status.FAILED, now, position=final_position(now), error=failure, outages=0
+        )
     due = now + policy.delay(claimed.attempts, jitter)
     return _release(
-        Actor.WORKER, claimed, Status.FAILED, now, position=due_position(due), next_attempt_at=due, error=failure
+        Actor.WORKER,
+        claimed,
+        Status.FAILED,
+        now,
+        position=due_position(due),
+        next_attempt_at=due,
+        error=failure,
+        outages=0,
     )
 
 
-def give_back(claimed: Recording, error: TranscriptionError, now: datetime) -> Change:
+def give_back(
+    claimed: Recording,
+    error: ServiceUnavailable,
+    policy: RetryPolicy,
+    now: datetime,
+    jitter: random.Random,
+    *,
+    probe: bool,
+) -> Change:
     """processing → queued, by the holder of the claim: nobody was there to try, so the attempt does not count.
 
-    It returns to the place in line that it had.
+    It returns to the place in line that it had. But behind a proxy, a recording that kills the server looks like an
+    outage, too: one that has met `max_attempts` of them, each while the service was there for others (so not as a
+    probe), fails instead.
     """
+    outages = claimed.outages + (not probe)
+    if outages >= policy.max_attempts:
+        return fail(claimed, RetryableError(error.message, code=error.code), policy, now, jitter)
     return _release(
         Actor.WORKER,
         claimed,
@@ -183,6 +213,7 @@ def give_back(claimed: Recording, error: TranscriptionError, now: datetime) -> C
         now,
         position=claimed.queue_position or queued_position(now, iso(claimed.recorded_at)),
         attempts=claimed.attempts - 1,
+        outages=outages,
         error=failure_of(error, now),
     )
 
@@ -236,6 +267,7 @@ def request(seen: Recording, target: Status, now: datetime, *, head: bool = Fals
             "position": position,
             "queue_position": position if target is Status.QUEUED else None,
             "attempts": 0,
+            "outages": 0,
             "next_attempt_at": None,
         },
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
 from callscribe.errors import StoreError
@@ -20,7 +20,15 @@ ADVICE = {
 
 
 class LostRace(Exception):
-    """The condition of a write did not hold: someone else was faster. No error, and never seen outside the store."""
+    """The condition of a write did not hold: someone else was faster. No error, and never seen outside the store.
+
+    `repeated` where the write was sent more than once, for the answer to it was lost: then it may have been this very
+    write that was faster.
+    """
+
+    def __init__(self, *, repeated: bool) -> None:
+        super().__init__()
+        self.repeated = repeated
 
 
 @contextmanager
@@ -31,10 +39,16 @@ def translated() -> Iterator[None]:
     except PynamoDBException as error:
         code = error.cause_response_code or type(error).__name__
         if code == LOST_RACE:
-            raise LostRace from error
+            raise LostRace(repeated=_attempts(error) > 0) from error
         advice = ADVICE.get(code, "The next run goes on; if it lasts, look at the health of DynamoDB in this region.")
         raise StoreError(f"DynamoDB refused a request ({code}). {advice}") from error
     except BotoCoreError as error:
         raise StoreError(
             f"DynamoDB could not be reached ({type(error).__name__}). Check credentials, region and network."
         ) from error
+
+
+def _attempts(error: PynamoDBException) -> int:
+    """How often botocore sent the request again. PynamoDB hides botocore's own error behind one of its own."""
+    original = error.cause.__cause__ if error.cause else None
+    return original.response["ResponseMetadata"].get("RetryAttempts", 0) if isinstance(original, ClientError) else 0

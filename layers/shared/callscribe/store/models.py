@@ -12,6 +12,7 @@ from pynamodb.attributes import (
     NumberAttribute,
     TTLAttribute,
     UnicodeAttribute,
+    UnicodeSetAttribute,
     UTCDateTimeAttribute,
 )
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
@@ -100,6 +101,7 @@ class RecordingModel(Model):
     status_since = UTCDateTimeAttribute()
     position = UnicodeAttribute()
     attempts = NumberAttribute(default=0)
+    outages = NumberAttribute(default=0)
     error = FailureMap(null=True)
     next_attempt_at = UTCDateTimeAttribute(null=True)
     queue_position = UnicodeAttribute(null=True)
@@ -113,15 +115,35 @@ class RecordingModel(Model):
     by_status_and_time = ByStatusAndTime()
 
 
-class SlotModel(Model):
-    """A slot of the control table: whoever holds it may have one transcription under way."""
+class OutageMap(MapAttribute[str, object]):
+    since = UTCDateTimeAttribute()
+    next_try_at = UTCDateTimeAttribute()
+    pause = NumberAttribute()
+    failures = NumberAttribute()
+    code = UnicodeAttribute()
+    message = UnicodeAttribute()
+
+
+class ControlModel(Model):
+    """An item of the control table. There are three, told apart by name, each with attributes of its own."""
 
     class Meta:
         table_name = ""
 
     name = UnicodeAttribute(hash_key=True)
-    token = UnicodeAttribute(null=True)
-    lease_expires_at = UTCDateTimeAttribute(null=True)
+    # dispatch: who holds a slot, and the breaker
+    slots = UnicodeSetAttribute(null=True)
+    outage = OutageMap(null=True)
+    probe = UnicodeAttribute(null=True)
+    probe_lease = UTCDateTimeAttribute(null=True)
+    # switches: what is turned off
+    paused = UnicodeSetAttribute(null=True)
+    disabled = UnicodeSetAttribute(null=True)
+    # completed: the checkpoint of their count
+    counted = NumberAttribute(null=True)
+    until = UnicodeAttribute(null=True)
+    version = UnicodeAttribute(null=True)
+    blocked_until = UTCDateTimeAttribute(null=True)
 
 
 class RunModel(Model):
@@ -132,6 +154,7 @@ class RunModel(Model):
     run = UnicodeAttribute(range_key=True)
     trigger = UnicodeAttribute()
     started_at = UTCDateTimeAttribute()
+    ends_by = UTCDateTimeAttribute()
     outcome = UnicodeAttribute()
     finished_at = UTCDateTimeAttribute(null=True)
     counts: MapAttribute[str, int] = MapAttribute(default=dict)
@@ -145,7 +168,7 @@ def bind(environ: Mapping[str, str]) -> None:
     settings = load(StoreSettings, environ)
     for model, table in (
         (RecordingModel, settings.recordings_table),
-        (SlotModel, settings.control_table),
+        (ControlModel, settings.control_table),
         (RunModel, settings.runs_table),
     ):
         if model.Meta.table_name != table:

@@ -7,6 +7,7 @@ from typing import Any
 
 from callscribe.clock import iso
 from callscribe.recording import Failure, Recording, Status, TranscriptRef, source_hash
+from callscribe.store import counts
 from callscribe.store.faults import LostRace, translated
 from callscribe.store.models import ALL, FailureMap, RecordingModel, TranscriptMap
 from callscribe.transitions import Add, Change, Place, due_position
@@ -25,17 +26,20 @@ class Page:
 
 def add(recording: Recording) -> bool:
     """Writes a new recording; False if its file has a record already, which then stays as it is."""
-    model = RecordingModel(source_hash=source_hash(recording.location), **_attributes(recording))
+    values = _attributes(recording)
+    model = RecordingModel(source_hash=source_hash(recording.location), **values)
     try:
         with translated():
             model.save(condition=RecordingModel.id.does_not_exist())
-    except LostRace:
-        return False
+    except LostRace as lost:
+        return lost.repeated and get(recording.id) == recording
     return True
 
 
 def apply(recording_id: str, change: Change) -> Recording | None:
     """Makes a transition; returns the recording as it is afterwards, or None if it was lost to someone else."""
+    if change.source is Status.COMPLETED:
+        counts.forget(change.values["status_since"])
     model = RecordingModel(recording_id)
     condition = RecordingModel.status == change.source.value
     for name, value in change.expected.items():
@@ -52,9 +56,19 @@ def apply(recording_id: str, change: Change) -> Recording | None:
     try:
         with translated():
             model.update(actions, condition=condition)
-    except LostRace:
-        return None
+    except LostRace as lost:
+        return _already(recording_id, change) if lost.repeated else None
     return _recording(model)
+
+
+def _already(recording_id: str, change: Change) -> Recording | None:
+    """The recording, if it is as this change makes it: times to the microsecond and tokens tell it from any other."""
+    found = get(recording_id)
+    if found is None or found.status is not change.target:
+        return None
+    amounts = [name for name, value in change.values.items() if isinstance(value, Add)]
+    same = all(getattr(found, name) == value for name, value in change.values.items() if name not in amounts)
+    return found if same else None
 
 
 def get(recording_id: str) -> Recording | None:
@@ -87,12 +101,6 @@ def due(now: datetime, limit: int) -> list[Place]:
 def lost(now: datetime, limit: int) -> list[Place]:
     """Recordings in processing whose lease has run out."""
     return _places(Status.PROCESSING, RecordingModel.position < iso(now), limit)
-
-
-def count(status: Status) -> int:
-    """How many recordings have this status; reads the narrow index, about 10,000 entries a request."""
-    with translated():
-        return RecordingModel.by_status.count(status.value)
 
 
 def page(

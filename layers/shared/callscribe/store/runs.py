@@ -1,12 +1,15 @@
 """Runs in DynamoDB, kept 30 days: written when a task starts, and again when it has ended."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import fields
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
 
 from callscribe.clock import Clock, iso
-from callscribe.errors import CallscribeError, StoreError
+from callscribe.errors import CallscribeError, Skipped, StoreError
 from callscribe.run import Outcome, Run, Task
 from callscribe.store.faults import translated
 from callscribe.store.models import RunModel
@@ -14,36 +17,56 @@ from callscribe.telemetry import count, logger
 
 KEPT = timedelta(days=30)
 
+GRACE = timedelta(minutes=1)
+"""Clocks differ a little; a run is called dead only when it is."""
+
 
 @contextmanager
-def recorded(task: Task, trigger: str, clock: Clock) -> Iterator[Run]:
-    """Records the work done inside as a run.
+def recorded(task: Task, trigger: str, clock: Clock, ends_at: datetime) -> Iterator[Run]:
+    """Records the work done inside as a run; Lambda lets it work until `ends_at`.
 
     A CallscribeError ends the run in order: it is recorded and logged, and the function answers with it; there is
     nothing for Lambda to repeat at once, the next run is soon. Anything else is a fault of ours: recorded, raised on.
     """
     now = clock()
-    run = Run(task=task, id=f"{iso(now)}-{uuid.uuid4().hex[:8]}", trigger=trigger, started_at=now)
+    name = f"{iso(now)}-{uuid.uuid4().hex[:8]}"
+    run = Run(task=task, id=name, trigger=trigger, started_at=now, ends_by=ends_at + GRACE)
     _save(run)
     try:
         yield run
+    except Skipped as reason:
+        run.end(Outcome.SKIPPED, reason.message, reason.code)
     except CallscribeError as error:
-        run.outcome, run.error, run.error_code = Outcome.FAILED, error.message, error.code
+        run.end(Outcome.FAILED, error.message, error.code)
         logger.error("run failed", task=task, code=error.code, reason=error.message)
     except BaseException as error:
-        run.outcome, run.error, run.error_code = Outcome.FAILED, type(error).__name__, "internal_error"
+        run.end(Outcome.FAILED, f"A fault in Callscribe ({type(error).__name__}). The log says more.", "internal_error")
         raise
     else:
         if run.outcome is Outcome.RUNNING:
-            run.outcome = Outcome.SUCCEEDED
+            run.end(Outcome.SUCCEEDED)
     finally:
         run.finished_at = clock()
         count("RunsFailed", int(run.outcome is Outcome.FAILED))
-        logger.info("run ended", task=task, trigger=trigger, outcome=run.outcome, counts=run.counts)
+        logger.info("run ended", task=task, trigger=trigger, outcome=run.outcome, counts=run.counts, reason=run.error)
         try:
             _save(run)
         except StoreError as error:  # it must not hide how the run itself ended
             logger.error("the end of the run could not be recorded", reason=error.message)
+
+
+def latest(tasks: Iterable[Task], limit: int, now: datetime, outcome: Outcome | None = None) -> list[Run]:
+    """The newest runs of these tasks, newest first, as they are to be shown at `now`; one request a task and page."""
+    found = [run for task in tasks for run in islice(_of(task, outcome, now), limit)]
+    return sorted(found, key=lambda run: run.started_at, reverse=True)[:limit]
+
+
+def _of(task: Task, outcome: Outcome | None, now: datetime) -> Iterator[Run]:
+    with translated():
+        for model in RunModel.query(task.value, scan_index_forward=False):
+            run = _run(model).as_of(now)
+            if outcome in (None, run.outcome):
+                yield run
 
 
 def _save(run: Run) -> None:
@@ -53,6 +76,7 @@ def _save(run: Run) -> None:
             run=run.id,
             trigger=run.trigger,
             started_at=run.started_at,
+            ends_by=run.ends_by,
             outcome=run.outcome.value,
             finished_at=run.finished_at,
             counts=run.counts,
@@ -60,3 +84,11 @@ def _save(run: Run) -> None:
             error_code=run.error_code,
             expires_at=run.started_at + KEPT,
         ).save()
+
+
+def _run(model: RunModel) -> Run:
+    values: dict[str, Any] = {each.name: getattr(model, each.name, None) for each in fields(Run)}
+    counts = {name: int(number) for name, number in model.counts.as_dict().items()}
+    return Run(
+        **values | {"id": model.run, "task": Task(model.task), "outcome": Outcome(model.outcome), "counts": counts}
+    )

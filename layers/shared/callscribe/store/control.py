@@ -1,0 +1,28 @@
+"""The control table: a few items that all runs share, each with a name."""
+
+from typing import Any
+
+from callscribe.store.faults import LostRace, translated
+from callscribe.store.models import ControlModel
+
+DISPATCH = "dispatch"
+SWITCHES = "switches"
+COMPLETED = "completed"
+
+
+def read(*names: str) -> dict[str, ControlModel]:
+    """These items as they are, in one request; one that was never written comes without attributes."""
+    found = {name: ControlModel(name) for name in names}
+    with translated():
+        found.update((item.name, item) for item in ControlModel.batch_get(names, consistent_read=True))
+    return found
+
+
+def write(name: str, actions: list[Any], condition: Any = None) -> bool:
+    """One conditional write; False if the condition does not hold."""
+    try:
+        with translated():
+            ControlModel(name).update(actions, condition=condition)
+    except LostRace:
+        return False
+    return True

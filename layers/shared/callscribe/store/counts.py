@@ -1,0 +1,86 @@
+"""How many recordings have each status: exact, without reading an entry for each that was ever completed.
+
+The open statuses are counted in the narrow index, about 10,000 entries a request. Of the completed, a checkpoint tells
+how many there were up to a place in their line, and only those behind it are counted.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from callscribe.breaker import Outage
+from callscribe.clock import iso
+from callscribe.recording import Status
+from callscribe.store import control, dispatch
+from callscribe.store.faults import translated
+from callscribe.store.models import ControlModel as Item
+from callscribe.store.models import RecordingModel
+
+SETTLED = timedelta(minutes=20)
+"""A place among the completed is a time that the worker read before it wrote. No function lives longer than 15 minutes:
+what is older than this has been written by now, or never will be. The rest is for clocks that differ and a late index.
+"""
+
+LEAVING = timedelta(minutes=2)
+"""Longer than a request to the API lives: as long no checkpoint is made once a completed one is about to leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What an overview shows. `outage` is None while the transcription service is available."""
+
+    counts: Mapping[Status, int]
+    outage: Outage | None
+
+
+def summary() -> Summary:
+    """The counts and the breaker: six requests, and one more for each 10,000 or so that are to be counted."""
+    items = control.read(control.COMPLETED, control.DISPATCH)
+    checkpoint = items[control.COMPLETED]
+    behind = RecordingModel.position > checkpoint.until if checkpoint.until else None
+    counts = {status: _count(status, behind if status is Status.COMPLETED else None) for status in Status}
+    counts[Status.COMPLETED] += int(checkpoint.counted or 0)
+    return Summary(counts, dispatch.outage_of(items[control.DISPATCH]))
+
+
+def advance(now: datetime) -> None:
+    """Moves the checkpoint on to what has settled by `now`. Loses to whoever moves it, or forgets it, meanwhile."""
+    seen = control.read(control.COMPLETED)[control.COMPLETED]
+    until = iso(now - SETTLED)
+    if (seen.until and until <= seen.until) or (seen.blocked_until and now <= seen.blocked_until):
+        return
+    position = RecordingModel.position
+    added = _count(Status.COMPLETED, position.between(f"{seen.until}~", until) if seen.until else position <= until)
+    if added:
+        control.write(
+            control.COMPLETED,
+            [Item.counted.set(int(seen.counted or 0) + added), Item.until.set(until), Item.version.set(_version())],
+            Item.version == seen.version if seen.version else Item.version.does_not_exist(),
+        )
+
+
+def forget(now: datetime) -> None:
+    """Before a completed recording leaves its status: forgets the checkpoint, for it counts that recording.
+
+    It is not made again until the recording has left. Should it stay after all, the next one is as good as this.
+    """
+    control.write(
+        control.COMPLETED,
+        [
+            Item.counted.remove(),
+            Item.until.remove(),
+            Item.version.set(_version()),
+            Item.blocked_until.set(now + LEAVING),
+        ],
+    )
+
+
+def _count(status: Status, condition: Any = None) -> int:
+    with translated():
+        return RecordingModel.by_status.count(status.value, condition)
+
+
+def _version() -> str:
+    return uuid.uuid4().hex

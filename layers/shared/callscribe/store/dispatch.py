@@ -1,0 +1,103 @@
+"""Who may send a recording: slots, and the breaker. Both are in one item, so that one conditional write asks for both.
+
+A slot is leased like a claim, so that a dead worker's comes back. (Lambda's own reserved concurrency would limit the
+number as well, but small accounts cannot set it.) Slots have no numbers: they are a set of who holds one, so workers
+who ask at the same moment do not get into each other's way as long as there is room.
+"""
+
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
+from typing import Any
+
+from pynamodb.expressions.condition import size
+
+from callscribe.breaker import Outage
+from callscribe.clock import iso
+from callscribe.store import control
+from callscribe.store.models import ControlModel as Item
+from callscribe.store.models import OutageMap
+
+LOOKS = 5
+"""So often the item is looked at when others write to it at the same moment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """The right to have one transcription under way. A probe's has the `outage` whose end it is to find out."""
+
+    token: str
+    lease_expires_at: datetime
+    outage: Outage | None = None
+
+    @property
+    def holder(self) -> str:
+        """What stands in the set: sorts by the lease."""
+        return f"{iso(self.lease_expires_at)} {self.token}"
+
+
+def take(limit: int, token: str, now: datetime, lease_expires_at: datetime) -> Slot | Outage | None:
+    """One of `limit` slots for the holder of `token`, as long as the breaker is closed.
+
+    While it is open: the outage, or when a try is due, a slot for the one probe. None when all slots are in use.
+    """
+    slot = Slot(token=token, lease_expires_at=lease_expires_at)
+    add = Item.slots.add({slot.holder})
+    room = Item.slots.does_not_exist() | (size(Item.slots) < limit)
+    for _ in range(LOOKS):
+        if control.write(control.DISPATCH, [add], room & Item.outage.does_not_exist()):
+            return slot
+        seen = control.read(control.DISPATCH)[control.DISPATCH]
+        holders = seen.slots or set()
+        outage = outage_of(seen)
+        if slot.holder in holders:  # the answer to the write was lost, and the write repeated
+            return replace(slot, outage=outage if seen.probe == token else None)
+        if dead := {holder for holder in holders if holder < iso(now)}:
+            control.write(control.DISPATCH, [Item.slots.delete(dead)])
+        elif outage is not None:
+            if now < outage.next_try_at or (seen.probe and now < seen.probe_lease):
+                return outage
+            actions = [add, Item.probe.set(token), Item.probe_lease.set(lease_expires_at)]
+            if control.write(control.DISPATCH, actions, room & _still(outage, seen.probe)):
+                return replace(slot, outage=outage)
+        elif len(holders) >= limit:
+            return None
+    return None
+
+
+def free(slot: Slot) -> None:
+    """Gives the slot back. Nothing was learned about the service: a probe leaves the next try to another."""
+    _give_back(slot, [Item.probe.remove(), Item.probe_lease.remove()])
+
+
+def answered(slot: Slot) -> None:
+    """Gives the slot back; the service was there. A probe ends the outage, whoever else does not: it began earlier."""
+    _give_back(slot, [Item.probe.remove(), Item.probe_lease.remove(), Item.outage.remove()])
+
+
+def unavailable(slot: Slot, outage: Outage) -> None:
+    """Gives the slot back and opens the breaker; for a probe, keeps it open. Who is not the first changes nothing."""
+    opened = Item.outage.set(OutageMap(**asdict(outage)))
+    if slot.outage is not None:
+        _give_back(slot, [Item.probe.remove(), Item.probe_lease.remove(), opened])
+    elif not control.write(control.DISPATCH, [Item.slots.delete({slot.holder}), opened], Item.outage.does_not_exist()):
+        _give_back(slot, [])
+
+
+def outage_of(item: Item) -> Outage | None:
+    """The outage that the item of this module tells of."""
+    if item.outage is None:
+        return None
+    return Outage(**{each.name: getattr(item.outage, each.name) for each in fields(Outage)})
+
+
+def _still(outage: Outage, probe: str | None) -> Any:
+    """The breaker is as it was seen: no other probe has begun or ended."""
+    same = Item.probe == probe if probe else Item.probe.does_not_exist()
+    return same & (Item.outage.next_try_at == outage.next_try_at)
+
+
+def _give_back(slot: Slot, if_probe: list[Any]) -> None:
+    """Frees the slot, which is no one else's even after its lease, and as the probe does what `if_probe` says."""
+    freed = [Item.slots.delete({slot.holder})]
+    if slot.outage is None or not control.write(control.DISPATCH, freed + if_probe, Item.probe == slot.token):
+        control.write(control.DISPATCH, freed)

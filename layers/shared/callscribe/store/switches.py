@@ -1,0 +1,43 @@
+"""What a person has turned off: paused tasks, and disabled modules."""
+
+from dataclasses import dataclass
+
+from callscribe.errors import Skipped
+from callscribe.run import MODULE_OF, Module, Task
+from callscribe.store import control
+from callscribe.store.models import ControlModel as Item
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    paused: frozenset[Task]
+    disabled: frozenset[Module]
+
+
+def read() -> Switches:
+    """What is turned off now."""
+    item = control.read(control.SWITCHES)[control.SWITCHES]
+    return Switches(
+        frozenset(task for task in Task if task in (item.paused or ())),
+        frozenset(module for module in Module if module in (item.disabled or ())),
+    )
+
+
+def require(task: Task) -> None:
+    """Raises Skipped if the task is paused, or its module disabled."""
+    switches = read()
+    if task in switches.paused:
+        raise Skipped("The task is paused. Resume it: it goes on where it stopped.", code="paused")
+    if (module := MODULE_OF[task]) in switches.disabled:
+        raise Skipped(f"The module {module} is disabled. Enable it: the task goes on.", code="module_disabled")
+
+
+def pause(task: Task, *, paused: bool) -> None:
+    """Pauses or resumes a task; once more changes nothing."""
+    control.write(control.SWITCHES, [Item.paused.add({task.value}) if paused else Item.paused.delete({task.value})])
+
+
+def enable(module: Module, *, enabled: bool) -> None:
+    """Enables or disables a module; once more changes nothing."""
+    value = {module.value}
+    control.write(control.SWITCHES, [Item.disabled.delete(value) if enabled else Item.disabled.add(value)])
