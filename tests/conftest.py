@@ -83,7 +83,7 @@ class ScriptedService:
         request.close_connection = True
         if reply.close:
             return
-        request.send_response(reply.status)
+        request.send_response_only(reply.status)
         for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
             request.send_header(name, value)
         request.end_headers()

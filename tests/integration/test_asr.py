@@ -120,9 +120,26 @@ def test_a_redirect_is_not_followed_without_the_audio(service, reply):
     assert len(service.received) == 1
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("17", 17.0), ("", None), ("Wed, 21 Oct 2026 07:28:00 GMT", None)])
-def test_retry_after_is_heard(service, reply, header, seconds):
-    service.replies = [reply(status=503, headers={"Retry-After": header})]
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("17", 17.0),
+        (" 2.5 ", 2.5),
+        ("-3", 0.0),
+        ("", None),
+        ("soon", None),
+        ("inf", None),
+        ("nan", None),
+        ("9" * 400, None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", 60.0),
+        ("Wed, 21 Oct 2026 07:26:00 GMT", 0.0),
+        ("Wednesday, 21-Oct-26 07:28:00 GMT", 60.0),
+        ("21 Oct 2015 99999999999999999999:28:00 GMT", None),
+    ],
+)
+def test_retry_after_is_heard_in_seconds_and_as_a_date_by_the_service_s_clock(service, reply, header, seconds):
+    headers = {"Retry-After": header, "Date": "Wed, 21 Oct 2026 07:27:00 GMT"}
+    service.replies = [reply(status=503, headers=headers)]
     with pytest.raises(ServiceUnavailable) as raised:
         send(service.url)
     assert raised.value.retry_after == seconds

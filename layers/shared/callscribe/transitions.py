@@ -167,24 +167,28 @@ def complete(claimed: Recording, transcript: TranscriptRef, now: datetime) -> Ch
 
 
 def fail(
-    claimed: Recording, error: TranscriptionError, policy: RetryPolicy, now: datetime, jitter: random.Random
+    claimed: Recording,
+    error: TranscriptionError,
+    policy: RetryPolicy,
+    now: datetime,
+    jitter: random.Random,
+    *,
+    outages: int = 0,
 ) -> Change:
     """processing → failed, by the holder of the claim: to be retried if the error's class and the attempts allow it."""
     failure = failure_of(error, now)
-    if not failure.retryable or claimed.attempts >= policy.max_attempts:
-        return _release(
-            Actor.WORKER, claimed, Status.FAILED, now, position=final_position(now), error=failure, outages=0
-        )
-    due = now + policy.delay(claimed.attempts, jitter)
+    due = None
+    if failure.retryable and claimed.attempts < policy.max_attempts:
+        due = now + policy.delay(claimed.attempts, jitter)
     return _release(
         Actor.WORKER,
         claimed,
         Status.FAILED,
         now,
-        position=due_position(due),
+        position=due_position(due) if due else final_position(now),
         next_attempt_at=due,
         error=failure,
-        outages=0,
+        outages=outages,
     )
 
 
@@ -200,12 +204,13 @@ def give_back(
     """processing → queued, by the holder of the claim: nobody was there to try, so the attempt does not count.
 
     It returns to the place in line that it had. But behind a proxy, a recording that kills the server looks like an
-    outage, too: one that has met `max_attempts` of them, each while the service was there for others (so not as a
-    probe), fails instead.
+    outage, too. One that has met `max_attempts` of them, each while the service was there for others (so not as a
+    probe), is under suspicion until it meets the service itself: from then on its attempts fail.
     """
     outages = claimed.outages + (not probe)
     if outages >= policy.max_attempts:
-        return fail(claimed, RetryableError(error.message, code=error.code), policy, now, jitter)
+        refused = RetryableError(error.message, code=error.code)
+        return fail(claimed, refused, policy, now, jitter, outages=min(outages, policy.max_attempts))
     return _release(
         Actor.WORKER,
         claimed,

@@ -4,8 +4,11 @@ What was never tried costs the recording no attempt; what broke after the audio 
 kills the server must not do so for ever.
 """
 
+import math
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +18,7 @@ from requests.exceptions import InvalidURL, ReadTimeout
 from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import Timeout
 
+from callscribe.clock import utc_now
 from callscribe.errors import PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
 from callscribe.whisperx import Timeouts
 from callscribe.whisperx.multipart import MultipartFile
@@ -147,7 +151,21 @@ def _refusal(response: requests.Response) -> TranscriptionError | None:
 
 
 def _retry_after(response: requests.Response) -> float | None:
+    """Seconds, or a date, which is told by the service's own clock where it says what that is (RFC 9110, 10.2.3)."""
+    given = response.headers.get("Retry-After", "").strip()
     try:
-        return max(0.0, float(response.headers.get("Retry-After", "")))
-    except ValueError:  # an HTTP date, or none
+        seconds = float(given)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
+    except ValueError:
+        at = _date(given)
+    if at is None:
+        return None
+    return max(0.0, (at - (_date(response.headers.get("Date", "")) or utc_now())).total_seconds())
+
+
+def _date(text: str) -> datetime | None:
+    """An HTTP date, which is always GMT; None for anything else."""
+    try:
+        return parsedate_to_datetime(text).replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None

@@ -1,0 +1,209 @@
+"""While the transcription service is unavailable: no recording pays for it, one at a time finds out, and no hand is needed."""
+
+import json
+import random
+from datetime import timedelta
+from io import BytesIO
+
+import pytest
+
+from callscribe import transitions
+from callscribe.recording import Status
+from callscribe.store import recordings
+from local.cloud.client import aws_client
+
+EIGHT_HOURS = 8 * 60
+QUEUED = 50
+INTERVAL = 15
+"""Minutes. The longest pause of the breaker."""
+
+
+@pytest.fixture
+def outage(handlers):
+    """What the status summary says of the service."""
+    return lambda: handlers.api("GET", "/api/call-recordings/status-summary").json["outage"]
+
+
+@pytest.fixture
+def queue_up(handlers, put):
+    def queue_up(number):
+        for each in range(number):
+            put(f"{each:03}.wav", f"audio of {each:03}".encode() * 10)
+        handlers.sync()
+        handlers.queue()
+
+    return queue_up
+
+
+def wait_a_minute(handlers, jitter):
+    """Until the schedule fires again: each minute, give or take."""
+    handlers.pass_time(seconds=60 + jitter.uniform(-3, 3))
+
+
+@pytest.mark.parametrize("trouble", ["refused", 401])
+def test_eight_hours_of_outage_cost_no_attempt_and_end_by_themselves(
+    handlers, queue_up, listed, service, reply, outage, stack, trouble
+):
+    jitter = random.Random(str(trouble))
+    handlers.overrides["WHISPERX_URL"] = "http://127.0.0.1:9" if trouble == "refused" else service.url
+    service.replies = [reply(status=trouble)]
+    queue_up(QUEUED)
+    runs = []
+    for _ in range(EIGHT_HOURS):
+        runs.append(handlers.process())
+        wait_a_minute(handlers, jitter)
+    assert {(item["transcriptionStatus"], item["attempts"]) for item in listed().values()} == {("queued", 0)}
+    tried = [run for run in runs if run["counts"]["returned"]]
+    assert {run["status"] for run in tried} == {"failed"}
+    assert {run["errorCode"] for run in runs if run not in tried} == {"service_unavailable"}
+    assert 32 <= len(tried) <= 40  # every quarter of an hour, after the first five
+    assert outage()["failures"] == len(tried)
+    # it is back
+    handlers.overrides["WHISPERX_URL"] = service.url
+    service.replies = [reply()]
+    sent_before = len(service.received)
+    minutes = 0
+    while not handlers.process()["counts"]["completed"]:
+        wait_a_minute(handlers, jitter)
+        minutes += 1
+    assert minutes <= INTERVAL
+    assert outage() is None
+    handlers.overrides["RECORDINGS_PER_RUN"] = "100"
+    handlers.process()
+    assert {(item["transcriptionStatus"], item["attempts"]) for item in listed().values()} == {("completed", 1)}
+    assert len(service.received) - sent_before == QUEUED
+
+
+def test_a_key_that_was_wrong_is_read_anew_by_the_next_try(handlers, queue_up, listed, service, reply, stack, outage):
+    secrets, name = aws_client("secretsmanager", stack.endpoint), stack.secrets["WhisperXSecret"]
+    secrets.put_secret_value(SecretId=name, SecretString=json.dumps({"apiKey": "wrong"}))
+    handlers.forget()
+    service.replies = [reply(status=401), reply()]
+    queue_up(1)
+    run = handlers.process()
+    assert (run["status"], run["errorCode"], outage()["code"]) == ("failed", "key_refused", "key_refused")
+    secrets.put_secret_value(SecretId=name, SecretString=json.dumps({"apiKey": "right"}))
+    handlers.pass_time(minutes=1)
+    assert handlers.process()["counts"]["completed"] == 1
+    assert [received.headers["authorization"] for received in service.received] == ["Bearer wrong", "Bearer right"]
+    secrets.put_secret_value(SecretId=name, SecretString='{"apiKey": ""}')
+    handlers.forget()
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("seconds", [5, 1800])
+def test_what_the_service_asks_for_is_honoured(handlers, queue_up, service, reply, outage, status, seconds):
+    service.replies = [reply(status=status, headers={"Retry-After": str(seconds)}), reply()]
+    queue_up(2)
+    handlers.process()
+    assert outage()["code"] == "service_busy"
+    handlers.pass_time(seconds=seconds - 2)
+    assert handlers.process()["status"] == "skipped"
+    assert len(service.received) == 1
+    handlers.pass_time(seconds=3)
+    assert handlers.process()["counts"]["completed"] == 1
+
+
+def test_the_pause_doubles_to_a_quarter_of_an_hour(handlers, queue_up, service, reply):
+    service.replies = [reply(status=503)]
+    queue_up(1)
+    tries = []
+    for minute in range(75):
+        if handlers.process()["counts"]["returned"]:
+            tries.append(minute)
+        handlers.pass_time(minutes=1)
+    assert tries == [0, 1, 3, 7, 15, 30, 45, 60]
+
+
+def test_a_person_sees_since_when_until_when_and_why(handlers, queue_up, outage, service, reply):
+    assert outage() is None
+    service.replies = [reply(status=503)]
+    queue_up(1)
+    handlers.process()
+    run = handlers.process()
+    told = outage()
+    assert (run["status"], run["errorCode"]) == ("skipped", "service_unavailable")
+    assert run["error"] == (
+        f"The transcription service is unavailable since {told['since'][:19]}Z, next try at "
+        f"{told['nextTryAt'][:19]}Z, last error: The service says that it is overloaded (503)."
+    )
+    assert told["message"] == "The service says that it is overloaded (503)."
+
+
+def test_only_one_recording_is_tried_as_a_probe(handlers, queue_up, service, reply, listed):
+    handlers.overrides |= {"MAX_CONCURRENT_TRANSCRIPTIONS": "4", "RECORDINGS_PER_RUN": "4"}
+    service.replies = [reply(status=503)]
+    queue_up(8)
+    handlers.process()
+    assert 1 <= len(service.received) <= 4  # they were under way when the first of them found out
+    before = len(service.received)
+    handlers.pass_time(minutes=1)
+    handlers.process()
+    assert len(service.received) == before + 1
+    service.replies = [reply()]
+    handlers.pass_time(minutes=2)
+    assert handlers.process()["counts"]["completed"] == 4  # and once it is back, the run goes on at once
+
+
+def test_a_probe_that_never_came_to_the_service_leaves_the_try_to_the_next(
+    handlers, queue_up, service, reply, listed, outage, stack
+):
+    service.replies = [reply(status=503), reply()]
+    queue_up(3)
+    handlers.process()
+    gone = recordings.get(recordings.first(Status.QUEUED, 2)[1].id).key  # the second in line is the first probe
+    aws_client("s3", stack.endpoint).delete_object(Bucket=stack.buckets["RecordingsBucket"], Key=gone)
+    handlers.pass_time(minutes=1)
+    handlers.process()
+    assert listed()[gone]["error"]["code"] == "audio_missing"
+    assert outage() is not None
+    assert handlers.process()["counts"]["completed"] == 1
+    assert outage() is None
+
+
+def test_an_error_of_the_service_ends_the_outage_for_somebody_was_there(handlers, queue_up, service, reply, outage):
+    service.replies = [reply(status=503), reply(status=500)]
+    queue_up(1)
+    handlers.process()
+    handlers.pass_time(minutes=1)
+    assert handlers.process()["counts"]["failed"] == 1
+    assert outage() is None
+
+
+def test_a_recording_that_brings_the_service_down_behind_a_proxy_ends_and_holds_up_no_other(
+    handlers, queue_up, service, reply, listed, monkeypatch
+):
+    handlers.overrides["MAX_ATTEMPTS"] = "3"
+    answer = service._serve
+    poison = b"audio of 000"
+
+    def serve(request):
+        service.replies = [reply()]
+        peeked = request.rfile.read(int(request.headers["Content-Length"]))
+        if poison in peeked:
+            service.replies = [reply(status=502)]
+        request.rfile = BytesIO(peeked)
+        answer(request)
+
+    monkeypatch.setattr(service, "_serve", serve)
+    queue_up(6)
+    for _ in range(60):
+        handlers.process()
+        handlers.pass_time(minutes=1)
+    found = listed()
+    assert [found[f"{each:03}.wav"]["transcriptionStatus"] for each in range(6)] == ["failed"] + ["completed"] * 5
+    assert {found[f"{each:03}.wav"]["attempts"] for each in range(1, 6)} == {1}
+    assert (found["000.wav"]["error"]["code"], found["000.wav"]["nextAttemptAt"]) == ("service_down", None)
+    assert len(service.received) <= 5 + 2 * 3 + 1
+
+
+def test_lost_claims_are_recovered_during_an_outage(handlers, queue_up, service, reply, listed):
+    service.replies = [reply(status=503)]
+    queue_up(2)
+    handlers.process()
+    now = handlers.now()
+    (_, other) = recordings.first(Status.QUEUED, 5)
+    recordings.apply(other.id, transitions.claim(other, "dead", now, now + timedelta(seconds=5)))
+    handlers.pass_time(seconds=10)
+    assert handlers.process()["counts"]["recovered"] == 1
+    assert {item["transcriptionStatus"] for item in listed().values()} == {"queued"}
