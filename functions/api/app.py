@@ -11,11 +11,12 @@ from callscribe.store import models
 from callscribe.telemetry import logger
 from functions.api import auth, errors
 from functions.api.body import with_json_body
-from functions.api.routes import call_recordings
+from functions.api.routes import call_recordings, modules, scheduler
 
 app = APIGatewayHttpResolver(enable_validation=True)
 errors.install(app)
-app.include_router(call_recordings.router)
+for routes in (call_recordings, scheduler, modules):
+    app.include_router(routes.router)
 
 
 @app.get("/health")

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from callscribe.recording import Recording, Status
+from callscribe.run import Module, Outcome, Task
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -113,14 +114,49 @@ class TranscribeRequest(Wire):
 
 
 class RunView(Wire):
-    """One execution of a task."""
+    """One execution of a task. `duration` in seconds."""
 
     id: str | None = None
-    task: str
+    task: Task
     trigger: str
-    status: str
+    status: Outcome
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    duration: float | None = None
     counts: dict[str, int] = Field(default_factory=dict)
     error: str | None = None
     error_code: str | None = None
+
+
+class RunList(Wire):
+    items: list[RunView]
+
+
+class TaskView(Wire):
+    """A scheduled command; it does nothing while it is paused, or its module disabled."""
+
+    command: Task
+    module: Module
+    paused: bool
+    last_run: RunView | None
+
+
+class TaskList(Wire):
+    items: list[TaskView]
+
+
+class TaskChange(Wire):
+    model_config = ConfigDict(extra="forbid")
+
+    paused: bool
+
+
+class ModuleView(Wire):
+    slug: Module
+    enabled: bool
+
+
+class ModuleChange(Wire):
+    model_config = ConfigDict(extra="forbid")
+
+    enabled: bool

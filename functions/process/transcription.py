@@ -1,6 +1,5 @@
 """One attempt on one recording: open the audio, send it, store what comes back. It writes no status."""
 
-import time
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -28,7 +27,7 @@ class Attempt:
 
 def attempt(claimed: Recording, service: Service, bucket: str, clock: Clock, seconds: float) -> Attempt:
     """Transcribes a claimed recording within `seconds`. Raises nothing: whatever goes wrong is the attempt's result."""
-    began = time.monotonic()
+    began = clock()
     answered = False
     result: TranscriptRef | TranscriptionError
     try:
@@ -46,7 +45,7 @@ def attempt(claimed: Recording, service: Service, bucket: str, clock: Clock, sec
         # The edge of one recording: whatever went wrong here must not leave it in processing, nor stop the others.
         logger.error("transcription failed on a fault of ours", recording_id=claimed.id, **fault_of(error))
         result, answered = RetryableError(_internal(error), code="internal_error"), False
-    return Attempt(result=result, answered=answered, seconds=time.monotonic() - began)
+    return Attempt(result=result, answered=answered, seconds=(clock() - began).total_seconds())
 
 
 def _store(claimed: Recording, transcript: Transcript, bucket: str, clock: Clock) -> TranscriptRef:

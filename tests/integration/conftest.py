@@ -77,7 +77,7 @@ class Handlers:
         from functions.api import app as api
         from functions.api import invoke
         from functions.api import settings as api_settings
-        from functions.api.routes import call_recordings
+        from functions.api.routes import call_recordings, scheduler
         from functions.process import app as process
         from functions.queue import app as queue
         from functions.sync import app as sync
@@ -89,7 +89,7 @@ class Handlers:
         self._monkeypatch = monkeypatch
         self.overrides: dict[str, str] = {}
         self._ahead = timedelta()
-        for module in (sync, queue, process, call_recordings):
+        for module in (sync, queue, process, call_recordings, scheduler):
             monkeypatch.setattr(module, "utc_now", self.now)
 
     def now(self) -> datetime:

@@ -1,4 +1,4 @@
-"""While the transcription service is unavailable: no recording pays for it, one at a time finds out, and no hand is needed."""
+"""While the service is unavailable: no recording pays for it, one at a time finds out, and no hand is needed."""
 
 import json
 import random

@@ -1,0 +1,111 @@
+"""Status counts: exact at any moment, and cheap however many recordings were ever completed."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from callscribe import transitions
+from callscribe.recording import Status, TranscriptRef
+from callscribe.store import control, counts, recordings
+from callscribe.store.models import RecordingModel
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+REF = TranscriptRef(version="v", language=None, duration=None, preview="", no_speech=True)
+
+
+@pytest.fixture(autouse=True)
+def bound(handlers):
+    handlers.queue()  # binds the models to the tables
+
+
+def completed(number, at):
+    """As a worker leaves them, one a second before `at`."""
+    made = []
+    for each in range(number):
+        then = at - timedelta(seconds=each)
+        made.append(transitions.new("s3://b", f"{at}{each}.wav", size=1, etag=None, modified_at=then, now=then))
+        recordings.add(made[-1])
+        place = transitions.Place(made[-1].id, Status.PENDING, made[-1].position)
+        queued = recordings.apply(place.id, transitions.queue(place, then))
+        place = transitions.Place(queued.id, Status.QUEUED, queued.position)
+        claimed = recordings.apply(place.id, transitions.claim(place, "t", then, then + timedelta(minutes=16)))
+        recordings.apply(claimed.id, transitions.complete(claimed, REF, then))
+    return made
+
+
+def checkpoint():
+    return control.read(control.COMPLETED)[control.COMPLETED]
+
+
+def counted():
+    return counts.summary().counts[Status.COMPLETED]
+
+
+def force(recording):
+    seen = recordings.get(recording.id)
+    recordings.apply(seen.id, transitions.request(seen, Status.QUEUED, NOW, head=True, force=True))
+
+
+def test_the_checkpoint_counts_what_has_settled_and_the_summary_adds_the_rest():
+    completed(5, NOW - timedelta(hours=2))
+    completed(3, NOW)
+    counts.advance(NOW)
+    assert checkpoint().counted == 5
+    assert counted() == 8
+    completed(2, NOW + timedelta(minutes=30))
+    counts.advance(NOW + timedelta(hours=1))
+    assert (checkpoint().counted, counted()) == (10, 10)
+    counts.advance(NOW + timedelta(hours=2))
+    assert (checkpoint().counted, counted()) == (10, 10)
+
+
+def test_what_leaves_is_counted_no_more():
+    old, *_ = completed(4, NOW - timedelta(hours=2))
+    counts.advance(NOW)
+    force(old)
+    assert counted() == 3
+    assert counts.summary().counts[Status.QUEUED] == 1
+    counts.advance(NOW + timedelta(seconds=30))
+    assert checkpoint().counted is None  # the one that forces it may still be at it
+    counts.advance(NOW + timedelta(hours=1))
+    assert (checkpoint().counted, counted()) == (3, 3)
+
+
+def test_a_checkpoint_that_was_being_counted_when_one_left_is_not_kept(monkeypatch):
+    old, *_ = completed(4, NOW - timedelta(hours=2))
+    count = RecordingModel.by_status.count
+
+    def counted_meanwhile(*condition):
+        number = count(*condition)
+        monkeypatch.undo()
+        force(old)
+        return number
+
+    monkeypatch.setattr(RecordingModel.by_status, "count", counted_meanwhile)
+    counts.advance(NOW)
+    assert checkpoint().counted is None
+    assert counted() == 3
+
+
+def test_reading_the_counts_does_not_read_what_the_checkpoint_counts(monkeypatch):
+    completed(30, NOW - timedelta(hours=2))
+    counts.advance(NOW)
+    completed(2, NOW)
+    read = []
+    query = RecordingModel.by_status.count
+
+    def watched(status, condition):
+        number = query(status, condition)
+        read.append((status, number))
+        return number
+
+    monkeypatch.setattr(RecordingModel.by_status, "count", watched)
+    assert counted() == 32
+    assert dict(read)["completed"] == 2
+    assert len(read) == 5
+
+
+def test_the_queue_run_moves_the_checkpoint(handlers):
+    completed(3, NOW - timedelta(days=400))
+    handlers.queue()
+    assert checkpoint().counted == 3

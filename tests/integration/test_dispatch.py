@@ -1,0 +1,224 @@
+"""Who may send, when, and how many at once: slots, rounds, and the time that is left."""
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from callscribe import breaker
+from callscribe.breaker import Outage
+from callscribe.errors import ServiceUnavailable, StoreError
+from callscribe.recording import Status
+from callscribe.store import control, dispatch, recordings
+from callscribe.store.dispatch import Slot
+from functions.process import app as process
+from functions.process import dispatch as module
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LEASE = NOW + timedelta(minutes=16)
+GONE = breaker.after_failure(ServiceUnavailable("Nobody is there.", code="service_down"), NOW, 60, None)
+
+
+@pytest.fixture
+def bound(handlers):
+    handlers.queue()  # binds the models to the tables
+
+
+@pytest.fixture
+def waiting(handlers, put):
+    """Puts recordings in line, the audio of each as long as it is told."""
+
+    def waiting(*sizes):
+        for number, size in enumerate(sizes):
+            put(f"{number}.wav", b"x" * size)
+        handlers.sync()
+        handlers.queue()
+
+    return waiting
+
+
+# slots and breaker ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("bound")
+def test_slots_are_limited_and_a_dead_worker_s_comes_back():
+    first, second = (dispatch.take(2, token, NOW, LEASE) for token in "ab")
+    assert isinstance(first, Slot)
+    assert isinstance(second, Slot)
+    assert dispatch.take(2, "c", NOW, LEASE) is None
+    dispatch.free(second)
+    assert isinstance(dispatch.take(2, "c", NOW, LEASE), Slot)
+    later = LEASE + timedelta(seconds=1)
+    assert isinstance(dispatch.take(2, "d", later, later + timedelta(minutes=16)), Slot)
+
+
+@pytest.mark.usefixtures("bound")
+def test_a_late_worker_gives_back_no_slot_but_its_own():
+    late = dispatch.take(1, "late", NOW, NOW + timedelta(seconds=1))
+    later = NOW + timedelta(seconds=2)
+    dispatch.take(1, "next", later, LEASE)
+    dispatch.free(late)
+    assert dispatch.take(1, "other", later, LEASE) is None
+
+
+@pytest.mark.usefixtures("bound")
+def test_while_the_breaker_is_open_there_are_no_slots_and_then_one_for_the_probe():
+    dispatch.unavailable(dispatch.take(4, "a", NOW, LEASE), GONE)
+    assert dispatch.take(4, "b", NOW, LEASE) == GONE
+    due = GONE.next_try_at
+    probe = dispatch.take(4, "c", due, due + timedelta(minutes=16))
+    assert probe.outage == GONE
+    assert isinstance(dispatch.take(4, "d", due, LEASE), Outage)
+    dispatch.answered(probe)
+    assert dispatch.take(4, "d", due, LEASE).outage is None
+
+
+@pytest.mark.usefixtures("bound")
+def test_a_probe_whose_worker_died_is_followed_by_another_after_its_lease():
+    dispatch.unavailable(dispatch.take(1, "a", NOW, LEASE), GONE)
+    due = GONE.next_try_at
+    died = dispatch.take(1, "b", due, due + timedelta(minutes=16))
+    assert isinstance(dispatch.take(1, "c", due + timedelta(minutes=15), LEASE), Outage)
+    later = due + timedelta(minutes=17)
+    assert dispatch.take(1, "c", later, later + timedelta(minutes=16)).outage == GONE
+    dispatch.answered(died)  # it is not the probe any more
+    assert isinstance(dispatch.take(1, "d", later, LEASE), Outage)
+
+
+@pytest.mark.usefixtures("bound")
+def test_who_began_before_the_outage_neither_ends_nor_prolongs_it():
+    first, second, third = (dispatch.take(3, token, NOW, LEASE) for token in "abc")
+    dispatch.unavailable(first, GONE)
+    dispatch.answered(second)
+    again = breaker.after_failure(ServiceUnavailable("Gone.", retry_after=3600), NOW + timedelta(seconds=30), 60, None)
+    dispatch.unavailable(third, again)
+    assert dispatch.take(3, "d", NOW, LEASE) == GONE
+    assert control.read(control.DISPATCH)[control.DISPATCH].slots is None
+
+
+@pytest.mark.usefixtures("bound")
+def test_a_probe_needs_a_free_slot_as_everybody_does():
+    first, _second = (dispatch.take(2, token, NOW, LEASE) for token in "ab")
+    dispatch.unavailable(first, GONE)
+    due = GONE.next_try_at
+    assert isinstance(dispatch.take(2, "c", due, LEASE), Slot)
+    assert dispatch.take(1, "d", due, LEASE) is None or isinstance(dispatch.take(1, "d", due, LEASE), Outage)
+
+
+# several at once -----------------------------------------------------------------------------------------------------
+
+
+def test_a_run_works_on_as_many_at_once_as_there_are_slots(handlers, waiting, service, reply):
+    handlers.overrides |= {"MAX_CONCURRENT_TRANSCRIPTIONS": "3", "RECORDINGS_PER_RUN": "7"}
+    service.replies = [reply(wait=0.2)]
+    waiting(*[100] * 9)
+    assert handlers.process()["counts"]["completed"] == 7
+    assert service.most_at_once == 3
+
+
+def test_one_that_fails_does_not_stop_the_others(handlers, waiting, service, reply, listed):
+    handlers.overrides |= {"MAX_CONCURRENT_TRANSCRIPTIONS": "2", "RECORDINGS_PER_RUN": "4"}
+    service.replies = [reply(status=500), reply(), reply(status=415), reply()]
+    waiting(*[100] * 4)
+    run = handlers.process()
+    assert (run["counts"]["completed"], run["counts"]["failed"], run["status"]) == (2, 2, "succeeded")
+
+
+def test_what_cannot_be_written_stops_the_run_after_the_others_have_ended(handlers, waiting, listed, monkeypatch):
+    handlers.overrides |= {"MAX_CONCURRENT_TRANSCRIPTIONS": "2", "RECORDINGS_PER_RUN": "4"}
+    waiting(*[100] * 4)
+    apply, written = recordings.apply, []
+
+    def refuse_the_first_end(recording_id, change):
+        if change.target is Status.COMPLETED:
+            written.append(recording_id)
+            if len(written) == 1:
+                raise StoreError("DynamoDB is throttling.")
+        return apply(recording_id, change)
+
+    monkeypatch.setattr(recordings, "apply", refuse_the_first_end)
+    run = handlers.process()
+    assert (run["status"], run["errorCode"], run["counts"]["completed"]) == ("failed", "store", 1)
+    assert sorted(item["transcriptionStatus"] for item in listed().values()) == [
+        "completed", "processing", "queued", "queued",
+    ]  # fmt: skip
+    monkeypatch.undo()
+
+
+# rounds --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("trigger", "interval", "offsets"),
+    [("schedule", 60, [0]), ("schedule", 20, [0, 20, 40]), ("schedule", 10, list(range(0, 60, 10))), ("api", 10, [0])],
+)
+def test_a_scheduled_run_has_the_rounds_of_its_minute(trigger, interval, offsets):
+    assert process.rounds(trigger, NOW, interval) == [NOW + timedelta(seconds=each) for each in offsets]
+
+
+def test_each_round_begins_as_many_as_a_run_may(handlers, waiting, service, monkeypatch):
+    handlers.overrides |= {"PROCESS_INTERVAL_SECONDS": "20", "RECORDINGS_PER_RUN": "2"}
+    naps = []
+
+    def sleep(seconds):
+        naps.append(seconds)
+        handlers.pass_time(seconds=seconds)
+
+    monkeypatch.setattr(module.Dispatcher.__init__, "__kwdefaults__", {"sleep": sleep})
+    waiting(*[100] * 9)
+    assert handlers.process()["counts"]["completed"] == 6
+    assert len(naps) == 2
+    assert all(15 < nap <= 20 for nap in naps)
+
+
+def test_an_interval_that_is_none_of_the_choices_is_refused(handlers):
+    handlers.overrides["PROCESS_INTERVAL_SECONDS"] = "7"
+    assert "must be one of 60, 30, 20, 15, 10, not 7" in handlers.process()["error"]
+
+
+# the time that is left -----------------------------------------------------------------------------------------------
+
+
+def test_late_in_a_run_nothing_is_begun_that_would_not_be_finished(handlers, put, service, listed, monkeypatch):
+    """In the first three of nine minutes whatever comes; later, one a hundred times as long waits for the next run."""
+    handlers.overrides["RECORDINGS_PER_RUN"] = "9"
+    for name, size in (("a", 1000), ("b", 1000), ("long", 100_000), ("d", 1000)):
+        put(f"{name}.wav", b"x" * size)
+        time.sleep(1.1)  # S3 tells times by the second, and they are the order
+    handlers.sync()
+    handlers.queue()
+    serve = service._serve
+    monkeypatch.setattr(service, "_serve", lambda request: (handlers.pass_time(minutes=2), serve(request)))
+    assert handlers.process(remaining_ms=540_000)["counts"]["completed"] == 2
+    statuses = {name: (item["transcriptionStatus"], item["attempts"]) for name, item in listed().items()}
+    assert statuses["long.wav"] == statuses["d.wav"] == ("queued", 0)
+    handlers.overrides["RECORDINGS_PER_RUN"] = "1"
+    handlers.process(remaining_ms=540_000)
+    assert listed()["long.wav"]["transcriptionStatus"] == "completed"
+
+
+def test_what_hangs_is_given_up_in_order_before_lambda_ends_the_run(handlers, waiting, service, listed, monkeypatch):
+    """The service's own deadline did not help: whatever hangs, the run says how it ended and frees its slot."""
+    waiting(100)
+    released = threading.Event()
+    monkeypatch.setattr("callscribe.whisperx.asr.AsrService.transcribe", lambda *_: released.wait(30))
+    monkeypatch.setattr(module, "LEAST", timedelta())
+    monkeypatch.setattr(module, "RESERVE", timedelta(seconds=2))
+    monkeypatch.setattr(module, "LAST", timedelta(seconds=1))
+    run = handlers.process(remaining_ms=2000)
+    released.set()
+    assert (run["status"], run["counts"]["failed"]) == ("succeeded", 1)
+    assert listed()["0.wav"]["error"]["code"] == "timeout"
+    assert isinstance(dispatch.take(1, "next", handlers.now(), handlers.now()), Slot)
+
+
+def test_a_lease_outlives_its_run(handlers, waiting, service, monkeypatch):
+    waiting(100)
+    claims = []
+    apply = recordings.apply
+    monkeypatch.setattr(recordings, "apply", lambda *change: claims.append(apply(*change)) or claims[-1])
+    before = handlers.now()
+    handlers.process(remaining_ms=900_000)
+    lease = claims[0].lease_expires_at - before
+    assert timedelta(minutes=15) < lease < timedelta(minutes=17)

@@ -1,0 +1,87 @@
+"""DynamoDB did a write, its answer was lost, and botocore sent the write again: whose was it?"""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from botocore.exceptions import ConnectionClosedError
+from botocore.httpsession import URLLib3Session
+
+from callscribe import transitions
+from callscribe.recording import Status
+from callscribe.store import dispatch, recordings
+from callscribe.transitions import Place
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LEASE = NOW + timedelta(minutes=16)
+
+
+@pytest.fixture
+def new(handlers):
+    handlers.queue()  # binds the models to the tables
+    return transitions.new("s3://b", "a.wav", size=9, etag="e", modified_at=NOW, now=NOW)
+
+
+@pytest.fixture
+def lose_the_answer(monkeypatch):
+    """The next request of this operation is carried out, but its answer does not arrive."""
+
+    def arm(operation):
+        send, armed = URLLib3Session.send, [True]
+
+        def send_and_lose(self, request):
+            answer = send(self, request)
+            target = request.headers.get("X-Amz-Target", b"")
+            if armed and operation.encode() in (target.encode() if isinstance(target, str) else target):
+                armed.clear()
+                raise ConnectionClosedError(endpoint_url=request.url)
+            return answer
+
+        monkeypatch.setattr(URLLib3Session, "send", send_and_lose)
+
+    return arm
+
+
+def queued(new):
+    recordings.add(new)
+    change = transitions.queue(Place(new.id, Status.PENDING, new.position), NOW)
+    return recordings.apply(new.id, change)
+
+
+def claim(recording, token="mine"):
+    return transitions.claim(Place(recording.id, recording.status, recording.position), token, NOW, LEASE)
+
+
+def test_a_new_recording_is_ours(new, lose_the_answer):
+    lose_the_answer("PutItem")
+    assert recordings.add(new) is True
+    assert recordings.add(transitions.new("s3://b", "a.wav", size=9, etag="e", modified_at=NOW, now=LEASE)) is False
+
+
+def test_a_claim_is_ours_and_counts_once(new, lose_the_answer):
+    change = claim(queued(new))
+    lose_the_answer("UpdateItem")
+    claimed = recordings.apply(new.id, change)
+    assert (claimed.claim_token, claimed.attempts) == ("mine", 1)
+
+
+def test_a_claim_that_another_made_meanwhile_is_not_ours(new, lose_the_answer):
+    place = queued(new)
+    assert recordings.apply(new.id, claim(place, "another"))
+    lose_the_answer("UpdateItem")
+    assert recordings.apply(new.id, claim(place)) is None
+
+
+def test_the_end_of_a_claim_is_ours(new, lose_the_answer):
+    claimed = recordings.apply(new.id, claim(queued(new)))
+    ref = transitions.TranscriptRef(version="v", language="en", duration=1.5, preview="é", no_speech=False)
+    lose_the_answer("UpdateItem")
+    assert recordings.apply(new.id, transitions.complete(claimed, ref, NOW)).status is Status.COMPLETED
+
+
+def test_a_slot_is_ours_and_is_held_once(new, lose_the_answer):
+    lose_the_answer("UpdateItem")
+    slot = dispatch.take(1, "mine", NOW, LEASE)
+    assert slot.token == "mine"
+    assert dispatch.take(1, "another", NOW, LEASE) is None
+    dispatch.free(slot)
+    assert dispatch.take(1, "another", NOW, LEASE).token == "another"

@@ -1,0 +1,125 @@
+"""Runs as people see them, and what people turn off."""
+
+import pytest
+
+from callscribe.run import MODULE_OF, Task
+from local.cloud.client import aws_client
+
+RUNS = "/api/scheduler/runs"
+TASKS = "/api/scheduler/tasks"
+
+
+def newest(handlers, query=""):
+    answer = handlers.api("GET", RUNS, query=query)
+    assert answer.status == 200, answer.body
+    return answer.json["items"]
+
+
+def test_each_run_is_kept_with_trigger_counts_duration_and_error(handlers, put):
+    put("a.wav")
+    handlers.sync(trigger="api")
+    handlers.overrides["RECORDINGS_PATH"] = "s3://no-such-bucket-here/"
+    handlers.sync()
+    failed, succeeded = newest(handlers)
+    assert (succeeded["task"], succeeded["trigger"], succeeded["status"]) == ("sync_recordings", "api", "succeeded")
+    assert succeeded["counts"]["added"] == 1
+    assert 0 < succeeded["duration"] < 60
+    assert (failed["status"], failed["errorCode"], failed["trigger"]) == ("failed", "source", "schedule")
+    assert "NoSuchBucket" in failed["error"]
+
+
+def test_a_run_that_died_is_shown_as_such_once_it_cannot_be_running_any_more(handlers, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def die(*_):
+        raise Killed
+
+    monkeypatch.setattr("callscribe.store.recordings.first", die)
+    monkeypatch.setattr("callscribe.store.runs._save", saves_once())
+    with pytest.raises(Killed):
+        handlers.queue()
+    (run,) = newest(handlers)
+    assert (run["status"], run["finishedAt"]) == ("running", None)
+    handlers.pass_time(minutes=7)
+    (run,) = newest(handlers)
+    assert (run["status"], run["errorCode"]) == ("died", "run_died")
+    assert "log" in run["error"]
+    assert newest(handlers, "status=died") == [run]
+    assert newest(handlers, "status=running") == []
+
+
+def saves_once():
+    """What a killed process leaves: the beginning of its run, not its end."""
+    from callscribe.store import runs
+
+    save, saved = runs._save, []
+
+    def once(run):
+        if not saved:
+            saved.append(run)
+            save(run)
+
+    return once
+
+
+def test_runs_are_listed_newest_first_by_task_and_by_outcome(handlers):
+    for _ in range(2):
+        handlers.sync()
+        handlers.queue()
+    assert [run["task"] for run in newest(handlers)] == ["queue_transcriptions", "sync_recordings"] * 2
+    assert [run["task"] for run in newest(handlers, "task=sync_recordings")] == ["sync_recordings"] * 2
+    assert len(newest(handlers, "limit=3")) == 3
+    assert newest(handlers, "status=failed") == []
+    assert handlers.api("GET", RUNS, query="status=asleep").status == 400
+
+
+# switches ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", Task)
+def test_a_paused_task_does_nothing_and_says_so_until_it_is_resumed(handlers, put, listed, task, service):
+    put("a.wav")
+    for earlier in list(Task)[: list(Task).index(task)]:
+        getattr(handlers, earlier.name.lower())()
+    before = listed()
+    run_it = getattr(handlers, task.name.lower())
+    assert handlers.api("PUT", f"{TASKS}/{task}", body={"paused": True}).json["paused"] is True
+    run = run_it()
+    assert (run["status"], run["errorCode"]) == ("skipped", "paused")
+    assert listed() == before
+    assert service.received == []
+    shown = {each["command"]: each for each in handlers.api("GET", TASKS).json["items"]}
+    assert [command for command, each in shown.items() if each["paused"]] == [task]
+    assert shown[task]["lastRun"]["status"] == "skipped"
+    assert handlers.api("PUT", f"{TASKS}/{task}", body={"paused": False}).json["paused"] is False
+    assert run_it()["status"] == "succeeded"
+    assert listed() != before
+
+
+@pytest.mark.parametrize("task", Task)
+def test_a_task_of_a_disabled_module_does_nothing_and_says_so(handlers, put, listed, task):
+    put("a.wav")
+    path = f"/api/modules/{MODULE_OF[task]}"
+    assert handlers.api("PUT", path, body={"enabled": False}).json["enabled"] is False
+    assert handlers.api("GET", path).json["enabled"] is False
+    run = getattr(handlers, task.name.lower())()
+    assert (run["status"], run["errorCode"]) == ("skipped", "module_disabled")
+    assert MODULE_OF[task] in run["error"]
+    handlers.api("PUT", path, body={"enabled": True})
+    assert getattr(handlers, task.name.lower())()["status"] == "succeeded"
+
+
+def test_what_is_not_a_task_or_module_is_refused(handlers):
+    assert handlers.api("PUT", f"{TASKS}/sync", body={"paused": True}).status == 400
+    assert handlers.api("PUT", f"{TASKS}/sync_recordings", body={"paused": "maybe"}).status == 400
+    assert handlers.api("GET", "/api/modules/none").status == 400
+    assert handlers.api("PUT", "/api/modules/whisperx", body={}).status == 400
+
+
+def test_sync_asked_for_while_it_is_paused_answers_that_it_did_nothing(handlers, stack):
+    handlers.api("PUT", f"{TASKS}/sync_recordings", body={"paused": True})
+    run = handlers.sync(trigger="api")
+    assert run["status"] == "skipped"
+    items = aws_client("dynamodb", stack.endpoint).scan(TableName=stack.tables["RunsTable"])["Items"]
+    assert [item["outcome"]["S"] for item in items] == ["skipped"]
