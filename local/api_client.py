@@ -29,10 +29,10 @@ class ApiClient:
                 return
             query["cursor"] = page["nextCursor"]
 
-    def counts(self) -> dict[str, int]:
-        """How many recordings have each status."""
-        counts: dict[str, int] = self._get("/api/call-recordings/status-summary")
-        return counts
+    def summary(self) -> dict[str, Any]:
+        """How many recordings have each status, and the `outage` of the service, if there is one."""
+        summary: dict[str, Any] = self._get("/api/call-recordings/status-summary")
+        return summary
 
     def transcript(self, recording_id: str) -> dict[str, Any]:
         """The current transcript as it is stored."""

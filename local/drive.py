@@ -3,17 +3,36 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
+from callscribe.clock import utc_now
+from callscribe.errors import ConfigurationError, ServiceUnavailable
 from local.api_client import ApiClient
 
-OUTAGE_PATIENCE_SECONDS = 10.0
-"""So long a service that is not available is asked again, before a person is told."""
+OUTAGE_PATIENCE_SECONDS = 60.0
+"""So long a service that is not available is tried again, before it is given up."""
+
+LONGEST_PAUSE = timedelta(minutes=5)
+"""A service that asks to be left alone for longer is not waited for."""
+
+DEATHS = 5
+"""So many process runs in a row may die before something is taken to be wrong with all of them."""
 
 WAITING_PATIENCE_SECONDS = 90.0
 """So long files are given that may still be being written: a minute at rest, and a margin."""
 
 PAUSE_SECONDS = 1.0
+
+UNAVAILABLE = ServiceUnavailable.code
+"""Why a run did nothing that found the breaker open."""
+
+A_PERSON_ACTS = (ConfigurationError.code, "paused", "module_disabled")
+"""Why a run did nothing that will do nothing the next time either."""
+
+
+class TaskError(Exception):
+    """A function ended in an unhandled error, died, or did not end in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +54,7 @@ def drive(
     told = 0
     while True:
         sync = invoke("sync")
-        if sync["status"] == "failed":
+        if sync["status"] != "succeeded":
             return Ending(sync["error"])
         waiting = sync["counts"]["waiting"]
         look()
@@ -71,32 +90,72 @@ def _passed_over(counts: dict[str, int]) -> Ending:
 
 
 def _process(invoke: Callable[[str], dict[str, Any]], api: ApiClient, say: Callable[[str], None]) -> str | None:
-    """Processes until nothing is left; why that cannot be done, if it cannot."""
-    outage_since: float | None = None
+    """Processes until nothing is left; why that cannot be done, if it cannot. Raises TaskError if every run dies."""
+    outage = _Outage(api, say)
+    deaths = 0
     told = False
     while True:
-        run = invoke("process")
-        if run["status"] == "failed":
-            outage_since = outage_since or time.monotonic()
-            if time.monotonic() - outage_since > OUTAGE_PATIENCE_SECONDS:
-                return str(run["error"])
-            time.sleep(PAUSE_SECONDS)
-        elif run["counts"]["completed"] + run["counts"]["failed"]:
-            outage_since = None
-        elif left := _work_left(api):
+        try:
+            run = invoke("process")
+        except TaskError as death:
+            deaths += 1
+            if deaths == DEATHS:
+                raise
+            say(f"{death} What it had is taken up again once its lease has ended.")
+            continue
+        deaths = 0
+        if reason := outage.gives_up(run):
+            return reason
+        if not outage.lasts and not run["counts"].get("completed") and not run["counts"].get("failed"):
+            left = _work_left(api)
+            if not left:
+                return None
             if left["processing"] and not told:
                 told = True
-                say("A worker that is not of this stack has a recording. Its lease ends within 16 minutes.")
+                say("A worker that is gone, or not of this stack, has a recording. Its lease ends within 16 minutes.")
             # a retry is not due yet, a slot is taken, or more was pending than one run puts in line
             time.sleep(PAUSE_SECONDS)
             invoke("queue")
-        else:
+
+
+class _Outage:
+    """How long the service has been unavailable, and whether it is worth while to wait."""
+
+    def __init__(self, api: ApiClient, say: Callable[[str], None]) -> None:
+        self._api = api
+        self._say = say
+        self._since: float | None = None
+
+    @property
+    def lasts(self) -> bool:
+        return self._since is not None
+
+    def gives_up(self, run: dict[str, Any]) -> str | None:
+        """Why, when it was tried long enough or a person has to act first; waits a little when it was not."""
+        done = run["counts"].get("completed") or run["counts"].get("failed")
+        if done or (run["status"] != "failed" and run["errorCode"] not in (UNAVAILABLE, *A_PERSON_ACTS)):
+            self._since = None
             return None
+        if run["errorCode"] in A_PERSON_ACTS:
+            return str(run["error"])
+        if self._since is None:
+            self._since = time.monotonic()
+            self._say(f"{run['error']} It is tried again.")
+        tried_enough = run["status"] == "failed" and time.monotonic() - self._since > OUTAGE_PATIENCE_SECONDS
+        if tried_enough or _next_try_is_far(self._api):
+            return str(run["error"])
+        time.sleep(PAUSE_SECONDS)
+        return None
 
 
-def _work_left(api: ApiClient) -> dict[str, int] | None:
+def _next_try_is_far(api: ApiClient) -> bool:
+    outage = api.summary()["outage"]
+    return outage is not None and datetime.fromisoformat(outage["nextTryAt"]) - utc_now() > LONGEST_PAUSE
+
+
+def _work_left(api: ApiClient) -> dict[str, Any] | None:
     """The counts, if a recording is on its way, or failed and will be retried."""
-    counts = api.counts()
+    counts = api.summary()
     on_their_way = counts["pending"] + counts["queued"] + counts["processing"]
     retried = counts["failed"] and any(item["nextAttemptAt"] for item in api.recordings("failed"))
     return counts if on_their_way or retried else None

@@ -18,7 +18,7 @@ from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client
 from local.cloud.scheduler import Scheduler, scheduled_event
 from local.cloud.stack import Stack, deploy
-from local.drive import Ending, drive
+from local.drive import Ending, TaskError, drive
 from local.http_server import HttpServer
 from local.invoke import announce, withdraw
 from local.lambdas.front import Front
@@ -29,7 +29,7 @@ from local.watch import Watcher
 ROOT = Path(__file__).parent.parent
 STATE = ROOT / ".callscribe"
 SAMPLES = ROOT / "local" / "samples"
-RETRY_BASE_SECONDS = "1"
+IMPATIENCE = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1"}
 """A minute in the cloud; here somebody is watching."""
 
 
@@ -50,10 +50,6 @@ class Options:
 
 class UpError(Exception):
     """The stack cannot be brought up; the message says what to do."""
-
-
-class TaskError(Exception):
-    """A function ended in an unhandled error, or did not end in time."""
 
 
 def up(options: Options) -> int:
@@ -117,7 +113,7 @@ def _running(options: Options) -> Iterator[Local]:
             "WhisperXUrl": whisperx,
             "WhisperXDialect": options.dialect,
             "WhisperXApiKey": options.api_key,
-            "RetryBaseSeconds": RETRY_BASE_SECONDS,
+            **IMPATIENCE,
         }
         stack = deploy(ROOT / "template.yaml", endpoint, parameters)
         if options.recordings is None:

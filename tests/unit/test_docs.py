@@ -34,7 +34,7 @@ def test_every_parameter_is_in_the_readme_with_its_default():
 def test_every_route_is_in_the_readme():
     for route in app._static_routes + app._dynamic_routes:
         methods = [route.method] if isinstance(route.method, str) else route.method
-        path = re.sub(r"<\w+>", "{id}", route.path)
+        path = re.sub(r"<(\w+)>", r"{\1}", route.path).replace("{recording_id}", "{id}")
         for method in methods:
             assert f"`{method} {path}`" in README
 

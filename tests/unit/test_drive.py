@@ -1,13 +1,15 @@
 """When `--once` is done, and when it gives up."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from local import drive as module
-from local.drive import Ending, drive
+from local.drive import Ending, TaskError, drive
 
 IDLE = {"completed": 0, "failed": 0}
 SYNCED = {"waiting": 0, "refused": 0, "unreadable": 0}
-EMPTY = {"pending": 0, "queued": 0, "processing": 0, "completed": 0, "failed": 0}
+EMPTY = {"pending": 0, "queued": 0, "processing": 0, "completed": 0, "failed": 0, "outage": None}
 
 
 @pytest.fixture
@@ -31,9 +33,12 @@ class Scripted:
 
     def invoke(self, task):
         self.invoked.append(task)
-        return self.runs[task].pop(0) if len(self.runs[task]) > 1 else self.runs[task][0]
+        run = self.runs[task].pop(0) if len(self.runs[task]) > 1 else self.runs[task][0]
+        if isinstance(run, Exception):
+            raise run
+        return run
 
-    def counts(self):
+    def summary(self):
         return self._counts.pop(0) if len(self._counts) > 1 else self._counts[0]
 
     def recordings(self, status=None):
@@ -45,11 +50,11 @@ class Scripted:
 
 
 def processed(completed=0, failed=0):
-    return {"status": "succeeded", "counts": {"completed": completed, "failed": failed}}
+    return {"status": "succeeded", "errorCode": None, "counts": {"completed": completed, "failed": failed}}
 
 
-def outage():
-    return {"status": "failed", "error": "Nobody is there.", "counts": IDLE}
+def outage(status="failed", code="service_unavailable"):
+    return {"status": status, "errorCode": code, "error": "Nobody is there.", "counts": IDLE}
 
 
 def test_it_processes_until_nothing_is_left(clock):
@@ -76,10 +81,41 @@ def test_more_than_one_run_queues_is_queued_again(clock):
 
 
 def test_a_short_outage_is_sat_out_and_a_long_one_is_told(clock):
-    assert Scripted(process=[outage(), outage(), processed(completed=1), processed()]).drive() == Ending()
-    ending = Scripted(process=[outage()]).drive()
-    assert ending.trouble == "Nobody is there. Recordings wait in the queue; none was lost."
-    assert clock[0] < 30
+    pause = outage("skipped")
+    assert Scripted(process=[outage(), pause, outage(), processed(completed=1), processed()]).drive() == Ending()
+    scripted = Scripted(process=[outage()])
+    assert scripted.drive().trouble == "Nobody is there. Recordings wait in the queue; none was lost."
+    assert scripted.said == ["Nobody is there. It is tried again."]
+    assert 60 < clock[0] < 70
+
+
+def test_a_service_that_wants_to_be_left_alone_for_long_is_not_waited_for(clock):
+    def summary(**later):
+        at = (datetime.now(UTC) + timedelta(**later)).isoformat()
+        return {**EMPTY, "outage": {"nextTryAt": at}}
+
+    runs = [outage(), outage("skipped")]
+    scripted = Scripted([summary(minutes=4), summary(minutes=6)], process=runs)
+    assert scripted.drive().trouble
+    assert clock[0] < 10
+    scripted = Scripted([summary(minutes=4)], process=[outage(), *[outage("skipped")] * 200, processed()])
+    scripted._counts.append(EMPTY)
+    assert scripted.drive() == Ending()
+
+
+@pytest.mark.parametrize(("status", "code"), [("failed", "configuration"), ("skipped", "paused")])
+def test_what_a_person_has_to_put_right_is_told_at_once(clock, status, code):
+    assert Scripted(process=[outage(status, code)]).drive().trouble.startswith("Nobody is there.")
+    skipped = {"status": "skipped", "error": "The task is paused.", "counts": {}}
+    assert Scripted(sync=[skipped]).drive() == Ending("The task is paused.")
+    assert clock[0] == 0
+
+
+def test_a_run_that_dies_is_followed_by_another_but_not_for_ever(clock):
+    died = TaskError("process died.")
+    assert Scripted(process=[died, processed(completed=1), processed()]).drive() == Ending()
+    with pytest.raises(TaskError):
+        Scripted(process=[died]).drive()
 
 
 def test_a_sync_that_fails_ends_it(clock):

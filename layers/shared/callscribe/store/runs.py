@@ -64,7 +64,7 @@ def latest(tasks: Iterable[Task], limit: int, now: datetime, outcome: Outcome | 
     With an `outcome`, only those that ended so, which takes further requests where they are rare.
     """
     page = limit if outcome is None else SEARCHED_AT_ONCE
-    found = []
+    found: list[Run] = []
     with translated():
         for task in tasks:
             newest = RunModel.query(task.value, scan_index_forward=False, page_size=page)
