@@ -10,7 +10,7 @@ from callscribe.clock import utc_now
 from callscribe.errors import ConfigurationError, ServiceUnavailable
 from local.api_client import ApiClient
 
-OUTAGE_PATIENCE_SECONDS = 60.0
+OUTAGE_PATIENCE_SECONDS = 20.0
 """So long a service that is not available is tried again, before it is given up."""
 
 LONGEST_PAUSE = timedelta(minutes=5)

@@ -129,6 +129,17 @@ def test_a_wrong_key_and_a_service_that_is_not_there_end_in_order(folder, tmp_pa
     assert "Traceback" not in output
 
 
+def test_a_server_that_is_busy_at_first_is_waited_for_and_costs_no_attempt(folder, tmp_path, service, reply):
+    service.replies = [reply(status=503), reply(status=429, headers={"Retry-After": "2"}), reply()]
+    out = tmp_path / "out.json"
+    status, output = run("up", "--recordings", str(folder), "--whisperx", service.url, "--once", "--json", str(out))
+    assert status == 0, output
+    assert output.count("It is tried again.") == 1
+    (each,) = json.loads(out.read_text())
+    assert (each["status"], each["attempts"]) == ("completed", 1)
+    assert len(service.received) == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
