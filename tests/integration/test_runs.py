@@ -3,6 +3,7 @@
 import pytest
 
 from callscribe.run import MODULE_OF, Task
+from callscribe.store import runs
 from local.cloud.client import aws_client
 
 RUNS = "/api/scheduler/runs"
@@ -35,8 +36,10 @@ def test_a_run_that_died_is_shown_as_such_once_it_cannot_be_running_any_more(han
     def die(*_):
         raise Killed
 
+    save, saved = runs._save, []
     monkeypatch.setattr("callscribe.store.recordings.first", die)
-    monkeypatch.setattr("callscribe.store.runs._save", saves_once())
+    # what a killed process leaves: the beginning of its run, not its end
+    monkeypatch.setattr(runs, "_save", lambda run: saved or saved.append(save(run)))
     with pytest.raises(Killed):
         handlers.queue()
     (run,) = newest(handlers)
@@ -47,20 +50,6 @@ def test_a_run_that_died_is_shown_as_such_once_it_cannot_be_running_any_more(han
     assert "log" in run["error"]
     assert newest(handlers, "status=died") == [run]
     assert newest(handlers, "status=running") == []
-
-
-def saves_once():
-    """What a killed process leaves: the beginning of its run, not its end."""
-    from callscribe.store import runs
-
-    save, saved = runs._save, []
-
-    def once(run):
-        if not saved:
-            saved.append(run)
-            save(run)
-
-    return once
 
 
 def test_runs_are_listed_newest_first_by_task_and_by_outcome(handlers):

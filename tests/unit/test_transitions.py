@@ -171,6 +171,23 @@ def test_an_outage_gives_the_attempt_and_the_place_in_line_back():
     assert change.values["position"] == claimed.queue_position
 
 
+def test_a_recording_that_meets_outages_only_while_others_do_not_comes_under_suspicion():
+    policy = RetryPolicy(max_attempts=3)
+
+    def met(outages, *, probe):
+        return transitions.give_back(a_claimed(outages=outages), GONE, policy, NOW, JITTER, probe=probe)
+
+    assert (met(0, probe=False).target, met(0, probe=False).values["outages"]) == (Status.QUEUED, 1)
+    assert (met(1, probe=True).target, met(1, probe=True).values["outages"]) == (Status.QUEUED, 1)
+    for probe, before in ((False, 2), (True, 3), (False, 3)):
+        change = met(before, probe=probe)
+        assert (change.target, change.values["outages"]) == (Status.FAILED, 3)
+        assert change.values["error"].code == "service_down"
+        assert change.values["next_attempt_at"] is not None
+    cleared = transitions.fail(a_claimed(outages=3), RETRYABLE, policy, NOW, JITTER)
+    assert cleared.values["outages"] == 0
+
+
 def test_a_lost_claim_goes_to_the_end_of_the_line_or_ends_with_its_last_attempt():
     again = transitions.recover(a_claimed(attempts=4), RetryPolicy(max_attempts=5), NOW)
     assert again.target is Status.QUEUED
