@@ -10,6 +10,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from callscribe.recording import Status
 from callscribe.settings import StoreSettings
+from callscribe.transitions import TRANSITIONS
 from callscribe.whisperx import DIALECTS
 from functions.api import settings as api
 from functions.api.app import app
@@ -56,6 +57,14 @@ def test_every_status_is_in_the_table_of_states():
     states = (ROOT / "docs/states.md").read_text()
     for status in Status:
         assert f"| `{status}` |" in states
+
+
+def test_every_transition_is_in_the_table_of_states():
+    states = (ROOT / "docs/states.md").read_text()
+    ways = {way for row in re.findall(r"^\| (.* → .*?) \|", states, re.MULTILINE) for way in row.split(", ")}
+    for transitions in TRANSITIONS.values():
+        for source, targets in transitions.items():
+            assert {f"{source} → {target}" for target in targets} <= ways
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
