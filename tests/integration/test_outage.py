@@ -171,7 +171,7 @@ def test_an_error_of_the_service_ends_the_outage_for_somebody_was_there(handlers
 
 
 def test_a_recording_that_brings_the_service_down_behind_a_proxy_ends_and_holds_up_no_other(
-    handlers, queue_up, service, reply, listed, monkeypatch
+    handlers, queue_up, put, service, reply, listed, monkeypatch
 ):
     handlers.overrides["MAX_ATTEMPTS"] = "3"
     answer = service._serve
@@ -186,15 +186,34 @@ def test_a_recording_that_brings_the_service_down_behind_a_proxy_ends_and_holds_
         answer(request)
 
     monkeypatch.setattr(service, "_serve", serve)
-    queue_up(6)
-    for _ in range(60):
+    queue_up(1)
+    for minute in range(60):
+        if minute % 3 == 0:
+            put(f"{minute:02}.wav", b"harmless" * 10)
+            handlers.sync()
+            handlers.queue()
         handlers.process()
         handlers.pass_time(minutes=1)
     found = listed()
-    assert [found[f"{each:03}.wav"]["transcriptionStatus"] for each in range(6)] == ["failed"] + ["completed"] * 5
-    assert {found[f"{each:03}.wav"]["attempts"] for each in range(1, 6)} == {1}
-    assert (found["000.wav"]["error"]["code"], found["000.wav"]["nextAttemptAt"]) == ("service_down", None)
-    assert len(service.received) <= 5 + 2 * 3 + 1
+    poisoned = found.pop("000.wav")
+    assert (poisoned["transcriptionStatus"], poisoned["nextAttemptAt"]) == ("failed", None)
+    assert poisoned["error"]["code"] == "service_down"
+    assert {(item["transcriptionStatus"], item["attempts"]) for item in found.values()} == {("completed", 1)}
+    assert len(service.received) <= 20 + 2 * 5
+
+
+def test_a_person_who_asks_for_a_transcription_has_the_service_tried_at_once(
+    handlers, queue_up, service, reply, listed, outage
+):
+    service.replies = [reply(status=503, headers={"Retry-After": "86400"}), reply()]
+    queue_up(1)
+    handlers.process()
+    handlers.pass_time(minutes=1)
+    assert handlers.process()["status"] == "skipped"
+    (item,) = listed().values()
+    assert handlers.api("POST", f"/api/call-recordings/{item['id']}/transcribe").status == 202
+    assert handlers.process(trigger="api")["counts"]["completed"] == 1
+    assert outage() is None
 
 
 def test_lost_claims_are_recovered_during_an_outage(handlers, queue_up, service, reply, listed):

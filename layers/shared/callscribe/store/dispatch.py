@@ -83,6 +83,12 @@ def unavailable(slot: Slot, outage: Outage) -> None:
         _give_back(slot, [])
 
 
+def try_now(now: datetime) -> None:
+    """Ends the breaker's pause, if it is open: a person wants to know."""
+    next_try_at: Any = Item.outage.next_try_at
+    control.write(control.DISPATCH, [next_try_at.set(now)], Item.outage.exists())
+
+
 def outage_of(item: Item) -> Outage | None:
     """The outage that the item of this module tells of."""
     if item.outage is None:
