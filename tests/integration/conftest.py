@@ -3,7 +3,9 @@
 import json
 import uuid
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -15,6 +17,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 from aws_lambda_powertools.utilities import parameters
+from botocore.httpsession import URLLib3Session
 
 from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client
@@ -196,3 +199,24 @@ def listed(handlers: Handlers) -> Callable[[], dict[str, Any]]:
         return {item["path"].rsplit("/", 1)[-1]: item for item in answer.json["items"]}
 
     return listed
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Counts requests by operation (DynamoDB) or method and service, while the context lasts."""
+
+    @contextmanager
+    def counted():
+        requests, send = Counter(), URLLib3Session.send
+
+        def count(self, request):
+            target = request.headers.get("X-Amz-Target", b"")
+            name = (target.decode() if isinstance(target, bytes) else target).rpartition(".")[2]
+            requests[name or f"{request.method} S3"] += 1
+            return send(self, request)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(URLLib3Session, "send", count)
+            yield requests
+
+    return counted

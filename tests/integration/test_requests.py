@@ -1,39 +1,10 @@
 """What a run and a request cost: requests to AWS, counted where they leave."""
 
 import json
-from collections import Counter
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 
-import pytest
-from botocore.httpsession import URLLib3Session
-
-from callscribe import transitions
-from callscribe.store import recordings
 from local.cloud.client import aws_client
 
 LIST = "/api/call-recordings"
-
-
-@pytest.fixture
-def counted(monkeypatch):
-    """Counts requests by operation (DynamoDB) or method and service, while the context lasts."""
-
-    @contextmanager
-    def counted():
-        requests, send = Counter(), URLLib3Session.send
-
-        def count(self, request):
-            target = request.headers.get("X-Amz-Target", b"")
-            name = (target.decode() if isinstance(target, bytes) else target).rpartition(".")[2]
-            requests[name or f"{request.method} S3"] += 1
-            return send(self, request)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(URLLib3Session, "send", count)
-            yield requests
-
-    return counted
 
 
 def test_a_recording_on_a_warm_function_costs_twelve_requests_at_most(handlers, put, counted):
@@ -84,18 +55,6 @@ def test_a_run_during_an_outage_costs_seven(handlers, put, counted, service, rep
     with counted() as requests:
         assert handlers.process()["status"] == "skipped"
     assert requests.total() == 7
-
-
-def test_queueing_a_thousand_costs_a_write_each_and_twelve_requests_at_most_besides(handlers, counted):
-    handlers.queue()  # binds the models to the tables
-    now = datetime(2026, 11, 22, tzinfo=UTC)
-    for number in range(1000):
-        then = now - timedelta(seconds=number)
-        recordings.add(transitions.new("s3://b", f"{number}.wav", size=1, etag=None, modified_at=then, now=now))
-    with counted() as requests:
-        assert handlers.queue()["counts"]["queued"] == 1000
-    assert requests["UpdateItem"] == 1000
-    assert requests.total() <= 1012
 
 
 def test_the_status_summary_costs_six_requests(handlers, counted, stack):
