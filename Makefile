@@ -3,10 +3,12 @@
 #   ARGS          passed on: make test ARGS="-k retry", make demo ARGS=--once
 #   ARCHITECTURE  what is built for: x86_64 (default) or arm64, the same as the template's parameter of that name
 #   BUILD_DIR     where the built functions go
+#   JOBS          test files that run at once; 0: one after the other, in one process
 
 ARGS         ?=
 ARCHITECTURE ?= x86_64
 BUILD_DIR    ?= .aws-sam/build
+JOBS         ?= 2
 
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -39,7 +41,7 @@ lint: .venv/.installed ## check style, formatting and types
 	$(VENV)/mypy --strict functions layers/shared/callscribe local
 
 test: .venv/.installed .venv-sam/.installed ## run every test that this machine can run, naming those it cannot
-	$(VENV)/python -m pytest -rs tests $(ARGS)
+	$(VENV)/python -m pytest -rs -n $(JOBS) --dist loadfile tests $(ARGS)
 
 demo: .venv/.installed ## run Callscribe here, on sample recordings, without an AWS account
 	$(VENV)/python -m local up --samples $(ARGS)
