@@ -13,7 +13,7 @@ from local.api_client import ApiClient
 OUTAGE_PATIENCE_SECONDS = 20.0
 """So long a service that is not available is tried again, before it is given up."""
 
-LONGEST_PAUSE = timedelta(minutes=5)
+LONGEST_WAIT = timedelta(minutes=5)
 """A service that asks to be left alone for longer is not waited for."""
 
 DEATHS = 5
@@ -150,7 +150,7 @@ class _Outage:
 
 def _next_try_is_far(api: ApiClient) -> bool:
     outage = api.summary()["outage"]
-    return outage is not None and datetime.fromisoformat(outage["nextTryAt"]) - utc_now() > LONGEST_PAUSE
+    return outage is not None and datetime.fromisoformat(outage["nextTryAt"]) - utc_now() > LONGEST_WAIT
 
 
 def _work_left(api: ApiClient) -> dict[str, Any] | None:

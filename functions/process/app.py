@@ -21,7 +21,8 @@ from callscribe.store import models, runs, switches
 from callscribe.telemetry import logger, metrics
 from callscribe.transitions import RetryPolicy
 from callscribe.whisperx import Service, connect
-from functions.process.dispatch import Dispatcher, Limits
+from functions.process.dispatcher import Dispatcher, Limits
+from functions.process.time_left import TimeLeft
 
 SCHEDULE = "schedule"
 """What triggers a run whose event says nothing else."""
@@ -31,8 +32,9 @@ SENDABLE = re.compile("[!-~]*")
 KEY_CACHE_SECONDS = 300
 """How long a changed WhisperX key may go unnoticed: a run then costs no request for it."""
 
-AT_ONCE = 16
-"""Transcriptions that one invocation works on at once; with more slots than that, the next one joins in."""
+AT_ONCE = 8
+"""Transcriptions that one invocation works on at once, for the sake of its memory; with more slots than that, the next
+one joins in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,13 +107,12 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             slots=own.max_concurrent_transcriptions,
             at_once=at_once,
             first_pause=own.outage_pause_seconds,
-            began_at=began_at,
-            ends_at=ends_at,
         )
         dispatcher = Dispatcher(
             service=lambda fresh: service(own, fresh=fresh),
             transcripts_bucket=own.transcripts_bucket,
             limits=limits,
+            time_left=TimeLeft(began_at, ends_at),
             executor=executor,
             clock=utc_now,
             jitter=random.Random(),  # noqa: S311 — spreads retries, protects nothing

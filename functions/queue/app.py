@@ -27,6 +27,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     models.bind(os.environ)
     ends_at = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
     with runs.recorded(Task.QUEUE, event.get("trigger", "schedule"), utc_now, ends_at) as run:
+        counts.advance_checkpoint(utc_now())
         switches.require(Task.QUEUE)
         run.counts.update(queued=0, lost_races=0)
         for place in recordings.first(Status.PENDING, BATCH):
@@ -35,5 +36,4 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             queued = recordings.apply(place.id, transitions.queue(place, utc_now()))
             run.count("queued" if queued else "lost_races")
         count("RecordingsQueued", run.counts["queued"])
-        counts.advance(utc_now())
     return run.document()

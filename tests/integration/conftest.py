@@ -88,7 +88,7 @@ class Handlers:
         self.stack = stack
         self._modules = {"sync": sync, "queue": queue, "process": process, "api": api}
         self._settings = (sync.settings, process.settings, api_settings.settings)
-        self._clients = (s3.s3_client, invoke._client)
+        self._clients = (s3._client, invoke._client)
         self._monkeypatch = monkeypatch
         self.overrides: dict[str, str] = {}
         self._ahead = timedelta()

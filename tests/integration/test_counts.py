@@ -49,25 +49,25 @@ def force(recording):
 def test_the_checkpoint_counts_what_has_settled_and_the_summary_adds_the_rest():
     completed(5, NOW - timedelta(hours=2))
     completed(3, NOW)
-    counts.advance(NOW)
+    counts.advance_checkpoint(NOW)
     assert checkpoint().counted == 5
     assert counted() == 8
     completed(2, NOW + timedelta(minutes=30))
-    counts.advance(NOW + timedelta(hours=1))
+    counts.advance_checkpoint(NOW + timedelta(hours=1))
     assert (checkpoint().counted, counted()) == (10, 10)
-    counts.advance(NOW + timedelta(hours=2))
+    counts.advance_checkpoint(NOW + timedelta(hours=2))
     assert (checkpoint().counted, counted()) == (10, 10)
 
 
 def test_what_leaves_is_counted_no_more():
     old, *_ = completed(4, NOW - timedelta(hours=2))
-    counts.advance(NOW)
+    counts.advance_checkpoint(NOW)
     force(old)
     assert counted() == 3
     assert counts.summary().counts[Status.QUEUED] == 1
-    counts.advance(NOW + timedelta(seconds=30))
+    counts.advance_checkpoint(NOW + timedelta(seconds=30))
     assert checkpoint().counted is None  # the one that forces it may still be at it
-    counts.advance(NOW + timedelta(hours=1))
+    counts.advance_checkpoint(NOW + timedelta(hours=1))
     assert (checkpoint().counted, counted()) == (3, 3)
 
 
@@ -82,14 +82,14 @@ def test_a_checkpoint_that_was_being_counted_when_one_left_is_not_kept(monkeypat
         return number
 
     monkeypatch.setattr(RecordingModel.by_status, "count", counted_meanwhile)
-    counts.advance(NOW)
+    counts.advance_checkpoint(NOW)
     assert checkpoint().counted is None
     assert counted() == 3
 
 
 def test_reading_the_counts_does_not_read_what_the_checkpoint_counts(monkeypatch):
     completed(30, NOW - timedelta(hours=2))
-    counts.advance(NOW)
+    counts.advance_checkpoint(NOW)
     completed(2, NOW)
     read = []
     query = RecordingModel.by_status.count

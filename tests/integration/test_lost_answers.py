@@ -8,7 +8,7 @@ from botocore.httpsession import URLLib3Session
 
 from callscribe import transitions
 from callscribe.recording import Status
-from callscribe.store import dispatch, recordings
+from callscribe.store import admission, recordings
 from callscribe.transitions import Place
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -80,8 +80,8 @@ def test_the_end_of_a_claim_is_ours(new, lose_the_answer):
 
 def test_a_slot_is_ours_and_is_held_once(new, lose_the_answer):
     lose_the_answer("UpdateItem")
-    slot = dispatch.take(1, "mine", NOW, LEASE)
+    slot = admission.take(1, "mine", NOW, LEASE)
     assert slot.token == "mine"
-    assert dispatch.take(1, "another", NOW, LEASE) is None
-    dispatch.free(slot)
-    assert dispatch.take(1, "another", NOW, LEASE).token == "another"
+    assert admission.take(1, "another", NOW, LEASE) is None
+    admission.free(slot)
+    assert admission.take(1, "another", NOW, LEASE).token == "another"

@@ -2,6 +2,8 @@
 
 import json
 import random
+import threading
+import time
 from datetime import timedelta
 from io import BytesIO
 
@@ -101,7 +103,7 @@ def test_what_the_service_asks_for_is_honoured(handlers, queue_up, service, repl
     assert handlers.process()["status"] == "skipped"
     assert len(service.received) == 1
     handlers.pass_time(seconds=3)
-    assert handlers.process()["counts"]["completed"] == 1
+    assert handlers.process()["counts"]["completed"] == 2
 
 
 def test_the_pause_doubles_to_a_quarter_of_an_hour(handlers, queue_up, service, reply):
@@ -124,7 +126,7 @@ def test_a_person_sees_since_when_until_when_and_why(handlers, queue_up, outage,
     told = outage()
     assert (run["status"], run["errorCode"]) == ("skipped", "service_unavailable")
     assert run["error"] == (
-        f"The transcription service is unavailable since {told['since'][:19]}Z, next try at "
+        f"The transcription service has been unavailable since {told['since'][:19]}Z, next try at "
         f"{told['nextTryAt'][:19]}Z, last error: The service says that it is overloaded (503)."
     )
     assert told["message"] == "The service says that it is overloaded (503)."
@@ -142,7 +144,7 @@ def test_only_one_recording_is_tried_as_a_probe(handlers, queue_up, service, rep
     assert len(service.received) == before + 1
     service.replies = [reply()]
     handlers.pass_time(minutes=2)
-    assert handlers.process()["counts"]["completed"] == 4  # and once it is back, the run goes on at once
+    assert handlers.process()["counts"]["completed"] == 1 + 4  # and once it is back, the run goes on at once
 
 
 def test_a_probe_that_never_came_to_the_service_leaves_the_try_to_the_next(
@@ -157,7 +159,7 @@ def test_a_probe_that_never_came_to_the_service_leaves_the_try_to_the_next(
     handlers.process()
     assert listed()[gone]["error"]["code"] == "audio_missing"
     assert outage() is not None
-    assert handlers.process()["counts"]["completed"] == 1
+    assert handlers.process()["counts"]["completed"] == 2
     assert outage() is None
 
 
@@ -206,14 +208,52 @@ def test_a_person_who_asks_for_a_transcription_has_the_service_tried_at_once(
     handlers, queue_up, service, reply, listed, outage
 ):
     service.replies = [reply(status=503, headers={"Retry-After": "86400"}), reply()]
-    queue_up(1)
+    queue_up(5)
     handlers.process()
     handlers.pass_time(minutes=1)
     assert handlers.process()["status"] == "skipped"
-    (item,) = listed().values()
-    assert handlers.api("POST", f"/api/call-recordings/{item['id']}/transcribe").status == 202
-    assert handlers.process(trigger="api")["counts"]["completed"] == 1
+    last = recordings.first(Status.QUEUED, 5)[-1].id
+    assert handlers.api("POST", f"/api/call-recordings/{last}/transcribe").status == 202
+    assert handlers.process(trigger="api")["counts"]["completed"] == 2  # the probe, and what stands at the head
     assert outage() is None
+    assert recordings.get(last).status is Status.COMPLETED
+
+
+def test_a_service_that_asks_for_no_pause_is_still_asked_once_a_run_only(handlers, queue_up, service, reply):
+    handlers.overrides["RECORDINGS_PER_RUN"] = "30"
+    service.replies = [reply(status=503, headers={"Retry-After": "0"})]
+    queue_up(3)
+    handlers.process()
+    handlers.process()
+    assert len(service.received) == 2
+
+
+def test_a_server_that_takes_one_at_a_time_and_refuses_the_rest_costs_nobody_an_attempt(
+    handlers, queue_up, service, reply, listed, monkeypatch
+):
+    """More slots than the server has: what it refuses with 503 is its own affair, however often."""
+    handlers.overrides |= {"MAX_CONCURRENT_TRANSCRIPTIONS": "6", "RECORDINGS_PER_RUN": "6"}
+    answer, busy = service._serve, threading.Lock()
+
+    def serve(request):
+        if not busy.acquire(blocking=False):
+            request.rfile.read(int(request.headers["Content-Length"]))
+            request.send_response_only(503)
+            request.send_header("Content-Length", "0")
+            request.end_headers()
+            return
+        try:
+            time.sleep(0.2)
+            answer(request)
+        finally:
+            busy.release()
+
+    monkeypatch.setattr(service, "_serve", serve)
+    queue_up(12)
+    for _ in range(90):
+        handlers.process()
+        handlers.pass_time(minutes=1)
+    assert {(item["transcriptionStatus"], item["attempts"]) for item in listed().values()} == {("completed", 1)}
 
 
 def test_lost_claims_are_recovered_during_an_outage(handlers, queue_up, service, reply, listed):

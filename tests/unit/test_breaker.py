@@ -35,7 +35,7 @@ def test_an_outage_is_told_from_its_beginning_with_its_last_error():
     later = breaker.after_failure(ServiceUnavailable("Busy.", code="service_busy"), first.next_try_at, 60, first)
     assert (later.since, later.failures, later.code, later.message) == (NOW, 2, "service_busy", "Busy.")
     assert later.describe() == (
-        "The transcription service is unavailable since 2026-11-22T12:00:00Z, "
+        "The transcription service has been unavailable since 2026-11-22T12:00:00Z, "
         "next try at 2026-11-22T12:02:40Z, last error: Busy."
     )
 

@@ -1,9 +1,13 @@
 """What template.yaml promises of every table, bucket and function."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse
+
+from callscribe.clock import SKEW
+from callscribe.store import counts
 
 RESOURCES = yaml_parse((Path(__file__).parents[2] / "template.yaml").read_text())["Resources"]
 
@@ -52,6 +56,12 @@ def test_no_policy_is_wider_than_it_must_be(function):
                 assert "*" not in action
             for resource in resources if isinstance(resources, list) else [resources]:
                 assert resource != "*"
+
+
+def test_what_relies_on_how_long_functions_live_outlives_them():
+    timeouts = {name: each["Properties"]["Timeout"] for name, each in RESOURCES.items() if name.endswith("Function")}
+    assert timedelta(seconds=max(timeouts.values())) < counts.SETTLED - 2 * SKEW
+    assert timedelta(seconds=timeouts["ApiFunction"]) < counts.LEAVING - SKEW
 
 
 @pytest.mark.parametrize("name", ["SyncFunction", "QueueFunction", "ProcessFunction"])

@@ -8,15 +8,15 @@ import pytest
 
 from callscribe import recording, transitions
 from callscribe.clock import iso
-from callscribe.errors import InvalidTransition, PermanentError, RetryableError, ServiceUnavailable
+from callscribe.errors import InvalidTransition, PermanentError, RetryableError, ServiceDown, ServiceUnavailable
 from callscribe.recording import Status, TranscriptRef
-from callscribe.transitions import Actor, Add, Place, RetryPolicy
+from callscribe.transitions import ALONE, SUSPICIOUS, Actor, Add, Place, RetryPolicy
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 EARLIER = NOW - timedelta(hours=3)
 JITTER = random.Random(1)
 RETRYABLE = RetryableError("broke", code="connection_lost")
-GONE = ServiceUnavailable("gone", code="service_down")
+GONE = ServiceUnavailable("gone")
 PERMANENT = PermanentError("not audio", code="not_audio")
 
 
@@ -171,27 +171,33 @@ def test_an_outage_gives_the_attempt_and_the_place_in_line_back():
     assert change.values["position"] == claimed.queue_position
 
 
-def test_a_recording_that_meets_outages_only_while_others_do_not_comes_under_suspicion():
-    policy = RetryPolicy(max_attempts=3)
+def test_audio_that_seems_to_bring_the_service_down_comes_under_suspicion():
+    down = ServiceDown("A proxy says that it is gone.")
 
-    def met(outages, *, probe):
-        return transitions.give_back(a_claimed(outages=outages), GONE, policy, NOW, JITTER, probe=probe)
+    def met(outages, error=down, *, probe=False):
+        return transitions.give_back(a_claimed(outages=outages), error, RetryPolicy(), NOW, JITTER, probe=probe)
 
-    assert (met(0, probe=False).target, met(0, probe=False).values["outages"]) == (Status.QUEUED, 1)
+    assert (met(0).target, met(0).values["outages"]) == (Status.QUEUED, 1)
     assert (met(1, probe=True).target, met(1, probe=True).values["outages"]) == (Status.QUEUED, 1)
-    for probe, before in ((False, 2), (True, 3), (False, 3)):
-        change = met(before, probe=probe)
-        assert (change.target, change.values["outages"]) == (Status.FAILED, 3)
-        assert change.values["error"].code == "service_down"
+    assert met(SUSPICIOUS - 1, probe=True).target is Status.QUEUED
+    for change in (met(SUSPICIOUS - 1), met(SUSPICIOUS), met(SUSPICIOUS, probe=True)):
+        assert (change.target, change.values["error"].code) == (Status.FAILED, "service_down")
+        assert change.values["outages"] >= SUSPICIOUS
         assert change.values["next_attempt_at"] is not None
-    cleared = transitions.fail(a_claimed(outages=3), RETRYABLE, policy, NOW, JITTER)
+    cleared = transitions.fail(a_claimed(outages=SUSPICIOUS), RETRYABLE, RetryPolicy(), NOW, JITTER)
     assert cleared.values["outages"] == 0
+
+
+def test_no_other_outage_raises_a_suspicion():
+    change = transitions.give_back(a_claimed(outages=SUSPICIOUS), GONE, RetryPolicy(), NOW, JITTER, probe=False)
+    assert (change.target, change.values["outages"]) == (Status.QUEUED, SUSPICIOUS)
 
 
 def test_a_lost_claim_goes_to_the_end_of_the_line_or_ends_with_its_last_attempt():
     again = transitions.recover(a_claimed(attempts=4), RetryPolicy(max_attempts=5), NOW)
     assert again.target is Status.QUEUED
-    assert again.values["position"] > a_claimed().queue_position
+    assert again.values["position"] == again.values["queue_position"] > a_claimed().queue_position
+    assert again.values["position"].endswith(ALONE)
     ended = transitions.recover(a_claimed(attempts=5), RetryPolicy(max_attempts=5), NOW)
     assert ended.target is Status.FAILED
     assert ended.values["error"].code == "worker_lost"

@@ -15,7 +15,7 @@ from callscribe.errors import ConfigurationError, SourceError
 from callscribe.recording import Recording, Status
 from callscribe.run import Outcome, Task
 from callscribe.sources import open_within
-from callscribe.store import counts, dispatch, recordings, transcripts
+from callscribe.store import admission, counts, recordings, transcripts
 from functions.api import cursor as cursors
 from functions.api import invoke
 from functions.api.errors import ApiError
@@ -84,7 +84,7 @@ def transcribe(recording_id: Id, wish: Annotated[TranscribeRequest | None, Body(
     """Puts a recording at the head of the queue, and starts at once, during an outage with a try."""
     force = wish is not None and wish.force
     queued = _request(recording_id, Status.QUEUED, head=True, force=force)
-    dispatch.try_now(utc_now())
+    admission.try_now(utc_now())
     invoke.start(settings().process_function, {"trigger": "api"})
     return Response(HTTPStatus.ACCEPTED, content_types.APPLICATION_JSON, view(queued))
 

@@ -1,7 +1,10 @@
 """Time as the project passes it around: aware, UTC, read through a clock that a test can replace."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+SKEW = timedelta(minutes=1)
+"""More than the clocks of two functions differ by."""
 
 type Clock = Callable[[], datetime]
 """Returns the present moment, aware and in UTC."""

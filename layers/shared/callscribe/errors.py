@@ -10,6 +10,7 @@
         ├── RetryableError           the same audio may succeed later
         ├── PermanentError           the same audio will not succeed: a person has to look
         └── ServiceUnavailable       nobody was there to try: costs the recording no attempt
+            └── ServiceDown          so a proxy says; but it may be this very audio that brings the service down
 
 The class decides what happens to a recording, never the message text. No message holds a key, a transcript, or the
 name of a file: names of recordings hold phone numbers.
@@ -68,3 +69,7 @@ class ServiceUnavailable(TranscriptionError):
     def __init__(self, message: str, *, code: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message, code=code)
         self.retry_after = retry_after
+
+
+class ServiceDown(ServiceUnavailable):
+    code = "service_down"

@@ -49,7 +49,7 @@ class Recording:
 
     `location` is the source's root and `key` the file within it: together they are the file's address.
     `recorded_at` is when the call was, as well as is known. `position` is its place in the line of its status.
-    `outages` counts how often, since its last attempt, it met a service that was gone but was there for others before.
+    `outages`: how often a proxy said that the service is gone when it got this audio, though it was there just before.
     """
 
     id: str
@@ -71,6 +71,11 @@ class Recording:
     claim_token: str | None = None
     lease_expires_at: datetime | None = None
     transcript: TranscriptRef | None = None
+
+    @property
+    def final(self) -> bool:
+        """Whether it failed, and nobody but a person will retry it."""
+        return self.status is Status.FAILED and self.next_attempt_at is None
 
     @property
     def path(self) -> str:

@@ -16,6 +16,7 @@ from callscribe.errors import (
     InvalidTransition,
     PermanentError,
     RetryableError,
+    ServiceDown,
     ServiceUnavailable,
     TranscriptionError,
 )
@@ -51,6 +52,13 @@ TRANSITIONS: Mapping[Actor, Mapping[Status, tuple[Status, ...]]] = {
 """Who may do what. A person moves `completed` only by force; `queued` to the head of the queue is no transition."""
 
 
+ALONE = " alone"
+"""Ends the place in line of a recording whose worker died: should it be what kills workers, it takes no other along."""
+
+SUSPICIOUS = 5
+"""So many outages may begin with one recording. Chance does not do that; audio that brings the service down does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """What the index of statuses tells of a recording without reading it."""
@@ -58,6 +66,11 @@ class Place:
     id: str
     status: Status
     position: str
+
+    @property
+    def alone(self) -> bool:
+        """Whether a worker that had it died: nothing else is to be sent beside it."""
+        return self.position.endswith(ALONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +216,14 @@ def give_back(
 ) -> Change:
     """processing → queued, by the holder of the claim: nobody was there to try, so the attempt does not count.
 
-    It returns to the place in line that it had. But behind a proxy, a recording that kills the server looks like an
-    outage, too. One that has met `max_attempts` of them, each while the service was there for others (so not as a
-    probe), is under suspicion until it meets the service itself: from then on its attempts fail.
+    It returns to the place in line that it had. But audio that brings a server down looks like an outage when a proxy
+    stands before it. Once `SUSPICIOUS` outages have begun so with this recording, each further one is a failed attempt.
+    (What a probe meets had begun before it.)
     """
-    outages = claimed.outages + (not probe)
-    if outages >= policy.max_attempts:
+    outages = claimed.outages + (isinstance(error, ServiceDown) and not probe)
+    if outages >= SUSPICIOUS and isinstance(error, ServiceDown):
         refused = RetryableError(error.message, code=error.code)
-        return fail(claimed, refused, policy, now, jitter, outages=min(outages, policy.max_attempts))
+        return fail(claimed, refused, policy, now, jitter, outages=outages)
     return _release(
         Actor.WORKER,
         claimed,
@@ -226,7 +239,8 @@ def give_back(
 def recover(lost: Recording, policy: RetryPolicy, now: datetime) -> Change:
     """processing → queued, or → failed when no attempt is left: the lease has run out, so its worker is dead.
 
-    It goes to the end of the line: should it be what kills workers, others come first.
+    It goes to the end of the line, and is sent alone from then on: should it be what kills workers, others come first,
+    and none dies with it.
     """
     error = RetryableError(
         "The worker that had this recording ended without a result: it ran out of memory, or was stopped. "
@@ -237,7 +251,7 @@ def recover(lost: Recording, policy: RetryPolicy, now: datetime) -> Change:
         return _release(
             Actor.PROCESS, lost, Status.FAILED, now, position=final_position(now), error=failure_of(error, now)
         )
-    position = queued_position(now, iso(lost.recorded_at))
+    position = queued_position(now, iso(lost.recorded_at)) + ALONE
     return _release(
         Actor.PROCESS,
         lost,

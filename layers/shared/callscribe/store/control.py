@@ -5,7 +5,7 @@ from typing import Any
 from callscribe.store.faults import LostRace, translated
 from callscribe.store.models import ControlModel
 
-DISPATCH = "dispatch"
+ADMISSION = "admission"
 SWITCHES = "switches"
 COMPLETED = "completed"
 

@@ -13,7 +13,7 @@ from typing import Any
 from callscribe.breaker import Outage
 from callscribe.clock import iso
 from callscribe.recording import Status
-from callscribe.store import control, dispatch
+from callscribe.store import admission, control
 from callscribe.store.faults import translated
 from callscribe.store.models import ControlModel as Item
 from callscribe.store.models import RecordingModel
@@ -37,15 +37,15 @@ class Summary:
 
 def summary() -> Summary:
     """The counts and the breaker: six requests, and one more for each 10,000 or so that are to be counted."""
-    items = control.read(control.COMPLETED, control.DISPATCH)
+    items = control.read(control.COMPLETED, control.ADMISSION)
     checkpoint = items[control.COMPLETED]
     behind = RecordingModel.position > checkpoint.until if checkpoint.until else None
     counts = {status: _count(status, behind if status is Status.COMPLETED else None) for status in Status}
     counts[Status.COMPLETED] += int(checkpoint.counted or 0)
-    return Summary(counts, dispatch.outage_of(items[control.DISPATCH]))
+    return Summary(counts, admission.outage_of(items[control.ADMISSION]))
 
 
-def advance(now: datetime) -> None:
+def advance_checkpoint(now: datetime) -> None:
     """Moves the checkpoint on to what has settled by `now`. Loses to whoever moves it, or forgets it, meanwhile."""
     seen = control.read(control.COMPLETED)[control.COMPLETED]
     until = iso(now - SETTLED)
@@ -61,7 +61,7 @@ def advance(now: datetime) -> None:
         )
 
 
-def forget(now: datetime) -> None:
+def forget_checkpoint(now: datetime) -> None:
     """Before a completed recording leaves its status: forgets the checkpoint, for it counts that recording.
 
     It is not made again until the recording has left. Should it stay after all, the next one is as good as this.

@@ -131,7 +131,7 @@ class ControlModel(Model):
         table_name = ""
 
     name = UnicodeAttribute(hash_key=True)
-    # dispatch: who holds a slot, and the breaker
+    # admission: who holds a slot, and the breaker
     slots = UnicodeSetAttribute(null=True)
     outage = OutageMap(null=True)
     probe = UnicodeAttribute(null=True)

@@ -39,7 +39,7 @@ def add(recording: Recording) -> bool:
 def apply(recording_id: str, change: Change) -> Recording | None:
     """Makes a transition; returns the recording as it is afterwards, or None if it was lost to someone else."""
     if change.source is Status.COMPLETED:
-        counts.forget(change.values["status_since"])
+        counts.forget_checkpoint(change.values["status_since"])
     model = RecordingModel(recording_id)
     condition = RecordingModel.status == change.source.value
     for name, value in change.expected.items():

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from callscribe.clock import Clock, iso
+from callscribe.clock import SKEW, Clock, iso
 from callscribe.errors import CallscribeError, Skipped, StoreError
 from callscribe.run import Outcome, Run, Task
 from callscribe.store.faults import translated
@@ -20,9 +20,6 @@ KEPT = timedelta(days=30)
 SEARCHED_AT_ONCE = 1000
 """Runs read in one request by who looks for an outcome: some 400 kB."""
 
-GRACE = timedelta(minutes=1)
-"""Clocks differ a little; a run is called dead only when it is."""
-
 
 @contextmanager
 def recorded(task: Task, trigger: str, clock: Clock, ends_at: datetime) -> Iterator[Run]:
@@ -33,7 +30,7 @@ def recorded(task: Task, trigger: str, clock: Clock, ends_at: datetime) -> Itera
     """
     now = clock()
     name = f"{iso(now)}-{uuid.uuid4().hex[:8]}"
-    run = Run(task=task, id=name, trigger=trigger, started_at=now, ends_by=ends_at + GRACE)
+    run = Run(task=task, id=name, trigger=trigger, started_at=now, ends_by=ends_at + SKEW)
     _save(run)
     try:
         yield run

@@ -23,13 +23,20 @@ def read() -> Switches:
     )
 
 
-def require(task: Task) -> None:
-    """Raises Skipped if the task is paused, or its module disabled."""
+def why_off(task: Task) -> Skipped | None:
+    """The reason why this task is to do nothing, if there is one: it is paused, or its module disabled."""
     switches = read()
     if task in switches.paused:
-        raise Skipped("The task is paused. Resume it: it goes on where it stopped.", code="paused")
+        return Skipped("The task is paused. Resume it: it goes on where it stopped.", code="paused")
     if (module := MODULE_OF[task]) in switches.disabled:
-        raise Skipped(f"The module {module} is disabled. Enable it: the task goes on.", code="module_disabled")
+        return Skipped(f"The module {module} is disabled. Enable it: the task goes on.", code="module_disabled")
+    return None
+
+
+def require(task: Task) -> None:
+    """Raises Skipped with that reason."""
+    if reason := why_off(task):
+        raise reason
 
 
 def pause(task: Task, *, paused: bool) -> None:

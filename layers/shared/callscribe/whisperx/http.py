@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import Timeout
 
 from callscribe.clock import utc_now
-from callscribe.errors import PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
+from callscribe.errors import PermanentError, RetryableError, ServiceDown, ServiceUnavailable, TranscriptionError
 from callscribe.whisperx import Timeouts
 from callscribe.whisperx.multipart import MultipartFile
 from callscribe.whisperx.transport import PatientAdapter
@@ -40,7 +40,7 @@ UNAVAILABLE = {
     404: ("wrong_address", WRONG_ADDRESS),
     405: ("wrong_address", WRONG_ADDRESS),
     429: ("service_busy", BUSY),
-    502: ("service_down", "A proxy says that the service is gone ({}). Start it, or correct WhisperXUrl."),
+    502: (ServiceDown.code, "A proxy says that the service is gone ({}). Start it, or correct WhisperXUrl."),
     503: ("service_busy", BUSY),
 }
 """HTTP statuses by which nobody was there to try. A missing route blames the configuration, not the recording."""
@@ -141,7 +141,8 @@ def _refusal(response: requests.Response) -> TranscriptionError | None:
         return None
     if status in UNAVAILABLE or response.is_redirect:
         code, message = UNAVAILABLE.get(status, ("wrong_address", REDIRECTED))
-        return ServiceUnavailable(message.format(status), code=code, retry_after=_retry_after(response))
+        kind = ServiceDown if code == ServiceDown.code else ServiceUnavailable
+        return kind(message.format(status), code=code, retry_after=_retry_after(response))
     if status == HTTPStatus.REQUEST_TIMEOUT:
         return RetryableError(f"The service gave up waiting for the audio ({status}).", code="timeout")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

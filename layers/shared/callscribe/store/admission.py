@@ -17,8 +17,8 @@ from callscribe.store import control
 from callscribe.store.models import ControlModel as Item
 from callscribe.store.models import OutageMap
 
-LOOKS = 5
-"""So often the item is looked at when others write to it at the same moment."""
+TRIES = 5
+"""So often a slot is asked for while others write to the item at the same moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,29 +38,30 @@ class Slot:
 def take(limit: int, token: str, now: datetime, lease_expires_at: datetime) -> Slot | Outage | None:
     """One of `limit` slots for the holder of `token`, as long as the breaker is closed.
 
-    While it is open: the outage, or when a try is due, a slot for the one probe. None when all slots are in use.
+    While it is open: the outage, or when a try is due, a slot for the one probe. None when all slots are in use, or too
+    many ask at this moment. Raises StoreError, as all of this module does.
     """
     slot = Slot(token=token, lease_expires_at=lease_expires_at)
     add = Item.slots.add({slot.holder})
     room = Item.slots.does_not_exist() | (size(Item.slots) < limit)
-    for _ in range(LOOKS):
-        if control.write(control.DISPATCH, [add], room & Item.outage.does_not_exist()):
+    for _ in range(TRIES):
+        if control.write(control.ADMISSION, [add], room & Item.outage.does_not_exist()):
             return slot
-        seen = control.read(control.DISPATCH)[control.DISPATCH]
+        seen = control.read(control.ADMISSION)[control.ADMISSION]
         holders = seen.slots or set()
         outage = outage_of(seen)
         if slot.holder in holders:  # the answer to the write was lost, and the write repeated
             return replace(slot, outage=outage if seen.probe == token else None)
         if dead := {holder for holder in holders if holder < iso(now)}:
-            control.write(control.DISPATCH, [Item.slots.delete(dead)])
-        elif outage is not None:
-            if now < outage.next_try_at or (seen.probe and now < seen.probe_lease):
-                return outage
-            actions = [add, Item.probe.set(token), Item.probe_lease.set(lease_expires_at)]
-            if control.write(control.DISPATCH, actions, room & _still(outage, seen.probe)):
-                return replace(slot, outage=outage)
+            control.write(control.ADMISSION, [Item.slots.delete(dead)])
+        elif outage is not None and (now < outage.next_try_at or (seen.probe and now < seen.probe_lease)):
+            return outage
         elif len(holders) >= limit:
             return None
+        elif outage is not None:
+            actions = [add, Item.probe.set(token), Item.probe_lease.set(lease_expires_at)]
+            if control.write(control.ADMISSION, actions, room & _still(outage, seen.probe)):
+                return replace(slot, outage=outage)
     return None
 
 
@@ -70,7 +71,7 @@ def free(slot: Slot) -> None:
 
 
 def answered(slot: Slot) -> None:
-    """Gives the slot back; the service was there. A probe ends the outage, whoever else does not: it began earlier."""
+    """Gives the slot back; the service was there. Only a probe ends the outage: others were sent before it began."""
     _give_back(slot, [Item.probe.remove(), Item.probe_lease.remove(), Item.outage.remove()])
 
 
@@ -79,14 +80,14 @@ def unavailable(slot: Slot, outage: Outage) -> None:
     opened = Item.outage.set(OutageMap(**asdict(outage)))
     if slot.outage is not None:
         _give_back(slot, [Item.probe.remove(), Item.probe_lease.remove(), opened])
-    elif not control.write(control.DISPATCH, [Item.slots.delete({slot.holder}), opened], Item.outage.does_not_exist()):
+    elif not control.write(control.ADMISSION, [Item.slots.delete({slot.holder}), opened], Item.outage.does_not_exist()):
         _give_back(slot, [])
 
 
 def try_now(now: datetime) -> None:
     """Ends the breaker's pause, if it is open: a person wants to know."""
     next_try_at: Any = Item.outage.next_try_at
-    control.write(control.DISPATCH, [next_try_at.set(now)], Item.outage.exists())
+    control.write(control.ADMISSION, [next_try_at.set(now)], Item.outage.exists())
 
 
 def outage_of(item: Item) -> Outage | None:
@@ -105,5 +106,5 @@ def _still(outage: Outage, probe: str | None) -> Any:
 def _give_back(slot: Slot, if_probe: list[Any]) -> None:
     """Frees the slot, which is no one else's even after its lease, and as the probe does what `if_probe` says."""
     freed = [Item.slots.delete({slot.holder})]
-    if slot.outage is None or not control.write(control.DISPATCH, freed + if_probe, Item.probe == slot.token):
-        control.write(control.DISPATCH, freed)
+    if slot.outage is None or not control.write(control.ADMISSION, freed + if_probe, Item.probe == slot.token):
+        control.write(control.ADMISSION, freed)

@@ -2,18 +2,20 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callscribe import breaker
+from callscribe import breaker, transitions
 from callscribe.breaker import Outage
 from callscribe.errors import ServiceUnavailable, StoreError
 from callscribe.recording import Status
-from callscribe.store import control, dispatch, recordings
-from callscribe.store.dispatch import Slot
+from callscribe.run import Task
+from callscribe.store import admission, control, recordings, switches
+from callscribe.store.admission import Slot
 from functions.process import app as process
-from functions.process import dispatch as module
+from functions.process import dispatcher, time_left
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LEASE = NOW + timedelta(minutes=16)
@@ -43,67 +45,75 @@ def waiting(handlers, put):
 
 @pytest.mark.usefixtures("bound")
 def test_slots_are_limited_and_a_dead_worker_s_comes_back():
-    first, second = (dispatch.take(2, token, NOW, LEASE) for token in "ab")
+    first, second = (admission.take(2, token, NOW, LEASE) for token in "ab")
     assert isinstance(first, Slot)
     assert isinstance(second, Slot)
-    assert dispatch.take(2, "c", NOW, LEASE) is None
-    dispatch.free(second)
-    assert isinstance(dispatch.take(2, "c", NOW, LEASE), Slot)
+    assert admission.take(2, "c", NOW, LEASE) is None
+    admission.free(second)
+    assert isinstance(admission.take(2, "c", NOW, LEASE), Slot)
     later = LEASE + timedelta(seconds=1)
-    assert isinstance(dispatch.take(2, "d", later, later + timedelta(minutes=16)), Slot)
+    assert isinstance(admission.take(2, "d", later, later + timedelta(minutes=16)), Slot)
 
 
 @pytest.mark.usefixtures("bound")
 def test_a_late_worker_gives_back_no_slot_but_its_own():
-    late = dispatch.take(1, "late", NOW, NOW + timedelta(seconds=1))
+    late = admission.take(1, "late", NOW, NOW + timedelta(seconds=1))
     later = NOW + timedelta(seconds=2)
-    dispatch.take(1, "next", later, LEASE)
-    dispatch.free(late)
-    assert dispatch.take(1, "other", later, LEASE) is None
+    admission.take(1, "next", later, LEASE)
+    admission.free(late)
+    assert admission.take(1, "other", later, LEASE) is None
 
 
 @pytest.mark.usefixtures("bound")
 def test_while_the_breaker_is_open_there_are_no_slots_and_then_one_for_the_probe():
-    dispatch.unavailable(dispatch.take(4, "a", NOW, LEASE), GONE)
-    assert dispatch.take(4, "b", NOW, LEASE) == GONE
+    admission.unavailable(admission.take(4, "a", NOW, LEASE), GONE)
+    assert admission.take(4, "b", NOW, LEASE) == GONE
     due = GONE.next_try_at
-    probe = dispatch.take(4, "c", due, due + timedelta(minutes=16))
+    probe = admission.take(4, "c", due, due + timedelta(minutes=16))
     assert probe.outage == GONE
-    assert isinstance(dispatch.take(4, "d", due, LEASE), Outage)
-    dispatch.answered(probe)
-    assert dispatch.take(4, "d", due, LEASE).outage is None
+    assert isinstance(admission.take(4, "d", due, LEASE), Outage)
+    admission.answered(probe)
+    assert admission.take(4, "d", due, LEASE).outage is None
 
 
 @pytest.mark.usefixtures("bound")
 def test_a_probe_whose_worker_died_is_followed_by_another_after_its_lease():
-    dispatch.unavailable(dispatch.take(1, "a", NOW, LEASE), GONE)
+    admission.unavailable(admission.take(1, "a", NOW, LEASE), GONE)
     due = GONE.next_try_at
-    died = dispatch.take(1, "b", due, due + timedelta(minutes=16))
-    assert isinstance(dispatch.take(1, "c", due + timedelta(minutes=15), LEASE), Outage)
+    died = admission.take(1, "b", due, due + timedelta(minutes=16))
+    assert isinstance(admission.take(1, "c", due + timedelta(minutes=15), LEASE), Outage)
     later = due + timedelta(minutes=17)
-    assert dispatch.take(1, "c", later, later + timedelta(minutes=16)).outage == GONE
-    dispatch.answered(died)  # it is not the probe any more
-    assert isinstance(dispatch.take(1, "d", later, LEASE), Outage)
+    assert admission.take(1, "c", later, later + timedelta(minutes=16)).outage == GONE
+    admission.answered(died)  # it is not the probe any more
+    assert isinstance(admission.take(1, "d", later, LEASE), Outage)
 
 
 @pytest.mark.usefixtures("bound")
 def test_who_began_before_the_outage_neither_ends_nor_prolongs_it():
-    first, second, third = (dispatch.take(3, token, NOW, LEASE) for token in "abc")
-    dispatch.unavailable(first, GONE)
-    dispatch.answered(second)
+    first, second, third = (admission.take(3, token, NOW, LEASE) for token in "abc")
+    admission.unavailable(first, GONE)
+    admission.answered(second)
     again = breaker.after_failure(ServiceUnavailable("Gone.", retry_after=3600), NOW + timedelta(seconds=30), 60, None)
-    dispatch.unavailable(third, again)
-    assert dispatch.take(3, "d", NOW, LEASE) == GONE
-    assert control.read(control.DISPATCH)[control.DISPATCH].slots is None
+    admission.unavailable(third, again)
+    assert admission.take(3, "d", NOW, LEASE) == GONE
+    assert control.read(control.ADMISSION)[control.ADMISSION].slots is None
 
 
 @pytest.mark.usefixtures("bound")
 def test_a_probe_needs_a_free_slot_as_everybody_does():
-    first, _second = (dispatch.take(2, token, NOW, LEASE) for token in "ab")
-    dispatch.unavailable(first, GONE)
+    first, _second = (admission.take(2, token, NOW, LEASE) for token in "ab")
+    admission.unavailable(first, GONE)
     due = GONE.next_try_at
-    assert isinstance(dispatch.take(2, "c", due, LEASE), Slot)
-    assert dispatch.take(1, "d", due, LEASE) is None or isinstance(dispatch.take(1, "d", due, LEASE), Outage)
+    assert admission.take(1, "c", due, LEASE) is None  # the second is still under way
+    assert admission.take(2, "c", due, LEASE).outage == GONE
+
+
+@pytest.mark.usefixtures("bound")
+def test_of_many_who_ask_at_once_one_becomes_the_probe():
+    admission.unavailable(admission.take(16, "a", NOW, LEASE), GONE)
+    with ThreadPoolExecutor(16) as pool:
+        asked = pool.map(lambda token: admission.take(16, str(token), GONE.next_try_at, LEASE), range(16))
+    assert [type(each) for each in asked].count(Slot) == 1
 
 
 # several at once -----------------------------------------------------------------------------------------------------
@@ -146,6 +156,43 @@ def test_what_cannot_be_written_stops_the_run_after_the_others_have_ended(handle
     monkeypatch.undo()
 
 
+def test_a_write_that_fails_at_the_end_keeps_no_slot(handlers, waiting, monkeypatch):
+    waiting(100)
+    monkeypatch.setattr(transitions, "complete", lambda *_: (_ for _ in ()).throw(StoreError("Throttled.")))
+    assert handlers.process()["errorCode"] == "store"
+    assert isinstance(admission.take(1, "next", handlers.now(), handlers.now()), Slot)
+
+
+def test_a_pause_stops_what_a_run_has_not_begun(handlers, waiting, service, monkeypatch, listed):
+    handlers.overrides["RECORDINGS_PER_RUN"] = "5"
+    waiting(*[100] * 5)
+    serve = service._serve
+    monkeypatch.setattr(service, "_serve", lambda request: (switches.pause(Task.PROCESS, paused=True), serve(request)))
+    assert handlers.process()["counts"]["completed"] == 1
+    assert handlers.process()["errorCode"] == "paused"
+
+
+def test_a_recording_whose_worker_died_is_sent_alone_so_that_none_dies_with_it(handlers, waiting, service, reply):
+    handlers.overrides |= {"MAX_CONCURRENT_TRANSCRIPTIONS": "4", "RECORDINGS_PER_RUN": "9"}
+    waiting(*[100] * 4)
+    now = handlers.now()
+    for place in recordings.first(Status.QUEUED, 2):
+        recordings.apply(place.id, transitions.claim(place, "dead", now, now))
+    together, serve, lock = [], service._serve, threading.Lock()
+
+    def watch(request):
+        with lock:
+            together.append(service._under_way)
+        serve(request)
+
+    service.replies = [reply(wait=0.3)]
+    service._serve = watch
+    run = handlers.process()
+    assert (run["counts"]["recovered"], run["counts"]["completed"]) == (2, 4)
+    assert service.most_at_once == 2  # the two that had not been lost
+    assert together[2:] == [0, 0]
+
+
 # rounds --------------------------------------------------------------------------------------------------------------
 
 
@@ -165,7 +212,7 @@ def test_each_round_begins_as_many_as_a_run_may(handlers, waiting, service, monk
         naps.append(seconds)
         handlers.pass_time(seconds=seconds)
 
-    monkeypatch.setattr(module.Dispatcher.__init__, "__kwdefaults__", {"sleep": sleep})
+    monkeypatch.setattr(dispatcher.Dispatcher.__init__, "__kwdefaults__", {"sleep": sleep})
     waiting(*[100] * 9)
     assert handlers.process()["counts"]["completed"] == 6
     assert len(naps) == 2
@@ -181,9 +228,9 @@ def test_an_interval_that_is_none_of_the_choices_is_refused(handlers):
 
 
 def test_late_in_a_run_nothing_is_begun_that_would_not_be_finished(handlers, put, service, listed, monkeypatch):
-    """In the first three of nine minutes whatever comes; later, one a hundred times as long waits for the next run."""
+    """In the first three of nine minutes whatever comes; later, one ten times as long waits for the next run."""
     handlers.overrides["RECORDINGS_PER_RUN"] = "9"
-    for name, size in (("a", 1000), ("b", 1000), ("long", 100_000), ("d", 1000)):
+    for name, size in (("a", 1000), ("b", 1000), ("long", 1_000_000), ("d", 1000)):
         put(f"{name}.wav", b"x" * size)
         time.sleep(1.1)  # S3 tells times by the second, and they are the order
     handlers.sync()
@@ -203,14 +250,14 @@ def test_what_hangs_is_given_up_in_order_before_lambda_ends_the_run(handlers, wa
     waiting(100)
     released = threading.Event()
     monkeypatch.setattr("callscribe.whisperx.asr.AsrService.transcribe", lambda *_: released.wait(30))
-    monkeypatch.setattr(module, "LEAST", timedelta())
-    monkeypatch.setattr(module, "RESERVE", timedelta(seconds=2))
-    monkeypatch.setattr(module, "LAST", timedelta(seconds=1))
+    monkeypatch.setattr(time_left, "LEAST", timedelta())
+    monkeypatch.setattr(time_left, "RESERVE", timedelta(seconds=2))
+    monkeypatch.setattr(time_left, "GIVE_UP", timedelta(seconds=1))
     run = handlers.process(remaining_ms=2000)
     released.set()
     assert (run["status"], run["counts"]["failed"]) == ("succeeded", 1)
     assert listed()["0.wav"]["error"]["code"] == "timeout"
-    assert isinstance(dispatch.take(1, "next", handlers.now(), handlers.now()), Slot)
+    assert isinstance(admission.take(1, "next", handlers.now(), handlers.now()), Slot)
 
 
 def test_a_lease_outlives_its_run(handlers, waiting, service, monkeypatch):
