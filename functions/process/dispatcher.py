@@ -40,7 +40,7 @@ ENDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """`slots` may be under way at once over all runs, `at_once` in this one; `first_pause` of the breaker in seconds."""
+    """`slots` may be under way at once over all runs, `at_once` in this one; the breaker's `first_pause` in seconds."""
 
     policy: RetryPolicy
     slots: int
