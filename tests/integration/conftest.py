@@ -37,20 +37,29 @@ def deployed() -> Iterator[Stack]:
 @pytest.fixture
 def stack(deployed: Stack) -> Stack:
     """The deployed stack with nothing in it."""
-    dynamodb, s3 = client("dynamodb", deployed.endpoint), client("s3", deployed.endpoint)
-    for table in deployed.tables.values():
-        keys = [key["AttributeName"] for key in dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]]
-        pages = dynamodb.get_paginator("scan").paginate(TableName=table)
-        deletions = [
-            {"DeleteRequest": {"Key": {key: item[key] for key in keys}}} for page in pages for item in page["Items"]
-        ]
+    empty(deployed)
+    return deployed
+
+
+def empty(stack: Stack) -> None:
+    """Deletes what is stored in the stack."""
+    dynamodb, s3 = client("dynamodb", stack.endpoint), client("s3", stack.endpoint)
+    for table in stack.tables.values():
+        items = [item for page in dynamodb.get_paginator("scan").paginate(TableName=table) for item in page["Items"]]
+        keys = keys_of(stack.endpoint, table) if items else ()
+        deletions = [{"DeleteRequest": {"Key": {key: item[key] for key in keys}}} for item in items]
         for batch in batched(deletions, 25, strict=False):
             dynamodb.batch_write_item(RequestItems={table: list(batch)})
-    for bucket in deployed.buckets.values():
+    for bucket in stack.buckets.values():
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-            for entry in page.get("Contents", ()):
-                s3.delete_object(Bucket=bucket, Key=entry["Key"])
-    return deployed
+            if entries := page.get("Contents"):
+                s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": entry["Key"]} for entry in entries]})
+
+
+@cache
+def keys_of(endpoint: str, table: str) -> tuple[str, ...]:
+    described = client("dynamodb", endpoint).describe_table(TableName=table)["Table"]
+    return tuple(key["AttributeName"] for key in described["KeySchema"])
 
 
 @dataclass
