@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-
 RESOURCES = yaml_parse((Path(__file__).parents[2] / "template.yaml").read_text())["Resources"]
 
 
