@@ -8,6 +8,9 @@ ARGS         ?=
 ARCHITECTURE ?= x86_64
 BUILD_DIR    ?= .aws-sam/build
 
+# A second DynamoDB for the tests of races. They are skipped where it cannot be installed.
+DYNALITE := .build/dynalite/.installed
+
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -38,7 +41,7 @@ lint: .venv/.installed ## check style, formatting and types
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy --strict functions layers/shared/callscribe local
 
-test: .venv/.installed .venv-sam/.installed ## run every test that this machine can run, naming those it cannot
+test: .venv/.installed .venv-sam/.installed $(DYNALITE) ## run every test that this machine can run, naming those it cannot
 	$(VENV)/python -m pytest -rs tests $(ARGS)
 
 demo: .venv/.installed ## run Callscribe here, on sample recordings, without an AWS account
@@ -67,3 +70,8 @@ endef
 .venv-sam/.installed: requirements/sam.txt
 	$(call environment,.venv-sam,$<)
 	@touch $@
+
+$(DYNALITE):
+	@mkdir -p $(@D)
+	@if npm install --prefix $(@D) --no-save --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error \
+	  dynalite@4.0.0 >$(@D)/npm.log 2>&1; then touch $@; else echo "dynalite could not be installed: see $(@D)/npm.log"; fi

@@ -1,9 +1,11 @@
 """The three tasks in workers that see each remote call before and after it is made, and die there when they are told.
 
-Besides what the function takes, an event may hold:
+Besides what the function takes, an event holds:
+`task`: which of them it is;
+`environ`: the function's environment, so that one worker can serve several stacks;
 `ahead`: by how many seconds the function's clock is fast, so that leases run out without waiting;
 `die`: {"number" or "call": which call, "when": "before" or "after" it, "holding": only with this recording};
-`hold`: {"call": which call, "until": the time of the day, in seconds, that it waits for before it is made};
+`hold`: {"call": which call waits for a file `go` in the "folder"}, where the worker puts a file of its own meanwhile;
 `rest`: nothing is run; the worker is there then, and has its clients.
 The answer holds the function's own as `run`, and as `calls` what was called, with the status of each answer.
 """
@@ -16,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from types import ModuleType
+from pathlib import Path
 from typing import Any
 
 from botocore.httpsession import URLLib3Session
@@ -49,8 +51,10 @@ class Watch:
             if name == CLAIM:
                 self._holding = recording
         if self._hold and self._hold["call"] == name:
-            until, self._hold = self._hold["until"], None
-            time.sleep(max(0.0, until - time.time()))
+            folder, self._hold = Path(self._hold["folder"]), None
+            (folder / str(os.getpid())).touch()
+            while not (folder / "go").exists():
+                time.sleep(0.002)
         self._perhaps_die(number, name, "before")
         answer = send()
         made["status"] = answer.status_code
@@ -105,27 +109,19 @@ def _described(request: Any) -> tuple[str, str]:
     return " ".join(words), body.get("Key", {}).get("id", {}).get("S", "")
 
 
-def _run(app: ModuleType, event: dict[str, Any], context: Any) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     global _watch  # noqa: PLW0603 — a worker serves one event at a time
     _watch = Watch(event)
+    os.environ.update(event["environ"])
     if event.get("rest"):
         models.bind(os.environ)
         s3_client()
-        models.RunModel._get_connection()
+        _ = models.RunModel._get_connection().connection.client
         return {}
+    for settings in (sync_app.settings, process_app.settings):
+        settings.cache_clear()
+    app = {"sync": sync_app, "queue": queue_app, "process": process_app}[event["task"]]
     ahead = timedelta(seconds=event.get("ahead", 0))
-    app.utc_now = lambda: utc_now() + ahead  # type: ignore[attr-defined]
+    app.utc_now = lambda: utc_now() + ahead
     run = app.lambda_handler(event, context)
     return {"run": run, "calls": _watch.calls}
-
-
-def sync(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    return _run(sync_app, event, context)
-
-
-def queue(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    return _run(queue_app, event, context)
-
-
-def process(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    return _run(process_app, event, context)

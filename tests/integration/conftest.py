@@ -19,7 +19,8 @@ from aws_lambda_powertools.utilities import parameters
 from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client
 from local.cloud.stack import Stack, deploy
-from local.lambdas.pool import lambda_environment
+from local.lambdas.pool import Lambdas, lambda_environment
+from tests.integration.mortals import Mortals, mortal_lambdas
 
 ROOT = Path(__file__).parents[2]
 
@@ -205,3 +206,18 @@ def listed(handlers: Handlers) -> Callable[[], dict[str, Any]]:
         return {item["path"].rsplit("/", 1)[-1]: item for item in answer.json["items"]}
 
     return listed
+
+
+@pytest.fixture(scope="module")
+def processes(deployed: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lambdas]:
+    """Worker processes for all tests of a module: to start one takes longer than most of what it does."""
+    with mortal_lambdas(deployed, tmp_path_factory.mktemp("state")) as lambdas:
+        yield lambdas
+
+
+@pytest.fixture
+def workers(processes: Lambdas, stack: Stack, handlers: Handlers, service: Any) -> Iterator[Mortals]:
+    handlers.queue()  # binds the models to the tables
+    running = Mortals(processes, stack, handlers, service.url)
+    yield running
+    running.close()

@@ -22,7 +22,6 @@ from tests.integration.checks import (
     assert_no_slot_is_held,
 )
 from tests.integration.conftest import empty
-from tests.integration.mortals import mortals
 
 MAX_ATTEMPTS = 5
 LEASE = {"minutes": 17}
@@ -35,9 +34,8 @@ END = ["UpdateItem recordings completed", "UpdateItem control DELETE", "PutItem 
 
 
 @pytest.fixture
-def anew(handlers, stack, put):
+def anew(handlers, workers, stack, put):
     """Empties the stack, and gives the ids of the recordings that are in it then, as sync or queue would leave them."""
-    handlers.queue()  # binds the models to the tables
 
     def anew(*keys, status=Status.PENDING):
         empty(stack)
@@ -83,47 +81,51 @@ def assert_shown_as_died(trigger, handlers, point, calls):
 
 
 def test_a_worker_killed_at_any_call_loses_no_recording_and_holds_no_slot(
-    handlers, stack, service, tmp_path, anew, subtests
+    handlers, stack, service, workers, anew, subtests
 ):
-    with mortals(stack, handlers, tmp_path, "process", WHISPERX_URL=service.url) as workers:
-        anew("clean.wav", status=Status.QUEUED)
-        calls = workers.calls()
-        assert calls == [*RUN, "Query by-status processing", *CLAIM, *SEND, *END]
-        claimed, stored = (2 * calls.index(call) + 1 for call in (CLAIM[-1], END[0]))
-        sent = 2 * calls.index("POST /asr") + 1
-        for point, trigger, die in points(calls):
-            with subtests.test(trigger):
-                service.received.clear()
-                (name,) = anew("a.wav", status=Status.QUEUED)
-                workers.kill(trigger, **die)
-                handlers.pass_time(**LEASE)
-                while workers.run()["counts"]["completed"]:
-                    pass
-                after = recordings.get(name)
-                assert_completed(stack, after, attempts=1 + (claimed <= point < stored))
-                seen = Counter(each.recording for each in service.received)
-                assert seen[name] == 1 + (sent <= point < stored) <= after.attempts <= MAX_ATTEMPTS
-                assert_no_slot_is_held(handlers)
-                assert_counts_are_right()
-                assert_shown_as_died(trigger, handlers, point, calls)
+    anew("clean.wav", status=Status.QUEUED)
+    calls = workers.calls("process")
+    assert calls == [*RUN, "Query by-status processing", *CLAIM, *SEND, *END]
+    claimed, stored = (2 * calls.index(call) + 1 for call in (CLAIM[-1], END[0]))
+    sent = 2 * calls.index("POST /asr") + 1
+    for point, trigger, die in points(calls):
+        with subtests.test(trigger):
+            service.received.clear()
+            (name,) = anew("a.wav", status=Status.QUEUED)
+            workers.kill("process", trigger, **die)
+            handlers.pass_time(**LEASE)
+            while workers.run("process")["counts"]["completed"]:
+                pass
+            after = recordings.get(name)
+            assert_completed(stack, after, attempts=1 + (claimed <= point < stored))
+            seen = Counter(each.recording for each in service.received)
+            assert seen[name] == 1 + (sent <= point < stored) <= after.attempts <= MAX_ATTEMPTS
+            assert_no_slot_is_held(handlers)
+            assert_counts_are_right()
+            assert_shown_as_died(trigger, handlers, point, calls)
 
 
 def test_a_recording_that_kills_every_worker_ends_as_failed_and_holds_up_no_other(
-    handlers, stack, service, tmp_path, anew
+    handlers, stack, service, workers, anew
 ):
     poison, *others = anew("poison.wav", "1.wav", "2.wav", "3.wav", status=Status.QUEUED)
-    with mortals(stack, handlers, tmp_path, "process", WHISPERX_URL=service.url) as workers:
-        for attempt in range(1, MAX_ATTEMPTS + 1):
-            workers.kill(call="POST /asr", when="after", holding=poison)
-            assert recordings.get(poison).attempts == attempt
-            handlers.pass_time(**LEASE)
-            if attempt == 1:
-                for _ in others:  # what was behind it comes first now
-                    assert workers.run()["counts"]["completed"] == 1
-                assert {recordings.get(other).status for other in others} == {Status.COMPLETED}
-        assert workers.run()["counts"] == {"completed": 0, "failed": 0, "returned": 0, "recovered": 1, "lost_races": 0}
-        handlers.pass_time(days=1)
-        workers.run()
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        workers.kill("process", call="POST /asr", when="after", holding=poison)
+        assert recordings.get(poison).attempts == attempt
+        handlers.pass_time(**LEASE)
+        if attempt == 1:
+            for _ in others:  # what was behind it comes first now
+                assert workers.run("process")["counts"]["completed"] == 1
+            assert {recordings.get(other).status for other in others} == {Status.COMPLETED}
+    assert workers.run("process")["counts"] == {
+        "completed": 0,
+        "failed": 0,
+        "returned": 0,
+        "recovered": 1,
+        "lost_races": 0,
+    }
+    handlers.pass_time(days=1)
+    workers.run("process")
     ended = recordings.get(poison)
     assert (ended.status, ended.attempts, ended.next_attempt_at) == (Status.FAILED, MAX_ATTEMPTS, None)
     assert ended.error.code == "worker_lost"
@@ -134,39 +136,38 @@ def test_a_recording_that_kills_every_worker_ends_as_failed_and_holds_up_no_othe
 
 
 def test_a_probe_that_is_killed_is_followed_by_another_after_its_lease(
-    handlers, stack, service, tmp_path, anew, reply, subtests
+    handlers, stack, service, workers, anew, reply, subtests
 ):
     def open_the_breaker(*names):
         service.replies = [reply(status=503), reply()]
         added = anew(*names, status=Status.QUEUED)
-        assert workers.run()["errorCode"] == "service_busy"
-        assert workers.run()["errorCode"] == "service_unavailable"
+        assert workers.run("process")["errorCode"] == "service_busy"
+        assert workers.run("process")["errorCode"] == "service_unavailable"
         handlers.pass_time(minutes=1)
         return added
 
-    with mortals(stack, handlers, tmp_path, "process", WHISPERX_URL=service.url) as workers:
-        open_the_breaker("clean.wav")
-        calls = workers.calls()
-        asked, stored = calls.index("UpdateItem control SET ADD"), calls.index(END[0])
-        for number in range(asked, stored + 1):
-            with subtests.test(f"killed after {calls[number]}"):
-                pair = open_the_breaker("a.wav", "b.wav")
-                seen = len(service.received)
-                workers.kill(number=number, when="after")
-                seen += number >= calls.index("POST /asr")
-                assert workers.run()["errorCode"] == "service_unavailable"
-                assert len(service.received) == seen
-                handlers.pass_time(**LEASE)
-                while workers.run()["counts"]["completed"]:
-                    pass
-                assert control.read(control.DISPATCH)[control.DISPATCH].outage is None
-                assert {recordings.get(name).status for name in pair} == {Status.COMPLETED}
-                assert_no_slot_is_held(handlers)
-                assert_counts_are_right()
+    open_the_breaker("clean.wav")
+    calls = workers.calls("process")
+    asked, stored = calls.index("UpdateItem control SET ADD"), calls.index(END[0])
+    for number in range(asked, stored + 1):
+        with subtests.test(f"killed after {calls[number]}"):
+            pair = open_the_breaker("a.wav", "b.wav")
+            seen = len(service.received)
+            workers.kill("process", number=number, when="after")
+            seen += number >= calls.index("POST /asr")
+            assert workers.run("process")["errorCode"] == "service_unavailable"
+            assert len(service.received) == seen
+            handlers.pass_time(**LEASE)
+            while workers.run("process")["counts"]["completed"]:
+                pass
+            assert control.read(control.DISPATCH)[control.DISPATCH].outage is None
+            assert {recordings.get(name).status for name in pair} == {Status.COMPLETED}
+            assert_no_slot_is_held(handlers)
+            assert_counts_are_right()
 
 
 def test_a_queue_run_killed_at_any_call_leaves_each_recording_to_be_queued_once(
-    handlers, stack, tmp_path, anew, subtests
+    handlers, stack, workers, anew, subtests
 ):
     def add_an_old_transcript():
         """So that the checkpoint of the completed is moved on, too."""
@@ -175,63 +176,61 @@ def test_a_queue_run_killed_at_any_call_leaves_each_recording_to_be_queued_once(
         ref = TranscriptRef(version="v", language=None, duration=None, preview="", no_speech=True)
         recordings.add(replace(new, status=Status.COMPLETED, transcript=ref, position=iso(old)))
 
-    with mortals(stack, handlers, tmp_path, "queue") as workers:
-        anew("a.wav", "b.wav")
-        add_an_old_transcript()
-        calls = workers.calls()
-        assert calls == [
-            *RUN,
-            "Query by-status pending",
-            "UpdateItem recordings queued",
-            "UpdateItem recordings queued",
-            "BatchGetItem control",
-            "Query by-status completed",
-            "UpdateItem control SET",
-            "PutItem runs",
-        ]
-        for point, trigger, die in points(calls, both=False):
-            with subtests.test(trigger):
-                pair = anew("a.wav", "b.wav")
-                add_an_old_transcript()
-                workers.kill(trigger, **die)
-                before = {name: recordings.get(name) for name in pair}
-                queued = [name for name, each in before.items() if each.status is Status.QUEUED]
-                assert len(queued) == sum(point >= 2 * number + 1 for number in (3, 4))
-                assert workers.run()["counts"] == {"queued": 2 - len(queued), "lost_races": 0}
-                assert {recordings.get(name).status for name in pair} == {Status.QUEUED}
-                assert all(recordings.get(name) == before[name] for name in queued)
-                assert_counts_are_right()
-                handlers.pass_time(**LEASE)
-                assert_shown_as_died(trigger, handlers, point, calls)
+    anew("a.wav", "b.wav")
+    add_an_old_transcript()
+    calls = workers.calls("queue")
+    assert calls == [
+        *RUN,
+        "Query by-status pending",
+        "UpdateItem recordings queued",
+        "UpdateItem recordings queued",
+        "BatchGetItem control",
+        "Query by-status completed",
+        "UpdateItem control SET",
+        "PutItem runs",
+    ]
+    for point, trigger, die in points(calls, both=False):
+        with subtests.test(trigger):
+            pair = anew("a.wav", "b.wav")
+            add_an_old_transcript()
+            workers.kill("queue", trigger, **die)
+            before = {name: recordings.get(name) for name in pair}
+            queued = [name for name, each in before.items() if each.status is Status.QUEUED]
+            assert len(queued) == sum(point >= 2 * number + 1 for number in (3, 4))
+            assert workers.run("queue")["counts"] == {"queued": 2 - len(queued), "lost_races": 0}
+            assert {recordings.get(name).status for name in pair} == {Status.QUEUED}
+            assert all(recordings.get(name) == before[name] for name in queued)
+            assert_counts_are_right()
+            handlers.pass_time(**LEASE)
+            assert_shown_as_died(trigger, handlers, point, calls)
 
 
 def test_a_sync_killed_at_any_call_leaves_each_recording_to_be_added_once(
-    handlers, stack, put, tmp_path, anew, subtests
+    handlers, stack, put, workers, anew, subtests
 ):
-    with mortals(stack, handlers, tmp_path, "sync") as workers:
-        anew()
-        put("a.wav")
-        put("b.wav")
-        calls = workers.calls()
-        assert Counter(calls) == Counter(
-            [*RUN, "GET listing", calls[2], "PutItem recordings", "PutItem recordings", "PutItem runs"]
-        )
-        assert "by-key" in calls[2]
-        writes = [number for number, call in enumerate(calls) if call == "PutItem recordings"]
-        for point, trigger, die in points(calls, both=False):
-            with subtests.test(trigger):
-                anew()
-                put("a.wav")
-                put("b.wav")
-                workers.kill(trigger, **die)
-                before = all_recordings()
-                added = len(before)
-                assert added == sum(point >= 2 * number + 1 for number in writes)
-                assert workers.run()["counts"]["added"] == 2 - added
-                after = all_recordings()
-                assert len(after) == 2
-                assert {each.status for each in after.values()} == {Status.PENDING}
-                assert before.items() <= after.items()
-                assert_counts_are_right()
-                handlers.pass_time(**LEASE)
-                assert_shown_as_died(trigger, handlers, point, calls)
+    anew()
+    put("a.wav")
+    put("b.wav")
+    calls = workers.calls("sync")
+    assert Counter(calls) == Counter(
+        [*RUN, "GET listing", calls[2], "PutItem recordings", "PutItem recordings", "PutItem runs"]
+    )
+    assert "by-key" in calls[2]
+    writes = [number for number, call in enumerate(calls) if call == "PutItem recordings"]
+    for point, trigger, die in points(calls, both=False):
+        with subtests.test(trigger):
+            anew()
+            put("a.wav")
+            put("b.wav")
+            workers.kill("sync", trigger, **die)
+            before = all_recordings()
+            added = len(before)
+            assert added == sum(point >= 2 * number + 1 for number in writes)
+            assert workers.run("sync")["counts"]["added"] == 2 - added
+            after = all_recordings()
+            assert len(after) == 2
+            assert {each.status for each in after.values()} == {Status.PENDING}
+            assert before.items() <= after.items()
+            assert_counts_are_right()
+            handlers.pass_time(**LEASE)
+            assert_shown_as_died(trigger, handlers, point, calls)
