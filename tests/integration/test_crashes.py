@@ -148,8 +148,7 @@ def test_a_probe_that_is_killed_is_followed_by_another_after_its_lease(
 
     open_the_breaker("clean.wav")
     calls = workers.calls("process")
-    asked, stored = calls.index("UpdateItem control SET ADD"), calls.index(END[0])
-    for number in range(asked, stored + 1):
+    for number in map(calls.index, ("UpdateItem control SET ADD", CLAIM[-1], "GET audio", "POST /asr", END[0])):
         with subtests.test(f"killed after {calls[number]}"):
             pair = open_the_breaker("a.wav", "b.wav")
             seen = len(service.received)
