@@ -73,5 +73,5 @@ endef
 
 $(DYNALITE):
 	@mkdir -p $(@D)
-	@if npm install --prefix $(@D) --no-save --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error \
+	@if npm install --prefix $(@D) --no-save --no-package-lock --no-audit --no-fund --ignore-scripts --fetch-retries=0 \
 	  dynalite@4.0.0 >$(@D)/npm.log 2>&1; then touch $@; else echo "dynalite could not be installed: see $(@D)/npm.log"; fi
