@@ -10,6 +10,9 @@ ARCHITECTURE ?= x86_64
 BUILD_DIR    ?= .aws-sam/build
 JOBS         ?= 2
 
+# A second DynamoDB for the tests of races. They are skipped where it cannot be installed.
+DYNALITE := .build/dynalite/.installed
+
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -40,7 +43,7 @@ lint: .venv/.installed ## check style, formatting and types
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy --strict functions layers/shared/callscribe local
 
-test: .venv/.installed .venv-sam/.installed ## run every test that this machine can run, naming those it cannot
+test: .venv/.installed .venv-sam/.installed $(DYNALITE) ## run every test that this machine can run, naming those it cannot
 	$(VENV)/python -m pytest -rs -n $(JOBS) --dist loadfile tests $(ARGS)
 
 demo: .venv/.installed ## run Callscribe here, on sample recordings, without an AWS account
@@ -69,3 +72,8 @@ endef
 .venv-sam/.installed: requirements/sam.txt
 	$(call environment,.venv-sam,$<)
 	@touch $@
+
+$(DYNALITE):
+	@mkdir -p $(@D)
+	@if npm install --prefix $(@D) --no-save --no-package-lock --no-audit --no-fund --ignore-scripts --fetch-retries=0 \
+	  dynalite@4.0.0 >$(@D)/npm.log 2>&1; then touch $@; else echo "dynalite could not be installed: see $(@D)/npm.log"; fi

@@ -1,7 +1,9 @@
 """A transcription service that does as it is told: a real HTTP server on loopback."""
 
+import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -40,6 +42,12 @@ class Received:
     headers: dict[str, str]
     body: bytes
 
+    @property
+    def recording(self) -> str:
+        """The id of the recording whose audio it holds."""
+        named = re.search(rb'filename="([^".]+)', self.body)
+        return named[1].decode() if named else ""
+
 
 class ScriptedService:
     """Answers each request with the next of `replies`, and with the last one from then on."""
@@ -48,7 +56,9 @@ class ScriptedService:
         self.replies: list[Reply] = [Reply()]
         self.received: list[Received] = []
         self.most_at_once = 0
-        self._under_way = 0
+        self.most_of_one = 0
+        """So often was one recording there at once."""
+        self._under_way: Counter[str] = Counter()
         self._lock = threading.Lock()
         service = self
 
@@ -73,13 +83,15 @@ class ScriptedService:
         url = urlsplit(request.path)
         with self._lock:
             headers = {name.lower(): value for name, value in request.headers.items()}
-            self.received.append(Received(request.command, url.path, parse_qs(url.query), headers, body))
+            received = Received(request.command, url.path, parse_qs(url.query), headers, body)
+            self.received.append(received)
             reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
-            self._under_way += 1
-            self.most_at_once = max(self.most_at_once, self._under_way)
+            self._under_way[received.recording] += 1
+            self.most_at_once = max(self.most_at_once, self._under_way.total())
+            self.most_of_one = max(self.most_of_one, self._under_way[received.recording])
         time.sleep(reply.wait)
         with self._lock:
-            self._under_way -= 1
+            self._under_way[received.recording] -= 1
         request.close_connection = True
         if reply.close:
             return

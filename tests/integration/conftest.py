@@ -22,7 +22,8 @@ from botocore.httpsession import URLLib3Session
 from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client
 from local.cloud.stack import Stack, deploy
-from local.lambdas.pool import lambda_environment
+from local.lambdas.pool import Lambdas, lambda_environment
+from tests.integration.mortals import Mortals, mortal_lambdas
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,20 +41,29 @@ def deployed() -> Iterator[Stack]:
 @pytest.fixture
 def stack(deployed: Stack) -> Stack:
     """The deployed stack with nothing in it."""
-    dynamodb, s3 = client("dynamodb", deployed.endpoint), client("s3", deployed.endpoint)
-    for table in deployed.tables.values():
-        keys = [key["AttributeName"] for key in dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]]
-        pages = dynamodb.get_paginator("scan").paginate(TableName=table)
-        deletions = [
-            {"DeleteRequest": {"Key": {key: item[key] for key in keys}}} for page in pages for item in page["Items"]
-        ]
+    empty(deployed)
+    return deployed
+
+
+def empty(stack: Stack) -> None:
+    """Deletes what is stored in the stack."""
+    dynamodb, s3 = client("dynamodb", stack.endpoint), client("s3", stack.endpoint)
+    for table in stack.tables.values():
+        items = [item for page in dynamodb.get_paginator("scan").paginate(TableName=table) for item in page["Items"]]
+        keys = keys_of(stack.endpoint, table) if items else ()
+        deletions = [{"DeleteRequest": {"Key": {key: item[key] for key in keys}}} for item in items]
         for batch in batched(deletions, 25, strict=False):
             dynamodb.batch_write_item(RequestItems={table: list(batch)})
-    for bucket in deployed.buckets.values():
+    for bucket in stack.buckets.values():
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-            for entry in page.get("Contents", ()):
-                s3.delete_object(Bucket=bucket, Key=entry["Key"])
-    return deployed
+            if entries := page.get("Contents"):
+                s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": entry["Key"]} for entry in entries]})
+
+
+@cache
+def keys_of(endpoint: str, table: str) -> tuple[str, ...]:
+    described = client("dynamodb", endpoint).describe_table(TableName=table)["Table"]
+    return tuple(key["AttributeName"] for key in described["KeySchema"])
 
 
 @dataclass
@@ -220,3 +230,18 @@ def counted(monkeypatch):
             yield requests
 
     return counted
+
+
+@pytest.fixture(scope="module")
+def processes(deployed: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lambdas]:
+    """Worker processes for all tests of a module: to start one takes longer than most of what it does."""
+    with mortal_lambdas(deployed, tmp_path_factory.mktemp("state")) as lambdas:
+        yield lambdas
+
+
+@pytest.fixture
+def workers(processes: Lambdas, stack: Stack, handlers: Handlers, service: Any) -> Iterator[Mortals]:
+    handlers.queue()  # binds the models to the tables
+    running = Mortals(processes, stack, handlers, service.url)
+    yield running
+    running.close()

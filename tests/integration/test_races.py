@@ -1,59 +1,172 @@
-"""Several process runs at once, in processes of their own: nothing is sent twice, and no more at once than allowed."""
+"""Many runs at once, in processes of their own: nothing is sent twice, and no more at once than allowed.
 
+On two engines of DynamoDB, so that it is the conditional writes that keep it so, and not how one engine makes them.
+"""
+
+import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
-from local.lambdas.pool import Lambdas
+from callscribe import transitions
+from callscribe.recording import Status
+from callscribe.store import recordings
+from tests.integration import dynalite
+from tests.integration.checks import all_recordings, assert_counts_are_right, assert_no_slot_is_held
 
-RECORDINGS = 24
+pytestmark = pytest.mark.parametrize("stack", ["moto", "dynalite"], indirect=True)
+
+TAKE, CLAIM = "UpdateItem control ADD", "UpdateItem recordings processing"
 
 
-@pytest.mark.parametrize(("slots", "runs"), [(1, 2), (8, 8)])
-def test_runs_at_the_same_moment_send_no_recording_twice(handlers, stack, put, service, tmp_path, listed, slots, runs):
-    for number in range(RECORDINGS):
-        put(f"{number:02}.wav", f"audio of {number:02}".encode() * 10)
-    handlers.sync()
-    handlers.queue()
-    for each in service.replies:
-        each.wait = 0.05
-    environment = {"WHISPERX_URL": service.url, "MAX_CONCURRENT_TRANSCRIPTIONS": str(slots)}
-    with Lambdas(stack, tmp_path, environment) as lambdas, ThreadPoolExecutor(runs) as pool:
+@pytest.fixture(scope="module")
+def second_engine():
+    if reason := dynalite.why_not():
+        pytest.skip(reason)
+    with dynalite.serve_dynalite() as endpoint:
+        yield endpoint, dynalite.declared_tables()
 
-        def until_nothing_is_queued(_):
-            completed = 0
-            while True:
-                result = lambdas.invoke("process", {"trigger": "api"})
-                assert not result.failed, result.payload
-                assert result.payload["status"] in ("succeeded", "skipped"), result.payload
-                completed += result.payload["counts"]["completed"]
-                if result.payload["status"] == "succeeded" and not result.payload["counts"]["completed"]:
-                    return completed
 
-        completed = sum(pool.map(until_nothing_is_queued, range(runs)))
-    sent = [received.body.split(b"\r\n\r\n", 1)[1][:11] for received in service.received]
-    assert sorted(sent) == sorted({f"audio of {number:02}".encode() for number in range(RECORDINGS)})
-    assert completed == RECORDINGS
+@pytest.fixture
+def stack(request, stack):
+    """The stack on the engine that the test is parametrized with."""
+    return stack if request.param == "moto" else dynalite.on_dynalite(stack, *request.getfixturevalue("second_engine"))
+
+
+@pytest.fixture
+def line(handlers, workers, stack, put):
+    """Puts audio into the bucket, and records into a status as sync or queue would leave them; gives their ids."""
+
+    def line(number, status=Status.QUEUED):
+        location, now, made = f"s3://{stack.buckets['RecordingsBucket']}", handlers.now(), []
+        for each in range(number):
+            new = transitions.new(location, f"{each:03}.wav", size=104, etag=None, modified_at=now, now=now)
+            put(new.key)
+            if status is Status.QUEUED:
+                position = transitions.queued_position(now, f"{each:03}")
+                new = replace(new, status=status, position=position, queue_position=position)
+            assert recordings.add(new)
+            made.append(new.id)
+        return made
+
+    return line
+
+
+def until_nothing_is_left(workers, callers):
+    """So many callers, each sending events until one of them finds nothing to do; then one, until it finds nothing.
+
+    Gives what all the runs counted.
+    """
+    idle = threading.Event()
+
+    def call(_):
+        counted = Counter()
+        while not idle.is_set():
+            run = workers.invoke("mortal", "process")["run"]
+            assert run["status"] in ("succeeded", "skipped"), run
+            counted.update(run["counts"])
+            if run["status"] == "succeeded" and not run["counts"]["completed"]:
+                idle.set()
+        return counted
+
+    with ThreadPoolExecutor(callers) as pool:
+        counted = sum(pool.map(call, range(callers)), Counter())
+    return counted + until_nothing_is_left(workers, 1) if callers > 1 else counted
+
+
+def assert_each_was_sent_once(handlers, service, added, slots):
+    assert Counter(each.recording for each in service.received) == dict.fromkeys(added, 1)
     assert service.most_at_once <= slots
-    assert {(item["transcriptionStatus"], item["attempts"]) for item in listed().values()} == {("completed", 1)}
+    assert {(each.status, each.attempts) for each in all_recordings().values()} == {(Status.COMPLETED, 1)}
+    assert_counts_are_right()
+    assert_no_slot_is_held(handlers, slots)
 
 
-def test_two_syncs_at_once_make_no_duplicate(handlers, stack, put, tmp_path, listed):
-    for number in range(RECORDINGS):
-        put(f"{number:02}.wav")
-    with Lambdas(stack, tmp_path) as lambdas, ThreadPoolExecutor(4) as pool:
-        lambdas.invoke("sync", {"trigger": "api", "recordingsPath": "s3://none/"})  # one process is warm
-        runs = list(pool.map(lambda _: lambdas.invoke("sync", {}).payload, range(4)))
-    assert [run["status"] for run in runs] == ["succeeded"] * 4
-    assert sum(run["counts"]["added"] for run in runs) == RECORDINGS
-    assert len(listed()) == RECORDINGS
+def writes(answers, *names):
+    """The calls of these names in the answers' runs: how many there were, and how many lost to somebody else's."""
+    made = [call["status"] for answer in answers for call in answer["calls"] if call["call"] in names]
+    assert set(made) <= {200, 400}
+    return len(made), made.count(400)
 
 
-def test_two_queue_runs_at_once_queue_each_recording_once(handlers, stack, put, tmp_path, listed):
-    for number in range(RECORDINGS):
-        put(f"{number:02}.wav")
-    handlers.sync()
-    with Lambdas(stack, tmp_path) as lambdas, ThreadPoolExecutor(4) as pool:
-        runs = list(pool.map(lambda _: lambdas.invoke("queue", {}).payload, range(4)))
-    assert sum(run["counts"]["queued"] for run in runs) == RECORDINGS
-    assert {item["transcriptionStatus"] for item in listed().values()} == {"queued"}
+@pytest.mark.parametrize(("number", "slots", "callers"), [(12, 1, 4), (200, 32, 64)])
+def test_runs_at_the_same_moment_send_no_recording_twice(
+    handlers, stack, workers, line, service, number, slots, callers
+):
+    if number > 100 and "AWS_ENDPOINT_URL_DYNAMODB" in stack.functions["ProcessFunction"].environment:
+        number = 100  # dynalite is slower under so many at once
+    added = line(number)
+    service.replies[0].wait = 0.05
+    workers.environ |= {"MAX_CONCURRENT_TRANSCRIPTIONS": str(slots), "RECORDINGS_PER_RUN": "4"}
+    # every event comes twice: there are twice as many callers as slots, and as worker processes
+    counted = until_nothing_is_left(workers, callers)
+    assert counted["completed"] == number
+    assert_each_was_sent_once(handlers, service, added, slots)
+
+
+def test_more_runs_than_slots_at_the_same_moment_send_as_many_as_there_are_slots(
+    handlers, workers, line, service, tmp_path
+):
+    slots = 4
+    added = line(16)
+    service.replies[0].wait = 0.2
+    workers.environ["MAX_CONCURRENT_TRANSCRIPTIONS"] = str(slots)
+    answers = workers.at_once(16, "process", TAKE, tmp_path / "hold")
+    assert sum(answer["run"]["counts"]["completed"] for answer in answers) >= slots
+    until_nothing_is_left(workers, 1)
+    assert_each_was_sent_once(handlers, service, added, slots)
+
+
+@pytest.mark.parametrize(
+    ("number", "most"),
+    [
+        (64, 3),
+        (16, 4),  # the end of the line is the worst: who comes last tries nearly all of it
+    ],
+)
+def test_sixteen_claims_at_the_same_moment_lose_few_writes_each(workers, line, tmp_path, number, most):
+    line(number)
+    workers.environ["MAX_CONCURRENT_TRANSCRIPTIONS"] = "16"
+    answers = workers.at_once(16, "process", TAKE, tmp_path / "hold")
+    claimed = sum(answer["run"]["counts"]["completed"] for answer in answers)
+    taken, without_slot = writes(answers, TAKE)
+    made, lost = writes(answers, CLAIM)
+    assert taken >= 16
+    assert (without_slot, made - lost) == (0, claimed)
+    assert claimed >= 14  # a worker may be too late for the last ones
+    assert without_slot + lost <= most * claimed
+    assert sum(answer["run"]["counts"]["lost_races"] for answer in answers) == lost
+
+
+def test_a_claim_that_nobody_contends_for_is_one_query_and_two_writes(workers, line):
+    line(2)
+    calls = workers.invoke("mortal", "process")["calls"]
+    between = calls[calls.index({"call": "Query by-status processing", "status": 200}) + 1 :]
+    until_audio = between[: between.index({"call": "GET audio", "status": 200})]
+    assert [each["call"] for each in until_audio if each["call"] != "GetSecretValue"] == [
+        "Query by-status queued",
+        TAKE,
+        CLAIM,
+    ]
+    assert {each["status"] for each in calls} == {200}
+
+
+def test_queue_runs_at_once_queue_each_recording_once(workers, line, tmp_path):
+    added = line(24, Status.PENDING)
+    answers = workers.at_once(4, "queue", "UpdateItem recordings queued", tmp_path / "hold")
+    assert sum(answer["run"]["counts"]["queued"] for answer in answers) == len(added)
+    assert sum(answer["run"]["counts"]["lost_races"] for answer in answers) == 3 * len(added)
+    assert {each.status for each in all_recordings().values()} == {Status.QUEUED}
+    assert_counts_are_right()
+
+
+def test_syncs_at_once_add_each_recording_once(workers, put, tmp_path):
+    for number in range(24):
+        put(f"{number:03}.wav")
+    answers = workers.at_once(4, "sync", "PutItem recordings", tmp_path / "hold")
+    assert sum(answer["run"]["counts"]["added"] for answer in answers) == 24
+    assert writes(answers, "PutItem recordings") == (96, 72)
+    assert {each.status for each in all_recordings().values()} == {Status.PENDING}
+    assert_counts_are_right()

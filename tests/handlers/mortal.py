@@ -1,0 +1,127 @@
+"""The three tasks in workers that see each remote call before and after it is made, and die there when they are told.
+
+Besides what the function takes, an event holds:
+`task`: which of them it is;
+`environ`: the function's environment, so that one worker can serve several stacks;
+`ahead`: by how many seconds the function's clock is fast, so that leases run out without waiting;
+`die`: {"number" or "call": which call, "when": "before" or "after" it, "holding": only with this recording};
+`hold`: {"call": which call waits for a file `go` in the "folder"}, where the worker puts a file of its own meanwhile;
+`rest`: nothing is run; the worker is there then, and has its clients.
+The answer holds the function's own as `run`, and as `calls` what was called, with the status of each answer.
+"""
+
+import json
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from botocore.httpsession import URLLib3Session
+from requests.adapters import HTTPAdapter
+
+from callscribe.clock import utc_now
+from callscribe.s3 import s3_client
+from callscribe.store import models
+from functions.process import app as process_app
+from functions.queue import app as queue_app
+from functions.sync import app as sync_app
+
+
+class Watch:
+    """What becomes of the calls of one event."""
+
+    def __init__(self, event: dict[str, Any]) -> None:
+        self.calls: list[dict[str, Any]] = []
+        self._die = event.get("die")
+        self._hold = event.get("hold")
+        self._holding = ""
+        self._lock = threading.Lock()
+
+    def make(self, name: str, recording: str, send: Callable[[], Any]) -> Any:
+        """Makes a call, or dies of it."""
+        made: dict[str, Any] = {"call": name, "status": None}
+        with self._lock:
+            number = len(self.calls)
+            self.calls.append(made)
+            if name == CLAIM:
+                self._holding = recording
+        if self._hold and self._hold["call"] == name:
+            folder, self._hold = Path(self._hold["folder"]), None
+            (folder / str(os.getpid())).touch()
+            while not (folder / "go").exists():
+                time.sleep(0.002)
+        self._perhaps_die(number, name, "before")
+        answer = send()
+        made["status"] = answer.status_code
+        self._perhaps_die(number, name, "after")
+        return answer
+
+    def _perhaps_die(self, number: int, name: str, when: str) -> None:
+        die = self._die
+        if not die or die["when"] != when or die.get("holding", self._holding) != self._holding:
+            return
+        if number == die.get("number") or name == die.get("call"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+CLAIM = "UpdateItem recordings processing"
+_watch = Watch({})
+_send_to_aws, _send_to_service = URLLib3Session.send, HTTPAdapter.send
+
+
+def _aws(session: Any, request: Any) -> Any:
+    return _watch.make(*_described(request), lambda: _send_to_aws(session, request))
+
+
+def _service(adapter: Any, request: Any, *args: Any, **options: Any) -> Any:
+    name = f"{request.method} {request.path_url.partition('?')[0]}"
+    return _watch.make(name, "", lambda: _send_to_service(adapter, request, *args, **options))
+
+
+URLLib3Session.send, HTTPAdapter.send = _aws, _service
+
+
+def _described(request: Any) -> tuple[str, str]:
+    """What a request to AWS is for, in a few words, and the id of the recording that it is about."""
+    target = request.headers.get("X-Amz-Target", "")
+    service, _, operation = (target.decode() if isinstance(target, bytes) else target).partition(".")
+    if not operation:
+        what = "listing" if "list-type" in request.url else "transcript" if "/transcripts/" in request.url else "audio"
+        return f"{request.method} {what}", ""
+    if not service.startswith("DynamoDB"):
+        return operation, ""
+    body = json.loads(request.body)
+    (table,) = [body["TableName"]] if "TableName" in body else body["RequestItems"]
+    kind = next(name for name in ("recordings", "control", "runs") if os.environ[f"{name.upper()}_TABLE"] == table)
+    words = [operation, body.get("IndexName", kind)]
+    update, values = body.get("UpdateExpression", ""), body.get("ExpressionAttributeValues", {})
+    if kind == "recordings" and (found := re.match(r"SET #\d+ = (:\d+)", update)):
+        words.append(values[found[1]]["S"])  # its new status
+    elif operation == "Query":
+        words.append(min(values.items())[1]["S"])
+    elif update:
+        words += re.findall("[A-Z]{3,}", update)
+    return " ".join(words), body.get("Key", {}).get("id", {}).get("S", "")
+
+
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    global _watch  # noqa: PLW0603 — a worker serves one event at a time
+    _watch = Watch(event)
+    os.environ.update(event["environ"])
+    if event.get("rest"):
+        models.bind(os.environ)
+        s3_client()
+        _ = models.RunModel._get_connection().connection.client
+        return {}
+    for settings in (sync_app.settings, process_app.settings):
+        settings.cache_clear()
+    app = {"sync": sync_app, "queue": queue_app, "process": process_app}[event["task"]]
+    ahead = timedelta(seconds=event.get("ahead", 0))
+    app.utc_now = lambda: utc_now() + ahead
+    run = app.lambda_handler(event, context)
+    return {"run": run, "calls": _watch.calls}

@@ -1,0 +1,83 @@
+"""dynalite: an implementation of DynamoDB that has nothing in common with moto's, for what must not depend on either.
+
+`make test` installs it where there is npm. It is a process of its own; S3 and the secrets stay on moto.
+"""
+
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from local.cloud.client import REGION, aws_client
+from local.cloud.intrinsics import Intrinsics
+from local.cloud.stack import Stack
+from local.cloud.template import TABLE, parameter_values, read_template, resources_of
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / ".build" / "dynalite"
+SERVE = """
+const options = {createTableMs: 0, updateTableMs: 0, deleteTableMs: 0};
+const server = require(process.argv[1])(options);
+server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+"""
+KEPT = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+THROUGHPUT = {"ProvisionedThroughput": {"ReadCapacityUnits": 1000, "WriteCapacityUnits": 1000}}
+"""It knows no tables without, and limits nothing by it."""
+
+
+def why_not() -> str | None:
+    """Why it cannot run here, or None."""
+    if shutil.which("node") is None:
+        return "dynalite needs Node.js"
+    if not (FOLDER / "node_modules" / "dynalite").exists():
+        return "dynalite is not installed: `make test` does it where there is npm and a network"
+    return None
+
+
+@contextmanager
+def serve_dynalite() -> Iterator[str]:
+    """An empty one, at this URL, until the end."""
+    command = ["node", "-e", SERVE, str(FOLDER / "node_modules" / "dynalite")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            port = process.stdout.readline().strip()  # when it listens
+            assert port, "dynalite did not start"
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+
+
+def declared_tables() -> dict[str, dict[str, Any]]:
+    """The tables of template.yaml by their logical ids, in what matters to a program."""
+    given = {"WhisperXUrl": "http://127.0.0.1:9"}
+    template = read_template(ROOT / "template.yaml", given, REGION)
+    intrinsics = Intrinsics(template, parameter_values(template, given), lambda logical_id, _: logical_id)
+    return {
+        logical_id: {name: properties[name] for name in KEPT if name in properties}
+        for logical_id, properties in resources_of(template, intrinsics, TABLE).items()
+    }
+
+
+def on_dynalite(stack: Stack, endpoint: str, tables: dict[str, dict[str, Any]]) -> Stack:
+    """The stack with new tables there, which its functions find by the variable that AWS has for it."""
+    dynamodb = aws_client("dynamodb", endpoint)
+    names = {}
+    for logical_id, declared in tables.items():
+        names[logical_id] = f"{logical_id}-{uuid.uuid4().hex[:8]}"
+        indexes = [index | THROUGHPUT for index in declared.get("GlobalSecondaryIndexes", ())]
+        more = {"GlobalSecondaryIndexes": indexes} if indexes else {}
+        dynamodb.create_table(TableName=names[logical_id], **declared | THROUGHPUT | more)
+    renamed = {stack.tables[logical_id]: name for logical_id, name in names.items()}
+    functions = {
+        logical_id: replace(
+            function,
+            environment={name: renamed.get(value, value) for name, value in function.environment.items()}
+            | {"AWS_ENDPOINT_URL_DYNAMODB": endpoint},
+        )
+        for logical_id, function in stack.functions.items()
+    }
+    return replace(stack, tables=names, functions=functions)

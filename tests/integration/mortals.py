@@ -1,0 +1,89 @@
+"""The three tasks in worker processes that may die or be held up, with one clock for all of them."""
+
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from local.cloud.stack import Stack
+from local.lambdas.pool import Lambdas, lambda_environment
+
+TASKS = ("SyncFunction", "QueueFunction", "ProcessFunction")
+MOST = 32
+"""Worker processes."""
+
+
+@contextmanager
+def mortal_lambdas(stack: Stack, state: Path) -> Iterator[Lambdas]:
+    """tests/handlers/mortal.py as two functions: one whose workers are killed, and one whose worker lives on."""
+    functions = {
+        name: replace(
+            stack.functions["ProcessFunction"],
+            logical_id=name,
+            name=name,
+            handler="tests.handlers.mortal.lambda_handler",
+        )
+        for name in ("mortal", "survivor")
+    }
+    with Lambdas(replace(stack, functions=functions), state, workers_per_function=MOST) as lambdas:
+        yield lambdas
+
+
+class Mortals:
+    """Runs the tasks on a stack, by the clock of the in-process handlers."""
+
+    def __init__(self, lambdas: Lambdas, stack: Stack, handlers: Any, service: str) -> None:
+        self._lambdas = lambdas
+        self._handlers = handlers
+        self._thread = ThreadPoolExecutor(1)
+        self._next: Future[Any] | None = None
+        self.environ: dict[str, str] = {}
+        for function in TASKS:
+            self.environ |= lambda_environment(stack.functions[function], stack)
+        # named in any case: a worker may come from a stack elsewhere
+        self.environ = {"AWS_ENDPOINT_URL_DYNAMODB": stack.endpoint} | self.environ | {"WHISPERX_URL": service}
+
+    def close(self) -> None:
+        self._thread.shutdown()
+
+    def kill(self, task: str, trigger: str = "test", **die: Any) -> None:
+        """A run that must die as it is told: of a kill -9, without a word."""
+        if self._next:
+            self._next.result()
+        result = self._lambdas.invoke("mortal", self._event(task, trigger=trigger, die=die))
+        # the next worker starts while this one's death is looked at
+        self._next = self._thread.submit(self._lambdas.invoke, "mortal", self._event(task, rest=True))
+        assert result.failed, f"did not die: {result.payload}"
+        assert "signal: SIGKILL" in result.payload["errorMessage"], result.payload
+
+    def calls(self, task: str) -> list[str]:
+        """The remote calls of a run that lives, in a process like those that are killed."""
+        return [each["call"] for each in self.invoke("mortal", task)["calls"]]
+
+    def run(self, task: str) -> Mapping[str, Any]:
+        """A run in the worker that lives on."""
+        return self.invoke("survivor", task)["run"]
+
+    def at_once(self, number: int, task: str, call: str, folder: Path) -> list[Any]:
+        """So many runs, none of which makes this call before all of them are about to; their answers."""
+        folder.mkdir()
+        with ThreadPoolExecutor(number) as pool:
+            hold = {"call": call, "folder": str(folder)}
+            answers = [pool.submit(self.invoke, "mortal", task, hold=hold) for _ in range(number)]
+            while len(list(folder.iterdir())) < number and not any(answer.done() for answer in answers):
+                time.sleep(0.01)
+            (folder / "go").touch()
+            return [answer.result() for answer in answers]
+
+    def invoke(self, name: str, task: str, **more: Any) -> Any:
+        result = self._lambdas.invoke(name, self._event(task, **more))
+        assert not result.failed, result.payload
+        return result.payload
+
+    def _event(self, task: str, **more: Any) -> dict[str, Any]:
+        ahead = (self._handlers.now() - datetime.now(UTC)).total_seconds()
+        return {"task": task, "trigger": "test", "environ": self.environ, "ahead": ahead, **more}

@@ -1,0 +1,236 @@
+"""kill -9 at every remote call of every task, before it and after it: nothing is lost, nothing is left held.
+
+The calls are not listed here: a run that lives is watched first, and then others are killed at each call that it made.
+"""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from callscribe import transitions
+from callscribe.clock import iso
+from callscribe.recording import Status, TranscriptRef
+from callscribe.run import Outcome, Task
+from callscribe.store import control, recordings, runs
+from callscribe.transitions import Place
+from tests.integration.checks import (
+    all_recordings,
+    assert_completed,
+    assert_counts_are_right,
+    assert_no_slot_is_held,
+)
+from tests.integration.conftest import empty
+
+MAX_ATTEMPTS = 5
+LEASE = {"minutes": 17}
+"""Longer than any lease, and than a killed run could have lasted."""
+
+RUN = ["PutItem runs", "BatchGetItem control"]
+CLAIM = ["Query by-status queued", "UpdateItem control ADD", "GetSecretValue", "UpdateItem recordings processing"]
+SEND = ["GET audio", "POST /asr", "PUT transcript"]
+END = ["UpdateItem recordings completed", "UpdateItem control DELETE", "PutItem runs"]
+
+
+@pytest.fixture
+def anew(handlers, workers, stack, put):
+    """Empties the stack, and gives the ids of the recordings that are in it then, as sync or queue would leave them."""
+
+    def anew(*keys, status=Status.PENDING):
+        empty(stack)
+        now = handlers.now()
+        made = [
+            transitions.new(
+                f"s3://{stack.buckets['RecordingsBucket']}", key, size=104, etag=None, modified_at=now, now=now
+            )
+            for key in keys
+        ]
+        for key, each in zip(keys, made, strict=True):
+            put(key)
+            assert recordings.add(each)
+            if status is Status.QUEUED:
+                now += timedelta(microseconds=1)
+                assert recordings.apply(each.id, transitions.queue(Place(each.id, each.status, each.position), now))
+        return [each.id for each in made]
+
+    return anew
+
+
+def points(calls, both=True):
+    """Before and after each call, in the order of time; point `2 * number + 1` is after the call of this number.
+
+    What is stored is the same after one call and before the next: where not `both`, before the first and after each.
+    """
+    for point in range(2 * len(calls)) if both else (0, *range(1, 2 * len(calls), 2)):
+        number, when = point // 2, ("before", "after")[point % 2]
+        yield point, f"killed {when} call {number}, {calls[number]}", {"number": number, "when": when}
+
+
+def outcome_of(trigger, handlers):
+    """How the run of this trigger is shown; None if it was never recorded."""
+    found = [run for run in runs.latest(Task, 1000, handlers.now()) if run.trigger == trigger]
+    assert len(found) <= 1
+    return found[0].outcome if found else None
+
+
+def assert_shown_as_died(trigger, handlers, point, calls):
+    recorded, ended = 1, 2 * len(calls) - 1
+    expected = None if point < recorded else Outcome.DIED if point < ended else Outcome.SUCCEEDED
+    assert outcome_of(trigger, handlers) is expected
+
+
+def test_a_worker_killed_at_any_call_loses_no_recording_and_holds_no_slot(
+    handlers, stack, service, workers, anew, subtests
+):
+    anew("clean.wav", status=Status.QUEUED)
+    calls = workers.calls("process")
+    assert calls == [*RUN, "Query by-status processing", *CLAIM, *SEND, *END]
+    claimed, stored = (2 * calls.index(call) + 1 for call in (CLAIM[-1], END[0]))
+    sent = 2 * calls.index("POST /asr") + 1
+    for point, trigger, die in points(calls):
+        with subtests.test(trigger):
+            service.received.clear()
+            (name,) = anew("a.wav", status=Status.QUEUED)
+            workers.kill("process", trigger, **die)
+            handlers.pass_time(**LEASE)
+            while workers.run("process")["counts"]["completed"]:
+                pass
+            after = recordings.get(name)
+            assert_completed(stack, after, attempts=1 + (claimed <= point < stored))
+            seen = Counter(each.recording for each in service.received)
+            assert seen[name] == 1 + (sent <= point < stored) <= after.attempts <= MAX_ATTEMPTS
+            assert_no_slot_is_held(handlers)
+            assert_counts_are_right()
+            assert_shown_as_died(trigger, handlers, point, calls)
+
+
+def test_a_recording_that_kills_every_worker_ends_as_failed_and_holds_up_no_other(
+    handlers, stack, service, workers, anew
+):
+    poison, *others = anew("poison.wav", "1.wav", "2.wav", "3.wav", status=Status.QUEUED)
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        workers.kill("process", call="POST /asr", when="after", holding=poison)
+        assert recordings.get(poison).attempts == attempt
+        handlers.pass_time(**LEASE)
+        if attempt == 1:
+            for _ in others:  # what was behind it comes first now
+                assert workers.run("process")["counts"]["completed"] == 1
+            assert {recordings.get(other).status for other in others} == {Status.COMPLETED}
+    assert workers.run("process")["counts"] == {
+        "completed": 0,
+        "failed": 0,
+        "returned": 0,
+        "recovered": 1,
+        "lost_races": 0,
+    }
+    handlers.pass_time(days=1)
+    workers.run("process")
+    ended = recordings.get(poison)
+    assert (ended.status, ended.attempts, ended.next_attempt_at) == (Status.FAILED, MAX_ATTEMPTS, None)
+    assert ended.error.code == "worker_lost"
+    seen = Counter(each.recording for each in service.received)
+    assert seen == {poison: MAX_ATTEMPTS} | dict.fromkeys(others, 1)
+    assert_no_slot_is_held(handlers)
+    assert_counts_are_right()
+
+
+def test_a_probe_that_is_killed_is_followed_by_another_after_its_lease(
+    handlers, stack, service, workers, anew, reply, subtests
+):
+    def open_the_breaker(*names):
+        service.replies = [reply(status=503), reply()]
+        added = anew(*names, status=Status.QUEUED)
+        assert workers.run("process")["errorCode"] == "service_busy"
+        assert workers.run("process")["errorCode"] == "service_unavailable"
+        handlers.pass_time(minutes=1)
+        return added
+
+    open_the_breaker("clean.wav")
+    calls = workers.calls("process")
+    for number in map(calls.index, ("UpdateItem control SET ADD", CLAIM[-1], "GET audio", "POST /asr", END[0])):
+        with subtests.test(f"killed after {calls[number]}"):
+            pair = open_the_breaker("a.wav", "b.wav")
+            seen = len(service.received)
+            workers.kill("process", number=number, when="after")
+            seen += number >= calls.index("POST /asr")
+            assert workers.run("process")["errorCode"] == "service_unavailable"
+            assert len(service.received) == seen
+            handlers.pass_time(**LEASE)
+            while workers.run("process")["counts"]["completed"]:
+                pass
+            assert control.read(control.ADMISSION)[control.ADMISSION].outage is None
+            assert {recordings.get(name).status for name in pair} == {Status.COMPLETED}
+            assert_no_slot_is_held(handlers)
+            assert_counts_are_right()
+
+
+def test_a_queue_run_killed_at_any_call_leaves_each_recording_to_be_queued_once(
+    handlers, stack, workers, anew, subtests
+):
+    def add_an_old_transcript():
+        """So that the checkpoint of the completed is moved on, too."""
+        old = handlers.now() - timedelta(minutes=21)
+        new = transitions.new("s3://b", "old.wav", size=1, etag=None, modified_at=old, now=old)
+        ref = TranscriptRef(version="v", language=None, duration=None, preview="", no_speech=True)
+        recordings.add(replace(new, status=Status.COMPLETED, transcript=ref, position=iso(old)))
+
+    anew("a.wav", "b.wav")
+    add_an_old_transcript()
+    calls = workers.calls("queue")
+    assert calls == [
+        *RUN,
+        "Query by-status completed",
+        "UpdateItem control SET",
+        "BatchGetItem control",
+        "Query by-status pending",
+        "UpdateItem recordings queued",
+        "UpdateItem recordings queued",
+        "PutItem runs",
+    ]
+    writes = [number for number, call in enumerate(calls) if call == "UpdateItem recordings queued"]
+    for point, trigger, die in points(calls, both=False):
+        with subtests.test(trigger):
+            pair = anew("a.wav", "b.wav")
+            add_an_old_transcript()
+            workers.kill("queue", trigger, **die)
+            before = {name: recordings.get(name) for name in pair}
+            queued = [name for name, each in before.items() if each.status is Status.QUEUED]
+            assert len(queued) == sum(point >= 2 * number + 1 for number in writes)
+            assert workers.run("queue")["counts"] == {"queued": 2 - len(queued), "lost_races": 0}
+            assert {recordings.get(name).status for name in pair} == {Status.QUEUED}
+            assert all(recordings.get(name) == before[name] for name in queued)
+            assert_counts_are_right()
+            handlers.pass_time(**LEASE)
+            assert_shown_as_died(trigger, handlers, point, calls)
+
+
+def test_a_sync_killed_at_any_call_leaves_each_recording_to_be_added_once(
+    handlers, stack, put, workers, anew, subtests
+):
+    anew()
+    put("a.wav")
+    put("b.wav")
+    calls = workers.calls("sync")
+    assert Counter(calls) == Counter(
+        [*RUN, "GET listing", calls[2], "PutItem recordings", "PutItem recordings", "PutItem runs"]
+    )
+    assert "by-key" in calls[2]
+    writes = [number for number, call in enumerate(calls) if call == "PutItem recordings"]
+    for point, trigger, die in points(calls, both=False):
+        with subtests.test(trigger):
+            anew()
+            put("a.wav")
+            put("b.wav")
+            workers.kill("sync", trigger, **die)
+            before = all_recordings()
+            added = len(before)
+            assert added == sum(point >= 2 * number + 1 for number in writes)
+            assert workers.run("sync")["counts"]["added"] == 2 - added
+            after = all_recordings()
+            assert len(after) == 2
+            assert {each.status for each in after.values()} == {Status.PENDING}
+            assert before.items() <= after.items()
+            assert_counts_are_right()
+            handlers.pass_time(**LEASE)
+            assert_shown_as_died(trigger, handlers, point, calls)
