@@ -5,17 +5,17 @@ Besides what the function takes, an event holds:
 `environ`: the function's environment, so that one worker can serve several stacks;
 `ahead`: by how many seconds the function's clock is fast, so that leases run out without waiting;
 `die`: {"number" or "call": which call, "when": "before" or "after" it, "holding": only with this recording};
-`hold`: {"call": which call waits for a file `go` in the "folder"}, where the worker puts a file of its own meanwhile;
+`hold`: {"call": which call waits for the lock on `go` in the "folder"}, where the worker puts a file of its own first;
 `rest`: nothing is run; the worker is there then, and has its clients.
 The answer holds the function's own as `run`, and as `calls` what was called, with the status of each answer.
 """
 
+import fcntl
 import json
 import os
 import re
 import signal
 import threading
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -53,8 +53,8 @@ class Watch:
         if self._hold and self._hold["call"] == name:
             folder, self._hold = Path(self._hold["folder"]), None
             (folder / str(os.getpid())).touch()
-            while not (folder / "go").exists():
-                time.sleep(0.002)
+            with (folder / "go").open() as go:
+                fcntl.flock(go, fcntl.LOCK_SH)
         self._perhaps_die(number, name, "before")
         answer = send()
         made["status"] = answer.status_code

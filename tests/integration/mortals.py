@@ -1,5 +1,6 @@
 """The three tasks in worker processes that may die or be held up, with one clock for all of them."""
 
+import fcntl
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -71,12 +72,13 @@ class Mortals:
     def at_once(self, number: int, task: str, call: str, folder: Path) -> list[Any]:
         """So many runs, none of which makes this call before all of them are about to; their answers."""
         folder.mkdir()
-        with ThreadPoolExecutor(number) as pool:
-            hold = {"call": call, "folder": str(folder)}
+        hold = {"call": call, "folder": str(folder)}
+        with (folder / "go").open("w") as go, ThreadPoolExecutor(number) as pool:
+            fcntl.flock(go, fcntl.LOCK_EX)
             answers = [pool.submit(self.invoke, "mortal", task, hold=hold) for _ in range(number)]
-            while len(list(folder.iterdir())) < number and not any(answer.done() for answer in answers):
+            while len(list(folder.iterdir())) <= number and not any(answer.done() for answer in answers):
                 time.sleep(0.01)
-            (folder / "go").touch()
+            fcntl.flock(go, fcntl.LOCK_UN)
             return [answer.result() for answer in answers]
 
     def invoke(self, name: str, task: str, **more: Any) -> Any:

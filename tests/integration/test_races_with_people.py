@@ -17,7 +17,7 @@ from local.lambdas.pool import Lambdas
 from tests.integration.checks import all_recordings, assert_counts_are_right, assert_no_slot_is_held
 from tests.integration.conftest import api_key
 
-RECORDINGS, SLOTS, PEOPLE, WISHES = 30, 4, 4, 40
+RECORDINGS, SLOTS, PEOPLE, WISHES = 20, 4, 4, 25
 
 
 @pytest.fixture
