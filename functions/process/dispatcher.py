@@ -26,7 +26,7 @@ from callscribe.store.admission import Slot
 from callscribe.telemetry import count, logger
 from callscribe.transitions import Place, RetryPolicy
 from callscribe.whisperx import Service
-from functions.process import claims
+from functions.process.line import Line
 from functions.process.time_left import TimeLeft
 from functions.process.transcription import Attempt, attempt
 
@@ -53,9 +53,9 @@ class Begun(Enum):
 
     YES = auto()
     NOTHING = auto()
-    """Nothing is there to begin, or it must not be begun now."""
+    """No more in this round."""
     BUSY = auto()
-    """No slot is free now."""
+    """Not before something under way has ended."""
 
 
 class Dispatcher:
@@ -83,6 +83,7 @@ class Dispatcher:
         self._jitter = jitter
         self._run = run
         self._sleep = sleep
+        self._line = Line(limits.slots, clock, jitter, run)
         self._under_way: dict[Future[Attempt], tuple[Recording, Slot]] = {}
         self._left = 0
         self._alone = False
@@ -95,7 +96,7 @@ class Dispatcher:
         Raises ConfigurationError, StoreError, once what was under way has ended.
         """
         self._run.counts.update(completed=0, failed=0, returned=0, recovered=0, lost_races=0)
-        claims.recover_lost(self._limits.policy, self._clock, self._run)
+        self._line.recover_lost(self._limits.policy)
         to_come = deque(rounds)
         while True:
             if to_come and self._clock() >= to_come[0]:
@@ -140,13 +141,13 @@ class Dispatcher:
         claim = None
         try:
             service = self._service(slot.outage is not None)
-            places = claims.in_turn(places, slot.outage)
-            claim = claims.claim(places, slot, self._may_claim, clock=self._clock, jitter=self._jitter, run=self._run)
+            places = self._line.in_turn(places, slot.outage)
+            claim = self._line.claim(places, slot, beside_others=bool(self._under_way))
         finally:
             if claim is None:
                 admission.free(slot)
         if claim is None:
-            return Begun.NOTHING
+            return Begun.BUSY
         place, claimed = claim
         self._alone = place.alone
         logger.info("transcription begins", recording_id=claimed.id, attempt=claimed.attempts)
@@ -161,13 +162,10 @@ class Dispatcher:
             return Begun.NOTHING
         if len(self._under_way) >= self._limits.at_once or (self._alone and self._under_way):
             return Begun.BUSY
-        places = claims.next_places(self._clock)
-        if not places or not self._can_finish(places[0], now):
-            return Begun.NOTHING
-        return places if self._may_claim(places[0]) else Begun.BUSY
-
-    def _may_claim(self, place: Place) -> bool:
-        return not (place.alone and self._under_way)
+        places = self._line.next(beside_others=bool(self._under_way))
+        if not places:
+            return Begun.BUSY  # or it must be sent alone; what ends next may change that
+        return places if self._can_finish(places[0], now) else Begun.NOTHING
 
     def _turned_off(self) -> bool:
         """Whether the task was paused since the run began: then it begins nothing more, and the next run says why."""

@@ -182,7 +182,7 @@ def test_a_recording_whose_worker_died_is_sent_alone_so_that_none_dies_with_it(h
 
     def watch(request):
         with lock:
-            together.append(service._under_way)
+            together.append(sum(service._under_way.values()))
         serve(request)
 
     service.replies = [reply(wait=0.3)]

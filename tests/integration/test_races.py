@@ -122,14 +122,8 @@ def test_more_runs_than_slots_at_the_same_moment_send_as_many_as_there_are_slots
     assert_each_was_sent_once(handlers, service, added, slots)
 
 
-@pytest.mark.parametrize(
-    ("number", "most"),
-    [
-        (64, 3),
-        (16, 4),  # the end of the line is the worst: who comes last tries nearly all of it
-    ],
-)
-def test_sixteen_claims_at_the_same_moment_lose_few_writes_each(workers, line, tmp_path, number, most):
+@pytest.mark.parametrize("number", [64, 16])
+def test_sixteen_claims_at_the_same_moment_lose_three_writes_each_at_most(workers, line, tmp_path, number):
     line(number)
     workers.environ["MAX_CONCURRENT_TRANSCRIPTIONS"] = "16"
     answers = workers.at_once(16, "process", TAKE, tmp_path / "hold")
@@ -139,7 +133,7 @@ def test_sixteen_claims_at_the_same_moment_lose_few_writes_each(workers, line, t
     assert taken >= 16
     assert (without_slot, made - lost) == (0, claimed)
     assert claimed >= 14  # a worker may be too late for the last ones
-    assert without_slot + lost <= most * claimed
+    assert without_slot + lost <= 3 * claimed
     assert sum(answer["run"]["counts"]["lost_races"] for answer in answers) == lost
 
 

@@ -23,11 +23,15 @@ TRIES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """The right to have one transcription under way. A probe's has the `outage` whose end it is to find out."""
+    """The right to have one transcription under way. A probe's has the `outage` whose end it is to find out.
+
+    `number` is how many were held when this one was taken: no two who took one at the same moment have the same.
+    """
 
     token: str
     lease_expires_at: datetime
     outage: Outage | None = None
+    number: int = 1
 
     @property
     def holder(self) -> str:
@@ -45,8 +49,8 @@ def take(limit: int, token: str, now: datetime, lease_expires_at: datetime) -> S
     add = Item.slots.add({slot.holder})
     room = Item.slots.does_not_exist() | (size(Item.slots) < limit)
     for _ in range(TRIES):
-        if control.write(control.ADMISSION, [add], room & Item.outage.does_not_exist()):
-            return slot
+        if taken := control.write(control.ADMISSION, [add], room & Item.outage.does_not_exist()):
+            return replace(slot, number=len(taken.slots or ()))
         seen = control.read(control.ADMISSION)[control.ADMISSION]
         holders = seen.slots or set()
         outage = outage_of(seen)

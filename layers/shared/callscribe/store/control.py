@@ -18,11 +18,12 @@ def read(*names: str) -> dict[str, ControlModel]:
     return found
 
 
-def write(name: str, actions: list[Any], condition: Any = None) -> bool:
-    """One conditional write; False if the condition does not hold."""
+def write(name: str, actions: list[Any], condition: Any = None) -> ControlModel | None:
+    """One conditional write; the item as it is afterwards, or None if the condition does not hold."""
+    item = ControlModel(name)
     try:
         with translated():
-            ControlModel(name).update(actions, condition=condition)
+            item.update(actions, condition=condition)
     except LostRace:
-        return False
-    return True
+        return None
+    return item
