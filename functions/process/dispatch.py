@@ -183,8 +183,8 @@ class Dispatcher:
         if claimed is None:
             return Begun.NOTHING
         logger.info("transcription begins", recording_id=claimed.id, attempt=claimed.attempts)
-        seconds = (self._limits.ends_at - RESERVE - self._clock()).total_seconds()
-        under_way = self._executor.submit(attempt, claimed, service, self._bucket, self._clock, seconds)
+        until = self._limits.ends_at - RESERVE
+        under_way = self._executor.submit(attempt, claimed, service, self._bucket, self._clock, until)
         self._under_way[under_way] = claimed, slot
         return Begun.YES
 
