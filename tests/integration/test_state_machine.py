@@ -24,12 +24,18 @@ from tests.integration.simulation.world import Setup, World
 
 EXAMPLES = int(os.environ.get("CALLSCRIBE_EXAMPLES", "0"))
 FILES = 4
+LATE = 240
 PLACES = (Status.QUEUED, Status.PENDING)
 
 anyone = st.integers(0, 7)
 """Stands for one of those there are."""
 
-few = st.integers(0, 12)
+few = st.integers(0, 20)
+
+READS = 8
+"""More than any run reads between two writes."""
+
+modes = st.sampled_from(Mode)
 
 tasks = st.sampled_from(["process", "sync", "queue"])
 
@@ -41,7 +47,25 @@ setups = st.builds(
     per_run=st.integers(1, 3),
     max_attempts=st.integers(2, 3),
     interval=st.sampled_from([60, 30]),
+    late=st.sampled_from([0, LATE]),
 )
+
+
+HAPPENS = (
+    "answers lost",
+    "requests lost",
+    "crashes",
+    "sent again",
+    "without an answer",
+    "recovered",
+    "probes",
+    "breaker closed",
+    "checkpoints",
+    "runs shown as died",
+    "completed → queued",
+    "failed → processing",
+)
+"""What a test of all that may happen has to have met."""
 
 
 class Stories(RuleBasedStateMachine):
@@ -77,21 +101,25 @@ class Stories(RuleBasedStateMachine):
     def run_through(self, task: str) -> None:
         self.to_its_end(self.world.start(task))
 
-    @rule(mode=st.sampled_from(Mode), steps=few, between=few, how=hows)
-    def two_runs(self, mode: Mode, steps: int, between: int, how: Go) -> None:
-        """Of the task that has most to lose, side by side: the schedule and a person, or its event delivered twice."""
+    @rule(mode=modes, steps=few, between=few, how=hows, lapse=st.booleans())
+    def two_runs(self, mode: Mode, steps: int, between: int, how: Go, lapse: bool) -> None:
+        """Side by side: the schedule's and a person's, or one event delivered twice; or when the first's lease is over.
+
+        Of the task that has most to lose.
+        """
         self.world.service.mode = mode
-        first, second = self.world.start("process"), self.world.start("process")
+        first = self.world.start("process")
         self.onwards(first, steps)
-        self.onwards(second, between)
+        if lapse and first:
+            self.time_is_left(first, -90)
+        self.onwards(self.world.start("process"), between)
         self.onwards(first, steps, how)
 
     @precondition(lambda self: self.checks.tables.recordings)
-    @rule(which=anyone, wish=st.sampled_from([None, *PLACES]), force=st.booleans(), steps=few, how=hows)
-    def person(self, which: int, wish: Status | None, force: bool, steps: int, how: Go) -> None:
+    @rule(which=anyone, wish=st.sampled_from(["transcribe", "force", *PLACES]), steps=few, how=hows)
+    def person(self, which: int, wish: str, steps: int, how: Go) -> None:
         ids = sorted(self.checks.tables.recordings)
-        request = self.world.ask(ids[which % len(ids)], wish, force=force and wish is None)
-        self.onwards(request, steps, how)
+        self.onwards(self.world.ask(ids[which % len(ids)], wish), steps, how)
 
     @precondition(lambda self: self.world.standing())
     @rule(who=anyone, steps=few, how=hows)
@@ -116,14 +144,13 @@ class Stories(RuleBasedStateMachine):
         self.world.jump(seconds)
 
     @precondition(lambda self: self.world.living())
-    @rule(who=anyone, seconds=st.sampled_from([1, 8, 15, 25, 70]))
+    @rule(who=anyone, seconds=st.sampled_from([1, 8, 15, 25, 70, -90]))
     def time_gets_short(self, who: int, seconds: int) -> None:
-        """So many seconds are left to one of the living."""
+        """So many seconds are left to one of the living, or should be."""
         living = self.world.living()
-        left = (living[who % len(living)].deadline - self.world.moment).total_seconds()
-        self.world.jump(max(0.0, left - seconds))
+        self.time_is_left(living[who % len(living)], seconds)
 
-    @rule(mode=st.sampled_from(Mode))
+    @rule(mode=modes)
     def service(self, mode: Mode) -> None:
         self.world.service.mode = mode
 
@@ -138,12 +165,25 @@ class Stories(RuleBasedStateMachine):
 
     # how --------------------------------------------------------------------------------------------------------------
 
+    def time_is_left(self, actor: Actor, seconds: float) -> None:
+        left = (actor.deadline - self.world.moment).total_seconds()
+        self.world.jump(max(0.0, left - seconds))
+
     def onwards(self, actor: Actor | None, steps: int, how: Go = Go.ON) -> None:
-        """So many steps of a run and its transcriptions, and how one more ends."""
-        for each in [Go.ON] * steps + [how]:
-            ready = [member for member in actor.root.family if member.ready] if actor else []
-            if ready:
-                self.step(ready[0], each)
+        """So many steps of a run and its transcriptions; then how one more ends, the next that changes something."""
+        for _ in range(steps):
+            self.a_step(actor)
+        for _ in range(READS if how is not Go.ON else 0):
+            if not any(each.at and each.at.changes for each in self.family(actor)[:1]):
+                self.a_step(actor)
+        self.a_step(actor, how)
+
+    def a_step(self, actor: Actor | None, how: Go = Go.ON) -> None:
+        for each in self.family(actor)[:1]:
+            self.step(each, how)
+
+    def family(self, actor: Actor | None) -> list[Actor]:
+        return [each for each in actor.family if each.ready] if actor else []
 
     def to_its_end(self, actor: Actor | None) -> None:
         if actor is not None:
@@ -192,6 +232,10 @@ def test_whatever_happens_nothing_is_sent_twice_or_lost(deployed, monkeypatch, r
     try:
         run_state_machine_as_test(lambda: Stories(world), settings=profile)
     finally:
-        with capsys.disabled():
-            say = request.config.pluginmanager.get_plugin("terminalreporter").write_line
-            say("\n" + ", ".join(f"{name}: {number}" for name, number in sorted(world.totals.items())))
+        figures = ", ".join(f"{name}: {number}" for name, number in sorted(world.totals.items()))
+        request.node.add_report_section("call", "figures", figures)
+        if EXAMPLES and (reporter := request.config.pluginmanager.get_plugin("terminalreporter")):
+            with capsys.disabled():
+                reporter.write_line(f"\n{figures}")
+    missing = [name for name in HAPPENS if not world.totals[name]]
+    assert EXAMPLES or not missing, f"these stories tell nothing of: {missing}"

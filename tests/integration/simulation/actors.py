@@ -33,11 +33,12 @@ class Go(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What an actor stands at. It can go on when `ready`; `remote` if what is lost or dies there makes a difference."""
+    """What an actor stands at. It can go on when `ready`; `changes` something, elsewhere, or only asks."""
 
     what: str
     ready: Callable[[], bool] = lambda: True
     remote: bool = True
+    changes: bool = False
 
 
 _here = threading.local()
@@ -60,6 +61,8 @@ class Actor:
         self.kind, self.deadline, self.claimed = kind, deadline, claimed
         self.parent = parent
         self.root = parent.root if parent else self
+        self.files: frozenset[str] = frozenset()
+        """Which there were when it began."""
         self.family: list[Actor] = []
         self.root.family.append(self)
         self.at: Call | None = Call("begin", remote=False)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from callscribe.clock import iso
@@ -56,6 +57,8 @@ class Checks:
         assert not self._wrong, self._wrong
         if actor.error is not None and not isinstance(actor.error, CallscribeError | ApiError):
             raise AssertionError(f"{actor.kind} ended in a fault") from actor.error
+        if actor.kind == "sync" and actor.result and actor.result["status"] == Outcome.SUCCEEDED:
+            assert actor.files <= {each.key for each in self.tables.recordings.values()}, "a file has no record"
         if before == self.tables:
             return
         assert before.recordings.keys() <= self.tables.recordings.keys(), "a record is gone"
@@ -67,6 +70,7 @@ class Checks:
         for token in before.slots.keys() - self.tables.slots.keys():
             assert self._owners[token] is root or self.over(before.slots[token]), "another's slot was freed"
         self._breaker(root, before)
+        self._world.totals["checkpoints"] += self.tables.counted > before.counted
         for name in self.tables.runs.keys() - before.runs.keys():
             self._owners[name] = root
         self._always()
@@ -113,7 +117,7 @@ class Checks:
         assert was.claim_token is not None
         assert was.lease_expires_at is not None
         if self._owners[was.claim_token] is actor.root:
-            assert was.lease_expires_at > self._world.moment, "a late worker changed something"
+            self._world.totals["late but not too late"] += was.lease_expires_at <= self._world.moment
             if now.status is QUEUED and was.claim_token in self._sent:
                 self._spent[now.id] -= 1
         else:
@@ -134,6 +138,10 @@ class Checks:
     def _breaker(self, root: Actor, before: Tables) -> None:
         was, now = before.outage, self.tables.outage
         if was == now:
+            return
+        if root.kind in ("api", "force"):
+            assert was is not None
+            assert now == replace(was, next_try_at=now and now.next_try_at), "a request changed more than the next try"
             return
         assert root.kind == "process"
         self._world.totals["breaker opened"] += was is None
@@ -178,7 +186,7 @@ class Checks:
             settled = [each for each in tables.of(COMPLETED) if each.position <= tables.until]
             assert len(settled) == tables.counted, "the checkpoint of the completed is wrong"
         for name, run in tables.runs.items():
-            if not self._owners[name].ended:
+            if not self._owners[name].ended and moment <= self._owners[name].deadline:
                 assert run.as_of(moment).outcome is not Outcome.DIED, "a living run is shown as died"
 
     def over(self, lease: str) -> bool:

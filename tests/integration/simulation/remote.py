@@ -20,6 +20,8 @@ from tests.integration.simulation.actors import Call, Go, current
 SERVICES = {"DynamoDB_20120810": "dynamodb", "secretsmanager": "secretsmanager"}
 """By the first part of a request's target; S3 has none."""
 
+WRITES = ("PutItem", "UpdateItem", "PUT")
+
 _moto = BotocoreStubber()
 
 
@@ -38,7 +40,8 @@ class Remote:
         actor = current()
         if actor is None:
             return self._answer(request)
-        how = actor.stand(Call(_what(request)))
+        what = _what(request)
+        how = actor.stand(Call(what, changes=what.endswith(WRITES)))
         if how is Go.REQUEST_LOST:
             raise ConnectionClosedError(endpoint_url=request.url)
         answer = self._answer(request)

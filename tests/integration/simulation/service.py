@@ -55,7 +55,7 @@ class SimulatedService:
         actor = current()
         assert actor is not None
         until = self._moment() + timedelta(seconds=timeouts.total)
-        if actor.stand(Call("service connect")) is Go.REQUEST_LOST:
+        if actor.stand(Call("service connect", changes=True)) is Go.REQUEST_LOST:
             raise ServiceUnavailable("nobody there")
         if self._moment() >= until:
             raise RetryableError("no time left", code="timeout")
@@ -76,7 +76,7 @@ class SimulatedService:
         def ready() -> bool:
             return mode is not Mode.NEVER_ANSWERS or self._moment() >= sent.until
 
-        how = sent.actor.stand(Call("service answer", ready))
+        how = sent.actor.stand(Call("service answer", ready, changes=True))
         if self._moment() >= sent.until:
             raise RetryableError("no answer in time", code="timeout")
         if how is Go.DIE_AFTER:

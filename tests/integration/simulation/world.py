@@ -21,7 +21,7 @@ from functions.api import settings as api_settings
 from functions.api.routes import call_recordings
 from functions.api.views import StatusChange, TranscribeRequest
 from functions.process import app as process
-from functions.process import dispatch, transcription
+from functions.process import dispatch
 from functions.queue import app as queue
 from functions.sync import app as sync
 from local.cloud.stack import Stack
@@ -35,6 +35,8 @@ BEGINNING = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CALL = timedelta(milliseconds=5)
 """What a remote call takes."""
 
+NOT = timedelta(0)
+
 LIVING = 4
 """So many runs and requests live at once."""
 
@@ -43,12 +45,16 @@ HANDLERS = {"sync": sync.lambda_handler, "queue": queue.lambda_handler, "process
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The stack's parameters in one example."""
+    """The stack's parameters in one example, and by how many seconds Lambda's clock is behind that of a process run.
+
+    A run that outlives its lease is what tokens are for. More than four minutes late is none: see `counts.SETTLED`.
+    """
 
     slots: int = 1
     per_run: int = 1
     max_attempts: int = 2
     interval: int = 60
+    late: int = 0
 
 
 class World:
@@ -73,7 +79,6 @@ class World:
         monkeypatch.setattr(process, "connect", lambda *_: self.service)
         monkeypatch.setattr(dispatch, "wait", self._wait)
         monkeypatch.setitem(dispatch.Dispatcher.__init__.__kwdefaults__, "sleep", self._sleep)
-        monkeypatch.setattr(transcription, "time", SimpleNamespace(monotonic=lambda: self.now().timestamp()))
 
     def begin(self, setup: Setup) -> None:
         """An empty world for the next example."""
@@ -115,7 +120,10 @@ class World:
     def jump(self, seconds: float) -> list[Actor]:
         """Lets time pass; gives the runs and requests that Lambda has ended since, for it was over for them."""
         self.moment += timedelta(seconds=seconds)
-        overdue = [each for each in self.living() if each.deadline <= self.moment]
+        late = timedelta(seconds=self.setup.late)
+        overdue = [
+            each for each in self.living() if each.deadline + (late if each.kind == "process" else NOT) <= self.moment
+        ]
         for each in overdue:
             each.kill()
         return overdue
@@ -134,15 +142,15 @@ class World:
         """A run of a task; None when enough live already, as Lambda throttles too."""
         return self._appear(name, lambda context: HANDLERS[name](event, context))
 
-    def ask(self, recording_id: str, target: Status | None, *, force: bool = False) -> Actor | None:
-        """A request to the API: for a status or, without one, to transcribe."""
+    def ask(self, recording_id: str, wish: str) -> Actor | None:
+        """A request to the API: to `transcribe`, also by `force`, or for a status."""
 
         def request(_: Any) -> Any:
-            if target is None:
-                return call_recordings.transcribe(recording_id, TranscribeRequest(force=force))
-            return call_recordings.put_recording(recording_id, StatusChange(transcription_status=target))
+            if wish in Status:
+                return call_recordings.put_recording(recording_id, StatusChange(transcription_status=Status(wish)))
+            return call_recordings.transcribe(recording_id, TranscribeRequest(force=wish == "force"))
 
-        return self._appear("force" if force else "api", request)
+        return self._appear("force" if wish == "force" else "api", request)
 
     def _appear(self, kind: str, work: Callable[[Any], Any]) -> Actor | None:
         if len(self.living()) >= LIVING:
@@ -161,6 +169,7 @@ class World:
             aws_request_id="1",
         )
         actor = Actor(kind, lambda: work(context), deadline)
+        actor.files = frozenset(self.files)
         self.actors.append(actor)
         return actor
 
