@@ -32,6 +32,9 @@ anyone = st.integers(0, 7)
 
 few = st.integers(0, 20)
 
+TO_A_CLAIM = 12
+"""Steps of a process run, and some more."""
+
 READS = 8
 """More than any run reads between two writes."""
 
@@ -101,19 +104,29 @@ class Stories(RuleBasedStateMachine):
     def run_through(self, task: str) -> None:
         self.to_its_end(self.world.start(task))
 
-    @rule(mode=modes, steps=few, between=few, how=hows, lapse=st.booleans())
-    def two_runs(self, mode: Mode, steps: int, between: int, how: Go, lapse: bool) -> None:
-        """Side by side: the schedule's and a person's, or one event delivered twice; or when the first's lease is over.
+    @rule(mode=modes, steps=few, between=few, how=hows)
+    def two_runs(self, mode: Mode, steps: int, between: int, how: Go) -> None:
+        """Of the task that has most to lose: the schedule's and a person's, or one event delivered twice."""
+        self.world.service.mode = mode
+        first, second = self.world.start("process"), self.world.start("process")
+        self.onwards(first, steps)
+        self.onwards(second, between)
+        self.onwards(first, steps, how)
 
-        Of the task that has most to lose.
-        """
+    @precondition(lambda self: self.world.setup.late)
+    @rule(mode=modes, steps=st.integers(0, 8), between=st.integers(6, 40), rest=few)
+    def late_worker(self, mode: Mode, steps: int, between: int, rest: int) -> None:
+        """A run is still there when its lease is over, and another takes up what it had begun."""
         self.world.service.mode = mode
         first = self.world.start("process")
-        self.onwards(first, steps)
-        if lapse and first:
+        for _ in range(TO_A_CLAIM):
+            if first and len(first.family) == 1:
+                self.a_step(first)
+        if first:
+            self.onwards(first, steps)
             self.time_is_left(first, -90)
-        self.onwards(self.world.start("process"), between)
-        self.onwards(first, steps, how)
+            self.onwards(self.world.start("process"), between)
+            self.onwards(first, rest)
 
     @precondition(lambda self: self.checks.tables.recordings)
     @rule(which=anyone, wish=st.sampled_from(["transcribe", "force", *PLACES]), steps=few, how=hows)
