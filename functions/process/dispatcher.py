@@ -151,8 +151,8 @@ class Dispatcher:
         place, claimed = claim
         self._alone = place.alone
         logger.info("transcription begins", recording_id=claimed.id, attempt=claimed.attempts)
-        seconds = self._time_left.seconds(self._clock())
-        under_way = self._executor.submit(attempt, claimed, service, self._bucket, self._clock, seconds)
+        until = self._time_left.sends_until
+        under_way = self._executor.submit(attempt, claimed, service, self._bucket, self._clock, until)
         self._under_way[under_way] = claimed, slot
         return Begun.YES
 

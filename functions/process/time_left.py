@@ -38,9 +38,10 @@ class TimeLeft:
         """When to end what is still under way."""
         return self._ends_at - GIVE_UP
 
-    def seconds(self, now: datetime) -> float:
-        """So long a transcription that begins now may take."""
-        return (self._ends_at - RESERVE - now).total_seconds()
+    @property
+    def sends_until(self) -> datetime:
+        """When the service must have answered."""
+        return self._ends_at - RESERVE
 
     def is_up(self, now: datetime) -> bool:
         """Whether nothing more is begun."""
@@ -52,7 +53,7 @@ class TimeLeft:
 
     def fits(self, size: int, now: datetime) -> bool:
         """Whether a recording of `size` bytes would end in time, by the slowest before it; False if there was none."""
-        return 0 < self._slowest * max(size, MEASURABLE) <= self.seconds(now)
+        return 0 < self._slowest * max(size, MEASURABLE) <= (self.sends_until - now).total_seconds()
 
     def measure(self, size: int, seconds: float) -> None:
         """Remembers that a recording of `size` bytes took so long."""

@@ -1,6 +1,7 @@
 """One attempt on one recording: open the audio, send it, store what comes back. It writes no status."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -25,8 +26,11 @@ class Attempt:
     seconds: float
 
 
-def attempt(claimed: Recording, service: Service, bucket: str, clock: Clock, seconds: float) -> Attempt:
-    """Transcribes a claimed recording within `seconds`. Raises nothing: whatever goes wrong is the attempt's result."""
+def attempt(claimed: Recording, service: Service, bucket: str, clock: Clock, until: datetime) -> Attempt:
+    """Transcribes a claimed recording before `until`. Raises nothing: whatever goes wrong is the attempt's result.
+
+    Nothing is sent after that: the run may have given the recording up by then, and another have its slot.
+    """
     began = clock()
     answered = False
     result: TranscriptRef | TranscriptionError
@@ -34,6 +38,7 @@ def attempt(claimed: Recording, service: Service, bucket: str, clock: Clock, sec
         with open_location(claimed.location).open(claimed.key) as audio:
             # the id and the ending, never the file's own name: names hold phone numbers
             name = f"{claimed.id}{PurePosixPath(claimed.key).suffix.lower()}"
+            seconds = _left(until, clock)
             answered = True  # what goes wrong from here on, and is no ServiceUnavailable, went wrong on a connection
             transcript = service.transcribe(audio, name, Timeouts(CONNECT_SECONDS, seconds))
         result = _store(claimed, transcript, bucket, clock)
@@ -46,6 +51,13 @@ def attempt(claimed: Recording, service: Service, bucket: str, clock: Clock, sec
         logger.error("transcription failed on a fault of ours", recording_id=claimed.id, **fault_of(error))
         result, answered = RetryableError(_internal(error), code="internal_error"), False
     return Attempt(result=result, answered=answered, seconds=(clock() - began).total_seconds())
+
+
+def _left(until: datetime, clock: Clock) -> float:
+    seconds = (until - clock()).total_seconds()
+    if seconds <= 0:
+        raise RetryableError("Opening the audio took all the time that the run had.", code="timeout")
+    return seconds
 
 
 def _store(claimed: Recording, transcript: Transcript, bucket: str, clock: Clock) -> TranscriptRef:

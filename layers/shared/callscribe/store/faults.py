@@ -37,7 +37,9 @@ def translated() -> Iterator[None]:
     try:
         yield
     except PynamoDBException as error:
-        code = error.cause_response_code or type(error).__name__
+        # PynamoDB's own `cause_response_code` fails on a connection that broke: there is no response to read it from
+        cause = error.cause or error
+        code = cause.response["Error"]["Code"] if isinstance(cause, ClientError) else type(cause).__name__
         if code == LOST_RACE:
             raise LostRace(repeated=_attempts(error) > 0) from error
         advice = ADVICE.get(code, "The next run goes on; if it lasts, look at the health of DynamoDB in this region.")

@@ -1,0 +1,201 @@
+"""What must hold after each step: looked up in the tables themselves, and told from who made the step."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from callscribe.clock import iso
+from callscribe.errors import CallscribeError
+from callscribe.recording import Recording, Status
+from callscribe.run import Outcome
+from functions.api.errors import ApiError
+from tests.integration.simulation.actors import Actor
+from tests.integration.simulation.service import Sent
+from tests.integration.simulation.tables import Reader, Tables
+from tests.integration.simulation.world import World
+
+PENDING, QUEUED, PROCESSING, COMPLETED, FAILED = Status
+
+WAYS: Mapping[str, set[tuple[Status | None, Status]]] = {
+    "sync": {(None, PENDING)},
+    "queue": {(PENDING, QUEUED)},
+    "process": {
+        (QUEUED, PROCESSING),
+        (FAILED, PROCESSING),
+        (PROCESSING, COMPLETED),
+        (PROCESSING, FAILED),
+        (PROCESSING, QUEUED),
+    },
+    "transcription": set(),
+    "api": {(PENDING, QUEUED), (QUEUED, PENDING), (QUEUED, QUEUED), (FAILED, QUEUED), (FAILED, PENDING)},
+}
+"""Who may change what into what, written down once more: a mistake in the product's own table shows."""
+WAYS = {**WAYS, "force": WAYS["api"] | {(COMPLETED, QUEUED)}}
+
+
+class Checks:
+    """Follows one example from its beginning."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._reader = Reader(world.remote)
+        self.tables = Tables()
+        self._owners: dict[str, Actor] = {}
+        """Whose a token is, or a run's record."""
+        self._spent: Counter[str] = Counter()
+        """Sends of each recording that count as attempts, since a person last gave it a fresh start."""
+        self._sent: set[str] = set()
+        """Tokens under which something was sent."""
+        self._wrong: list[str] = []
+        world.witness = self._begun
+
+    def after(self, actor: Actor) -> None:
+        """Looks at what one step of this actor has changed, and at all that must always hold."""
+        before, self.tables = self.tables, self._reader.read()
+        root = actor.root
+        assert not self._wrong, self._wrong
+        if actor.error is not None and not isinstance(actor.error, CallscribeError | ApiError):
+            raise AssertionError(f"{actor.kind} ended in a fault") from actor.error
+        if actor.kind == "sync" and actor.result and actor.result["status"] == Outcome.SUCCEEDED:
+            assert actor.files <= {each.key for each in self.tables.recordings.values()}, "a file has no record"
+        if before == self.tables:
+            return
+        assert before.recordings.keys() <= self.tables.recordings.keys(), "a record is gone"
+        for id_, now in self.tables.recordings.items():
+            if (was := before.recordings.get(id_)) != now:
+                self._changed(actor, was, now)
+        for token in self.tables.slots.keys() - before.slots.keys():
+            self._taken(root, token, before)
+        for token in before.slots.keys() - self.tables.slots.keys():
+            assert self._owners[token] is root or self.over(before.slots[token]), "another's slot was freed"
+        self._breaker(root, before)
+        self._world.totals["checkpoints"] += self.tables.counted > before.counted
+        for name in self.tables.runs.keys() - before.runs.keys():
+            self._owners[name] = root
+        self._always()
+
+    def owner(self, token: str) -> Actor:
+        """Whose slot, claim or record of a run this is."""
+        return self._owners[token]
+
+    # what a step has changed ------------------------------------------------------------------------------------------
+
+    def _changed(self, actor: Actor, was: Recording | None, now: Recording) -> None:
+        way = (was.status if was else None, now.status)
+        assert way in WAYS[actor.kind], f"{actor.kind} made {way}"
+        self._world.totals[f"{way[0] or 'new'} → {way[1]}"] += 1
+        assert now.attempts <= self._world.setup.max_attempts, f"{now.attempts} attempts"
+        assert (now.status is PROCESSING) == (now.claim_token is not None) == (now.lease_expires_at is not None)
+        if was is None:
+            return
+        if now.status is PROCESSING:
+            self._claimed(actor, was, now)
+        elif was.status is PROCESSING:
+            self._released(actor, was, now)
+        elif actor.kind in ("api", "force"):
+            assert (now.attempts, now.outages, now.next_attempt_at) == (0, 0, None), "no fresh start"
+            self._spent[now.id] = 0
+        else:
+            assert now.attempts == was.attempts
+        if now.status is COMPLETED:
+            assert now.transcript is not None
+            key = f"transcripts/{now.id}/{now.transcript.version}.json"
+            assert key in self._world.remote.bucket("TranscriptsBucket"), "completed without a transcript"
+
+    def _claimed(self, actor: Actor, was: Recording, now: Recording) -> None:
+        assert now.claim_token is not None
+        assert now.lease_expires_at is not None
+        assert self._owners.get(now.claim_token) is actor.root, "claimed without a slot"
+        assert now.lease_expires_at > actor.deadline, "a lease that does not cover its run"
+        assert now.attempts == was.attempts + 1
+        if was.status is FAILED:
+            assert was.next_attempt_at is not None, "claimed what waits for a person"
+            assert was.next_attempt_at <= self._world.moment, "retried before it was due"
+
+    def _released(self, actor: Actor, was: Recording, now: Recording) -> None:
+        assert was.claim_token is not None
+        assert was.lease_expires_at is not None
+        if self._owners[was.claim_token] is actor.root:
+            self._world.totals["late but not too late"] += was.lease_expires_at <= self._world.moment
+            if now.status is QUEUED and was.claim_token in self._sent:
+                self._spent[now.id] -= 1
+        else:
+            assert was.lease_expires_at <= self._world.moment, "a claim was ended that is another's"
+            assert now.status is not COMPLETED, "completed without a claim"
+            self._world.totals["recovered"] += 1
+
+    def _taken(self, root: Actor, token: str, before: Tables) -> None:
+        self._owners[token] = root
+        assert root.kind == "process"
+        if before.outage is None:
+            return
+        self._world.totals["probes"] += 1
+        assert self.tables.probe == token, "a slot was taken while the service is unavailable"
+        assert before.outage.next_try_at <= self._world.moment, "tried before its time"
+        assert before.probe is None or before.probe_lease <= self._world.moment, "two probes"
+
+    def _breaker(self, root: Actor, before: Tables) -> None:
+        was, now = before.outage, self.tables.outage
+        if was == now:
+            return
+        if root.kind in ("api", "force"):
+            assert was is not None
+            assert now == replace(was, next_try_at=now and now.next_try_at), "a request changed more than the next try"
+            return
+        assert root.kind == "process"
+        self._world.totals["breaker opened"] += was is None
+        self._world.totals["breaker closed"] += now is None
+        if was is not None:
+            assert self._owners.get(before.probe or "") is root, "the breaker was moved by another than the probe"
+
+    # what is sent -----------------------------------------------------------------------------------------------------
+
+    def _begun(self, sent: Sent) -> None:
+        """In the actor's thread, where no assertion may fail: kept for the next look."""
+        world, claimed = self._world, sent.claimed
+        now = self._reader.read().recordings[claimed.id]
+        self._sent.add(claimed.claim_token or "")
+        self._spent[claimed.id] += 1
+        under_way = [each for each in world.sent if each.under_way(world.moment)]
+        twice = [each for each in world.sent if each.claimed.id == claimed.id and _covered(each, world.moment)]
+        for wrong, what in (
+            (now.claim_token != claimed.claim_token, "sent without a claim"),
+            (claimed.lease_expires_at <= world.moment, "sent after the lease"),
+            (len(under_way) > world.setup.slots, "more sent at once than there are slots"),
+            (len(twice) > 1, "sent twice at once"),
+            (self._spent[claimed.id] > now.attempts, "more sent than attempts are counted"),
+        ):
+            if wrong:
+                self._wrong.append(what)
+
+    # what always holds ------------------------------------------------------------------------------------------------
+
+    def _always(self) -> None:
+        tables, moment = self.tables, self._world.moment
+        held = [token for token, lease in tables.slots.items() if not self.over(lease)]
+        assert len(held) <= self._world.setup.slots, "more slots are held than there are"
+        claims = [each for each in tables.of(PROCESSING) if each.lease_expires_at > moment]
+        assert {each.claim_token for each in claims} <= set(held), "a claim without its slot"
+        assert len({each.claim_token for each in claims}) == len(claims), "two recordings under one claim"
+        places = [(each.location, each.key) for each in tables.recordings.values()]
+        assert len(set(places)) == len(places), "two records of one file"
+        for id_, spent in self._spent.items():
+            assert spent <= tables.recordings[id_].attempts, "an attempt was not counted"
+        if tables.until:
+            settled = [each for each in tables.of(COMPLETED) if each.position <= tables.until]
+            assert len(settled) == tables.counted, "the checkpoint of the completed is wrong"
+        for name, run in tables.runs.items():
+            if not self._owners[name].ended and moment <= self._owners[name].deadline:
+                assert run.as_of(moment).outcome is not Outcome.DIED, "a living run is shown as died"
+
+    def over(self, lease: str) -> bool:
+        """Whether a slot's lease has run out."""
+        return lease <= iso(self._world.moment)
+
+
+def _covered(sent: Sent, moment: datetime) -> bool:
+    """Whether it may be under way: a client that died did not say so, and the service does not notice."""
+    return sent.under_way(moment) or (
+        not sent.ended and not sent.actor.alive and sent.claimed.lease_expires_at > moment
+    )

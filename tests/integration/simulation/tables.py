@@ -1,0 +1,74 @@
+"""What stands in the tables at a moment, read past the store's own requests."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from callscribe.breaker import Outage
+from callscribe.recording import Recording, Status
+from callscribe.run import Run
+from callscribe.store import recordings
+from callscribe.store.admission import outage_of
+from callscribe.store.control import ADMISSION, COMPLETED
+from callscribe.store.models import ControlModel, RecordingModel, RunModel
+from callscribe.store.runs import _run
+from tests.integration.simulation.remote import Remote
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """`slots` are leases by token."""
+
+    recordings: Mapping[str, Recording] = field(default_factory=dict)
+    runs: Mapping[str, Run] = field(default_factory=dict)
+    slots: Mapping[str, str] = field(default_factory=dict)
+    outage: Outage | None = None
+    probe: str | None = None
+    probe_lease: datetime | None = None
+    until: str | None = None
+    counted: int = 0
+
+    def of(self, status: Status) -> list[Recording]:
+        return [each for each in self.recordings.values() if each.status is status]
+
+
+class Reader:
+    """Reads the tables; what has not changed since the last time is not parsed again."""
+
+    def __init__(self, remote: Remote) -> None:
+        self._remote = remote
+        self._parsed: dict[str, tuple[Any, Any]] = {}
+
+    def read(self) -> Tables:
+        control = self._all("ControlTable", "name", ControlModel.from_raw_data)
+        admission = control.get(ADMISSION, ControlModel(ADMISSION))
+        completed = control.get(COMPLETED, ControlModel(COMPLETED))
+        return Tables(
+            recordings=self._all("RecordingsTable", "id", _recording),
+            runs=self._all("RunsTable", "run", _as_run),
+            slots={holder.split()[1]: holder.split()[0] for holder in admission.slots or ()},
+            outage=outage_of(admission),
+            probe=admission.probe,
+            probe_lease=admission.probe_lease,
+            until=completed.until,
+            counted=int(completed.counted or 0),
+        )
+
+    def _all(self, table: str, key: str, parse: Any) -> dict[str, Any]:
+        return {raw[key]["S"]: self._once(raw[key]["S"], raw, parse) for raw in self._remote.table(table)}
+
+    def _once(self, name: str, raw: Any, parse: Any) -> Any:
+        before, parsed = self._parsed.get(name, (None, None))
+        if before != raw:
+            parsed = parse(raw)
+            self._parsed[name] = raw, parsed
+        return parsed
+
+
+def _recording(raw: Any) -> Recording:
+    return recordings._recording(RecordingModel.from_raw_data(raw))
+
+
+def _as_run(raw: Any) -> Run:
+    return _run(RunModel.from_raw_data(raw))

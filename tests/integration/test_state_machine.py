@@ -1,0 +1,254 @@
+"""Whatever happens, in whatever order: nothing is sent twice, nothing is lost, and all work comes to its end.
+
+Runs and requests go on call by call, in an order that Hypothesis chooses; they die, answers get lost, time passes, and
+the service does what it likes. What must hold is checked after each step. An example that fails is shrunk to the
+shortest story; CALLSCRIBE_EXAMPLES=1000 tells that many, other ones each time.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from callscribe.recording import Status
+from callscribe.run import Task
+from callscribe.store import switches
+from tests.integration.simulation.actors import Actor, Go
+from tests.integration.simulation.checks import Checks
+from tests.integration.simulation.ending import come_to_rest, finish, runs_are_told_as_they_are, summary_is_exact
+from tests.integration.simulation.service import Mode
+from tests.integration.simulation.world import Setup, World
+
+EXAMPLES = int(os.environ.get("CALLSCRIBE_EXAMPLES", "0"))
+FILES = 4
+LATE = 240
+PLACES = (Status.QUEUED, Status.PENDING)
+
+anyone = st.integers(0, 7)
+"""Stands for one of those there are."""
+
+few = st.integers(0, 20)
+
+TO_A_CLAIM = 12
+"""Steps of a process run, and some more."""
+
+READS = 8
+"""More than any run reads between two writes."""
+
+modes = st.sampled_from(Mode)
+
+tasks = st.sampled_from(["process", "sync", "queue"])
+
+hows = st.sampled_from([Go.ON, Go.ON, Go.ON, Go.ANSWER_LOST, Go.REQUEST_LOST, Go.DIE_BEFORE, Go.DIE_AFTER])
+
+setups = st.builds(
+    Setup,
+    slots=st.integers(1, 3),
+    per_run=st.integers(1, 3),
+    max_attempts=st.integers(2, 3),
+    interval=st.sampled_from([60, 30]),
+    late=st.sampled_from([0, LATE]),
+)
+
+
+HAPPENS = (
+    "answers lost",
+    "requests lost",
+    "crashes",
+    "sent again",
+    "without an answer",
+    "recovered",
+    "probes",
+    "breaker closed",
+    "checkpoints",
+    "runs shown as died",
+    "completed → queued",
+    "failed → processing",
+)
+"""What a test of all that may happen has to have met."""
+
+
+class Stories(RuleBasedStateMachine):
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+        self.whole = True
+        self.seen: Any = None
+
+    @initialize(setup=setups, files=st.integers(1, FILES), queued=st.booleans())
+    def begin(self, setup: Setup, files: int, queued: bool) -> None:
+        self.world.begin(setup)
+        self.checks = Checks(self.world)
+        self.world.totals["examples"] += 1
+        for _ in range(files):
+            self.file()
+        if queued:
+            self.to_its_end(self.world.start("sync"))
+            self.to_its_end(self.world.start("queue"))
+
+    # what happens -----------------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.world.files) < FILES)
+    @rule()
+    def file(self) -> None:
+        self.world.add_file(f"{len(self.world.files)}.wav")
+
+    @rule(task=tasks, steps=few, how=hows)
+    def run(self, task: str, steps: int, how: Go) -> None:
+        self.onwards(self.world.start(task), steps, how)
+
+    @rule(task=tasks)
+    def run_through(self, task: str) -> None:
+        self.to_its_end(self.world.start(task))
+
+    @rule(mode=modes, steps=few, between=few, how=hows)
+    def two_runs(self, mode: Mode, steps: int, between: int, how: Go) -> None:
+        """Of the task that has most to lose: the schedule's and a person's, or one event delivered twice."""
+        self.world.service.mode = mode
+        first, second = self.world.start("process"), self.world.start("process")
+        self.onwards(first, steps)
+        self.onwards(second, between)
+        self.onwards(first, steps, how)
+
+    @precondition(lambda self: self.world.setup.late)
+    @rule(mode=modes, steps=st.integers(0, 8), between=st.integers(6, 40), rest=few)
+    def late_worker(self, mode: Mode, steps: int, between: int, rest: int) -> None:
+        """A run is still there when its lease is over, and another takes up what it had begun."""
+        self.world.service.mode = mode
+        first = self.world.start("process")
+        for _ in range(TO_A_CLAIM):
+            if first and len(first.family) == 1:
+                self.a_step(first)
+        if first:
+            self.onwards(first, steps)
+            self.time_is_left(first, -90)
+            self.onwards(self.world.start("process"), between)
+            self.onwards(first, rest)
+
+    @precondition(lambda self: self.checks.tables.recordings)
+    @rule(which=anyone, wish=st.sampled_from(["transcribe", "force", *PLACES]), steps=few, how=hows)
+    def person(self, which: int, wish: str, steps: int, how: Go) -> None:
+        ids = sorted(self.checks.tables.recordings)
+        self.onwards(self.world.ask(ids[which % len(ids)], wish), steps, how)
+
+    @precondition(lambda self: self.world.standing())
+    @rule(who=anyone, steps=few, how=hows)
+    def steps(self, who: int, steps: int, how: Go) -> None:
+        self.onwards(self.one(who), steps, how)
+
+    @precondition(lambda self: len(self.world.standing()) > 1)
+    @rule(turns=st.lists(st.tuples(anyone, hows), min_size=2, max_size=30))
+    def in_turns(self, turns: list[tuple[int, Go]]) -> None:
+        for who, how in turns:
+            if self.world.standing():
+                self.step(self.one(who), how)
+
+    @precondition(lambda self: self.world.living())
+    @rule(who=anyone)
+    def to_the_end(self, who: int) -> None:
+        living = self.world.living()
+        self.to_its_end(living[who % len(living)])
+
+    @rule(seconds=st.sampled_from([1, 10, 40, 60, 130, 300, 600, 901, 961, 1300]))
+    def time_passes(self, seconds: int) -> None:
+        self.world.jump(seconds)
+
+    @precondition(lambda self: self.world.living())
+    @rule(who=anyone, seconds=st.sampled_from([1, 8, 15, 25, 70, -90]))
+    def time_gets_short(self, who: int, seconds: int) -> None:
+        """So many seconds are left to one of the living, or should be."""
+        living = self.world.living()
+        self.time_is_left(living[who % len(living)], seconds)
+
+    @rule(mode=modes)
+    def service(self, mode: Mode) -> None:
+        self.world.service.mode = mode
+
+    @precondition(lambda self: self.seen is not self.checks.tables)
+    @rule(task=st.sampled_from(Task), paused=st.booleans())
+    def overview(self, task: Task, paused: bool) -> None:
+        """A person looks, and turns something off or on."""
+        switches.pause(task, paused=paused)
+        self.seen = self.checks.tables
+        self.guarded(lambda: summary_is_exact(self.checks))
+        self.guarded(lambda: runs_are_told_as_they_are(self.world, self.checks))
+
+    # how --------------------------------------------------------------------------------------------------------------
+
+    def time_is_left(self, actor: Actor, seconds: float) -> None:
+        left = (actor.deadline - self.world.moment).total_seconds()
+        self.world.jump(max(0.0, left - seconds))
+
+    def onwards(self, actor: Actor | None, steps: int, how: Go = Go.ON) -> None:
+        """So many steps of a run and its transcriptions; then how one more ends, the next that changes something."""
+        for _ in range(steps):
+            self.a_step(actor)
+        for _ in range(READS if how is not Go.ON else 0):
+            if not any(each.at and each.at.changes for each in self.family(actor)[:1]):
+                self.a_step(actor)
+        self.a_step(actor, how)
+
+    def a_step(self, actor: Actor | None, how: Go = Go.ON) -> None:
+        for each in self.family(actor)[:1]:
+            self.step(each, how)
+
+    def family(self, actor: Actor | None) -> list[Actor]:
+        return [each for each in actor.family if each.ready] if actor else []
+
+    def to_its_end(self, actor: Actor | None) -> None:
+        if actor is not None:
+            self.guarded(lambda: finish(self.world, self.checks, actor))
+
+    def one(self, who: int) -> Actor:
+        standing = self.world.standing()
+        return standing[who % len(standing)]
+
+    def step(self, actor: Actor, how: Go = Go.ON) -> None:
+        def go() -> None:
+            self.world.go(actor, how)
+            self.checks.after(actor)
+
+        self.guarded(go)
+
+    def guarded(self, work: Callable[[], Any]) -> None:
+        """What has failed once is not told to its end."""
+        try:
+            work()
+        except BaseException:
+            self.whole = False
+            raise
+
+    def teardown(self) -> None:
+        try:
+            if self.whole and hasattr(self, "checks"):
+                come_to_rest(self.world, self.checks)
+        finally:
+            for actor in self.world.actors:
+                actor.kill()
+
+
+def test_whatever_happens_nothing_is_sent_twice_or_lost(deployed, monkeypatch, request, capsys):
+    world = World(deployed, monkeypatch)
+    profile = settings(
+        max_examples=EXAMPLES or 60,
+        stateful_step_count=40,
+        deadline=None,
+        derandomize=not EXAMPLES,
+        database=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink],
+    )
+    try:
+        run_state_machine_as_test(lambda: Stories(world), settings=profile)
+    finally:
+        figures = ", ".join(f"{name}: {number}" for name, number in sorted(world.totals.items()))
+        request.node.add_report_section("call", "figures", figures)
+        if EXAMPLES and (reporter := request.config.pluginmanager.get_plugin("terminalreporter")):
+            with capsys.disabled():
+                reporter.write_line(f"\n{figures}")
+    missing = [name for name in HAPPENS if not world.totals[name]]
+    assert EXAMPLES or not missing, f"these stories tell nothing of: {missing}"

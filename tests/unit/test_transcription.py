@@ -1,0 +1,34 @@
+"""One attempt on one recording keeps to the time that its run has."""
+
+from datetime import UTC, datetime, timedelta
+
+from callscribe import transitions
+from callscribe.errors import RetryableError
+from functions.process.transcription import attempt
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+class Failing:
+    """Fails with the time that it was given."""
+
+    def transcribe(self, _audio, _name, timeouts):
+        raise RetryableError(f"{timeouts.total:.0f} seconds were left", code="sent")
+
+
+def ended(folder, *times):
+    """An attempt that has a minute, as it ends when the clock tells these seconds one after another."""
+    clock = iter(NOW + timedelta(seconds=each) for each in times)
+    (folder / "a.wav").write_bytes(b"x" * 100)
+    key = f"{folder}/a.wav".lstrip("/")
+    recording = transitions.new("file://", key, size=100, etag=None, modified_at=NOW, now=NOW)
+    return attempt(recording, Failing(), "bucket", lambda: next(clock), NOW + timedelta(seconds=60))
+
+
+def test_nothing_is_sent_once_the_time_is_up(tmp_path):
+    late = ended(tmp_path, 0, 61, 61)  # opening the audio took so long
+    assert (late.result.code, late.answered) == ("timeout", False)
+
+
+def test_what_opening_the_audio_took_is_missing_from_the_time_for_the_service(tmp_path):
+    assert ended(tmp_path, 0, 20, 20).result.message == "40 seconds were left"
