@@ -23,7 +23,7 @@ from tests.integration.simulation.service import Mode
 from tests.integration.simulation.world import Setup, World
 
 EXAMPLES = int(os.environ.get("CALLSCRIBE_EXAMPLES", "0"))
-FILES = 4
+FILES = 6
 LATE = 240
 PLACES = (Status.QUEUED, Status.PENDING)
 
@@ -41,6 +41,9 @@ few = st.integers(0, 8) | st.just(END)
 READS = 8
 """More than any run reads between two writes."""
 
+laters = st.sampled_from([0, 0, 130, 1000])
+"""Seconds: at once, when a retry is due, when a dead worker's lease is over."""
+
 modes = st.sampled_from([Mode.ANSWERS, Mode.ANSWERS, *Mode])
 
 tasks = st.sampled_from(["process", "sync", "queue"])
@@ -49,7 +52,7 @@ hows = st.sampled_from([Go.ON, Go.ON, Go.ON, Go.ANSWER_LOST, Go.REQUEST_LOST, Go
 
 setups = st.builds(
     Setup,
-    slots=st.integers(1, 3),
+    slots=st.sampled_from([2, 1, 3]),
     per_run=st.integers(1, 3),
     max_attempts=st.integers(2, 3),
     interval=st.sampled_from([60, 30]),
@@ -81,36 +84,37 @@ class Stories(RuleBasedStateMachine):
         self.whole = True
         self.seen: Any = None
 
-    @initialize(setup=setups, files=st.integers(1, FILES), queued=st.booleans())
-    def begin(self, setup: Setup, files: int, queued: bool) -> None:
+    @initialize(setup=setups, files=st.integers(0, 3))
+    def begin(self, setup: Setup, files: int) -> None:
         self.world.begin(setup)
         self.checks = Checks(self.world)
         self.world.totals["examples"] += 1
         for number in range(files):
             self.world.add_file(f"{number}.wav")
-        if queued:
-            self.to_its_end(self.world.start("sync"))
-            self.to_its_end(self.world.start("queue"))
 
     # what happens -----------------------------------------------------------------------------------------------------
 
-    @rule(task=tasks, changes=few, how=hows)
-    def run(self, task: str, changes: int, how: Go) -> None:
+    @rule(task=tasks, later=laters, changes=few, how=hows)
+    def run(self, task: str, later: int, changes: int, how: Go) -> None:
+        if task == "process":
+            self.there_is_work(later)
         self.onwards(self.world.start(task), changes, how)
 
-    @rule(mode=modes, changes=few, between=few, how=hows, then=hows)
-    def two_runs(self, mode: Mode, changes: int, between: int, how: Go, then: Go) -> None:
+    @rule(mode=modes, later=laters, changes=few, between=few, rest=few, how=hows)
+    def two_runs(self, mode: Mode, later: int, changes: int, between: int, rest: int, how: Go) -> None:
         """Of the task that has most to lose: the schedule's and a person's, or one event delivered twice."""
+        self.there_is_work(later)
         self.world.service.mode = mode
         first, second = self.world.start("process"), self.world.start("process")
-        self.onwards(first, changes, how)
-        self.onwards(second, between, then)
         self.onwards(first, changes)
+        self.onwards(second, between, how)
+        self.onwards(first, rest, how)
 
     @precondition(lambda self: self.world.setup.late)
-    @rule(mode=modes, changes=st.integers(2, 8), between=few, rest=few)
-    def late_worker(self, mode: Mode, changes: int, between: int, rest: int) -> None:
+    @rule(mode=modes, later=laters, changes=st.integers(2, 8), between=few, rest=few)
+    def late_worker(self, mode: Mode, later: int, changes: int, between: int, rest: int) -> None:
         """A run is still there when its lease is over, and another takes up what it had begun."""
+        self.there_is_work(later)
         self.world.service.mode = mode
         first = self.world.start("process")
         if first:
@@ -142,8 +146,8 @@ class Stories(RuleBasedStateMachine):
         """Time passes, the service changes its mind, and the phone system leaves another recording."""
         self.world.jump(seconds)
         self.world.service.mode = mode
-        if file and len(self.world.files) < FILES:
-            self.world.add_file(f"{len(self.world.files)}.wav")
+        if file:
+            self.another_file()
 
     @precondition(lambda self: self.world.living())
     @rule(who=anyone, seconds=st.sampled_from([1, 8, 15, 25, 70, -90]), changes=few)
@@ -154,7 +158,7 @@ class Stories(RuleBasedStateMachine):
         self.onwards(actor, changes)
 
     @precondition(lambda self: self.seen is not self.checks.tables)
-    @rule(task=st.sampled_from(Task), paused=st.booleans())
+    @rule(task=st.sampled_from(Task), paused=st.sampled_from([False, False, False, True]))
     def overview(self, task: Task, paused: bool) -> None:
         """A person looks, and turns something off or on."""
         switches.pause(task, paused=paused)
@@ -163,6 +167,20 @@ class Stories(RuleBasedStateMachine):
         self.guarded(lambda: runs_are_told_as_they_are(self.world, self.checks))
 
     # how --------------------------------------------------------------------------------------------------------------
+
+    def there_is_work(self, later: int) -> None:
+        """Something is queued, or due for its retry by then: a run without work tells nothing."""
+        self.world.jump(later)
+        recordings = self.checks.tables.recordings.values()
+        if not any(each.status in (Status.QUEUED, Status.FAILED) for each in recordings) and self.another_file():
+            for task in ("sync", "queue"):
+                self.to_its_end(self.world.start(task))
+
+    def another_file(self) -> bool:
+        if len(self.world.files) < FILES:
+            self.world.add_file(f"{len(self.world.files)}.wav")
+            return True
+        return False
 
     def time_is_left(self, actor: Actor, seconds: float) -> None:
         left = (actor.deadline - self.world.moment).total_seconds()
@@ -225,7 +243,7 @@ def test_whatever_happens_nothing_is_sent_twice_or_lost(deployed, monkeypatch, r
     world = World(deployed, monkeypatch)
     profile = settings(
         max_examples=EXAMPLES or 60,
-        stateful_step_count=25,
+        stateful_step_count=40,
         deadline=None,
         derandomize=not EXAMPLES,
         database=None,
