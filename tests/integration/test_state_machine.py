@@ -23,22 +23,28 @@ from tests.integration.simulation.service import Mode
 from tests.integration.simulation.world import Setup, World
 
 EXAMPLES = int(os.environ.get("CALLSCRIBE_EXAMPLES", "0"))
-FILES = 4
+FILES = 6
 LATE = 240
 PLACES = (Status.QUEUED, Status.PENDING)
 
 anyone = st.integers(0, 7)
 """Stands for one of those there are."""
 
-few = st.integers(0, 20)
+END = 40
+"""More changes than any run makes."""
 
-TO_A_CLAIM = 12
-"""Steps of a process run, and some more."""
+FEWER = 3
+"""Changes that all make, but for runs of process, which make more."""
+
+few = st.integers(0, 8) | st.just(END)
 
 READS = 8
 """More than any run reads between two writes."""
 
-modes = st.sampled_from(Mode)
+laters = st.sampled_from([0, 0, 130, 1000])
+"""Seconds: at once, when a retry is due, when a dead worker's lease is over."""
+
+modes = st.sampled_from([Mode.ANSWERS, Mode.ANSWERS, *Mode])
 
 tasks = st.sampled_from(["process", "sync", "queue"])
 
@@ -46,7 +52,7 @@ hows = st.sampled_from([Go.ON, Go.ON, Go.ON, Go.ANSWER_LOST, Go.REQUEST_LOST, Go
 
 setups = st.builds(
     Setup,
-    slots=st.integers(1, 3),
+    slots=st.sampled_from([2, 1, 3]),
     per_run=st.integers(1, 3),
     max_attempts=st.integers(2, 3),
     interval=st.sampled_from([60, 30]),
@@ -78,97 +84,81 @@ class Stories(RuleBasedStateMachine):
         self.whole = True
         self.seen: Any = None
 
-    @initialize(setup=setups, files=st.integers(1, FILES), queued=st.booleans())
-    def begin(self, setup: Setup, files: int, queued: bool) -> None:
+    @initialize(setup=setups, files=st.integers(0, 3))
+    def begin(self, setup: Setup, files: int) -> None:
         self.world.begin(setup)
         self.checks = Checks(self.world)
         self.world.totals["examples"] += 1
-        for _ in range(files):
-            self.file()
-        if queued:
-            self.to_its_end(self.world.start("sync"))
-            self.to_its_end(self.world.start("queue"))
+        for number in range(files):
+            self.world.add_file(f"{number}.wav")
 
     # what happens -----------------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: len(self.world.files) < FILES)
-    @rule()
-    def file(self) -> None:
-        self.world.add_file(f"{len(self.world.files)}.wav")
+    @rule(task=tasks, later=laters, changes=few, how=hows)
+    def run(self, task: str, later: int, changes: int, how: Go) -> None:
+        if task == "process":
+            self.there_is_work(later)
+        self.onwards(self.world.start(task), changes, how)
 
-    @rule(task=tasks, steps=few, how=hows)
-    def run(self, task: str, steps: int, how: Go) -> None:
-        self.onwards(self.world.start(task), steps, how)
-
-    @rule(task=tasks)
-    def run_through(self, task: str) -> None:
-        self.to_its_end(self.world.start(task))
-
-    @rule(mode=modes, steps=few, between=few, how=hows)
-    def two_runs(self, mode: Mode, steps: int, between: int, how: Go) -> None:
+    @rule(mode=modes, later=laters, changes=few, between=few, rest=few, how=hows)
+    def two_runs(self, mode: Mode, later: int, changes: int, between: int, rest: int, how: Go) -> None:
         """Of the task that has most to lose: the schedule's and a person's, or one event delivered twice."""
+        self.there_is_work(later)
         self.world.service.mode = mode
         first, second = self.world.start("process"), self.world.start("process")
-        self.onwards(first, steps)
-        self.onwards(second, between)
-        self.onwards(first, steps, how)
+        self.onwards(first, changes)
+        self.onwards(second, between, how)
+        self.onwards(first, rest, how)
 
     @precondition(lambda self: self.world.setup.late)
-    @rule(mode=modes, steps=st.integers(0, 8), between=st.integers(6, 40), rest=few)
-    def late_worker(self, mode: Mode, steps: int, between: int, rest: int) -> None:
+    @rule(mode=modes, later=laters, changes=st.integers(2, 8), between=few, rest=few)
+    def late_worker(self, mode: Mode, later: int, changes: int, between: int, rest: int) -> None:
         """A run is still there when its lease is over, and another takes up what it had begun."""
+        self.there_is_work(later)
         self.world.service.mode = mode
         first = self.world.start("process")
-        for _ in range(TO_A_CLAIM):
-            if first and len(first.family) == 1:
-                self.a_step(first)
         if first:
-            self.onwards(first, steps)
+            self.onwards(first, changes)
             self.time_is_left(first, -90)
             self.onwards(self.world.start("process"), between)
             self.onwards(first, rest)
 
     @precondition(lambda self: self.checks.tables.recordings)
-    @rule(which=anyone, wish=st.sampled_from(["transcribe", "force", *PLACES]), steps=few, how=hows)
-    def person(self, which: int, wish: str, steps: int, how: Go) -> None:
+    @rule(which=anyone, wish=st.sampled_from(["transcribe", "force", *PLACES]), changes=few, how=hows)
+    def person(self, which: int, wish: str, changes: int, how: Go) -> None:
         ids = sorted(self.checks.tables.recordings)
-        self.onwards(self.world.ask(ids[which % len(ids)], wish), steps, how)
+        self.onwards(self.world.ask(ids[which % len(ids)], wish), changes, how)
 
-    @precondition(lambda self: self.world.standing())
-    @rule(who=anyone, steps=few, how=hows)
-    def steps(self, who: int, steps: int, how: Go) -> None:
-        self.onwards(self.one(who), steps, how)
+    @precondition(lambda self: self.world.living())
+    @rule(who=anyone, changes=few, how=hows)
+    def goes_on(self, who: int, changes: int, how: Go) -> None:
+        self.onwards(self.one_of(self.world.living(), who), changes, how)
 
     @precondition(lambda self: len(self.world.standing()) > 1)
-    @rule(turns=st.lists(st.tuples(anyone, hows), min_size=2, max_size=30))
+    @rule(turns=st.lists(st.tuples(anyone, hows), min_size=4, max_size=30))
     def in_turns(self, turns: list[tuple[int, Go]]) -> None:
         for who, how in turns:
-            if self.world.standing():
-                self.step(self.one(who), how)
+            if standing := self.world.standing():
+                self.step(self.one_of(standing, who), how)
 
-    @precondition(lambda self: self.world.living())
-    @rule(who=anyone)
-    def to_the_end(self, who: int) -> None:
-        living = self.world.living()
-        self.to_its_end(living[who % len(living)])
-
-    @rule(seconds=st.sampled_from([1, 10, 40, 60, 130, 300, 600, 901, 961, 1300]))
-    def time_passes(self, seconds: int) -> None:
+    @rule(mode=modes, seconds=st.sampled_from([0, 1, 10, 40, 60, 130, 300, 600, 901, 961, 1300]), file=st.booleans())
+    def meanwhile(self, mode: Mode, seconds: int, file: bool) -> None:
+        """Time passes, the service changes its mind, and the phone system leaves another recording."""
         self.world.jump(seconds)
+        self.world.service.mode = mode
+        if file:
+            self.another_file()
 
     @precondition(lambda self: self.world.living())
-    @rule(who=anyone, seconds=st.sampled_from([1, 8, 15, 25, 70, -90]))
-    def time_gets_short(self, who: int, seconds: int) -> None:
+    @rule(who=anyone, seconds=st.sampled_from([1, 8, 15, 25, 70, -90]), changes=few)
+    def time_gets_short(self, who: int, seconds: int, changes: int) -> None:
         """So many seconds are left to one of the living, or should be."""
-        living = self.world.living()
-        self.time_is_left(living[who % len(living)], seconds)
-
-    @rule(mode=modes)
-    def service(self, mode: Mode) -> None:
-        self.world.service.mode = mode
+        actor = self.one_of(self.world.living(), who)
+        self.time_is_left(actor, seconds)
+        self.onwards(actor, changes)
 
     @precondition(lambda self: self.seen is not self.checks.tables)
-    @rule(task=st.sampled_from(Task), paused=st.booleans())
+    @rule(task=st.sampled_from(Task), paused=st.sampled_from([False, False, False, True]))
     def overview(self, task: Task, paused: bool) -> None:
         """A person looks, and turns something off or on."""
         switches.pause(task, paused=paused)
@@ -178,18 +168,37 @@ class Stories(RuleBasedStateMachine):
 
     # how --------------------------------------------------------------------------------------------------------------
 
+    def there_is_work(self, later: int) -> None:
+        """Something is queued, or due for its retry by then: a run without work tells nothing."""
+        self.world.jump(later)
+        recordings = self.checks.tables.recordings.values()
+        if not any(each.status in (Status.QUEUED, Status.FAILED) for each in recordings) and self.another_file():
+            for task in ("sync", "queue"):
+                self.to_its_end(self.world.start(task))
+
+    def another_file(self) -> bool:
+        if len(self.world.files) < FILES:
+            self.world.add_file(f"{len(self.world.files)}.wav")
+            return True
+        return False
+
     def time_is_left(self, actor: Actor, seconds: float) -> None:
         left = (actor.deadline - self.world.moment).total_seconds()
         self.world.jump(max(0.0, left - seconds))
 
-    def onwards(self, actor: Actor | None, steps: int, how: Go = Go.ON) -> None:
-        """So many steps of a run and its transcriptions; then how one more ends, the next that changes something."""
-        for _ in range(steps):
+    def onwards(self, actor: Actor | None, changes: int, how: Go = Go.ON) -> None:
+        """On until it has changed something so many times, and is about to again; then, if not just on, how it goes."""
+        for _ in range(changes if changes == END or (actor and actor.kind == "process") else changes % FEWER):
+            self.to_a_change(actor)
             self.a_step(actor)
-        for _ in range(READS if how is not Go.ON else 0):
+        self.to_a_change(actor)
+        if how is not Go.ON:
+            self.a_step(actor, how)
+
+    def to_a_change(self, actor: Actor | None) -> None:
+        for _ in range(READS):
             if not any(each.at and each.at.changes for each in self.family(actor)[:1]):
                 self.a_step(actor)
-        self.a_step(actor, how)
 
     def a_step(self, actor: Actor | None, how: Go = Go.ON) -> None:
         for each in self.family(actor)[:1]:
@@ -202,9 +211,9 @@ class Stories(RuleBasedStateMachine):
         if actor is not None:
             self.guarded(lambda: finish(self.world, self.checks, actor))
 
-    def one(self, who: int) -> Actor:
-        standing = self.world.standing()
-        return standing[who % len(standing)]
+    @staticmethod
+    def one_of(actors: list[Actor], who: int) -> Actor:
+        return actors[who % len(actors)]
 
     def step(self, actor: Actor, how: Go = Go.ON) -> None:
         def go() -> None:
