@@ -18,7 +18,7 @@ from tests.integration.checks import all_recordings, assert_counts_are_right, as
 
 pytestmark = pytest.mark.parametrize("stack", ["moto", "dynalite"], indirect=True)
 
-MANY, MANY_ON_MOTO = 200, 80
+MANY, MANY_ON_MOTO = 200, 48
 """On moto each query costs as much as there are records, and the test's own process pays for it."""
 
 TAKE, CLAIM = "UpdateItem control ADD", "UpdateItem recordings processing"

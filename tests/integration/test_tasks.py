@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from callscribe import transitions
-from callscribe.recording import Status, TranscriptRef
+from callscribe.recording import Status, TranscriptRef, source_hash
 from callscribe.store import counts, recordings
+from callscribe.store.models import RecordingModel
 from callscribe.transitions import RetryPolicy
 from local.cloud.client import aws_client
 
@@ -108,9 +109,11 @@ def test_a_path_asked_for_must_lie_inside_the_source(handlers, put, stack):
 def test_queue_takes_a_thousand_the_oldest_call_first(handlers, counted):
     handlers.queue()  # binds the models to the tables
     now = datetime(2026, 11, 22, tzinfo=UTC)
-    for number in range(1005):
-        called = now - timedelta(seconds=(number * 7919) % 1005)  # in no order
-        recordings.add(transitions.new("s3://b", f"{number}.wav", size=1, etag=None, modified_at=called, now=now))
+    with RecordingModel.batch_write() as batch:
+        for number in range(1005):
+            called = now - timedelta(seconds=(number * 7919) % 1005)  # in no order
+            new = transitions.new("s3://b", f"{number}.wav", size=1, etag=None, modified_at=called, now=now)
+            batch.save(RecordingModel(source_hash=source_hash(new.location), **recordings._attributes(new)))
     oldest = recordings.first(Status.PENDING, 1)[0]
     with counted() as requests:
         assert handlers.queue()["counts"] == {"queued": 1000, "lost_races": 0}
