@@ -1,6 +1,6 @@
 """The breaker: while the transcription service is unavailable, nothing is sent but one probe after each pause.
 
-Plain values and pure functions; `store.dispatch` keeps them where every run sees them.
+Plain values and pure functions; `store.admission` keeps them where every run sees them.
 """
 
 from dataclasses import dataclass
