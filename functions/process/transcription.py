@@ -40,7 +40,7 @@ def attempt(claimed: Recording, service: Service, bucket: str, clock: Clock, unt
             name = f"{claimed.id}{PurePosixPath(claimed.key).suffix.lower()}"
             seconds = _left(until, clock)
             answered = True  # what goes wrong from here on, and is no ServiceUnavailable, went wrong on a connection
-            transcript = service.transcribe(audio, name, Timeouts(CONNECT_SECONDS, seconds))
+            transcript: Any = service.send(audio, name, Timeouts(CONNECT_SECONDS, seconds))
         result = _store(claimed, transcript, bucket, clock)
     except ServiceUnavailable as error:
         result, answered = error, False

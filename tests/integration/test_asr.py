@@ -41,7 +41,7 @@ class Bytes:
 
 def send(url, audio=None, name="abc.wav", key=SECRET, **settings):
     dialect = connect(WhisperXSettings(whisperx_url=url, **settings), key)
-    return dialect.transcribe(audio or Bytes(1000), name, TIMEOUTS)
+    return dialect.send(audio or Bytes(1000), name, TIMEOUTS)
 
 
 def parts(received):
@@ -283,7 +283,7 @@ def test_a_server_that_reads_only_after_its_last_job_is_waited_for():
 
     with server(busy) as url:
         dialect = connect(WhisperXSettings(whisperx_url=url), "")
-        transcript = dialect.transcribe(Bytes(20 * 1024 * 1024), "a.wav", Timeouts(connect=0.5, total=20))
+        transcript = dialect.send(Bytes(20 * 1024 * 1024), "a.wav", Timeouts(connect=0.5, total=20))
     assert transcript.segments == ()
 
 
@@ -323,7 +323,7 @@ def test_memory_does_not_grow_with_the_audio():
     with server(swallow) as url:
         dialect = connect(WhisperXSettings(whisperx_url=url), "")
         tracemalloc.start()
-        transcript = dialect.transcribe(Bytes(64 * 1024 * 1024), "a.wav", Timeouts(1.0, 30.0))
+        transcript = dialect.send(Bytes(64 * 1024 * 1024), "a.wav", Timeouts(1.0, 30.0))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert transcript.segments == ()

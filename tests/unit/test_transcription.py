@@ -12,7 +12,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 class Failing:
     """Fails with the time that it was given."""
 
-    def transcribe(self, _audio, _name, timeouts):
+    def send(self, _audio, _name, timeouts, *, again=False):
         raise RetryableError(f"{timeouts.total:.0f} seconds were left", code="sent")
 
 

@@ -34,13 +34,47 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptRef:
-    """Points at the current transcript in S3. `duration` in seconds; `preview` is the beginning of its text."""
+    """Points at the current transcript in S3. `duration` in seconds; `preview` is the beginning of its text.
+
+    `partial`: of a stereo call, only one channel could be transcribed.
+    """
 
     version: str
     language: str | None
     duration: float | None
     preview: str
     no_speech: bool
+    partial: bool = False
+
+
+class Channel(StrEnum):
+    """One of the two channels of a stereo recording."""
+
+    LEFT = "left"
+    RIGHT = "right"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioInfo:
+    """What the file itself says of its audio, as far as it does. `duration` in seconds, `sample_rate` in Hz."""
+
+    codec: str | None = None
+    duration: float | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What is transcribed by itself: one channel of a recording or, without a `channel`, the whole of it.
+
+    `job` is what the service calls the transcription that is under way there; `transcript` the version in S3 of one
+    that is done.
+    """
+
+    channel: Channel | None = None
+    job: str | None = None
+    transcript: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

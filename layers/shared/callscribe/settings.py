@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from callscribe.errors import ConfigurationError
 
@@ -42,6 +42,15 @@ def http_url(value: str) -> str | None:
     return None
 
 
+def query(value: str) -> str | None:
+    """A check for options as they stand in an address: `device=cpu&compute_type=int8`."""
+    try:
+        parse_qsl(value, strict_parsing=bool(value))
+    except ValueError:
+        return "must be options like device=cpu&compute_type=int8"
+    return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoreSettings:
     """The names of the DynamoDB tables."""
@@ -53,12 +62,17 @@ class StoreSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class WhisperXSettings:
-    """How the customer's WhisperX server is spoken to. An empty `language` lets the server detect it."""
+    """How the customer's WhisperX server is spoken to. An empty `language` or `model` leaves it to the server.
+
+    `options` are sent besides, as the server names them: `device=cpu&compute_type=int8`.
+    """
 
     whisperx_url: str = checked(http_url)
     whisperx_dialect: str = "asr"
     whisperx_language: str = ""
     whisperx_diarize: bool = False
+    whisperx_model: str = ""
+    whisperx_options: str = checked(query, default="")
 
 
 def load[T](kind: type[T], environ: Mapping[str, str]) -> T:

@@ -1,13 +1,18 @@
 """The only rooms that speak to the transcription service: one module a dialect, behind one interface."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
 from typing import Protocol
 
 from callscribe.errors import ConfigurationError
 from callscribe.settings import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcript import Transcript
+
+DIALECTS = ("asr", "tasks", "openai")
+"""Each is a module of this name here, with a function `connect(settings, api_key, observe)` that makes its Service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,32 +23,58 @@ class Timeouts:
     total: float
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the service calls a transcription that it works on by itself: to be polled."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One HTTP exchange with the service, without anything that is secret: no query, no header, no body.
+
+    `status` is None where no answer came, `error` the code of the TranscriptionError it ended with. `duration` in
+    seconds; bytes of bodies.
+    """
+
+    method: str
+    url: str
+    started_at: datetime
+    duration: float
+    status: int | None
+    bytes_sent: int
+    bytes_received: int
+    error: str | None
+
+
 class Service(Protocol):
-    """A WhisperX server in its own dialect."""
+    """A WhisperX server in its own dialect.
 
-    def transcribe(self, audio: Audio, name: str, timeouts: Timeouts) -> Transcript:
-        """Sends the audio under the file name `name` and waits for the transcript.
+    Both methods raise RetryableError, PermanentError or ServiceUnavailable, and nothing else for what the service does.
+    """
 
-        Raises RetryableError, PermanentError or ServiceUnavailable, and nothing else for what the service does.
+    def send(self, audio: Audio, name: str, timeouts: Timeouts, *, again: bool = False) -> Transcript | Job:
+        """Sends the audio under the file name `name`; the transcript, or the job whose result it will be.
+
+        `again`: it may have been sent under this name before, so a server with jobs is asked for that one first.
         """
 
-
-def _asr(settings: WhisperXSettings, api_key: str) -> Service:
-    from callscribe.whisperx.asr import AsrService
-
-    return AsrService(settings, api_key)
+    def poll(self, job: Job, timeouts: Timeouts) -> Transcript | None:
+        """The transcript of a job of this service; None while it is still under way."""
 
 
-DIALECTS: Mapping[str, Callable[[WhisperXSettings, str], Service]] = {"asr": _asr}
+type Observer = Callable[[Exchange], None]
+"""Is told of each exchange when it has ended, however it ended."""
 
 
-def connect(settings: WhisperXSettings, api_key: str) -> Service:
+def connect(settings: WhisperXSettings, api_key: str, observe: Observer = lambda _exchange: None) -> Service:
     """The configured service; `api_key` may be empty. Raises ConfigurationError for a dialect that is none."""
-    try:
-        dialect = DIALECTS[settings.whisperx_dialect]
-    except KeyError:
+    if settings.whisperx_dialect not in DIALECTS:
         raise ConfigurationError(
             f"The WhisperX dialect '{settings.whisperx_dialect}' is not known. "
             f"Set WhisperXDialect to one of: {', '.join(DIALECTS)}."
-        ) from None
-    return dialect(settings, api_key)
+        )
+    # a dialect is imported only where it is spoken
+    service: Service = import_module(f"{__name__}.{settings.whisperx_dialect}").connect(settings, api_key, observe)
+    return service

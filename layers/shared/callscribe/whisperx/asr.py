@@ -7,9 +7,13 @@ word. The answer is JSON under text/plain. The server is fully serial, and goes 
 from callscribe.settings import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcript import Transcript, parse_answer
-from callscribe.whisperx import Timeouts
+from callscribe.whisperx import Observer, Service, Timeouts
 from callscribe.whisperx.http import BearerKey, post
 from callscribe.whisperx.multipart import MultipartFile
+
+
+def connect(settings: WhisperXSettings, api_key: str, _observe: Observer) -> Service:
+    return AsrService(settings, api_key)
 
 
 class AsrService:
@@ -23,6 +27,6 @@ class AsrService:
             self._query["diarize"] = "true"
         self._auth = BearerKey(api_key) if api_key else None
 
-    def transcribe(self, audio: Audio, name: str, timeouts: Timeouts) -> Transcript:
+    def send(self, audio: Audio, name: str, timeouts: Timeouts, *, again: bool = False) -> Transcript:  # noqa: ARG002
         body = MultipartFile(audio, field="audio_file", name=name)
         return parse_answer(post(self._url, self._query, body, timeouts, auth=self._auth))
