@@ -1,0 +1,7 @@
+"""stub"""
+
+
+class Split: ...
+
+
+def split(audio): ...
