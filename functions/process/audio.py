@@ -1,7 +1,0 @@
-"""stub"""
-
-from callscribe.recording import AudioInfo
-
-
-def examine(audio):
-    return AudioInfo(), audio

@@ -1,7 +1,0 @@
-"""stub"""
-
-
-class Split: ...
-
-
-def split(audio): ...
