@@ -17,7 +17,7 @@ from callscribe.errors import PermanentError
 from callscribe.recording import AudioInfo
 from callscribe.transcript import LONGEST_RECORDING
 
-FORMATS = "mp3,ogg,flac,mov,matroska,webm,asf,amr,gsm,aac,wav,w64,caf,aiff,au"
+FORMATS = "mp3,ogg,flac,mov,matroska,webm,asf,amr,gsm,aac,wav"
 """What recorders write. No others: a playlist that is called a recording would have FFmpeg open whatever it names."""
 
 HIGHEST_RATE = 16_000

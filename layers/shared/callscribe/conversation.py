@@ -1,6 +1,5 @@
 """The two sides of a stereo call: whom each channel holds, and how both become one conversation."""
 
-import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -95,14 +94,15 @@ def _cuts(segment: Segment, others: Sequence[float]) -> Iterator[tuple[int, floa
     """Each word before which the segment is to be broken, and its start."""
     if _places(segment) is None:
         return
-    spoken_until = math.inf
+    spoken_until: float | None = None
     for number, word in enumerate(segment.words):
-        if word.start is not None:
+        if word.start is None:
+            continue
+        if spoken_until is not None:
             began = bisect_left(others, spoken_until)
             if began < len(others) and others[began] < word.start:
                 yield number, word.start
-        if word.end is not None:
-            spoken_until = word.end if spoken_until == math.inf else max(spoken_until, word.end)
+        spoken_until = max(spoken_until or 0.0, word.end or word.start)
 
 
 def _places(segment: Segment) -> list[int] | None:
@@ -128,7 +128,7 @@ def _part(segment: Segment, first: int, last: int) -> Segment:
         segment,
         text=segment.text[places[first] if first else 0 : places[last]].strip(),
         start=words[0].start if first else segment.start,
-        end=segment.end if last == everything else max(word.end for word in words if word.end is not None),
+        end=segment.end if last == everything else max((word.end for word in words if word.end is not None), default=None),
         words=words,
     )
 
