@@ -29,12 +29,13 @@ class Word:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """One stretch of speech. Seconds from the start of the recording."""
+    """One stretch of speech. Seconds from the start of the recording; `channel` where channels were sent apart."""
 
     text: str
     start: float | None = None
     end: float | None = None
     speaker: str | None = None
+    channel: str | None = None
     words: tuple[Word, ...] = ()
 
 
