@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers/shared/callscribe"
 MODULES = sorted([*LAYER.rglob("*.py"), *(ROOT / "functions").rglob("*.py")])
 
-PLAIN = ("breaker", "clock", "errors", "recording", "run", "settings", "transcript", "transitions")
+PLAIN = ("breaker", "captions", "clock", "errors", "recording", "run", "settings", "transcript", "transitions")
 """Plain Python: no AWS, no HTTP, and of the layer only each other."""
 
 ROOMS = {"pynamodb": ("store",), "requests": ("whisperx",), "urllib3": ("whisperx",), "boto3": ("s3.py",)}
