@@ -1,7 +1,10 @@
 """The Accept header, as RFC 9110 section 12.5.1 reads it: which of several media types a client likes best."""
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
+
+MEDIA_RANGE = re.compile(r"[^\s/]+/[^\s/]+")
 
 
 def best(accept: str, offered: Sequence[str]) -> str | None:
@@ -29,6 +32,6 @@ def _likings(accept: str) -> dict[str, float]:
         weights = [each[2:] for each in parameters if each.startswith("q=")] or ["1"]
         with suppress(ValueError):
             weight = float(weights[0])
-            if "/" in media_range and 0 <= weight <= 1:
+            if MEDIA_RANGE.fullmatch(media_range) and 0 <= weight <= 1:
                 found[media_range] = max(weight, found.get(media_range, 0.0))
     return found

@@ -11,6 +11,9 @@ from callscribe.transcript import Segment, Word
 CHARACTERS_A_SECOND = 15
 """How fast text is spoken where the transcript does not say, and how fast captions are read with ease."""
 
+SHORTEST_SECONDS = 1.0
+"""How long a caption stands whose times are not known: a "yes" would be gone before it is seen."""
+
 LONGEST_TEXT = 2 * 42
 """Characters of a caption: the two lines that subtitling knows."""
 
@@ -143,7 +146,7 @@ def _spans(segments: Sequence[Segment], duration: float | None) -> Iterator[tupl
         if end is not None and end > start:
             now = end
         else:
-            spoken = length / CHARACTERS_A_SECOND
+            spoken = max(SHORTEST_SECONDS, length / CHARACTERS_A_SECOND)
             room = 0.0 if until is None else until - start
             # nobody speaks twice as fast
             enough = room * 2 * CHARACTERS_A_SECOND >= characters
