@@ -141,12 +141,13 @@ def _spans(segments: Sequence[Segment], duration: float | None) -> Iterator[tupl
     now = 0.0
     for segment, until, characters in _ahead(segments, duration):
         length = len(segment.text)
-        start = now if (known := _start(segment)) is None else known
-        end = _end(segment)
+        spoken = max(SHORTEST_SECONDS, length / CHARACTERS_A_SECOND)
+        start, end = _start(segment), _end(segment)
+        if start is None:
+            start = now if end is None else max(now, end - spoken)
         if end is not None and end > start:
             now = end
         else:
-            spoken = max(SHORTEST_SECONDS, length / CHARACTERS_A_SECOND)
             room = 0.0 if until is None else until - start
             # nobody speaks twice as fast
             enough = room * 2 * CHARACTERS_A_SECOND >= characters
@@ -156,24 +157,25 @@ def _spans(segments: Sequence[Segment], duration: float | None) -> Iterator[tupl
 
 
 def _ahead(segments: Sequence[Segment], duration: float | None) -> list[tuple[Segment, float | None, int]]:
-    """Each segment, the next known start after its own, and the characters that are said until then, its own too."""
+    """Each segment, the next time that is known after its start, and the characters that are said until then."""
     found: list[tuple[Segment, float | None, int]] = []
     until, characters = duration, 0
     for segment in reversed(segments):
-        characters += len(segment.text)
-        found.append((segment, until, characters))
+        length = len(segment.text)
+        found.append((segment, until, characters + length))
         if (start := _start(segment)) is not None:
             until, characters = start, 0
+        elif (end := _end(segment)) is not None:
+            until, characters = end, length
+        else:
+            characters += length
     return found[::-1]
 
 
 def _start(segment: Segment) -> float | None:
     if segment.start is not None:
         return segment.start
-    if (first := next((word.start for word in segment.words if word.start is not None), None)) is not None:
-        return first
-    end = _end(segment)
-    return None if end is None else max(0.0, end - len(segment.text) / CHARACTERS_A_SECOND)
+    return next((word.start for word in segment.words if word.start is not None), None)
 
 
 def _end(segment: Segment) -> float | None:
