@@ -81,9 +81,7 @@ class Parts:
                 document = transcripts.get_part(self._bucket, self.recording.id, part.transcript)
                 if document is None:
                     self._update(part.channel)
-                    raise RetryableError(
-                        "The transcript of one channel is gone; it is made again.", code="part_missing"
-                    )
+                    raise RetryableError("One channel's transcript is gone; it is made again.", code="part_missing")
                 found[part.channel] = parse_stored(document)
         return found
 
@@ -166,7 +164,7 @@ class Parts:
         if not self.recording.parts:
             self.recording = replace(self.recording, parts=tuple(Part(channel=channel) for channel in Channel))
         failed: TranscriptionError | None = None
-        for channel in self._unsent():
+        for channel in [part.channel for part in self._unsent() if part.channel]:
             if channel in channels.silent:
                 self._done[channel] = SILENCE  # Whisper makes words up for silence
                 continue
@@ -209,9 +207,9 @@ class Parts:
             raise RetryableError("Opening the audio took all the time that the run had.", code="timeout")
         return seconds
 
-    def _unsent(self) -> list[Channel]:
+    def _unsent(self) -> list[Part]:
         waiting = (part for part in self.recording.parts if not part.job and not part.transcript)
-        return [part.channel for part in waiting if part.channel and part.channel not in self._done]
+        return [part for part in waiting if part.channel not in self._done]
 
     def _update(self, channel: Channel | None, *, job: str | None = None, transcript: str | None = None) -> None:
         changed = Part(channel=channel, job=job, transcript=transcript)

@@ -48,7 +48,7 @@ class Transcriber:
     """What all attempts of a run have in common.
 
     `connect` makes the connection to the service for a recording, and tells of its exchanges. `sides`: who speaks on
-    which channel of a stereo call; None sends it as it is. `origin` goes into the transcript, to say where it came from.
+    which channel of a stereo call; None sends it as it is. `origin` goes into the transcript: where it came from.
     """
 
     connect: Callable[[Recording, Observer], Service]
