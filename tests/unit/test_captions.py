@@ -184,7 +184,7 @@ def test_a_cue_that_ends_where_it_begins_or_before_takes_the_time_to_say_it():
         ([("x" * 30, None, None), ("y" * 30, None, 4), ("b", 20, 21)], [(0, 2000), (2000, 4000), (20_000, 21_000)]),
         ([("x" * 60, 1, None), ("b", 3, 4)], [(1000, 3000), (3000, 4000)]),
     ],
-    ids=["none known", "room", "shared", "no room", "the first", "halves", "ends alone", "until an end", "until the next"],
+    ids=["unknown", "room", "shared", "no room", "the first", "halves", "ends alone", "until an end", "until the next"],
 )  # fmt: skip
 def test_times_that_are_not_known_come_from_the_neighbours(segments, expected):
     made = document(*(Segment(text=text, start=start, end=end) for text, start, end in segments))
@@ -235,7 +235,7 @@ def timed(*words):
 
 @pytest.mark.parametrize(
     "words",
-    [(), timed("other", "words"), timed("Thanks", "How", "well"), timed("Thanks", "for", "calling"), timed("", " ")],
+    [(), timed("other", "words"), timed("Thanks", "How", "known"), timed("Thanks", "for", "calling"), timed("", " ")],
     ids=["none", "others", "some", "the first", "empty"],
 )
 def test_a_long_segment_stays_whole_where_nobody_knows_when_its_words_are_said(words):
