@@ -181,9 +181,10 @@ def test_a_cue_that_ends_where_it_begins_or_before_takes_the_time_to_say_it():
         ([("x" * 30, None, None), ("b", 20, 21)], [(0, 2000), (20_000, 21_000)]),
         ([("x" * 30, 1, None), ("y" * 30, None, 9)], [(1000, 3000), (7000, 9000)]),
         ([("a", 1, 4), ("x" * 60, None, 4.5), ("y" * 15, None, 4.2)], [(1000, 4000), (4000, 4500), (4500, 5500)]),
+        ([("x" * 30, None, None), ("y" * 30, None, 4), ("b", 20, 21)], [(0, 2000), (2000, 4000), (20_000, 21_000)]),
         ([("x" * 60, 1, None), ("b", 3, 4)], [(1000, 3000), (3000, 4000)]),
     ],
-    ids=["none known", "room", "shared", "no room", "the first", "halves", "ends alone", "until the next"],
+    ids=["unknown", "room", "shared", "no room", "the first", "halves", "ends alone", "until an end", "until the next"],
 )  # fmt: skip
 def test_times_that_are_not_known_come_from_the_neighbours(segments, expected):
     made = document(*(Segment(text=text, start=start, end=end) for text, start, end in segments))
@@ -228,11 +229,36 @@ def test_words_may_lack_punctuation_and_spaces():
     assert all(cue.text.endswith("、") and len(cue.text) <= LONGEST_TEXT for cue in cues)
 
 
-@pytest.mark.parametrize("words", [(), (Word(text="other", start=0.0, end=1.0),), (Word(text="a", start=0.0),)])
+def timed(*words):
+    return tuple(Word(text=word, start=2.0 + 4 * at, end=3.0 + 4 * at) for at, word in enumerate(words))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), timed("other", "words"), timed("Thanks", "How", "known"), timed("Thanks", "for", "calling"), timed("", " ")],
+    ids=["none", "others", "some", "the first", "empty"],
+)
 def test_a_long_segment_stays_whole_where_nobody_knows_when_its_words_are_said(words):
     assert times(document(Segment(text=SENTENCE, start=1.0, end=20.0, words=words))) == [(1000, 20_000)]
     untimed = tuple(Word(text=word) for word in SENTENCE.split())
     assert times(document(Segment(text=SENTENCE, start=1.0, end=20.0, words=untimed))) == [(1000, 20_000)]
+
+
+def test_marks_stay_with_the_word_that_they_stand_at():
+    words = timed("one", "two", "three", "four")
+    cues = written(document(Segment(text='"one, two (three) - four.', start=2.0, end=15.0, words=words)))
+    assert [cue.text for cue in cues] == ['"one, two', "(three) - four."]
+
+
+def test_words_whose_times_contradict_each_other_keep_their_order():
+    said = (("one", 0.0, 9.0), ("two", 4.0, 3.0), ("three", 1.0, 2.0), ("four", 8.0, 8.5), ("five", 99.0, 100.0))
+    words = tuple(Word(text=text, start=start, end=end) for text, start, end in said)
+    cues = written(document(Segment(text="one two three four five", start=0.0, end=12.0, words=words)))
+    assert [(cue.start, cue.end, cue.text) for cue in cues] == [
+        (0, 4000, "one"),
+        (4000, 8000, "two three"),
+        (8000, 12_000, "four five"),
+    ]
 
 
 def test_words_without_times_stay_with_the_word_before():
