@@ -64,7 +64,7 @@ class TasksService:
             return Job(_identifier(max(alive, key=_age)))
         no_gpu = any(NO_GPU.search(str(task.get("error"))) for task in before)
         body = MultipartFile(audio, field="file", name=name)
-        left = Timeouts(timeouts.connect, timeouts.total - (time.monotonic() - began))
+        left = Timeouts(timeouts.connect, max(0.1, timeouts.total - (time.monotonic() - began)))
         return self._client.post("/speech-to-text", body, left, _job, query=self._query(no_gpu=no_gpu))
 
     def poll(self, job: Job, timeouts: Timeouts) -> Transcript | None:
