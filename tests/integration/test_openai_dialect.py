@@ -6,7 +6,7 @@ from email.policy import HTTP
 
 import pytest
 
-from callscribe.errors import PermanentError, RetryableError, ServiceUnavailable
+from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceUnavailable
 from callscribe.settings import WhisperXSettings
 from callscribe.whisperx import Job, Timeouts, connect
 from tests.integration.audio import Bytes
@@ -130,6 +130,6 @@ def test_each_refusal_has_its_class(service, reply, status, body, kind, code, wo
 @pytest.mark.parametrize("dialect", ["asr", "openai"])
 def test_a_job_of_another_dialect_is_lost(dialect):
     service = connect(WhisperXSettings(whisperx_url="http://127.0.0.1:9", whisperx_dialect=dialect), "")
-    with pytest.raises(RetryableError) as raised:
+    with pytest.raises(JobEnded) as raised:
         service.poll(Job("a"), TIMEOUTS)
     assert raised.value.code == "job_lost"

@@ -6,7 +6,7 @@ from email.policy import HTTP
 
 import pytest
 
-from callscribe.errors import PermanentError, RetryableError, ServiceUnavailable
+from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceUnavailable
 from callscribe.settings import WhisperXSettings
 from callscribe.whisperx import Job, Timeouts, connect
 from tests.integration.audio import Bytes
@@ -95,7 +95,6 @@ FOUND = [
     ([listed("of-another", name="abcd.wav")], None),
     ([listed("a", "failed")], None),
     ([listed("a", "cancelled")], None),
-    ([listed("../a")], None),
     ([], None),
     (["abc.wav", None, {}], None),
 ]
@@ -141,9 +140,24 @@ def test_a_server_that_is_not_there_for_the_list_is_an_outage(service, reply, st
     ],
 )
 def test_what_failed_for_want_of_a_gpu_is_sent_to_the_cpu(service, reply, options, error, query):
-    service.replies = [as_json(reply, {"tasks": [listed("a", "failed", error=error)]}), as_json(reply, QUEUED)]
-    send(tasks(service.url, whisperx_options=options), again=True)
+    failed = listed("a", "failed", "abc-0-left.wav", error=error)
+    service.replies = [as_json(reply, {"tasks": [failed]}), as_json(reply, QUEUED)]
+    send(tasks(service.url, whisperx_options=options), "abc-1-left.wav", again=True)
     assert service.received[1].query == query
+
+
+def test_what_another_recording_failed_of_says_nothing(service, reply):
+    failed = listed("a", "failed", "xyz-0.wav", error=NO_GPU)
+    service.replies = [as_json(reply, {"tasks": [failed]}), as_json(reply, QUEUED)]
+    send(tasks(service.url), "abc-1.wav", again=True)
+    assert service.received[1].query == {}
+
+
+def test_a_task_in_the_list_that_cannot_be_asked_for_is_unreadable(service, reply):
+    service.replies = [as_json(reply, {"tasks": [listed("../a")]})]
+    with pytest.raises(RetryableError) as raised:
+        send(tasks(service.url), again=True)
+    assert raised.value.code == "unreadable_answer"
 
 
 @pytest.mark.parametrize("status", ["queued", "processing"])
@@ -169,23 +183,23 @@ def test_a_completed_job_is_a_transcript(service, reply, result, metadata, text,
 
 
 POLLED = [
-    (200, {"status": "failed", "error": NO_GPU}, RetryableError, "no_gpu", "device=cpu"),
-    (200, {"status": "failed", "error": "CUDA failed: out of memory"}, RetryableError, "job_failed", "ran out"),
+    (200, {"status": "failed", "error": NO_GPU}, JobEnded, "no_gpu", "device=cpu"),
+    (200, {"status": "failed", "error": "CUDA failed: out of memory"}, JobEnded, "job_failed", "ran out"),
     (
         200,
         {"status": "failed", "error": "'xx' is not a valid language code (af)"},
-        RetryableError,
+        JobEnded,
         "job_failed",
         "Lang",
     ),
-    (200, {"status": "failed", "error": "k3y said hello"}, RetryableError, "job_failed", "failed"),
-    (200, {"status": "failed"}, RetryableError, "job_failed", ""),
+    (200, {"status": "failed", "error": "k3y said hello"}, JobEnded, "job_failed", "failed"),
+    (200, {"status": "failed"}, JobEnded, "job_failed", ""),
     (200, {"status": "cancelled"}, RetryableError, "unreadable_answer", ""),
     (200, {"status": ["failed"]}, RetryableError, "unreadable_answer", ""),
-    (200, {"status": "completed", "result": None}, RetryableError, "unreadable_answer", ""),
-    (200, {"status": "completed", "result": {"segments": 7}}, RetryableError, "unreadable_answer", ""),
+    (200, {"status": "completed", "result": None}, JobEnded, "unreadable_answer", ""),
+    (200, {"status": "completed", "result": {"segments": 7}}, JobEnded, "unreadable_answer", ""),
     (200, [], RetryableError, "unreadable_answer", ""),
-    (404, {"error": {"code": "TASK_NOT_FOUND"}}, RetryableError, "job_lost", "404"),
+    (404, {"error": {"code": "TASK_NOT_FOUND"}}, JobEnded, "job_lost", "404"),
     (401, {}, ServiceUnavailable, "key_refused", ""),
     (503, {}, ServiceUnavailable, "service_busy", ""),
     (500, {}, RetryableError, "service_error", ""),
@@ -197,7 +211,7 @@ def test_each_way_that_a_poll_ends_has_its_class(service, reply, status, body, k
     service.replies = [as_json(reply, body, status=status)]
     with pytest.raises(kind) as raised:
         tasks(service.url).poll(Job("a"), TIMEOUTS)
-    assert raised.value.code == code
+    assert (raised.type, raised.value.code) == (kind, code)
     assert words in raised.value.message
     assert "k3y" not in raised.value.message
 

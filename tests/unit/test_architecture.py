@@ -11,10 +11,13 @@ ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers/shared/callscribe"
 MODULES = sorted([*LAYER.rglob("*.py"), *(ROOT / "functions").rglob("*.py")])
 
-PLAIN = ("breaker", "clock", "errors", "recording", "run", "settings", "transcript", "transitions")
+PLAIN = (
+    *("breaker", "call", "clock", "conversation", "errors", "recording", "run"),
+    *("settings", "transcript", "transitions", "wav"),
+)
 """Plain Python: no AWS, no HTTP, and of the layer only each other."""
 
-ROOMS = {"pynamodb": ("store",), "requests": ("whisperx",), "urllib3": ("whisperx",), "boto3": ("s3.py",)}
+ROOMS = {"pynamodb": ("store",), "requests": ("whisperx",), "urllib3": ("whisperx",), "boto3": ("s3.py", "events.py")}
 """Libraries that one room of the layer alone knows."""
 
 
@@ -52,6 +55,10 @@ def test_a_function_imports_no_other_function(function):
         for module in imported(path):
             if module.startswith("functions."):
                 assert module.split(".")[1] == function
+
+
+def test_one_room_of_one_function_decodes_audio():
+    assert [path for path in MODULES if "av" in names(path)] == [ROOT / "functions/process/decoder.py"]
 
 
 def test_nothing_imports_the_tracer():

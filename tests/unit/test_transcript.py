@@ -96,7 +96,9 @@ def test_the_document_is_json_and_says_where_it_came_from():
         "duration": 0.96,
         "text": "Thanks for calling.",
         "noSpeech": False,
-        "segments": [{"text": "Thanks for calling.", "start": 0.031, "end": 0.96, "speaker": None, "words": []}],
+        "segments": [
+            {"text": "Thanks for calling.", "start": 0.031, "end": 0.96, "speaker": None, "channel": None, "words": []}
+        ],
         "origin": {"attempt": 2},
     }
 

@@ -31,12 +31,13 @@ class Word:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """One stretch of speech. Seconds from the start of the recording."""
+    """One stretch of speech. Seconds from the start of the recording; `channel` where channels were sent apart."""
 
     text: str
     start: float | None = None
     end: float | None = None
     speaker: str | None = None
+    channel: str | None = None
     words: tuple[Word, ...] = ()
 
 
@@ -73,6 +74,15 @@ class Transcript:
             "segments": [asdict(segment) for segment in self.segments],
             "origin": dict(origin),
         }
+
+
+def parse_stored(document: Mapping[str, Any]) -> Transcript:
+    """A transcript out of what `dataclasses.asdict` made of it."""
+    segments = (
+        Segment(**{**segment, "words": tuple(Word(**word) for word in segment["words"])})
+        for segment in document["segments"]
+    )
+    return Transcript(segments=tuple(segments), language=document["language"])
 
 
 def parse_answer(body: bytes, content_type: str = "") -> Transcript:

@@ -32,11 +32,24 @@ class SourceFile:
 
 
 class Audio(Protocol):
-    """An opened file: its length in bytes, and a `read` that holds no more of it than asked for."""
+    """What is sent: its length in bytes, and a `read` that holds no more of it than asked for."""
 
     length: int
 
     def read(self, size: int = -1, /) -> bytes: ...
+
+
+class AudioFile(Audio, Protocol):
+    """An opened file: it is read once from its beginning, and looked into anywhere besides."""
+
+    local: bool
+    """Whether `read_at` reads a disk; where it does not, each call is a request to AWS."""
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """At most `size` bytes from `offset` on, fewer only at the end. `read` goes on where it was.
+
+        Raises RetryableError.
+        """
 
 
 class Source(Protocol):
@@ -52,7 +65,7 @@ class Source(Protocol):
     def files(self) -> Iterator[SourceFile]:
         """Everything below the prefix, sorted by the UTF-8 bytes of the key. Raises SourceError."""
 
-    def open(self, key: str) -> AbstractContextManager[Audio]:
+    def open(self, key: str) -> AbstractContextManager[AudioFile]:
         """Raises PermanentError when the file is gone, RetryableError when it cannot be read now."""
 
     def contains(self, other: "Source") -> bool:

@@ -9,24 +9,26 @@ from pathlib import Path
 from typing import BinaryIO
 
 from callscribe.errors import PermanentError, RetryableError, SourceError
-from callscribe.sources import Audio, Source, SourceFile
+from callscribe.sources import AudioFile, Source, SourceFile
 from callscribe.telemetry import logger
 
 
 class FolderAudio:
     """A file on disk as it is read."""
 
+    local = True
+
     def __init__(self, file: BinaryIO) -> None:
         self.length = os.fstat(file.fileno()).st_size
         self._file = file
 
     def read(self, size: int = -1, /) -> bytes:
-        try:
+        with _reading():
             return self._file.read(size)
-        except OSError as error:
-            raise RetryableError(
-                f"Reading the audio file broke off ({error.strerror}).", code="audio_unreadable"
-            ) from error
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        with _reading():
+            return os.pread(self._file.fileno(), size, offset)
 
 
 class FolderSource:
@@ -87,7 +89,7 @@ class FolderSource:
             return False
 
     @contextmanager
-    def open(self, key: str) -> Iterator[Audio]:
+    def open(self, key: str) -> Iterator[AudioFile]:
         try:
             file = open(f"/{key}", "rb", opener=_without_waiting)  # noqa: SIM115 — closed below
         except FileNotFoundError as error:
@@ -103,6 +105,16 @@ class FolderSource:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise RetryableError("Where the audio was is no file any more.", code="audio_unreadable")
             yield FolderAudio(file)
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RetryableError(
+            f"Reading the audio file broke off ({error.strerror}).", code="audio_unreadable"
+        ) from error
 
 
 def _entries(folder: str | Path) -> list[os.DirEntry[str]]:

@@ -1,14 +1,14 @@
 """Recordings in an S3 bucket."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from callscribe.errors import ConfigurationError, PermanentError, RetryableError, SourceError
 from callscribe.s3 import GONE, s3_client
-from callscribe.sources import ADVICE, Audio, Source, SourceFile
+from callscribe.sources import ADVICE, AudioFile, Source, SourceFile
 
 LISTING_ADVICE = {
     "NoSuchBucket": "The bucket does not exist: create it, or correct RecordingsPath.",
@@ -19,18 +19,45 @@ LISTING_ADVICE = {
 class S3Audio:
     """An object's body as it streams in."""
 
-    def __init__(self, response: Any) -> None:
-        self.length: int = response["ContentLength"]
+    local = False
+
+    def __init__(self, bucket: str, key: str) -> None:
+        self._object = {"Bucket": bucket, "Key": key}
+        response = self._get()
+        self._object["IfMatch"] = response["ETag"]  # what is looked into is what is streamed
         self._body = response["Body"]
+        self.length: int = response["ContentLength"]
 
     def read(self, size: int = -1, /) -> bytes:
-        try:
+        with _reading():
             chunk: bytes = self._body.read(None if size < 0 else size)
+        return chunk
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        if offset >= self.length or size <= 0:
+            return b""
+        with self._get(Range=f"bytes={offset}-{offset + size - 1}")["Body"] as body, _reading():
+            chunk: bytes = body.read()
+        return chunk
+
+    def close(self) -> None:
+        """Ends the request, however much of the body was read."""
+        self._body.close()
+
+    def _get(self, **part: str) -> Any:
+        try:
+            return s3_client().get_object(**self._object, **part)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in GONE:
+                raise PermanentError(
+                    "The audio file is gone from the bucket. Put it back, then retry.", code="audio_missing"
+                ) from error
+            raise RetryableError(f"S3 did not hand out the audio file ({code}).", code="audio_unreadable") from error
         except BotoCoreError as error:
             raise RetryableError(
-                f"Reading the audio from S3 broke off ({type(error).__name__}).", code="audio_unreadable"
+                f"S3 could not be reached ({type(error).__name__}).", code="audio_unreadable"
             ) from error
-        return chunk
 
 
 class S3Source:
@@ -66,19 +93,16 @@ class S3Source:
         return other.prefix.startswith(self.prefix) and ".." not in other.prefix.split("/")
 
     @contextmanager
-    def open(self, key: str) -> Iterator[Audio]:
-        try:
-            response = s3_client().get_object(Bucket=self.bucket, Key=key)
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in GONE:
-                raise PermanentError(
-                    "The audio file is gone from the bucket. Put it back, then retry.", code="audio_missing"
-                ) from error
-            raise RetryableError(f"S3 did not hand out the audio file ({code}).", code="audio_unreadable") from error
-        except BotoCoreError as error:
-            raise RetryableError(
-                f"S3 could not be reached ({type(error).__name__}).", code="audio_unreadable"
-            ) from error
-        with response["Body"]:
-            yield S3Audio(response)
+    def open(self, key: str) -> Iterator[AudioFile]:
+        with closing(S3Audio(self.bucket, key)) as audio:
+            yield audio
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except BotoCoreError as error:
+        raise RetryableError(
+            f"Reading the audio from S3 broke off ({type(error).__name__}).", code="audio_unreadable"
+        ) from error

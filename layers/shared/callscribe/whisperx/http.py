@@ -17,10 +17,11 @@ from requests.exceptions import InvalidURL, ReadTimeout
 from urllib3.exceptions import DecodeError, HTTPError, LocationParseError
 from urllib3.util import Timeout
 
+from callscribe.call import Exchange
 from callscribe.clock import utc_now
 from callscribe.errors import RetryableError, ServiceUnavailable, TranscriptionError
 from callscribe.transcript import unreadable
-from callscribe.whisperx import Exchange, Observer, Timeouts
+from callscribe.whisperx import Observer, Timeouts
 from callscribe.whisperx.multipart import MultipartFile
 from callscribe.whisperx.options import Pairs
 from callscribe.whisperx.transport import PatientAdapter

@@ -1,6 +1,6 @@
 """What the dialects share whose servers answer with the transcript itself."""
 
-from callscribe.errors import RetryableError
+from callscribe.errors import JobEnded
 from callscribe.transcript import Transcript, parse_answer
 from callscribe.whisperx import Job, Timeouts
 from callscribe.whisperx.verdicts import Answer, Meanings, approved
@@ -8,8 +8,8 @@ from callscribe.whisperx.verdicts import Answer, Meanings, approved
 
 class WithoutJobs:
     def poll(self, job: Job, timeouts: Timeouts) -> Transcript:  # noqa: ARG002
-        """Raises RetryableError: a job was given by a server of another dialect, before the settings changed."""
-        raise RetryableError("The job was given by a server of another dialect. Send it again.", code="job_lost")
+        """Raises JobEnded: a job was given by a server of another dialect, before the settings changed."""
+        raise JobEnded("The job was given by a server of another dialect. It is sent again.", code="job_lost")
 
 
 def transcript(answer: Answer, meanings: Meanings | None = None) -> Transcript:

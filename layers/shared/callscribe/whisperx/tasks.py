@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from callscribe.errors import PermanentError, RetryableError
+from callscribe.errors import JobEnded, PermanentError, RetryableError
 from callscribe.settings import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcript import Transcript, parse_json, transcript_in, unreadable
@@ -33,12 +33,15 @@ IDENTIFIER = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,128}")
 LOOKING_SECONDS = 30.0
 """How long the list of all tasks may take, which a server with work to do may keep waiting."""
 
+ALIVE = ("queued", "processing", "completed")
+"""A task of which something may still come."""
+
 CPU = (("device", "cpu"), ("compute_type", "int8"))
 
 NOT_AUDIO = Meaning(PermanentError, "not_audio", "The service does not take this audio ({}).")
 MEANINGS: Meanings = {400: NOT_AUDIO}
 POLLED: Meanings = {
-    404: Meaning(RetryableError, "job_lost", "The service has forgotten the job ({}). It is sent again."),
+    404: Meaning(JobEnded, "job_lost", "The service has forgotten the job ({}). It is sent again."),
 }
 LISTED: Meanings = {
     status: Meaning(RetryableError, "unreadable_answer", "There is no list of tasks ({}).") for status in (404, 405)
@@ -50,7 +53,7 @@ def connect(settings: WhisperXSettings, api_key: str, observe: Observer) -> Serv
 
 
 class TasksService:
-    """A job that was sent again after it failed for want of a GPU is sent to the CPU, unless options name a device."""
+    """What failed there for want of a GPU is sent to the CPU the next time, unless WhisperXOptions name a device."""
 
     def __init__(self, settings: WhisperXSettings, api_key: str, observe: Observer) -> None:
         self._settings = settings
@@ -59,10 +62,10 @@ class TasksService:
     def send(self, audio: Audio, name: str, timeouts: Timeouts, *, again: bool = False) -> Job:
         began = time.monotonic()
         name = accepted_name(name)
-        before = self._tasks_of(name, timeouts) if again else []
-        if alive := [task for task in before if task.get("status") in ("queued", "processing", "completed")]:
+        before = self._tasks(timeouts) if again else []
+        if alive := [task for task in before if task["file_name"] == name and task.get("status") in ALIVE]:
             return Job(_identifier(max(alive, key=_age)))
-        no_gpu = any(NO_GPU.search(str(task.get("error"))) for task in before)
+        no_gpu = any(_lacked_gpu(task) for task in before if _recording(task["file_name"]) == _recording(name))
         body = MultipartFile(audio, field="file", name=name)
         left = Timeouts(timeouts.connect, max(0.1, timeouts.total - (time.monotonic() - began)))
         return self._client.post("/speech-to-text", body, left, _job, query=self._query(no_gpu=no_gpu))
@@ -79,14 +82,13 @@ class TasksService:
             return [*chosen, *((option, value) for option, value in CPU if option not in named)]
         return chosen
 
-    def _tasks_of(self, name: str, timeouts: Timeouts) -> list[Mapping[str, Any]]:
-        """The tasks of the file of this name; none if the server has no such list, which costs a job done twice."""
+    def _tasks(self, timeouts: Timeouts) -> list[Mapping[str, Any]]:
+        """The tasks of files; none if the server has no such list, which costs a job done twice."""
         looking = Timeouts(timeouts.connect, min(timeouts.total, LOOKING_SECONDS))
         try:
-            tasks = self._client.get("/task/all", looking, _tasks)
+            return self._client.get("/task/all", looking, _tasks)
         except RetryableError:
             return []
-        return [task for task in tasks if task.get("file_name") == name and _names_a_job(task)]
 
 
 def accepted_name(name: str) -> str:
@@ -102,7 +104,7 @@ def _job(answer: Answer) -> Job:
 
 def _tasks(answer: Answer) -> list[Mapping[str, Any]]:
     tasks = _mapping(approved(answer, LISTED)).get("tasks")
-    return [task for task in tasks if isinstance(task, Mapping)] if isinstance(tasks, list) else []
+    return [each for each in tasks if _is_of_a_file(each)] if isinstance(tasks, list) else []
 
 
 def _result(answer: Answer) -> Transcript | None:
@@ -113,21 +115,20 @@ def _result(answer: Answer) -> Transcript | None:
         case "completed":
             return _transcript(task)
         case "failed":
-            raise _failed(str(task.get("error")))
+            why = str(task.get("error"))
+            code = "no_gpu" if _lacked_gpu(task) else JobEnded.code
+            raise JobEnded(f"The service took the audio, and its job failed.{hint(why)}", code=code)
     raise unreadable()
 
 
 def _transcript(task: Mapping[str, Any]) -> Transcript:
+    """Raises JobEnded when the job has brought none: asking again would bring no other."""
     result, metadata = task.get("result"), task.get("metadata")
-    if not isinstance(result, Mapping):
-        raise unreadable()
     told = metadata.get("language") if isinstance(metadata, Mapping) else None
-    return transcript_in({"language": told, **result})
-
-
-def _failed(why: str) -> RetryableError:
-    code = "no_gpu" if NO_GPU.search(why) else "job_failed"
-    return RetryableError(f"The service took the audio, and its job failed.{hint(why)}", code=code)
+    try:
+        return transcript_in({"language": told, **result} if isinstance(result, Mapping) else None)
+    except RetryableError as error:
+        raise JobEnded(error.message, code=error.code) from error
 
 
 def _mapping(answer: Answer) -> Mapping[str, Any]:
@@ -137,14 +138,24 @@ def _mapping(answer: Answer) -> Mapping[str, Any]:
     return read
 
 
-def _names_a_job(task: Mapping[str, Any]) -> bool:
-    return isinstance(task.get("identifier"), str) and IDENTIFIER.fullmatch(task["identifier"]) is not None
+def _is_of_a_file(task: Any) -> bool:
+    return isinstance(task, Mapping) and isinstance(task.get("file_name"), str)
 
 
 def _identifier(task: Mapping[str, Any]) -> str:
-    if not _names_a_job(task):
+    identifier = task.get("identifier")
+    if not isinstance(identifier, str) or not IDENTIFIER.fullmatch(identifier):
         raise unreadable()
-    return str(task["identifier"])
+    return identifier
+
+
+def _lacked_gpu(task: Mapping[str, Any]) -> bool:
+    return task.get("status") == "failed" and NO_GPU.search(str(task.get("error"))) is not None
+
+
+def _recording(name: str) -> str:
+    """The recording that a file name stands for: each time that it is sent, another ending is put behind a hyphen."""
+    return re.split(r"[-.]", name, maxsplit=1)[0]
 
 
 def _age(task: Mapping[str, Any]) -> tuple[bool, str]:

@@ -1,0 +1,202 @@
+"""What a file says of its own audio, and that what holds none is told before it is sent."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from callscribe.errors import PermanentError, RetryableError
+from callscribe.recording import AudioInfo
+from callscribe.sources import open_source
+from functions.process.audio import LOOKS, examine
+from local.cloud.aws import serve_aws
+from local.cloud.client import aws_client
+from tests.made_audio import AMR, AMR_FRAME, FORMATS, GSM_FRAME, Bytes, encoded, fmt, riff, tone, wav
+
+NOTHING = np.zeros(0)
+UNKNOWN = AudioInfo()
+ID3 = b"ID3\x04\0\0\0\0\x08\0TIT2" + bytes(1020)
+
+
+def examined(content: bytes) -> tuple[AudioInfo, int]:
+    """What is said of the file, and how often it was looked into; all of it is still to be read."""
+    file = Bytes(content)
+    info, audio = examine(file)
+    assert audio.length == len(content)
+    read = bytearray()
+    while chunk := audio.read(60_000):
+        read += chunk
+    assert bytes(read) == content
+    return info, file.looks
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+@pytest.mark.parametrize(("seconds", "channels"), [(1, 1), (1, 2), (12, 1)])
+def test_every_format_says_what_it_holds(extension: str, channels: int, seconds: int) -> None:
+    *_, rate = FORMATS[extension]
+    info, looks = examined(encoded(extension, *[tone(seconds, rate)] * channels))
+    assert (info.sample_rate, info.channels) == (rate, channels)
+    assert info.duration == pytest.approx(seconds, rel=0.02, abs=0.1)
+    assert info.codec == {"libmp3lame": "mp3", "libopus": "opus"}.get(FORMATS[extension][1], FORMATS[extension][1])
+    assert looks <= 2
+
+
+def test_formats_of_phones_are_read_too() -> None:
+    assert examined(AMR + AMR_FRAME * 50)[0].codec == "amr_nb"
+    gsm, _ = examined(GSM_FRAME * 5000)
+    assert (gsm.codec, gsm.duration, gsm.channels) == ("gsm", 100.0, 1)
+
+
+def test_a_wav_needs_no_decoder(samples: Path) -> None:
+    code = """if True:
+        import sys
+        from callscribe.sources import open_source
+        from functions.process.audio import examine
+        source = open_source(sys.argv[1])
+        for each in source.files():
+            if each.extension == "wav" and "broken" not in each.key:
+                with source.open(each.key) as file:
+                    print(examine(file)[0].codec)
+        assert "av" not in sys.modules
+    """
+    done = subprocess.run([sys.executable, "-c", code, samples], capture_output=True, text=True, check=True)
+    assert {"pcm_s16le", "pcm_mulaw", "gsm_ms"} == set(done.stdout.split())
+
+
+def test_tags_pictures_and_wrong_names_do_not_hide_the_audio() -> None:
+    sound = encoded("mp3", tone(2, 16_000))
+    size = 200_000  # a picture
+    tag = b"ID3\x03\0\0" + bytes([size >> 21 & 127, size >> 14 & 127, size >> 7 & 127, size & 127]) + bytes(size)
+    info, looks = examined(tag + sound + b"TAG" + b"\xfc" * 125)
+    assert (info.codec, info.channels) == ("mp3", 1)
+    assert looks <= 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"junk",
+        b"\xff\xfb",
+        os.urandom(70_000),
+        bytes(100_000),
+        b"<html>Forbidden</html>",
+        b"#EXTM3U\nhttp://127.0.0.1:9/\n",
+    ],
+)
+def test_what_is_not_recognised_is_for_the_service_to_judge(content: bytes, capfd: Any) -> None:
+    assert examined(content)[0] == UNKNOWN
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        wav(NOTHING),
+        wav(NOTHING, NOTHING, subtype="ULAW"),
+        riff((b"bext", bytes(70_000)), (b"fmt ", fmt(1, 1, 8000, 16)), (b"data", b"")),
+        *(encoded(extension, NOTHING) for extension in FORMATS),
+        ID3,
+        ID3 + b"TAG" + bytes(125),
+        b"TAG" + bytes(125),
+        encoded("ogg", tone(1, 48_000))[:100],
+        AMR,
+    ],
+    ids=[
+        *("0 bytes", "wav", "u-law wav", "wav with a long header", *FORMATS),
+        *("tag", "two tags", "old tag", "cut in the header", "amr"),
+    ],
+)
+def test_a_recording_without_audio_is_never_sent(content: bytes) -> None:
+    with pytest.raises(PermanentError, match="not sent") as raised:
+        examine(Bytes(content))
+    assert raised.value.code == "no_audio"
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_half_a_file_is_still_sent(extension: str) -> None:
+    content = encoded(extension, tone(4, FORMATS[extension][2]))
+    examined(content[: len(content) // 2])
+
+
+def test_a_file_that_leads_from_place_to_place_is_not_followed_for_ever() -> None:
+    atoms = b"".join((300_000).to_bytes(4) + b"free" + bytes(299_992) for _ in range(40))
+    content = (20).to_bytes(4) + b"ftypM4A " + bytes(8) + atoms
+    assert examined(content) == (UNKNOWN, LOOKS)
+
+
+def test_a_disk_that_fails_is_not_taken_for_a_bad_file() -> None:
+    class Failing(Bytes):
+        def read_at(self, offset: int, size: int) -> bytes:
+            raise RetryableError(f"Reading broke off at {offset} of {size}.", code="audio_unreadable")
+
+    with pytest.raises(RetryableError, match="broke off"):
+        examine(Failing(encoded("m4a", tone(12, 16_000))))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_no_damage_brings_it_down(data: st.DataObject) -> None:
+    content = bytearray(SOUNDS[data.draw(st.sampled_from(sorted(SOUNDS)))])
+    for _ in range(data.draw(st.integers(1, 20))):
+        content[data.draw(st.integers(0, min(2_000, len(content) - 1)))] = data.draw(st.integers(0, 255))
+    with suppress(PermanentError):
+        examine(Bytes(bytes(content[: data.draw(st.integers(1, len(content)))])))
+
+
+SOUNDS = {extension: encoded(extension, tone(0.5, rate)) for extension, (_, _, rate) in FORMATS.items()}
+SOUNDS["wav"] = wav(tone(0.5, 8000))
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Any]:
+    with serve_aws() as endpoint:
+        client = aws_client("s3", endpoint)
+        client.create_bucket(Bucket="calls")
+        yield client
+
+
+@pytest.fixture
+def requests(s3: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The GETs that were sent: the range of each."""
+    sent: list[str] = []
+    monkeypatch.setattr("callscribe.sources.s3.s3_client", lambda: s3)
+    handler = lambda request, **_: sent.append((request.headers.get("Range") or b"all").decode())  # noqa: E731
+    s3.meta.events.register("before-send.s3.GetObject", handler, unique_id="counted")
+    yield sent
+    s3.meta.events.unregister("before-send.s3.GetObject", unique_id="counted")
+
+
+@pytest.mark.parametrize(("extension", "most"), [("wav", 1), ("mp3", 1), ("flac", 1), ("ogg", 2), ("m4a", 2)])
+def test_s3_is_asked_no_more_often_than_needed(s3: Any, requests: list[str], extension: str, most: int) -> None:
+    content = wav(tone(12, 8000)) if extension == "wav" else encoded(extension, tone(12, FORMATS[extension][2]))
+    s3.put_object(Bucket="calls", Key="a", Body=content)
+    with open_source("s3://calls").open("a") as file:
+        info, audio = examine(file)
+        assert audio.read() == content
+    assert info.duration == pytest.approx(12, rel=0.02)
+    assert len(requests) <= most
+
+
+def test_an_object_that_changed_meanwhile_is_not_mixed_up_with_the_new_one(s3: Any, requests: list[str]) -> None:
+    s3.put_object(Bucket="calls", Key="a", Body=bytes(1000))
+    with open_source("s3://calls").open("a") as file:
+        assert file.read_at(990, 100) == bytes(10)
+        assert file.read_at(1000, 100) == b""
+        s3.put_object(Bucket="calls", Key="a", Body=bytes(2000))
+        with pytest.raises(RetryableError, match="PreconditionFailed"):
+            file.read_at(0, 100)
+
+
+def test_a_folder_is_looked_into_without_losing_the_place(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"0123456789")
+    with open_source(str(tmp_path)).open(f"{tmp_path}/a".lstrip("/")) as file:
+        assert [file.read(2), file.read_at(7, 10), file.read(2), file.read_at(20, 1)] == [b"01", b"789", b"23", b""]

@@ -1,0 +1,89 @@
+"""Real audio, made where a test needs it: by FFmpeg in most formats, by soundfile for WAV."""
+
+import io
+import struct
+from typing import Any
+
+import av
+import numpy as np
+import soundfile
+
+FORMATS: dict[str, tuple[str, str, int]] = {
+    "mp3": ("mp3", "libmp3lame", 16_000),
+    "ogg": ("ogg", "libopus", 48_000),
+    "flac": ("flac", "flac", 16_000),
+    "m4a": ("ipod", "aac", 16_000),
+    "aac": ("adts", "aac", 16_000),
+    "webm": ("webm", "libopus", 48_000),
+    "mka": ("matroska", "pcm_s16le", 8_000),
+}
+"""Container, codec and sample rate as FFmpeg names them, by extension."""
+
+AMR = b"#!AMR\n"
+AMR_FRAME = b"\x3c" + bytes(31)
+GSM_FRAME = b"\xd8" + bytes(32)
+"""Both of 20 ms. FFmpeg reads these formats, but writes neither."""
+
+
+def tone(seconds: float, rate: int, hertz: float = 440.0, level: float = 0.3) -> np.ndarray[Any, Any]:
+    """A tone that comes and goes as speech does; between -1 and 1."""
+    time = np.arange(int(seconds * rate)) / rate
+    return level * np.sin(2 * np.pi * hertz * time) * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * time))
+
+
+def wav(*channels: np.ndarray[Any, Any], rate: int = 8_000, subtype: str = "PCM_16") -> bytes:
+    """A WAV file of these channels."""
+    file = io.BytesIO()
+    soundfile.write(file, np.stack(channels, axis=1), rate, format="WAV", subtype=subtype)
+    return file.getvalue()
+
+
+def encoded(extension: str, *channels: np.ndarray[Any, Any], **options: str) -> bytes:
+    """A file of the format with that extension; without any samples where the channels have none.
+
+    `options` are those of its codec. The channels are of the rate that FORMATS names.
+    """
+    container, codec, rate = FORMATS[extension]
+    layout = "mono" if len(channels) == 1 else "stereo"
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as output:
+        stream = output.add_stream(codec, rate=rate, layout=layout, options=options)
+        output.start_encoding()
+        interleaved = (np.stack(channels, axis=1) * 32_767).astype(np.int16)
+        for start in range(0, len(interleaved), 4096):
+            samples = np.ascontiguousarray(interleaved[start : start + 4096].reshape(1, -1))
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)
+            frame.sample_rate = rate
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def riff(*chunks: tuple[bytes, bytes], size: int | None = None, kind: bytes = b"RIFF") -> bytes:
+    """A RIFF file of these chunks, as large as it says unless told otherwise."""
+    body = b"".join(name + struct.pack("<I", len(data)) + data + bytes(len(data) % 2) for name, data in chunks)
+    return kind + struct.pack("<I", len(body) + 4 if size is None else size) + b"WAVE" + body
+
+
+def fmt(tag: int, channels: int, rate: int, bits: int, *, byte_rate: int | None = None, more: bytes = b"") -> bytes:
+    """The content of a `fmt ` chunk."""
+    frame = max(1, channels * bits // 8)
+    return struct.pack("<HHIIHH", tag, channels, rate, byte_rate or rate * frame, frame, bits) + more
+
+
+class Bytes:
+    """An opened file that is nothing but its bytes, and counts how often it is looked into."""
+
+    def __init__(self, content: bytes, *, local: bool = True) -> None:
+        self.length, self.local, self.looks = len(content), local, 0
+        self._content = content
+        self._at = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        chunk = self._content[self._at :] if size < 0 else self._content[self._at : self._at + size]
+        self._at += len(chunk)
+        return chunk
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        self.looks += 1
+        return self._content[offset : offset + size]

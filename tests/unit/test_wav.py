@@ -1,0 +1,130 @@
+"""WAV headers as recorders write them: before, while and after the audio is there."""
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callscribe.recording import AudioInfo
+from callscribe.wav import read_header
+from tests.made_audio import fmt, riff, tone, wav
+
+PCM = fmt(1, 1, 8000, 16)
+SECOND = bytes(16_000)
+
+
+def extensible(tag):
+    return struct.pack("<HHIH", 22, 16, 3, tag) + bytes(14)
+
+
+@pytest.mark.parametrize(
+    ("format_chunk", "codec"),
+    [
+        (fmt(1, 2, 8000, 8), "pcm_u8"),
+        (fmt(1, 2, 8000, 16), "pcm_s16le"),
+        (fmt(1, 2, 8000, 24), "pcm_s24le"),
+        (fmt(1, 2, 8000, 32), "pcm_s32le"),
+        (fmt(3, 2, 8000, 32), "pcm_f32le"),
+        (fmt(3, 2, 8000, 64), "pcm_f64le"),
+        (fmt(6, 2, 8000, 8), "pcm_alaw"),
+        (fmt(7, 2, 8000, 8, byte_rate=1), "pcm_mulaw"),
+        (fmt(0xFFFE, 2, 8000, 16, more=extensible(1)), "pcm_s16le"),
+        (fmt(0xFFFE, 2, 8000, 32, more=extensible(3)), "pcm_f32le"),
+        (fmt(0x31, 1, 8000, 0, byte_rate=1625), "gsm_ms"),
+        (fmt(0x02, 1, 8000, 4, byte_rate=4096), "adpcm_ms"),
+        (fmt(0x11, 1, 8000, 4, byte_rate=4055), "adpcm_ima_wav"),
+        (fmt(0x55, 1, 8000, 0, byte_rate=2000), "mp3"),
+        (fmt(0x4242, 1, 8000, 16, byte_rate=2000), None),
+    ],
+)
+def test_each_codec_has_the_name_that_ffmpeg_gives_it_and_its_own_length(format_chunk, codec):
+    channels, rate, byte_rate = struct.unpack_from("<HII", format_chunk, 2)
+    byte_rate = {"pcm_mulaw": 16_000}.get(codec, byte_rate)  # one of them tells it wrong
+    file = riff((b"fmt ", format_chunk), (b"data", bytes(byte_rate * 2)))
+    header = read_header(file, len(file))
+    assert header.info == AudioInfo(codec=codec, duration=2.0, sample_rate=rate, channels=channels)
+    assert header.complete
+
+
+@pytest.mark.parametrize(
+    "subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT", "DOUBLE", "ULAW", "ALAW", "GSM610", "MS_ADPCM"]
+)
+def test_files_that_others_write_are_read(subtype):
+    file = wav(tone(1.5, 8000), subtype=subtype)
+    header = read_header(file[:4096], len(file))
+    assert header.complete
+    assert header.info.duration == pytest.approx(1.5, abs=0.1)  # some codecs fill up a block
+
+
+@pytest.mark.parametrize("file", [b"", b"RIFF", b"junk" * 100, b"RIFF\0\0\0\0AVI " + bytes(50), b"ID3\x04" + bytes(50)])
+def test_what_is_no_wav_is_none(file):
+    assert read_header(file, len(file)) is None
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        riff((b"fmt ", PCM), (b"data", b"")),
+        riff((b"fmt ", PCM), (b"data", b""), size=0),
+        riff((b"fmt ", PCM)),
+        riff((b"fmt ", PCM))[:30],
+        riff(),
+        riff((b"bext", bytes(602)), (b"fmt ", PCM), (b"fact", bytes(4)), (b"data", b"")),
+        riff((b"fmt ", PCM), (b"data", b""), (b"LIST", b"INFOISFT" + bytes(14))),
+    ],
+    ids=["bare", "bare, size 0", "no data chunk", "cut", "empty", "long", "data first, then tags"],
+)
+def test_a_header_without_any_audio_is_told(file):
+    assert read_header(file, len(file)).size == 0
+
+
+@pytest.mark.parametrize("declared", [0, 0xFFFFFFFF, 2**31])
+def test_a_size_that_was_not_known_yet_is_taken_from_the_file(declared):
+    file = riff((b"fmt ", PCM), (b"data", SECOND), size=declared)
+    at = file.index(b"data") + 4
+    header = read_header(file[:at] + struct.pack("<I", declared) + file[at + 4 :], len(file))
+    assert (header.size, header.info.duration) == (16_000, 1.0)
+    assert not header.complete
+
+
+def test_a_file_that_grew_or_shrank_does_not_agree_with_its_header():
+    file = riff((b"fmt ", PCM), (b"data", SECOND))
+    assert read_header(file, len(file)).complete
+    assert read_header(file, len(file) + 100).info.duration == 1.0
+    cut = read_header(file, len(file) - 8000)
+    assert (cut.declared, cut.size, cut.info.duration, cut.complete) == (16_000, 8_000, 0.5, False)
+
+
+def test_rf64_has_its_sizes_elsewhere():
+    sizes = struct.pack("<QQQI", 5_000_000_072, 5_000_000_000, 2_500_000_000, 0)
+    file = riff((b"ds64", sizes), (b"fmt ", PCM), (b"data", b""), kind=b"RF64", size=0xFFFFFFFF)
+    file = file[:-4] + b"\xff" * 4
+    header = read_header(file, len(file) + 5_000_000_000)
+    assert (header.declared, header.info.duration) == (5_000_000_000, 312_500.0)
+    assert header.complete
+
+
+def test_audio_that_begins_beyond_what_was_read_is_unknown():
+    file = riff((b"fmt ", PCM), (b"junk", bytes(100_000)), (b"data", SECOND))
+    header = read_header(file[:65_536], len(file))
+    assert (header.size, header.info.duration, header.info.codec) == (None, None, "pcm_s16le")
+
+
+@pytest.mark.parametrize("format_chunk", [fmt(1, 0, 8000, 16), fmt(1, 1, 0, 16), fmt(1, 1, 8000, 0), PCM[:8], b""])
+def test_what_cannot_be_is_unknown(format_chunk):
+    file = riff((b"fmt ", format_chunk), (b"data", SECOND))
+    header = read_header(file, len(file))
+    assert header.size == len(SECOND)
+    assert None in (header.info.sample_rate, header.info.channels, header.info.codec)
+
+
+def test_a_length_that_no_call_has_is_unknown():
+    file = riff((b"fmt ", fmt(0x31, 1, 8000, 0, byte_rate=1)), (b"data", b""), size=0)
+    assert read_header(file, 20_000_000).info.duration is None
+
+
+@given(st.binary(max_size=200), st.integers(0, 400))
+def test_no_bytes_bring_it_down(junk, length):
+    for file in (junk, b"RIFF" + junk[:4] + b"WAVE" + junk, riff((b"fmt ", junk), (b"data", junk))):
+        read_header(file, length)
