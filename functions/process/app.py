@@ -100,7 +100,7 @@ def transcriber(own: Settings, *, fresh: bool) -> Transcriber:
     key = api_key(own, fresh=fresh)
     connect(own, key)  # a setting that is wrong is found before a recording is claimed
     return Transcriber(
-        connect=lambda _recording, observe: connect(own, key, observe),
+        connect=lambda observe: connect(own, key, observe),
         bucket=own.transcripts_bucket,
         sides=sides_of(own.channels, own.phone_system),
         origin={

@@ -47,11 +47,11 @@ class Attempt:
 class Transcriber:
     """What all attempts of a run have in common.
 
-    `connect` makes the connection to the service for a recording, and tells of its exchanges. `sides`: who speaks on
+    `connect` makes a connection to the service, which tells of its exchanges. `sides`: who speaks on
     which channel of a stereo call; None sends it as it is. `origin` goes into the transcript: where it came from.
     """
 
-    connect: Callable[[Recording, Observer], Service]
+    connect: Callable[[Observer], Service]
     bucket: str
     sides: Sides | None
     origin: Mapping[str, Any]
@@ -74,7 +74,7 @@ class Transcriber:
         try:
             parts = Parts(
                 claimed,
-                self.connect(claimed, observe),
+                self.connect(observe),
                 sides=self.sides,
                 bucket=self.bucket,
                 job_timeout=self.job_timeout,
