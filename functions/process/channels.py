@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from itertools import chain
 from math import sumprod
 
-from callscribe.errors import PermanentError, RetryableError
+from callscribe.errors import RetryableError
 from callscribe.recording import Channel
 from callscribe.sources import AudioFile
-from functions.process.decoder import SAMPLE, ReadAt, Samples, decoding
+from functions.process.decoder import SAMPLE, ReadAt, Samples, decoding, not_audio
 
 BLOCK = 1_048_576
 """Bytes that are read at once into the temporary file."""
@@ -121,9 +121,7 @@ class Split:
                 comparison.add(each)
             comparison.end()
         if not comparison.length:
-            raise PermanentError(
-                "Nothing of the file could be decoded. Listen to it; replace it, then retry.", code="not_audio"
-            )
+            raise not_audio()
         self._size = SAMPLE * comparison.length
         self.equal = comparison.equal
         self.silent = comparison.silent

@@ -128,7 +128,9 @@ def _part(segment: Segment, first: int, last: int) -> Segment:
         segment,
         text=segment.text[places[first] if first else 0 : places[last]].strip(),
         start=words[0].start if first else segment.start,
-        end=segment.end if last == everything else max((word.end for word in words if word.end is not None), default=None),
+        end=segment.end
+        if last == everything
+        else max((word.end for word in words if word.end is not None), default=None),
         words=words,
     )
 
