@@ -16,8 +16,9 @@ try:
     import requests
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from callscribe.conversation import CHANNELS
     from callscribe.run import Outcome
-    from callscribe.settings import http_url
+    from callscribe.settings import http_url, query
     from callscribe.whisperx import DIALECTS
     from local.invoke import InvokeError, invoke
     from local.up import Options, UpError, up
@@ -28,6 +29,16 @@ except KeyboardInterrupt:
 
 
 PORTS = 1 << 16
+PARAMETERS = {
+    "WhisperXDialect": "dialect",
+    "WhisperXApiKey": "api_key",
+    "WhisperXLanguage": "language",
+    "WhisperXModel": "model",
+    "WhisperXOptions": "options",
+    "Channels": "channels",
+    "PhoneSystem": "phone_system",
+}
+"""Which option gives which parameter of the template its value."""
 TASKS = ("sync", "queue", "process")
 
 
@@ -57,6 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     up_command.add_argument("--whisperx", metavar="URL", help="your own server, instead of the built-in recogniser")
     up_command.add_argument("--dialect", choices=DIALECTS, default="asr", help="what that server speaks (asr)")
     up_command.add_argument("--api-key", metavar="KEY", default="", help="the key of that server, if it wants one")
+    up_command.add_argument("--language", metavar="CODE", default="", help="of the calls: en, de, … (it is detected)")
+    up_command.add_argument("--model", metavar="NAME", default="", help="that the server is to use (its own choice)")
+    up_command.add_argument("--options", metavar="QUERY", default="", help="sent besides: device=cpu&compute_type=int8")
+    up_command.add_argument("--channels", choices=CHANNELS, default="auto", help="who speaks where in stereo calls")
+    up_command.add_argument("--phone-system", metavar="NAME", default="", help="what recorded the calls: yeastar, …")
     up_command.add_argument("--port", type=_port, default=0, help="of the HTTP API (any free one)")
     up_command.add_argument("--once", action="store_true", help="end when all is done: 0 if all is completed")
     up_command.add_argument("--json", type=Path, metavar="FILE", help="write every recording there at the end")
@@ -77,9 +93,9 @@ def _port(text: str) -> int:
 
 def _options(given: argparse.Namespace) -> Options:
     """Raises UpError for what cannot be meant."""
-    for name in ("whisperx", "aws_endpoint"):
+    for name, check in (("whisperx", http_url), ("aws_endpoint", http_url), ("options", query)):
         value = getattr(given, name)
-        if value and (fault := http_url(value)):
+        if value and (fault := check(value)):
             raise UpError(f"--{name.replace('_', '-')} {fault}")
     if given.json:
         _check_json(given.json.absolute())
@@ -87,8 +103,7 @@ def _options(given: argparse.Namespace) -> Options:
         recordings=_recordings(given.recordings, given.aws_endpoint) if given.recordings is not None else None,
         broken=given.broken,
         whisperx=given.whisperx,
-        dialect=given.dialect,
-        api_key=given.api_key,
+        parameters={name: getattr(given, option) for name, option in PARAMETERS.items()},
         port=given.port,
         once=given.once,
         json=given.json,

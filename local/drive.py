@@ -110,7 +110,7 @@ def _process(invoke: Callable[[str], dict[str, Any]], api: ApiClient, say: Calla
             left = _work_left(api)
             if not left:
                 return None
-            if left["processing"] and not told:
+            if not told and any(item["jobSince"] is None for item in api.recordings("processing")):
                 told = True
                 say("A worker that is gone, or not of this stack, has a recording. Its lease ends within 16 minutes.")
             # a retry is not due yet, a slot is taken, or more was pending than one run puts in line

@@ -9,7 +9,7 @@ import requests
 from local.api_client import ApiClient
 from local.watch import printable
 
-METADATA = ("size", "recordedAt", "modifiedAt", "createdAt", "statusSince", "nextAttemptAt")
+METADATA = ("size", "audio", "recordedAt", "modifiedAt", "createdAt", "statusSince", "nextAttemptAt")
 
 
 def records(api: ApiClient) -> list[dict[str, Any]]:

@@ -35,13 +35,15 @@ IMPATIENCE = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line asks for. `recordings` is None for the samples, else a folder or an s3:// path."""
+    """What the command line asks for. `recordings` is None for the samples, else a folder or an s3:// path.
+
+    `parameters` are those of the template, by their names there.
+    """
 
     recordings: str | None
     broken: bool
     whisperx: str | None
-    dialect: str
-    api_key: str
+    parameters: dict[str, str]
     port: int
     once: bool
     json: Path | None
@@ -111,8 +113,7 @@ def _running(options: Options) -> Iterator[Local]:
         whisperx = options.whisperx or parts.enter_context(_recogniser())
         parameters = {
             "WhisperXUrl": whisperx,
-            "WhisperXDialect": options.dialect,
-            "WhisperXApiKey": options.api_key,
+            **options.parameters,
             **IMPATIENCE,
         }
         stack = deploy(ROOT / "template.yaml", endpoint, parameters)

@@ -45,7 +45,7 @@ class Received:
     @property
     def recording(self) -> str:
         """The id of the recording whose audio it holds."""
-        named = re.search(rb'filename="([^".]+)', self.body)
+        named = re.search(rb'filename="([^-".]+)', self.body)
         return named[1].decode() if named else ""
 
 

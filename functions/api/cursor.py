@@ -53,7 +53,7 @@ def _position(text: bytes) -> Cursor | None:
     whole = isinstance(position, dict) and all(
         isinstance(value, dict) and list(value) == ["S"] and isinstance(value["S"], str) for value in position.values()
     )
-    return position if whole and "id" in position else None
+    return position if whole and position else None
 
 
 def _seal(text: bytes, of: str) -> bytes:

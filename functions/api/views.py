@@ -35,17 +35,27 @@ class FailureView(Wire):
 
 
 class TranscriptView(Wire):
-    """The current transcript in short; the whole is at …/transcript."""
+    """The current transcript in short; the whole is at …/transcript. `partial`: of one channel only."""
 
     version: str
     language: str | None
     duration: float | None
     preview: str
     no_speech: bool
+    partial: bool
+
+
+class AudioView(Wire):
+    """What the file says of its audio: `duration` in seconds, `sampleRate` in Hz. Known from the first attempt on."""
+
+    codec: str | None
+    duration: float | None
+    sample_rate: int | None
+    channels: int | None
 
 
 class RecordingView(Wire):
-    """A recording. Times are UTC."""
+    """A recording. Times are UTC. `jobSince`: the service has been working on it by itself since then."""
 
     id: str
     path: str
@@ -58,6 +68,8 @@ class RecordingView(Wire):
     attempts: int
     error: FailureView | None
     next_attempt_at: datetime | None
+    job_since: datetime | None
+    audio: AudioView | None
     transcript: TranscriptView | None
 
 
@@ -151,9 +163,37 @@ class TaskChange(Wire):
     paused: bool
 
 
+class CallView(Wire):
+    """One HTTP exchange with the transcription service. `duration` in seconds, bytes of bodies, `error` is its code."""
+
+    recording_id: str
+    attempt: int
+    method: str
+    url: str
+    started_at: datetime
+    duration: float
+    status: int | None
+    bytes_sent: int
+    bytes_received: int
+    error: str | None
+
+
+class CallList(Wire):
+    items: list[CallView]
+    next_cursor: str | None
+
+
 class ModuleView(Wire):
     slug: Module
     enabled: bool
+
+
+class ModuleTest(Wire):
+    """What came of trying a module as it is configured: `message` says in a person's words what is wrong."""
+
+    ok: bool
+    code: str
+    message: str
 
 
 class ModuleChange(Wire):

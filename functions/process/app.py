@@ -4,7 +4,7 @@ import os
 import random
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -14,18 +14,24 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callscribe.clock import utc_now
+from callscribe.conversation import sides_of
 from callscribe.errors import ConfigurationError
 from callscribe.run import Task
 from callscribe.settings import WhisperXSettings, at_least, checked, load, one_of
 from callscribe.store import models, runs, switches
 from callscribe.telemetry import logger, metrics
 from callscribe.transitions import RetryPolicy
-from callscribe.whisperx import Service, connect
+from callscribe.whisperx import connect
+from callscribe.whisperx.check import check
 from functions.process.dispatcher import Dispatcher, Limits
 from functions.process.time_left import TimeLeft
+from functions.process.transcription import Transcriber
 
 SCHEDULE = "schedule"
 """What triggers a run whose event says nothing else."""
+
+TEST = "test"
+"""What triggers no run: it is a person who wants to know whether the server answers."""
 
 SENDABLE = re.compile("[!-~]*")
 
@@ -42,15 +48,20 @@ class Settings(WhisperXSettings):
     """`retry_base_seconds`: the wait after a first failed attempt, doubled by each further one.
 
     `outage_pause_seconds`: the wait after the service was found unavailable, doubled by each try that fails.
+    `channels` and `phone_system` say which channel of a stereo recording is whose (`conversation.sides_of`).
+    `job_timeout_minutes`: how long a job of a `tasks` server may be under way before it counts as a failed attempt.
     `process_interval_seconds`: how often a run begins recordings, `recordings_per_run` each time.
     """
 
     transcripts_bucket: str
     whisperx_secret: str
+    channels: str = "auto"
+    phone_system: str = ""
     max_attempts: int = checked(at_least(1), default=5)
     retry_base_seconds: int = checked(at_least(1), default=60)
     max_concurrent_transcriptions: int = checked(at_least(1), default=1)
     recordings_per_run: int = checked(at_least(1), default=1)
+    job_timeout_minutes: int = checked(at_least(1), default=360)
     process_interval_seconds: int = checked(one_of(60, 30, 20, 15, 10), default=60)
     outage_pause_seconds: int = checked(at_least(1), default=60)
 
@@ -61,8 +72,8 @@ def settings() -> Settings:
     return load(Settings, os.environ)
 
 
-def service(own: Settings, *, fresh: bool) -> Service:
-    """The configured WhisperX server, with the key out of Secrets Manager; `fresh`: as it is there at this moment.
+def api_key(own: Settings, *, fresh: bool) -> str:
+    """The key of the WhisperX server out of Secrets Manager; `fresh`: as it is there at this moment.
 
     Raises ConfigurationError.
     """
@@ -70,7 +81,7 @@ def service(own: Settings, *, fresh: bool) -> Service:
         secret: Any = parameters.get_secret(
             own.whisperx_secret, transform="json", max_age=KEY_CACHE_SECONDS, force_fetch=fresh
         )
-        key = secret["apiKey"].strip()
+        key: str = secret["apiKey"].strip()
     except (GetParameterError, TransformParameterError, TypeError, KeyError, AttributeError) as error:
         # the cause may quote the secret: it goes into no message and no log
         raise ConfigurationError(
@@ -81,7 +92,30 @@ def service(own: Settings, *, fresh: bool) -> Service:
         raise ConfigurationError(
             "The key in the WhisperX secret cannot be sent: only printable ASCII without spaces can be. Write it anew."
         )
-    return connect(own, key)
+    return key
+
+
+def transcriber(own: Settings, *, fresh: bool) -> Transcriber:
+    """How this run's recordings are transcribed. Raises ConfigurationError."""
+    key = api_key(own, fresh=fresh)
+    connect(own, key)  # a setting that is wrong is found before a recording is claimed
+    return Transcriber(
+        connect=lambda observe: connect(own, key, observe),
+        bucket=own.transcripts_bucket,
+        sides=sides_of(own.channels, own.phone_system),
+        origin={
+            "dialect": own.whisperx_dialect,
+            "settings": {
+                "language": own.whisperx_language or None,
+                "diarize": own.whisperx_diarize,
+                "model": own.whisperx_model or None,
+                "channels": own.channels,
+            },
+        },
+        policy=RetryPolicy(own.max_attempts, own.retry_base_seconds),
+        job_timeout=timedelta(minutes=own.job_timeout_minutes),
+        clock=utc_now,
+    )
 
 
 def rounds(trigger: str, began_at: datetime, interval: int) -> list[datetime]:
@@ -90,10 +124,21 @@ def rounds(trigger: str, began_at: datetime, interval: int) -> list[datetime]:
     return [began_at + timedelta(seconds=each * interval) for each in range(number)]
 
 
+def test_connection() -> dict[str, Any]:
+    """Whether the server can be reached as it is configured, and what a person has to change if not."""
+    try:
+        own = settings()
+        return asdict(check(own, api_key(own, fresh=True)))
+    except ConfigurationError as error:
+        return {"ok": False, "code": error.code, "message": error.message}
+
+
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Takes a scheduled event; answers with the run."""
+    """Takes a scheduled event; answers with the run. With `{"trigger": "test"}` it only tries the connection."""
+    if event.get("trigger") == TEST:
+        return test_connection()
     models.bind(os.environ)
     trigger, began_at = event.get("trigger", SCHEDULE), utc_now()
     ends_at = began_at + timedelta(milliseconds=context.get_remaining_time_in_millis())
@@ -109,8 +154,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             first_pause=own.outage_pause_seconds,
         )
         dispatcher = Dispatcher(
-            service=lambda fresh: service(own, fresh=fresh),
-            transcripts_bucket=own.transcripts_bucket,
+            transcriber=lambda fresh: transcriber(own, fresh=fresh),
             limits=limits,
             time_left=TimeLeft(began_at, ends_at),
             executor=executor,

@@ -11,31 +11,34 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 
-from callscribe import breaker, transitions
+from callscribe import breaker, events, transitions
 from callscribe.breaker import Outage
 from callscribe.clock import Clock
 from callscribe.errors import CallscribeError, RetryableError, ServiceUnavailable, TranscriptionError
-from callscribe.recording import Recording, Status
+from callscribe.recording import Recording, Status, TranscriptRef
 from callscribe.run import Outcome, Run, Task
-from callscribe.store import admission, recordings, switches
+from callscribe.store import admission, recordings, runs, switches
 from callscribe.store.admission import Slot
 from callscribe.telemetry import count, logger
-from callscribe.transitions import Place, RetryPolicy
-from callscribe.whisperx import Service
+from callscribe.transitions import Change, Place, RetryPolicy
 from functions.process.line import Line
 from functions.process.time_left import TimeLeft
-from functions.process.transcription import Attempt, attempt
+from functions.process.transcription import Attempt, Transcriber, UnderWay
 
 ENDS = {
     Status.COMPLETED: ("completed", "RecordingsCompleted"),
     Status.FAILED: ("failed", "AttemptsFailed"),
     Status.QUEUED: ("returned", "ServiceUnavailable"),
+    Status.PROCESSING: ("under_way", "JobsUnderWay"),
 }
 """What a claim ends with: the run's count, and the metric."""
+
+PARKED = timedelta(minutes=20)
+"""So long a slot is held for a job that nobody polls; each poll holds it for longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +62,12 @@ class Begun(Enum):
 
 
 class Dispatcher:
-    """`service` makes the connection to WhisperX, with a key that is read anew if the argument says so."""
+    """`transcriber` reads the key of the service anew if the argument says so."""
 
     def __init__(
         self,
         *,
-        service: Callable[[bool], Service],
-        transcripts_bucket: str,
+        transcriber: Callable[[bool], Transcriber],
         limits: Limits,
         time_left: TimeLeft,
         executor: Executor,
@@ -74,8 +76,7 @@ class Dispatcher:
         run: Run,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._service = service
-        self._bucket = transcripts_bucket
+        self._transcriber = transcriber
         self._limits = limits
         self._time_left = time_left
         self._executor = executor
@@ -85,6 +86,8 @@ class Dispatcher:
         self._sleep = sleep
         self._line = Line(limits.slots, clock, jitter, run)
         self._under_way: dict[Future[Attempt], tuple[Recording, Slot]] = {}
+        self._parked: deque[Recording] = deque()
+        self._at_an_end: list[Recording] = []
         self._left = 0
         self._alone = False
         self._refusal: tuple[str, str] | None = None
@@ -96,40 +99,55 @@ class Dispatcher:
         Raises ConfigurationError, StoreError, once what was under way has ended.
         """
         self._run.counts.update(completed=0, failed=0, returned=0, recovered=0, lost_races=0)
-        self._line.recover_lost(self._limits.policy)
         to_come = deque(rounds)
         while True:
             if to_come and self._clock() >= to_come[0]:
                 to_come.popleft()
                 self._left = per_round
+                self._look_for_overdue()
             self._begin()
             if self._under_way:
                 self._finish_some(to_come[0] if to_come else None)
+                self._record_progress(goes_on=bool(self._under_way or self._left or self._parked or to_come))
             elif to_come and self._fault is None:
                 self._sleep(max(0.0, (to_come[0] - self._clock()).total_seconds()))
             else:
                 break
+        self._record_progress(goes_on=False)
         if self._fault is not None:
             raise self._fault
         if self._refusal and self._run.outcome is Outcome.RUNNING and not any(self._run.counts.values()):
             self._run.end(Outcome.SKIPPED, *self._refusal)
 
+    def _look_for_overdue(self) -> None:
+        """Puts back what dead workers left, and finds the jobs that are to be polled."""
+        try:
+            lost, parked = self._line.overdue()
+            for each in lost:
+                recovered = self._line.recover(each, self._limits.policy)
+                if recovered and recovered.final:
+                    self._at_an_end.append(recovered)
+            self._parked = deque(parked)
+        except CallscribeError as error:  # what is under way comes to its end first
+            self._fault = error
+
     def _begin(self) -> None:
-        """Begins as many of this round as can be begun now."""
-        while self._left:
+        """Begins as many of this round as can be begun now; jobs are polled first, and are none of the round's."""
+        while self._left or self._parked:
             try:
                 begun = self._begin_next()
             except CallscribeError as error:  # what is under way comes to its end first
                 self._fault = error
                 begun = Begun.NOTHING
-            if begun is Begun.YES:
-                self._left -= 1
-            elif begun is Begun.NOTHING or not self._under_way:
-                self._left = 0
-            else:
+            if begun is Begun.BUSY and self._under_way:
                 return
+            if begun is not Begun.YES:
+                self._left = 0
+                self._parked.clear()
 
     def _begin_next(self) -> Begun:
+        if self._parked:
+            return self._resume_next()
         places = self._candidates(self._clock())
         if isinstance(places, Begun):
             return places
@@ -140,7 +158,7 @@ class Dispatcher:
             return Begun.BUSY
         claim = None
         try:
-            service = self._service(slot.outage is not None)
+            transcriber = self._transcriber(slot.outage is not None)
             places = self._line.in_turn(places, slot.outage)
             claim = self._line.claim(places, slot, beside_others=bool(self._under_way))
         finally:
@@ -150,18 +168,51 @@ class Dispatcher:
             return Begun.BUSY
         place, claimed = claim
         self._alone = place.alone
-        logger.info("transcription begins", recording_id=claimed.id, attempt=claimed.attempts)
-        until = self._time_left.sends_until
-        under_way = self._executor.submit(attempt, claimed, service, self._bucket, self._clock, until)
-        self._under_way[under_way] = claimed, slot
+        self._left -= 1
+        self._attempt(transcriber, claimed, slot)
         return Begun.YES
 
-    def _candidates(self, now: datetime) -> list[Place] | Begun:
-        """The places next in line, or why nothing is to be begun now."""
+    def _resume_next(self) -> Begun:
+        """Polls for a job, in the slot that is held for it; during an outage as the probe, or not at all."""
+        if not_now := self._not_now(self._clock()):
+            return not_now
+        parked = self._parked.popleft()
+        now, lease_expires_at = self._clock(), self._time_left.lease_expires_at
+        held = Slot.held_by(parked.slot) if parked.slot else Slot(token=uuid.uuid4().hex, lease_expires_at=now)
+        slot = admission.probe(held, now, lease_expires_at)
+        if isinstance(slot, Outage):
+            self._refused(slot)
+            return Begun.NOTHING
+        claimed = None
+        try:
+            transcriber = self._transcriber(slot.outage is not None)
+            claimed = recordings.apply(parked.id, transitions.resume(parked, uuid.uuid4().hex, now, lease_expires_at))
+        finally:
+            if claimed is None:
+                admission.free(slot, kept=slot)
+        if claimed:
+            self._attempt(transcriber, claimed, slot)
+        return Begun.YES
+
+    def _attempt(self, transcriber: Transcriber, claimed: Recording, slot: Slot) -> None:
+        what = "transcription is polled" if claimed.has_job else "transcription begins"
+        logger.info(what, recording_id=claimed.id, attempt=claimed.attempts)
+        until = self._time_left.sends_until
+        under_way = self._executor.submit(transcriber.attempt, claimed, until, self._run.calls)
+        self._under_way[under_way] = claimed, slot
+
+    def _not_now(self, now: datetime) -> Begun | None:
+        """Why nothing is to be begun, if there is a reason."""
         if self._fault or self._time_left.is_up(now) or self._turned_off():
             return Begun.NOTHING
         if len(self._under_way) >= self._limits.at_once or (self._alone and self._under_way):
             return Begun.BUSY
+        return None
+
+    def _candidates(self, now: datetime) -> list[Place] | Begun:
+        """The places next in line, or why nothing is to be begun now."""
+        if not_now := self._not_now(now):
+            return not_now
         places = self._line.next(beside_others=bool(self._under_way))
         if not places:
             return Begun.BUSY  # or it must be sent alone; what ends next may change that
@@ -193,39 +244,68 @@ class Dispatcher:
         for future in ended:
             self._end(future, future.result())
         if self._clock() >= give_up:
-            late = RetryableError("The transcription did not end within the time of the run.", code="timeout")
             for future in list(self._under_way):
-                given_up = Attempt(result=late, answered=False, seconds=0.0)
-                self._end(future, future.result() if future.done() else given_up)
+                self._end(future, future.result() if future.done() else _given_up(self._under_way[future][0]))
 
     def _end(self, future: Future[Attempt], ended: Attempt) -> None:
         """Ends a claim, then gives its slot back: a slot covers its recording to the end."""
         claimed, slot = self._under_way.pop(future)
-        if ended.answered:
+        if ended.answered and isinstance(ended.result, TranscriptRef) and claimed.job_since is None:
             self._time_left.measure(claimed.size, ended.seconds)
-        for write in (self._write_result, self._give_slot_back):
-            try:
-                write(claimed, slot, ended)
-            except CallscribeError as error:  # the lease brings back what could not be written
-                self._fault = self._fault or error
-                logger.error("the end of a transcription was not written", recording_id=claimed.id, code=error.code)
+        kept = None
+        try:
+            kept = self._write_result(slot, ended)
+        except CallscribeError as error:  # the lease brings back what could not be written
+            self._failed_to_write(claimed, error)
+        try:
+            self._give_slot_back(slot, ended, kept)
+        except CallscribeError as error:
+            self._failed_to_write(claimed, error)
 
-    def _write_result(self, claimed: Recording, slot: Slot, ended: Attempt) -> None:
-        now, result = self._clock(), ended.result
-        policy, probe = self._limits.policy, slot.outage is not None
+    def _failed_to_write(self, claimed: Recording, error: CallscribeError) -> None:
+        self._fault = self._fault or error
+        logger.error("the end of a transcription was not written", recording_id=claimed.id, code=error.code)
+
+    def _write_result(self, slot: Slot, ended: Attempt) -> Slot | None:
+        """Writes what the claim ends with. Where the service works on by itself: the slot that stays held for it."""
+        recording, result, now = ended.recording, ended.result, self._clock()
+        if isinstance(result, ServiceUnavailable):
+            self._run.end(Outcome.FAILED, result.message, result.code)
+            self._left = 0  # also where the service asked for no pause: each round tries once
+            self._parked.clear()
+        kept = None
+        if isinstance(result, UnderWay) or (isinstance(result, ServiceUnavailable) and recording.has_job):
+            kept = admission.keep(slot, now, now + PARKED)
+            change = transitions.park(recording, kept.holder, now)
+        else:
+            change = self._change(recording, result, ended.partial, now, probe=slot.outage is not None)
+        after = recordings.apply(recording.id, change)
+        if after is None:
+            logger.warning("transcription came too late: the claim was lost", recording_id=recording.id)
+            return None
+        self._tell(after, result)
+        return kept
+
+    def _change(
+        self,
+        claimed: Recording,
+        result: TranscriptRef | TranscriptionError,
+        partial: TranscriptRef | None,
+        now: datetime,
+        *,
+        probe: bool,
+    ) -> Change:
+        policy, jitter = self._limits.policy, self._jitter
         match result:
             case ServiceUnavailable():
-                change = transitions.give_back(claimed, result, policy, now, self._jitter, probe=probe)
-                self._run.end(Outcome.FAILED, result.message, result.code)
-                self._left = 0  # also where the service asked for no pause: each round tries once
+                return transitions.give_back(claimed, result, policy, now, jitter, probe=probe)
             case TranscriptionError():
-                change = transitions.fail(claimed, result, policy, now, self._jitter)
+                return transitions.fail(claimed, result, policy, now, jitter, transcript=partial)
             case _:
-                change = transitions.complete(claimed, result, now)
-        after = recordings.apply(claimed.id, change)
-        if after is None:
-            logger.warning("transcription came too late: the claim was lost", recording_id=claimed.id)
-            return
+                return transitions.complete(claimed, result, now)
+
+    def _tell(self, after: Recording, result: TranscriptRef | UnderWay | TranscriptionError) -> None:
+        """Counts, logs and, where it is the end of its way, announces what became of a recording."""
         what, metric = ENDS[after.status]
         self._run.count(what)
         count("RecordingsFailedFinally" if after.final else metric)
@@ -233,14 +313,32 @@ class Dispatcher:
         if isinstance(result, TranscriptionError):
             why = {"code": result.code, "reason": result.message}
         log = logger.warning if why else logger.info
-        log("transcription ended", recording_id=claimed.id, ended=what, final=after.final, **why)
+        log("transcription ended", recording_id=after.id, ended=what, final=after.final, **why)
+        if after.final or after.status is Status.COMPLETED:
+            self._at_an_end.append(after)
 
-    def _give_slot_back(self, _claimed: Recording, slot: Slot, ended: Attempt) -> None:
+    def _give_slot_back(self, slot: Slot, ended: Attempt, kept: Slot | None) -> None:
         if isinstance(ended.result, ServiceUnavailable):
-            first_pause = self._limits.first_pause
-            admission.unavailable(slot, breaker.after_failure(ended.result, self._clock(), first_pause, slot.outage))
+            outage = breaker.after_failure(ended.result, self._clock(), self._limits.first_pause, slot.outage)
+            admission.unavailable(slot, outage, kept=kept)
         elif ended.answered:
             self._left += slot.outage is not None  # the probe was for the others: the round goes on
-            admission.answered(slot)
+            admission.answered(slot, kept=kept)
         else:
-            admission.free(slot)
+            admission.free(slot, kept=kept)
+
+    def _record_progress(self, *, goes_on: bool) -> None:
+        """Announces what is at its end and, while more is to come, stores how far the run is and what it has called."""
+        try:
+            events.publish(self._at_an_end)
+            self._at_an_end.clear()
+            if goes_on and self._run.calls:
+                runs.save(self._run)
+        except CallscribeError as error:
+            self._fault = self._fault or error
+
+
+def _given_up(claimed: Recording) -> Attempt:
+    """What is made of a transcription that did not end in time; a job goes on without us."""
+    late = RetryableError("The transcription did not end within the time of the run.", code="timeout")
+    return Attempt(recording=claimed, result=UnderWay() if claimed.has_job else late)

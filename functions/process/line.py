@@ -8,7 +8,7 @@ from callscribe.breaker import Outage
 from callscribe.clock import Clock
 from callscribe.recording import Recording, Status
 from callscribe.run import Run
-from callscribe.store import recordings
+from callscribe.store import admission, recordings
 from callscribe.store.admission import Slot
 from callscribe.telemetry import logger
 from callscribe.transitions import Place, RetryPolicy
@@ -19,8 +19,8 @@ CANDIDATES = 10
 LOOKS = 3
 """So often a run that loses every race looks at the line again; the index may lag behind for a moment."""
 
-LOST_AT_ONCE = 25
-"""Lost claims that one run puts back."""
+OVERDUE_AT_ONCE = 25
+"""So many lost claims are put back, and jobs polled, each time that a run looks; or as many as there are slots."""
 
 
 class Line:
@@ -65,12 +65,22 @@ class Line:
             places = self.next(beside_others=beside_others)
         return None
 
-    def recover_lost(self, policy: RetryPolicy) -> None:
-        """Puts back what dead workers left in processing."""
-        for place in recordings.lost(self._clock(), LOST_AT_ONCE):
-            lost = recordings.get(place.id)
-            if lost is None or lost.position != place.position:
-                continue  # its worker, or another run, was faster
-            if recordings.apply(lost.id, transitions.recover(lost, policy, self._clock())):
-                self._run.count("recovered")
-                logger.warning("lost claim recovered", recording_id=lost.id, attempts=lost.attempts)
+    def overdue(self) -> tuple[list[Recording], list[Recording]]:
+        """What dead workers left in processing, and what the service works on by itself and is to be polled for."""
+        lost: list[Recording] = []
+        parked: list[Recording] = []
+        for place in recordings.overdue(self._clock(), max(self._limit, OVERDUE_AT_ONCE)):
+            found = recordings.get(place.id)
+            if found is not None and found.position == place.position:  # no worker and no other run was faster
+                (parked if found.parked else lost).append(found)
+        return lost, parked
+
+    def recover(self, lost: Recording, policy: RetryPolicy) -> Recording | None:
+        """Puts back what a dead worker left; as it is then, if nobody else did."""
+        recovered = recordings.apply(lost.id, transitions.recover(lost, policy, self._clock()))
+        if recovered:
+            if lost.slot:
+                admission.free(Slot.held_by(lost.slot))
+            self._run.count("recovered")
+            logger.warning("lost claim recovered", recording_id=lost.id, attempts=lost.attempts)
+        return recovered

@@ -11,6 +11,8 @@ from io import BytesIO
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from moto.events import models as events_models
+from moto.events.models import EventMessageType, Rule
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -22,6 +24,17 @@ from local.http_server import LOCALHOST, HttpServer, QuietHandler
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+class ScheduledRule(Rule):
+    """moto takes a rule without a pattern for one that every event fits; in AWS it is a schedule, which none does."""
+
+    def send_to_targets(self, original_event: EventMessageType, transform_input: bool = True) -> None:  # noqa: FBT
+        if self.event_pattern.get_pattern():
+            super().send_to_targets(original_event, transform_input)
+
+
+events_models.Rule = ScheduledRule
 
 
 class OneAtATime:

@@ -249,7 +249,7 @@ def test_what_hangs_is_given_up_in_order_before_lambda_ends_the_run(handlers, wa
     """The service's own deadline did not help: whatever hangs, the run says how it ended and frees its slot."""
     waiting(100)
     released = threading.Event()
-    monkeypatch.setattr("callscribe.whisperx.asr.AsrService.transcribe", lambda *_: released.wait(30))
+    monkeypatch.setattr("callscribe.whisperx.asr.AsrService.send", lambda *_, **__: released.wait(30))
     monkeypatch.setattr(time_left, "LEAST", timedelta())
     monkeypatch.setattr(time_left, "RESERVE", timedelta(seconds=2))
     monkeypatch.setattr(time_left, "GIVE_UP", timedelta(seconds=1))

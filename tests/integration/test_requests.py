@@ -16,12 +16,14 @@ def test_a_recording_on_a_warm_function_costs_twelve_requests_at_most(handlers, 
     with counted() as requests:
         assert handlers.process()["counts"]["completed"] == 1
     assert requests == {
-        "PutItem": 2,  # the run, when it begins and ends
+        "PutItem": 1,  # the run, when it begins
+        "BatchWriteItem": 1,  # the run, when it ends, and its call to the service
         "BatchGetItem": 1,  # what is switched off
         "Query": 2,  # lost claims; the next in line
         "UpdateItem": 4,  # slot and claim; completion, and the slot back
         "GET S3": 1,
         "PUT S3": 1,
+        "PutEvents": 1,
     }
     assert requests.total() <= 12
 

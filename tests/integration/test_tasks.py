@@ -287,10 +287,10 @@ def test_a_key_that_cannot_be_sent_ends_the_run_without_quoting_it(handlers, put
 
 
 def test_a_fault_of_ours_fails_the_attempt_and_is_logged_without_its_text(handlers, put, listed, monkeypatch, capfd):
-    def choke(*_):
+    def choke(*_, **__):
         raise ValueError("planted 12025550143")
 
-    monkeypatch.setattr("callscribe.whisperx.asr.AsrService.transcribe", choke)
+    monkeypatch.setattr("callscribe.whisperx.asr.AsrService.send", choke)
     put("a.wav")
     through_the_queue(handlers)
     item = listed()["a.wav"]

@@ -12,12 +12,12 @@ LAYER = ROOT / "layers/shared/callscribe"
 MODULES = sorted([*LAYER.rglob("*.py"), *(ROOT / "functions").rglob("*.py")])
 
 PLAIN = (
-    *("breaker", "clock", "conversation", "errors", "recording", "run"),
+    *("breaker", "call", "clock", "conversation", "errors", "recording", "run"),
     *("settings", "transcript", "transitions", "wav"),
 )
 """Plain Python: no AWS, no HTTP, and of the layer only each other."""
 
-ROOMS = {"pynamodb": ("store",), "requests": ("whisperx",), "urllib3": ("whisperx",), "boto3": ("s3.py",)}
+ROOMS = {"pynamodb": ("store",), "requests": ("whisperx",), "urllib3": ("whisperx",), "boto3": ("s3.py", "events.py")}
 """Libraries that one room of the layer alone knows."""
 
 

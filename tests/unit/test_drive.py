@@ -24,12 +24,12 @@ def clock(monkeypatch):
 class Scripted:
     """Tasks and an API that answer as they are told; the last answer of a task is repeated."""
 
-    def __init__(self, counts=(EMPTY,), failed=(), **runs):
+    def __init__(self, counts=(EMPTY,), failed=(), processing=(), **runs):
         self.runs = {"sync": [{"status": "succeeded", "counts": SYNCED}], "queue": [{}], **runs}
         self.invoked = []
         self.said = []
         self._counts = list(counts)
-        self._failed = failed
+        self._items = {"failed": failed, "processing": processing}
 
     def invoke(self, task):
         self.invoked.append(task)
@@ -42,8 +42,7 @@ class Scripted:
         return self._counts.pop(0) if len(self._counts) > 1 else self._counts[0]
 
     def recordings(self, status=None):
-        assert status == "failed"
-        return iter(self._failed)
+        return iter(self._items[status])
 
     def drive(self):
         return drive(self.invoke, self, lambda: None, self.said.append)
@@ -142,6 +141,13 @@ def test_what_sync_passed_over_is_told(clock):
 
 def test_a_recording_in_other_hands_is_waited_for_and_that_is_said(clock):
     counts = [{**EMPTY, "processing": 1}, {**EMPTY, "processing": 1}, EMPTY]
-    scripted = Scripted(counts, process=[processed()])
+    scripted = Scripted(counts, processing=[{"jobSince": None}], process=[processed()])
     assert scripted.drive() == Ending()
     assert len(scripted.said) == 1
+
+
+def test_a_job_at_the_service_is_polled_without_a_word(clock):
+    counts = [{**EMPTY, "processing": 1}, {**EMPTY, "processing": 1}, EMPTY]
+    scripted = Scripted(counts, processing=[{"jobSince": "before"}], process=[processed()])
+    assert scripted.drive() == Ending()
+    assert scripted.said == []

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from callscribe import transitions
 from callscribe.errors import RetryableError
-from functions.process.transcription import attempt
+from callscribe.transitions import RetryPolicy
+from functions.process.transcription import Transcriber
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -12,7 +13,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 class Failing:
     """Fails with the time that it was given."""
 
-    def send(self, _audio, _name, timeouts, *, again=False):
+    def send(self, _audio, _name, timeouts, **_again):
         raise RetryableError(f"{timeouts.total:.0f} seconds were left", code="sent")
 
 
@@ -22,7 +23,16 @@ def ended(folder, *times):
     (folder / "a.wav").write_bytes(b"x" * 100)
     key = f"{folder}/a.wav".lstrip("/")
     recording = transitions.new("file://", key, size=100, etag=None, modified_at=NOW, now=NOW)
-    return attempt(recording, Failing(), "bucket", lambda: next(clock), NOW + timedelta(seconds=60))
+    transcriber = Transcriber(
+        connect=lambda _observe: Failing(),
+        bucket="bucket",
+        sides=None,
+        origin={},
+        policy=RetryPolicy(),
+        job_timeout=timedelta(hours=6),
+        clock=lambda: next(clock),
+    )
+    return transcriber.attempt(recording, NOW + timedelta(seconds=60), [])
 
 
 def test_nothing_is_sent_once_the_time_is_up(tmp_path):

@@ -1,5 +1,6 @@
 """/api/modules: the integrations, and whether they are enabled."""
 
+from http import HTTPStatus
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path
@@ -7,7 +8,10 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from callscribe.run import Module
 from callscribe.store import switches
-from functions.api.views import ModuleChange, ModuleView
+from functions.api import invoke
+from functions.api.errors import ApiError
+from functions.api.settings import settings
+from functions.api.views import ModuleChange, ModuleTest, ModuleView
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
@@ -15,6 +19,17 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 @router.get("/api/modules/<slug>")
 def get_module(slug: Annotated[Module, Path()]) -> ModuleView:
     return ModuleView(slug=slug, enabled=slug not in switches.read().disabled)
+
+
+@router.post("/api/modules/<slug>/test")
+def test_module(slug: Annotated[Module, Path()]) -> ModuleTest:
+    """Tries the WhisperX server as it is configured, from where the recordings are sent: no audio goes out."""
+    if slug is not Module.WHISPERX:
+        raise ApiError(HTTPStatus.NOT_FOUND, "no_such_route", "Only the module whisperx can be tested.")
+    verdict = invoke.call(settings().process_function, {"trigger": "test"})
+    if verdict is None:
+        raise ApiError(HTTPStatus.GATEWAY_TIMEOUT, "function_slow", "The test took too long. Try again.")
+    return ModuleTest(**verdict)
 
 
 @router.put("/api/modules/<slug>")

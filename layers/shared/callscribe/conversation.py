@@ -36,6 +36,20 @@ SIDES: Mapping[str, Sides] = {
 }
 """By phone system, as far as it is confirmed. FreeSWITCH and Yeastar put what they receive on the left."""
 
+AUTO, MONO = "auto", "mono"
+CHANNELS = (AUTO, MONO, *Sides)
+"""What the setting of this name may be."""
+
+
+def sides_of(channels: str, phone_system: str) -> Sides | None:
+    """Who speaks where in a stereo recording, by the setting; None to send it as it is.
+
+    `auto` is what is known of the phone system, which may be empty.
+    """
+    if channels == AUTO:
+        return SIDES.get(phone_system)
+    return None if channels == MONO else Sides(channels)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Piece:

@@ -8,6 +8,7 @@
     ├── InvalidTransition            a status change that the state table does not allow
     └── TranscriptionError           one attempt on one recording ended without a transcript
         ├── RetryableError           the same audio may succeed later
+        │   └── JobEnded             the service has ended a job, or forgotten it, and there is no transcript
         ├── PermanentError           the same audio will not succeed: a person has to look
         └── ServiceUnavailable       nobody was there to try: costs the recording no attempt
             └── ServiceDown          so a proxy says; but it may be this very audio that brings the service down
@@ -55,6 +56,10 @@ class TranscriptionError(CallscribeError):
 
 class RetryableError(TranscriptionError):
     pass
+
+
+class JobEnded(RetryableError):
+    code = "job_failed"
 
 
 class PermanentError(TranscriptionError):

@@ -84,6 +84,9 @@ class Recording:
     `location` is the source's root and `key` the file within it: together they are the file's address.
     `recorded_at` is when the call was, as well as is known. `position` is its place in the line of its status.
     `outages`: how often a proxy said that the service is gone when it got this audio, though it was there just before.
+    `parts`: what is transcribed by itself, as far as it was begun; empty for the whole at once.
+    `sending` numbers what is uploaded, so that a server with jobs can be asked for it: one more when that is done with.
+    `job_since` is when the service took the job that is under way, `slot` the one that is held for it between polls.
     """
 
     id: str
@@ -105,6 +108,21 @@ class Recording:
     claim_token: str | None = None
     lease_expires_at: datetime | None = None
     transcript: TranscriptRef | None = None
+    audio: AudioInfo | None = None
+    parts: tuple[Part, ...] = ()
+    sending: int = 0
+    job_since: datetime | None = None
+    slot: str | None = None
+
+    @property
+    def parked(self) -> bool:
+        """Whether the service works on it, and no worker of ours holds it: any run may poll."""
+        return self.status is Status.PROCESSING and self.claim_token is None
+
+    @property
+    def has_job(self) -> bool:
+        """Whether the service has something of it under way, as far as is known."""
+        return any(part.job for part in self.parts)
 
     @property
     def final(self) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from callscribe.call import Call
 from callscribe.clock import iso
 
 
@@ -59,6 +60,8 @@ class Run:
     outcome: Outcome = Outcome.RUNNING
     finished_at: datetime | None = None
     counts: dict[str, int] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    """Made to the transcription service, and not stored yet."""
     error: str | None = None
     """In a person's words: why it failed or was skipped."""
     error_code: str | None = None

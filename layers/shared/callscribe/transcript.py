@@ -74,6 +74,15 @@ class Transcript:
         }
 
 
+def parse_stored(document: Mapping[str, Any]) -> Transcript:
+    """A transcript out of what `dataclasses.asdict` made of it."""
+    segments = (
+        Segment(**{**segment, "words": tuple(Word(**word) for word in segment["words"])})
+        for segment in document["segments"]
+    )
+    return Transcript(segments=tuple(segments), language=document["language"])
+
+
 def parse_answer(body: bytes) -> Transcript:
     """Reads a server's answer, whatever content type it came under (some send JSON as text/plain).
 

@@ -6,7 +6,7 @@ names the status it comes from and what else must still hold.
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from callscribe.clock import iso
 from callscribe.errors import (
     InvalidTransition,
+    JobEnded,
     PermanentError,
     RetryableError,
     ServiceDown,
@@ -29,6 +30,8 @@ class Actor(StrEnum):
     QUEUE = "queue"
     PROCESS = "process"
     """Any run of the process task."""
+    POLLER = "poller"
+    """Any run of the process task that asks for a job which the service has under way."""
     WORKER = "worker"
     """The worker whose claim token the record holds."""
     PERSON = "person"
@@ -41,7 +44,8 @@ TRANSITIONS: Mapping[Actor, Mapping[Status, tuple[Status, ...]]] = {
         Status.FAILED: (Status.PROCESSING,),
         Status.PROCESSING: (Status.QUEUED, Status.FAILED),
     },
-    Actor.WORKER: {Status.PROCESSING: (Status.COMPLETED, Status.FAILED, Status.QUEUED)},
+    Actor.POLLER: {Status.PROCESSING: (Status.PROCESSING,)},
+    Actor.WORKER: {Status.PROCESSING: (Status.PROCESSING, Status.COMPLETED, Status.FAILED, Status.QUEUED)},
     Actor.PERSON: {
         Status.PENDING: (Status.QUEUED,),
         Status.QUEUED: (Status.PENDING,),
@@ -54,6 +58,10 @@ TRANSITIONS: Mapping[Actor, Mapping[Status, tuple[Status, ...]]] = {
 
 ALONE = " alone"
 """Ends the place in line of a recording whose worker died: should it be what kills workers, it takes no other along."""
+
+POLL_SOONEST, POLL_LATEST = timedelta(seconds=2), timedelta(minutes=5)
+POLL_PART = 0.1
+"""A job is polled again after this part of the time that it has been under way. (Runs come once a minute or so.)"""
 
 SUSPICIOUS = 5
 """So many outages may begin with one recording. Chance does not do that; audio that brings the service down does."""
@@ -172,10 +180,52 @@ def claim(place: Place, token: str, now: datetime, lease_expires_at: datetime) -
     )
 
 
+def park(claimed: Recording, slot: str, now: datetime) -> Change:
+    """processing → processing, by the holder of the claim: the service works on a job, and any run may poll for it.
+
+    The slot stays held. The place in line is when to poll next: the longer it has been under way, the less often.
+    """
+    since = claimed.job_since or now
+    pause = min(max(POLL_PART * (now - since), POLL_SOONEST), POLL_LATEST)
+    return _release(
+        Actor.WORKER,
+        claimed,
+        Status.PROCESSING,
+        now,
+        status_since=claimed.status_since,
+        position=iso(now + pause),
+        job_since=since,
+        slot=slot,
+    )
+
+
+def resume(parked: Recording, token: str, now: datetime, lease_expires_at: datetime) -> Change:
+    """processing → processing, by any run: a claim on a parked recording, to poll for its job. It is no new attempt."""
+    return _change(
+        Actor.POLLER,
+        parked.status,
+        Status.PROCESSING,
+        now,
+        expected={"position": parked.position},
+        status_since=parked.status_since,
+        position=iso(lease_expires_at),
+        claim_token=token,
+        lease_expires_at=lease_expires_at,
+    )
+
+
 def complete(claimed: Recording, transcript: TranscriptRef, now: datetime) -> Change:
     """processing → completed, by the holder of the claim."""
     return _release(
-        Actor.WORKER, claimed, Status.COMPLETED, now, position=iso(now), transcript=transcript, error=None, outages=0
+        Actor.WORKER,
+        replace(claimed, parts=()),
+        Status.COMPLETED,
+        now,
+        position=iso(now),
+        transcript=transcript,
+        error=None,
+        outages=0,
+        sending=Add(1),
     )
 
 
@@ -187,12 +237,19 @@ def fail(
     jitter: random.Random,
     *,
     outages: int = 0,
+    transcript: TranscriptRef | None = None,
 ) -> Change:
-    """processing → failed, by the holder of the claim: to be retried if the error's class and the attempts allow it."""
+    """processing → failed, by the holder of the claim: to be retried if the error's class and the attempts allow it.
+
+    `transcript` is that of the part which could be transcribed, once the other one is given up.
+    """
     failure = failure_of(error, now)
     due = None
-    if failure.retryable and claimed.attempts < policy.max_attempts:
+    if will_retry(claimed, error, policy):
         due = now + policy.delay(claimed.attempts, jitter)
+    values: dict[str, Any] = {"transcript": transcript} if transcript else {}
+    if isinstance(error, JobEnded):
+        values["sending"] = Add(1)
     return _release(
         Actor.WORKER,
         claimed,
@@ -202,7 +259,13 @@ def fail(
         next_attempt_at=due,
         error=failure,
         outages=outages,
+        **values,
     )
+
+
+def will_retry(claimed: Recording, error: TranscriptionError, policy: RetryPolicy) -> bool:
+    """Whether there is another attempt after this error."""
+    return not isinstance(error, PermanentError) and claimed.attempts < policy.max_attempts
 
 
 def give_back(
@@ -328,6 +391,18 @@ def _change(
 
 
 def _release(actor: Actor, claimed: Recording, target: Status, now: datetime, **values: Any) -> Change:
-    """Ends a claim. The token is the fence: a worker that comes too late finds another, and writes nothing."""
-    values = {"next_attempt_at": None, "claim_token": None, "lease_expires_at": None, **values}
+    """Ends a claim. The token is the fence: a worker that comes too late finds another, and writes nothing.
+
+    What was learned on the way is kept: about the audio, and which parts are under way or done.
+    """
+    values = {
+        "next_attempt_at": None,
+        "claim_token": None,
+        "lease_expires_at": None,
+        "slot": None,
+        "audio": claimed.audio,
+        "parts": claimed.parts,
+        "job_since": claimed.job_since if claimed.has_job else None,
+        **values,
+    }
     return _change(actor, claimed.status, target, now, expected={"claim_token": claimed.claim_token}, **values)

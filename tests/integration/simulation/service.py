@@ -51,7 +51,7 @@ class SimulatedService:
         self.mode = Mode.ANSWERS
         self._moment, self._begun = moment, begun
 
-    def send(self, audio: Audio, name: str, timeouts: Timeouts, *, again: bool = False) -> Transcript:
+    def send(self, audio: Audio, name: str, timeouts: Timeouts, **_again: bool) -> Transcript:
         actor = current()
         assert actor is not None
         until = self._moment() + timedelta(seconds=timeouts.total)

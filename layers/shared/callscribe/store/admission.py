@@ -38,6 +38,12 @@ class Slot:
         """What stands in the set: sorts by the lease."""
         return f"{iso(self.lease_expires_at)} {self.token}"
 
+    @classmethod
+    def held_by(cls, holder: str) -> "Slot":
+        """The slot that stands in the set as this."""
+        lease, _, token = holder.partition(" ")
+        return cls(token=token, lease_expires_at=datetime.fromisoformat(lease))
+
 
 def take(limit: int, token: str, now: datetime, lease_expires_at: datetime) -> Slot | Outage | None:
     """One of `limit` slots for the holder of `token`, as long as the breaker is closed.
@@ -69,23 +75,51 @@ def take(limit: int, token: str, now: datetime, lease_expires_at: datetime) -> S
     return None
 
 
-def free(slot: Slot) -> None:
-    """Gives the slot back. Nothing was learned about the service: a probe leaves the next try to another."""
-    _give_back(slot, [Item.probe.remove(), Item.probe_lease.remove()])
+def probe(slot: Slot, now: datetime, lease_expires_at: datetime) -> Slot | Outage:
+    """Who holds the slot of a job and wants to poll for it: as it is, while the breaker is closed; as the probe, when a
+    try is due; or the outage.
+    """
+    seen = control.read(control.ADMISSION)[control.ADMISSION]
+    outage = outage_of(seen)
+    if outage is None:
+        return slot
+    if now >= outage.next_try_at and not (seen.probe and now < seen.probe_lease):
+        actions = [Item.probe.set(slot.token), Item.probe_lease.set(lease_expires_at)]
+        if control.write(control.ADMISSION, actions, _still(outage, seen.probe)):
+            return replace(slot, outage=outage)
+    return outage
 
 
-def answered(slot: Slot) -> None:
+def keep(slot: Slot, now: datetime, lease_expires_at: datetime) -> Slot:
+    """Holds the slot for longer, where half of its time is gone. The former lease is to be freed, or runs out."""
+    if slot.lease_expires_at - now > (lease_expires_at - now) / 2:
+        return slot
+    longer = replace(slot, lease_expires_at=lease_expires_at)
+    control.write(control.ADMISSION, [Item.slots.add({longer.holder})])
+    return longer
+
+
+def free(slot: Slot, *, kept: Slot | None = None) -> None:
+    """Gives the slot back. Nothing was learned about the service: a probe leaves the next try to another.
+
+    Here and in the next two: `kept` is the slot that stays held, the same one or with a longer lease, for a job that
+    is under way.
+    """
+    _give_back(slot, kept, [Item.probe.remove(), Item.probe_lease.remove()])
+
+
+def answered(slot: Slot, *, kept: Slot | None = None) -> None:
     """Gives the slot back; the service was there. Only a probe ends the outage: others were sent before it began."""
-    _give_back(slot, [Item.probe.remove(), Item.probe_lease.remove(), Item.outage.remove()])
+    _give_back(slot, kept, [Item.probe.remove(), Item.probe_lease.remove(), Item.outage.remove()])
 
 
-def unavailable(slot: Slot, outage: Outage) -> None:
+def unavailable(slot: Slot, outage: Outage, *, kept: Slot | None = None) -> None:
     """Gives the slot back and opens the breaker; for a probe, keeps it open. Who is not the first changes nothing."""
     opened = Item.outage.set(OutageMap(**asdict(outage)))
     if slot.outage is not None:
-        _give_back(slot, [Item.probe.remove(), Item.probe_lease.remove(), opened])
-    elif not control.write(control.ADMISSION, [Item.slots.delete({slot.holder}), opened], Item.outage.does_not_exist()):
-        _give_back(slot, [])
+        _give_back(slot, kept, [Item.probe.remove(), Item.probe_lease.remove(), opened])
+    elif not control.write(control.ADMISSION, [*_freed(slot, kept), opened], Item.outage.does_not_exist()):
+        _give_back(slot, kept, [])
 
 
 def try_now(now: datetime) -> None:
@@ -107,8 +141,13 @@ def _still(outage: Outage, probe: str | None) -> Any:
     return same & (Item.outage.next_try_at == outage.next_try_at)
 
 
-def _give_back(slot: Slot, if_probe: list[Any]) -> None:
+def _give_back(slot: Slot, kept: Slot | None, if_probe: list[Any]) -> None:
     """Frees the slot, which is no one else's even after its lease, and as the probe does what `if_probe` says."""
-    freed = [Item.slots.delete({slot.holder})]
-    if slot.outage is None or not control.write(control.ADMISSION, freed + if_probe, Item.probe == slot.token):
+    freed = _freed(slot, kept)
+    was_probe = slot.outage is not None and control.write(control.ADMISSION, freed + if_probe, Item.probe == slot.token)
+    if freed and not was_probe:
         control.write(control.ADMISSION, freed)
+
+
+def _freed(slot: Slot, kept: Slot | None) -> list[Any]:
+    return [] if kept is not None and kept.holder == slot.holder else [Item.slots.delete({slot.holder})]

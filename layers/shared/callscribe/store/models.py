@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from pynamodb.attributes import (
     BooleanAttribute,
+    ListAttribute,
     MapAttribute,
     NumberAttribute,
     TTLAttribute,
@@ -19,6 +20,9 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjec
 from pynamodb.models import Model
 
 from callscribe.settings import StoreSettings, load
+
+CALLS = "transcription_call"
+"""The one value of `kind`."""
 
 ALL = "all"
 """The one value of `listing`: the index of every recording by time has one partition."""
@@ -37,6 +41,20 @@ class TranscriptMap(MapAttribute[str, object]):
     duration = NumberAttribute(null=True)
     preview = UnicodeAttribute()
     no_speech = BooleanAttribute()
+    partial = BooleanAttribute(default=False)
+
+
+class AudioMap(MapAttribute[str, object]):
+    codec = UnicodeAttribute(null=True)
+    duration = NumberAttribute(null=True)
+    sample_rate = NumberAttribute(null=True)
+    channels = NumberAttribute(null=True)
+
+
+class PartMap(MapAttribute[str, object]):
+    channel = UnicodeAttribute(null=True)
+    job = UnicodeAttribute(null=True)
+    transcript = UnicodeAttribute(null=True)
 
 
 class ByKey(GlobalSecondaryIndex["RecordingModel"]):
@@ -108,6 +126,11 @@ class RecordingModel(Model):
     claim_token = UnicodeAttribute(null=True)
     lease_expires_at = UTCDateTimeAttribute(null=True)
     transcript = TranscriptMap(null=True)
+    audio = AudioMap(null=True)
+    parts = ListAttribute(of=PartMap, null=True)
+    sending = NumberAttribute(default=0)
+    job_since = UTCDateTimeAttribute(null=True)
+    slot = UnicodeAttribute(null=True)
 
     by_key = ByKey()
     by_status = ByStatus()
@@ -147,6 +170,8 @@ class ControlModel(Model):
 
 
 class RunModel(Model):
+    """A run. The table of runs holds the calls to the service as well: what a run did is then one request with it."""
+
     class Meta:
         table_name = ""
 
@@ -163,6 +188,40 @@ class RunModel(Model):
     expires_at = TTLAttribute()
 
 
+class CallsOfRecording(GlobalSecondaryIndex["CallModel"]):
+    """The calls for one recording; runs have no such attribute, so they are not in it."""
+
+    class Meta:
+        index_name = "by-recording"
+        projection = AllProjection()
+
+    recording_id = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute(range_key=True, attr_name="run")
+
+
+class CallModel(Model):
+    """A call to the service, in the table of runs: a task of its own, as far as the keys go."""
+
+    class Meta:
+        table_name = ""
+
+    kind = UnicodeAttribute(hash_key=True, attr_name="task", default=CALLS)
+    id = UnicodeAttribute(range_key=True, attr_name="run")
+    recording_id = UnicodeAttribute()
+    attempt = NumberAttribute()
+    method = UnicodeAttribute()
+    url = UnicodeAttribute()
+    started_at = UTCDateTimeAttribute()
+    duration = NumberAttribute()
+    status = NumberAttribute(null=True)
+    bytes_sent = NumberAttribute()
+    bytes_received = NumberAttribute()
+    error = UnicodeAttribute(null=True)
+    expires_at = TTLAttribute()
+
+    by_recording = CallsOfRecording()
+
+
 def bind(environ: Mapping[str, str]) -> None:
     """Tells the models their tables' names, out of the environment. Raises ConfigurationError."""
     settings = load(StoreSettings, environ)
@@ -170,6 +229,7 @@ def bind(environ: Mapping[str, str]) -> None:
         (RecordingModel, settings.recordings_table),
         (ControlModel, settings.control_table),
         (RunModel, settings.runs_table),
+        (CallModel, settings.runs_table),
     ):
         if model.Meta.table_name != table:
             model.Meta.table_name = table

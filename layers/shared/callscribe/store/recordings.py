@@ -1,15 +1,15 @@
 """Recordings in DynamoDB. `apply` is the one place that changes a status, as one conditional write."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
 from callscribe.clock import iso
-from callscribe.recording import Failure, Recording, Status, TranscriptRef, source_hash
+from callscribe.recording import AudioInfo, Channel, Failure, Part, Recording, Status, TranscriptRef, source_hash
 from callscribe.store import counts
 from callscribe.store.faults import LostRace, translated
-from callscribe.store.models import ALL, FailureMap, RecordingModel, TranscriptMap
+from callscribe.store.models import ALL, AudioMap, FailureMap, PartMap, RecordingModel, TranscriptMap
 from callscribe.transitions import Add, Change, Place, due_position
 
 type Cursor = Mapping[str, Any]
@@ -47,7 +47,7 @@ def apply(recording_id: str, change: Change) -> Recording | None:
     actions: list[Any] = [RecordingModel.status.set(change.target.value)]
     for name, value in change.values.items():
         attribute = getattr(RecordingModel, name)
-        if value is None:
+        if value is None or value == ():
             actions.append(attribute.remove())
         elif isinstance(value, Add):
             actions.append(attribute.set(attribute + value.amount))
@@ -98,8 +98,8 @@ def due(now: datetime, limit: int) -> list[Place]:
     return _places(Status.FAILED, RecordingModel.position <= due_position(now), limit)
 
 
-def lost(now: datetime, limit: int) -> list[Place]:
-    """Recordings in processing whose lease has run out."""
+def overdue(now: datetime, limit: int) -> list[Place]:
+    """Recordings in processing whose lease has run out, or whose job is to be polled."""
     return _places(Status.PROCESSING, RecordingModel.position < iso(now), limit)
 
 
@@ -140,14 +140,14 @@ def _places(status: Status, condition: Any, limit: int) -> list[Place]:
         return [Place(model.id, status, model.position) for model in found]
 
 
+MAPS: Mapping[type, Any] = {Failure: FailureMap, TranscriptRef: TranscriptMap, AudioInfo: AudioMap, Part: PartMap}
+"""What the record holds as a map of its own."""
+
+
 def _stored(value: Any) -> Any:
-    match value:
-        case Failure():
-            return FailureMap(**asdict(value))
-        case TranscriptRef():
-            return TranscriptMap(**asdict(value))
-        case _:
-            return value
+    if isinstance(value, tuple):
+        return [_stored(each) for each in value] or None
+    return MAPS[type(value)](**asdict(value)) if type(value) in MAPS else value
 
 
 def _attributes(recording: Recording) -> dict[str, Any]:
@@ -157,10 +157,16 @@ def _attributes(recording: Recording) -> dict[str, Any]:
 def _recording(model: RecordingModel) -> Recording:
     values = {each.name: getattr(model, each.name) for each in fields(Recording)}
     values["status"] = Status(model.status)
-    if model.error is not None:
-        values["error"] = Failure(**{each.name: getattr(model.error, each.name) for each in fields(Failure)})
-    if model.transcript is not None:
-        values["transcript"] = TranscriptRef(
-            **{each.name: getattr(model.transcript, each.name) for each in fields(TranscriptRef)}
-        )
+    for name, kind in (("error", Failure), ("transcript", TranscriptRef), ("audio", AudioInfo)):
+        values[name] = _value(kind, values[name]) if values[name] is not None else None
+    values["parts"] = tuple(_part(each) for each in values["parts"] or ())
     return Recording(**values)
+
+
+def _value[T](kind: type[T], stored: Any) -> T:
+    return kind(**{each.name: getattr(stored, each.name) for each in fields(kind)})  # type: ignore[arg-type]
+
+
+def _part(stored: Any) -> Part:
+    part = _value(Part, stored)
+    return replace(part, channel=Channel(part.channel)) if part.channel else part

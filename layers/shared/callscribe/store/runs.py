@@ -1,4 +1,4 @@
-"""Runs in DynamoDB, kept 30 days: written when a task starts, and again when it has ended."""
+"""Runs in DynamoDB, kept 30 days: written when a task starts, as it goes on, and when it has ended."""
 
 import uuid
 from collections.abc import Iterable, Iterator
@@ -11,6 +11,7 @@ from typing import Any
 from callscribe.clock import SKEW, Clock, iso
 from callscribe.errors import CallscribeError, Skipped, StoreError
 from callscribe.run import Outcome, Run, Task
+from callscribe.store import calls
 from callscribe.store.faults import translated
 from callscribe.store.models import RunModel
 from callscribe.telemetry import count, logger
@@ -31,7 +32,7 @@ def recorded(task: Task, trigger: str, clock: Clock, ends_at: datetime) -> Itera
     now = clock()
     name = f"{iso(now)}-{uuid.uuid4().hex[:8]}"
     run = Run(task=task, id=name, trigger=trigger, started_at=now, ends_by=ends_at + SKEW)
-    _save(run)
+    save(run)
     try:
         yield run
     except Skipped as reason:
@@ -50,7 +51,7 @@ def recorded(task: Task, trigger: str, clock: Clock, ends_at: datetime) -> Itera
         count("RunsFailed", int(run.outcome is Outcome.FAILED))
         logger.info("run ended", task=task, trigger=trigger, outcome=run.outcome, counts=run.counts, reason=run.error)
         try:
-            _save(run)
+            save(run)
         except StoreError as error:  # it must not hide how the run itself ended
             logger.error("the end of the run could not be recorded", reason=error.message)
 
@@ -70,21 +71,31 @@ def latest(tasks: Iterable[Task], limit: int, now: datetime, outcome: Outcome | 
     return sorted(found, key=lambda run: run.started_at, reverse=True)[:limit]
 
 
-def _save(run: Run) -> None:
+def save(run: Run) -> None:
+    """Writes the run as it is now, and with it the calls that it has made since. Raises StoreError."""
+    model = RunModel(
+        task=run.task.value,
+        run=run.id,
+        trigger=run.trigger,
+        started_at=run.started_at,
+        ends_by=run.ends_by,
+        outcome=run.outcome.value,
+        finished_at=run.finished_at,
+        counts=run.counts,
+        error=run.error,
+        error_code=run.error_code,
+        expires_at=run.started_at + KEPT,
+    )
+    made = list(run.calls)  # threads of the run go on adding to it
     with translated():
-        RunModel(
-            task=run.task.value,
-            run=run.id,
-            trigger=run.trigger,
-            started_at=run.started_at,
-            ends_by=run.ends_by,
-            outcome=run.outcome.value,
-            finished_at=run.finished_at,
-            counts=run.counts,
-            error=run.error,
-            error_code=run.error_code,
-            expires_at=run.started_at + KEPT,
-        ).save()
+        if not made:
+            model.save()
+            return
+        # one table, so one request
+        with RunModel.batch_write() as batch:
+            for each in (model, *map(calls.item, made)):
+                batch.save(each)
+    del run.calls[: len(made)]
 
 
 def _run(model: RunModel) -> Run:

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from importlib import import_module
 from typing import Protocol
 
+from callscribe.call import Exchange
 from callscribe.errors import ConfigurationError
 from callscribe.settings import WhisperXSettings
 from callscribe.sources import Audio
@@ -28,24 +28,6 @@ class Job:
     """What the service calls a transcription that it works on by itself: to be polled."""
 
     id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
-    """One HTTP exchange with the service, without anything that is secret: no query, no header, no body.
-
-    `status` is None where no answer came, `error` the code of the TranscriptionError it ended with. `duration` in
-    seconds; bytes of bodies.
-    """
-
-    method: str
-    url: str
-    started_at: datetime
-    duration: float
-    status: int | None
-    bytes_sent: int
-    bytes_received: int
-    error: str | None
 
 
 class Service(Protocol):

@@ -27,6 +27,9 @@ class AsrService:
             self._query["diarize"] = "true"
         self._auth = BearerKey(api_key) if api_key else None
 
+    def poll(self, _job, _timeouts):  # type: ignore
+        raise NotImplementedError
+
     def send(self, audio: Audio, name: str, timeouts: Timeouts, *, again: bool = False) -> Transcript:  # noqa: ARG002
         body = MultipartFile(audio, field="audio_file", name=name)
         return parse_answer(post(self._url, self._query, body, timeouts, auth=self._auth))

@@ -1,0 +1,37 @@
+"""/api/transcription-calls: what was exchanged with the transcription service."""
+
+from typing import Annotated, Literal
+
+from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from callscribe.store import calls
+from functions.api import cursor as cursors
+from functions.api.views import CallList, CallView, Moment
+
+router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
+
+FAILED = {"failed": True, "succeeded": False, None: None}
+
+
+@router.get("/api/transcription-calls")
+def list_calls(
+    recording_id: Annotated[str | None, Query(alias="recordingId", pattern="^[a-z2-7]{20}$")] = None,
+    status: Annotated[Literal["succeeded", "failed"] | None, Query()] = None,
+    since: Annotated[Moment | None, Query(alias="from", description="Calls begun at or after this time.")] = None,
+    until: Annotated[Moment | None, Query(alias="to", description="Calls begun at or before this time.")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[str | None, Query(description="`nextCursor` of the page before.")] = None,
+) -> CallList:
+    """The newest first; they are kept 30 days."""
+    of = f"calls|{recording_id}|{status}|{since}|{until}"
+    page = calls.page(
+        recording_id,
+        failed=FAILED[status],
+        since=since,
+        until=until,
+        limit=limit,
+        cursor=cursors.decode(cursor, of),
+    )
+    items = [CallView.model_validate(call) for call in page.calls]
+    return CallList(items=items, next_cursor=cursors.encode(page.next, of))

@@ -1,0 +1,59 @@
+"""Calls to the transcription service in DynamoDB, kept 30 days beside the runs that made them."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from callscribe.call import Call
+from callscribe.clock import iso
+from callscribe.store.faults import translated
+from callscribe.store.models import CALLS, CallModel
+
+KEPT = timedelta(days=30)
+
+type Cursor = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list; `next` is None on the last."""
+
+    calls: list[Call]
+    next: Cursor | None
+
+
+def item(call: Call) -> CallModel:
+    """What is stored of a call; `store.runs` writes it, together with its run."""
+    values = {each.name: getattr(call, each.name) for each in fields(Call)}
+    name = f"{iso(call.started_at)}-{uuid.uuid4().hex[:8]}"
+    return CallModel(id=name, expires_at=call.started_at + KEPT, **values)
+
+
+def page(
+    recording_id: str | None = None,
+    *,
+    failed: bool | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int,
+    cursor: Cursor | None = None,
+) -> Page:
+    """The newest calls first; `failed` or not, `since` and `until` inclusive. Raises StoreError."""
+    index: Any = CallModel.by_recording if recording_id else CallModel
+    filters = {True: CallModel.error.exists(), False: CallModel.error.does_not_exist(), None: None}
+    # names of calls begin with their time; a tilde sorts behind every end of them
+    between: Any = CallModel.id.between(iso(since) if since else "0", f"{iso(until)}~" if until else "~")
+    with translated():
+        found = index.query(
+            recording_id or CALLS,
+            between,
+            filter_condition=filters[failed],
+            scan_index_forward=False,
+            limit=limit,
+            page_size=max(limit, 100),
+            last_evaluated_key=cursor,
+        )
+        calls = [Call(**{each.name: getattr(model, each.name) for each in fields(Call)}) for model in found]
+    return Page(calls, found.last_evaluated_key)

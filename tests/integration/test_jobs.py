@@ -1,0 +1,275 @@
+"""Servers that answer with a job: it is stored, the run ends, later runs poll, and nothing is sent twice."""
+
+import pytest
+
+from callscribe.errors import JobEnded, RetryableError, ServiceUnavailable
+from callscribe.store import admission, control, recordings
+from callscribe.transcript import Segment, Transcript
+from callscribe.whisperx import Job
+from functions.process import app as process
+
+SPOKEN = Transcript(segments=(Segment(text="hello there", start=0.0, end=1.0),), language="en")
+GONE = ServiceUnavailable("Nobody is there.")
+
+
+class JobService:
+    """Takes what is sent as a job, and says of each job what `says` holds: its transcript, or None while it lasts."""
+
+    def __init__(self):
+        self.sent, self.polls, self.jobs = [], 0, {}
+        self.says = None
+        self.answer = None
+        self.dies_after_taking = False
+
+    def send(self, _audio, name, _timeouts, *, again=False):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        if again and name in self.jobs.values():
+            return Job(next(job for job, known in self.jobs.items() if known == name))
+        self.sent.append(name)
+        job = f"job-{len(self.sent)}"
+        self.jobs[job] = name
+        if self.dies_after_taking:
+            raise KeyboardInterrupt
+        return Job(job)
+
+    def poll(self, job, _timeouts):
+        assert job.id in self.jobs
+        self.polls += 1
+        if isinstance(self.says, BaseException):
+            raise self.says
+        return self.says
+
+
+@pytest.fixture
+def jobs(monkeypatch):
+    made = JobService()
+    monkeypatch.setattr(process, "connect", lambda *_: made)
+    return made
+
+
+@pytest.fixture
+def queued(handlers, put, jobs):
+    """Puts so many recordings in line."""
+
+    def queued(number=1):
+        for each in range(number):
+            put(f"{each}.wav")
+        handlers.sync()
+        handlers.queue()
+
+    return queued
+
+
+def only(listed):
+    (item,) = listed().values()
+    return item
+
+
+def stored(item):
+    return recordings.get(item["id"])
+
+
+def test_the_run_ends_while_the_service_works_and_a_later_one_fetches_the_transcript(handlers, queued, jobs, listed):
+    queued()
+    run = handlers.process()
+    item = only(listed)
+    assert (run["status"], run["counts"]["under_way"]) == ("succeeded", 1)
+    assert (item["transcriptionStatus"], item["attempts"]) == ("processing", 1)
+    assert item["jobSince"] is not None
+    assert stored(item).parked
+    handlers.pass_time(minutes=1)
+    handlers.process()
+    assert only(listed)["transcriptionStatus"] == "processing"
+    jobs.says = SPOKEN
+    handlers.pass_time(minutes=1)
+    assert handlers.process()["counts"]["completed"] == 1
+    item = only(listed)
+    assert (item["transcriptionStatus"], item["attempts"], item["jobSince"]) == ("completed", 1, None)
+    assert item["transcript"]["preview"] == "hello there"
+    assert (len(jobs.sent), jobs.polls) == (1, 2)
+
+
+def test_a_job_keeps_its_slot_until_it_has_ended(handlers, queued, jobs, listed):
+    queued(2)
+    for _ in range(5):
+        handlers.process()
+        handlers.pass_time(minutes=1)
+    assert len(jobs.sent) == 1
+    jobs.says = SPOKEN
+    handlers.process()  # polls, and has the slot for the next
+    assert len(jobs.sent) == 2
+    handlers.pass_time(minutes=1)
+    handlers.process()
+    assert {item["transcriptionStatus"] for item in listed().values()} == {"completed"}
+    assert not control.read(control.ADMISSION)[control.ADMISSION].slots
+
+
+def test_three_hours_cost_one_attempt_and_few_requests(handlers, queued, jobs, listed, counted):
+    """On a clock that the test moves."""
+    queued(2)
+    handlers.process()
+    with counted() as requests:
+        for _ in range(60):
+            handlers.pass_time(minutes=3)
+            handlers.process()
+    item = next(each for each in listed().values() if each["transcriptionStatus"] == "processing")
+    assert (item["attempts"], len(jobs.sent)) == (1, 1)
+    assert 30 <= jobs.polls <= 60
+    assert requests.total() / 60 < 11
+    jobs.says = SPOKEN
+    handlers.pass_time(minutes=5)
+    assert handlers.process()["counts"]["completed"] == 1
+
+
+def test_what_was_taken_before_a_crash_is_found_and_not_sent_again(handlers, queued, jobs, listed):
+    queued()
+    jobs.dies_after_taking = True
+    with pytest.raises(KeyboardInterrupt):
+        handlers.process()
+    jobs.dies_after_taking = False
+    handlers.pass_time(minutes=17)
+    handlers.process()
+    handlers.pass_time(minutes=1)
+    jobs.says = SPOKEN
+    handlers.process()
+    item = only(listed)
+    assert (item["transcriptionStatus"], item["attempts"], len(jobs.sent)) == ("completed", 2, 1)
+
+
+def test_a_job_that_failed_is_sent_anew_under_another_name(handlers, queued, jobs, listed):
+    queued()
+    handlers.process()
+    jobs.says = JobEnded("The service could not.")
+    handlers.pass_time(minutes=1)
+    handlers.process()
+    item = only(listed)
+    assert (item["transcriptionStatus"], item["attempts"], item["error"]["code"]) == ("failed", 1, "job_failed")
+    jobs.says = SPOKEN
+    for _ in range(2):
+        handlers.pass_time(minutes=1)
+        handlers.process()
+    assert only(listed)["transcriptionStatus"] == "completed"
+    first, second = jobs.sent
+    assert first != second
+
+
+def test_a_job_that_lasts_too_long_is_a_failed_attempt(handlers, queued, jobs, listed):
+    handlers.overrides["JOB_TIMEOUT_MINUTES"] = "30"
+    queued()
+    handlers.process()
+    handlers.pass_time(minutes=29)
+    handlers.process()
+    assert only(listed)["transcriptionStatus"] == "processing"
+    handlers.pass_time(minutes=5)
+    handlers.process()
+    item = only(listed)
+    assert (item["transcriptionStatus"], item["error"]["code"]) == ("failed", "job_timeout")
+
+
+@pytest.mark.parametrize("code", ["timeout", "connection_lost", "service_error"])
+def test_a_poll_that_fails_says_nothing_about_the_job(handlers, queued, jobs, listed, code):
+    queued()
+    handlers.process()
+    jobs.says = RetryableError("a hiccup", code=code)
+    for _ in range(7):
+        handlers.pass_time(minutes=5)
+        assert handlers.process()["status"] == "succeeded"
+    jobs.says = SPOKEN
+    handlers.pass_time(minutes=5)
+    handlers.process()
+    assert (only(listed)["transcriptionStatus"], only(listed)["attempts"]) == ("completed", 1)
+
+
+def test_an_answer_that_cannot_be_read_is_asked_for_again_but_not_for_ever(handlers, queued, jobs, listed):
+    queued()
+    handlers.process()
+    jobs.says = RetryableError("cut", code="unreadable_answer")
+    for _ in range(12):
+        handlers.pass_time(minutes=10)
+        handlers.process()
+    item = only(listed)
+    assert (item["transcriptionStatus"], item["attempts"], item["nextAttemptAt"]) == ("failed", 5, None)
+    assert len(jobs.sent) == 1
+
+
+def test_an_outage_keeps_the_job_and_a_poll_finds_its_end(handlers, queued, jobs, listed):
+    queued(2)
+    handlers.process()
+    jobs.says = jobs.answer = GONE
+    handlers.pass_time(minutes=1)
+    assert (run := handlers.process())["status"] == "failed", run
+    item = next(each for each in listed().values() if each["attempts"])
+    assert (item["transcriptionStatus"], item["attempts"]) == ("processing", 1)
+    polls = jobs.polls
+    assert handlers.process()["status"] == "skipped"
+    for _ in range(60):
+        handlers.pass_time(minutes=1)
+        handlers.process()
+    assert polls < jobs.polls < polls + 10  # the breaker's pauses
+    jobs.says, jobs.answer = SPOKEN, None
+    for _ in range(20):
+        handlers.pass_time(minutes=1)
+        handlers.process()
+    assert {(each["transcriptionStatus"], each["attempts"]) for each in listed().values()} == {("completed", 1)}
+    assert len(jobs.sent) == 2
+    item = control.read(control.ADMISSION)[control.ADMISSION]
+    assert (item.slots, item.outage, item.probe) == (None, None, None)
+
+
+def test_who_dies_over_a_poll_leaves_the_job_to_the_next_attempt(handlers, queued, jobs, listed):
+    queued()
+    handlers.process()
+    jobs.says = KeyboardInterrupt()
+    handlers.pass_time(minutes=1)
+    with pytest.raises(KeyboardInterrupt):
+        handlers.process()
+    jobs.says = SPOKEN
+    handlers.pass_time(minutes=17)
+    handlers.process()
+    item = only(listed)
+    assert (item["transcriptionStatus"], item["attempts"], len(jobs.sent)) == ("completed", 2, 1)
+    assert not control.read(control.ADMISSION)[control.ADMISSION].slots
+
+
+def test_a_slot_that_ran_out_while_nobody_polled_is_held_again(handlers, queued, jobs, listed):
+    queued(2)
+    handlers.process()
+    handlers.pass_time(hours=2)
+    handlers.process()
+    assert len(jobs.sent) == 1
+    (holder,) = control.read(control.ADMISSION)[control.ADMISSION].slots
+    assert admission.Slot.held_by(holder).lease_expires_at > handlers.now()
+
+
+def test_a_poll_costs_five_requests(handlers, queued, jobs, counted):
+    handlers.queue()
+    with counted() as idle:
+        handlers.process()
+    queued()
+    handlers.process()
+    handlers.pass_time(minutes=1)
+    with counted() as requests:
+        handlers.process()
+    requests.subtract(idle)
+    assert {name: number for name, number in requests.items() if number} == {
+        "GetItem": 1,
+        "BatchGetItem": 2,  # the breaker; whether the task was paused since
+        "UpdateItem": 2,
+    }
+
+
+def test_a_forced_transcription_is_never_given_the_former_job(handlers, queued, jobs, listed):
+    queued()
+    handlers.process()
+    jobs.says = SPOKEN
+    handlers.pass_time(minutes=1)
+    handlers.process()
+    item = only(listed)
+    handlers.api("POST", f"/api/call-recordings/{item['id']}/transcribe", body={"force": True})
+    jobs.answer = GONE
+    handlers.process()
+    jobs.answer = None
+    handlers.pass_time(minutes=2)
+    handlers.process()
+    assert len(jobs.sent) == 2
