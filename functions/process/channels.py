@@ -8,11 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from math import sumprod
+from typing import TYPE_CHECKING
 
 from callscribe.errors import RetryableError
 from callscribe.recording import Channel
 from callscribe.sources import AudioFile
-from functions.process.decoder import SAMPLE, ReadAt, Samples, decoding, not_audio
+
+if TYPE_CHECKING:  # FFmpeg is loaded by the first stereo call
+    from functions.process.decoder import ReadAt, Samples
+
+SAMPLE = 2
+"""Bytes of a sample, as it is decoded and sent."""
 
 BLOCK = 1_048_576
 """Bytes that are read at once into the temporary file."""
@@ -51,7 +57,7 @@ class Comparison:
         self._own = self._shared = 0.0
         self._audible = self._unlike = 0
 
-    def add(self, samples: Samples) -> None:
+    def add(self, samples: "Samples") -> None:
         """The next samples."""
         self.length += len(samples[0]) // SAMPLE
         left, right = (array("h", each)[::EVERY] for each in samples)
@@ -113,7 +119,9 @@ class Split:
     invent text. `duration` in seconds.
     """
 
-    def __init__(self, file: ReadAt) -> None:
+    def __init__(self, file: "ReadAt") -> None:
+        from functions.process.decoder import decoding, not_audio
+
         self._file = file
         with decoding(file) as (rate, samples):
             comparison = Comparison(rate)
@@ -130,6 +138,8 @@ class Split:
     @contextmanager
     def open(self, channel: Channel) -> Iterator[ChannelAudio]:
         """That channel alone, from its beginning, at most 16 kHz. Raises PermanentError, and what reading raises."""
+        from functions.process.decoder import decoding
+
         side = list(Channel).index(channel)
         with decoding(self._file) as (rate, samples):
             yield ChannelAudio((each[side] for each in samples), rate, self._size)

@@ -29,9 +29,6 @@ RATES = range(2_000, 768_001)
 HEADERS = 8_192
 """Bytes: the headers of Ogg and Matroska are no longer, without pictures."""
 
-SAMPLE = 2
-"""Bytes."""
-
 type Samples = tuple[bytes, bytes]
 """The same moment of both channels, in samples of 16 bits."""
 
@@ -167,7 +164,8 @@ def _planes(resampler: AudioResampler | None, frame: AudioFrame | None) -> Itera
     """What comes out of the resampler for a frame, or at its end."""
     with suppress(*FAULTS):
         for resampled in resampler.resample(frame) if resampler else ():
-            left, right = (bytes(plane)[: SAMPLE * resampled.samples] for plane in resampled.planes)
+            size = resampled.format.bytes * resampled.samples  # planes are aligned, and so longer
+            left, right = (bytes(plane)[:size] for plane in resampled.planes)
             yield left, right
 
 
