@@ -2,41 +2,22 @@
 
 import socket
 import ssl
-import threading
 import time
 import tracemalloc
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
 from email.parser import BytesParser
 from email.policy import HTTP
-from ipaddress import IPv4Address
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from callscribe.errors import ConfigurationError, PermanentError, RetryableError, ServiceUnavailable
 from callscribe.settings import WhisperXSettings
 from callscribe.whisperx import Timeouts, connect
+from tests.integration.audio import Bytes
+from tests.integration.bare import read_request, self_signed, server
 
 TIMEOUTS = Timeouts(connect=1.0, total=1.5)
 SECRET = "k3y-that-stays-here"
-
-
-class Bytes:
-    """Audio of so many bytes that is made while it is read."""
-
-    def __init__(self, length, really=None):
-        self.length = length
-        self._left = length if really is None else really
-
-    def read(self, size=-1):
-        chunk = min(self._left, size if size >= 0 else self._left)
-        self._left -= chunk
-        return b"a" * chunk
 
 
 def send(url, audio=None, name="abc.wav", key=SECRET, **settings):
@@ -166,19 +147,8 @@ def test_a_host_that_cannot_be_one_costs_no_attempt(host):
 
 @pytest.fixture
 def certificate(tmp_path, monkeypatch):
-    """A key and a certificate for 127.0.0.1 in one file, which `requests` trusts."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "whisperx")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
-        .sign(key, SHA256())
-    )
-    file = tmp_path / "certificate.pem"
-    file.write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + signed.public_bytes(Encoding.PEM)
-    )
+    """For 127.0.0.1, and trusted by `requests`."""
+    file = self_signed(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
     return file
 
@@ -239,35 +209,6 @@ def test_an_answer_that_is_no_transcript_is_a_failed_attempt(service, reply, bod
 def test_audio_that_gets_shorter_while_it_is_sent_is_a_failed_attempt(service):
     with pytest.raises(RetryableError, match="shorter"):
         send(service.url, Bytes(100_000, really=50_000))
-
-
-@contextmanager
-def server(serve):
-    """A server on a bare socket, for what HTTP servers do not do. `serve` takes the connection."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def accept():
-        connection, _ = listener.accept()
-        with connection:
-            serve(connection)
-
-    thread = threading.Thread(target=accept)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        thread.join()
-        listener.close()
-
-
-def read_request(connection):
-    with connection.makefile("rb") as stream:
-        length = 0
-        while (line := stream.readline()) not in (b"\r\n", b""):
-            if line.lower().startswith(b"content-length:"):
-                length = int(line.split(b":")[1])
-        while length:
-            length -= len(stream.read(min(length, 65536)))
 
 
 SILENCE = b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\nConnection: close\r\n\r\n{"segments": []}'

@@ -1,7 +1,9 @@
 """A transcript, and how it is read out of the answers that WhisperX servers give: strictly by shape, leniently else."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -83,27 +85,37 @@ def parse_stored(document: Mapping[str, Any]) -> Transcript:
     return Transcript(segments=tuple(segments), language=document["language"])
 
 
-def parse_answer(body: bytes) -> Transcript:
-    """Reads a server's answer, whatever content type it came under (some send JSON as text/plain).
+def parse_answer(body: bytes, content_type: str = "") -> Transcript:
+    """Reads a server's answer: JSON whatever content type it came under, and under text/plain also mere lines of text.
 
-    Segments may be a list or nested one level deeper, and a bare `text` stands in for missing segments. Raises
-    RetryableError when it is none of these: a body that was cut, or a page of a proxy.
+    Raises RetryableError when it is neither: a body that was cut, or a page of a proxy.
     """
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError) as error:  # of ValueErrors, JSON's and UTF-8's alike
-        raise _unreadable() from error
+    text = _decoded(body, content_type)
+    if content_type.lower().startswith("text/plain") and _is_prose(text):
+        lines = (Segment(text=_text(line)) for line in text.splitlines())
+        return Transcript(segments=tuple(line for line in lines if line.text))
+    return transcript_in(_json(text))
+
+
+def parse_json(body: bytes, content_type: str = "") -> Any:
+    """Whatever JSON an answer holds, of any encoding. Raises RetryableError."""
+    return _json(_decoded(body, content_type))
+
+
+def transcript_in(answer: Any) -> Transcript:
+    """Reads what was JSON: segments may be a list or nested one level deeper, and a bare `text` or words stand in.
+
+    Raises RetryableError when it is of another shape.
+    """
     if not isinstance(answer, Mapping):
-        raise _unreadable()
+        raise unreadable()
     segments: Any = answer.get("segments")
     if isinstance(segments, Mapping):
         segments = segments.get("segments")
     if not segments:
-        segments = answer.get("text", segments)
-    if isinstance(segments, str):
-        segments = [{"text": segments}]
+        segments = _without_segments(answer, segments)
     if not isinstance(segments, Sequence) or not all(isinstance(each, Mapping) for each in segments):
-        raise _unreadable()
+        raise unreadable()
     parsed = (_segment(each) for each in segments)
     return Transcript(
         segments=tuple(segment for segment in parsed if segment.text),
@@ -111,24 +123,69 @@ def parse_answer(body: bytes) -> Transcript:
     )
 
 
+def unreadable() -> RetryableError:
+    """For an answer of success that is none."""
+    return RetryableError(
+        "The service answered with success, but not with a transcript: the answer was cut, or something else than "
+        "WhisperX answers at this address. Check WhisperXUrl and WhisperXDialect.",
+        code="unreadable_answer",
+    )
+
+
+def _without_segments(answer: Mapping[str, Any], segments: Any) -> Any:
+    """One segment of all words, or of the text; or the segments, where they are told under that name."""
+    text, words = answer.get("text", segments), answer.get("words")
+    if isinstance(words, Sequence) and words and (isinstance(text, str) or not text):
+        timed = [each for each in words if isinstance(each, Mapping)]
+        ends = {"start": timed[0].get("start"), "end": timed[-1].get("end")} if timed else {}
+        return [{"text": text, "words": timed, **ends}]
+    return [{"text": text}] if isinstance(text, str) else text
+
+
+def _decoded(body: bytes, content_type: str) -> str:
+    """The text, in the first encoding that it can be: what JSON shows of itself, what is declared, else Western."""
+    declared = re.search(r"charset\s*=\s*\"?([\w.:-]+)", content_type, re.IGNORECASE)
+    for encoding in (json.detect_encoding(body), declared[1] if declared else "", "cp1252"):
+        with suppress(ValueError, LookupError):
+            return body.decode(encoding)
+    return body.decode("latin-1")
+
+
+def _is_prose(text: str) -> bool:
+    """Whether it may be what was said, rather than something for machines, or a broken piece of it."""
+    stripped = text.strip()
+    if not stripped or stripped[0] in '{[<"' or not all(each.isprintable() or each.isspace() for each in stripped):
+        return False
+    try:
+        json.loads(stripped)
+    except ValueError:
+        return True
+    return False
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise unreadable() from error
+
+
 def _segment(raw: Mapping[str, Any]) -> Segment:
-    words = raw.get("words")
+    listed = raw.get("words")
+    words = tuple(_word(each) for each in listed if isinstance(each, Mapping)) if isinstance(listed, Sequence) else ()
+    start, end = _times(raw)
     return Segment(
-        text=_text(raw.get("text")),
-        start=_seconds(raw.get("start")),
-        end=_seconds(raw.get("end")),
+        text=_text(raw.get("text")) or " ".join(word.text for word in words if word.text),
+        start=start,
+        end=end,
         speaker=_text(raw.get("speaker")) or None,
-        words=tuple(_word(each) for each in words if isinstance(each, Mapping)) if isinstance(words, Sequence) else (),
+        words=words,
     )
 
 
 def _word(raw: Mapping[str, Any]) -> Word:
-    return Word(
-        text=_text(raw.get("word")),
-        start=_seconds(raw.get("start")),
-        end=_seconds(raw.get("end")),
-        speaker=_text(raw.get("speaker")) or None,
-    )
+    start, end = _times(raw)
+    return Word(text=_text(raw.get("word")), start=start, end=end, speaker=_text(raw.get("speaker")) or None)
 
 
 def _text(value: Any) -> str:
@@ -136,14 +193,12 @@ def _text(value: Any) -> str:
     return value.encode(errors="replace").decode().strip() if isinstance(value, str) else ""
 
 
+def _times(raw: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Start and end; an end before the start is none."""
+    start, end = _seconds(raw.get("start")), _seconds(raw.get("end"))
+    return start, None if start is not None and end is not None and end < start else end
+
+
 def _seconds(value: Any) -> float | None:
     """A time that can be one; JSON from Python servers may hold NaN."""
     return float(value) if isinstance(value, int | float) and 0 <= value < LONGEST_RECORDING else None
-
-
-def _unreadable() -> RetryableError:
-    return RetryableError(
-        "The service answered 200, but not with a transcript: the answer was cut, or something else than WhisperX "
-        "answers at this address. Check WhisperXUrl and WhisperXDialect.",
-        code="unreadable_answer",
-    )

@@ -8,6 +8,7 @@ import math
 import mimetypes
 import time
 import uuid
+from collections.abc import Iterable
 
 from urllib3.fields import RequestField
 
@@ -16,21 +17,22 @@ from callscribe.sources import Audio
 
 
 class MultipartFile:
-    """What `requests` takes as `data=`; `content_type` goes with it as a header.
+    """What `requests` takes as `data=`; `content_type` goes with it as a header. `fields` stand before the file.
 
-    `begun` tells whether a connection stood and the first byte was asked for.
+    `sent` counts the bytes that were asked for, and the first one is asked for only once a connection stands.
     """
 
-    def __init__(self, audio: Audio, *, field: str, name: str) -> None:
+    def __init__(self, audio: Audio, *, field: str, name: str, fields: Iterable[tuple[str, str]] = ()) -> None:
         boundary = uuid.uuid4().hex
         part = RequestField(field, b"", filename=name)
         part.make_multipart(content_type=mimetypes.guess_type(name)[0] or "application/octet-stream")
         self.content_type = f"multipart/form-data; boundary={boundary}"
-        self._head = f"--{boundary}\r\n{part.render_headers()}".encode()
+        options = (f"--{boundary}\r\n{_headers(option)}{value}\r\n" for option, value in fields)
+        self._head = f"{''.join(options)}--{boundary}\r\n{part.render_headers()}".encode(errors="replace")
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self._audio = audio
         self._deadline = math.inf
-        self.begun = False
+        self.sent = 0
         self._unread = audio.length
         self._length = len(self._head) + audio.length + len(self._tail)
 
@@ -47,7 +49,6 @@ class MultipartFile:
 
         Raises RetryableError if the audio is cut short, or the time is up.
         """
-        self.begun = True
         if time.monotonic() > self._deadline:
             raise RetryableError("The service read the audio too slowly.", code="timeout")
         if size < 0:
@@ -61,4 +62,11 @@ class MultipartFile:
             self._unread -= len(chunk)
         else:
             chunk, self._tail = self._tail[:size], self._tail[size:]
+        self.sent += len(chunk)
         return chunk
+
+
+def _headers(option: str) -> str:
+    part = RequestField(option, b"")
+    part.make_multipart()
+    return part.render_headers()

@@ -1,0 +1,164 @@
+"""The dialect `tasks`: whisperX-FastAPI.
+
+POST /speech-to-text with the multipart field `file` and every option in the query answers with the identifier of a
+task; GET /task/{identifier} tells how it stands, under 200 even when it failed. The server's own environment gives no
+defaults: it wants `device=cuda` and the model `tiny` unless it is asked for something else.
+"""
+
+import re
+import time
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from callscribe.errors import JobEnded, PermanentError, RetryableError
+from callscribe.settings import WhisperXSettings
+from callscribe.sources import Audio
+from callscribe.transcript import Transcript, parse_json, transcript_in, unreadable
+from callscribe.whisperx import Job, Observer, Service, Timeouts
+from callscribe.whisperx.http import Client
+from callscribe.whisperx.multipart import MultipartFile
+from callscribe.whisperx.options import Pairs, parameters
+from callscribe.whisperx.verdicts import NO_GPU, Answer, Meaning, Meanings, approved, hint
+
+ACCEPTED = {"wav", "mp3", "ogg", "oga", "m4a", "mp4", "aac", "amr", "awb", "wma", "mkv", "mov", "avi", "wmv"}
+"""The server decides by the name of the file what it takes; its ffmpeg then looks at the content alone."""
+
+SENT_AS = {"opus": "ogg", "webm": "mkv", "3gp": "mp4"}
+"""What goes under another ending that it accepts; whatever else it refuses goes as wav."""
+
+IDENTIFIER = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,128}")
+"""Of a task: it becomes a part of an address."""
+
+LOOKING_SECONDS = 30.0
+"""How long the list of all tasks may take, which a server with work to do may keep waiting."""
+
+ALIVE = ("queued", "processing", "completed")
+"""A task of which something may still come."""
+
+CPU = (("device", "cpu"), ("compute_type", "int8"))
+
+NOT_AUDIO = Meaning(PermanentError, "not_audio", "The service does not take this audio ({}).")
+MEANINGS: Meanings = {400: NOT_AUDIO}
+POLLED: Meanings = {
+    404: Meaning(JobEnded, "job_lost", "The service has forgotten the job ({}). It is sent again."),
+}
+LISTED: Meanings = {
+    status: Meaning(RetryableError, "unreadable_answer", "There is no list of tasks ({}).") for status in (404, 405)
+}
+
+
+def connect(settings: WhisperXSettings, api_key: str, observe: Observer) -> Service:
+    return TasksService(settings, api_key, observe)
+
+
+class TasksService:
+    """What failed there for want of a GPU is sent to the CPU the next time, unless WhisperXOptions name a device."""
+
+    def __init__(self, settings: WhisperXSettings, api_key: str, observe: Observer) -> None:
+        self._settings = settings
+        self._client = Client(settings.whisperx_url, api_key, observe)
+
+    def send(self, audio: Audio, name: str, timeouts: Timeouts, *, again: bool = False) -> Job:
+        began = time.monotonic()
+        name = accepted_name(name)
+        before = self._tasks(timeouts) if again else []
+        if alive := [task for task in before if task["file_name"] == name and task.get("status") in ALIVE]:
+            return Job(_identifier(max(alive, key=_age)))
+        no_gpu = any(_lacked_gpu(task) for task in before if _recording(task["file_name"]) == _recording(name))
+        body = MultipartFile(audio, field="file", name=name)
+        left = Timeouts(timeouts.connect, max(0.1, timeouts.total - (time.monotonic() - began)))
+        return self._client.post("/speech-to-text", body, left, _job, query=self._query(no_gpu=no_gpu))
+
+    def poll(self, job: Job, timeouts: Timeouts) -> Transcript | None:
+        return self._client.get(f"/task/{job.id}", timeouts, _result)
+
+    def _query(self, *, no_gpu: bool) -> Pairs:
+        # min_speakers and max_speakers are mixed up by some servers: never sent
+        ours = [("language", self._settings.whisperx_language), ("model", self._settings.whisperx_model)]
+        chosen = parameters(ours, self._settings)
+        named = {option for option, _ in chosen}
+        if no_gpu and "device" not in named:
+            return [*chosen, *((option, value) for option, value in CPU if option not in named)]
+        return chosen
+
+    def _tasks(self, timeouts: Timeouts) -> list[Mapping[str, Any]]:
+        """The tasks of files; none if the server has no such list, which costs a job done twice."""
+        looking = Timeouts(timeouts.connect, min(timeouts.total, LOOKING_SECONDS))
+        try:
+            return self._client.get("/task/all", looking, _tasks)
+        except RetryableError:
+            return []
+
+
+def accepted_name(name: str) -> str:
+    """The file name with an ending that the server accepts."""
+    path = PurePosixPath(name)
+    ending = path.suffix.lower().removeprefix(".")
+    return name if ending in ACCEPTED else f"{path.stem}.{SENT_AS.get(ending, 'wav')}"
+
+
+def _job(answer: Answer) -> Job:
+    return Job(_identifier(_mapping(approved(answer, MEANINGS))))
+
+
+def _tasks(answer: Answer) -> list[Mapping[str, Any]]:
+    tasks = _mapping(approved(answer, LISTED)).get("tasks")
+    return [each for each in tasks if _is_of_a_file(each)] if isinstance(tasks, list) else []
+
+
+def _result(answer: Answer) -> Transcript | None:
+    task = _mapping(approved(answer, POLLED))
+    match task.get("status"):
+        case "queued" | "processing":
+            return None
+        case "completed":
+            return _transcript(task)
+        case "failed":
+            why = str(task.get("error"))
+            code = "no_gpu" if _lacked_gpu(task) else JobEnded.code
+            raise JobEnded(f"The service took the audio, and its job failed.{hint(why)}", code=code)
+    raise unreadable()
+
+
+def _transcript(task: Mapping[str, Any]) -> Transcript:
+    """Raises JobEnded when the job has brought none: asking again would bring no other."""
+    result, metadata = task.get("result"), task.get("metadata")
+    told = metadata.get("language") if isinstance(metadata, Mapping) else None
+    try:
+        return transcript_in({"language": told, **result} if isinstance(result, Mapping) else None)
+    except RetryableError as error:
+        raise JobEnded(error.message, code=error.code) from error
+
+
+def _mapping(answer: Answer) -> Mapping[str, Any]:
+    read = parse_json(answer.body, answer.content_type)
+    if not isinstance(read, Mapping):
+        raise unreadable()
+    return read
+
+
+def _is_of_a_file(task: Any) -> bool:
+    return isinstance(task, Mapping) and isinstance(task.get("file_name"), str)
+
+
+def _identifier(task: Mapping[str, Any]) -> str:
+    identifier = task.get("identifier")
+    if not isinstance(identifier, str) or not IDENTIFIER.fullmatch(identifier):
+        raise unreadable()
+    return identifier
+
+
+def _lacked_gpu(task: Mapping[str, Any]) -> bool:
+    return task.get("status") == "failed" and NO_GPU.search(str(task.get("error"))) is not None
+
+
+def _recording(name: str) -> str:
+    """The recording that a file name stands for: each time that it is sent, another ending is put behind a hyphen."""
+    return re.split(r"[-.]", name, maxsplit=1)[0]
+
+
+def _age(task: Mapping[str, Any]) -> tuple[bool, str]:
+    """Sorts the newest last; what has no start has not begun."""
+    start = task.get("start_time")
+    return not isinstance(start, str), str(start)

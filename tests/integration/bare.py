@@ -1,0 +1,66 @@
+"""Servers on bare sockets, for what HTTP servers do not do, and certificates for them."""
+
+import socket
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+
+@contextmanager
+def server(serve, *, connections=1):
+    """`serve` takes each of so many connections, one after another; those that never come are not waited for."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def accept():
+        for _ in range(connections):
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                serve(connection)
+
+    thread = threading.Thread(target=accept)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        listener.close()
+
+
+def read_request(connection):
+    """Reads a whole request; its first line."""
+    with connection.makefile("rb") as stream:
+        first, length = stream.readline(), 0
+        while (line := stream.readline()) not in (b"\r\n", b""):
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        while length:
+            length -= len(stream.read(min(length, 65536)))
+    return first.decode()
+
+
+def self_signed(folder, *, days=1, address="127.0.0.1"):
+    """A file with a key and a certificate for an address, which lasts for so many days from yesterday."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "whisperx")])
+    begin = datetime.now(UTC) - timedelta(days=1)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, begin, begin + timedelta(days=days, hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(address))]), critical=False)
+        .sign(key, SHA256())
+    )
+    file = folder / f"certificate-{address}-{days}.pem"
+    file.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + signed.public_bytes(Encoding.PEM)
+    )
+    return file

@@ -1,0 +1,135 @@
+"""The `openai` dialect over real HTTP: every option is a form field, and answers come in several shapes."""
+
+import json
+from email.parser import BytesParser
+from email.policy import HTTP
+
+import pytest
+
+from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceUnavailable
+from callscribe.settings import WhisperXSettings
+from callscribe.whisperx import Job, Timeouts, connect
+from tests.integration.audio import Bytes
+
+TIMEOUTS = Timeouts(connect=1.0, total=1.5)
+DEFAULTS = [
+    ("response_format", "verbose_json"),
+    ("timestamp_granularities[]", "word"),
+    ("timestamp_granularities[]", "segment"),
+]
+
+
+def send(url, name="abc.wav", **settings):
+    dialect = connect(WhisperXSettings(whisperx_url=url, whisperx_dialect="openai", **settings), "k3y")
+    return dialect.send(Bytes(1000), name, TIMEOUTS)
+
+
+def fields(received):
+    """Name and value of each part, and the last one whole: the file."""
+    head = f"Content-Type: {received.headers['content-type']}\r\n\r\n".encode()
+    *options, file = BytesParser(policy=HTTP).parsebytes(head + received.body).iter_parts()
+    named = [(each.get_param("name", header="content-disposition"), each.get_payload(decode=True)) for each in options]
+    return [(name, value.decode()) for name, value in named], file
+
+
+def test_all_options_are_form_fields_before_the_file(service):
+    options = {"whisperx_language": "en", "whisperx_model": "large-v3", "whisperx_diarize": True}
+    assert send(service.url, whisperx_options="align=false&prompt=Grüße", **options).text == "hello there"
+    (received,) = service.received
+    assert (received.method, received.path, received.query) == ("POST", "/v1/audio/transcriptions", {})
+    assert received.headers["authorization"] == "Bearer k3y"
+    assert int(received.headers["content-length"]) == len(received.body)
+    sent, file = fields(received)
+    assert sent == [
+        ("model", "large-v3"),
+        ("language", "en"),
+        *DEFAULTS,
+        ("diarize", "true"),
+        ("align", "false"),
+        ("prompt", "Grüße"),
+    ]
+    assert file.get_param("name", header="content-disposition") == "file"
+    assert (file.get_filename(), file.get_payload(decode=True)) == ("abc.wav", b"a" * 1000)
+
+
+def test_what_is_not_set_is_not_sent(service):
+    send(service.url)
+    assert fields(service.received[0])[0] == DEFAULTS
+
+
+def test_an_option_of_the_site_wins(service):
+    send(service.url, whisperx_options="timestamp_granularities[]=segment")
+    assert fields(service.received[0])[0] == [DEFAULTS[0], DEFAULTS[2]]
+
+
+@pytest.mark.parametrize("option", ['na"me', "na\r\nme", "ü"])
+def test_odd_options_do_not_break_the_body(service, option):
+    send(service.url, whisperx_options=f"{option}=a%0D%0A--b")
+    sent, file = fields(service.received[0])
+    assert (len(sent), file.get_payload(decode=True)) == (4, b"a" * 1000)
+
+
+@pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])
+def test_the_address_may_end_in_v1(service, suffix):
+    send(service.url + suffix)
+    assert service.received[0].path == "/v1/audio/transcriptions"
+
+
+SEGMENT = {"start": 0.0, "end": 1.0, "text": " Bye."}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"text": "Bye.", "segments": [SEGMENT]},
+        {"segments": {"segments": [SEGMENT], "word_segments": []}, "language": "en", "text": "Bye."},
+        {"segments": [SEGMENT], "word_segments": []},
+        {"task": "transcribe", "text": "Bye.", "words": [{"word": "Bye", "start": 0.0, "end": 1.0}]},
+    ],
+    ids=["flat", "nested", "no text", "words only"],
+)
+def test_answers_of_each_server_are_read(service, reply, answer):
+    service.replies = [reply(body=json.dumps(answer).encode(), headers={"Content-Type": "application/json"})]
+    transcript = send(service.url)
+    assert (transcript.text, transcript.duration) == ("Bye.", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "code", "words"),
+    [
+        (400, {"detail": "Unsupported language 'xx' for alignment."}, PermanentError, "rejected", "WhisperXLanguage"),
+        (401, {}, ServiceUnavailable, "key_refused", "401"),
+        (403, {"detail": "Invalid API Key"}, ServiceUnavailable, "key_refused", "key"),
+        (404, {"detail": "Model not found."}, ServiceUnavailable, "wrong_address", "correct WhisperXModel"),
+        (404, {"detail": "Not Found"}, ServiceUnavailable, "wrong_address", "WhisperXUrl"),
+        (413, {}, PermanentError, "too_large", "413"),
+        (415, {}, PermanentError, "not_audio", "415"),
+        (422, {"detail": "Invalid audio k3y"}, PermanentError, "not_audio", "422"),
+        (422, {"detail": [{"loc": ["body", "language"]}]}, ServiceUnavailable, "wrong_settings", "(language)"),
+        (
+            422,
+            {"detail": [{"loc": ["body", "timestamp_granularities[]", 0]}]},
+            ServiceUnavailable,
+            "wrong_settings",
+            "timestamp_granularities[]",
+        ),
+        (422, {"detail": [{"loc": ["body", "file"]}]}, PermanentError, "not_audio", "422"),
+        (503, {"detail": "Out of GPU memory; retry shortly."}, ServiceUnavailable, "service_busy", "503"),
+        (504, {}, RetryableError, "service_error", "504"),
+    ],
+)
+def test_each_refusal_has_its_class(service, reply, status, body, kind, code, words):
+    service.replies = [reply(status=status, body=json.dumps(body).encode())]
+    with pytest.raises(kind) as raised:
+        send(service.url)
+    assert raised.value.code == code
+    assert words in raised.value.message
+    assert "k3y" not in raised.value.message
+
+
+@pytest.mark.parametrize("dialect", ["asr", "openai"])
+def test_a_job_of_another_dialect_is_lost(dialect):
+    service = connect(WhisperXSettings(whisperx_url="http://127.0.0.1:9", whisperx_dialect=dialect), "")
+    with pytest.raises(JobEnded) as raised:
+        service.poll(Job("a"), TIMEOUTS)
+    assert raised.value.code == "job_lost"

@@ -1,0 +1,273 @@
+"""The `tasks` dialect over real HTTP: audio becomes a job, and a job a transcript."""
+
+import json
+from email.parser import BytesParser
+from email.policy import HTTP
+
+import pytest
+
+from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceUnavailable
+from callscribe.settings import WhisperXSettings
+from callscribe.whisperx import Job, Timeouts, connect
+from tests.integration.audio import Bytes
+
+TIMEOUTS = Timeouts(connect=1.0, total=1.5)
+QUEUED = {"identifier": "cb9d0200-50a0", "message": "Task queued"}
+NO_GPU = "CUDA failed with error no CUDA-capable device is detected"
+
+
+def tasks(url, observe=lambda _: None, **settings):
+    return connect(WhisperXSettings(whisperx_url=url, whisperx_dialect="tasks", **settings), "k3y", observe)
+
+
+def as_json(reply, value, **more):
+    return reply(body=json.dumps(value).encode(), headers={"Content-Type": "application/json"}, **more)
+
+
+def listed(identifier, status="completed", name="abc.wav", started="2026-11-22T11:05:31", error=None):
+    return {"identifier": identifier, "status": status, "file_name": name, "start_time": started, "error": error}
+
+
+def send(dialect, name="abc.wav", *, again=False):
+    return dialect.send(Bytes(100), name, TIMEOUTS, again=again)
+
+
+def test_the_audio_goes_into_the_field_the_options_into_the_query_and_a_job_comes_back(service, reply):
+    service.replies = [as_json(reply, QUEUED)]
+    options = {"whisperx_language": "en", "whisperx_model": "small", "whisperx_options": "device=cpu&compute_type=int8"}
+    assert send(tasks(f"{service.url}/", **options)) == Job("cb9d0200-50a0")
+    (received,) = service.received
+    assert (received.method, received.path) == ("POST", "/speech-to-text")
+    assert received.headers["authorization"] == "Bearer k3y"
+    assert received.query == {"language": ["en"], "model": ["small"], "device": ["cpu"], "compute_type": ["int8"]}
+    head = f"Content-Type: {received.headers['content-type']}\r\n\r\n".encode()
+    (part,) = BytesParser(policy=HTTP).parsebytes(head + received.body).iter_parts()
+    assert part.get_param("name", header="content-disposition") == "file"
+
+
+def test_what_is_not_set_is_not_sent(service, reply):
+    service.replies = [as_json(reply, QUEUED)]
+    send(tasks(service.url))
+    assert service.received[0].query == {}
+
+
+def test_an_option_of_the_site_wins_over_a_setting(service, reply):
+    service.replies = [as_json(reply, QUEUED)]
+    options = "model=large-v3&suppress_tokens=1&suppress_tokens=2"
+    send(tasks(service.url, whisperx_model="small", whisperx_options=options))
+    assert service.received[0].query == {"model": ["large-v3"], "suppress_tokens": ["1", "2"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [
+        ("abc.wav", "abc.wav"),
+        ("abc.mp3", "abc.mp3"),
+        ("abc.MP3", "abc.MP3"),
+        ("abc.flac", "abc.wav"),
+        ("abc.wav49", "abc.wav"),
+        ("abc.gsm", "abc.wav"),
+        ("abc.opus", "abc.ogg"),
+        ("abc.webm", "abc.mkv"),
+        ("abc.3gp", "abc.mp4"),
+        ("abc", "abc.wav"),
+    ],
+)
+def test_an_ending_that_the_server_refuses_is_sent_as_one_that_it_takes(service, reply, name, sent):
+    service.replies = [as_json(reply, QUEUED)]
+    send(tasks(service.url), name)
+    assert f'filename="{sent}"'.encode() in service.received[0].body
+
+
+@pytest.mark.parametrize("identifier", ["", "a/b", "a b", "..", "x" * 129, "a?b", "ä", "a\n", None, 7, ["a"]])
+def test_an_identifier_that_is_no_token_is_unreadable(service, reply, identifier):
+    service.replies = [as_json(reply, {"identifier": identifier})]
+    with pytest.raises(RetryableError) as raised:
+        send(tasks(service.url))
+    assert raised.value.code == "unreadable_answer"
+
+
+FOUND = [
+    ([listed("old"), listed("new", started="2026-11-22T12:00:00")], "new"),
+    ([listed("new", "queued", started=None), listed("old")], "new"),
+    ([listed("a", "processing")], "a"),
+    ([listed("a"), listed("later", "failed", started="2026-11-22T12:00:00")], "a"),
+    ([listed("of-another", name="abcd.wav")], None),
+    ([listed("a", "failed")], None),
+    ([listed("a", "cancelled")], None),
+    ([], None),
+    (["abc.wav", None, {}], None),
+]
+
+
+@pytest.mark.parametrize(("all_tasks", "found"), FOUND)
+def test_what_may_have_been_sent_before_is_looked_for_first(service, reply, all_tasks, found):
+    service.replies = [as_json(reply, {"tasks": all_tasks}), as_json(reply, QUEUED)]
+    assert send(tasks(service.url), again=True) == Job(found or QUEUED["identifier"])
+    assert [each.path for each in service.received] == ["/task/all", "/speech-to-text"][: 1 if found else 2]
+
+
+def test_it_is_looked_for_under_the_name_that_it_was_sent_under(service, reply):
+    service.replies = [as_json(reply, {"tasks": [listed("a")]})]
+    assert send(tasks(service.url), "abc.flac", again=True) == Job("a")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(404, b"{}"), (405, b""), (500, b""), (200, b"<html>"), (200, b'{"tasks": 3}'), (200, b"[]"), (200, b"")],
+)
+def test_a_server_without_a_list_of_tasks_is_just_sent_to(service, reply, status, body):
+    service.replies = [reply(status=status, body=body), as_json(reply, QUEUED)]
+    assert send(tasks(service.url), again=True) == Job("cb9d0200-50a0")
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, "key_refused"), (502, "service_down"), (503, "service_busy")])
+def test_a_server_that_is_not_there_for_the_list_is_an_outage(service, reply, status, code):
+    service.replies = [reply(status=status)]
+    with pytest.raises(ServiceUnavailable) as raised:
+        send(tasks(service.url), again=True)
+    assert raised.value.code == code
+    assert len(service.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "query"),
+    [
+        ("", NO_GPU, {"device": ["cpu"], "compute_type": ["int8"]}),
+        ("compute_type=float32", NO_GPU, {"device": ["cpu"], "compute_type": ["float32"]}),
+        ("device=cuda", NO_GPU, {"device": ["cuda"]}),
+        ("", "something else", {}),
+    ],
+)
+def test_what_failed_for_want_of_a_gpu_is_sent_to_the_cpu(service, reply, options, error, query):
+    failed = listed("a", "failed", "abc-0-left.wav", error=error)
+    service.replies = [as_json(reply, {"tasks": [failed]}), as_json(reply, QUEUED)]
+    send(tasks(service.url, whisperx_options=options), "abc-1-left.wav", again=True)
+    assert service.received[1].query == query
+
+
+def test_what_another_recording_failed_of_says_nothing(service, reply):
+    failed = listed("a", "failed", "xyz-0.wav", error=NO_GPU)
+    service.replies = [as_json(reply, {"tasks": [failed]}), as_json(reply, QUEUED)]
+    send(tasks(service.url), "abc-1.wav", again=True)
+    assert service.received[1].query == {}
+
+
+def test_a_task_in_the_list_that_cannot_be_asked_for_is_unreadable(service, reply):
+    service.replies = [as_json(reply, {"tasks": [listed("../a")]})]
+    with pytest.raises(RetryableError) as raised:
+        send(tasks(service.url), again=True)
+    assert raised.value.code == "unreadable_answer"
+
+
+@pytest.mark.parametrize("status", ["queued", "processing"])
+def test_a_job_under_way_is_waited_for(service, reply, status):
+    service.replies = [as_json(reply, {"status": status, "result": None, "metadata": {}, "error": None})]
+    assert tasks(service.url).poll(Job("a-1"), TIMEOUTS) is None
+    assert (service.received[0].method, service.received[0].path) == ("GET", "/task/a-1")
+
+
+@pytest.mark.parametrize(
+    ("result", "metadata", "text", "language"),
+    [
+        ({"segments": [{"start": 0, "end": 1, "text": " hi", "words": []}]}, {"language": "de"}, "hi", "de"),
+        ({"segments": [{"text": "hi"}], "language": "fr"}, {"language": "de"}, "hi", "fr"),
+        ({"segments": [], "word_segments": []}, {"language": "en"}, "", "en"),
+        ({"segments": []}, None, "", None),
+    ],
+)
+def test_a_completed_job_is_a_transcript(service, reply, result, metadata, text, language):
+    service.replies = [as_json(reply, {"status": "completed", "result": result, "metadata": metadata})]
+    transcript = tasks(service.url).poll(Job("a"), TIMEOUTS)
+    assert (transcript.text, transcript.language) == (text, language)
+
+
+POLLED = [
+    (200, {"status": "failed", "error": NO_GPU}, JobEnded, "no_gpu", "device=cpu"),
+    (200, {"status": "failed", "error": "CUDA failed: out of memory"}, JobEnded, "job_failed", "ran out"),
+    (
+        200,
+        {"status": "failed", "error": "'xx' is not a valid language code (af)"},
+        JobEnded,
+        "job_failed",
+        "Lang",
+    ),
+    (200, {"status": "failed", "error": "k3y said hello"}, JobEnded, "job_failed", "failed"),
+    (200, {"status": "failed"}, JobEnded, "job_failed", ""),
+    (200, {"status": "cancelled"}, RetryableError, "unreadable_answer", ""),
+    (200, {"status": ["failed"]}, RetryableError, "unreadable_answer", ""),
+    (200, {"status": "completed", "result": None}, JobEnded, "unreadable_answer", ""),
+    (200, {"status": "completed", "result": {"segments": 7}}, JobEnded, "unreadable_answer", ""),
+    (200, [], RetryableError, "unreadable_answer", ""),
+    (404, {"error": {"code": "TASK_NOT_FOUND"}}, JobEnded, "job_lost", "404"),
+    (401, {}, ServiceUnavailable, "key_refused", ""),
+    (503, {}, ServiceUnavailable, "service_busy", ""),
+    (500, {}, RetryableError, "service_error", ""),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "kind", "code", "words"), POLLED)
+def test_each_way_that_a_poll_ends_has_its_class(service, reply, status, body, kind, code, words):
+    service.replies = [as_json(reply, body, status=status)]
+    with pytest.raises(kind) as raised:
+        tasks(service.url).poll(Job("a"), TIMEOUTS)
+    assert (raised.type, raised.value.code) == (kind, code)
+    assert words in raised.value.message
+    assert "k3y" not in raised.value.message
+
+
+SUBMITTED = [
+    (400, {"error": {"code": "AUDIO_PROCESSING_ERROR"}}, PermanentError, "not_audio", "decode"),
+    (400, {"detail": "Invalid file extension for file 5550100.flac"}, PermanentError, "not_audio", "ending"),
+    (404, {"detail": "Not Found"}, ServiceUnavailable, "wrong_address", "WhisperXUrl"),
+    (422, {"detail": [{"loc": ["query", "device"]}]}, ServiceUnavailable, "wrong_settings", "(device)"),
+    (
+        422,
+        {"detail": [{"loc": ["query", "model"]}, {"loc": ["query", "device"]}]},
+        ServiceUnavailable,
+        "wrong_settings",
+        "(device, model)",
+    ),
+    (422, {"detail": [{"loc": ["query", "5550100"]}]}, PermanentError, "rejected", "422"),
+    (
+        422,
+        {"detail": [{"loc": ["query", "model"]}, {"loc": ["body", "file"]}]},
+        PermanentError,
+        "rejected",
+        "422",
+    ),
+    (422, {"detail": []}, PermanentError, "rejected", "422"),
+    (422, {"detail": [{"loc": [["model"]]}]}, PermanentError, "rejected", "422"),
+    (501, {}, RetryableError, "service_error", "501"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "kind", "code", "words"), SUBMITTED)
+def test_each_refusal_has_its_class(service, reply, status, body, kind, code, words):
+    service.replies = [as_json(reply, body, status=status)]
+    with pytest.raises(kind) as raised:
+        send(tasks(service.url))
+    assert raised.value.code == code
+    assert words in raised.value.message
+    assert "5550100" not in raised.value.message
+
+
+def test_every_exchange_is_told_and_nothing_secret_with_it(service, reply):
+    told = []
+    listing = as_json(reply, {"tasks": []})
+    service.replies = [listing, as_json(reply, QUEUED), as_json(reply, {"status": "failed"}), reply(close=True)]
+    dialect = tasks(service.url.replace("//", "//user:pass@"), told.append, whisperx_options="hf_token=s3cret")
+    job = send(dialect, again=True)
+    for _ in range(2):
+        with pytest.raises((RetryableError, ServiceUnavailable)):
+            dialect.poll(job, TIMEOUTS)
+    assert [(each.method, each.url.removeprefix(service.url), each.status, each.error) for each in told] == [
+        ("GET", "/task/all", 200, None),
+        ("POST", "/speech-to-text", 200, None),
+        ("GET", f"/task/{job.id}", 200, "job_failed"),
+        ("GET", f"/task/{job.id}", None, "service_unavailable"),
+    ]
+    assert [each.bytes_sent for each in told] == [0, len(service.received[1].body), 0, 0]
+    assert [each.bytes_received for each in told] == [13, 57, 20, 0]
+    assert all(each.duration >= 0 and each.started_at.tzinfo for each in told)
+    assert not any(secret in str(told) for secret in ("pass", "s3cret", "k3y"))
