@@ -26,7 +26,7 @@ BLOCK = 1_048_576
 SPARE = 16_777_216
 """Bytes of temporary storage that are left free."""
 
-EVERY = 7
+EVERY = 13
 """Of so many samples, one is compared: enough of them to tell, and no multiple that a tone could hide behind."""
 
 SILENT = 33
@@ -39,7 +39,7 @@ ALIKE = 0.02
 """-17 dB: how much of the energy of both channels together their difference may have. Where it was one voice on both
 sides, MP3, Opus and AAC leave -40 dB; crosstalk that is a quarter weaker than the voice has -17 dB."""
 
-STRAY = 0.02
+STRAY = 0.05
 """The part of the audible seconds that may be unlike, for the sake of what codecs do where sound begins."""
 
 WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")

@@ -154,7 +154,7 @@ def _resampled(frames: Iterator[AudioFrame], rate: int) -> Iterator[Samples]:
             continue
         if shape != before:  # also in the middle of a file that was put together from several
             yield from _planes(resampler, None)
-            resampler, before = AudioResampler(format="s16p", layout="stereo", rate=rate), shape
+            resampler, before = AudioResampler(format="s16p", layout="stereo", rate=rate, threads=1), shape
         frame.pts = None  # damaged files have times that make no sense
         yield from _planes(resampler, frame)
     yield from _planes(resampler, None)
