@@ -102,18 +102,6 @@ def describe(source: ReadAt) -> AudioInfo | None:
         return AudioInfo()
 
 
-def not_audio() -> PermanentError:
-    """For a file that has no samples, as far as FFmpeg can tell."""
-    return PermanentError(
-        "The file cannot be decoded: it is damaged, or no audio. Listen to it; replace it, then retry.",
-        code="not_audio",
-    )
-
-
-def _possible(seconds: float | None) -> float | None:
-    return seconds if seconds and 0 < seconds <= LONGEST_RECORDING else None
-
-
 @contextmanager
 def decoding(source: ReadAt) -> Iterator[tuple[int, Iterator[Samples]]]:
     """The sample rate, and a file's audio from its beginning as far as it can be decoded.
@@ -133,6 +121,18 @@ def decoding(source: ReadAt) -> Iterator[tuple[int, Iterator[Samples]]]:
         yield rate, _resampled(_frames(container, stream), rate)
 
 
+def not_audio() -> PermanentError:
+    """For a file that has no samples, as far as FFmpeg can tell."""
+    return PermanentError(
+        "The file cannot be decoded: it is damaged, or no audio. Listen to it; replace it, then retry.",
+        code="not_audio",
+    )
+
+
+def _possible(seconds: float | None) -> float | None:
+    return seconds if seconds and 0 < seconds <= LONGEST_RECORDING else None
+
+
 def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
     packets = container.demux(stream)
     while True:
@@ -149,9 +149,9 @@ def _resampled(frames: Iterator[AudioFrame], rate: int) -> Iterator[Samples]:
     resampler: AudioResampler | None = None
     before = None
     for frame in frames:
-        shape = frame.format.name, frame.layout.name, frame.sample_rate
         if frame.sample_rate not in RATES:
             continue
+        shape = frame.format.name, frame.layout.name, frame.sample_rate
         if shape != before:  # also in the middle of a file that was put together from several
             yield from _planes(resampler, None)
             resampler, before = AudioResampler(format="s16p", layout="stereo", rate=rate, threads=1), shape
