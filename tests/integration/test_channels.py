@@ -23,7 +23,7 @@ LOW, HIGH = 300.0, 700.0
 """Hertz of the voices on the left and on the right."""
 
 
-def voice(samples: Path, rate: int, seconds: float = 20.0) -> np.ndarray[Any, Any]:
+def voice(samples: Path, rate: int, seconds: float = 8.0) -> np.ndarray[Any, Any]:
     """Somebody who really speaks, on and on."""
     with wave.open(str(next(samples.glob("*.17.wav")))) as file:
         assert (file.getframerate(), file.getnchannels()) == (16_000, 1)
