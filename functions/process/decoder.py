@@ -130,7 +130,7 @@ def not_audio() -> PermanentError:
 
 
 def _possible(seconds: float | None) -> float | None:
-    return seconds if seconds and 0 < seconds <= LONGEST_RECORDING else None
+    return round(seconds, 3) if seconds and 0 < seconds <= LONGEST_RECORDING else None
 
 
 def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:

@@ -69,7 +69,7 @@ class _Format:
     byte_rate: int | None = None
 
     def info(self, size: int | None) -> AudioInfo:
-        seconds = size / self.byte_rate if size and self.byte_rate else None
+        seconds = round(size / self.byte_rate, 3) if size and self.byte_rate else None
         return AudioInfo(
             codec=self.codec,
             duration=seconds if seconds is None or seconds <= LONGEST_RECORDING else None,
