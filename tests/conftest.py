@@ -4,7 +4,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -48,12 +48,19 @@ class Received:
         named = re.search(rb'filename="([^-".]+)', self.body)
         return named[1].decode() if named else ""
 
+    @property
+    def channel(self) -> str:
+        """`left` or `right` where it holds one channel only."""
+        named = re.search(rb'filename="[^"]+-(left|right)\.wav"', self.body)
+        return named[1].decode() if named else ""
+
 
 class ScriptedService:
-    """Answers each request with the next of `replies`, and with the last one from then on."""
+    """Answers each request with the next of `replies`, the last one again and again; or with what `choose` says."""
 
     def __init__(self) -> None:
         self.replies: list[Reply] = [Reply()]
+        self.choose: Callable[[Received], Reply] | None = None
         self.received: list[Received] = []
         self.most_at_once = 0
         self.most_of_one = 0
@@ -85,7 +92,10 @@ class ScriptedService:
             headers = {name.lower(): value for name, value in request.headers.items()}
             received = Received(request.command, url.path, parse_qs(url.query), headers, body)
             self.received.append(received)
-            reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+            if self.choose:
+                reply = self.choose(received)
+            else:
+                reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
             self._under_way[received.recording] += 1
             self.most_at_once = max(self.most_at_once, self._under_way.total())
             self.most_of_one = max(self.most_of_one, self._under_way[received.recording])

@@ -73,6 +73,18 @@ class RecordingView(Wire):
     transcript: TranscriptView | None
 
 
+class VersionView(Wire):
+    """One stored transcript of a recording. `current`: it is what the recording shows."""
+
+    version: str
+    created_at: datetime
+    current: bool
+
+
+class VersionList(Wire):
+    items: list[VersionView]
+
+
 def view(recording: Recording) -> RecordingView:
     """A recording as clients see it: neither its claim nor its place in the indexes."""
     return RecordingView(

@@ -27,7 +27,7 @@ from callscribe.telemetry import count, logger
 from callscribe.transitions import Change, Place, RetryPolicy
 from functions.process.line import Line
 from functions.process.time_left import TimeLeft
-from functions.process.transcription import Attempt, Transcriber, UnderWay
+from functions.process.transcription import Attempt, Result, Transcriber, UnderWay
 
 ENDS = {
     Status.COMPLETED: ("completed", "RecordingsCompleted"),
@@ -304,7 +304,7 @@ class Dispatcher:
             case _:
                 return transitions.complete(claimed, result, now)
 
-    def _tell(self, after: Recording, result: TranscriptRef | UnderWay | TranscriptionError) -> None:
+    def _tell(self, after: Recording, result: Result) -> None:
         """Counts, logs and, where it is the end of its way, announces what became of a recording."""
         what, metric = ENDS[after.status]
         self._run.count(what)

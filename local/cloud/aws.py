@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from moto.events import models as events_models
-from moto.events.models import EventMessageType, Rule
+from moto.events.models import Rule
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -26,15 +25,16 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
-class ScheduledRule(Rule):
+_send_to_targets = Rule.send_to_targets
+
+
+def _to_targets_of_patterns(rule: Rule, *event: Any, **options: Any) -> None:
     """moto takes a rule without a pattern for one that every event fits; in AWS it is a schedule, which none does."""
-
-    def send_to_targets(self, original_event: EventMessageType, transform_input: bool = True) -> None:  # noqa: FBT
-        if self.event_pattern.get_pattern():
-            super().send_to_targets(original_event, transform_input)
+    if rule.event_pattern.get_pattern():
+        _send_to_targets(rule, *event, **options)
 
 
-events_models.Rule = ScheduledRule
+Rule.send_to_targets = _to_targets_of_patterns  # type: ignore[assignment, method-assign]
 
 
 class OneAtATime:

@@ -276,7 +276,7 @@ def test_a_transcript_comes_as_json_and_as_text(handlers, put, listed):
     document = handlers.api("GET", path).json
     assert document["segments"][0]["text"] == "hello there"
     for text in (handlers.api("GET", path, query="format=txt"), handlers.api("GET", path, accept="text/plain")):
-        assert text.body == "hello there"
+        assert text.body == "hello there\n"
         assert text.headers["Content-Type"].startswith("text/plain")
     assert handlers.api("GET", path, query="format=docx").status == 400
 

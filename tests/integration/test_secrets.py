@@ -52,9 +52,7 @@ def events(monkeypatch):
 
 @pytest.mark.usefixtures("key")
 @pytest.mark.parametrize("reply_of", REPLIES.values(), ids=REPLIES)
-def test_nothing_planted_is_found_where_it_does_not_belong(
-    handlers, put, service, reply, reply_of, events, capfd, stack
-):
+def test_nothing_planted_is_found_elsewhere(handlers, put, service, reply, reply_of, events, capfd, stack):
     handlers.overrides["MAX_ATTEMPTS"] = "1"
     service.replies = [reply(**reply_of)]
     name = f"in-2025550100-{NUMBER}-20261118-181502-1.wav"

@@ -24,7 +24,7 @@ def ended(folder, *times):
     key = f"{folder}/a.wav".lstrip("/")
     recording = transitions.new("file://", key, size=100, etag=None, modified_at=NOW, now=NOW)
     transcriber = Transcriber(
-        connect=lambda _observe: Failing(),
+        connect=lambda *_: Failing(),
         bucket="bucket",
         sides=None,
         origin={},

@@ -1,6 +1,5 @@
 """/api/call-recordings: list, look at, and put right."""
 
-import json
 import re
 from http import HTTPStatus
 from typing import Annotated
@@ -15,7 +14,7 @@ from callscribe.errors import ConfigurationError, SourceError
 from callscribe.recording import Recording, Status
 from callscribe.run import Outcome, Task
 from callscribe.sources import open_within
-from callscribe.store import admission, counts, recordings, transcripts
+from callscribe.store import admission, counts, recordings
 from functions.api import cursor as cursors
 from functions.api import invoke
 from functions.api.errors import ApiError
@@ -31,9 +30,6 @@ from functions.api.views import (
     TranscribeRequest,
     view,
 )
-
-LARGEST_ANSWER = 5_000_000
-"""Characters; Lambda answers with 6 MB at most, in UTF-8 and inside another JSON document."""
 
 ID = re.compile("[a-z2-7]{20}")
 """What `callscribe.recording.recording_id` makes; nothing else needs to be looked up."""
@@ -70,7 +66,7 @@ def status_summary() -> StatusSummary:
 
 @router.get("/api/call-recordings/<recording_id>")
 def get_recording(recording_id: Id) -> RecordingView:
-    return view(_existing(recording_id))
+    return view(existing(recording_id))
 
 
 @router.put("/api/call-recordings/<recording_id>")
@@ -113,32 +109,8 @@ def sync(
     return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, RunView(**run))
 
 
-@router.get("/api/call-recordings/<recording_id>/transcript")
-def get_transcript(
-    recording_id: Id, form: Annotated[str | None, Query(alias="format", pattern="^(json|txt)$")] = None
-) -> Response[str]:
-    """The current transcript: `format=json` or `txt`, or what the Accept header asks for; JSON when nothing does."""
-    found = _existing(recording_id)
-    bucket, current = settings().transcripts_bucket, found.transcript
-    document = transcripts.get(bucket, found.id, current.version) if current else None
-    if current is None or document is None:
-        raise ApiError(
-            HTTPStatus.NOT_FOUND, "no_transcript", f"This recording has no transcript yet: it is {found.status}."
-        )
-    if len(document) > LARGEST_ANSWER:
-        raise ApiError(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            "transcript_too_large",
-            "The transcript is larger than an answer may be. It lies in the transcripts bucket: "
-            f"s3://{bucket}/{transcripts.key_of(found.id, current.version)}",
-        )
-    accept = router.current_event.headers.get("accept", "")
-    if form == "txt" or (form is None and accept.startswith("text/plain")):
-        return Response(HTTPStatus.OK, "text/plain; charset=utf-8", json.loads(document)["text"])
-    return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, document)
-
-
-def _existing(recording_id: str) -> Recording:
+def existing(recording_id: str) -> Recording:
+    """The recording of this id. Raises ApiError 404 when there is none."""
     found = recordings.get(recording_id) if ID.fullmatch(recording_id) else None
     if found is None:
         raise ApiError(HTTPStatus.NOT_FOUND, "no_such_recording", "There is no recording of this id. List them first.")
@@ -147,7 +119,7 @@ def _existing(recording_id: str) -> Recording:
 
 def _request(recording_id: str, status: Status, *, head: bool = False, force: bool = False) -> Recording:
     """Makes the transition that a person asks for. Raises InvalidTransition, ApiError."""
-    seen = _existing(recording_id)
+    seen = existing(recording_id)
     changed = recordings.apply(seen.id, transitions.request(seen, status, utc_now(), head=head, force=force))
     if changed is None:
         raise ApiError(

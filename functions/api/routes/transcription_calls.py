@@ -15,7 +15,7 @@ FAILED = {"failed": True, "succeeded": False, None: None}
 
 
 @router.get("/api/transcription-calls")
-def list_calls(
+def list_calls(  # noqa: PLR0917 — the query's names
     recording_id: Annotated[str | None, Query(alias="recordingId", pattern="^[a-z2-7]{20}$")] = None,
     status: Annotated[Literal["succeeded", "failed"] | None, Query()] = None,
     since: Annotated[Moment | None, Query(alias="from", description="Calls begun at or after this time.")] = None,

@@ -27,10 +27,8 @@ AT_ONCE = 10
 
 @cache
 def _client() -> Any:
-    return boto3.client(
-        "events",
-        config=Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2}),
-    )
+    retries = {"mode": "standard", "total_max_attempts": 2}
+    return boto3.client("events", config=Config(connect_timeout=5, read_timeout=10, retries=retries))
 
 
 def publish(ended: Sequence[Recording]) -> None:

@@ -1,13 +1,28 @@
 """Transcripts in S3: one JSON document a version, never overwritten; the record points at the current one."""
 
 import json
+import re
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from callscribe.errors import RetryableError, StoreError
 from callscribe.s3 import GONE, s3_client
+
+VERSION = re.compile("[0-9]{8}T[0-9]{12}-[0-9A-Za-z]+")
+"""When it was made, UTC to the microsecond, and what tells it from others of that moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One stored transcript of a recording."""
+
+    name: str
+    created_at: datetime
 
 
 def put(bucket: str, recording_id: str, version: str, document: Mapping[str, Any]) -> None:
@@ -53,6 +68,28 @@ def get(bucket: str, recording_id: str, version: str) -> str | None:
         if _cause(error) in GONE:
             return None
         raise StoreError(f"S3 did not hand out the transcript ({_cause(error)}). Try again.") from error
+
+
+def versions(bucket: str, recording_id: str) -> list[Version]:
+    """All that are stored for a recording, newest first. Raises StoreError when S3 does not list them."""
+    folder = key_of(recording_id, "").removesuffix(".json")
+    pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)
+    try:
+        keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+    except (ClientError, BotoCoreError) as error:
+        raise StoreError(f"S3 did not list the transcripts ({_cause(error)}). Try again.") from error
+    names = (key.removeprefix(folder).removesuffix(".json") for key in keys)
+    found = [Version(name, made) for name in names if (made := created_at(name))]
+    return sorted(found, key=lambda version: version.name, reverse=True)
+
+
+def created_at(version: str) -> datetime | None:
+    """When a version was made; None for what cannot be the name of one, and must not become a key."""
+    if not VERSION.fullmatch(version):
+        return None
+    with suppress(ValueError):  # a 31st of February
+        return datetime.strptime(f"{version.partition('-')[0]}Z", "%Y%m%dT%H%M%S%f%z")
+    return None
 
 
 def key_of(recording_id: str, version: str) -> str:
