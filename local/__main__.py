@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--recordings", metavar="PATH", help="a folder, or s3://BUCKET/PREFIX (with --aws-endpoint)")
     up_command.add_argument("--broken", action="store_true", help="with --samples: one that cannot be decoded, too")
     up_command.add_argument("--whisperx", metavar="URL", help="your own server, instead of the built-in recogniser")
-    up_command.add_argument("--dialect", choices=DIALECTS, default="asr", help="what that server speaks (asr)")
+    up_command.add_argument("--dialect", choices=DIALECTS, default="asr", help="what it speaks (asr)")
     up_command.add_argument("--api-key", metavar="KEY", default="", help="the key of that server, if it wants one")
     up_command.add_argument("--language", metavar="CODE", default="", help="of the calls: en, de, … (it is detected)")
     up_command.add_argument("--model", metavar="NAME", default="", help="that the server is to use (its own choice)")

@@ -24,7 +24,7 @@ ECHO = f"{TEXT} of {NUMBER} with Bearer {KEY}"
 ANSWER = json.dumps({"segments": [{"start": 0, "end": 1, "text": TEXT}], "language": "en"}).encode()
 ACCENTED = json.dumps({"segments": [{"text": f"{TEXT} für Zoë"}]}, ensure_ascii=False)
 PAGE = f"<!doctype html><html><body>{ECHO}</body></html>".encode()
-TIMEOUTS = Timeouts(connect=0.5, total=0.8)
+TIMEOUTS = Timeouts(connect=0.4, total=0.5)
 
 
 def http(body=b"", status="200 OK", *headers, length=None):
@@ -39,7 +39,7 @@ def text(body, content_type="text/plain; charset=utf-8"):
 
 def trickle(connection):
     connection.sendall(http(length=1000))
-    for _ in range(40):
+    for _ in range(25):
         connection.sendall(b" ")
         time.sleep(0.05)
 
@@ -111,8 +111,8 @@ MISBEHAVIOUR: dict[str, tuple[Any, Any]] = {
     "reset after the audio": (reset, LOST),
     # too slow
     "a trickle": (trickle, LATE),
-    "no answer": (lambda _: time.sleep(1.2), LATE),
-    "headers, and no body": (lambda each: (each.sendall(http(length=9)), time.sleep(1.2)), LATE),
+    "no answer": (lambda _: time.sleep(0.7), LATE),
+    "headers, and no body": (lambda each: (each.sendall(http(length=9)), time.sleep(0.7)), LATE),
     # refusals
     "a redirect with a body without end": (
         http(ECHO.encode(), f"302 {ECHO}", f"Location: http://{KEY}/{NUMBER}", length=10**9),

@@ -7,7 +7,6 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,7 +17,7 @@ from requests.exceptions import ConnectTimeout
 from callscribe.errors import TranscriptionError
 from callscribe.settings import WhisperXSettings
 from callscribe.whisperx import DIALECTS, Observer, Timeouts
-from callscribe.whisperx.http import Client
+from callscribe.whisperx.http import Client, causes
 from callscribe.whisperx.verdicts import Answer, approved
 
 SECONDS = 15.0
@@ -232,17 +231,11 @@ def _trouble(error: TranscriptionError) -> Verdict:
     """What kept an answer from coming."""
     if error.code == "wrong_address":
         return _not_ok(error.code, error.message)
-    causes = list(_causes(error))
-    for each in causes:
+    chain = list(causes(error))
+    for each in chain:
         if isinstance(each, ssl.SSLCertVerificationError):
             return _not_ok("certificate", UNTRUSTED.format(*CERTIFICATES.get(each.verify_code, OTHERWISE)))
     for kind, verdict in TROUBLES:
-        if any(isinstance(each, kind) for each in causes):
+        if any(isinstance(each, kind) for each in chain):
             return verdict
     return BY_CODE.get(error.code, NOT_HTTP)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__context__

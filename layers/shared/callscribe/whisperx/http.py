@@ -5,7 +5,7 @@ kills the server must not do so for ever.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 from requests.exceptions import InvalidURL, ReadTimeout
-from urllib3.exceptions import DecodeError, HTTPError, LocationParseError
+from urllib3.exceptions import DecodeError, HTTPError, LocationParseError, ProtocolError, ReadTimeoutError
 from urllib3.util import Timeout
 
 from callscribe.call import Exchange
@@ -35,7 +35,7 @@ JSON becomes in memory, about eight times this, fits into the function."""
 LARGEST_REFUSAL = 64 * 1024
 """Bytes of an answer that is no success: enough for what servers say, and whatever follows is not waited for."""
 
-TIMED_OUT = "The service took the audio and did not answer in time."
+TIMED_OUT = "The service did not answer in time."
 
 FAILURES = (requests.RequestException, HTTPError, OSError, UnicodeError)
 """What the libraries raise where an exchange fails."""
@@ -108,7 +108,7 @@ class Client:
             code = error.code
             raise
         except FAILURES as error:
-            failure = _failed(error, begun=status is not None or bool(body and body.sent))
+            failure = _failed(error, begun=_has_begun(error, status, body))
             code = failure.code
             raise failure from error
         finally:
@@ -173,32 +173,46 @@ def _next(response: requests.Response) -> bytes:
     return chunk
 
 
+def _has_begun(error: Exception, status: int | None, body: MultipartFile | None) -> bool:
+    """Whether the service was there: it was given audio, it answered, or a connection stood."""
+    if status is not None:
+        return True
+    if body:
+        return body.sent > 0
+    return any(isinstance(each, ProtocolError | ReadTimeoutError) for each in causes(error))
+
+
 def _failed(error: Exception, *, begun: bool) -> TranscriptionError:
     """Before the first byte of audio it is an outage, whatever the libraries call it; from then on a failed attempt."""
     if isinstance(error, InvalidURL | LocationParseError | UnicodeError):
         return ServiceUnavailable("WhisperXUrl is not an address. Correct it.", code="wrong_address")
     if not begun:
         return ServiceUnavailable(
-            f"No connection to the transcription service ({cause(error)}). "
+            f"No connection to the transcription service ({_cause(error)}). "
             "Check that it runs, that WhisperXUrl is right, and that this network reaches it."
         )
     if isinstance(error, DecodeError):
         return unreadable()
-    if isinstance(error, ReadTimeout) or isinstance(innermost(error), TimeoutError):
+    if isinstance(error, ReadTimeout) or isinstance(_innermost(error), TimeoutError):
         return RetryableError(TIMED_OUT, code="timeout")
     return RetryableError(
-        f"The connection to the service broke while it had the audio ({cause(error)}).", code="connection_lost"
+        f"The connection to the service broke before it had answered ({_cause(error)}).", code="connection_lost"
     )
 
 
-def innermost(error: BaseException) -> BaseException:
-    """The error that began it all."""
-    while error.__context__ is not None:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and all that led to it, the first of them last."""
+    while error is not None:
+        yield error
         error = error.__context__
-    return error
 
 
-def cause(error: Exception) -> str:
+def _innermost(error: BaseException) -> BaseException:
+    *_, first = causes(error)
+    return first
+
+
+def _cause(error: Exception) -> str:
     """The innermost error's own words, without addresses: `Connection refused`."""
-    inner = innermost(error)
+    inner = _innermost(error)
     return (inner.strerror if isinstance(inner, OSError) else None) or type(inner).__name__

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from callscribe.errors import JobEnded, PermanentError, RetryableError
+from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceUnavailable
 from callscribe.settings import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcript import Transcript, parse_json, transcript_in, unreadable
@@ -83,11 +83,16 @@ class TasksService:
         return chosen
 
     def _tasks(self, timeouts: Timeouts) -> list[Mapping[str, Any]]:
-        """The tasks of files; none if the server has no such list, which costs a job done twice."""
+        """The tasks of files; none if the server has no such list, which costs a job done twice.
+
+        Raises ServiceUnavailable also where no answer comes: nothing was sent, and a busy server may have it already.
+        """
         looking = Timeouts(timeouts.connect, min(timeouts.total, LOOKING_SECONDS))
         try:
             return self._client.get("/task/all", looking, _tasks)
-        except RetryableError:
+        except RetryableError as error:
+            if error.code in ("timeout", "connection_lost"):
+                raise ServiceUnavailable("The service is too busy to tell its tasks.", code="service_busy") from error
             return []
 
 
