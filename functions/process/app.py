@@ -23,7 +23,8 @@ from callscribe.telemetry import count, logger, metrics
 from callscribe.transitions import RetryPolicy
 from callscribe.whisperx import connect
 from callscribe.whisperx.check import Verdict, check
-from functions.process.dispatcher import Dispatcher, Limits
+from functions.process.dispatcher import Dispatcher
+from functions.process.endings import Limits
 from functions.process.time_left import TimeLeft
 from functions.process.transcription import Transcriber
 

@@ -116,10 +116,7 @@ def test_events_tell_of_the_end_of_each_recording_and_of_nothing_else(handlers, 
 def test_the_connection_test_says_what_is_wrong(handlers, service, reply, monkeypatch, dialect, code):
     monkeypatch.setattr(invoke, "call", lambda _function, payload: handlers.process(**payload))
     handlers.overrides["WHISPERX_DIALECT"] = dialect
-    service.choose = lambda received: reply(
-        body=json.dumps({"openapi": "3.1.0", "paths": {"/asr": {}}}).encode(),
-        headers={"Content-Type": "application/json"},
-    )
+    service.replies = [reply(body=json.dumps({"openapi": "3.1.0", "paths": {"/asr": {}}}).encode())]
     answer = handlers.api("POST", "/api/modules/whisperx/test")
     assert (answer.status, answer.json["code"], answer.json["ok"]) == (200, code, code == "ok")
     assert not handlers.api("GET", CALLS).json["items"]
