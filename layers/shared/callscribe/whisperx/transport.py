@@ -4,7 +4,6 @@ urllib3 leaves the connect timeout on the socket while the body is sent. These s
 runs, so five seconds of that would count as a broken connection.
 """
 
-import socket
 from contextlib import suppress
 from typing import Any
 
@@ -15,7 +14,6 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 SHORTEST_WAIT = 0.01
 """Seconds; none at all would mean not to block."""
 
-
 BLOCK = 65_536
 """Bytes of audio that are read and sent at once: with a quarter of it, sending takes half as long again."""
 
@@ -25,7 +23,7 @@ class PatientAdapter(HTTPAdapter):
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.sockets: list[socket.socket] = []
+        self.sockets: list[Any] = []
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
