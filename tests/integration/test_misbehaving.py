@@ -15,6 +15,7 @@ import pytest
 from callscribe.errors import PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
 from callscribe.settings import WhisperXSettings
 from callscribe.whisperx import Timeouts, connect
+from callscribe.whisperx import http as whisperx_http
 from tests.integration.audio import Bytes
 from tests.integration.bare import read_request, server
 
@@ -179,6 +180,29 @@ def test_a_server_that_breaks_off_before_it_has_read_all_is_a_failed_attempt():
     with server(break_off) as url, pytest.raises(RetryableError) as raised:
         connect(WhisperXSettings(whisperx_url=url), "").send(Bytes(5_000_000), "a.wav", TIMEOUTS)
     assert raised.value.code == "connection_lost"
+
+
+def test_a_refusal_whose_body_does_not_come_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(whisperx_http, "REFUSAL_SECONDS", 0.2)
+
+    def stall(connection):
+        connection.sendall(http(length=9, status="413 Too Large"))
+        time.sleep(0.6)
+
+    outcome = came_of(stall, timeouts=Timeouts(1.0, 20.0))
+    assert (outcome.result.code, outcome.told[0].duration < 0.5) == ("too_large", True)
+
+
+def test_an_answer_that_stalls_late_does_not_get_its_time_anew():
+    def stall(connection):
+        connection.sendall(http(length=1000))
+        for _ in range(5):
+            time.sleep(0.1)
+            connection.sendall(b" ")
+        time.sleep(1.0)
+
+    outcome = came_of(stall, timeouts=Timeouts(0.5, 0.8))
+    assert (outcome.result.code, outcome.told[0].duration < 1.1) == ("timeout", True)
 
 
 def test_an_answer_of_ten_megabytes_of_words_is_read_in_seconds():

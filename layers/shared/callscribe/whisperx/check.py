@@ -135,8 +135,10 @@ def check(settings: WhisperXSettings, api_key: str, observe: Observer = lambda _
 
 class Probe:
     def __init__(self, settings: WhisperXSettings, api_key: str, observe: Observer) -> None:
-        url = settings.whisperx_url.rstrip("/").removesuffix("/v1")
         self._dialect = settings.whisperx_dialect
+        url = settings.whisperx_url.rstrip("/")
+        if self._dialect == "openai":
+            url = url.removesuffix("/v1")
         self._has_key = bool(api_key)
         self._client = Client(url, api_key, observe)
         self._keyless = Client(url, "", observe)

@@ -33,7 +33,8 @@ LARGEST_ANSWER = 32 * 1024 * 1024
 JSON becomes in memory, about eight times this, fits into the function."""
 
 LARGEST_REFUSAL = 64 * 1024
-"""Bytes of an answer that is no success: enough for what servers say, and whatever follows is not waited for."""
+REFUSAL_SECONDS = 5.0
+"""Of an answer that is no success: enough for what servers say, and whatever follows is not waited for."""
 
 TIMED_OUT = "The service did not answer in time."
 
@@ -57,8 +58,19 @@ class OneRequest(requests.Session):
 
     def __init__(self, timeouts: Timeouts) -> None:
         super().__init__()
+        self._adapter = PatientAdapter(timeouts.total)
         for scheme in ("http://", "https://"):
-            self.mount(scheme, PatientAdapter(timeouts.total))
+            self.mount(scheme, self._adapter)
+
+    def pieces(self, response: requests.Response, deadline: float) -> Iterator[bytes]:
+        """The body as it comes. Raises what the libraries do, also when it has not all come by then."""
+        while (left := deadline - time.monotonic()) > 0:
+            self._adapter.wait_for(left)
+            # read1 returns with what there is: a server that trickles does not hold it past the deadline
+            if not (piece := response.raw.read1(CHUNK, decode_content=True)):
+                return
+            yield piece
+        raise TimeoutError
 
     def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 — as requests calls it
         return None
@@ -100,7 +112,7 @@ class Client:
         try:
             with OneRequest(timeouts) as session, self._open(session, request, timeouts, deadline) as response:
                 status = response.status_code
-                _receive(response, received, deadline)
+                _receive(session, response, received, deadline)
                 result = read(Answer(status, response.headers, bytes(received)))
                 code = None
                 return result
@@ -152,25 +164,19 @@ def public(url: str) -> str:
         return ""
 
 
-def _receive(response: requests.Response, received: bytearray, deadline: float) -> None:
+def _receive(session: OneRequest, response: requests.Response, received: bytearray, deadline: float) -> None:
     """Reads the answer's body, as long as there is time and it is of a sane size."""
     if not succeeded(response.status_code):
         with suppress(*FAILURES):  # the status says what matters
-            while time.monotonic() < deadline and len(received) < LARGEST_REFUSAL and (chunk := _next(response)):
-                received += chunk
+            for piece in session.pieces(response, min(deadline, time.monotonic() + REFUSAL_SECONDS)):
+                received += piece
+                if len(received) > LARGEST_REFUSAL:
+                    return
         return
-    while chunk := _next(response):
-        received += chunk
-        if time.monotonic() > deadline:
-            raise RetryableError(TIMED_OUT, code="timeout")
+    for piece in session.pieces(response, deadline):
+        received += piece
         if len(received) > LARGEST_ANSWER:
             raise RetryableError("The answer of the service is too large to be a transcript.", code="unreadable_answer")
-
-
-def _next(response: requests.Response) -> bytes:
-    # read1 returns with what there is: a server that trickles does not hold it past the deadline
-    chunk: bytes = response.raw.read1(CHUNK, decode_content=True)
-    return chunk
 
 
 def _has_begun(error: Exception, status: int | None, body: MultipartFile | None) -> bool:

@@ -62,7 +62,7 @@ class TasksService:
     def send(self, audio: Audio, name: str, timeouts: Timeouts, *, again: bool = False) -> Job:
         began = time.monotonic()
         name = accepted_name(name)
-        before = self._tasks(timeouts) if again else []
+        before = self._sent_before(timeouts) if again else []
         if alive := [task for task in before if task["file_name"] == name and task.get("status") in ALIVE]:
             return Job(_identifier(max(alive, key=_age)))
         no_gpu = any(_lacked_gpu(task) for task in before if _recording(task["file_name"]) == _recording(name))
@@ -82,7 +82,7 @@ class TasksService:
             return [*chosen, *((option, value) for option, value in CPU if option not in named)]
         return chosen
 
-    def _tasks(self, timeouts: Timeouts) -> list[Mapping[str, Any]]:
+    def _sent_before(self, timeouts: Timeouts) -> list[Mapping[str, Any]]:
         """The tasks of files; none if the server has no such list, which costs a job done twice.
 
         Raises ServiceUnavailable also where no answer comes: nothing was sent, and a busy server may have it already.
