@@ -22,7 +22,6 @@ from callscribe.store import models, runs, switches
 from callscribe.telemetry import count, logger, metrics
 from callscribe.transitions import RetryPolicy
 from callscribe.whisperx import connect
-from callscribe.whisperx.check import Verdict, check
 from functions.process.dispatcher import Dispatcher
 from functions.process.endings import Limits
 from functions.process.time_left import TimeLeft
@@ -127,6 +126,8 @@ def rounds(trigger: str, began_at: datetime, interval: int) -> list[datetime]:
 
 def tried_connection() -> dict[str, Any]:
     """Whether the server can be reached as it is configured, and what a person has to change if not."""
+    from callscribe.whisperx.check import Verdict, check
+
     try:
         own = settings()
         verdict = check(own, api_key(own, fresh=True))
