@@ -19,13 +19,14 @@ from callscribe.store import switches
 from tests.integration.simulation.actors import Actor, Go
 from tests.integration.simulation.checks import Checks
 from tests.integration.simulation.ending import come_to_rest, finish, runs_are_told_as_they_are, summary_is_exact
-from tests.integration.simulation.service import Mode
+from tests.integration.simulation.service import FOR_EVER, Mode
 from tests.integration.simulation.world import Setup, World
 
 EXAMPLES = int(os.environ.get("CALLSCRIBE_EXAMPLES", "0"))
 FILES = 6
 LATE = 240
 PLACES = (Status.QUEUED, Status.PENDING)
+WORK = (Status.QUEUED, Status.FAILED)
 
 anyone = st.integers(0, 7)
 """Stands for one of those there are."""
@@ -48,6 +49,12 @@ modes = st.sampled_from([Mode.ANSWERS, Mode.ANSWERS, *Mode])
 
 tasks = st.sampled_from(["process", "sync", "queue"])
 
+lasts = st.sampled_from([0.0, 100.0, 1500.0, FOR_EVER])
+"""Seconds that jobs take."""
+
+pauses = st.sampled_from([3, 3, 60, 400, 1300])
+"""Seconds between polls; the last is longer than a slot is held without one."""
+
 hows = st.sampled_from([Go.ON, Go.ON, Go.ON, Go.ANSWER_LOST, Go.REQUEST_LOST, Go.DIE_BEFORE, Go.DIE_AFTER])
 
 setups = st.builds(
@@ -57,6 +64,7 @@ setups = st.builds(
     max_attempts=st.integers(2, 3),
     interval=st.sampled_from([60, 30]),
     late=st.sampled_from([0, LATE]),
+    jobs=st.booleans(),
 )
 
 
@@ -73,6 +81,13 @@ HAPPENS = (
     "runs shown as died",
     "completed → queued",
     "failed → processing",
+    "parked",
+    "polled",
+    "found again",
+    "jobs lost",
+    "jobs failed",
+    "jobs given up",
+    "slots held again",
 )
 """What a test of all that may happen has to have met."""
 
@@ -149,6 +164,17 @@ class Stories(RuleBasedStateMachine):
         if file:
             self.another_file()
 
+    @precondition(lambda self: self.world.setup.jobs)
+    @rule(mode=modes, lasting=lasts, restarts=st.booleans(), seconds=pauses, changes=few, how=hows)
+    def jobs(self, mode: Mode, lasting: float, restarts: bool, seconds: int, changes: int, how: Go) -> None:
+        """The service works on while nobody looks, or is restarted; then a run asks."""
+        self.world.service.lasts = lasting
+        if restarts and self.checks.parked():
+            self.world.service.restart()
+        self.there_is_work(seconds)
+        self.world.service.mode = mode
+        self.onwards(self.world.start("process"), changes, how)
+
     @precondition(lambda self: self.world.living())
     @rule(who=anyone, seconds=st.sampled_from([1, 8, 15, 25, 70, -90]), changes=few)
     def time_gets_short(self, who: int, seconds: int, changes: int) -> None:
@@ -172,7 +198,7 @@ class Stories(RuleBasedStateMachine):
         """Something is queued, or due for its retry by then: a run without work tells nothing."""
         self.world.jump(later)
         recordings = self.checks.tables.recordings.values()
-        if not any(each.status in (Status.QUEUED, Status.FAILED) for each in recordings) and self.another_file():
+        if not any(each.status in WORK or each.parked for each in recordings) and self.another_file():
             for task in ("sync", "queue"):
                 self.to_its_end(self.world.start(task))
 
