@@ -49,8 +49,10 @@ modes = st.sampled_from([Mode.ANSWERS, Mode.ANSWERS, *Mode])
 
 tasks = st.sampled_from(["process", "sync", "queue"])
 
-lasts = st.sampled_from([0.0, 100.0, 1500.0, FOR_EVER])
+lasts = st.sampled_from([100.0, 0.0, 1500.0, FOR_EVER])
 """Seconds that jobs take."""
+
+fates = st.sampled_from(["goes on", "goes on", "forgotten", "refused"])
 
 pauses = st.sampled_from([3, 3, 60, 400, 1300])
 """Seconds between polls; the last is longer than a slot is held without one."""
@@ -86,7 +88,6 @@ HAPPENS = (
     "found again",
     "jobs lost",
     "jobs failed",
-    "jobs given up",
     "slots held again",
 )
 """What a test of all that may happen has to have met."""
@@ -99,9 +100,10 @@ class Stories(RuleBasedStateMachine):
         self.whole = True
         self.seen: Any = None
 
-    @initialize(setup=setups, files=st.integers(0, 3))
-    def begin(self, setup: Setup, files: int) -> None:
+    @initialize(setup=setups, files=st.integers(0, 3), lasting=lasts)
+    def begin(self, setup: Setup, files: int, lasting: float) -> None:
         self.world.begin(setup)
+        self.world.service.lasts = lasting
         self.checks = Checks(self.world)
         self.world.totals["examples"] += 1
         for number in range(files):
@@ -141,7 +143,9 @@ class Stories(RuleBasedStateMachine):
     @precondition(lambda self: self.checks.tables.recordings)
     @rule(which=anyone, wish=st.sampled_from(["transcribe", "force", *PLACES]), changes=few, how=hows)
     def person(self, which: int, wish: str, changes: int, how: Go) -> None:
-        ids = sorted(self.checks.tables.recordings)
+        found = self.checks.tables
+        completed = [each.id for each in found.of(Status.COMPLETED)] if wish == "force" else []
+        ids = sorted(completed or found.recordings)
         self.onwards(self.world.ask(ids[which % len(ids)], wish), changes, how)
 
     @precondition(lambda self: self.world.living())
@@ -156,23 +160,27 @@ class Stories(RuleBasedStateMachine):
             if standing := self.world.standing():
                 self.step(self.one_of(standing, who), how)
 
-    @rule(mode=modes, seconds=st.sampled_from([0, 1, 10, 40, 60, 130, 300, 600, 901, 961, 1300]), file=st.booleans())
-    def meanwhile(self, mode: Mode, seconds: int, file: bool) -> None:
+    @rule(
+        mode=modes,
+        seconds=st.sampled_from([0, 1, 10, 40, 60, 130, 300, 600, 901, 961, 1300]),
+        file=st.booleans(),
+        lasting=lasts,
+    )
+    def meanwhile(self, mode: Mode, seconds: int, file: bool, lasting: float) -> None:
         """Time passes, the service changes its mind, and the phone system leaves another recording."""
         self.world.jump(seconds)
-        self.world.service.mode = mode
+        self.world.service.mode, self.world.service.lasts = mode, lasting
         if file:
             self.another_file()
 
-    @precondition(lambda self: self.world.setup.jobs)
-    @rule(mode=modes, lasting=lasts, restarts=st.booleans(), seconds=pauses, changes=few, how=hows)
-    def jobs(self, mode: Mode, lasting: float, restarts: bool, seconds: int, changes: int, how: Go) -> None:
-        """The service works on while nobody looks, or is restarted; then a run asks."""
-        self.world.service.lasts = lasting
-        if restarts and self.checks.parked():
+    @precondition(lambda self: self.checks.parked())
+    @rule(fate=fates, mode=modes, seconds=pauses, changes=few, how=hows)
+    def jobs(self, fate: str, mode: Mode, seconds: int, changes: int, how: Go) -> None:
+        """The service works on while nobody looks, gives up, or is restarted; then a run asks."""
+        self.world.jump(seconds)
+        if fate == "forgotten":
             self.world.service.restart()
-        self.there_is_work(seconds)
-        self.world.service.mode = mode
+        self.world.service.mode = Mode.REFUSES if fate == "refused" else mode
         self.onwards(self.world.start("process"), changes, how)
 
     @precondition(lambda self: self.world.living())
@@ -268,7 +276,7 @@ class Stories(RuleBasedStateMachine):
 def test_whatever_happens_nothing_is_sent_twice_or_lost(deployed, monkeypatch, request, capsys):
     world = World(deployed, monkeypatch)
     profile = settings(
-        max_examples=EXAMPLES or 30,
+        max_examples=EXAMPLES or 22,
         stateful_step_count=40,
         deadline=None,
         derandomize=not EXAMPLES,

@@ -149,7 +149,9 @@ class Checks:
         moment = self._world.moment
         assert iso(moment) < now.position <= iso(moment + timedelta(minutes=5)), "parked out of line"
         assert now.slot in self.tables.holders, "parked without a slot"
-        assert now.slot > iso(moment + HELD_AT_LEAST - timedelta(seconds=1)), "the slot will not last until the next poll"
+        assert now.slot > iso(moment + HELD_AT_LEAST - timedelta(seconds=1)), (
+            "the slot will not last until the next poll"
+        )
 
     def _resumed(self, actor: Actor, was: Recording, now: Recording) -> None:
         assert now.claim_token is not None
@@ -250,7 +252,7 @@ class Checks:
         return known and not self.over(now.slot) and _token(now.slot) not in self._held_again
 
     def _is_second(self, job: SimulatedJob) -> bool:
-        """Whether the service works on the recording already, and neither was it given up nor could nobody ask for it."""
+        """Whether the service is at work on it already, which it could have said, and which was not given up."""
         moment = self._world.moment
         others = [
             each

@@ -12,8 +12,8 @@ TICK = 600.0
 """Seconds between two runs of each task. Every minute would find the same, in five times the calls."""
 
 TICKS = 36
-"""Six hours: more than a lease, the breaker's longest pause, and all retries after one another; and as often as there may be
-jobs that hang, one after the other, the time that a job has."""
+"""Six hours: more than a lease, the breaker's longest pause, and all retries after one another; and the time that a job
+has, as often as there may be jobs that hang."""
 
 STEPS = 400
 """More than any run takes."""

@@ -49,8 +49,7 @@ HANDLERS = {"sync": sync.lambda_handler, "queue": queue.lambda_handler, "process
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The stack's parameters in one example, whether the service answers with jobs, and by how many seconds Lambda's clock
-    is behind that of a process run.
+    """The stack's parameters in one example, and by how many seconds Lambda's clock is behind that of a process run.
 
     A run that outlives its lease is what tokens are for. More than four minutes late is none: see `counts.SETTLED`.
     """
@@ -61,6 +60,7 @@ class Setup:
     interval: int = 60
     late: int = 0
     jobs: bool = False
+    """Whether the service answers with jobs."""
 
 
 class World:
