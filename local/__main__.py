@@ -39,6 +39,9 @@ PARAMETERS = {
     "PhoneSystem": "phone_system",
 }
 """Which option gives which parameter of the template its value."""
+SAMPLES_ARE = "caller-left"
+"""Who speaks where in the stereo one among the samples."""
+
 TASKS = ("sync", "queue", "process")
 
 
@@ -66,12 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--recordings", metavar="PATH", help="a folder, or s3://BUCKET/PREFIX (with --aws-endpoint)")
     up_command.add_argument("--broken", action="store_true", help="with --samples: one that cannot be decoded, too")
     up_command.add_argument("--whisperx", metavar="URL", help="your own server, instead of the built-in recogniser")
-    up_command.add_argument("--dialect", choices=DIALECTS, default="asr", help="what that server speaks (asr)")
+    up_command.add_argument("--dialect", choices=DIALECTS, default="asr", help="what it speaks (asr)")
     up_command.add_argument("--api-key", metavar="KEY", default="", help="the key of that server, if it wants one")
     up_command.add_argument("--language", metavar="CODE", default="", help="of the calls: en, de, … (it is detected)")
     up_command.add_argument("--model", metavar="NAME", default="", help="that the server is to use (its own choice)")
     up_command.add_argument("--options", metavar="QUERY", default="", help="sent besides: device=cpu&compute_type=int8")
-    up_command.add_argument("--channels", choices=CHANNELS, default="auto", help="who speaks where in stereo calls")
+    up_command.add_argument("--channels", choices=CHANNELS, help="who speaks where in stereo calls (auto)")
     up_command.add_argument("--phone-system", metavar="NAME", default="", help="what recorded the calls: yeastar, …")
     up_command.add_argument("--port", type=_port, default=0, help="of the HTTP API (any free one)")
     up_command.add_argument("--once", action="store_true", help="end when all is done: 0 if all is completed")
@@ -99,11 +102,13 @@ def _options(given: argparse.Namespace) -> Options:
             raise UpError(f"--{name.replace('_', '-')} {fault}")
     if given.json:
         _check_json(given.json.absolute())
+    given_ones = {name: getattr(given, option) for name, option in PARAMETERS.items()}
+    parameters = {name: value for name, value in given_ones.items() if value}
     return Options(
         recordings=_recordings(given.recordings, given.aws_endpoint) if given.recordings is not None else None,
         broken=given.broken,
         whisperx=given.whisperx,
-        parameters={name: getattr(given, option) for name, option in PARAMETERS.items()},
+        parameters={"Channels": SAMPLES_ARE} | parameters if given.samples else parameters,
         port=given.port,
         once=given.once,
         json=given.json,

@@ -110,7 +110,7 @@ class Local:
 def _running(options: Options) -> Iterator[Local]:
     with ExitStack() as parts:
         endpoint = options.aws_endpoint or parts.enter_context(serve_aws())
-        whisperx = options.whisperx or parts.enter_context(_recogniser())
+        whisperx = options.whisperx or parts.enter_context(_recogniser(options.parameters["WhisperXDialect"]))
         parameters = {
             "WhisperXUrl": whisperx,
             **options.parameters,
@@ -136,9 +136,9 @@ def _running(options: Options) -> Iterator[Local]:
 
 
 @contextmanager
-def _recogniser() -> Iterator[str]:
+def _recogniser(dialect: str) -> Iterator[str]:
     """The built-in WhisperX server, in a process of its own: recognition would hold up everything else here."""
-    command = [sys.executable, "-m", "local.recogniser", "--port", "0"]
+    command = [sys.executable, "-m", "local.recogniser", "--port", "0", "--dialect", dialect]
     log = STATE / "logs" / "recogniser.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with (

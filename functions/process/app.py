@@ -19,11 +19,11 @@ from callscribe.errors import ConfigurationError
 from callscribe.run import Task
 from callscribe.settings import WhisperXSettings, at_least, checked, load, one_of
 from callscribe.store import models, runs, switches
-from callscribe.telemetry import logger, metrics
+from callscribe.telemetry import count, logger, metrics
 from callscribe.transitions import RetryPolicy
 from callscribe.whisperx import connect
-from callscribe.whisperx.check import check
-from functions.process.dispatcher import Dispatcher, Limits
+from functions.process.dispatcher import Dispatcher
+from functions.process.endings import Limits
 from functions.process.time_left import TimeLeft
 from functions.process.transcription import Transcriber
 
@@ -124,13 +124,17 @@ def rounds(trigger: str, began_at: datetime, interval: int) -> list[datetime]:
     return [began_at + timedelta(seconds=each * interval) for each in range(number)]
 
 
-def test_connection() -> dict[str, Any]:
+def tried_connection() -> dict[str, Any]:
     """Whether the server can be reached as it is configured, and what a person has to change if not."""
+    from callscribe.whisperx.check import Verdict, check
+
     try:
         own = settings()
-        return asdict(check(own, api_key(own, fresh=True)))
+        verdict = check(own, api_key(own, fresh=True))
     except ConfigurationError as error:
-        return {"ok": False, "code": error.code, "message": error.message}
+        verdict = Verdict(ok=False, code=error.code, message=error.message)
+    count("ConnectionTestsFailed", int(not verdict.ok))
+    return asdict(verdict)
 
 
 @logger.inject_lambda_context
@@ -138,7 +142,7 @@ def test_connection() -> dict[str, Any]:
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Takes a scheduled event; answers with the run. With `{"trigger": "test"}` it only tries the connection."""
     if event.get("trigger") == TEST:
-        return test_connection()
+        return tried_connection()
     models.bind(os.environ)
     trigger, began_at = event.get("trigger", SCHEDULE), utc_now()
     ends_at = began_at + timedelta(milliseconds=context.get_remaining_time_in_millis())

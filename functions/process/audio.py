@@ -11,8 +11,9 @@ BLOCK = 262_144
 LOOKS = 6
 """So often is a file looked into further back. Each look costs a request; what needs more stays unknown."""
 
-ID3V1 = 128
-ID3V2 = 10
+ID3V1, ID3V2_HEADER = 128, 10
+"""Bytes of the tag behind an MP3's audio, and of what the tag before it begins with."""
+
 ONE_FRAME = 1_441
 """Bytes: no MP3 frame is longer. One alone, marked Xing or Info, is the encoder's note and no audio."""
 
@@ -73,12 +74,10 @@ def examine(audio: AudioFile) -> tuple[AudioInfo, AudioFile]:
         raise _no_audio("The file is empty: 0 bytes.")
     head = _read_head(audio)
     wav = read_header(head, audio.length)
-    if wav is None or wav.size is None or wav.info.codec is None:
-        info = _decoder_says(audio, head)
-    elif wav.size:
-        info = wav.info
-    else:
+    if wav and wav.size == 0:
         raise _no_audio("The file is a WAV header without any audio behind it.")
+    known = wav and wav.size and wav.info.codec
+    info = wav.info if wav and known else _decoder_says(audio, head)
     return info, Rewound(audio, head)
 
 
@@ -106,9 +105,9 @@ def _decoder_says(audio: AudioFile, head: bytes) -> AudioInfo:
 def _only_tags(head: bytes, length: int) -> bool:
     """Whether an MP3 file has nothing but tags: what stands before and behind its audio, which is not there."""
     start = 0
-    if head.startswith(b"ID3") and len(head) >= ID3V2:
-        start = ID3V2
-        for place, byte in enumerate(reversed(head[6:ID3V2])):  # its size, seven bits a byte
+    if head.startswith(b"ID3") and len(head) >= ID3V2_HEADER:
+        start = ID3V2_HEADER
+        for place, byte in enumerate(reversed(head[6:ID3V2_HEADER])):  # its size, seven bits a byte
             start += (byte & 0x7F) << 7 * place
     rest = head[start:]
     if length - start <= ID3V1:

@@ -8,11 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from math import sumprod
+from typing import TYPE_CHECKING
 
-from callscribe.errors import PermanentError, RetryableError
+from callscribe.errors import RetryableError
 from callscribe.recording import Channel
 from callscribe.sources import AudioFile
-from functions.process.decoder import SAMPLE, ReadAt, Samples, decoding
+
+if TYPE_CHECKING:  # FFmpeg is loaded by the first stereo call
+    from functions.process.decoder import ReadAt, Samples
+
+SAMPLE = 2
+"""Bytes of a sample, as it is decoded and sent."""
 
 BLOCK = 1_048_576
 """Bytes that are read at once into the temporary file."""
@@ -20,7 +26,7 @@ BLOCK = 1_048_576
 SPARE = 16_777_216
 """Bytes of temporary storage that are left free."""
 
-EVERY = 7
+EVERY = 13
 """Of so many samples, one is compared: enough of them to tell, and no multiple that a tone could hide behind."""
 
 SILENT = 33
@@ -33,7 +39,7 @@ ALIKE = 0.02
 """-17 dB: how much of the energy of both channels together their difference may have. Where it was one voice on both
 sides, MP3, Opus and AAC leave -40 dB; crosstalk that is a quarter weaker than the voice has -17 dB."""
 
-STRAY = 0.02
+STRAY = 0.05
 """The part of the audible seconds that may be unlike, for the sake of what codecs do where sound begins."""
 
 WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
@@ -51,7 +57,7 @@ class Comparison:
         self._own = self._shared = 0.0
         self._audible = self._unlike = 0
 
-    def add(self, samples: Samples) -> None:
+    def add(self, samples: "Samples") -> None:
         """The next samples."""
         self.length += len(samples[0]) // SAMPLE
         left, right = (array("h", each)[::EVERY] for each in samples)
@@ -113,7 +119,9 @@ class Split:
     invent text. `duration` in seconds.
     """
 
-    def __init__(self, file: ReadAt) -> None:
+    def __init__(self, file: "ReadAt") -> None:
+        from functions.process.decoder import decoding, not_audio
+
         self._file = file
         with decoding(file) as (rate, samples):
             comparison = Comparison(rate)
@@ -121,9 +129,7 @@ class Split:
                 comparison.add(each)
             comparison.end()
         if not comparison.length:
-            raise PermanentError(
-                "Nothing of the file could be decoded. Listen to it; replace it, then retry.", code="not_audio"
-            )
+            raise not_audio()
         self._size = SAMPLE * comparison.length
         self.equal = comparison.equal
         self.silent = comparison.silent
@@ -132,6 +138,8 @@ class Split:
     @contextmanager
     def open(self, channel: Channel) -> Iterator[ChannelAudio]:
         """That channel alone, from its beginning, at most 16 kHz. Raises PermanentError, and what reading raises."""
+        from functions.process.decoder import decoding
+
         side = list(Channel).index(channel)
         with decoding(self._file) as (rate, samples):
             yield ChannelAudio((each[side] for each in samples), rate, self._size)

@@ -23,11 +23,17 @@ FORMATS = "mp3,ogg,flac,mov,matroska,webm,asf,amr,gsm,aac,wav"
 HIGHEST_RATE = 16_000
 """Hz. Whisper hears no more than that, so no more is sent."""
 
-SAMPLE = 2
-"""Bytes."""
+RATES = range(2_000, 768_001)
+"""Hz, of audio that is any. To resample from a rate that is none may take for ever."""
+
+HEADERS = 8_192
+"""Bytes: the headers of Ogg and Matroska are no longer, without pictures."""
 
 type Samples = tuple[bytes, bytes]
 """The same moment of both channels, in samples of 16 bits."""
+
+FAULTS = (av.FFmpegError, ValueError)
+"""What PyAV raises for a file that is not as it should be."""
 
 av.logging.set_level(None)  # FFmpeg's own words about a file may quote it
 
@@ -70,7 +76,7 @@ class _File(io.RawIOBase):
 def describe(source: ReadAt) -> AudioInfo | None:
     """What is in a file; nothing known if it is not recognised, None if it is recognised and holds no audio."""
     try:
-        with _opened(source) as container:
+        with _open(source) as container:
             if not container.streams.audio:
                 return None
             stream = container.streams.audio[0]
@@ -82,15 +88,17 @@ def describe(source: ReadAt) -> AudioInfo | None:
             elif container.duration:
                 seconds = container.duration / av.time_base
             context = stream.codec_context
+            if context is None:  # of a codec that FFmpeg does not know
+                return AudioInfo(duration=_possible(seconds))
             return AudioInfo(
                 codec=context.codec.canonical_name,
-                duration=seconds if seconds and 0 < seconds <= LONGEST_RECORDING else None,
+                duration=_possible(seconds),
                 sample_rate=context.sample_rate or None,
                 channels=context.layout.nb_channels or None,
             )
-    except av.error.EOFError:  # a header, and nothing behind it
-        return None
-    except (av.FFmpegError, ValueError, RuntimeError):
+    except av.error.EOFError:  # headers and nothing behind them; or there is much behind them, and they are damaged
+        return None if source.length <= HEADERS else AudioInfo()
+    except FAULTS:
         return AudioInfo()
 
 
@@ -101,15 +109,28 @@ def decoding(source: ReadAt) -> Iterator[tuple[int, Iterator[Samples]]]:
     Raises PermanentError `not_audio`, and what reading the file raises.
     """
     try:
-        with _opened(source) as container:
-            stream = container.streams.audio[0]
-            rate = min(stream.codec_context.sample_rate, HIGHEST_RATE)
-            yield rate, _resampled(_frames(container, stream), rate)
-    except (av.FFmpegError, IndexError) as error:
-        raise PermanentError(
-            "The file cannot be decoded: it is damaged, or no audio. Listen to it; replace it, then retry.",
-            code="not_audio",
-        ) from error
+        container = _open(source)
+    except FAULTS as error:
+        raise not_audio() from error
+    with container:
+        stream = next(iter(container.streams.audio), None)
+        context = stream and stream.codec_context  # None for a codec that FFmpeg does not know
+        if not stream or not context or context.sample_rate not in RATES:
+            raise not_audio()
+        rate = min(context.sample_rate, HIGHEST_RATE)
+        yield rate, _resampled(_frames(container, stream), rate)
+
+
+def not_audio() -> PermanentError:
+    """For a file that has no samples, as far as FFmpeg can tell."""
+    return PermanentError(
+        "The file cannot be decoded: it is damaged, or no audio. Listen to it; replace it, then retry.",
+        code="not_audio",
+    )
+
+
+def _possible(seconds: float | None) -> float | None:
+    return round(seconds, 3) if seconds and 0 < seconds <= LONGEST_RECORDING else None
 
 
 def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
@@ -120,7 +141,7 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFra
             if packet is None:
                 return
             yield from packet.decode()
-        except av.FFmpegError:
+        except FAULTS:
             continue  # a damaged packet; the next one may be whole
 
 
@@ -128,10 +149,12 @@ def _resampled(frames: Iterator[AudioFrame], rate: int) -> Iterator[Samples]:
     resampler: AudioResampler | None = None
     before = None
     for frame in frames:
+        if frame.sample_rate not in RATES:
+            continue
         shape = frame.format.name, frame.layout.name, frame.sample_rate
         if shape != before:  # also in the middle of a file that was put together from several
             yield from _planes(resampler, None)
-            resampler, before = AudioResampler(format="s16p", layout="stereo", rate=rate), shape
+            resampler, before = AudioResampler(format="s16p", layout="stereo", rate=rate, threads=1), shape
         frame.pts = None  # damaged files have times that make no sense
         yield from _planes(resampler, frame)
     yield from _planes(resampler, None)
@@ -139,13 +162,12 @@ def _resampled(frames: Iterator[AudioFrame], rate: int) -> Iterator[Samples]:
 
 def _planes(resampler: AudioResampler | None, frame: AudioFrame | None) -> Iterator[Samples]:
     """What comes out of the resampler for a frame, or at its end."""
-    with suppress(av.FFmpegError):
+    with suppress(*FAULTS):
         for resampled in resampler.resample(frame) if resampler else ():
-            left, right = (bytes(plane)[: SAMPLE * resampled.samples] for plane in resampled.planes)
+            size = resampled.format.bytes * resampled.samples  # planes are aligned, and so longer
+            left, right = (bytes(plane)[:size] for plane in resampled.planes)
             yield left, right
 
 
-@contextmanager
-def _opened(source: ReadAt) -> Iterator[InputContainer]:
-    with av.open(_File(source), mode="r", options={"format_whitelist": FORMATS}) as container:
-        yield container
+def _open(source: ReadAt) -> InputContainer:
+    return av.open(_File(source), mode="r", options={"format_whitelist": FORMATS})

@@ -10,45 +10,23 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum, auto
-from typing import Any
 
-from callscribe import breaker, events, transitions
+from callscribe import transitions
 from callscribe.breaker import Outage
 from callscribe.clock import Clock
-from callscribe.errors import CallscribeError, RetryableError, ServiceUnavailable, TranscriptionError
-from callscribe.recording import Recording, Status, TranscriptRef
+from callscribe.errors import CallscribeError, RetryableError, ServiceUnavailable
+from callscribe.recording import Recording, TranscriptRef
 from callscribe.run import Outcome, Run, Task
 from callscribe.store import admission, recordings, runs, switches
 from callscribe.store.admission import Slot
 from callscribe.telemetry import count, logger
-from callscribe.transitions import Change, Place, RetryPolicy
+from callscribe.transitions import Place
+from functions.process.endings import Endings, Limits
 from functions.process.line import Line
 from functions.process.time_left import TimeLeft
-from functions.process.transcription import Attempt, Result, Transcriber, UnderWay
-
-ENDS = {
-    Status.COMPLETED: ("completed", "RecordingsCompleted"),
-    Status.FAILED: ("failed", "AttemptsFailed"),
-    Status.QUEUED: ("returned", "ServiceUnavailable"),
-    Status.PROCESSING: ("under_way", "JobsUnderWay"),
-}
-"""What a claim ends with: the run's count, and the metric."""
-
-PARKED = timedelta(minutes=20)
-"""So long a slot is held for a job that nobody polls; each poll holds it for longer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """`slots` may be under way at once over all runs, `at_once` in this one; the breaker's `first_pause` in seconds."""
-
-    policy: RetryPolicy
-    slots: int
-    at_once: int
-    first_pause: float
+from functions.process.transcription import Attempt, Transcriber, UnderWay
 
 
 class Begun(Enum):
@@ -85,9 +63,9 @@ class Dispatcher:
         self._run = run
         self._sleep = sleep
         self._line = Line(limits.slots, clock, jitter, run)
+        self._endings = Endings(limits, clock, jitter, run)
         self._under_way: dict[Future[Attempt], tuple[Recording, Slot]] = {}
         self._parked: deque[Recording] = deque()
-        self._at_an_end: list[Recording] = []
         self._left = 0
         self._alone = False
         self._refusal: tuple[str, str] | None = None
@@ -125,8 +103,8 @@ class Dispatcher:
             lost, parked = self._line.overdue()
             for each in lost:
                 recovered = self._line.recover(each, self._limits.policy)
-                if recovered and recovered.final:
-                    self._at_an_end.append(recovered)
+                if recovered:
+                    self._endings.tell_of(recovered)
             self._parked = deque(parked)
         except CallscribeError as error:  # what is under way comes to its end first
             self._fault = error
@@ -248,94 +226,24 @@ class Dispatcher:
                 self._end(future, future.result() if future.done() else _given_up(self._under_way[future][0]))
 
     def _end(self, future: Future[Attempt], ended: Attempt) -> None:
-        """Ends a claim, then gives its slot back: a slot covers its recording to the end."""
         claimed, slot = self._under_way.pop(future)
         if ended.answered and isinstance(ended.result, TranscriptRef) and claimed.job_since is None:
             self._time_left.measure(claimed.size, ended.seconds)
-        kept = None
-        try:
-            kept = self._write_result(slot, ended)
-        except CallscribeError as error:  # the lease brings back what could not be written
-            self._failed_to_write(claimed, error)
-        try:
-            self._give_slot_back(slot, ended, kept)
-        except CallscribeError as error:
-            self._failed_to_write(claimed, error)
-
-    def _failed_to_write(self, claimed: Recording, error: CallscribeError) -> None:
-        self._fault = self._fault or error
-        logger.error("the end of a transcription was not written", recording_id=claimed.id, code=error.code)
-
-    def _write_result(self, slot: Slot, ended: Attempt) -> Slot | None:
-        """Writes what the claim ends with. Where the service works on by itself: the slot that stays held for it."""
-        recording, result, now = ended.recording, ended.result, self._clock()
-        if isinstance(result, ServiceUnavailable):
-            self._run.end(Outcome.FAILED, result.message, result.code)
+        if isinstance(ended.result, ServiceUnavailable):
             self._left = 0  # also where the service asked for no pause: each round tries once
             self._parked.clear()
-        kept = None
-        if isinstance(result, UnderWay) or (isinstance(result, ServiceUnavailable) and recording.has_job):
-            kept = admission.keep(slot, now, now + PARKED)
-            change = transitions.park(recording, kept.holder, now)
-        else:
-            change = self._change(recording, result, ended.partial, now, probe=slot.outage is not None)
-        after = recordings.apply(recording.id, change)
-        if after is None:
-            logger.warning("transcription came too late: the claim was lost", recording_id=recording.id)
-            return None
-        self._tell(after, result)
-        return kept
-
-    def _change(
-        self,
-        claimed: Recording,
-        result: TranscriptRef | TranscriptionError,
-        partial: TranscriptRef | None,
-        now: datetime,
-        *,
-        probe: bool,
-    ) -> Change:
-        policy, jitter = self._limits.policy, self._jitter
-        match result:
-            case ServiceUnavailable():
-                return transitions.give_back(claimed, result, policy, now, jitter, probe=probe)
-            case TranscriptionError():
-                return transitions.fail(claimed, result, policy, now, jitter, transcript=partial)
-            case _:
-                return transitions.complete(claimed, result, now)
-
-    def _tell(self, after: Recording, result: Result) -> None:
-        """Counts, logs and, where it is the end of its way, announces what became of a recording."""
-        what, metric = ENDS[after.status]
-        self._run.count(what)
-        count("RecordingsFailedFinally" if after.final else metric)
-        why: dict[str, Any] = {}
-        if isinstance(result, TranscriptionError):
-            why = {"code": result.code, "reason": result.message}
-        log = logger.warning if why else logger.info
-        log("transcription ended", recording_id=after.id, ended=what, final=after.final, **why)
-        if after.final or after.status is Status.COMPLETED:
-            self._at_an_end.append(after)
-
-    def _give_slot_back(self, slot: Slot, ended: Attempt, kept: Slot | None) -> None:
-        if isinstance(ended.result, ServiceUnavailable):
-            outage = breaker.after_failure(ended.result, self._clock(), self._limits.first_pause, slot.outage)
-            admission.unavailable(slot, outage, kept=kept)
         elif ended.answered:
             self._left += slot.outage is not None  # the probe was for the others: the round goes on
-            admission.answered(slot, kept=kept)
-        else:
-            admission.free(slot, kept=kept)
+        self._fault = self._endings.end(slot, ended) or self._fault
 
     def _record_progress(self, *, goes_on: bool) -> None:
         """Announces what is at its end and, while more is to come, stores how far the run is and what it has called."""
-        try:
-            events.publish(self._at_an_end)
-            self._at_an_end.clear()
-            if goes_on and self._run.calls:
+        self._endings.announce()
+        if goes_on and self._run.calls:
+            try:
                 runs.save(self._run)
-        except CallscribeError as error:
-            self._fault = self._fault or error
+            except CallscribeError as error:
+                self._fault = self._fault or error
 
 
 def _given_up(claimed: Recording) -> Attempt:

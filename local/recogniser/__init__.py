@@ -1,1 +1,1 @@
-"""A small WhisperX server of the `asr` dialect, so that nothing else is needed: `python -m local.recogniser`."""
+"""A small WhisperX server of each dialect, so that nothing else is needed: `python -m local.recogniser`."""

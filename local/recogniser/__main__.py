@@ -1,32 +1,24 @@
-"""A small speech recogniser of WhisperX's `asr` dialect: the demo and the tests need no GPU and no network.
+"""A small speech recogniser that speaks as WhisperX servers do: the demo and the tests need no GPU and no network.
 
 It is PocketSphinx with its US English model: offline and real recognition, but of modest accuracy, most of
-all on telephone audio. English only, lower case, no punctuation, no speakers; `output` is `json` or `txt`.
-Statuses and shapes follow whisper-asr-webservice, which also does one job at a time.
+all on telephone audio. English only, lower case, no punctuation, no speakers. Each dialect has its own module, whose
+statuses and shapes follow a real server; one job is done at a time in all of them.
 """
 
 import argparse
 import hmac
-import json
 import sys
-from typing import Any
-from urllib.parse import quote
+from importlib import import_module
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from callscribe.whisperx import DIALECTS
 from local.recogniser.speech import Recogniser
 
-BOOLEANS = {"true", "false", "1", "0", "on", "off", "yes", "no", "t", "f", "y", "n"}  # as Pydantic reads them
-BOOLEAN_OPTIONS = ("encode", "vad_filter", "word_timestamps", "diarize")
 
-
-class UnsupportedOption(Exception):
-    """A language or an output that this recogniser does not have."""
-
-
-def create_app(recogniser: Recogniser, api_key: str | None = None) -> Flask:  # noqa: C901 — one route after another
+def create_app(recogniser: Recogniser, dialect: str, api_key: str | None = None) -> Flask:
     app = Flask(__name__)
 
     @app.before_request
@@ -35,33 +27,6 @@ def create_app(recogniser: Recogniser, api_key: str | None = None) -> Flask:  # 
         if api_key is not None and not hmac.compare_digest(given, f"Bearer {api_key}".encode()):
             return {"detail": "Unauthorized"}, 401
         return None
-
-    @app.post("/asr")
-    def asr() -> Response | tuple[dict[str, Any], int]:
-        audio = request.files.get("audio_file")
-        faults = _faults()
-        if faults or audio is None:
-            return {"detail": faults}, 422
-        language, output = request.args.get("language", "en"), request.args.get("output", "txt")
-        if language not in ("", "en"):
-            raise UnsupportedOption("language must be 'en': there is no model for another one")
-        if output not in ("json", "txt"):
-            raise UnsupportedOption("output must be 'json' or 'txt'")
-        result = recogniser.transcribe(audio.stream)
-        if output == "json":
-            body = json.dumps(result)
-        else:
-            body = "".join(segment["text"].strip() + "\n" for segment in result["segments"])
-        response = Response(body, content_type="text/plain; charset=utf-8")
-        response.headers["Asr-Engine"] = "pocketsphinx"
-        name = quote(f"{audio.filename}.{output}")
-        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        return response
-
-    @app.get("/openapi.json")
-    def openapi() -> dict[str, Any]:
-        with recogniser.busy:  # the real one answers nothing while a job runs
-            return OPENAPI
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> tuple[dict[str, str], int]:
@@ -72,46 +37,8 @@ def create_app(recogniser: Recogniser, api_key: str | None = None) -> Flask:  # 
         print(f"500: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
         return Response("Internal Server Error", 500, content_type="text/plain; charset=utf-8")
 
+    import_module(f"local.recogniser.{dialect}").add_routes(app, recogniser)
     return app
-
-
-def _faults() -> list[dict[str, Any]]:
-    """What FastAPI would find wrong with the request, in its words."""
-    faults: list[dict[str, Any]] = [
-        {
-            "type": "bool_parsing",
-            "loc": ["query", name],
-            "msg": "Input should be a valid boolean, unable to interpret input",
-            "input": request.args[name],
-        }
-        for name in BOOLEAN_OPTIONS
-        if name in request.args and request.args[name].lower() not in BOOLEANS
-    ]
-    place = ["body", "audio_file"]
-    if "audio_file" in request.form:  # a part without a file name is an ordinary form field
-        message = "Value error, Expected UploadFile, received: <class 'str'>"
-        faults.append({"type": "value_error", "loc": place, "msg": message, "input": "", "ctx": {"error": {}}})
-    elif "audio_file" not in request.files:
-        faults.append({"type": "missing", "loc": place, "msg": "Field required", "input": None})
-    return faults
-
-
-OPENAPI: dict[str, Any] = {
-    "openapi": "3.1.0",
-    "info": {"title": "Callscribe's local recogniser (PocketSphinx)", "version": "1"},
-    "paths": {
-        "/asr": {
-            "post": {
-                "parameters": [
-                    {"name": "output", "in": "query", "schema": {"enum": ["txt", "json"], "default": "txt"}},
-                    {"name": "language", "in": "query", "schema": {"enum": ["en"]}},
-                ],
-                "requestBody": {"content": {"multipart/form-data": {"schema": {"required": ["audio_file"]}}}},
-                "responses": {"200": {"description": "The transcript"}},
-            }
-        }
-    },
-}
 
 
 class QuietRequestHandler(WSGIRequestHandler):
@@ -127,9 +54,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local.recogniser", description=__doc__.splitlines()[0])
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=9000, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("--dialect", choices=DIALECTS, default="asr", help="what it speaks (default: %(default)s)")
     parser.add_argument("--api-key", metavar="KEY", help="demand Authorization: Bearer KEY")
     args = parser.parse_args()
-    app = create_app(Recogniser(), args.api_key)
+    app = create_app(Recogniser(), args.dialect, args.api_key)
     server = make_server(args.host, args.port, app, threaded=True, request_handler=QuietRequestHandler)
     print(f"listening on http://{args.host}:{server.server_port}", flush=True)
     # SIGTERM keeps its default action: a handler in Python would wait until PocketSphinx is done.

@@ -21,6 +21,8 @@ FUNCTIONS = ("SyncFunction", "QueueFunction", "ProcessFunction", "ApiFunction")
 TRANSCRIBED = "hello there"  # what the scripted service answers
 UNCHECKED_HASH = (1).to_bytes(4, "little")  # PEP 552: the flags of a .pyc file
 UNZIPPED_BYTES = 60_000_000  # a quarter of what Lambda allows: what is small starts quickly
+LAMBDA_ALLOWS = 250 * 1024**2  # bytes, unzipped, of a function with its layers
+DECODER = ("av", "av.libs")  # FFmpeg, which weighs more than all else
 WHISPERX_KEY = "the-key-of-the-whisperx-server"
 PARAMETERS = {"WhisperXApiKey": WHISPERX_KEY, "LogLevel": "DEBUG"}
 DEVELOPMENT_ONLY = ("pytest", "moto", "samtranslator", "samcli", "numpy", "pip")
@@ -86,8 +88,24 @@ def test_every_module_is_shipped_byte_compiled(built: dict[str, Built]) -> None:
 
 
 def test_layer_and_functions_stay_within_their_size(built: dict[str, Built]) -> None:
-    files = [path for folder in _folders(built) for path in folder.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) <= UNZIPPED_BYTES
+    process = built["ProcessFunction"]
+    decoder = sum(_size(process.folder / each) for each in DECODER)
+    assert sum(map(_size, _folders(built))) - decoder <= UNZIPPED_BYTES
+    assert _size(process.folder) + _size(process.layer) <= 0.8 * LAMBDA_ALLOWS
+
+
+def test_the_decoder_lies_with_process_alone_and_is_not_loaded_at_its_start(built: dict[str, Built]) -> None:
+    carrying = [name for name, each in built.items() if (each.folder / DECODER[0]).exists()]
+    assert carrying == ["ProcessFunction"]
+    assert not list(built["ProcessFunction"].layer.rglob("av"))
+    code = f"""if True:
+        import importlib, json, sys
+        importlib.import_module({built["ProcessFunction"].handler.rpartition(".")[0]!r})
+        at_start = "av" in sys.modules
+        import av
+        print(json.dumps({{"at start": at_start, "reads": sorted({{"mp3", "ogg", "flac"}} & av.formats_available)}}))
+    """
+    assert probe(built["ProcessFunction"], code) == {"at start": False, "reads": ["flac", "mp3", "ogg"]}
 
 
 def test_layer_serves_both_architectures(built: dict[str, Built]) -> None:
@@ -144,6 +162,11 @@ def test_built_api_is_open_for_health_and_closed_without_a_key(
 
 def _folders(built: dict[str, Built]) -> set[Path]:
     return {each.folder for each in built.values()} | {each.layer for each in built.values()}
+
+
+def _size(folder: Path) -> int:
+    """In bytes, of all files in it."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _api_key(stack: Stack) -> str:

@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from callscribe.clock import utc_now
+from callscribe.whisperx import DIALECTS
 
 ROOT = Path(__file__).parents[2]
 HOUR = 3600
@@ -53,9 +54,9 @@ def folder(tmp_path, samples):
 
 
 @contextmanager
-def recogniser(key: str) -> Iterator[str]:
+def recogniser(key: str, dialect: str = "asr") -> Iterator[str]:
     """Another server than the built-in one."""
-    command = [sys.executable, "-m", "local.recogniser", "--port", "0", "--api-key", key]
+    command = [sys.executable, "-m", "local.recogniser", "--port", "0", "--api-key", key, "--dialect", dialect]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout
@@ -79,6 +80,11 @@ def test_the_samples_are_transcribed_and_the_words_were_spoken(samples, tmp_path
         assert set(words) <= set(re.findall(r"\w+", each["transcript"]["text"])), name
         way = [line.split()[1] for line in output.splitlines() if name in line]
         assert way == ["pending", "queued", "processing", "completed"]
+    (stereo,) = (each for each in recordings.values() if each["metadata"]["audio"]["channels"] == 2)
+    segments = stereo["transcript"]["segments"]
+    assert [each["speaker"] for each in segments] == ["agent", "caller", "agent", "caller"]
+    assert [each["start"] for each in segments] == sorted(each["start"] for each in segments)
+    assert "hotel room" in segments[1]["text"]
     assert f"{len(recordings)} of {len(recordings)} recordings completed." in output
     for log in (ROOT / ".callscribe" / "logs").glob("*.log"):
         text = log.read_text()
@@ -99,16 +105,18 @@ def test_what_cannot_be_decoded_ends_as_failed_and_is_named(tmp_path):
     assert "6 of 7 recordings completed." in output
 
 
-def test_a_folder_of_ones_own_goes_through_a_server_of_ones_own(folder, tmp_path):
-    with recogniser("own-key") as url:
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_folder_of_ones_own_goes_through_a_server_of_ones_own(folder, tmp_path, dialect):
+    with recogniser("own-key", dialect) as url:
         status, output = run(
-            "up", "--recordings", str(folder), "--whisperx", url, "--api-key", "own-key", "--once",
-            "--json", str(tmp_path / "out.json"),
+            "up", "--recordings", str(folder), "--whisperx", url, "--dialect", dialect, "--api-key", "own-key",
+            "--once", "--json", str(tmp_path / "out.json"),
         )  # fmt: skip
     assert status == 0, output
     (each,) = json.loads((tmp_path / "out.json").read_text())
     assert each["path"] == str(folder / "2025550143 hello.wav")
     assert "hotel" in each["transcript"]["text"]
+    assert each["transcript"]["origin"]["dialect"] == dialect
     assert "own-key" not in output + "".join(log.read_text() for log in (ROOT / ".callscribe/logs").glob("*.log"))
 
 
@@ -185,6 +193,10 @@ def test_the_stack_stays_up_serves_its_api_and_ends_on_a_signal(folder):
         run_now = call("POST", "/api/call-recordings/sync")
         assert (run_now.status_code, run_now.json()["counts"]["listed"]) == (200, 1)
         assert run_now.json()["trigger"] == "api"
+        tested = call("POST", "/api/modules/whisperx/test").json()
+        assert tested["ok"], tested
+        (exchange,) = call("GET", "/api/transcription-calls").json()["items"]
+        assert (exchange["recordingId"], exchange["status"]) == (item["id"], 200)
         outside = call("POST", "/api/call-recordings/sync?recordingsPath=/etc")
         assert (outside.status_code, outside.json()["error"]["code"]) == (400, "invalid_path")
         form = auth | {"Content-Type": "application/x-www-form-urlencoded"}  # as `curl -d` sends it

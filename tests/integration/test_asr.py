@@ -58,6 +58,16 @@ def test_what_is_not_set_is_not_sent(service):
     assert not {"language", "diarize"} & received.query.keys()
 
 
+def test_options_of_the_site_go_into_the_query_and_win(service):
+    send(service.url, whisperx_model="large-v3", whisperx_options="vad_filter=true&task=translate&hotwords=")
+    assert service.received[0].query == {
+        "output": ["json"],
+        "word_timestamps": ["true"],
+        "vad_filter": ["true"],
+        "task": ["translate"],
+    }
+
+
 @pytest.mark.parametrize("name", ["a b.mp3", 'quo"te.wav', "ü.wav", "line\nbreak.wav", "no-extension"])
 def test_odd_names_do_not_break_the_body(service, name):
     send(service.url, name=name)

@@ -102,6 +102,8 @@ def test_what_is_not_recognised_is_for_the_service_to_judge(content: bytes, capf
         b"",
         wav(NOTHING),
         wav(NOTHING, NOTHING, subtype="ULAW"),
+        riff(),
+        wav(tone(1, 8000))[:44],
         riff((b"bext", bytes(70_000)), (b"fmt ", fmt(1, 1, 8000, 16)), (b"data", b"")),
         *(encoded(extension, NOTHING) for extension in FORMATS),
         ID3,
@@ -111,7 +113,7 @@ def test_what_is_not_recognised_is_for_the_service_to_judge(content: bytes, capf
         AMR,
     ],
     ids=[
-        *("0 bytes", "wav", "u-law wav", "wav with a long header", *FORMATS),
+        *("0 bytes", "wav", "u-law wav", "wav without chunks", "cut wav", "wav with a long header", *FORMATS),
         *("tag", "two tags", "old tag", "cut in the header", "amr"),
     ],
 )

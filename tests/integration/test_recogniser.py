@@ -1,14 +1,16 @@
-"""The local recogniser keeps the promises of WhisperX's `asr` dialect, over real HTTP, with real speech."""
+"""The local recogniser keeps the promises of WhisperX servers in each dialect, over real HTTP, with real speech."""
 
 import io
 import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,9 @@ import pytest
 import requests
 import soundfile
 
+from callscribe.settings import WhisperXSettings
+from callscribe.whisperx import DIALECTS, Job, Timeouts, connect
+from callscribe.whisperx.check import check
 from local.recogniser.speech import SAMPLE_RATE, pcm_blocks, utterances
 
 ROOT = Path(__file__).parents[2]
@@ -253,3 +258,117 @@ def test_a_key_is_demanded_when_one_is_set() -> None:
             assert refused.status_code == 401
         key = {"Authorization": "Bearer secret"}
         assert requests.post(f"{url}/asr", files=audio, headers=key, timeout=60).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def task_server() -> Iterator[str]:
+    with running("--dialect", "tasks") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def openai_server() -> Iterator[str]:
+    with running("--dialect", "openai") as url:
+        yield url
+
+
+def submit(url: str, name: str = "a.wav", audio: bytes | None = None, **options: str) -> requests.Response:
+    body = (SAMPLES / SHORTEST).read_bytes() if audio is None else audio
+    return requests.post(f"{url}/speech-to-text", params=options, files={"file": (name, body)}, timeout=60)
+
+
+def ended(url: str, identifier: str) -> dict[str, Any]:
+    """The task, once it has ended."""
+    for _ in range(200):
+        task: dict[str, Any] = requests.get(f"{url}/task/{identifier}", timeout=10).json()
+        if task["status"] not in ("queued", "processing"):
+            return task
+        assert task["result"] is None
+        time.sleep(0.1)
+    raise AssertionError("the task did not end")
+
+
+def test_an_upload_becomes_a_task_that_can_be_asked_for(task_server: str) -> None:
+    submitted = submit(task_server, "asked-for.wav", device="cuda", model="large-v3").json()
+    assert submitted["message"] == "Task queued"
+    task = ended(task_server, submitted["identifier"])
+    assert (task["status"], task["error"], task["metadata"]["language"]) == ("completed", None, "en")
+    assert {"help", "hotel"} <= {word["word"] for word in task["result"]["word_segments"]}
+    listed = requests.get(f"{task_server}/task/all", timeout=10).json()["tasks"]
+    (found,) = [each for each in listed if each["file_name"] == "asked-for.wav"]
+    assert (found["identifier"], found["status"]) == (submitted["identifier"], "completed")
+
+
+def test_a_task_of_an_unknown_language_fails_under_200(task_server: str) -> None:
+    task = ended(task_server, submit(task_server, language="xx").json()["identifier"])
+    assert (task["status"], task["result"]) == ("failed", None)
+    assert "not a valid language code" in task["error"]
+
+
+@pytest.mark.parametrize("name", ["a.flac", "a.opus", "a.webm", "a"])
+def test_a_file_is_refused_by_its_ending(task_server: str, name: str) -> None:
+    response = submit(task_server, name)
+    assert response.status_code == 400
+    assert response.json()["detail"].startswith(f"Invalid file extension for file {name}. Allowed: ")
+
+
+def test_what_cannot_be_decoded_becomes_no_task(task_server: str) -> None:
+    response = submit(task_server, audio=bytes(3000))
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "AUDIO_PROCESSING_ERROR")
+
+
+def test_a_task_can_be_deleted_and_is_then_unknown(task_server: str) -> None:
+    identifier = submit(task_server).json()["identifier"]
+    ended(task_server, identifier)
+    assert requests.delete(f"{task_server}/task/{identifier}/delete", timeout=10).status_code == 200
+    response = requests.get(f"{task_server}/task/{identifier}", timeout=10)
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "TASK_NOT_FOUND")
+    assert requests.delete(f"{task_server}/task/{identifier}/delete", timeout=10).status_code == 404
+
+
+def test_segments_are_nested_in_a_verbose_answer(openai_server: str) -> None:
+    options = {"response_format": "verbose_json", "language": "en", "model": "whisper-1"}
+    with (SAMPLES / SHORTEST).open("rb") as audio:
+        url = f"{openai_server}/v1/audio/transcriptions"
+        answer = requests.post(url, data=options, files={"file": audio}, timeout=60).json()
+    assert "how can i help you today" in answer["text"]
+    assert answer["segments"]["segments"][0]["words"][0]["start"] > 0
+    assert answer["language"] == "en"
+
+
+@pytest.mark.parametrize(
+    ("options", "audio", "status"),
+    [
+        ({"model": "large-v3"}, None, 404),
+        ({"language": "xx"}, None, 422),
+        ({}, bytes(3000), 422),
+        ({"response_format": "text"}, None, 200),
+    ],
+)
+def test_the_openai_dialect_refuses_in_its_own_way(
+    openai_server: str, options: dict[str, str], audio: bytes | None, status: int
+) -> None:
+    files = {"file": ("a.wav", (SAMPLES / SHORTEST).read_bytes() if audio is None else audio)}
+    url = f"{openai_server}/v1/audio/transcriptions"
+    assert requests.post(url, data=options, files=files, timeout=60).status_code == status
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_callscribe_understands_the_recogniser_in_each_dialect(request: pytest.FixtureRequest, dialect: str) -> None:
+    url = request.getfixturevalue({"asr": "recogniser", "tasks": "task_server", "openai": "openai_server"}[dialect])
+    settings = WhisperXSettings(whisperx_url=url, whisperx_dialect=dialect, whisperx_language="en")
+    assert check(settings, "").ok
+    service, timeouts = connect(settings, ""), Timeouts(connect=1.0, total=60.0)
+    with (SAMPLES / SHORTEST).open("rb") as file:
+        length = (SAMPLES / SHORTEST).stat().st_size
+        result: Any = service.send(SimpleNamespace(length=length, read=file.read), "x-0.flac", timeouts)
+    if isinstance(result, Job):
+        ended(url, result.id)
+        result = service.poll(result, timeouts)
+    assert "how can i help you today" in result.text
+    assert result.language == "en"
+
+
+def test_the_connection_test_tells_the_dialects_apart(task_server: str) -> None:
+    verdict = check(WhisperXSettings(whisperx_url=task_server), "")
+    assert (verdict.code, "dialect tasks" in verdict.message) == ("wrong_dialect", True)

@@ -1,6 +1,7 @@
 """The `tasks` dialect over real HTTP: audio becomes a job, and a job a transcript."""
 
 import json
+import socket
 from email.parser import BytesParser
 from email.policy import HTTP
 
@@ -9,6 +10,7 @@ import pytest
 from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceUnavailable
 from callscribe.settings import WhisperXSettings
 from callscribe.whisperx import Job, Timeouts, connect
+from callscribe.whisperx import tasks as module
 from tests.integration.audio import Bytes
 
 TIMEOUTS = Timeouts(connect=1.0, total=1.5)
@@ -128,6 +130,32 @@ def test_a_server_that_is_not_there_for_the_list_is_an_outage(service, reply, st
         send(tasks(service.url), again=True)
     assert raised.value.code == code
     assert len(service.received) == 1
+
+
+@pytest.mark.parametrize("silence", [{"wait": 1.0}, {"close": True}])
+def test_a_server_that_does_not_tell_its_tasks_is_not_sent_the_same_again(service, reply, monkeypatch, silence):
+    monkeypatch.setattr(module, "LOOKING_SECONDS", 0.5)
+    service.replies = [reply(**silence)]
+    with pytest.raises(ServiceUnavailable) as raised:
+        send(tasks(service.url), again=True)
+    assert raised.value.code == "service_busy"
+    assert len(service.received) == 1
+
+
+@pytest.mark.parametrize(("silence", "code"), [({"wait": 1.0}, "timeout"), ({"close": True}, "connection_lost")])
+def test_a_poll_without_an_answer_is_no_outage(service, reply, silence, code):
+    service.replies = [reply(**silence)]
+    with pytest.raises(RetryableError) as raised:
+        tasks(service.url).poll(Job("a"), Timeouts(connect=0.5, total=0.5))
+    assert (raised.type, raised.value.code) == (RetryableError, code)
+
+
+def test_a_poll_that_finds_nobody_is_an_outage():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        dialect = tasks(f"http://127.0.0.1:{unused.getsockname()[1]}")
+        with pytest.raises(ServiceUnavailable):
+            dialect.poll(Job("a"), TIMEOUTS)
 
 
 @pytest.mark.parametrize(
@@ -265,7 +293,7 @@ def test_every_exchange_is_told_and_nothing_secret_with_it(service, reply):
         ("GET", "/task/all", 200, None),
         ("POST", "/speech-to-text", 200, None),
         ("GET", f"/task/{job.id}", 200, "job_failed"),
-        ("GET", f"/task/{job.id}", None, "service_unavailable"),
+        ("GET", f"/task/{job.id}", None, "connection_lost"),
     ]
     assert [each.bytes_sent for each in told] == [0, len(service.received[1].body), 0, 0]
     assert [each.bytes_received for each in told] == [13, 57, 20, 0]

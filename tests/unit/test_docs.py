@@ -67,6 +67,19 @@ def test_every_transition_is_in_the_table_of_states():
             assert {f"{source} → {target}" for target in targets} <= ways
 
 
+def test_every_code_of_an_error_is_explained():
+    """As far as an attempt can end with it."""
+    page = (ROOT / "docs/transcription.md").read_text()
+    codes = set()
+    for folder in ("layers/shared/callscribe/whisperx", "layers/shared/callscribe/sources", "functions/process"):
+        for path in (ROOT / folder).glob("*.py"):
+            if path.name != "dispatcher.py":
+                pattern = r'(?:code=|Meaning\(\s*\w+,\s*)"(\w+)"'
+                codes |= set(re.findall(pattern, path.read_text()))
+    assert {"timeout", "key_refused", "no_audio"} <= codes
+    assert {code for code in codes if f"`{code}`" not in page} == set()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_link_leads_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)", page.read_text()):

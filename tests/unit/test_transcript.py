@@ -47,7 +47,16 @@ def test_every_shape_that_servers_answer_in_is_read(answer):
     assert parse(answer).text == "Thanks for calling."
 
 
-@pytest.mark.parametrize("answer", [{"segments": []}, {"text": ""}, {"segments": [{"text": "  "}]}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"segments": []},
+        {"text": ""},
+        {"text": None, "segments": []},
+        {"text": "", "words": []},
+        {"segments": [{"text": "  "}]},
+    ],
+)
 def test_silence_is_an_answer(answer):
     transcript = parse(answer)
     assert transcript.segments == ()
@@ -72,6 +81,68 @@ def test_what_is_no_transcript_is_tried_again(body):
     with pytest.raises(RetryableError) as raised:
         parse_answer(body)
     assert raised.value.code == "unreadable_answer"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "text"),
+    [
+        ("text/plain", b"Hello.\r\n\n  Bye. \n", "Hello.\nBye."),
+        ("text/plain; charset=utf-8", "Grüße\tZoë".encode(), "Grüße\tZoë"),
+        ("TEXT/PLAIN;charset=latin-1", "Grüße".encode("latin-1"), "Grüße"),
+        ("text/plain", b"\x93Hello\x94", "“Hello”"),
+        ("text/plain", b"\xef\xbb\xbfHello", "Hello"),
+        ("text/plain", "Hello".encode("utf-16"), "Hello"),
+        ("text/plain", b"20 to 4711, please", "20 to 4711, please"),
+    ],
+)
+def test_lines_of_plain_text_are_segments_without_times(content_type, body, text):
+    transcript = parse_answer(body, content_type)
+    assert transcript.text == text
+    assert transcript.duration is None
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("text/html", b"Hello"),
+        ("application/json", b"Hello"),
+        ("", b"Hello"),
+        ("text/plain", b""),
+        ("text/plain", b" \n "),
+        ("text/plain", b"<html>Bad Gateway"),
+        ("text/plain", b"\n<?xml version='1.0'?>"),
+        ("text/plain", b'{"segments": [{"text": "cut'),
+        ("text/plain", b'"Hello'),
+        ("text/plain", b"[1, 2"),
+        ("text/plain", b"4711"),
+        ("text/plain", b"null"),
+        ("text/plain", b"RIFF\x00\x01\x02WAVE"),
+    ],
+)
+def test_what_may_be_anything_is_no_plain_text(content_type, body):
+    with pytest.raises(RetryableError):
+        parse_answer(body, content_type)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ({"text": "Hi, you.", "words": [{"word": "Hi", "start": 1}, {"word": "you", "end": 2}]}, "Hi, you."),
+        ({"words": [{"word": "Hi", "start": 1}, {"word": "you", "end": 2}]}, "Hi you"),
+        ({"segments": [], "words": [{"word": "Hi", "start": 1}, {"word": "you", "end": 2}]}, "Hi you"),
+        ({"segments": [{"start": 1, "end": 2, "words": [{"word": "Hi"}, {}, {"word": "you"}]}]}, "Hi you"),
+    ],
+)
+def test_words_stand_in_for_text_and_segments(answer, text):
+    (segment,) = parse(answer).segments
+    assert (segment.text, segment.start, segment.end) == (text, 1.0, 2.0)
+
+
+def test_an_end_before_the_start_is_none():
+    word = {"word": "a", "start": 3, "end": 2}
+    (segment,) = parse({"segments": [{"text": "a", "start": 9, "end": 8.5, "words": [word]}]}).segments
+    assert (segment.start, segment.end) == (9.0, None)
+    assert (segment.words[0].start, segment.words[0].end) == (3.0, None)
 
 
 def test_times_that_are_no_numbers_are_left_out():

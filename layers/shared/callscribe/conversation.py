@@ -138,13 +138,12 @@ def _part(segment: Segment, first: int, last: int) -> Segment:
         return segment
     places = [*(_places(segment) or ()), len(segment.text)]
     words = segment.words[first:last]
+    last_word_ends = max((word.end for word in words if word.end is not None), default=None)
     return replace(
         segment,
         text=segment.text[places[first] if first else 0 : places[last]].strip(),
         start=words[0].start if first else segment.start,
-        end=segment.end
-        if last == everything
-        else max((word.end for word in words if word.end is not None), default=None),
+        end=segment.end if last == everything else last_word_ends,
         words=words,
     )
 

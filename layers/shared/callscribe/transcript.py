@@ -134,7 +134,9 @@ def unreadable() -> RetryableError:
 
 def _without_segments(answer: Mapping[str, Any], segments: Any) -> Any:
     """One segment of all words, or of the text; or the segments, where they are told under that name."""
-    text, words = answer.get("text", segments), answer.get("words")
+    text, words = answer.get("text"), answer.get("words")
+    if text is None:
+        text = segments
     if isinstance(words, Sequence) and words and (isinstance(text, str) or not text):
         timed = [each for each in words if isinstance(each, Mapping)]
         ends = {"start": timed[0].get("start"), "end": timed[-1].get("end")} if timed else {}

@@ -43,11 +43,13 @@ OTHER_CODECS = {
 class Wav:
     """The header of a WAV file that is `length` bytes long.
 
-    `declared` is how many bytes of audio it says there are: None where its writer did not know yet, or never said.
-    `size` is how many there are, as far as the file goes: None where they begin beyond the bytes that were read.
+    The audio begins at `start`: None where there is none, or it begins beyond the bytes that were read. `declared` is
+    how many bytes of audio it says there are: None where its writer did not know yet, or never said. `size` is how many
+    there are, as far as the file goes: None where that was not found out. Other chunks may stand behind the audio.
     """
 
     info: AudioInfo
+    start: int | None
     declared: int | None
     size: int | None
 
@@ -67,7 +69,7 @@ class _Format:
     byte_rate: int | None = None
 
     def info(self, size: int | None) -> AudioInfo:
-        seconds = size / self.byte_rate if size and self.byte_rate else None
+        seconds = round(size / self.byte_rate, 3) if size and self.byte_rate else None
         return AudioInfo(
             codec=self.codec,
             duration=seconds if seconds is None or seconds <= LONGEST_RECORDING else None,
@@ -91,13 +93,14 @@ def read_header(head: bytes, length: int) -> Wav | None:
         elif name == b"fmt " and len(body) >= FORMAT.size:
             described = _format(body)
         elif name == b"data":
-            there = max(0, length - start)
-            all_of_it, size = long_sizes if long_sizes and declared == STREAMED else (riff_size, declared)
+            all_of_it, told = long_sizes if long_sizes and declared == STREAMED else (riff_size, declared)
             # a header that was finished says the truth, also where it says 0 and other chunks follow
-            finished = all_of_it + CHUNK.size == length
-            known = size != STREAMED and (size or finished)
-            return _wav(described, size if known else None, min(size, there) if known else there)
-    return _wav(described, None, 0 if len(head) >= length else None)
+            known = told != STREAMED and (told or all_of_it + CHUNK.size == length)
+            there = max(0, length - start)
+            size = min(told, there) if known else there
+            return Wav(info=described.info(size), start=start, declared=told if known else None, size=size)
+    nothing = 0 if len(head) >= length else None
+    return Wav(info=described.info(nothing), start=None, declared=None, size=nothing)
 
 
 def _chunks(head: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -121,7 +124,3 @@ def _format(body: bytes) -> _Format:
     return _Format(
         codec=codec or OTHER_CODECS.get(tag), channels=channels or None, rate=rate or None, byte_rate=byte_rate or None
     )
-
-
-def _wav(described: _Format, declared: int | None, size: int | None) -> Wav:
-    return Wav(info=described.info(size), declared=declared, size=size)

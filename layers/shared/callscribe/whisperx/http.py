@@ -5,7 +5,7 @@ kills the server must not do so for ever.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 from requests.exceptions import InvalidURL, ReadTimeout
-from urllib3.exceptions import DecodeError, HTTPError, LocationParseError
+from urllib3.exceptions import DecodeError, HTTPError, LocationParseError, ProtocolError, ReadTimeoutError
 from urllib3.util import Timeout
 
 from callscribe.call import Exchange
@@ -33,9 +33,10 @@ LARGEST_ANSWER = 32 * 1024 * 1024
 JSON becomes in memory, about eight times this, fits into the function."""
 
 LARGEST_REFUSAL = 64 * 1024
-"""Bytes of an answer that is no success: enough for what servers say, and whatever follows is not waited for."""
+REFUSAL_SECONDS = 5.0
+"""Of an answer that is no success: enough for what servers say, and whatever follows is not waited for."""
 
-TIMED_OUT = "The service took the audio and did not answer in time."
+TIMED_OUT = "The service did not answer in time."
 
 FAILURES = (requests.RequestException, HTTPError, OSError, UnicodeError)
 """What the libraries raise where an exchange fails."""
@@ -57,8 +58,19 @@ class OneRequest(requests.Session):
 
     def __init__(self, timeouts: Timeouts) -> None:
         super().__init__()
+        self._adapter = PatientAdapter(timeouts.total)
         for scheme in ("http://", "https://"):
-            self.mount(scheme, PatientAdapter(timeouts.total))
+            self.mount(scheme, self._adapter)
+
+    def pieces(self, response: requests.Response, deadline: float) -> Iterator[bytes]:
+        """The body as it comes. Raises what the libraries do, also when it has not all come by then."""
+        while (left := deadline - time.monotonic()) > 0:
+            self._adapter.wait_for(left)
+            # read1 returns with what there is: a server that trickles does not hold it past the deadline
+            if not (piece := response.raw.read1(CHUNK, decode_content=True)):
+                return
+            yield piece
+        raise TimeoutError
 
     def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 — as requests calls it
         return None
@@ -100,7 +112,7 @@ class Client:
         try:
             with OneRequest(timeouts) as session, self._open(session, request, timeouts, deadline) as response:
                 status = response.status_code
-                _receive(response, received, deadline)
+                _receive(session, response, received, deadline)
                 result = read(Answer(status, response.headers, bytes(received)))
                 code = None
                 return result
@@ -108,7 +120,7 @@ class Client:
             code = error.code
             raise
         except FAILURES as error:
-            failure = _failed(error, begun=status is not None or bool(body and body.sent))
+            failure = _failed(error, begun=_has_begun(error, status, body))
             code = failure.code
             raise failure from error
         finally:
@@ -152,25 +164,28 @@ def public(url: str) -> str:
         return ""
 
 
-def _receive(response: requests.Response, received: bytearray, deadline: float) -> None:
+def _receive(session: OneRequest, response: requests.Response, received: bytearray, deadline: float) -> None:
     """Reads the answer's body, as long as there is time and it is of a sane size."""
     if not succeeded(response.status_code):
         with suppress(*FAILURES):  # the status says what matters
-            while time.monotonic() < deadline and len(received) < LARGEST_REFUSAL and (chunk := _next(response)):
-                received += chunk
+            for piece in session.pieces(response, min(deadline, time.monotonic() + REFUSAL_SECONDS)):
+                received += piece
+                if len(received) > LARGEST_REFUSAL:
+                    return
         return
-    while chunk := _next(response):
-        received += chunk
-        if time.monotonic() > deadline:
-            raise RetryableError(TIMED_OUT, code="timeout")
+    for piece in session.pieces(response, deadline):
+        received += piece
         if len(received) > LARGEST_ANSWER:
             raise RetryableError("The answer of the service is too large to be a transcript.", code="unreadable_answer")
 
 
-def _next(response: requests.Response) -> bytes:
-    # read1 returns with what there is: a server that trickles does not hold it past the deadline
-    chunk: bytes = response.raw.read1(CHUNK, decode_content=True)
-    return chunk
+def _has_begun(error: Exception, status: int | None, body: MultipartFile | None) -> bool:
+    """Whether the service was there: it was given audio, it answered, or a connection stood."""
+    if status is not None:
+        return True
+    if body:
+        return body.sent > 0
+    return any(isinstance(each, ProtocolError | ReadTimeoutError) for each in causes(error))
 
 
 def _failed(error: Exception, *, begun: bool) -> TranscriptionError:
@@ -179,26 +194,31 @@ def _failed(error: Exception, *, begun: bool) -> TranscriptionError:
         return ServiceUnavailable("WhisperXUrl is not an address. Correct it.", code="wrong_address")
     if not begun:
         return ServiceUnavailable(
-            f"No connection to the transcription service ({cause(error)}). "
+            f"No connection to the transcription service ({_cause(error)}). "
             "Check that it runs, that WhisperXUrl is right, and that this network reaches it."
         )
     if isinstance(error, DecodeError):
         return unreadable()
-    if isinstance(error, ReadTimeout) or isinstance(innermost(error), TimeoutError):
+    if isinstance(error, ReadTimeout) or isinstance(_innermost(error), TimeoutError):
         return RetryableError(TIMED_OUT, code="timeout")
     return RetryableError(
-        f"The connection to the service broke while it had the audio ({cause(error)}).", code="connection_lost"
+        f"The connection to the service broke before it had answered ({_cause(error)}).", code="connection_lost"
     )
 
 
-def innermost(error: BaseException) -> BaseException:
-    """The error that began it all."""
-    while error.__context__ is not None:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and all that led to it, the first of them last."""
+    while error is not None:
+        yield error
         error = error.__context__
-    return error
 
 
-def cause(error: Exception) -> str:
+def _innermost(error: BaseException) -> BaseException:
+    *_, first = causes(error)
+    return first
+
+
+def _cause(error: Exception) -> str:
     """The innermost error's own words, without addresses: `Connection refused`."""
-    inner = innermost(error)
+    inner = _innermost(error)
     return (inner.strerror if isinstance(inner, OSError) else None) or type(inner).__name__

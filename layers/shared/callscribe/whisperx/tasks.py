@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from callscribe.errors import JobEnded, PermanentError, RetryableError
+from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceUnavailable
 from callscribe.settings import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcript import Transcript, parse_json, transcript_in, unreadable
@@ -62,7 +62,7 @@ class TasksService:
     def send(self, audio: Audio, name: str, timeouts: Timeouts, *, again: bool = False) -> Job:
         began = time.monotonic()
         name = accepted_name(name)
-        before = self._tasks(timeouts) if again else []
+        before = self._sent_before(timeouts) if again else []
         if alive := [task for task in before if task["file_name"] == name and task.get("status") in ALIVE]:
             return Job(_identifier(max(alive, key=_age)))
         no_gpu = any(_lacked_gpu(task) for task in before if _recording(task["file_name"]) == _recording(name))
@@ -82,12 +82,17 @@ class TasksService:
             return [*chosen, *((option, value) for option, value in CPU if option not in named)]
         return chosen
 
-    def _tasks(self, timeouts: Timeouts) -> list[Mapping[str, Any]]:
-        """The tasks of files; none if the server has no such list, which costs a job done twice."""
+    def _sent_before(self, timeouts: Timeouts) -> list[Mapping[str, Any]]:
+        """The tasks of files; none if the server has no such list, which costs a job done twice.
+
+        Raises ServiceUnavailable also where no answer comes: nothing was sent, and a busy server may have it already.
+        """
         looking = Timeouts(timeouts.connect, min(timeouts.total, LOOKING_SECONDS))
         try:
             return self._client.get("/task/all", looking, _tasks)
-        except RetryableError:
+        except RetryableError as error:
+            if error.code in ("timeout", "connection_lost"):
+                raise ServiceUnavailable("The service is too busy to tell its tasks.", code="service_busy") from error
             return []
 
 

@@ -4,32 +4,47 @@ urllib3 leaves the connect timeout on the socket while the body is sent. These s
 runs, so five seconds of that would count as a broken connection.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+SHORTEST_WAIT = 0.01
+"""Seconds; none at all would mean not to block."""
+
+BLOCK = 65_536
+"""Bytes of audio that are read and sent at once: with a quarter of it, sending takes half as long again."""
+
 
 class PatientAdapter(HTTPAdapter):
     """What `requests` sends through. `seconds` is how long the socket waits once it is connected."""
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
+        self.sockets: list[Any] = []
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
+        super().init_poolmanager(*args, blocksize=BLOCK, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {
-            "http": _patient(HTTPConnectionPool, HTTPConnection, self._seconds),
-            "https": _patient(HTTPSConnectionPool, HTTPSConnection, self._seconds),
+            "http": _patient(HTTPConnectionPool, HTTPConnection, self),
+            "https": _patient(HTTPSConnectionPool, HTTPSConnection, self),
         }
 
+    def wait_for(self, seconds: float) -> None:
+        """Lets what is read from now on wait so long at most, for each packet."""
+        for each in self.sockets:
+            with suppress(OSError):  # it is closed once all has been read
+                each.settimeout(max(seconds, SHORTEST_WAIT))
 
-def _patient(pool: type[Any], connection: type[Any], seconds: float) -> type[Any]:
+
+def _patient(pool: type[Any], connection: type[Any], adapter: PatientAdapter) -> type[Any]:
     class PatientConnection(connection):  # type: ignore[misc]  # either of two classes
         def connect(self) -> None:
             super().connect()
-            self.sock.settimeout(seconds)
+            self.sock.settimeout(adapter.seconds)
+            adapter.sockets.append(self.sock)
 
     return type("PatientPool", (pool,), {"ConnectionCls": PatientConnection})

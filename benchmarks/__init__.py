@@ -1,0 +1,1 @@
+"""Figures that depend on the machine; see README.md."""

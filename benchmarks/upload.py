@@ -1,0 +1,165 @@
+"""What sending a large recording costs: `python -m benchmarks.upload`.
+
+Beside it, in the same run, a bare GET and POST of the same bytes. Each measurement has a process of its own, and so
+have moto's S3 and the service that reads and counts. Needs Linux, where the peak of a process's memory can be reset.
+"""
+
+import os
+import struct
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+MEGABYTES = 100
+ROUNDS = 5
+BUDGET_MB, BUDGET_RATIO = 8.0, 1.3
+BUCKET, BIG, SMALL = "recordings", "big.wav", "small.wav"
+ANSWER = b'{"segments": [], "language": "en"}'
+
+PROCESSES = get_context("spawn")  # nothing of one measurement is left in the next
+
+
+class Counting(BaseHTTPRequestHandler):
+    """Takes audio as a WhisperX server does, and forgets it."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        unread, buffer = int(self.headers["Content-Length"]), bytearray(1 << 20)
+        while unread:
+            count = self.rfile.readinto(memoryview(buffer)[:unread])
+            assert count, "the body was cut"
+            unread -= count
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(ANSWER)))
+        self.end_headers()
+        self.wfile.write(ANSWER)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def serve_counting(told: Any) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Counting)
+    told.put(f"http://127.0.0.1:{server.server_port}")
+    server.serve_forever()
+
+
+def serve_s3(told: Any) -> None:
+    from local.cloud.aws import serve_aws
+
+    with serve_aws() as endpoint:
+        told.put(endpoint)
+        time.sleep(3600)
+
+
+@contextmanager
+def running(serve: Callable[[Any], None]) -> Iterator[str]:
+    """A server in a process of its own: its address."""
+    told = PROCESSES.Queue()
+    process = PROCESSES.Process(target=serve, args=(told,), daemon=True)
+    process.start()
+    try:
+        yield told.get(timeout=60)
+    finally:
+        process.terminate()
+        process.join()
+
+
+class WithLength:
+    """A response's body as `requests` streams it: under a Content-Length."""
+
+    def __init__(self, response: Any) -> None:
+        self.read = response["Body"].read
+        self._length = response["ContentLength"]
+
+    def __len__(self) -> int:
+        return int(self._length)
+
+
+def send_bare(place: str, name: str, url: str) -> None:
+    """A GET and a POST, and nothing else."""
+    import requests
+
+    from callscribe.s3 import s3_client
+
+    with ExitStack() as stack:
+        body: Any
+        if place.startswith("s3://"):
+            body = WithLength(s3_client().get_object(Bucket=BUCKET, Key=name))
+        else:
+            body = stack.enter_context(Path(place, name).open("rb"))
+        requests.post(url, data=body, timeout=600).raise_for_status()
+
+
+def send_ours(place: str, name: str, url: str) -> None:
+    """What one attempt does with the audio."""
+    from callscribe.settings import WhisperXSettings
+    from callscribe.sources import open_source
+    from callscribe.whisperx import Timeouts, connect
+    from functions.process.audio import examine
+
+    source = open_source(place)
+    with source.open(f"{source.prefix}{name}") as file:
+        _, audio = examine(file)
+        connect(WhisperXSettings(whisperx_url=url), "key").send(audio, name, Timeouts(5, 600))
+
+
+def measured(send: Callable[[str, str, str], None], place: str, url: str) -> tuple[float, float]:
+    """Megabytes above what was resident before, and seconds; once everything is imported and connected."""
+    send(place, SMALL, url)
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forgets the peak so far
+    before, began = resident("VmRSS"), time.perf_counter()
+    send(place, BIG, url)
+    return resident("VmHWM") - before, time.perf_counter() - began
+
+
+def resident(what: str) -> float:
+    """A line of this process's status, in megabytes."""
+    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith(what)) / 1000
+
+
+def wav(size: int) -> bytes:
+    """A WAV file with `size` bytes of silence."""
+    header = struct.pack(
+        "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, 8000, 16000, 2, 16, b"data", size
+    )
+    return header + bytes(size)
+
+
+def main() -> None:
+    from local.cloud.client import CREDENTIALS, REGION, aws_client
+
+    with running(serve_s3) as endpoint, running(serve_counting) as url, tempfile.TemporaryDirectory() as folder:
+        os.environ |= CREDENTIALS | {"AWS_DEFAULT_REGION": REGION, "AWS_ENDPOINT_URL": endpoint, "NO_PROXY": "*"}
+        s3 = aws_client("s3", endpoint)
+        s3.create_bucket(Bucket=BUCKET)
+        for name, size in ((BIG, MEGABYTES * 1_000_000), (SMALL, 10_000)):
+            Path(folder, name).write_bytes(wav(size))
+            s3.put_object(Bucket=BUCKET, Key=name, Body=wav(size))
+
+        print(f"{'a WAV of ' + str(MEGABYTES) + ' MB':24}{'MB above':>10}{'seconds':>10}{'ratio':>8}")
+        with ProcessPoolExecutor(1, mp_context=PROCESSES, max_tasks_per_child=1) as pool:
+            for place in (f"s3://{BUCKET}", folder):
+                results: dict[Any, list[tuple[float, float]]] = {send_bare: [], send_ours: []}
+                for _ in range(ROUNDS):  # in turn, so that both have the same weather
+                    for send, so_far in results.items():
+                        so_far.append(pool.submit(measured, send, place, url).result())
+                bare_seconds = min(seconds for _, seconds in results[send_bare])
+                for send, figures in results.items():
+                    most, best = max(mb for mb, _ in figures), min(seconds for _, seconds in figures)
+                    what = f"{'S3' if place.startswith('s3:') else 'folder'}, {send.__name__.removeprefix('send_')}"
+                    print(f"{what:24}{most:10.1f}{best:10.2f}{best / bare_seconds:8.2f}")
+                    if send is send_ours and (most > BUDGET_MB or best > BUDGET_RATIO * bare_seconds):
+                        print(f"{'':24}over the budget of {BUDGET_MB:g} MB and {BUDGET_RATIO:g} ×")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""The dialect `asr`, as whisper-asr-webservice speaks it: no health route, and 500 for what is no audio."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from flask import Flask, Response, request
+
+from local.recogniser.fastapi import description, faults
+from local.recogniser.speech import Recogniser
+
+BOOLEAN_OPTIONS = ("encode", "vad_filter", "word_timestamps", "diarize")
+
+
+class UnsupportedOption(Exception):
+    """A language or an output that this recogniser does not have."""
+
+
+def add_routes(app: Flask, recogniser: Recogniser) -> None:
+    @app.post("/asr")
+    def asr() -> Response | tuple[dict[str, Any], int]:
+        audio = request.files.get("audio_file")
+        found = faults("audio_file", BOOLEAN_OPTIONS)
+        if found or audio is None:
+            return {"detail": found}, 422
+        language, output = request.args.get("language", "en"), request.args.get("output", "txt")
+        if language not in ("", "en"):
+            raise UnsupportedOption("language must be 'en': there is no model for another one")
+        if output not in ("json", "txt"):
+            raise UnsupportedOption("output must be 'json' or 'txt'")
+        result = recogniser.transcribe(audio.stream)
+        if output == "json":
+            body = json.dumps(result)
+        else:
+            body = "".join(segment["text"].strip() + "\n" for segment in result["segments"])
+        response = Response(body, content_type="text/plain; charset=utf-8")
+        response.headers["Asr-Engine"] = "pocketsphinx"
+        name = quote(f"{audio.filename}.{output}")
+        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
+
+    @app.get("/openapi.json")
+    def openapi() -> dict[str, Any]:
+        with recogniser.busy:  # the real one answers nothing while a job runs
+            return description(app)

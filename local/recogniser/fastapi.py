@@ -1,0 +1,41 @@
+"""What servers made with FastAPI have in common: how they find fault with a request, and describe themselves."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from flask import Flask, request
+
+BOOLEANS = {"true", "false", "1", "0", "on", "off", "yes", "no", "t", "f", "y", "n"}  # as Pydantic reads them
+
+
+def faults(file_field: str, booleans: Iterable[str]) -> list[dict[str, Any]]:
+    """What FastAPI would find wrong with the file and the options of a request, in its words."""
+    found: list[dict[str, Any]] = [
+        {
+            "type": "bool_parsing",
+            "loc": ["query", name],
+            "msg": "Input should be a valid boolean, unable to interpret input",
+            "input": request.args[name],
+        }
+        for name in booleans
+        if name in request.args and request.args[name].lower() not in BOOLEANS
+    ]
+    place = ["body", file_field]
+    if file_field in request.form:  # a part without a file name is an ordinary form field
+        message = "Value error, Expected UploadFile, received: <class 'str'>"
+        found.append({"type": "value_error", "loc": place, "msg": message, "input": "", "ctx": {"error": {}}})
+    elif file_field not in request.files:
+        found.append({"type": "missing", "loc": place, "msg": "Field required", "input": None})
+    return found
+
+
+def description(app: Flask) -> dict[str, Any]:
+    """An OpenAPI document with the routes, and no more than what a client looks for in it."""
+    paths: dict[str, Any] = {}
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint not in ("static", "openapi"):
+            methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+            route = rule.rule.replace("<", "{").replace(">", "}")
+            paths.setdefault(route, {}).update({each.lower(): {"responses": {"200": {}}} for each in methods})
+    info = {"title": "Callscribe's local recogniser (PocketSphinx)", "version": "1"}
+    return {"openapi": "3.1.0", "info": info, "paths": paths}

@@ -1,0 +1,131 @@
+"""What is told of the exchanges with the service: calls over the API, events, and the connection test."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from functions.api import invoke
+from tests.integration.conftest import client
+
+CALLS = "/api/transcription-calls"
+
+
+@pytest.fixture
+def calls(handlers):
+    def calls(query=""):
+        return handlers.api("GET", CALLS, query=query).json["items"]
+
+    return calls
+
+
+@pytest.fixture
+def through(handlers, put):
+    """Takes a recording through the three tasks, with these replies of the service."""
+
+    def through(name, *replies, service):
+        service.replies = list(replies)
+        put(name)
+        handlers.sync()
+        handlers.queue()
+        handlers.process()
+
+    return through
+
+
+def test_every_call_is_kept_with_what_a_person_asks_about_it(handlers, through, service, reply, calls, listed, stack):
+    handlers.overrides["WHISPERX_OPTIONS"] = "hf_token=planted"
+    through("a.wav", reply(status=500), reply(), service=service)
+    handlers.pass_time(minutes=2)
+    handlers.process()
+    second, first = calls()
+    item = listed()["a.wav"]
+    assert {first["recordingId"], second["recordingId"]} == {item["id"]}
+    assert (first["attempt"], first["status"], first["error"]) == (1, 500, "service_error")
+    assert (second["attempt"], second["status"], second["error"]) == (2, 200, None)
+    assert (second["method"], second["url"]) == ("POST", f"{service.url}/asr")
+    assert second["bytesSent"] == len(service.received[1].body) > 100
+    assert second["bytesReceived"] == len(reply().body)
+    assert 0 < second["duration"] < 10
+    assert "planted" not in json.dumps([first, second])
+    stored = client("dynamodb", stack.endpoint).scan(TableName=stack.tables["RunsTable"])["Items"]
+    lives = {float(each["expires_at"]["N"]) for each in stored if "recording_id" in each}
+    assert all(abs(each - handlers.now().timestamp() - 30 * 86_400) < 300 for each in lives)
+
+
+def test_calls_are_found_by_recording_outcome_and_time_page_by_page(handlers, through, service, reply, calls, listed):
+    through("a.wav", reply(status=500), service=service)
+    handlers.pass_time(hours=1)
+    between = handlers.now()
+    through("b.wav", reply(), service=service)
+    a = listed()["a.wav"]["id"]
+    assert [each["status"] for each in calls(f"recordingId={a}")] == [500]
+    assert {each["status"] for each in calls("status=failed")} == {500}
+    assert {each["status"] for each in calls("status=succeeded")} == {200}
+    everything = calls()
+    first = handlers.api("GET", CALLS, query="limit=1").json
+    rest = handlers.api("GET", CALLS, query=f"limit=1&cursor={first['nextCursor']}").json
+    assert [*first["items"], *rest["items"]] == everything[:2]
+    assert handlers.api("GET", CALLS, query=f"cursor={first['nextCursor']}&status=failed").status == 400
+    # exchanges are timed by the wall clock, which the test does not move
+    moment = (between - timedelta(hours=1)).isoformat().replace("+00:00", "Z")
+    assert calls(f"from={moment}") + calls(f"to={moment}") == everything
+
+
+def test_a_service_that_is_not_there_is_a_call_without_a_status(handlers, through, service, reply, calls):
+    handlers.overrides["WHISPERX_URL"] = "http://127.0.0.1:9"
+    through("a.wav", reply(), service=service)
+    (call,) = calls()
+    assert (call["status"], call["error"], call["bytesSent"]) == (None, "service_unavailable", 0)
+
+
+def test_events_tell_of_the_end_of_each_recording_and_of_nothing_else(handlers, put, service, reply, stack, listed):
+    """Through a rule of a user's own, into a queue, as EventBridge delivers them."""
+    sqs, events = client("sqs", stack.endpoint), client("events", stack.endpoint)
+    queue = sqs.create_queue(QueueName="ended")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name="ended", EventPattern=json.dumps({"source": ["callscribe"]}))
+    events.put_targets(Rule="ended", Targets=[{"Id": "queue", "Arn": arn}])
+    handlers.overrides |= {"MAX_ATTEMPTS": "2", "RECORDINGS_PER_RUN": "2"}
+    service.choose = lambda received: reply(status=500) if b"broken" in received.body else reply()
+    put("good.wav")
+    put("bad.wav", b"broken" * 20)
+    handlers.sync()
+    handlers.queue()
+    for _ in range(3):
+        handlers.process()
+        handlers.pass_time(minutes=2)
+    told = [
+        json.loads(each["Body"]) for each in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    ]
+    events.remove_targets(Rule="ended", Ids=["queue"])
+    events.delete_rule(Name="ended")
+    items = listed()
+    assert {(each["detail-type"], each["detail"]["recordingId"]) for each in told} == {
+        ("Transcription Completed", items["good.wav"]["id"]),
+        ("Transcription Failed", items["bad.wav"]["id"]),
+    }
+    assert len(told) == 2
+    detail = {each["detail"]["transcriptionStatus"]: each["detail"] for each in told}
+    assert detail["completed"]["transcriptVersion"] == items["good.wav"]["transcript"]["version"]
+    assert (detail["failed"]["errorCode"], detail["failed"]["attempts"]) == ("service_error", 2)
+    assert "hello" not in json.dumps(told)
+
+
+@pytest.mark.parametrize(("dialect", "code"), [("asr", "ok"), ("tasks", "wrong_dialect"), ("openai", "wrong_dialect")])
+def test_the_connection_test_says_what_is_wrong(handlers, service, reply, monkeypatch, dialect, code):
+    monkeypatch.setattr(invoke, "call", lambda _function, payload: handlers.process(**payload))
+    handlers.overrides["WHISPERX_DIALECT"] = dialect
+    service.replies = [reply(body=json.dumps({"openapi": "3.1.0", "paths": {"/asr": {}}}).encode())]
+    answer = handlers.api("POST", "/api/modules/whisperx/test")
+    assert (answer.status, answer.json["code"], answer.json["ok"]) == (200, code, code == "ok")
+    assert not handlers.api("GET", CALLS).json["items"]
+
+
+def test_the_connection_test_names_a_setting_that_is_wrong(handlers, monkeypatch):
+    monkeypatch.setattr(invoke, "call", lambda _function, payload: handlers.process(**payload))
+    handlers.overrides["WHISPERX_URL"] = "gpu-box"
+    answer = handlers.api("POST", "/api/modules/whisperx/test").json
+    assert (answer["ok"], answer["code"]) == (False, "configuration")
+    assert "WHISPERX_URL" in answer["message"]
+    assert handlers.api("POST", "/api/modules/call-recordings/test").status == 404
