@@ -39,6 +39,9 @@ FEWER = 3
 
 few = st.integers(0, 8) | st.just(END)
 
+enough = st.integers(3, 8) | st.just(END)
+"""As far as to the first poll, at least."""
+
 READS = 8
 """More than any run reads between two writes."""
 
@@ -66,7 +69,7 @@ setups = st.builds(
     max_attempts=st.integers(2, 3),
     interval=st.sampled_from([60, 30]),
     late=st.sampled_from([0, LATE]),
-    jobs=st.booleans(),
+    jobs=st.sampled_from([True, False, True]),
 )
 
 
@@ -174,7 +177,7 @@ class Stories(RuleBasedStateMachine):
             self.another_file()
 
     @precondition(lambda self: self.checks.parked())
-    @rule(fate=fates, mode=modes, seconds=pauses, changes=few, how=hows)
+    @rule(fate=fates, mode=modes, seconds=pauses, changes=enough, how=hows)
     def jobs(self, fate: str, mode: Mode, seconds: int, changes: int, how: Go) -> None:
         """The service works on while nobody looks, gives up, or is restarted; then a run asks."""
         self.world.jump(seconds)

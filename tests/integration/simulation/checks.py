@@ -74,13 +74,7 @@ class Checks:
         for id_, now in self.tables.recordings.items():
             if (was := before.recordings.get(id_)) != now:
                 self._changed(actor, was, now)
-        for token, lease in self.tables.slots.items():
-            if token not in before.slots or (self.over(before.slots[token]) and not self.over(lease)):
-                self._taken(root, token, before)
-        for token in before.slots.keys() - self.tables.slots.keys():
-            assert root in self._may_free[token] or self.over(before.slots[token]), "another's slot was freed"
-        if self.tables.probe not in (None, before.probe):
-            self._probe_begun(root, before)
+        self._slots(root, before)
         self._breaker(root, before)
         self._world.totals["checkpoints"] += self.tables.counted > before.counted
         for name in self.tables.runs.keys() - before.runs.keys():
@@ -108,7 +102,7 @@ class Checks:
         if was is None:
             return
         if was.has_job and now.has_job:
-            self._same_job(actor, was, now)
+            self._same_job(was, now)
         if now.parked:
             self._parked(was, now)
         if was.parked and now.status is PROCESSING:
@@ -164,7 +158,7 @@ class Checks:
         self._may_free[_token(was.slot)].add(actor.root)
         self._world.totals["resumed"] += 1
 
-    def _same_job(self, actor: Actor, was: Recording, now: Recording) -> None:
+    def _same_job(self, was: Recording, now: Recording) -> None:
         if was.parts == now.parts:
             assert was.job_since == now.job_since, "the time of a job begins anew"
             assert was.sending == now.sending, "another name for what is under way"
@@ -184,6 +178,15 @@ class Checks:
             self._world.totals["recovered"] += 1
             if was.slot:
                 self._may_free[_token(was.slot)].add(actor.root)
+
+    def _slots(self, root: Actor, before: Tables) -> None:
+        for token, lease in self.tables.slots.items():
+            if token not in before.slots or (self.over(before.slots[token]) and not self.over(lease)):
+                self._taken(root, token, before)
+        for token in before.slots.keys() - self.tables.slots.keys():
+            assert root in self._may_free[token] or self.over(before.slots[token]), "another's slot was freed"
+        if self.tables.probe not in (None, before.probe):
+            self._probe_begun(root, before)
 
     def _taken(self, root: Actor, token: str, before: Tables) -> None:
         assert root.kind == "process"
@@ -239,7 +242,7 @@ class Checks:
                 self._wrong.append(what)
 
     def _covers(self, job: SimulatedJob) -> bool:
-        """Whether a job under way has a slot: its recording is parked or claimed, and was polled before the lease ran out."""
+        """Whether a job under way has a slot: its recording is parked or claimed, and no lease ran out unpolled."""
         tables, moment = self._reader.read(), self._world.moment
         now = tables.recordings[job.claimed.id]
         if not job.under_way(moment) or now.status is not PROCESSING:

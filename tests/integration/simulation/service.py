@@ -114,8 +114,10 @@ class SimulatedService:
                 if known := self._known(name, min(until, self.moment() + LOOKING)):
                     self.met("found again")
                     return Job(known.id)
-            except RetryableError:  # as from a server that has no list
-                asked = False
+            except RetryableError as error:
+                if error.code in ("timeout", "connection_lost"):
+                    raise ServiceUnavailable("too busy to tell") from error
+                asked = False  # as by a server that has no list
         if actor.stand(Call("service connect", changes=True)) is Go.REQUEST_LOST:
             raise ServiceUnavailable("nobody there")
         if self.moment() >= until:
