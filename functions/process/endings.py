@@ -54,7 +54,8 @@ class Endings:
         Raises nothing; what could not be written is returned, and the lease brings it back.
         """
         fault = None
-        kept = None
+        # it may be parked though nobody says so: what is not known to be over keeps its slot, until the lease runs out
+        kept = slot if _goes_on(ended) else None
         try:
             kept = self._write(slot, ended)
         except CallscribeError as error:
@@ -83,7 +84,7 @@ class Endings:
         if isinstance(result, ServiceUnavailable):
             self._run.end(Outcome.FAILED, result.message, result.code)
         kept = None
-        if isinstance(result, UnderWay) or (isinstance(result, ServiceUnavailable) and recording.has_job):
+        if isinstance(result, UnderWay) or _goes_on(ended):
             kept = admission.keep(slot, now, now + PARKED)
             change = transitions.park(recording, kept.holder, now)
         else:
@@ -126,3 +127,10 @@ class Endings:
             admission.answered(slot, kept=kept)
         else:
             admission.free(slot, kept=kept)
+
+
+def _goes_on(ended: Attempt) -> bool:
+    """Whether the service works on, whoever asks for it."""
+    return isinstance(ended.result, UnderWay) or (
+        isinstance(ended.result, ServiceUnavailable) and ended.recording.has_job
+    )

@@ -51,7 +51,7 @@ class Mortals:
     def close(self) -> None:
         self._thread.shutdown()
 
-    def kill(self, task: str, trigger: str = "test", **die: Any) -> None:
+    def kill(self, task: str, trigger: str = "a test", **die: Any) -> None:
         """A run that must die as it is told: of a kill -9, without a word."""
         if self._next:
             self._next.result()
@@ -88,4 +88,4 @@ class Mortals:
 
     def _event(self, task: str, **more: Any) -> dict[str, Any]:
         ahead = (self._handlers.now() - datetime.now(UTC)).total_seconds()
-        return {"task": task, "trigger": "test", "environ": self.environ, "ahead": ahead, **more}
+        return {"task": task, "trigger": "a test", "environ": self.environ, "ahead": ahead, **more}

@@ -3,6 +3,8 @@
 The calls are not listed here: a run that lives is watched first, and then others are killed at each call that it made.
 """
 
+import json
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +17,7 @@ from callscribe.recording import Status, TranscriptRef
 from callscribe.run import Outcome, Task
 from callscribe.store import control, recordings, runs
 from callscribe.transitions import Place
+from tests.conftest import ANSWER
 from tests.integration.checks import (
     all_recordings,
     assert_completed,
@@ -27,10 +30,12 @@ MAX_ATTEMPTS = 5
 LEASE = {"minutes": 17}
 """Longer than any lease, and than a killed run could have lasted."""
 
+READS = ("Query", "GetItem", "BatchGetItem", "GetSecretValue", "GET audio")
+
 RUN = ["PutItem runs", "BatchGetItem control"]
 CLAIM = ["Query by-status queued", "UpdateItem control ADD", "GetSecretValue", "UpdateItem recordings processing"]
 SEND = ["GET audio", "POST /asr", "PUT transcript"]
-END = ["UpdateItem recordings completed", "UpdateItem control DELETE", "PutItem runs"]
+END = ["UpdateItem recordings completed", "UpdateItem control DELETE", "PutEvents", "BatchWriteItem runs"]
 
 
 @pytest.fixture
@@ -233,4 +238,71 @@ def test_a_sync_killed_at_any_call_leaves_each_recording_to_be_added_once(
             assert before.items() <= after.items()
             assert_counts_are_right()
             handlers.pass_time(**LEASE)
+            assert_shown_as_died(trigger, handlers, point, calls)
+
+
+@pytest.fixture
+def jobs(service, workers, reply):
+    """The service takes audio as a job, which ends as soon as it is asked for; the file names that it was sent."""
+    workers.environ["WHISPERX_DIALECT"] = "tasks"
+    names = []
+
+    def choose(received):
+        if received.method == "POST":
+            names.append(re.search(rb'filename="([^"]+)"', received.body)[1].decode())
+            answer = {"identifier": f"job-{len(names)}"}
+        elif received.path == "/task/all":
+            listed = [{"identifier": f"job-{n}", "file_name": name} for n, name in enumerate(names, 1)]
+            answer = {"tasks": [each | {"status": "completed", "start_time": "2026"} for each in listed]}
+        else:
+            answer = {"status": "completed", "result": json.loads(ANSWER)}
+        return reply(body=json.dumps(answer).encode(), headers={"Content-Type": "application/json"})
+
+    service.choose = choose
+    return names
+
+
+@pytest.mark.parametrize("run", ["that sends", "that polls"])
+def test_a_worker_killed_over_a_job_leaves_it_to_be_found_and_never_sends_it_again(
+    handlers, stack, workers, anew, jobs, subtests, run
+):
+    """Who dies before it claims anything, or only reads, leaves what was there: not done once more here."""
+
+    def until_the_run():
+        jobs.clear()
+        (name,) = anew("a.wav", status=Status.QUEUED)
+        if run == "that polls":
+            assert workers.run("process")["counts"]["under_way"] == 1
+            handlers.pass_time(minutes=1)
+        return name
+
+    until_the_run()
+    calls = workers.calls("process")
+    if run == "that sends":
+        parked = [CLAIM[-1], "GET audio", "POST /speech-to-text", CLAIM[-1]]
+        assert calls == [*RUN, "Query by-status processing", *CLAIM[:-1], *parked, "BatchWriteItem runs"]
+        ended = len(calls) - 2
+    else:
+        assert calls == [
+            *(*RUN, "Query by-status processing", "GetItem recordings", "BatchGetItem control", "GetSecretValue"),
+            *(CLAIM[-1], "GET /task/job-1", SEND[-1], *END),
+            *("BatchGetItem control", "Query by-status queued", "Query by-status failed", "PutItem runs"),
+        ]
+        ended = calls.index(END[0])
+    claimed = calls.index(CLAIM[-1])
+    for point, trigger, die in points(calls, both=False):
+        if point < 2 * claimed or calls[point // 2].startswith(READS):
+            continue
+        with subtests.test(trigger):
+            name = until_the_run()
+            workers.kill("process", trigger, **die)
+            handlers.pass_time(**LEASE)
+            for _ in range(3):
+                workers.run("process")
+                handlers.pass_time(minutes=1)
+            again = 2 * claimed + 1 <= point < 2 * ended + 1
+            assert_completed(stack, recordings.get(name), attempts=1 + again)
+            assert jobs == [f"{name}-0.wav"]
+            assert_no_slot_is_held(handlers)
+            assert_counts_are_right()
             assert_shown_as_died(trigger, handlers, point, calls)

@@ -1,8 +1,11 @@
 """Servers that answer with a job: it is stored, the run ends, later runs poll, and nothing is sent twice."""
 
+from datetime import timedelta
+
 import pytest
 
-from callscribe.errors import JobEnded, RetryableError, ServiceUnavailable
+from callscribe import transitions
+from callscribe.errors import JobEnded, RetryableError, ServiceUnavailable, StoreError
 from callscribe.store import admission, control, recordings
 from callscribe.transcript import Segment, Transcript
 from callscribe.whisperx import Job
@@ -295,3 +298,38 @@ def test_the_channels_of_a_stereo_call_are_two_jobs_one_after_the_other(handlers
     assert (item["transcriptionStatus"], item["attempts"], len(jobs.sent)) == ("completed", 1, 2)
     document = handlers.api("GET", f"/api/call-recordings/{item['id']}/transcript").json
     assert [each["speaker"] for each in document["segments"]] == ["caller", "agent"]
+
+
+def test_of_two_who_saw_the_same_job_one_polls(handlers, queued, jobs, listed):
+    queued()
+    handlers.process()
+    parked, now = stored(only(listed)), handlers.now()
+    polls = [transitions.resume(parked, token, now, now + timedelta(minutes=16)) for token in ("one", "another")]
+    assert recordings.apply(parked.id, polls[0]).claim_token == "one"
+    assert recordings.apply(parked.id, polls[1]) is None
+
+
+def test_a_job_keeps_its_slot_where_nobody_can_tell_whether_it_is_parked(handlers, queued, jobs, listed, monkeypatch):
+    """DynamoDB takes the write, and then no answer comes, however often it is repeated."""
+    apply = recordings.apply
+
+    def apply_and_say_nothing(recording_id, change):
+        after = apply(recording_id, change)
+        if change.values.get("slot"):
+            raise StoreError("no answer")
+        return after
+
+    queued(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(recordings, "apply", apply_and_say_nothing)
+        assert handlers.process()["errorCode"] == "store"
+    for _ in range(3):
+        handlers.pass_time(minutes=1)
+        handlers.process()
+    assert (len(jobs.sent), jobs.polls) == (1, 3)
+    jobs.says = SPOKEN
+    for _ in range(2):
+        handlers.pass_time(minutes=1)
+        handlers.process()
+    assert {item["transcriptionStatus"] for item in listed().values()} == {"completed"}
+    assert not control.read(control.ADMISSION)[control.ADMISSION].slots

@@ -19,13 +19,14 @@ from callscribe.store import switches
 from tests.integration.simulation.actors import Actor, Go
 from tests.integration.simulation.checks import Checks
 from tests.integration.simulation.ending import come_to_rest, finish, runs_are_told_as_they_are, summary_is_exact
-from tests.integration.simulation.service import Mode
+from tests.integration.simulation.service import FOR_EVER, Mode
 from tests.integration.simulation.world import Setup, World
 
 EXAMPLES = int(os.environ.get("CALLSCRIBE_EXAMPLES", "0"))
 FILES = 6
 LATE = 240
 PLACES = (Status.QUEUED, Status.PENDING)
+WORK = (Status.QUEUED, Status.FAILED)
 
 anyone = st.integers(0, 7)
 """Stands for one of those there are."""
@@ -38,6 +39,9 @@ FEWER = 3
 
 few = st.integers(0, 8) | st.just(END)
 
+enough = st.integers(3, 8) | st.just(END)
+"""As far as to the first poll, at least."""
+
 READS = 8
 """More than any run reads between two writes."""
 
@@ -48,6 +52,14 @@ modes = st.sampled_from([Mode.ANSWERS, Mode.ANSWERS, *Mode])
 
 tasks = st.sampled_from(["process", "sync", "queue"])
 
+lasts = st.sampled_from([100.0, 0.0, 1500.0, FOR_EVER])
+"""Seconds that jobs take."""
+
+fates = st.sampled_from(["goes on", "refused", "forgotten"])
+
+pauses = st.sampled_from([3, 3, 60, 400, 1300])
+"""Seconds between polls; the last is longer than a slot is held without one."""
+
 hows = st.sampled_from([Go.ON, Go.ON, Go.ON, Go.ANSWER_LOST, Go.REQUEST_LOST, Go.DIE_BEFORE, Go.DIE_AFTER])
 
 setups = st.builds(
@@ -57,6 +69,7 @@ setups = st.builds(
     max_attempts=st.integers(2, 3),
     interval=st.sampled_from([60, 30]),
     late=st.sampled_from([0, LATE]),
+    jobs=st.sampled_from([True, False, True]),
 )
 
 
@@ -73,6 +86,12 @@ HAPPENS = (
     "runs shown as died",
     "completed → queued",
     "failed → processing",
+    "parked",
+    "polled",
+    "found again",
+    "jobs lost",
+    "jobs failed",
+    "slots held again",
 )
 """What a test of all that may happen has to have met."""
 
@@ -84,9 +103,10 @@ class Stories(RuleBasedStateMachine):
         self.whole = True
         self.seen: Any = None
 
-    @initialize(setup=setups, files=st.integers(0, 3))
-    def begin(self, setup: Setup, files: int) -> None:
+    @initialize(setup=setups, files=st.integers(0, 3), lasting=lasts)
+    def begin(self, setup: Setup, files: int, lasting: float) -> None:
         self.world.begin(setup)
+        self.world.service.lasts = lasting
         self.checks = Checks(self.world)
         self.world.totals["examples"] += 1
         for number in range(files):
@@ -126,7 +146,9 @@ class Stories(RuleBasedStateMachine):
     @precondition(lambda self: self.checks.tables.recordings)
     @rule(which=anyone, wish=st.sampled_from(["transcribe", "force", *PLACES]), changes=few, how=hows)
     def person(self, which: int, wish: str, changes: int, how: Go) -> None:
-        ids = sorted(self.checks.tables.recordings)
+        found = self.checks.tables
+        completed = [each.id for each in found.of(Status.COMPLETED)] if wish == "force" else []
+        ids = sorted(completed or found.recordings)
         self.onwards(self.world.ask(ids[which % len(ids)], wish), changes, how)
 
     @precondition(lambda self: self.world.living())
@@ -141,13 +163,28 @@ class Stories(RuleBasedStateMachine):
             if standing := self.world.standing():
                 self.step(self.one_of(standing, who), how)
 
-    @rule(mode=modes, seconds=st.sampled_from([0, 1, 10, 40, 60, 130, 300, 600, 901, 961, 1300]), file=st.booleans())
-    def meanwhile(self, mode: Mode, seconds: int, file: bool) -> None:
+    @rule(
+        mode=modes,
+        seconds=st.sampled_from([0, 1, 10, 40, 60, 130, 300, 600, 901, 961, 1300]),
+        file=st.booleans(),
+        lasting=lasts,
+    )
+    def meanwhile(self, mode: Mode, seconds: int, file: bool, lasting: float) -> None:
         """Time passes, the service changes its mind, and the phone system leaves another recording."""
         self.world.jump(seconds)
-        self.world.service.mode = mode
+        self.world.service.mode, self.world.service.lasts = mode, lasting
         if file:
             self.another_file()
+
+    @precondition(lambda self: self.checks.parked())
+    @rule(fate=fates, mode=modes, seconds=pauses, changes=enough, how=hows)
+    def jobs(self, fate: str, mode: Mode, seconds: int, changes: int, how: Go) -> None:
+        """The service works on while nobody looks, gives up, or is restarted; then a run asks."""
+        self.world.jump(seconds)
+        if fate == "forgotten":
+            self.world.service.restart()
+        self.world.service.mode = Mode.REFUSES if fate == "refused" else mode
+        self.onwards(self.world.start("process"), changes, how)
 
     @precondition(lambda self: self.world.living())
     @rule(who=anyone, seconds=st.sampled_from([1, 8, 15, 25, 70, -90]), changes=few)
@@ -172,7 +209,7 @@ class Stories(RuleBasedStateMachine):
         """Something is queued, or due for its retry by then: a run without work tells nothing."""
         self.world.jump(later)
         recordings = self.checks.tables.recordings.values()
-        if not any(each.status in (Status.QUEUED, Status.FAILED) for each in recordings) and self.another_file():
+        if not any(each.status in WORK or each.parked for each in recordings) and self.another_file():
             for task in ("sync", "queue"):
                 self.to_its_end(self.world.start(task))
 
@@ -242,7 +279,7 @@ class Stories(RuleBasedStateMachine):
 def test_whatever_happens_nothing_is_sent_twice_or_lost(deployed, monkeypatch, request, capsys):
     world = World(deployed, monkeypatch)
     profile = settings(
-        max_examples=EXAMPLES or 30,
+        max_examples=EXAMPLES or 22,
         stateful_step_count=40,
         deadline=None,
         derandomize=not EXAMPLES,

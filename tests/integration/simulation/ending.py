@@ -11,8 +11,9 @@ from tests.integration.simulation.world import World
 TICK = 600.0
 """Seconds between two runs of each task. Every minute would find the same, in five times the calls."""
 
-TICKS = 12
-"""Two hours: more than a lease, the breaker's longest pause, and all retries after one another."""
+TICKS = 36
+"""Six hours: more than a lease, the breaker's longest pause, and all retries after one another; and the time that a job
+has, as often as there may be jobs that hang."""
 
 STEPS = 400
 """More than any run takes."""
@@ -37,7 +38,7 @@ def finish(world: World, checks: Checks, actor: Actor) -> None:
 
 def come_to_rest(world: World, checks: Checks) -> None:
     """From here on nothing fails. Raises AssertionError where something is left undone."""
-    world.service.mode = Mode.ANSWERS
+    world.service.mode, world.service.lasts = Mode.ANSWERS, 0.0
     for task in Task:
         switches.pause(task, paused=False)
     for tick in range(TICKS):

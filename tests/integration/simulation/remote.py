@@ -17,10 +17,10 @@ from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 from local.cloud.stack import Stack
 from tests.integration.simulation.actors import Call, Go, current
 
-SERVICES = {"DynamoDB_20120810": "dynamodb", "secretsmanager": "secretsmanager"}
+SERVICES = {"DynamoDB_20120810": "dynamodb", "secretsmanager": "secretsmanager", "AWSEvents": "events"}
 """By the first part of a request's target; S3 has none."""
 
-WRITES = ("PutItem", "UpdateItem", "PUT")
+WRITES = ("PutItem", "UpdateItem", "BatchWriteItem", "PutEvents", "PUT")
 
 _moto = BotocoreStubber()
 

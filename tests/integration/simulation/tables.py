@@ -11,17 +11,18 @@ from callscribe.run import Run
 from callscribe.store import recordings
 from callscribe.store.admission import outage_of
 from callscribe.store.control import ADMISSION, COMPLETED
-from callscribe.store.models import ControlModel, RecordingModel, RunModel
+from callscribe.store.models import CALLS, ControlModel, RecordingModel, RunModel
 from callscribe.store.runs import _run
 from tests.integration.simulation.remote import Remote
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """`slots` are leases by token."""
+    """`holders` is who holds a slot, as it is written; `slots` are leases by token, the longest of each."""
 
     recordings: Mapping[str, Recording] = field(default_factory=dict)
     runs: Mapping[str, Run] = field(default_factory=dict)
+    holders: frozenset[str] = frozenset()
     slots: Mapping[str, str] = field(default_factory=dict)
     outage: Outage | None = None
     probe: str | None = None
@@ -47,7 +48,8 @@ class Reader:
         return Tables(
             recordings=self._all("RecordingsTable", "id", _recording),
             runs=self._all("RunsTable", "run", _as_run),
-            slots={holder.split()[1]: holder.split()[0] for holder in admission.slots or ()},
+            holders=frozenset(admission.slots or ()),
+            slots={holder.split()[1]: holder.split()[0] for holder in sorted(admission.slots or ())},
             outage=outage_of(admission),
             probe=admission.probe,
             probe_lease=admission.probe_lease,
@@ -56,7 +58,8 @@ class Reader:
         )
 
     def _all(self, table: str, key: str, parse: Any) -> dict[str, Any]:
-        return {raw[key]["S"]: self._once(raw[key]["S"], raw, parse) for raw in self._remote.table(table)}
+        rows = (raw for raw in self._remote.table(table) if raw.get("task") != {"S": CALLS})
+        return {raw[key]["S"]: self._once(raw[key]["S"], raw, parse) for raw in rows}
 
     def _once(self, name: str, raw: Any, parse: Any) -> Any:
         before, parsed = self._parsed.get(name, (None, None))

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.parameters.constants import DEFAULT_PROVIDERS
 
+from callscribe.call import Exchange
 from callscribe.recording import Status
 from callscribe.store import models
 from callscribe.telemetry import logger, metrics
+from callscribe.whisperx import Observer
 from functions.api import settings as api_settings
 from functions.api.routes import call_recordings
 from functions.api.views import StatusChange, TranscribeRequest
@@ -34,6 +36,8 @@ BEGINNING = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 CALL = timedelta(milliseconds=5)
 """What a remote call takes."""
+
+JOB_TIMEOUT = timedelta(minutes=20)
 
 NOT = timedelta(0)
 
@@ -55,6 +59,8 @@ class Setup:
     max_attempts: int = 2
     interval: int = 60
     late: int = 0
+    jobs: bool = False
+    """Whether the service answers with jobs."""
 
 
 class World:
@@ -76,7 +82,7 @@ class World:
         monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=self._chance.getrandbits(128), version=4))
         monkeypatch.setattr(process, "random", SimpleNamespace(Random=lambda: random.Random(1)))
         monkeypatch.setattr(process, "ThreadPoolExecutor", lambda _: _Transcriptions(self))
-        monkeypatch.setattr(process, "connect", lambda *_: self.service)
+        monkeypatch.setattr(process, "connect", lambda _settings, _key, observe=None: _Observed(self, observe))
         monkeypatch.setattr(dispatcher, "wait", self._wait)
         monkeypatch.setitem(dispatcher.Dispatcher.__init__.__kwdefaults__, "sleep", self._sleep)
 
@@ -87,7 +93,7 @@ class World:
         self.sent: list[Sent] = []
         self.files: set[str] = set()
         self.witness: Callable[[Sent], None] = lambda _: None
-        self.service = SimulatedService(lambda: self.moment, self._begun)
+        self.service = SimulatedService(setup.jobs, lambda: self.moment, self._begun, self._met)
         self._chance = random.Random(1)
         self.remote.invoked = lambda: self.start("process", trigger="api") and None
         self.remote.empty()
@@ -99,6 +105,7 @@ class World:
             ("MAX_ATTEMPTS", setup.max_attempts),
             ("PROCESS_INTERVAL_SECONDS", setup.interval),
             ("RETRY_BASE_SECONDS", 60),
+            ("JOB_TIMEOUT_MINUTES", int(JOB_TIMEOUT.total_seconds() / 60)),
         ):
             self._patch.setenv(name, str(value))
         for settings in (sync.settings, process.settings, api_settings.settings):
@@ -197,12 +204,48 @@ class World:
         _stand(Call("wait", lambda: self.moment >= until or any(each.done() for each in futures), remote=False))
         return [each for each in futures if each.done()], [each for each in futures if not each.done()]
 
+    def _met(self, what: str) -> None:
+        self.totals[what] += 1
+
     def _begun(self, sent: Sent) -> None:
         self.totals["sent"] += 1
         self.totals["sent again"] += any(each.claimed.id == sent.claimed.id for each in self.sent)
         self.totals["without an answer"] += self.service.mode is Mode.NEVER_ANSWERS
         self.sent.append(sent)
         self.witness(sent)
+
+
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """A connection to the service of which each exchange is told, as by the real ones."""
+
+    world: World
+    observe: Observer | None
+
+    def send(self, *args: Any, **options: Any) -> Any:
+        return self._exchange(self.world.service.send, *args, **options)
+
+    def poll(self, *args: Any) -> Any:
+        return self._exchange(self.world.service.poll, *args)
+
+    def _exchange(self, exchange: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        began = self.world.now()
+        try:
+            return exchange(*args, **options)
+        finally:
+            if self.observe:
+                self.observe(
+                    Exchange(
+                        method="POST",
+                        url="http://service",
+                        started_at=began,
+                        duration=0.0,
+                        status=None,
+                        bytes_sent=0,
+                        bytes_received=0,
+                        error=None,
+                    )
+                )
 
 
 class _Transcriptions(Executor):
