@@ -34,6 +34,13 @@ class ApiClient:
         summary: dict[str, Any] = self._get("/api/call-recordings/status-summary")
         return summary
 
+    def test_service(self) -> dict[str, Any]:
+        """What the connection test of the transcription service says: `ok`, `code`, `message`."""
+        response = self._session.post(f"{self._url}/api/modules/whisperx/test", timeout=TIMEOUT_SECONDS)
+        response.raise_for_status()
+        verdict: dict[str, Any] = response.json()
+        return verdict
+
     def transcript(self, recording_id: str) -> dict[str, Any]:
         """The current transcript as it is stored."""
         document: dict[str, Any] = self._get(f"/api/call-recordings/{recording_id}/transcript")

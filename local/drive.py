@@ -2,9 +2,12 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+import requests
 
 from callscribe.clock import utc_now
 from callscribe.errors import ConfigurationError, ServiceUnavailable
@@ -26,6 +29,8 @@ PAUSE_SECONDS = 1.0
 
 UNAVAILABLE = ServiceUnavailable.code
 """Why a run did nothing that found the breaker open."""
+
+TELLS_MORE = ("wrong_dialect", "not_whisperx")
 
 A_PERSON_ACTS = (ConfigurationError.code, "paused", "module_disabled")
 """Why a run did nothing that will do nothing the next time either."""
@@ -62,7 +67,7 @@ def drive(
         look()
         outage = _process(invoke, api, say)
         if outage:
-            return Ending(f"{outage} Recordings wait in the queue; none was lost.")
+            return Ending(f"{outage}{_what_answers(api)} Recordings wait in the queue; none was lost.")
         if not waiting:
             return _passed_over(sync["counts"])
         if time.monotonic() - began > WAITING_PATIENCE_SECONDS:
@@ -116,6 +121,15 @@ def _process(invoke: Callable[[str], dict[str, Any]], api: ApiClient, say: Calla
             # a retry is not due yet, a slot is taken, or more was pending than one run puts in line
             time.sleep(PAUSE_SECONDS)
             invoke("queue")
+
+
+def _what_answers(api: ApiClient) -> str:
+    """What the connection test knows better than a recording that was sent: that it is another server."""
+    with suppress(requests.RequestException):
+        found = api.test_service()
+        if found["code"] in TELLS_MORE:
+            return f" {found['message']}"
+    return ""
 
 
 class _Outage:

@@ -29,6 +29,16 @@ from local.watch import Watcher
 ROOT = Path(__file__).parent.parent
 STATE = ROOT / ".callscribe"
 SAMPLES = ROOT / "local" / "samples"
+OPTIONS = {
+    "Write the right one into the WhisperX secret": "Give the right one with --api-key",
+    "WhisperXUrl": "--whisperx",
+    "WhisperXDialect": "--dialect",
+    "WhisperXLanguage": "--language",
+    "WhisperXModel": "--model",
+    "WhisperXOptions": "--options",
+}
+"""What a person changes here, by what it is called in messages."""
+
 IMPATIENCE = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1"}
 """A minute in the cloud; here somebody is watching."""
 
@@ -193,4 +203,7 @@ def _report(running: Local, ending: Ending, path: Path | None) -> int:
 
 
 def _say(text: str) -> None:
+    """In the terminal, where people set options and not the template's parameters."""
+    for parameter, option in OPTIONS.items():
+        text = text.replace(parameter, option)
     print(text, flush=True)

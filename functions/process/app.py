@@ -103,6 +103,7 @@ def transcriber(own: Settings, *, fresh: bool) -> Transcriber:
         connect=lambda observe: connect(own, key, observe),
         bucket=own.transcripts_bucket,
         sides=sides_of(own.channels, own.phone_system),
+        language=own.whisperx_language or None,
         origin={
             "dialect": own.whisperx_dialect,
             "settings": {

@@ -31,6 +31,9 @@ LEAST_SECONDS, SECONDS_A_SECOND = 300.0, 4.0
 """How long the service may take: this, for it may have to load its model, and for each second of audio so much more.
 Generous, for most servers go on with what was given up, and the next attempt would wait behind it."""
 
+AFTER_OUTAGE_SECONDS, AFTER_OUTAGE_SECONDS_A_SECOND = 1800.0, 20.0
+"""How long a job may last once the service was found gone: this, or so much for each second of audio."""
+
 PASSING = ("timeout", "connection_lost", "service_error")
 """Errors of a poll that say nothing about the job: it is asked for again."""
 
@@ -106,6 +109,9 @@ class Parts:
             self.answered = True
             self._update(part.channel)
             raise
+        except ServiceUnavailable:
+            self._doubt_the_job()
+            raise
         except RetryableError as error:
             if error.code not in PASSING:
                 raise
@@ -119,13 +125,21 @@ class Parts:
         return True
 
     def _check_age(self, transcript: Transcript | None) -> None:
-        since = self.recording.job_since
-        if transcript is None and since is not None and self._clock() - since > self._job_timeout:
+        until = self.recording.job_until
+        if transcript is None and until is not None and self._clock() > until:
             raise JobEnded(
-                "The service did not end its job in the time that JobTimeoutMinutes gives it. Was it restarted? Then "
-                "it has forgotten the job, and the recording is sent again.",
+                "The service did not end its job in the time that it is given. Was it restarted? Then it does not work "
+                "on it any more, and the recording is sent again.",
                 code="job_timeout",
             )
+
+    def _doubt_the_job(self) -> None:
+        """A service that was gone may have been restarted, and then says of its former jobs that they are under way."""
+        audio, now = self.recording.audio, self._clock()
+        length = audio.duration if audio and audio.duration else 0.0
+        sooner = now + timedelta(seconds=max(AFTER_OUTAGE_SECONDS, AFTER_OUTAGE_SECONDS_A_SECOND * length))
+        until = (self.recording.job_since or now) + self._job_timeout
+        self.recording = replace(self.recording, job_until=min(until, sooner))
 
     # sending ----------------------------------------------------------------------------------------------------------
 
@@ -190,7 +204,8 @@ class Parts:
         answer = self._service.send(audio, name, timeouts, again=self.recording.error is not None)
         if isinstance(answer, Job):
             parts = self.recording.parts or (Part(channel=channel),)
-            self.recording = replace(self.recording, parts=parts, job_since=self._clock())
+            now = self._clock()
+            self.recording = replace(self.recording, parts=parts, job_since=now, job_until=now + self._job_timeout)
             self._update(channel, job=answer.id)
         else:
             self._done[channel] = answer

@@ -49,12 +49,14 @@ class Transcriber:
 
     `connect` makes a connection to the service, which tells of its exchanges. `sides`: who speaks on
     which channel of a stereo call; None sends it as it is. `origin` goes into the transcript: where it came from.
+    `language` is what the server was asked for; some do not tell which one they heard.
     """
 
     connect: Callable[[Observer], Service]
     bucket: str
     sides: Sides | None
     origin: Mapping[str, Any]
+    language: str | None
     policy: RetryPolicy
     job_timeout: timedelta
     clock: Clock
@@ -131,12 +133,13 @@ class Transcriber:
             **self.origin,
         }
         document = transcript.document(origin) | {"missingChannels": missing}
+        document["language"] = document["language"] or self.language
         if recording.audio and recording.audio.duration is not None:
             document["duration"] = recording.audio.duration
         transcripts.put(self.bucket, recording.id, version, document)
         return TranscriptRef(
             version=version,
-            language=transcript.language,
+            language=document["language"],
             duration=document["duration"],
             preview=transcript.preview,
             no_speech=not transcript.segments,

@@ -171,6 +171,26 @@ def test_a_job_that_lasts_too_long_is_a_failed_attempt(handlers, queued, jobs, l
     assert (item["transcriptionStatus"], item["error"]["code"]) == ("failed", "job_timeout")
 
 
+@pytest.mark.parametrize("restarted", [True, False])
+def test_a_server_that_was_gone_has_half_an_hour_for_its_jobs(handlers, queued, jobs, listed, restarted):
+    """After a restart, servers say of their former jobs for ever that they are under way."""
+    queued()
+    handlers.process()
+    if restarted:
+        jobs.says = GONE
+        handlers.pass_time(minutes=1)
+        handlers.process()
+        jobs.says = None
+    for _ in range(8):
+        handlers.pass_time(minutes=5)
+        handlers.process()
+    item = only(listed)
+    if restarted:
+        assert (item["error"]["code"], len(jobs.sent)) == ("job_timeout", 2)
+    else:
+        assert (item["transcriptionStatus"], item["attempts"], len(jobs.sent)) == ("processing", 1, 1)
+
+
 @pytest.mark.parametrize("code", ["timeout", "connection_lost", "service_error"])
 def test_a_poll_that_fails_says_nothing_about_the_job(handlers, queued, jobs, listed, code):
     queued()

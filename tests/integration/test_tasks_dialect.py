@@ -11,6 +11,7 @@ from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceU
 from callscribe.settings import WhisperXSettings
 from callscribe.whisperx import Job, Timeouts, connect
 from callscribe.whisperx import tasks as module
+from callscribe.whisperx import tasks as tasks_dialect
 from tests.integration.audio import Bytes
 
 TIMEOUTS = Timeouts(connect=1.0, total=1.5)
@@ -179,6 +180,20 @@ def test_what_another_recording_failed_of_says_nothing(service, reply):
     service.replies = [as_json(reply, {"tasks": [failed]}), as_json(reply, QUEUED)]
     send(tasks(service.url), "abc-1.wav", again=True)
     assert service.received[1].query == {}
+
+
+def test_a_server_that_lacked_a_gpu_is_asked_for_the_cpu_at_once_for_an_hour(service, reply, monkeypatch):
+    service.replies = [as_json(reply, {"status": "failed", "error": NO_GPU}), as_json(reply, QUEUED)]
+    with pytest.raises(JobEnded):
+        tasks(service.url).poll(Job("a"), TIMEOUTS)
+    send(tasks(service.url), "other-0.wav")
+    monkeypatch.setattr(tasks_dialect, "NO_GPU_SECONDS", -1.0)
+    service.replies = [as_json(reply, {"status": "failed", "error": NO_GPU}), as_json(reply, QUEUED)]
+    with pytest.raises(JobEnded):
+        tasks(service.url).poll(Job("a"), TIMEOUTS)
+    send(tasks(service.url), "other-0.wav")
+    queries = [received.query for received in service.received if received.method == "POST"]
+    assert queries == [{"device": ["cpu"], "compute_type": ["int8"]}, {}]
 
 
 def test_a_task_in_the_list_that_cannot_be_asked_for_is_unreadable(service, reply):

@@ -28,6 +28,7 @@ class Scripted:
         self.runs = {"sync": [{"status": "succeeded", "counts": SYNCED}], "queue": [{}], **runs}
         self.invoked = []
         self.said = []
+        self.verdict = {"ok": False, "code": "refused", "message": "It refuses."}
         self._counts = list(counts)
         self._items = {"failed": failed, "processing": processing}
 
@@ -43,6 +44,9 @@ class Scripted:
 
     def recordings(self, status=None):
         return iter(self._items[status])
+
+    def test_service(self):
+        return self.verdict
 
     def drive(self):
         return drive(self.invoke, self, lambda: None, self.said.append)
@@ -100,6 +104,12 @@ def test_a_service_that_wants_to_be_left_alone_for_long_is_not_waited_for(clock)
     scripted = Scripted([summary(minutes=4)], process=[outage(), *[outage("skipped")] * 200, processed()])
     scripted._counts.append(EMPTY)
     assert scripted.drive() == Ending()
+
+
+def test_a_server_that_is_another_one_is_told_by_the_connection_test(clock):
+    scripted = Scripted(process=[outage()])
+    scripted.verdict = {"ok": False, "code": "wrong_dialect", "message": "It speaks otherwise."}
+    assert "It speaks otherwise." in scripted.drive().trouble
 
 
 @pytest.mark.parametrize(("status", "code"), [("failed", "configuration"), ("skipped", "paused")])

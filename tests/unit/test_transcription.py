@@ -35,6 +35,7 @@ def ended(folder, *times, service=Failing, now=NOW):
         bucket="bucket",
         sides=None,
         origin={},
+        language=None,
         policy=RetryPolicy(),
         job_timeout=timedelta(hours=6),
         clock=lambda: next(clock),

@@ -86,7 +86,8 @@ class Recording:
     `outages`: how often a proxy said that the service is gone when it got this audio, though it was there just before.
     `parts`: what is transcribed by itself, as far as it was begun; empty for the whole at once.
     `sending` numbers what is uploaded, so that a server with jobs can be asked for it: one more when that is done with.
-    `job_since` is when the service took the job that is under way, `slot` the one that is held for it between polls.
+    `job_since` is when the service took the job that is under way, `job_until` when it is given up; `slot` is the one
+    that is held for it between the polls.
     """
 
     id: str
@@ -112,6 +113,7 @@ class Recording:
     parts: tuple[Part, ...] = ()
     sending: int = 0
     job_since: datetime | None = None
+    job_until: datetime | None = None
     slot: str | None = None
 
     @property

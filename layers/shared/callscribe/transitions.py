@@ -403,6 +403,7 @@ def _release(actor: Actor, claimed: Recording, target: Status, now: datetime, **
         "audio": claimed.audio,
         "parts": claimed.parts,
         "job_since": claimed.job_since if claimed.has_job else None,
+        "job_until": claimed.job_until if claimed.has_job else None,
         **values,
     }
     return _change(actor, claimed.status, target, now, expected={"claim_token": claimed.claim_token}, **values)

@@ -130,6 +130,7 @@ class RecordingModel(Model):
     parts = ListAttribute(of=PartMap, null=True)
     sending = NumberAttribute(default=0)
     job_since = UTCDateTimeAttribute(null=True)
+    job_until = UTCDateTimeAttribute(null=True)
     slot = UnicodeAttribute(null=True)
 
     by_key = ByKey()

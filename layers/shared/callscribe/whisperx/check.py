@@ -68,8 +68,8 @@ NOT_HTTP = _not_ok(
 )
 NOT_WHISPERX = _not_ok(
     "not_whisperx",
-    "Something answers at this address, but nothing that looks like a WhisperX server. Correct WhisperXUrl: behind a "
-    "proxy it needs the path that leads to the server.",
+    "Something answers at this address, but nothing that looks like a WhisperX server. Correct WhisperXUrl: it is the "
+    "server's address without a route such as /asr; behind a proxy, with the path that leads to the server.",
 )
 TROUBLES: tuple[tuple[type[BaseException], Verdict], ...] = (
     (

@@ -36,6 +36,13 @@ LOOKING_SECONDS = 30.0
 ALIVE = ("queued", "processing", "completed")
 """A task of which something may still come."""
 
+LACKS_GPU = "no_gpu"
+NO_GPU_SECONDS = 3600.0
+"""So long a server is taken to have no GPU where a job lacked one: what is sent meanwhile asks for the CPU."""
+
+_lacking: dict[str, float] = {}
+"""Until when, as `time.monotonic` tells it, by the address of the server."""
+
 CPU = (("device", "cpu"), ("compute_type", "int8"))
 
 NOT_AUDIO = Meaning(PermanentError, "not_audio", "The service does not take this audio ({}).")
@@ -53,7 +60,7 @@ def connect(settings: WhisperXSettings, api_key: str, observe: Observer) -> Serv
 
 
 class TasksService:
-    """What failed there for want of a GPU is sent to the CPU the next time, unless WhisperXOptions name a device."""
+    """Where a job failed for want of a GPU, the CPU is asked for from then on, unless WhisperXOptions name a device."""
 
     def __init__(self, settings: WhisperXSettings, api_key: str, observe: Observer) -> None:
         self._settings = settings
@@ -65,20 +72,29 @@ class TasksService:
         before = self._sent_before(timeouts) if again else []
         if alive := [task for task in before if task["file_name"] == name and task.get("status") in ALIVE]:
             return Job(_identifier(max(alive, key=_age)))
-        no_gpu = any(_lacked_gpu(task) for task in before if _recording(task["file_name"]) == _recording(name))
+        if any(_lacked_gpu(task) for task in before if _recording(task["file_name"]) == _recording(name)):
+            self._remember_no_gpu()
         body = MultipartFile(audio, field="file", name=name)
         left = Timeouts(timeouts.connect, max(0.1, timeouts.total - (time.monotonic() - began)))
-        return self._client.post("/speech-to-text", body, left, _job, query=self._query(no_gpu=no_gpu))
+        return self._client.post("/speech-to-text", body, left, _job, query=self._query())
 
     def poll(self, job: Job, timeouts: Timeouts) -> Transcript | None:
-        return self._client.get(f"/task/{job.id}", timeouts, _result)
+        try:
+            return self._client.get(f"/task/{job.id}", timeouts, _result)
+        except JobEnded as error:
+            if error.code == LACKS_GPU:
+                self._remember_no_gpu()
+            raise
 
-    def _query(self, *, no_gpu: bool) -> Pairs:
+    def _remember_no_gpu(self) -> None:
+        _lacking[self._settings.whisperx_url] = time.monotonic() + NO_GPU_SECONDS
+
+    def _query(self) -> Pairs:
         # min_speakers and max_speakers are mixed up by some servers: never sent
         ours = [("language", self._settings.whisperx_language), ("model", self._settings.whisperx_model)]
         chosen = parameters(ours, self._settings)
         named = {option for option, _ in chosen}
-        if no_gpu and "device" not in named:
+        if "device" not in named and time.monotonic() < _lacking.get(self._settings.whisperx_url, 0.0):
             return [*chosen, *((option, value) for option, value in CPU if option not in named)]
         return chosen
 
@@ -121,7 +137,7 @@ def _result(answer: Answer) -> Transcript | None:
             return _transcript(task)
         case "failed":
             why = str(task.get("error"))
-            code = "no_gpu" if _lacked_gpu(task) else JobEnded.code
+            code = LACKS_GPU if _lacked_gpu(task) else JobEnded.code
             raise JobEnded(f"The service took the audio, and its job failed.{hint(why)}", code=code)
     raise unreadable()
 

@@ -55,12 +55,14 @@ type Meanings = Mapping[int, Meaning]
 KEY_REFUSED = Meaning(
     ServiceUnavailable,
     "key_refused",
-    "The service refused the API key ({}). Write the right key into the WhisperX secret.",
+    "The service refused the API key ({}), or wants one where none is set. "
+    "Write the right one into the WhisperX secret.",
 )
 WRONG_ADDRESS = Meaning(
     ServiceUnavailable,
     "wrong_address",
-    "There is no such route on the service ({}). Correct WhisperXUrl or WhisperXDialect.",
+    "There is no such route on the service ({}). Correct WhisperXUrl, which is the server's address without a route "
+    "such as /asr, or WhisperXDialect.",
 )
 BUSY = Meaning(ServiceUnavailable, "service_busy", "The service says that it is overloaded ({}).")
 NO_ANSWER = Meaning(RetryableError, "unreadable_answer", "The service gave no whole answer ({}).")
@@ -86,7 +88,8 @@ COMMON: Meanings = {
 FAILED = Meaning(
     RetryableError,
     "service_error",
-    "The service failed ({}). Some servers answer so to audio that they cannot decode.",
+    "The service failed ({}). Some servers answer so to audio that they cannot decode, or to a language or model that "
+    "they do not have.",
 )
 HUNDREDS: Meanings = {
     1: NO_ANSWER,
