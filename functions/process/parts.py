@@ -181,8 +181,9 @@ class Parts:
             raise failed
 
     def _send_part(self, channel: Channel | None, audio: Audio, extension: str) -> None:
-        # never the file's own name: names hold phone numbers
-        number = str(self.recording.sending)
+        # never the file's own name: names hold phone numbers. A stack that is set up anew numbers from 0 again, and is
+        # not to be given what the server did for the former one.
+        number = f"{self.recording.created_at:%Y%m%d%H%M%S%f}-{self.recording.sending}"
         name = "-".join((self.recording.id, number, channel) if channel else (self.recording.id, number)) + extension
         timeouts = Timeouts(CONNECT_SECONDS, self._patience())
         self.answered = True  # what goes wrong from here on, and is no ServiceUnavailable, went wrong on a connection

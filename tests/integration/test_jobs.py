@@ -10,6 +10,7 @@ from callscribe.store import admission, control, recordings
 from callscribe.transcript import Segment, Transcript
 from callscribe.whisperx import Job
 from functions.process import app as process
+from tests.made_audio import tone, wav
 
 SPOKEN = Transcript(segments=(Segment(text="hello there", start=0.0, end=1.0),), language="en")
 GONE = ServiceUnavailable("Nobody is there.")
@@ -311,3 +312,24 @@ def test_a_job_keeps_its_slot_where_nobody_can_tell_whether_it_is_parked(handler
         handlers.process()
     assert {item["transcriptionStatus"] for item in listed().values()} == {"completed"}
     assert not control.read(control.ADMISSION)[control.ADMISSION].slots
+
+
+def test_the_channels_of_a_stereo_call_are_two_jobs_one_after_the_other(handlers, put, jobs, listed):
+    handlers.overrides["CHANNELS"] = "caller-left"
+    put("call.wav", wav(tone(2, 8_000, 300), tone(2, 8_000, 700)))
+    handlers.sync()
+    handlers.queue()
+    handlers.process()
+    handlers.pass_time(minutes=1)
+    handlers.process()
+    assert [name.rpartition("-")[2] for name in jobs.sent] == ["left.wav"]
+    jobs.says = SPOKEN
+    handlers.pass_time(minutes=1)
+    handlers.process()
+    assert [name.rpartition("-")[2] for name in jobs.sent] == ["left.wav", "right.wav"]
+    handlers.pass_time(minutes=1)
+    handlers.process()
+    item = only(listed)
+    assert (item["transcriptionStatus"], item["attempts"], len(jobs.sent)) == ("completed", 1, 2)
+    document = handlers.api("GET", f"/api/call-recordings/{item['id']}/transcript").json
+    assert [each["speaker"] for each in document["segments"]] == ["caller", "agent"]

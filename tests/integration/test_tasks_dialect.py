@@ -213,6 +213,8 @@ def test_a_completed_job_is_a_transcript(service, reply, result, metadata, text,
 POLLED = [
     (200, {"status": "failed", "error": NO_GPU}, JobEnded, "no_gpu", "device=cpu"),
     (200, {"status": "failed", "error": "CUDA failed: out of memory"}, JobEnded, "job_failed", "ran out"),
+    (200, {"status": "failed", "error": "'NoneType' object has no attribute 'to'"}, JobEnded, "job_failed", "HF_TOKEN"),
+    (200, {"status": "failed", "error": "Cannot access gated repo for url"}, JobEnded, "job_failed", "HF_TOKEN"),
     (
         200,
         {"status": "failed", "error": "'xx' is not a valid language code (af)"},

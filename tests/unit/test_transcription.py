@@ -17,14 +17,21 @@ class Failing:
         raise RetryableError(f"{timeouts.total:.0f} seconds were left", code="sent")
 
 
-def ended(folder, *times):
+class Telling:
+    """Fails with the name that it was given."""
+
+    def send(self, _audio, name, _timeouts, **_again):
+        raise RetryableError(name, code="sent")
+
+
+def ended(folder, *times, service=Failing, now=NOW):
     """An attempt that has a minute, as it ends when the clock tells these seconds one after another."""
     clock = iter(NOW + timedelta(seconds=each) for each in times)
     (folder / "a.wav").write_bytes(b"x" * 100)
     key = f"{folder}/a.wav".lstrip("/")
-    recording = transitions.new("file://", key, size=100, etag=None, modified_at=NOW, now=NOW)
+    recording = transitions.new("file://", key, size=100, etag=None, modified_at=NOW, now=now)
     transcriber = Transcriber(
-        connect=lambda *_: Failing(),
+        connect=lambda *_: service(),
         bucket="bucket",
         sides=None,
         origin={},
@@ -42,3 +49,12 @@ def test_nothing_is_sent_once_the_time_is_up(tmp_path):
 
 def test_what_opening_the_audio_took_is_missing_from_the_time_for_the_service(tmp_path):
     assert ended(tmp_path, 0, 20, 20).result.message == "40 seconds were left"
+
+
+def test_a_new_record_of_the_same_file_is_sent_under_another_name(tmp_path):
+    former, again, later = (
+        ended(tmp_path, 0, 1, 1, service=Telling, now=NOW + timedelta(seconds=each)).result.message
+        for each in (0, 0, 1)
+    )
+    assert former == again != later
+    assert former.partition("-")[0] == later.partition("-")[0]  # the recording's id

@@ -112,6 +112,10 @@ HINTS = (
     ("(?i)invalid file extension|unsupported file (type|format)", "It judges by the ending of the file's name."),
     ("(?i)model not found|unknown model|invalid model", "It does not have this model: correct WhisperXModel."),
     ("(?i)compute type|float16", "It cannot compute so: set compute_type=int8 in WhisperXOptions."),
+    (
+        "'NoneType' object has no attribute 'to'|(?i:access gated repo|hf.co/pyannote)",
+        "It cannot get its model that tells speakers apart: give it an HF_TOKEN whose owner has accepted its terms.",
+    ),
     ("(?i)plain HTTP request was sent to HTTPS port", "It wants https: correct WhisperXUrl."),
 )
 """Well-known words of servers, and what they mean, in ours."""
