@@ -55,7 +55,9 @@ tasks = st.sampled_from(["process", "sync", "queue"])
 lasts = st.sampled_from([100.0, 0.0, 1500.0, FOR_EVER])
 """Seconds that jobs take."""
 
-fates = st.sampled_from(["goes on", "refused", "forgotten"])
+FATES = {"refused": Mode.REFUSES, "forgotten": Mode.ANSWERS}
+
+fates = st.sampled_from(["goes on", *FATES])
 
 pauses = st.sampled_from([3, 3, 60, 400, 1300])
 """Seconds between polls; the last is longer than a slot is held without one."""
@@ -90,7 +92,6 @@ HAPPENS = (
     "polled",
     "found again",
     "jobs lost",
-    "jobs failed",
     "slots held again",
 )
 """What a test of all that may happen has to have met."""
@@ -183,7 +184,7 @@ class Stories(RuleBasedStateMachine):
         self.world.jump(seconds)
         if fate == "forgotten":
             self.world.service.restart()
-        self.world.service.mode = Mode.REFUSES if fate == "refused" else mode
+        self.world.service.mode = FATES.get(fate, mode)
         self.onwards(self.world.start("process"), changes, how)
 
     @precondition(lambda self: self.world.living())

@@ -17,6 +17,9 @@ from tests.integration.simulation.world import JOB_TIMEOUT, World
 
 PENDING, QUEUED, PROCESSING, COMPLETED, FAILED = Status
 
+GIVEN_UP = ("job_failed", "job_lost", "job_timeout")
+"""What a recording fails with whose job is done with."""
+
 HELD_AT_LEAST = timedelta(minutes=10)
 """So long is the slot of a parked recording held on: twice as long as any pause between polls."""
 
@@ -103,6 +106,8 @@ class Checks:
             return
         if was.has_job and now.has_job:
             self._same_job(was, now)
+        if now.status is FAILED and now.error and now.error.code in GIVEN_UP:
+            assert was.status is not PROCESSING or now.sending == was.sending + 1, "sent anew under the same name"
         if now.parked:
             self._parked(was, now)
         if was.parked and now.status is PROCESSING:
