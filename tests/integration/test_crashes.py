@@ -302,7 +302,8 @@ def test_a_worker_killed_over_a_job_leaves_it_to_be_found_and_never_sends_it_aga
                 handlers.pass_time(minutes=1)
             again = 2 * claimed + 1 <= point < 2 * ended + 1
             assert_completed(stack, recordings.get(name), attempts=1 + again)
-            assert jobs == [f"{name}-0.wav"]
+            assert len(jobs) == 1, jobs
+            assert jobs[0].startswith(f"{name}-")
             assert_no_slot_is_held(handlers)
             assert_counts_are_right()
             assert_shown_as_died(trigger, handlers, point, calls)
