@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
+from urllib.parse import parse_qsl
 
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
@@ -65,6 +66,10 @@ class Settings(WhisperXSettings):
     process_interval_seconds: int = checked(one_of(60, 30, 20, 15, 10), default=60)
     outage_pause_seconds: int = checked(at_least(1), default=60)
 
+    @property
+    def policy(self) -> RetryPolicy:
+        return RetryPolicy(self.max_attempts, self.retry_base_seconds)
+
 
 @cache
 def settings() -> Settings:
@@ -95,6 +100,18 @@ def api_key(own: Settings, *, fresh: bool) -> str:
     return key
 
 
+def asked_for(own: Settings) -> dict[str, Any]:
+    """What a transcript is made with. Options win where they name the same; of the others, the names alone are told."""
+    options = dict(parse_qsl(own.whisperx_options))
+    return {
+        "language": options.get("language", own.whisperx_language) or None,
+        "model": options.get("model", own.whisperx_model) or None,
+        "diarize": options.get("diarize", str(own.whisperx_diarize)).lower() == "true",
+        "channels": own.channels,
+        "options": sorted(options),
+    }
+
+
 def transcriber(own: Settings, *, fresh: bool) -> Transcriber:
     """How this run's recordings are transcribed. Raises ConfigurationError."""
     key = api_key(own, fresh=fresh)
@@ -104,16 +121,8 @@ def transcriber(own: Settings, *, fresh: bool) -> Transcriber:
         bucket=own.transcripts_bucket,
         sides=sides_of(own.channels, own.phone_system),
         language=own.whisperx_language or None,
-        origin={
-            "dialect": own.whisperx_dialect,
-            "settings": {
-                "language": own.whisperx_language or None,
-                "diarize": own.whisperx_diarize,
-                "model": own.whisperx_model or None,
-                "channels": own.channels,
-            },
-        },
-        policy=RetryPolicy(own.max_attempts, own.retry_base_seconds),
+        origin={"dialect": own.whisperx_dialect, "settings": asked_for(own)},
+        policy=own.policy,
         job_timeout=timedelta(minutes=own.job_timeout_minutes),
         clock=utc_now,
     )
@@ -153,7 +162,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         at_once = min(own.max_concurrent_transcriptions, AT_ONCE)
         executor = ThreadPoolExecutor(at_once)
         limits = Limits(
-            policy=RetryPolicy(own.max_attempts, own.retry_base_seconds),
+            policy=own.policy,
             slots=own.max_concurrent_transcriptions,
             at_once=at_once,
             first_pause=own.outage_pause_seconds,

@@ -169,6 +169,8 @@ class Dispatcher:
             if claimed is None:
                 admission.free(slot, kept=slot)
         if claimed:
+            more_to_send = not all(part.job or part.transcript for part in claimed.parts)
+            slot = admission.renew(slot, lease_expires_at) if more_to_send else slot
             self._attempt(transcriber, claimed, slot)
         return Begun.YES
 

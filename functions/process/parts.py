@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from callscribe.clock import Clock
 from callscribe.conversation import Sides
-from callscribe.errors import JobEnded, RetryableError, ServiceUnavailable, TranscriptionError
+from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
 from callscribe.recording import Channel, Part, Recording
 from callscribe.sources import Audio, AudioFile, open_location
 from callscribe.store import transcripts
@@ -34,10 +34,18 @@ Generous, for most servers go on with what was given up, and the next attempt wo
 AFTER_OUTAGE_SECONDS, AFTER_OUTAGE_SECONDS_A_SECOND = 1800.0, 20.0
 """How long a job may last once the service was found gone: this, or so much for each second of audio."""
 
+TOO_LONG = (
+    "The service did not end its job in the time that it is given. Was it restarted? Then it does not work on it any "
+    "more, and the recording is sent again."
+)
+
 PASSING = ("timeout", "connection_lost", "service_error")
 """Errors of a poll that say nothing about the job: it is asked for again."""
 
 SILENCE = Transcript(segments=())
+
+type Failed = dict[Channel | None, TranscriptionError]
+"""What went wrong in this attempt, by channel; None for the whole."""
 
 
 class Parts:
@@ -69,11 +77,17 @@ class Parts:
 
     def advance(self) -> bool:
         """Asks for what is under way, sends what was not sent yet; whether all is done. Raises TranscriptionError."""
+        failed: Failed = {}
         for part in self.recording.parts:
-            if part.job and not self._ended(part, part.job):
-                return False
-        if not self.recording.parts or self._unsent():
-            self._send()
+            try:
+                if part.job and not self._ended(part, part.job):
+                    return False
+            except JobEnded as error:
+                failed[part.channel] = error
+        if self._left(failed):
+            self._send(failed)
+        if failed and not self.recording.has_job:
+            raise min(failed.values(), key=lambda error: isinstance(error, PermanentError))  # one to be retried, if any
         return not self.recording.has_job
 
     def transcripts(self) -> dict[Channel | None, Transcript]:
@@ -101,37 +115,40 @@ class Parts:
 
     def _ended(self, part: Part, job: str) -> bool:
         """Whether the job has ended, with a transcript. Raises JobEnded if it has ended without one."""
+        try:
+            transcript = self._asked(job)
+        except JobEnded:
+            self._give_up(part)
+            raise
+        if transcript is not None:
+            self._done[part.channel] = transcript
+            self._update(part.channel)
+        elif self.recording.job_until is not None and self._clock() > self.recording.job_until:
+            self._give_up(part)
+            raise JobEnded(TOO_LONG, code="job_timeout")
+        return transcript is not None
+
+    def _give_up(self, part: Part) -> None:
+        """What was sent is done with: what is sent next has another name."""
+        self._update(part.channel)
+        self.recording = replace(self.recording, sending=self.recording.sending + 1)
+
+    def _asked(self, job: str) -> Transcript | None:
+        """What the service says of a job; None also where that says nothing about it."""
         timeouts = Timeouts(CONNECT_SECONDS, min(self._seconds_left(), POLL_SECONDS))
         try:
             transcript = self._service.poll(Job(job), timeouts)
-            self._check_age(transcript)
-        except JobEnded:
-            self.answered = True
-            self._update(part.channel)
-            raise
         except ServiceUnavailable:
             self._doubt_the_job()
             raise
         except RetryableError as error:
-            if error.code not in PASSING:
+            if isinstance(error, JobEnded) or error.code not in PASSING:
+                self.answered = True
                 raise
             logger.warning("a job could not be polled", recording_id=self.recording.id, code=error.code)
-            return False
+            return None
         self.answered = True
-        if transcript is None:
-            return False
-        self._done[part.channel] = transcript
-        self._update(part.channel)
-        return True
-
-    def _check_age(self, transcript: Transcript | None) -> None:
-        until = self.recording.job_until
-        if transcript is None and until is not None and self._clock() > until:
-            raise JobEnded(
-                "The service did not end its job in the time that it is given. Was it restarted? Then it does not work "
-                "on it any more, and the recording is sent again.",
-                code="job_timeout",
-            )
+        return transcript
 
     def _doubt_the_job(self) -> None:
         """A service that was gone may have been restarted, and then says of its former jobs that they are under way."""
@@ -143,14 +160,15 @@ class Parts:
 
     # sending ----------------------------------------------------------------------------------------------------------
 
-    def _send(self) -> None:
+    def _send(self, failed: Failed) -> None:
+        """Sends what was not sent yet, but for what has just failed; adds to it what fails now."""
         with self._examined() as audio:
             if not self._is_stereo:
                 self._send_whole(audio)
                 return
             with split(audio) as channels:
-                if any(part.channel for part in self.recording.parts) or not channels.equal:
-                    self._send_channels(channels)
+                if self.recording.parts or not channels.equal or channels.silent:
+                    self._send_channels(channels, failed)
                     return
         with self._examined() as audio:  # once more from the beginning: two equal channels are sent as one
             self._send_whole(audio)
@@ -173,12 +191,13 @@ class Parts:
     def _send_whole(self, audio: Audio) -> None:
         self._send_part(None, audio, PurePosixPath(self.recording.key).suffix.lower())
 
-    def _send_channels(self, channels: Split) -> None:
+    def _send_channels(self, channels: Split, failed: Failed) -> None:
         """One that fails does not keep the other from being sent."""
         if not self.recording.parts:
-            self.recording = replace(self.recording, parts=tuple(Part(channel=channel) for channel in Channel))
-        failed: TranscriptionError | None = None
-        for channel in [part.channel for part in self._unsent() if part.channel]:
+            sides = self._sides or Sides.CALLER_LEFT
+            parts = (Part(channel=channel, speaker=sides.speaker(channel)) for channel in Channel)
+            self.recording = replace(self.recording, parts=tuple(parts))
+        for channel in filter(None, self._left(failed)):
             if channel in channels.silent:
                 self._done[channel] = SILENCE  # Whisper makes words up for silence
                 continue
@@ -188,11 +207,9 @@ class Parts:
             except ServiceUnavailable:
                 raise
             except TranscriptionError as error:
-                failed = failed or error
+                failed[channel] = error
             if self.recording.has_job:
                 return
-        if failed:
-            raise failed
 
     def _send_part(self, channel: Channel | None, audio: Audio, extension: str) -> None:
         # never the file's own name: names hold phone numbers. A stack that is set up anew numbers from 0 again, and is
@@ -223,11 +240,16 @@ class Parts:
             raise RetryableError("Opening the audio took all the time that the run had.", code="timeout")
         return seconds
 
-    def _unsent(self) -> list[Part]:
-        waiting = (part for part in self.recording.parts if not part.job and not part.transcript)
-        return [part for part in waiting if part.channel not in self._done]
+    def _left(self, failed: Failed) -> list[Channel | None]:
+        """The channels that are to be sent, or None for the whole."""
+        parts = self.recording.parts or (Part(),)
+        waiting = (part.channel for part in parts if not part.job and not part.transcript)
+        return [channel for channel in waiting if channel not in self._done and channel not in failed]
 
     def _update(self, channel: Channel | None, *, job: str | None = None, transcript: str | None = None) -> None:
-        changed = Part(channel=channel, job=job, transcript=transcript)
-        parts = (changed if part.channel == channel else part for part in self.recording.parts)
-        self.recording = replace(self.recording, parts=tuple(parts))
+        parts = [
+            replace(part, job=job, transcript=transcript) if part.channel == channel else part
+            for part in self.recording.parts
+        ]
+        # the whole, when its job is over, is as it was before
+        self.recording = replace(self.recording, parts=tuple(part for part in parts if part != Part()))

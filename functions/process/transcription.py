@@ -11,7 +11,7 @@ from typing import Any
 
 from callscribe.call import Call, Exchange
 from callscribe.clock import Clock, iso
-from callscribe.conversation import Sides, merge
+from callscribe.conversation import CALLER, Sides, merge
 from callscribe.errors import RetryableError, ServiceUnavailable, TranscriptionError
 from callscribe.recording import Channel, Recording, TranscriptRef
 from callscribe.store import transcripts
@@ -106,10 +106,13 @@ class Transcriber:
             result = UnderWay()
         except TranscriptionError as error:
             result = error
-            if not will_retry(parts.recording, error, self.policy):
+            given_up = not isinstance(error, ServiceUnavailable) and not will_retry(parts.recording, error, self.policy)
+            if given_up:
                 with suppress(RetryableError):
                     if done := parts.transcripts():
                         partial = self._store(parts.recording, done)
+            if partial and not partial.partial:
+                return partial, None  # it only could not be stored before
         parts.keep()
         return result, partial
 
@@ -118,9 +121,7 @@ class Transcriber:
         if None in done:
             transcript = done[None]
         else:
-            channels = {channel: each for channel, each in done.items() if channel}
-            # parts that were begun are ended as such, also if the setting was taken back meanwhile
-            transcript = merge(channels, self.sides or Sides.CALLER_LEFT)
+            transcript = merge({channel: each for channel, each in done.items() if channel}, _sides(recording))
         missing = [part.channel for part in recording.parts if part.channel not in done]
         now = self.clock()
         # unique, so that no version is ever overwritten; sorts by time
@@ -145,6 +146,12 @@ class Transcriber:
             no_speech=not transcript.segments,
             partial=bool(missing),
         )
+
+
+def _sides(recording: Recording) -> Sides:
+    """Those under which its channels were begun."""
+    left = next(part.speaker for part in recording.parts if part.channel is Channel.LEFT)
+    return Sides.CALLER_LEFT if left == CALLER else Sides.CALLER_RIGHT
 
 
 def _internal(error: Exception) -> str:

@@ -24,6 +24,7 @@ class JobService:
         self.says = None
         self.answer = None
         self.dies_after_taking = False
+        self.fails = "nothing"
 
     def send(self, _audio, name, _timeouts, *, again=False):
         if isinstance(self.answer, Exception):
@@ -40,6 +41,8 @@ class JobService:
     def poll(self, job, _timeouts):
         assert job.id in self.jobs
         self.polls += 1
+        if self.fails in self.jobs[job.id]:
+            raise JobEnded("The service could not.")
         if isinstance(self.says, BaseException):
             raise self.says
         return self.says
@@ -120,7 +123,7 @@ def test_three_hours_cost_one_attempt_and_few_requests(handlers, queued, jobs, l
     item = next(each for each in listed().values() if each["transcriptionStatus"] == "processing")
     assert (item["attempts"], len(jobs.sent)) == (1, 1)
     assert 30 <= jobs.polls <= 60
-    assert requests.total() / 60 < 11
+    assert requests.total() / 60 < 13
     jobs.says = SPOKEN
     handlers.pass_time(minutes=5)
     assert handlers.process()["counts"]["completed"] == 1
@@ -203,6 +206,17 @@ def test_a_poll_that_fails_says_nothing_about_the_job(handlers, queued, jobs, li
     handlers.pass_time(minutes=5)
     handlers.process()
     assert (only(listed)["transcriptionStatus"], only(listed)["attempts"]) == ("completed", 1)
+
+
+def test_polls_that_always_fail_are_bounded_like_the_job(handlers, queued, jobs, listed):
+    queued()
+    handlers.process()
+    jobs.says = RetryableError("500 for this one", code="service_error")
+    for _ in range(7):
+        handlers.pass_time(hours=1)
+        handlers.process()
+    assert only(listed)["error"]["code"] == "job_timeout"
+    assert len(jobs.sent) == 2
 
 
 def test_an_answer_that_cannot_be_read_is_asked_for_again_but_not_for_ever(handlers, queued, jobs, listed):
@@ -318,6 +332,43 @@ def test_the_channels_of_a_stereo_call_are_two_jobs_one_after_the_other(handlers
     assert (item["transcriptionStatus"], item["attempts"], len(jobs.sent)) == ("completed", 1, 2)
     document = handlers.api("GET", f"/api/call-recordings/{item['id']}/transcript").json
     assert [each["speaker"] for each in document["segments"]] == ["caller", "agent"]
+
+
+def test_a_channel_whose_job_fails_does_not_keep_the_other_from_being_sent(handlers, put, jobs, listed):
+    handlers.overrides |= {"CHANNELS": "caller-left", "MAX_ATTEMPTS": "2"}
+    jobs.fails = "left"
+    jobs.says = SPOKEN
+    put("call.wav", wav(tone(2, 8_000, 300), tone(2, 8_000, 700)))
+    handlers.sync()
+    handlers.queue()
+    for _ in range(12):
+        handlers.process()
+        handlers.pass_time(minutes=2)
+    item = only(listed)
+    assert (item["transcriptionStatus"], item["attempts"], item["nextAttemptAt"]) == ("failed", 2, None)
+    assert [name for name in jobs.sent if "right" in name] == [jobs.sent[1]]
+    assert len(set(jobs.sent)) == len(jobs.sent)
+    assert item["transcript"]["partial"]
+    document = handlers.api("GET", f"/api/call-recordings/{item['id']}/transcript").json
+    assert ({each["speaker"] for each in document["segments"]}, document["missingChannels"]) == ({"agent"}, ["left"])
+
+
+def test_a_person_s_retry_asks_for_no_job_of_before(handlers, queued, jobs, listed):
+    handlers.overrides["MAX_ATTEMPTS"] = "1"
+    queued()
+    handlers.process()
+    jobs.says = RetryableError("cut", code="unreadable_answer")
+    handlers.pass_time(minutes=1)
+    handlers.process()
+    item = only(listed)
+    assert (item["transcriptionStatus"], item["nextAttemptAt"]) == ("failed", None)
+    handlers.api("POST", f"/api/call-recordings/{item['id']}/transcribe")
+    jobs.says = SPOKEN
+    for _ in range(2):
+        handlers.process()
+        handlers.pass_time(minutes=1)
+    assert only(listed)["transcriptionStatus"] == "completed"
+    assert len(set(jobs.sent)) == 2
 
 
 def test_of_two_who_saw_the_same_job_one_polls(handlers, queued, jobs, listed):

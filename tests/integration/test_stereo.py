@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from callscribe.errors import RetryableError
+from callscribe.store import transcripts
 from tests.made_audio import encoded, tone, wav
 
 LEFT, RIGHT = tone(4, 8_000, 300), tone(4, 8_000, 700)
@@ -140,6 +142,57 @@ def test_a_person_s_retry_goes_on_with_the_channel_that_is_missing(handlers, tra
     assert item["transcriptionStatus"] == "completed"
     assert [each.channel for each in service.received] == ["left", "right", "right"]
     assert len(transcript(item)["segments"]) == 4
+
+
+def test_an_error_of_one_channel_that_may_pass_is_what_counts(handlers, transcribed, service, reply):
+    item = transcribed(wav(LEFT, RIGHT), left=reply(status=413), right=reply(status=500))
+    assert (item["error"]["code"], item["error"]["retryable"]) == ("service_error", True)
+    handlers.pass_time(minutes=1)
+    item = transcribed(None, left=reply(status=413))
+    assert (item["transcriptionStatus"], item["nextAttemptAt"], item["transcript"]["partial"]) == ("failed", None, True)
+
+
+def test_two_channels_without_a_sound_are_no_speech_and_nothing_is_sent(transcribed, service):
+    item = transcribed(wav(0 * LEFT, 0 * RIGHT))
+    assert (item["transcriptionStatus"], item["transcript"]["noSpeech"]) == ("completed", True)
+    assert service.received == []
+
+
+def test_whose_side_is_which_stays_as_it_was_begun(handlers, transcribed, transcript, reply):
+    transcribed(wav(LEFT, RIGHT), "caller-right", left=reply(status=500))
+    handlers.pass_time(minutes=1)
+    document = transcript(transcribed(None, "mono"))
+    assert {each["channel"]: each["speaker"] for each in document["segments"]} == {"left": "agent", "right": "caller"}
+
+
+def test_half_a_transcript_never_takes_the_place_of_a_whole_one(handlers, transcribed, transcript, reply):
+    item = transcribed(wav(LEFT, RIGHT))
+    handlers.api("POST", f"/api/call-recordings/{item['id']}/transcribe", body={"force": True})
+    after = transcribed(None, right=reply(status=415))
+    assert after["transcriptionStatus"] == "failed"
+    assert after["transcript"] == item["transcript"]
+
+
+def test_an_outage_at_the_last_attempt_stores_nothing(handlers, transcribed, reply, stack):
+    handlers.overrides["MAX_ATTEMPTS"] = "1"
+    item = transcribed(wav(LEFT, RIGHT), right=reply(status=503))
+    assert (item["transcriptionStatus"], item["transcript"]) == ("queued", None)
+    versions = handlers.api("GET", f"/api/call-recordings/{item['id']}/transcript/versions").json
+    assert versions["items"] == []
+
+
+def test_a_hiccup_of_s3_at_the_last_attempt_does_not_fail_what_is_whole(handlers, transcribed, monkeypatch):
+    handlers.overrides["MAX_ATTEMPTS"] = "1"
+    put, calls = transcripts.put, []
+
+    def hiccup(*arguments):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise RetryableError("S3", code="transcript_not_stored")
+        return put(*arguments)
+
+    monkeypatch.setattr(transcripts, "put", hiccup)
+    assert transcribed(wav(LEFT, RIGHT))["transcriptionStatus"] == "completed"
 
 
 @pytest.mark.parametrize("empty", [b"", wav(LEFT[:0], RIGHT[:0]), wav(LEFT[:0])])

@@ -13,6 +13,7 @@ from callscribe.store import counts, recordings
 from callscribe.store.models import RecordingModel
 from callscribe.transitions import RetryPolicy
 from local.cloud.client import aws_client
+from tests.integration.conftest import client
 
 
 def through_the_queue(handlers):
@@ -284,6 +285,20 @@ def test_a_key_that_cannot_be_sent_ends_the_run_without_quoting_it(handlers, put
         assert (run["status"], run["errorCode"]) == ("failed", "configuration")
         assert (listed()["a.wav"]["transcriptionStatus"], listed()["a.wav"]["attempts"]) == ("queued", 0)
     assert "planted" not in json.dumps(run) + caplog.text
+
+
+def test_a_record_of_before_parts_and_jobs_is_transcribed(handlers, put, listed, stack):
+    put("a.wav")
+    handlers.sync()
+    (item,) = listed().values()
+    client("dynamodb", stack.endpoint).update_item(
+        TableName=stack.tables["RecordingsTable"],
+        Key={"id": {"S": item["id"]}},
+        UpdateExpression="REMOVE sending, parts, audio, outages",
+    )
+    handlers.queue()
+    handlers.process()
+    assert listed()["a.wav"]["transcriptionStatus"] == "completed"
 
 
 def test_a_fault_of_ours_fails_the_attempt_and_is_logged_without_its_text(handlers, put, listed, monkeypatch, capfd):

@@ -1,5 +1,6 @@
 """What template.yaml promises of every table, bucket and function."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -56,6 +57,16 @@ def test_no_policy_is_wider_than_it_must_be(function):
                 assert "*" not in action
             for resource in resources if isinstance(resources, list) else [resources]:
                 assert resource != "*"
+
+
+@pytest.mark.parametrize("name", ["ProcessFunction", "ApiFunction"])
+def test_who_reads_from_a_bucket_may_list_it_for_else_what_is_gone_looks_forbidden(name):
+    (policy,) = RESOURCES[name]["Properties"]["Policies"]
+    allowed = {"s3:GetObject": set(), "s3:ListBucket": set()}
+    for statement in policy["Statement"]:
+        for action in allowed.keys() & {statement["Action"]} if isinstance(statement["Action"], str) else ():
+            allowed[action] |= set(re.findall(r"(\w+Bucket)\b", str(statement["Resource"])))
+    assert allowed["s3:GetObject"] <= allowed["s3:ListBucket"] != set()
 
 
 def test_what_relies_on_how_long_functions_live_outlives_them():

@@ -68,11 +68,13 @@ class AudioInfo:
 class Part:
     """What is transcribed by itself: one channel of a recording or, without a `channel`, the whole of it.
 
+    `speaker` is whose channel it was taken for when it was begun; later settings do not change that.
     `job` is what the service calls the transcription that is under way there; `transcript` the version in S3 of one
     that is done.
     """
 
     channel: Channel | None = None
+    speaker: str | None = None
     job: str | None = None
     transcript: str | None = None
 

@@ -14,7 +14,6 @@ from typing import Any
 from callscribe.clock import iso
 from callscribe.errors import (
     InvalidTransition,
-    JobEnded,
     PermanentError,
     RetryableError,
     ServiceDown,
@@ -59,9 +58,10 @@ TRANSITIONS: Mapping[Actor, Mapping[Status, tuple[Status, ...]]] = {
 ALONE = " alone"
 """Ends the place in line of a recording whose worker died: should it be what kills workers, it takes no other along."""
 
-POLL_SOONEST, POLL_LATEST = timedelta(seconds=2), timedelta(minutes=5)
+POLL_SOONEST, POLL_LATEST = timedelta(seconds=2), timedelta(seconds=50)
 POLL_PART = 0.1
-"""A job is polled again after this part of the time that it has been under way. (Runs come once a minute or so.)"""
+"""A job is polled again after this part of the time that it has been under way. Runs come once a minute, and none is
+left out: a server that restarts is away for a minute or so, and says nothing of it afterwards."""
 
 SUSPICIOUS = 5
 """So many outages may begin with one recording. Chance does not do that; audio that brings the service down does."""
@@ -225,7 +225,7 @@ def complete(claimed: Recording, transcript: TranscriptRef, now: datetime) -> Ch
         transcript=transcript,
         error=None,
         outages=0,
-        sending=Add(1),
+        sending=claimed.sending + 1,
     )
 
 
@@ -241,15 +241,15 @@ def fail(
 ) -> Change:
     """processing → failed, by the holder of the claim: to be retried if the error's class and the attempts allow it.
 
-    `transcript` is that of the part which could be transcribed, once the other one is given up.
+    `transcript` is that of the part which could be transcribed, once the other one is given up; it stands in for none,
+    and never for a whole one of before.
     """
     failure = failure_of(error, now)
     due = None
     if will_retry(claimed, error, policy):
         due = now + policy.delay(claimed.attempts, jitter)
-    values: dict[str, Any] = {"transcript": transcript} if transcript else {}
-    if isinstance(error, JobEnded):
-        values["sending"] = Add(1)
+    whole = claimed.transcript is not None and not claimed.transcript.partial
+    values: dict[str, Any] = {"transcript": transcript} if transcript and not whole else {}
     return _release(
         Actor.WORKER,
         claimed,
@@ -327,9 +327,9 @@ def recover(lost: Recording, policy: RetryPolicy, now: datetime) -> Change:
 
 
 def request(seen: Recording, target: Status, now: datetime, *, head: bool = False, force: bool = False) -> Change:
-    """What a person asks for over the API: a fresh start, with no attempts counted.
+    """What a person asks for over the API: a fresh start, with no attempts counted, and no job of before.
 
-    Raises InvalidTransition, whose message says which statuses are allowed.
+    A channel that is done stays done. Raises InvalidTransition, whose message says which statuses are allowed.
     """
     allowed = allowed_for_person(seen.status, force=force)
     moved_to_head = seen.status is target is Status.QUEUED and head
@@ -351,6 +351,10 @@ def request(seen: Recording, target: Status, now: datetime, *, head: bool = Fals
             "attempts": 0,
             "outages": 0,
             "next_attempt_at": None,
+            "parts": tuple(replace(part, job=None) for part in seen.parts if part.channel),
+            "sending": seen.sending + seen.has_job,
+            "job_since": None,
+            "job_until": None,
         },
     )
 
@@ -402,6 +406,7 @@ def _release(actor: Actor, claimed: Recording, target: Status, now: datetime, **
         "slot": None,
         "audio": claimed.audio,
         "parts": claimed.parts,
+        "sending": claimed.sending,
         "job_since": claimed.job_since if claimed.has_job else None,
         "job_until": claimed.job_until if claimed.has_job else None,
         **values,

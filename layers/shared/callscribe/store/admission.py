@@ -99,6 +99,16 @@ def keep(slot: Slot, now: datetime, lease_expires_at: datetime) -> Slot:
     return longer
 
 
+def renew(slot: Slot, lease_expires_at: datetime) -> Slot:
+    """Holds the slot until then, where it would end before: a channel is still to be sent in it."""
+    if slot.lease_expires_at >= lease_expires_at:
+        return slot
+    longer = replace(slot, lease_expires_at=lease_expires_at)
+    control.write(control.ADMISSION, [Item.slots.add({longer.holder})])
+    control.write(control.ADMISSION, [Item.slots.delete({slot.holder})])
+    return longer
+
+
 def free(slot: Slot, *, kept: Slot | None = None) -> None:
     """Gives the slot back. Nothing was learned about the service: a probe leaves the next try to another.
 

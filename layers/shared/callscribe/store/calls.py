@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from callscribe.call import Call
@@ -12,6 +13,12 @@ from callscribe.store.faults import translated
 from callscribe.store.models import CALLS, CallModel
 
 KEPT = timedelta(days=30)
+
+SEARCHED_AT_ONCE = 1000
+"""Calls read in one request by who looks for some of them: some 400 kB."""
+
+SEARCHES = 10
+"""Requests of one page: API Gateway does not wait for ever."""
 
 type Cursor = Mapping[str, Any]
 
@@ -40,20 +47,34 @@ def page(
     limit: int,
     cursor: Cursor | None = None,
 ) -> Page:
-    """The newest calls first; `failed` or not, `since` and `until` inclusive. Raises StoreError."""
+    """The newest calls first; `failed` or not, `since` and `until` inclusive. Raises StoreError.
+
+    A page may hold fewer than `limit`, and even none, before the last: where few are looked for among very many.
+    """
     index: Any = CallModel.by_recording if recording_id else CallModel
     filters = {True: CallModel.error.exists(), False: CallModel.error.does_not_exist(), None: None}
     # names of calls begin with their time; a tilde sorts behind every end of them
     between: Any = CallModel.id.between(iso(since) if since else "0", f"{iso(until)}~" if until else "~")
+    found = index.query(
+        recording_id or CALLS,
+        between,
+        filter_condition=filters[failed],
+        scan_index_forward=False,
+        page_size=limit if failed is None else SEARCHED_AT_ONCE,
+        last_evaluated_key=cursor,
+    )
+    items: list[Mapping[str, Any]] = []
     with translated():
-        found = index.query(
-            recording_id or CALLS,
-            between,
-            filter_condition=filters[failed],
-            scan_index_forward=False,
-            limit=limit,
-            page_size=max(limit, 100),
-            last_evaluated_key=cursor,
-        )
-        calls = [Call(**{each.name: getattr(model, each.name) for each in fields(Call)}) for model in found]
-    return Page(calls, found.last_evaluated_key)
+        for each in islice(found.page_iter, SEARCHES):
+            items += each["Items"]
+            if len(items) >= limit:
+                break
+    following = found.page_iter.last_evaluated_key
+    if len(items) > limit:
+        keys = ("task", "run", "recording_id") if recording_id else ("task", "run")
+        following = {key: items[limit - 1][key] for key in keys}
+    return Page([_call(CallModel.from_raw_data(dict(item))) for item in items[:limit]], following)
+
+
+def _call(model: CallModel) -> Call:
+    return Call(**{each.name: getattr(model, each.name) for each in fields(Call)})

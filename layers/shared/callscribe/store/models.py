@@ -53,6 +53,7 @@ class AudioMap(MapAttribute[str, object]):
 
 class PartMap(MapAttribute[str, object]):
     channel = UnicodeAttribute(null=True)
+    speaker = UnicodeAttribute(null=True)
     job = UnicodeAttribute(null=True)
     transcript = UnicodeAttribute(null=True)
 
