@@ -127,6 +127,14 @@ def test_each_refusal_has_its_class(service, reply, status, body, kind, code, wo
     assert "k3y" not in raised.value.message
 
 
+def test_a_form_field_that_the_site_itself_has_set_is_blamed_and_not_the_audio(service, reply):
+    service.replies = [reply(status=422, body=b'{"detail": [{"loc": ["body", "repetition_penalty"]}]}')]
+    with pytest.raises(ServiceUnavailable) as raised:
+        send(service.url, whisperx_options="repetition_penalty=x")
+    assert raised.value.code == "wrong_settings"
+    assert "(repetition_penalty)" in raised.value.message
+
+
 @pytest.mark.parametrize("dialect", ["asr", "openai"])
 def test_a_job_of_another_dialect_is_lost(dialect):
     service = connect(WhisperXSettings(whisperx_url="http://127.0.0.1:9", whisperx_dialect=dialect), "")

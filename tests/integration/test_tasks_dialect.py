@@ -297,6 +297,16 @@ def test_each_refusal_has_its_class(service, reply, status, body, kind, code, wo
     assert "5550100" not in raised.value.message
 
 
+@pytest.mark.parametrize("option", ["repetition_penalty", "hallucination_silence_threshold", "a{b}"])
+def test_an_option_that_the_site_itself_has_set_is_blamed_and_not_the_audio(service, reply, option):
+    service.replies = [as_json(reply, {"detail": [{"loc": ["query", option], "input": "5550100"}]}, status=422)]
+    with pytest.raises(ServiceUnavailable) as raised:
+        send(tasks(service.url, whisperx_options=f"{option}=5550100"))
+    assert raised.value.code == "wrong_settings"
+    assert f"({option})" in raised.value.message
+    assert "5550100" not in raised.value.message
+
+
 def test_every_exchange_is_told_and_nothing_secret_with_it(service, reply):
     told = []
     listing = as_json(reply, {"tasks": []})

@@ -83,6 +83,11 @@ class Request:
     query: Pairs = ()
     body: MultipartFile | None = None
 
+    @property
+    def options(self) -> frozenset[str]:
+        """The names of what is sent beside the audio."""
+        return frozenset(name for name, _ in (*self.query, *(self.body.fields if self.body else ())))
+
 
 class Client:
     """The service at its address. `read` makes of an answer, whatever its status, what the caller wants, or raises.
@@ -113,7 +118,7 @@ class Client:
             with OneRequest(timeouts) as session, self._open(session, request, timeouts, deadline) as response:
                 status = response.status_code
                 _receive(session, response, received, deadline)
-                result = read(Answer(status, response.headers, bytes(received)))
+                result = read(Answer(status, response.headers, bytes(received), request.options))
                 code = None
                 return result
         except TranscriptionError as error:

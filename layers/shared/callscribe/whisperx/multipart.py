@@ -27,7 +27,8 @@ class MultipartFile:
         part = RequestField(field, b"", filename=name)
         part.make_multipart(content_type=mimetypes.guess_type(name)[0] or "application/octet-stream")
         self.content_type = f"multipart/form-data; boundary={boundary}"
-        options = (f"--{boundary}\r\n{_headers(option)}{value}\r\n" for option, value in fields)
+        self.fields = tuple(fields)
+        options = (f"--{boundary}\r\n{_headers(option)}{value}\r\n" for option, value in self.fields)
         self._head = f"{''.join(options)}--{boundary}\r\n{part.render_headers()}".encode(errors="replace")
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self._audio = audio

@@ -19,7 +19,7 @@ NAMES = (
     "word_timestamps"
 )
 KNOWN = frozenset(NAMES.split())
-"""The options of the servers that are known, by name: a message may repeat these, and no other word of a server."""
+"""The options of the servers that are known, by name: a message may repeat these and what was sent, and no other word of a server."""
 
 
 def parameters(ours: Iterable[tuple[str, str]], settings: WhisperXSettings) -> Pairs:

@@ -25,11 +25,15 @@ def succeeded(status: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the service answered. The names of the headers are told in any case."""
+    """What the service answered. The names of the headers are told in any case.
+
+    `asked` are the names of the options that were sent: they come from the settings, so a message may repeat them.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    asked: frozenset[str] = frozenset()
 
     @property
     def succeeded(self) -> bool:
@@ -123,7 +127,12 @@ HINTS = (
 )
 """Well-known words of servers, and what they mean, in ours."""
 
-WRONG_SETTINGS = "The service does not take an option as it is set ({}). Correct it in the settings of WhisperX."
+WRONG_SETTINGS = Meaning(
+    ServiceUnavailable,
+    "wrong_settings",
+    "The service does not take an option as it is set ({}). Correct it in the settings of WhisperX.",
+)
+"""Here {} is the options, by name."""
 
 
 def approved(answer: Answer, meanings: Meanings | None = None) -> Answer:
@@ -132,9 +141,9 @@ def approved(answer: Answer, meanings: Meanings | None = None) -> Answer:
     meaning = table.get(answer.status)
     if meaning is None and answer.succeeded:
         return answer
-    if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY and (names := options_at_fault(answer.body)):
-        meaning = Meaning(ServiceUnavailable, "wrong_settings", WRONG_SETTINGS.format(", ".join(names)))
-    raise _error(meaning or HUNDREDS.get(answer.status // 100, FAILED), answer)
+    if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY and (names := options_at_fault(answer)):
+        raise _error(WRONG_SETTINGS, answer, ", ".join(names))
+    raise _error(meaning or HUNDREDS.get(answer.status // 100, FAILED), answer, str(answer.status))
 
 
 def hint(text: str) -> str:
@@ -142,18 +151,18 @@ def hint(text: str) -> str:
     return next((f" {meaning}" for words, meaning in HINTS if re.search(words, text)), "")
 
 
-def options_at_fault(body: bytes) -> list[str]:
-    """The options that FastAPI found wrong in a request, if all that it found wrong are options and known ones."""
+def options_at_fault(answer: Answer) -> list[str]:
+    """The options that FastAPI found wrong in a request, if all that it found wrong are options: known ones, or sent."""
     try:
-        faults: Any = json.loads(body)["detail"]
+        faults: Any = json.loads(answer.body)["detail"]
         names = {fault["loc"][1] for fault in faults}
-        return sorted(names) if names <= KNOWN - FILE_FIELDS else []
+        return sorted(names) if names <= (KNOWN | answer.asked) - FILE_FIELDS else []
     except (ValueError, RecursionError, TypeError, LookupError):
         return []
 
 
-def _error(meaning: Meaning, answer: Answer) -> TranscriptionError:
-    message = meaning.message.format(answer.status) + hint(answer.body.decode(errors="replace"))
+def _error(meaning: Meaning, answer: Answer, what: str) -> TranscriptionError:
+    message = meaning.message.format(what) + hint(answer.body.decode(errors="replace"))
     if issubclass(meaning.kind, ServiceUnavailable):
         return meaning.kind(message, code=meaning.code, retry_after=_retry_after(answer.headers))
     return meaning.kind(message, code=meaning.code)
