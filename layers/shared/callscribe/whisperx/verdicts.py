@@ -68,6 +68,9 @@ WRONG_ADDRESS = Meaning(
     "There is no such route on the service ({}). Correct WhisperXUrl, which is the server's address without a route "
     "such as /asr, or WhisperXDialect.",
 )
+DOWN = Meaning(
+    ServiceDown, ServiceDown.code, "A proxy says that the service is gone ({}). Start it, or correct WhisperXUrl."
+)
 BUSY = Meaning(ServiceUnavailable, "service_busy", "The service says that it is overloaded ({}).")
 NO_ANSWER = Meaning(RetryableError, "unreadable_answer", "The service gave no whole answer ({}).")
 
@@ -82,12 +85,16 @@ COMMON: Meanings = {
     413: Meaning(PermanentError, "too_large", "The audio is over the size limit of the service ({})."),
     415: Meaning(PermanentError, "not_audio", "The service does not take this kind of audio ({})."),
     429: BUSY,
-    502: Meaning(
-        ServiceDown, ServiceDown.code, "A proxy says that the service is gone ({}). Start it, or correct WhisperXUrl."
-    ),
+    502: DOWN,
     503: BUSY,
+    # Cloudflare's own, where it has no connection to the server
+    521: DOWN,
+    522: DOWN,
+    523: DOWN,
+    530: DOWN,
 }
-"""By 401–405, 429, 502 and 503 nobody was there to try. A missing route blames the configuration, not the recording."""
+"""By 401–405, 429, 502, 503 and Cloudflare's nobody was there to try. A missing route blames the configuration, not the
+recording."""
 
 FAILED = Meaning(
     RetryableError,
