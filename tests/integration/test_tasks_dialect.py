@@ -117,11 +117,52 @@ def test_it_is_looked_for_under_the_name_that_it_was_sent_under(service, reply):
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(404, b"{}"), (405, b""), (500, b""), (200, b"<html>"), (200, b'{"tasks": 3}'), (200, b"[]"), (200, b"")],
+    [
+        (404, b'{"detail": "Not Found"}'),
+        (405, b'{"detail":"Method Not Allowed"}'),
+        (404, b'{"detail": "Identifier not found"}'),
+        (404, b'{"error": {"code": "TASK_NOT_FOUND"}}'),
+    ],
 )
 def test_a_server_without_a_list_of_tasks_is_just_sent_to(service, reply, status, body):
     service.replies = [reply(status=status, body=body), as_json(reply, QUEUED)]
     assert send(tasks(service.url), again=True) == Job("cb9d0200-50a0")
+
+
+NO_LIST = [
+    (404, b"404 page not found\n"),
+    (404, b"{}"),
+    (404, b'{"detail": ["Not Found"]}'),
+    (404, b'{"error": "Not Found"}'),
+    (405, b""),
+    (418, b""),
+    (422, b""),
+    (500, b""),
+    (500, b'{"detail": "Not Found"}'),
+    (206, b""),
+    (200, b"<html>"),
+    (200, b'{"tasks": 3}'),
+    (200, b'{"detail": "Not Found"}'),
+    (200, b"[]"),
+    (200, b""),
+]
+
+
+@pytest.mark.parametrize(("status", "body"), NO_LIST)
+def test_a_list_that_is_none_does_not_lead_to_a_second_sending(service, reply, status, body):
+    service.replies = [reply(status=status, body=body)]
+    with pytest.raises(ServiceUnavailable) as raised:
+        send(tasks(service.url), again=True)
+    assert raised.value.code == "service_busy"
+    assert len(service.received) == 1
+
+
+@pytest.mark.parametrize("body", [b"404 page not found\n", b"<html>", b"", b"[]", b'"Task not found"'])
+def test_a_404_of_a_proxy_says_nothing_about_a_job(service, reply, body):
+    service.replies = [reply(status=404, body=body)]
+    with pytest.raises(ServiceUnavailable) as raised:
+        tasks(service.url).poll(Job("a"), TIMEOUTS)
+    assert raised.value.code == "wrong_address"
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, "key_refused"), (502, "service_down"), (503, "service_busy")])
@@ -245,6 +286,12 @@ POLLED = [
     (200, {"status": "completed", "result": {"segments": 7}}, JobEnded, "unreadable_answer", ""),
     (200, [], RetryableError, "unreadable_answer", ""),
     (404, {"error": {"code": "TASK_NOT_FOUND"}}, JobEnded, "job_lost", "404"),
+    (404, {"detail": "Identifier not found"}, JobEnded, "job_lost", "404"),
+    (404, {"detail": "Task not found"}, JobEnded, "job_lost", "404"),
+    (404, {"detail": "Not Found"}, ServiceUnavailable, "wrong_address", "404"),
+    (404, {"detail": [{"msg": "Task not found"}]}, ServiceUnavailable, "wrong_address", ""),
+    (404, {"error": {"code": "NO_SUCH_HOST"}}, ServiceUnavailable, "wrong_address", ""),
+    (500, {"detail": "Task not found"}, RetryableError, "service_error", ""),
     (401, {}, ServiceUnavailable, "key_refused", ""),
     (503, {}, ServiceUnavailable, "service_busy", ""),
     (500, {}, RetryableError, "service_error", ""),

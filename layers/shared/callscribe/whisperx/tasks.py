@@ -8,6 +8,7 @@ defaults: it wants `device=cuda` and the model `tiny` unless it is asked for som
 import re
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -47,12 +48,17 @@ CPU = (("device", "cpu"), ("compute_type", "int8"))
 
 NOT_AUDIO = Meaning(PermanentError, "not_audio", "The service does not take this audio ({}).")
 MEANINGS: Meanings = {400: NOT_AUDIO}
-POLLED: Meanings = {
-    404: Meaning(JobEnded, "job_lost", "The service has forgotten the job ({}). It is sent again."),
-}
-LISTED: Meanings = {
-    status: Meaning(RetryableError, "unreadable_answer", "There is no list of tasks ({}).") for status in (404, 405)
-}
+
+NOT_THERE = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+
+NO_SUCH_TASK = "TASK_NOT_FOUND"
+NO_SUCH_TASK_BEFORE = ("Identifier not found", "Task not found")
+"""How the server says that it has no such task: as a code, or, in older versions, as FastAPI's `detail`."""
+
+NO_SUCH_ROUTE = ("Not Found", "Method Not Allowed")
+"""FastAPI's words. A proxy whose server is gone answers 404 too, and in others."""
+
+UNTOLD = "The service does not tell its tasks. Nothing is sent that it may have already."
 
 
 def connect(settings: WhisperXSettings, api_key: str, observe: Observer) -> Service:
@@ -99,17 +105,15 @@ class TasksService:
         return chosen
 
     def _sent_before(self, timeouts: Timeouts) -> list[Mapping[str, Any]]:
-        """The tasks of files; none if the server has no such list, which costs a job done twice.
+        """The tasks of files; none if the server says that it has no such list, which costs a job done twice.
 
-        Raises ServiceUnavailable also where no answer comes: nothing was sent, and a busy server may have it already.
+        Raises ServiceUnavailable where anything else comes than a list: nothing was sent, and it may be there already.
         """
         looking = Timeouts(timeouts.connect, min(timeouts.total, LOOKING_SECONDS))
         try:
             return self._client.get("/task/all", looking, _tasks)
-        except RetryableError as error:
-            if error.code in ("timeout", "connection_lost"):
-                raise ServiceUnavailable("The service is too busy to tell its tasks.", code="service_busy") from error
-            return []
+        except (RetryableError, PermanentError) as error:
+            raise ServiceUnavailable(UNTOLD, code="service_busy") from error
 
 
 def accepted_name(name: str) -> str:
@@ -124,12 +128,20 @@ def _job(answer: Answer) -> Job:
 
 
 def _tasks(answer: Answer) -> list[Mapping[str, Any]]:
-    tasks = _mapping(approved(answer, LISTED)).get("tasks")
-    return [each for each in tasks if _is_of_a_file(each)] if isinstance(tasks, list) else []
+    if _says_no_such_route(answer) or _says_no_such_task(answer):  # `all` may be taken for the name of a task
+        return []
+    if answer.status in NOT_THERE:
+        raise ServiceUnavailable(UNTOLD, code="service_busy")
+    tasks = _mapping(approved(answer)).get("tasks")
+    if not isinstance(tasks, list):
+        raise unreadable()
+    return [each for each in tasks if _is_of_a_file(each)]
 
 
 def _result(answer: Answer) -> Transcript | None:
-    task = _mapping(approved(answer, POLLED))
+    if _says_no_such_task(answer):
+        raise JobEnded(f"The service has forgotten the job ({answer.status}). It is sent again.", code="job_lost")
+    task = _mapping(approved(answer))
     match task.get("status"):
         case "queued" | "processing":
             return None
@@ -150,6 +162,27 @@ def _transcript(task: Mapping[str, Any]) -> Transcript:
         return transcript_in({"language": told, **result} if isinstance(result, Mapping) else None)
     except RetryableError as error:
         raise JobEnded(error.message, code=error.code) from error
+
+
+def _says_no_such_task(answer: Answer) -> bool:
+    if answer.status != HTTPStatus.NOT_FOUND:
+        return False
+    error = _refusal(answer, "error")
+    if isinstance(error, Mapping):
+        return error.get("code") == NO_SUCH_TASK
+    return _refusal(answer, "detail") in NO_SUCH_TASK_BEFORE
+
+
+def _says_no_such_route(answer: Answer) -> bool:
+    return answer.status in NOT_THERE and _refusal(answer, "detail") in NO_SUCH_ROUTE
+
+
+def _refusal(answer: Answer, name: str) -> Any:
+    """A member of what the server itself said; None where somebody else answered, who does not say it in JSON."""
+    try:
+        return _mapping(answer).get(name)
+    except RetryableError:
+        return None
 
 
 def _mapping(answer: Answer) -> Mapping[str, Any]:
