@@ -4,8 +4,10 @@ import gzip
 import json
 import socket
 import struct
+import threading
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +18,7 @@ from callscribe.errors import PermanentError, RetryableError, ServiceUnavailable
 from callscribe.settings import WhisperXSettings
 from callscribe.whisperx import Timeouts, connect
 from callscribe.whisperx import http as whisperx_http
+from callscribe.whisperx.http import Client
 from tests.integration.audio import Bytes
 from tests.integration.bare import read_request, server
 
@@ -215,6 +218,48 @@ def test_an_answer_of_ten_megabytes_of_words_is_read_in_seconds():
     assert len(outcome.result.segments) == 1000
     assert outcome.told[0].bytes_received == len(body)
     assert time.monotonic() - began < 10
+
+
+def large_answers(connection):
+    read_request(connection)
+    with suppress(OSError):
+        connection.sendall(http(b" " * (whisperx_http.LARGE_ANSWER + 3_000_000)))
+
+
+def test_two_large_answers_are_never_in_memory_at_once():
+    reading, read, told = threading.Event(), threading.Event(), []
+
+    def hold(answer):
+        reading.set()
+        assert read.wait(5)
+        return len(answer.body)
+
+    with server(large_answers) as first, server(large_answers) as second, ThreadPoolExecutor() as pool:
+        one = pool.submit(Client(first, "", told.append).get, "/", Timeouts(1.0, 20.0), hold)
+        assert reading.wait(5)
+        other = pool.submit(
+            Client(second, "", told.append).get, "/", Timeouts(1.0, 20.0), lambda answer: len(answer.body)
+        )
+        assert not wait([other], timeout=0.3).done
+        with server(lambda connection: connection.sendall(http(b"{}"))) as third:
+            assert Client(third, "", told.append).get("/", TIMEOUTS, lambda answer: answer.body) == b"{}"
+        read.set()
+        assert one.result() == other.result() == whisperx_http.LARGE_ANSWER + 3_000_000
+
+
+def test_a_large_answer_waits_for_its_turn_no_longer_than_it_has_time():
+    told = []
+    with (
+        whisperx_http._alone(time.monotonic() + 1),
+        server(large_answers) as url,
+        pytest.raises(RetryableError) as raised,
+    ):
+        Client(url, "", told.append).get("/", TIMEOUTS, lambda _: None)
+    assert raised.value.code == told[0].error == "timeout"
+    assert told[0].bytes_received <= whisperx_http.LARGE_ANSWER + whisperx_http.CHUNK
+    assert told[0].duration < 1
+    with server(large_answers) as url:  # the turn was given back
+        Client(url, "", told.append).get("/", Timeouts(1.0, 5.0), lambda _: None)
 
 
 def test_an_answer_too_large_to_be_a_transcript_is_not_read_to_its_end():

@@ -4,9 +4,10 @@ What was never tried costs the recording no attempt; what broke after the audio 
 kills the server must not do so for ever.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,7 +31,13 @@ from callscribe.whisperx.verdicts import Answer, succeeded
 CHUNK = 64 * 1024
 LARGEST_ANSWER = 32 * 1024 * 1024
 """Bytes. Ten hours of speech with a time for each word, told twice over, come to about two thirds of this; and what
-JSON becomes in memory, about eight times this, fits into the function."""
+JSON becomes in memory, about ten times this, fits into the function: once, so LARGE_ANSWER has to wait its turn."""
+
+LARGE_ANSWER = 4 * 1024 * 1024
+"""Bytes. Up to eight answers may come at once. Of those that are larger, one at a time is read on and parsed; the
+others wait, most of them unread, until it is done or their own time is up."""
+
+_large = threading.Lock()
 
 LARGEST_REFUSAL = 64 * 1024
 REFUSAL_SECONDS = 5.0
@@ -115,9 +122,13 @@ class Client:
         status: int | None = None
         code: str | None = "internal_error"
         try:
-            with OneRequest(timeouts) as session, self._open(session, request, timeouts, deadline) as response:
+            with (
+                ExitStack() as turn,
+                OneRequest(timeouts) as session,
+                self._open(session, request, timeouts, deadline) as response,
+            ):
                 status = response.status_code
-                _receive(session, response, received, deadline)
+                _receive(session, response, received, deadline, turn)
                 result = read(Answer(status, response.headers, bytes(received), request.options))
                 code = None
                 return result
@@ -169,8 +180,10 @@ def public(url: str) -> str:
         return ""
 
 
-def _receive(session: OneRequest, response: requests.Response, received: bytearray, deadline: float) -> None:
-    """Reads the answer's body, as long as there is time and it is of a sane size."""
+def _receive(
+    session: OneRequest, response: requests.Response, received: bytearray, deadline: float, turn: ExitStack
+) -> None:
+    """Reads the answer's body, as long as there is time and it is of a sane size; a large one in its `turn` alone."""
     if not succeeded(response.status_code):
         with suppress(*FAILURES):  # the status says what matters
             for piece in session.pieces(response, min(deadline, time.monotonic() + REFUSAL_SECONDS)):
@@ -178,10 +191,25 @@ def _receive(session: OneRequest, response: requests.Response, received: bytearr
                 if len(received) > LARGEST_REFUSAL:
                     return
         return
+    alone = False
     for piece in session.pieces(response, deadline):
         received += piece
         if len(received) > LARGEST_ANSWER:
             raise RetryableError("The answer of the service is too large to be a transcript.", code="unreadable_answer")
+        if len(received) > LARGE_ANSWER and not alone:
+            turn.enter_context(_alone(deadline))
+            alone = True
+
+
+@contextmanager
+def _alone(deadline: float) -> Iterator[None]:
+    """While no other large answer is in memory. Raises TimeoutError when it is not its turn by then."""
+    if not _large.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        raise TimeoutError
+    try:
+        yield
+    finally:
+        _large.release()
 
 
 def _has_begun(error: Exception, status: int | None, body: MultipartFile | None) -> bool:

@@ -19,7 +19,8 @@ NAMES = (
     "word_timestamps"
 )
 KNOWN = frozenset(NAMES.split())
-"""The options of the servers that are known, by name: a message may repeat these and what was sent, and no other word of a server."""
+"""The options of the servers that are known, by name. A message may repeat these and those that were sent, and no
+other word of a server."""
 
 
 def parameters(ours: Iterable[tuple[str, str]], settings: WhisperXSettings) -> Pairs:

@@ -159,7 +159,7 @@ def hint(text: str) -> str:
 
 
 def options_at_fault(answer: Answer) -> list[str]:
-    """The options that FastAPI found wrong in a request, if all that it found wrong are options: known ones, or sent."""
+    """The options that FastAPI found wrong in a request, if all of them are options: known ones, or sent."""
     try:
         faults: Any = json.loads(answer.body)["detail"]
         names = {fault["loc"][1] for fault in faults}
