@@ -3,12 +3,16 @@
 import json
 import socket
 import ssl
+import sys
 import time
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
+from types import ModuleType
 
 import pytest
 
+from callscribe import whisperx
+from callscribe.errors import ConfigurationError
 from callscribe.settings import WhisperXSettings
 from callscribe.whisperx import check as checking
 from callscribe.whisperx.check import check
@@ -119,11 +123,11 @@ def test_an_address_that_ends_in_v1_is_understood():
 ALL = described(ASR, TASKS, OPENAI) | {"/task/all": (200, {"tasks": []})} | MODELS
 JUDGED = {
     "right": (["/openapi.json"], "asr", KEY, "ok", "It takes the key"),
-    "wrong": (["/openapi.json"], "asr", "other", "key_refused", "Write the right key"),
+    "wrong": (["/openapi.json"], "asr", "other", "key_refused", "Write the right one"),
     "missing": (["/openapi.json"], "asr", "", "key_refused", "none is set"),
     "right for tasks": (["/task/all"], "tasks", KEY, "ok", "It takes the key"),
     "right for openai": (["/v1/models"], "openai", KEY, "ok", "It takes the key"),
-    "wrong for openai": (["/v1/models"], "openai", "other", "key_refused", "Write the right key"),
+    "wrong for openai": (["/v1/models"], "openai", "other", "key_refused", "Write the right one"),
     "missing for openai": (["/v1/models"], "openai", "", "key_refused", "none is set"),
     "not judged": ([], "asr", KEY, "ok", "cannot be told without sending audio"),
     "not wanted": ([], "openai", "", "ok", "asked for none"),
@@ -142,6 +146,44 @@ def test_a_server_with_another_list_of_models_judges_the_key_by_that():
     routes = described(OPENAI) | {"/models/catalog": (200, {})}
     with running(routes, ["/models/catalog"]) as service:
         assert "It takes the key" in verdict(service.url, "openai", KEY).message
+
+
+@pytest.fixture
+def fourth(monkeypatch):
+    """A dialect that comes as one module and its name."""
+    module = ModuleType("callscribe.whisperx.fourth")
+    module.DESCRIPTION = whisperx.Description(
+        server="Fourth", route="/v4/speech", guarded=("/v4/voices",), lists="voices", optional="/v4"
+    )
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(whisperx, "DIALECTS", (*whisperx.DIALECTS, "fourth"))
+
+
+SPEECH, VOICES = "/v4/speech", {"/v4/voices": (200, {"voices": []})}
+
+
+@pytest.mark.usefixtures("fourth")
+@pytest.mark.parametrize(
+    ("routes", "dialect", "code", "words"),
+    [
+        (described(SPEECH) | VOICES, "fourth", "ok", "It takes the key"),
+        ({SPEECH: POST_ONLY} | VOICES, "fourth", "ok", "dialect fourth"),
+        (described(SPEECH), "asr", "wrong_dialect", "answers like Fourth: choose the dialect fourth instead of asr"),
+        (VOICES, "asr", "wrong_dialect", "choose the dialect fourth"),
+        (described(ASR), "fourth", "wrong_dialect", "choose the dialect asr"),
+    ],
+)
+def test_a_dialect_that_is_added_is_known_by_its_module_alone(routes, dialect, code, words):
+    with running(routes, ["/v4/voices"] if dialect == "fourth" else []) as service:
+        found = verdict(f"{service.url}/v4" if dialect == "fourth" else service.url, dialect, KEY)
+    assert found.code == code
+    assert words in found.message
+
+
+def test_a_dialect_that_is_none_is_a_fault_of_the_settings():
+    with pytest.raises(ConfigurationError) as raised:
+        verdict("http://127.0.0.1:9", "gRPC")
+    assert "asr, tasks, openai" in raised.value.message
 
 
 def test_a_name_that_does_not_resolve():

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from types import ModuleType
 from typing import Protocol
 
 from callscribe.call import Exchange
@@ -12,7 +13,28 @@ from callscribe.sources import Audio
 from callscribe.transcript import Transcript
 
 DIALECTS = ("asr", "tasks", "openai")
-"""Each is a module of this name here, with a function `connect(settings, api_key, observe)` that makes its Service."""
+"""Each is a module of this name here, with a function `connect(settings, api_key, observe)` that makes its Service, and
+a DESCRIPTION, by which the connection test knows its servers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What is known of the servers of a dialect without sending them audio."""
+
+    server: str
+    """Its name, for people."""
+    route: str
+    """Where it takes audio."""
+    guarded: tuple[str, ...]
+    """What it can be asked for cheaply, and wants a key for if it wants one at all; the first that there is counts."""
+    lists: str = ""
+    """The member of the first of these answers that is a list; empty where there is none."""
+    optional: str = ""
+    """What its address may end with, and need not."""
+
+    def address(self, url: str) -> str:
+        """The server's address, that routes are appended to."""
+        return url.rstrip("/").removesuffix(self.optional)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +74,25 @@ type Observer = Callable[[Exchange], None]
 
 def connect(settings: WhisperXSettings, api_key: str, observe: Observer = lambda _exchange: None) -> Service:
     """The configured service; `api_key` may be empty. Raises ConfigurationError for a dialect that is none."""
-    if settings.whisperx_dialect not in DIALECTS:
-        raise ConfigurationError(
-            f"The WhisperX dialect '{settings.whisperx_dialect}' is not known. "
-            f"Set WhisperXDialect to one of: {', '.join(DIALECTS)}."
-        )
-    # a dialect is imported only where it is spoken
-    service: Service = import_module(f"{__name__}.{settings.whisperx_dialect}").connect(settings, api_key, observe)
+    service: Service = _module(settings.whisperx_dialect).connect(settings, api_key, observe)
     return service
+
+
+def describe(dialect: str) -> Description:
+    """Raises ConfigurationError for a dialect that is none."""
+    description: Description = _module(dialect).DESCRIPTION
+    return description
+
+
+def descriptions() -> dict[str, Description]:
+    """Of all dialects, by their names."""
+    return {dialect: describe(dialect) for dialect in DIALECTS}
+
+
+def _module(dialect: str) -> ModuleType:
+    if dialect not in DIALECTS:
+        raise ConfigurationError(
+            f"The WhisperX dialect '{dialect}' is not known. Set WhisperXDialect to one of: {', '.join(DIALECTS)}."
+        )
+    # a dialect is imported only where it is spoken, or asked for
+    return import_module(f"{__name__}.{dialect}")

@@ -8,11 +8,13 @@ model is fixed when it starts.
 from callscribe.settings import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcript import Transcript
-from callscribe.whisperx import Observer, Service, Timeouts
+from callscribe.whisperx import Description, Observer, Service, Timeouts
 from callscribe.whisperx.http import Client
 from callscribe.whisperx.immediate import WithoutJobs, transcript
 from callscribe.whisperx.multipart import MultipartFile
 from callscribe.whisperx.options import parameters
+
+DESCRIPTION = Description(server="whisper-asr-webservice", route="/asr", guarded=("/openapi.json",))
 
 
 def connect(settings: WhisperXSettings, api_key: str, observe: Observer) -> Service:
@@ -34,4 +36,4 @@ class AsrService(WithoutJobs):
 
     def send(self, audio: Audio, name: str, timeouts: Timeouts, *, again: bool = False) -> Transcript:  # noqa: ARG002
         body = MultipartFile(audio, field="audio_file", name=name)
-        return self._client.post("/asr", body, timeouts, transcript, query=self._query)
+        return self._client.post(DESCRIPTION.route, body, timeouts, transcript, query=self._query)

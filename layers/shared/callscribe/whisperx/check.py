@@ -16,7 +16,7 @@ from requests.exceptions import ConnectTimeout
 
 from callscribe.errors import TranscriptionError
 from callscribe.settings import WhisperXSettings
-from callscribe.whisperx import DIALECTS, Observer, Timeouts
+from callscribe.whisperx import Observer, Timeouts, describe, descriptions
 from callscribe.whisperx.http import Client, causes
 from callscribe.whisperx.verdicts import Answer, approved
 
@@ -26,21 +26,10 @@ SECONDS = 15.0
 CONNECT_SECONDS = 4.0
 ANSWER_SECONDS = 6.0
 
-ROUTES = {"asr": "/asr", "tasks": "/speech-to-text", "openai": "/v1/audio/transcriptions"}
-"""Where each dialect takes audio."""
-
-GUARDED = {"asr": ["/openapi.json"], "tasks": ["/task/all"], "openai": ["/v1/models", "/models/catalog"]}
-"""What servers of each dialect can be asked for cheaply, and want a key for if they want one at all."""
-
-LISTS = {"tasks": "tasks", "openai": "data"}
-"""What the first of these answers with, where there is such a list."""
-
 NOT_THERE = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 """Of a route that a server need not have."""
 
 REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-
-SERVERS = {"asr": "whisper-asr-webservice", "tasks": "whisperX-FastAPI", "openai": "OpenAI's API"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +112,7 @@ BY_CODE = {"timeout": NO_ANSWER, "unreadable_answer": NOT_WHISPERX}
 
 
 def check(settings: WhisperXSettings, api_key: str, observe: Observer = lambda _exchange: None) -> Verdict:
-    """Takes `SECONDS` at most, and raises nothing for what the server does."""
+    """Takes `SECONDS` at most, and raises nothing for what the server does. Raises ConfigurationError."""
     executor = ThreadPoolExecutor(1)  # for looking up a name has no timeout
     try:
         return executor.submit(Probe(settings, api_key, observe).verdict).result(SECONDS)
@@ -136,9 +125,8 @@ def check(settings: WhisperXSettings, api_key: str, observe: Observer = lambda _
 class Probe:
     def __init__(self, settings: WhisperXSettings, api_key: str, observe: Observer) -> None:
         self._dialect = settings.whisperx_dialect
-        url = settings.whisperx_url.rstrip("/")
-        if self._dialect == "openai":
-            url = url.removesuffix("/v1")
+        self._dialects = descriptions()
+        url = describe(self._dialect).address(settings.whisperx_url)
         self._has_key = bool(api_key)
         self._client = Client(url, api_key, observe)
         self._keyless = Client(url, "", observe)
@@ -153,11 +141,11 @@ class Probe:
     def _reached(self, described: Answer) -> Verdict:
         if refusal := self._refusal(described):
             return refusal
-        spoken = _routes_in(described) or [dialect for dialect in self._all() if self._has_route(dialect)]
+        spoken = self._described(described) or [dialect for dialect in self._all() if self._has_route(dialect)]
         if self._dialect in spoken:
             return self._with_key()
         if spoken:
-            servers = " and ".join(SERVERS[each] for each in spoken)
+            servers = " and ".join(self._dialects[each].server for each in spoken)
             instead = f"choose the dialect {' or '.join(spoken)} instead of {self._dialect}"
             return _not_ok("wrong_dialect", f"This answers like {servers}: {instead}.")
         return NOT_WHISPERX
@@ -177,7 +165,7 @@ class Probe:
 
     def _guarded(self) -> tuple[str, Answer]:
         """The first of the routes for which a key may be wanted that there is, or the last."""
-        for path in GUARDED[self._dialect]:
+        for path in self._dialects[self._dialect].guarded:
             answer = self._ask(path)
             if answer.status not in NOT_THERE:
                 break
@@ -185,14 +173,21 @@ class Probe:
 
     def _all(self) -> list[str]:
         """All dialects, the configured one first."""
-        return sorted(DIALECTS, key=lambda dialect: dialect != self._dialect)
+        return sorted(self._dialects, key=lambda dialect: dialect != self._dialect)
+
+    def _described(self, answer: Answer) -> list[str]:
+        """The dialects whose routes the server describes; none if it describes nothing."""
+        paths = _member(answer, "paths")
+        if not isinstance(paths, dict):
+            return []
+        return [dialect for dialect, description in self._dialects.items() if description.route in paths]
 
     def _has_route(self, dialect: str) -> bool:
         """Whether it has the route of a dialect, which says to a GET that it takes POST only, or the dialect's list."""
-        if self._ask(ROUTES[dialect]).status == HTTPStatus.METHOD_NOT_ALLOWED:
+        known = self._dialects[dialect]
+        if self._ask(known.route).status == HTTPStatus.METHOD_NOT_ALLOWED:
             return True
-        listed = LISTS.get(dialect)
-        return listed is not None and isinstance(_member(self._ask(GUARDED[dialect][0]), listed), list)
+        return bool(known.lists) and isinstance(_member(self._ask(known.guarded[0]), known.lists), list)
 
     def _refusal(self, answer: Answer) -> Verdict | None:
         """What the status says, unless it is only that there is no such route."""
@@ -213,12 +208,6 @@ class Probe:
         left = max(0.1, self._ends_at - time.monotonic())
         timeouts = Timeouts(min(CONNECT_SECONDS, left), min(ANSWER_SECONDS, left))
         return (client or self._client).get(path, timeouts, lambda answer: answer)
-
-
-def _routes_in(described: Answer) -> list[str]:
-    """The dialects whose routes the server describes; none if it describes nothing."""
-    paths = _member(described, "paths")
-    return [dialect for dialect in DIALECTS if ROUTES[dialect] in paths] if isinstance(paths, dict) else []
 
 
 def _member(answer: Answer, name: str) -> Any:

@@ -10,14 +10,21 @@ from callscribe.errors import PermanentError, ServiceUnavailable
 from callscribe.settings import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcript import Transcript
-from callscribe.whisperx import Observer, Service, Timeouts
+from callscribe.whisperx import Description, Observer, Service, Timeouts
 from callscribe.whisperx.http import Client
 from callscribe.whisperx.immediate import WithoutJobs, transcript
 from callscribe.whisperx.multipart import MultipartFile
 from callscribe.whisperx.options import parameters
 from callscribe.whisperx.verdicts import Meaning, Meanings
 
-ROUTE = "/v1/audio/transcriptions"
+DESCRIPTION = Description(
+    server="OpenAI's API",
+    route="/v1/audio/transcriptions",
+    guarded=("/v1/models", "/models/catalog"),
+    lists="data",
+    optional="/v1",
+)
+"""Clients of OpenAI's API want its address with the /v1."""
 
 MEANINGS: Meanings = {
     404: Meaning(
@@ -35,10 +42,8 @@ def connect(settings: WhisperXSettings, api_key: str, observe: Observer) -> Serv
 
 
 class OpenAiService(WithoutJobs):
-    """Its address may be given with the /v1 that clients of OpenAI's API want."""
-
     def __init__(self, settings: WhisperXSettings, api_key: str, observe: Observer) -> None:
-        self._client = Client(settings.whisperx_url.rstrip("/").removesuffix("/v1"), api_key, observe)
+        self._client = Client(DESCRIPTION.address(settings.whisperx_url), api_key, observe)
         ours = [
             ("model", settings.whisperx_model),
             ("language", settings.whisperx_language),
@@ -51,4 +56,4 @@ class OpenAiService(WithoutJobs):
 
     def send(self, audio: Audio, name: str, timeouts: Timeouts, *, again: bool = False) -> Transcript:  # noqa: ARG002
         body = MultipartFile(audio, field="file", name=name, fields=self._fields)
-        return self._client.post(ROUTE, body, timeouts, partial(transcript, meanings=MEANINGS))
+        return self._client.post(DESCRIPTION.route, body, timeouts, partial(transcript, meanings=MEANINGS))

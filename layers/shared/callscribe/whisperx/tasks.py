@@ -16,7 +16,7 @@ from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceU
 from callscribe.settings import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcript import Transcript, parse_json, transcript_in, unreadable
-from callscribe.whisperx import Job, Observer, Service, Timeouts
+from callscribe.whisperx import Description, Job, Observer, Service, Timeouts
 from callscribe.whisperx.http import Client
 from callscribe.whisperx.multipart import MultipartFile
 from callscribe.whisperx.options import Pairs, parameters
@@ -60,6 +60,9 @@ NO_SUCH_ROUTE = ("Not Found", "Method Not Allowed")
 
 UNTOLD = "The service does not tell its tasks. Nothing is sent that it may have already."
 
+ALL_TASKS = "/task/all"
+DESCRIPTION = Description(server="whisperX-FastAPI", route="/speech-to-text", guarded=(ALL_TASKS,), lists="tasks")
+
 
 def connect(settings: WhisperXSettings, api_key: str, observe: Observer) -> Service:
     return TasksService(settings, api_key, observe)
@@ -82,7 +85,7 @@ class TasksService:
             self._remember_no_gpu()
         body = MultipartFile(audio, field="file", name=name)
         left = Timeouts(timeouts.connect, max(0.1, timeouts.total - (time.monotonic() - began)))
-        return self._client.post("/speech-to-text", body, left, _job, query=self._query())
+        return self._client.post(DESCRIPTION.route, body, left, _job, query=self._query())
 
     def poll(self, job: Job, timeouts: Timeouts) -> Transcript | None:
         try:
@@ -111,7 +114,7 @@ class TasksService:
         """
         looking = Timeouts(timeouts.connect, min(timeouts.total, LOOKING_SECONDS))
         try:
-            return self._client.get("/task/all", looking, _tasks)
+            return self._client.get(ALL_TASKS, looking, _tasks)
         except (RetryableError, PermanentError) as error:
             raise ServiceUnavailable(UNTOLD, code="service_busy") from error
 
