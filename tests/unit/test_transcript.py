@@ -138,6 +138,78 @@ def test_words_stand_in_for_text_and_segments(answer, text):
     assert (segment.text, segment.start, segment.end) == (text, 1.0, 2.0)
 
 
+def word(text, start=None, end=None):
+    return {"word": text} | ({} if start is None else {"start": start, "end": end})
+
+
+TIMED = [{"start": 0.0, "end": 1.0, "text": " Hi there."}, {"start": 2.0, "end": 3.5, "text": " Order 4711."}]
+BESIDE = [word("Hi", 0.0, 0.3), word("there", 0.4, 0.9), word("Order", 2.0, 2.4), word("4711")]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"text": "Hi there. Order 4711.", "segments": TIMED, "words": BESIDE},
+        {"segments": [{**each, "words": []} for each in TIMED], "word_segments": BESIDE},
+        {"segments": {"segments": TIMED, "word_segments": BESIDE}},
+    ],
+    ids=["OpenAI", "WhisperX", "nested"],
+)
+def test_words_beside_segments_that_have_none_are_dealt_out_by_time(answer):
+    segments = parse(answer).segments
+    assert [segment.text for segment in segments] == ["Hi there.", "Order 4711."]
+    assert [[each.text for each in segment.words] for segment in segments] == [["Hi", "there"], ["Order", "4711"]]
+    assert segments[1].words[0] == Word(text="Order", start=2.0, end=2.4)
+
+
+@pytest.mark.parametrize(
+    ("starts", "dealt"),
+    [
+        ((1.0, 2.0), ["a b", "c"]),  # a begins before the first segment, b in the pause
+        ((2.0, 1.0), ["c", "a b"]),  # segments out of order
+        ((1.5, 1.5), ["a", "b c"]),
+        ((None, 1.0), ["", "a b c"]),
+        ((None, None), ["", ""]),
+    ],
+)
+def test_words_outside_every_segment_go_with_the_one_before(starts, dealt):
+    segments = [{"start": start, "text": "said"} for start in starts]
+    found = parse({"segments": segments, "words": [word("a", 0.5, 1), word("b", 1.7, 1.9), word("c", 2.0, 2.2)]})
+    assert [" ".join(each.text for each in segment.words) for segment in found.segments] == dealt
+
+
+def test_segments_that_have_words_keep_their_own():
+    own = [{**TIMED[0], "words": [word("Hello", 0.0, 0.3)]}, TIMED[1]]
+    segments = parse({"segments": own, "word_segments": BESIDE}).segments
+    assert [[each.text for each in segment.words] for segment in segments] == [["Hello"], []]
+
+
+ALONE = [word("Hi", 0.0, 0.3), word("there", 0.4, 0.9), word("My", 1.0, 1.2), word("order", 2.3, 2.6), word("4711")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"text": "Hi there. My order 4711?", "words": ALONE}, [("Hi there.", 0.0, 0.9), ("My", 1.0, 1.2)]),
+        ({"words": ALONE}, [("Hi there My", 0.0, 1.2)]),
+        ({"words": [word("Hi!", 0.0, 0.9), *ALONE[2:]]}, [("Hi!", 0.0, 0.9), ("My", 1.0, 1.2)]),
+    ],
+    ids=["text with punctuation", "none", "words with punctuation"],
+)
+def test_words_that_stand_alone_are_broken_at_pauses_and_ends_of_sentences(answer, said):
+    *before, last = parse(answer).segments
+    assert [(segment.text, segment.start, segment.end) for segment in before] == said
+    assert last.text in ("order 4711?", "order 4711")
+    assert [each.text for each in last.words] == ["order", "4711"]
+    assert (last.start, last.end) == (2.3, None)
+
+
+def test_text_that_has_not_as_many_words_stays_one_segment():
+    words = [word("您", 0.0, 0.2), word("好", 2.0, 2.2)]
+    (segment,) = parse({"text": "您好。", "words": words}).segments
+    assert (segment.text, segment.start, segment.end, len(segment.words)) == ("您好。", 0.0, 2.2, 2)
+
+
 def test_an_end_before_the_start_is_none():
     word = {"word": "a", "start": 3, "end": 2}
     (segment,) = parse({"segments": [{"text": "a", "start": 9, "end": 8.5, "words": [word]}]}).segments

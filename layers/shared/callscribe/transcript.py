@@ -2,9 +2,11 @@
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from callscribe.errors import RetryableError
@@ -17,6 +19,11 @@ LONGEST_RECORDING = 10_000_000
 
 LONGEST_LANGUAGE = 35
 """Characters; the longest language tag that RFC 5646 asks to have room for."""
+
+PAUSE = 1.0
+"""Seconds without a word that end a segment, where words come without segments."""
+
+SENTENCE_ENDS = (".", "?", "!", "…")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +112,7 @@ def parse_json(body: bytes, content_type: str = "") -> Any:
 def transcript_in(answer: Any) -> Transcript:
     """Reads what was JSON: segments may be a list or nested one level deeper, and a bare `text` or words stand in.
 
-    Raises RetryableError when it is of another shape.
+    Words beside segments that have none are dealt out to them. Raises RetryableError when it is of another shape.
     """
     if not isinstance(answer, Mapping):
         raise unreadable()
@@ -116,9 +123,11 @@ def transcript_in(answer: Any) -> Transcript:
         segments = _without_segments(answer, segments)
     if not isinstance(segments, Sequence) or not all(isinstance(each, Mapping) for each in segments):
         raise unreadable()
-    parsed = (_segment(each) for each in segments)
+    parsed = [segment for segment in map(_segment, segments) if segment.text]
+    if not any(segment.words for segment in parsed):
+        parsed = _dealt(_words_beside(answer), parsed)
     return Transcript(
-        segments=tuple(segment for segment in parsed if segment.text),
+        segments=tuple(parsed),
         language=_text(answer.get("language"))[:LONGEST_LANGUAGE] or None,
     )
 
@@ -133,15 +142,62 @@ def unreadable() -> RetryableError:
 
 
 def _without_segments(answer: Mapping[str, Any], segments: Any) -> Any:
-    """One segment of all words, or of the text; or the segments, where they are told under that name."""
+    """Segments made of words, or one of the text; or the segments, where they are told under that name."""
     text, words = answer.get("text"), answer.get("words")
     if text is None:
         text = segments
     if isinstance(words, Sequence) and words and (isinstance(text, str) or not text):
-        timed = [each for each in words if isinstance(each, Mapping)]
-        ends = {"start": timed[0].get("start"), "end": timed[-1].get("end")} if timed else {}
-        return [{"text": text, "words": timed, **ends}]
+        return _sentences(text or "", [each for each in words if isinstance(each, Mapping)])
     return [{"text": text}] if isinstance(text, str) else text
+
+
+def _sentences(text: str, words: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Segments of words that stand alone: one up to each pause, and to each end of a sentence.
+
+    The text has the punctuation that words may lack, so it is taken apart along with them; where that cannot be done,
+    for it has not as many words, all is one segment.
+    """
+    spelt = text.split() or [_text(each.get("word")) for each in words]
+    if len(spelt) != len(words):
+        return [_spoken([text], words)]
+    ends = [at for at in range(1, len(words)) if spelt[at - 1].endswith(SENTENCE_ENDS) or _pause(words, at) > PAUSE]
+    return [_spoken(spelt[begin:end], words[begin:end]) for begin, end in pairwise([0, *ends, len(words)])]
+
+
+def _spoken(spelt: Sequence[str], words: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    times = {"start": words[0].get("start"), "end": words[-1].get("end")} if words else {}
+    return {"text": " ".join(spelt), "words": words, **times}
+
+
+def _pause(words: Sequence[Mapping[str, Any]], at: int) -> float:
+    """Seconds before a word; none where times are missing."""
+    end, start = _seconds(words[at - 1].get("end")), _seconds(words[at].get("start"))
+    return start - end if start is not None and end is not None else 0.0
+
+
+def _words_beside(answer: Mapping[str, Any]) -> tuple[Word, ...]:
+    """The words that are told beside the segments: OpenAI's `words`, or WhisperX's own."""
+    for place in (answer, answer.get("segments")):
+        if isinstance(place, Mapping):
+            for name in ("words", "word_segments"):
+                if words := _words(place.get(name)):
+                    return words
+    return ()
+
+
+def _dealt(words: Sequence[Word], segments: list[Segment]) -> list[Segment]:
+    """The segments with the words that start in them; one in a pause, or without a time, goes with the one before."""
+    order = sorted((segment.start, at) for at, segment in enumerate(segments) if segment.start is not None)
+    if not order:
+        return segments
+    starts = [start for start, _ in order]
+    hands: list[list[Word]] = [[] for _ in segments]
+    at = order[0][1]
+    for word in words:
+        if word.start is not None:
+            at = order[max(0, bisect_right(starts, word.start) - 1)][1]
+        hands[at].append(word)
+    return [replace(segment, words=tuple(hand)) for segment, hand in zip(segments, hands, strict=True)]
 
 
 def _decoded(body: bytes, content_type: str) -> str:
@@ -173,8 +229,7 @@ def _json(text: str) -> Any:
 
 
 def _segment(raw: Mapping[str, Any]) -> Segment:
-    listed = raw.get("words")
-    words = tuple(_word(each) for each in listed if isinstance(each, Mapping)) if isinstance(listed, Sequence) else ()
+    words = _words(raw.get("words"))
     start, end = _times(raw)
     return Segment(
         text=_text(raw.get("text")) or " ".join(word.text for word in words if word.text),
@@ -183,6 +238,10 @@ def _segment(raw: Mapping[str, Any]) -> Segment:
         speaker=_text(raw.get("speaker")) or None,
         words=words,
     )
+
+
+def _words(raw: Any) -> tuple[Word, ...]:
+    return tuple(_word(each) for each in raw if isinstance(each, Mapping)) if isinstance(raw, Sequence) else ()
 
 
 def _word(raw: Mapping[str, Any]) -> Word:
