@@ -15,6 +15,9 @@ from functions.api.errors import ApiError
 PATIENCE_SECONDS = 22
 """API Gateway gives up after 30 s, this function after 29: so long a request waits for another function."""
 
+THROTTLED = "TooManyRequestsException"
+"""As many of the function, or of all of the account's, run as may run at once."""
+
 
 @cache
 def _client() -> Any:
@@ -38,11 +41,20 @@ def call(function: str, payload: dict[str, Any]) -> dict[str, Any] | None:
         content: dict[str, Any] = json.loads(answer["Payload"].read())
     except ReadTimeoutError:
         return None
-    except (ClientError, BotoCoreError) as error:
+    except ClientError as error:
+        raise _not_started(error.response["Error"]["Code"]) from error
+    except BotoCoreError as error:
         raise _failed(type(error).__name__) from error
     if "FunctionError" in answer:
         raise _failed(content.get("errorType", "unknown"))
     return content
+
+
+def _not_started(why: str) -> ApiError:
+    if why == THROTTLED:
+        message = "The function is busy. Try again in a moment."
+        return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "function_busy", message)
+    return ApiError(HTTPStatus.BAD_GATEWAY, "function_failed", f"The function could not be started ({why}).")
 
 
 def _failed(why: str) -> ApiError:
