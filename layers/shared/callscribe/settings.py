@@ -1,11 +1,14 @@
 """Settings as typed values, read once from the environment; all faults are named at once, not one a deploy."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from callscribe.errors import ConfigurationError
+
+LANGUAGE = re.compile("([a-z]{2,3})?")
 
 type Check = Callable[[Any], str | None]
 """Says in a person's words what is wrong with a value, or None."""
@@ -39,7 +42,14 @@ def http_url(value: str) -> str | None:
         return "must be an address like http://whisperx.example:9000"
     if url.username or url.password:
         return "must not hold a user or password: the key belongs into Secrets Manager"
+    if "?" in value or "#" in value:
+        return "must be the address alone, without ? or #: the server's routes are put behind it"
     return None
+
+
+def language(value: str) -> str | None:
+    """A check for the code of a language, as the template has it."""
+    return None if LANGUAGE.fullmatch(value) else "must be two or three small letters, such as en, or empty"
 
 
 def query(value: str) -> str | None:
@@ -69,7 +79,7 @@ class WhisperXSettings:
 
     whisperx_url: str = checked(http_url)
     whisperx_dialect: str = "asr"
-    whisperx_language: str = ""
+    whisperx_language: str = checked(language, default="")
     whisperx_diarize: bool = False
     whisperx_model: str = ""
     whisperx_options: str = checked(query, default="")
