@@ -184,6 +184,8 @@ def api_key(stack: Stack) -> str:
 @pytest.fixture
 def handlers(stack: Stack, monkeypatch: pytest.MonkeyPatch, service: Any) -> Handlers:
     made = Handlers(stack, monkeypatch)
+    for client_of in made._clients:
+        client_of.cache_clear()  # it may have been made for another endpoint
     # nobody listens at port 9: functions that are started at once wait for their schedule
     made.overrides |= {"WHISPERX_URL": service.url, "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:9"}
     return made

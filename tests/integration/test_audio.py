@@ -17,8 +17,8 @@ from callscribe.errors import PermanentError, RetryableError
 from callscribe.recording import AudioInfo
 from callscribe.sources import open_source
 from functions.process.audio import LOOKS, examine
-from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client
+from local.cloud.stack import Stack
 from tests.made_audio import AMR, AMR_FRAME, FORMATS, GSM_FRAME, Bytes, encoded, fmt, riff, tone, wav
 
 NOTHING = np.zeros(0)
@@ -159,11 +159,12 @@ SOUNDS["wav"] = wav(tone(0.5, 8000))
 
 
 @pytest.fixture(scope="module")
-def s3() -> Iterator[Any]:
-    with serve_aws() as endpoint:
-        client = aws_client("s3", endpoint)
-        client.create_bucket(Bucket="calls")
-        yield client
+def s3(deployed: Stack) -> Iterator[Any]:
+    client = aws_client("s3", deployed.endpoint)
+    client.create_bucket(Bucket="calls")
+    yield client
+    client.delete_object(Bucket="calls", Key="a")
+    client.delete_bucket(Bucket="calls")
 
 
 @pytest.fixture

@@ -146,7 +146,8 @@ class Checks:
         assert now.attempts == was.attempts, "parking is no attempt"
         assert now.status_since == was.status_since
         moment = self._world.moment
-        assert iso(moment) < now.position <= iso(moment + timedelta(minutes=5)), "parked out of line"
+        # time may have passed since the worker looked at its clock
+        assert now.position <= iso(moment + timedelta(minutes=1)), "parked out of line"
         assert now.slot in self.tables.holders, "parked without a slot"
         assert now.slot > iso(moment + HELD_AT_LEAST - timedelta(seconds=1)), (
             "the slot will not last until the next poll"

@@ -51,10 +51,6 @@ MEANINGS: Meanings = {400: NOT_AUDIO}
 
 NOT_THERE = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 
-NO_SUCH_TASK = "TASK_NOT_FOUND"
-NO_SUCH_TASK_BEFORE = ("Identifier not found", "Task not found")
-"""How the server says that it has no such task: as a code, or, in older versions, as FastAPI's `detail`."""
-
 NO_SUCH_ROUTE = ("Not Found", "Method Not Allowed")
 """FastAPI's words. A proxy whose server is gone answers 404 too, and in others."""
 
@@ -168,12 +164,15 @@ def _transcript(task: Mapping[str, Any]) -> Transcript:
 
 
 def _says_no_such_task(answer: Answer) -> bool:
-    if answer.status != HTTPStatus.NOT_FOUND:
+    """In JSON, as the server itself does; a proxy whose server is gone answers 404 as well, in HTML or plain text."""
+    return answer.status == HTTPStatus.NOT_FOUND and _is_json(answer) and not _says_no_such_route(answer)
+
+
+def _is_json(answer: Answer) -> bool:
+    try:
+        return bool(_mapping(answer))
+    except RetryableError:
         return False
-    error = _refusal(answer, "error")
-    if isinstance(error, Mapping):
-        return error.get("code") == NO_SUCH_TASK
-    return _refusal(answer, "detail") in NO_SUCH_TASK_BEFORE
 
 
 def _says_no_such_route(answer: Answer) -> bool:
