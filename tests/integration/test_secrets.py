@@ -56,7 +56,7 @@ TASKS = {
         told({"tasks": [{"identifier": SAID, "file_name": SAID, "status": "failed", "error": SAID}], "detail": SAID}),
         told(DETAILS, 422),
     ],
-    "a list of tasks that is none": [{"status": 500, "body": ECHO}, told({"detail": SAID}, 404)],
+    "a list of tasks that is none": [{"status": 500, "body": ECHO}, told({"detail": SAID}, 400)],
 }
 CASES = {
     **{f"asr: {name}": ("asr", [reply]) for name, reply in ASR.items()},
