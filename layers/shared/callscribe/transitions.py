@@ -352,7 +352,7 @@ def request(seen: Recording, target: Status, now: datetime, *, head: bool = Fals
             "outages": 0,
             "next_attempt_at": None,
             "parts": tuple(replace(part, job=None) for part in seen.parts if part.channel),
-            "sending": seen.sending + seen.has_job,
+            "sending": Add(int(seen.has_job)),  # it may have been sent again since it was seen
             "job_since": None,
             "job_until": None,
         },

@@ -50,7 +50,7 @@ def apply(recording_id: str, change: Change) -> Recording | None:
         if value is None or value == ():
             actions.append(attribute.remove())
         elif isinstance(value, Add):
-            actions.append(attribute.set(attribute + value.amount))
+            actions.append(attribute.set((attribute | 0) + value.amount))
         else:
             actions.append(attribute.set(_stored(value)))
     try:
