@@ -157,14 +157,15 @@ class Dispatcher:
         parked = self._parked.popleft()
         now, lease_expires_at = self._clock(), self._time_left.lease_expires_at
         held = Slot.held_by(parked.slot) if parked.slot else Slot(token=uuid.uuid4().hex, lease_expires_at=now)
-        slot = admission.probe(held, now, lease_expires_at)
+        token = uuid.uuid4().hex
+        slot = admission.probe(held, token, now, lease_expires_at)
         if isinstance(slot, Outage):
             self._refused(slot)
             return Begun.NOTHING
         claimed = None
         try:
             transcriber = self._transcriber(slot.outage is not None)
-            claimed = recordings.apply(parked.id, transitions.resume(parked, uuid.uuid4().hex, now, lease_expires_at))
+            claimed = recordings.apply(parked.id, transitions.resume(parked, token, now, lease_expires_at))
         finally:
             if claimed is None:
                 admission.free(slot, kept=slot)

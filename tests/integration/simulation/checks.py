@@ -146,12 +146,11 @@ class Checks:
         assert now.attempts == was.attempts, "parking is no attempt"
         assert now.status_since == was.status_since
         moment = self._world.moment
-        # time may have passed since the worker looked at its clock
         assert now.position <= iso(moment + timedelta(minutes=1)), "parked out of line"
         assert now.slot in self.tables.holders, "parked without a slot"
-        assert now.slot > iso(moment + HELD_AT_LEAST - timedelta(seconds=1)), (
-            "the slot will not last until the next poll"
-        )
+        # from when the worker looked at its clock, which tells the place in line: time may have passed since
+        looked = datetime.fromisoformat(now.position) - timedelta(minutes=1)
+        assert now.slot > iso(looked + HELD_AT_LEAST), "the slot will not last until the next poll"
 
     def _resumed(self, actor: Actor, was: Recording, now: Recording) -> None:
         assert now.claim_token is not None

@@ -23,7 +23,8 @@ TRIES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """The right to have one transcription under way. A probe's has the `outage` whose end it is to find out.
+    """The right to have one transcription under way. A probe's has the `outage` whose end it is to find out, and the
+    token that it does this under: `probe`, or its own.
 
     `number` is how many were held when this one was taken: no two who took one at the same moment have the same.
     """
@@ -31,6 +32,7 @@ class Slot:
     token: str
     lease_expires_at: datetime
     outage: Outage | None = None
+    probe: str = ""
     number: int = 1
 
     @property
@@ -75,18 +77,18 @@ def take(limit: int, token: str, now: datetime, lease_expires_at: datetime) -> S
     return None
 
 
-def probe(slot: Slot, now: datetime, lease_expires_at: datetime) -> Slot | Outage:
-    """Who holds the slot of a job and wants to poll for it: as it is, while the breaker is closed; as the probe, when a
-    try is due; or the outage.
+def probe(slot: Slot, token: str, now: datetime, lease_expires_at: datetime) -> Slot | Outage:
+    """Who wants to poll, under `token`, for the job that this slot is held for: the slot as it is, while the breaker is
+    closed; as the probe's, when a try is due; or the outage.
     """
     seen = control.read(control.ADMISSION)[control.ADMISSION]
     outage = outage_of(seen)
     if outage is None:
         return slot
     if now >= outage.next_try_at and not (seen.probe and now < seen.probe_lease):
-        actions = [Item.probe.set(slot.token), Item.probe_lease.set(lease_expires_at)]
+        actions = [Item.probe.set(token), Item.probe_lease.set(lease_expires_at)]
         if control.write(control.ADMISSION, actions, _still(outage, seen.probe)):
-            return replace(slot, outage=outage)
+            return replace(slot, outage=outage, probe=token)
     return outage
 
 
@@ -154,7 +156,9 @@ def _still(outage: Outage, probe: str | None) -> Any:
 def _give_back(slot: Slot, kept: Slot | None, if_probe: list[Any]) -> None:
     """Frees the slot, which is no one else's even after its lease, and as the probe does what `if_probe` says."""
     freed = _freed(slot, kept)
-    was_probe = slot.outage is not None and control.write(control.ADMISSION, freed + if_probe, Item.probe == slot.token)
+    was_probe = slot.outage is not None and control.write(
+        control.ADMISSION, freed + if_probe, Item.probe == (slot.probe or slot.token)
+    )
     if freed and not was_probe:
         control.write(control.ADMISSION, freed)
 
