@@ -15,7 +15,7 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callscribe.clock import utc_now
-from callscribe.conversation import sides_of
+from callscribe.conversation import AUTO, CHANNELS, sides_of
 from callscribe.errors import ConfigurationError
 from callscribe.run import Task
 from callscribe.settings import WhisperXSettings, at_least, checked, load, one_of
@@ -56,7 +56,7 @@ class Settings(WhisperXSettings):
 
     transcripts_bucket: str
     whisperx_secret: str
-    channels: str = "auto"
+    channels: str = checked(one_of(*CHANNELS), default=AUTO)
     phone_system: str = ""
     max_attempts: int = checked(at_least(1), default=5)
     retry_base_seconds: int = checked(at_least(1), default=60)
@@ -116,12 +116,13 @@ def transcriber(own: Settings, *, fresh: bool) -> Transcriber:
     """How this run's recordings are transcribed. Raises ConfigurationError."""
     key = api_key(own, fresh=fresh)
     connect(own, key)  # a setting that is wrong is found before a recording is claimed
+    asked = asked_for(own)
     return Transcriber(
         connect=lambda observe: connect(own, key, observe),
         bucket=own.transcripts_bucket,
         sides=sides_of(own.channels, own.phone_system),
-        language=own.whisperx_language or None,
-        origin={"dialect": own.whisperx_dialect, "settings": asked_for(own)},
+        language=asked["language"],
+        origin={"dialect": own.whisperx_dialect, "settings": asked},
         policy=own.policy,
         job_timeout=timedelta(minutes=own.job_timeout_minutes),
         clock=utc_now,

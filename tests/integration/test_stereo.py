@@ -213,3 +213,14 @@ def test_what_holds_no_audio_is_never_sent(handlers, put, service, listed, empty
         False,
     )
     assert service.received == []
+
+
+def test_a_setting_that_is_none_is_said_and_costs_nothing(handlers, put, listed, service):
+    handlers.overrides["CHANNELS"] = "agent-left"
+    put("call.wav", wav(LEFT, RIGHT))
+    handlers.sync()
+    handlers.queue()
+    run = handlers.process()
+    assert (run["status"], run["errorCode"]) == ("failed", "configuration")
+    assert "CHANNELS must be one of auto, mono, caller-left, caller-right, not agent-left" in run["error"]
+    assert (listed()["call.wav"]["transcriptionStatus"], listed()["call.wav"]["attempts"]) == ("queued", 0)

@@ -24,8 +24,8 @@ def at_least(minimum: int) -> Check:
     return lambda value: None if value >= minimum else f"must be {minimum} or more, not {value}"
 
 
-def one_of(*allowed: int) -> Check:
-    """A check for a choice of numbers."""
+def one_of(*allowed: int | str) -> Check:
+    """A check for a choice of numbers, or of words."""
     choice = ", ".join(map(str, allowed))
     return lambda value: None if value in allowed else f"must be one of {choice}, not {value}"
 
