@@ -1,0 +1,101 @@
+"""What is known of a call: who called whom and when, and where each piece of that was read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from enum import StrEnum
+from typing import Any
+
+
+class Direction(StrEnum):
+    """Seen from the phone system that recorded the call."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    INTERNAL = "internal"
+
+
+class Origin(StrEnum):
+    """Where a field was read, the most trusted first."""
+
+    SIDECAR = "sidecar"
+    """A file beside the audio, of the same name."""
+    INDEX = "index"
+    """A file that tells of many recordings."""
+    TAGS = "tags"
+    """Within the audio file: ID3 and the like."""
+    PATTERN = "pattern"
+    """The file's name, by a pattern of the site's own."""
+    NAME = "name"
+    FOLDER = "folder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallMetadata:
+    """As far as it is known: None is better than a guess. Numbers are as written: `+49 30 901820` is a number.
+
+    `remote_number` is the one outside number where it is not known which side called.
+    `started_at` is the time as written: aware where its zone is known, else local and naive; a mere date without a time.
+    `utc_offset` is that of the server, where it can be told from the rest. `kind` is what sets the recording apart from
+    an ordinary call of two parties: conference, page, radio, leg, meeting. `party` is the name of the other side.
+    `origins` tells for each field that is known where it was read.
+    """
+
+    phone_system: str | None = None
+    direction: Direction | None = None
+    caller: str | None = None
+    callee: str | None = None
+    extension: str | None = None
+    remote_number: str | None = None
+    started_at: datetime | date | None = None
+    utc_offset: timedelta | None = None
+    call_id: str | None = None
+    kind: str | None = None
+    party: str | None = None
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+
+    def known(self) -> dict[str, Any]:
+        """The fields that have a value, by name."""
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "origins"}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def read_in(self, origin: Origin) -> "CallMetadata":
+        """The same, all of it read there."""
+        return replace(self, origins=dict.fromkeys(self.known(), origin))
+
+    def over(self, other: "CallMetadata") -> "CallMetadata":
+        """Both together; where both know a field, it is this one's."""
+        return CallMetadata(**other.known() | self.known(), origins={**other.origins, **self.origins})
+
+
+def moment_of(metadata: CallMetadata, zone: tzinfo, fallback: datetime) -> datetime:
+    """When the call began, in UTC: by what is known of its zone, else in the site's `zone`.
+
+    A mere date is the `fallback` if that lies on it, else the day's beginning; without any it is the fallback.
+    """
+    told = metadata.started_at
+    if metadata.utc_offset is not None:
+        zone = timezone(metadata.utc_offset)
+    try:
+        if isinstance(told, datetime):
+            return (told if told.tzinfo else told.replace(tzinfo=zone)).astimezone(UTC)
+        if told is None or told == fallback.astimezone(zone).date():
+            return fallback
+        return datetime(told.year, told.month, told.day, tzinfo=zone).astimezone(UTC)
+    except (OverflowError, ValueError):  # in the year 1, say
+        return fallback
+
+
+def as_written(started_at: datetime | date) -> str:
+    """`2023-05-17T14:25:30`, with `Z` or an offset where the zone is known, or `2023-05-17`; ms only where there are."""
+    if not isinstance(started_at, datetime):
+        return started_at.isoformat()
+    text = started_at.isoformat(timespec="milliseconds" if started_at.microsecond else "seconds")
+    return text.removesuffix("+00:00") + "Z" if started_at.utcoffset() == timedelta(0) else text
+
+
+def offset_text(offset: timedelta) -> str:
+    """`+05:30`, `-04:00`, `+00:00`."""
+    sign, minutes = ("-", -offset) if offset < timedelta(0) else ("+", offset)
+    hours, rest = divmod(minutes // timedelta(minutes=1), 60)
+    return f"{sign}{hours:02}:{rest:02}"
