@@ -31,16 +31,13 @@ BARE_HEADER = 44
 GRANDSTREAM_INDEX = ".rd_files_netdisk_"
 """With this the hidden table begins in which a Grandstream UCM tells of a month's recordings."""
 
-_TRANSFER = re.compile(
-    r"""
+_TRANSFER = r"""
     \.(?P<rsync>.+)\.[A-Za-z0-9]{6}             # rsync's temporary name: .out-1-2.wav.Xa3f9k
     | (?P<aws>[^.].*)\.[0-9A-Fa-f]{8}           # that of the AWS command line: out-1-2.wav.6eF64A57
     | \.in\.(?P<proftpd>.+)\.                   # ProFTPD's: .in.out-1-2.wav.
     | \.(?:goutputstream-|pureftpd-upload\.).*
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_MESSAGE = re.compile(r"msg[0-9]{4,}\.[a-z0-9]+")
+    """
+_MESSAGE = r"msg[0-9]{4,}\.[a-z0-9]+"
 _MAILBOX = frozenset("inbox old urgent work family friends deleted tmp".split())  # noqa: SIM905 — legible
 _VOICEMAIL = frozenset(("voicemail", "voicemails"))
 _TRASH = (".snapshot", ".trash", ".stversions")
@@ -124,7 +121,7 @@ def _by_size(ending: str, size: int | None) -> Ingest:
 
 
 def _in_transfer(name: str, extensions: AbstractSet[str]) -> bool:
-    match = _TRANSFER.fullmatch(name)
+    match = re.fullmatch(_TRANSFER, name, re.VERBOSE | re.DOTALL)
     if match is None:
         return False
     final = next((each for each in match.groups() if each is not None), None)
@@ -134,7 +131,7 @@ def _in_transfer(name: str, extensions: AbstractSet[str]) -> bool:
 def _is_voicemail(folders: list[str], name: str) -> bool:
     if not _VOICEMAIL.isdisjoint(folders):
         return True
-    return bool(folders and folders[-1] in _MAILBOX and _MESSAGE.fullmatch(name))
+    return bool(folders and folders[-1] in _MAILBOX and re.fullmatch(_MESSAGE, name))
 
 
 def _is_prompt(folders: list[str], stem: str) -> bool:

@@ -53,7 +53,7 @@ LETTERS: Mapping[str, Type] = {
 def _typed(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata | None:
     """The destination may be empty, and rarely holds a dash itself; then the other one is what is behind the last."""
     kind_of_call = TYPES.get((groups["type"] or "").lower())
-    if kind_of_call is None:
+    if kind_of_call is None or "-" not in (groups["parties"] or ""):
         return None
     callee, _, caller = (groups["parties"] or "").rpartition("-")
     return _of_type(replace(found, caller=number(caller), callee=number(callee)), kind_of_call, groups)
@@ -81,7 +81,7 @@ FORMS = (
     # in-0902290100-394060101-20230927-100858-1695784138.33311
     Form(
         system="freepbx",
-        pattern=rf"(?P<type>[A-Za-z]+) - (?P<parties>.*-.*) - {WHEN_ALONE}",
+        pattern=rf"(?P<type>[A-Za-z]+) - (?P<parties>.*) - {WHEN_ALONE}",
         strict=False,
         extension=of_nobody,
         also=_typed,

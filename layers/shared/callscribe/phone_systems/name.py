@@ -1,6 +1,5 @@
 """A recording's path, taken apart: the folders, the name, its ending. S3 keys, URLs and Windows paths alike."""
 
-import string
 from dataclasses import dataclass
 
 LONGEST = 1024
@@ -8,6 +7,9 @@ LONGEST = 1024
 
 _LONGEST_ENDING = 5
 """Characters: wav49."""
+
+
+_HEX = frozenset("0123456789abcdefABCDEF")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def _unescaped(part: str) -> str:
     if "%" not in part:
         return part
     lead, *escapes = part.split("%")
-    if not all(len(each) > 1 and set(each[:2]) <= set(string.hexdigits) for each in escapes):
+    if not all(len(each) > 1 and set(each[:2]) <= _HEX for each in escapes):
         return part
     raw = b"".join([bytes.fromhex(each[:2]) + each[2:].encode(errors="surrogateescape") for each in escapes])
     try:
