@@ -9,8 +9,9 @@ import hashlib
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from http import HTTPStatus
+from typing import Any, TypeIs
 
-from callscribe.store.recordings import Cursor
+from callscribe.store.lists import Cursor
 from functions.api.errors import ApiError
 
 SEAL_LENGTH = 12
@@ -45,15 +46,22 @@ def decode(cursor: str | None, of: str) -> Cursor | None:
 
 
 def _position(text: bytes) -> Cursor | None:
-    """A key as DynamoDB writes it, `{"id": {"S": "…"}, …}`; None for anything else."""
+    """A key as DynamoDB writes it, `{"id": {"S": "…"}, …}`, or several by the index of each; None for anything else."""
     try:
         position: Cursor = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    whole = isinstance(position, dict) and all(
-        isinstance(value, dict) and list(value) == ["S"] and isinstance(value["S"], str) for value in position.values()
+    return position if _is_key(position) or (_is_filled(position) and all(map(_is_key, position.values()))) else None
+
+
+def _is_key(value: object) -> bool:
+    return _is_filled(value) and all(
+        isinstance(each, dict) and list(each) == ["S"] and isinstance(each["S"], str) for each in value.values()
     )
-    return position if whole and position else None
+
+
+def _is_filled(value: object) -> TypeIs[dict[str, Any]]:
+    return isinstance(value, dict) and bool(value)
 
 
 def _seal(text: bytes, of: str) -> bytes:

@@ -1,13 +1,15 @@
 """What goes over the wire, in camelCase: requests as they are validated, recordings as clients see them."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from callscribe.metadata import CallMetadata, Direction, Origin, as_written, offset_text
 from callscribe.recording import Recording, Status
 from callscribe.run import Module, Outcome, Task
+from callscribe.search import NUMBER, digits_of
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -19,6 +21,25 @@ def _in_utc(moment: datetime) -> datetime:
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A time with its zone, as UTC."""
+
+
+def _digits(text: str) -> str:
+    if not NUMBER.fullmatch(text):
+        raise ValueError("must be a phone number, its last digits (four or more) or an extension")
+    return digits_of(text)
+
+
+Digits = Annotated[str, Field(max_length=40), AfterValidator(_digits)]
+"""A phone number as people write it, as nothing but its digits."""
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty: leave it out to list all")
+    return text
+
+
+Text = Annotated[str, Field(max_length=256), AfterValidator(_filled)]
 
 
 class Wire(BaseModel):
@@ -54,12 +75,38 @@ class AudioView(Wire):
     channels: int | None
 
 
-class RecordingView(Wire):
-    """A recording. Times are UTC. `jobSince`: the service has been working on it by itself since then."""
+class MetadataView(Wire):
+    """What is known of the call, as far as it is: numbers as they were written, `startedAt` with its zone if known.
+
+    `metadataOrigins` tells for each field that is known where it was read.
+    """
+
+    phone_system: str | None
+    direction: Direction | None
+    caller: str | None
+    callee: str | None
+    extension: str | None
+    remote_number: str | None
+    party: str | None
+    started_at: str | None
+    utc_offset: str | None
+    call_id: str | None
+    kind: str | None
+    metadata_origins: dict[str, Origin]
+
+
+class RecordingView(MetadataView):
+    """A recording, with what is known of its call. Times are UTC, but `startedAt`, which is as it was written.
+
+    `sourceChanged`, `sourceMissing`: when it was noticed that the file is another one than was transcribed, or gone.
+    `jobSince`: the service has been working on it by itself since then.
+    """
 
     id: str
     path: str
     size: int
+    source_changed: datetime | None
+    source_missing: datetime | None
     recorded_at: datetime
     modified_at: datetime
     created_at: datetime
@@ -90,12 +137,23 @@ def view(recording: Recording) -> RecordingView:
     return RecordingView(
         **{
             name: getattr(recording, name)
-            for name in RecordingView.model_fields
-            if name not in ("path", "transcription_status")
+            for name in RecordingView.model_fields.keys() - MetadataView.model_fields
+            if name != "transcription_status"
         },
-        path=recording.path,
+        **call_fields(recording.metadata),
         transcription_status=recording.status,
     )
+
+
+def call_fields(metadata: CallMetadata) -> dict[str, Any]:
+    """The fields of a MetadataView."""
+    started_at, utc_offset = metadata.started_at, metadata.utc_offset
+    return {
+        **{name: getattr(metadata, name, None) for name in MetadataView.model_fields},
+        "started_at": as_written(started_at) if started_at else None,
+        "utc_offset": None if utc_offset is None else offset_text(utc_offset),
+        "metadata_origins": {to_camel(name): origin for name, origin in metadata.origins.items()},
+    }
 
 
 class RecordingList(Wire):
@@ -137,8 +195,17 @@ class TranscribeRequest(Wire):
     force: bool = False
 
 
+class WaitingView(Wire):
+    """A file that is not complete yet: its size in bytes, when it was last written, and why it waits."""
+
+    path: str
+    size: int
+    since: datetime
+    why: str
+
+
 class RunView(Wire):
-    """One execution of a task. `duration` in seconds."""
+    """One execution of a task. `duration` in seconds; `waiting` are the first of the files that it did not take yet."""
 
     id: str | None = None
     task: Task
@@ -148,6 +215,7 @@ class RunView(Wire):
     finished_at: datetime | None = None
     duration: float | None = None
     counts: dict[str, int] = Field(default_factory=dict)
+    waiting: list[WaitingView] = Field(default_factory=list)
     error: str | None = None
     error_code: str | None = None
 

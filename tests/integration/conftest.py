@@ -23,6 +23,7 @@ from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client
 from local.cloud.stack import Stack, deploy
 from local.lambdas.pool import Lambdas, lambda_environment
+from tests.integration import dynalite
 from tests.integration.mortals import Mortals, mortal_lambdas
 
 ROOT = Path(__file__).parents[2]
@@ -232,6 +233,15 @@ def counted(monkeypatch):
             yield requests
 
     return counted
+
+
+@pytest.fixture(scope="module")
+def second_engine() -> Iterator[tuple[str, dict[str, Any]]]:
+    """A second engine of DynamoDB, and the tables as the template declares them."""
+    if reason := dynalite.why_not():
+        pytest.skip(reason)
+    with dynalite.serve_dynalite() as endpoint:
+        yield endpoint, dynalite.declared_tables()
 
 
 @pytest.fixture(scope="module")

@@ -24,14 +24,6 @@ MANY, MANY_ON_MOTO = 200, 48
 TAKE, CLAIM = "UpdateItem control ADD", "UpdateItem recordings processing"
 
 
-@pytest.fixture(scope="module")
-def second_engine():
-    if reason := dynalite.why_not():
-        pytest.skip(reason)
-    with dynalite.serve_dynalite() as endpoint:
-        yield endpoint, dynalite.declared_tables()
-
-
 @pytest.fixture
 def stack(request, stack):
     """The stack on the engine that the test is parametrized with."""

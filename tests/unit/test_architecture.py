@@ -13,7 +13,7 @@ MODULES = sorted([*LAYER.rglob("*.py"), *(ROOT / "functions").rglob("*.py")])
 
 PLAIN = (
     *("breaker", "call", "captions", "clock", "conversation", "errors", "metadata", "recording", "run"),
-    *("settings", "transcript", "transitions", "wav"),
+    *("search", "settings", "transcript", "transitions", "wav"),
 )
 """Plain Python: no AWS, no HTTP, and of the layer only each other."""
 

@@ -1,6 +1,5 @@
 """/api/call-recordings: list, look at, and put right."""
 
-import re
 from http import HTTPStatus
 from typing import Annotated
 
@@ -11,15 +10,19 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from callscribe import transitions
 from callscribe.clock import utc_now
 from callscribe.errors import ConfigurationError, SourceError
-from callscribe.recording import Recording, Status
+from callscribe.metadata import Direction
+from callscribe.recording import ID, Recording, Status
 from callscribe.run import Outcome, Task
+from callscribe.search import Sought
 from callscribe.sources import open_within
-from callscribe.store import admission, counts, recordings
+from callscribe.store import admission, counts, lists, recordings, search
+from callscribe.store.lists import Filters
 from functions.api import cursor as cursors
 from functions.api import invoke
 from functions.api.errors import ApiError
 from functions.api.settings import settings
 from functions.api.views import (
+    Digits,
     Moment,
     OutageView,
     RecordingList,
@@ -27,12 +30,10 @@ from functions.api.views import (
     RunView,
     StatusChange,
     StatusSummary,
+    Text,
     TranscribeRequest,
     view,
 )
-
-ID = re.compile("[a-z2-7]{20}")
-"""What `callscribe.recording.recording_id` makes; nothing else needs to be looked up."""
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
@@ -40,18 +41,37 @@ type Id = Annotated[str, Path(description="The recording's id.")]
 
 
 @router.get("/api/call-recordings")
-def list_recordings(
+def list_recordings(  # noqa: PLR0917 — the query's names
     status: Annotated[Status | None, Query(alias="transcriptionStatus")] = None,
+    text: Annotated[
+        Text | None,
+        Query(
+            alias="search",
+            description="The id of a call or of a recording, a phone number as in `phoneNumber`, "
+            "or what the file's name begins with.",
+        ),
+    ] = None,
+    number: Annotated[
+        Digits | None,
+        Query(alias="phoneNumber", description="A number, its last digits (four or more), or an extension."),
+    ] = None,
+    direction: Annotated[Direction | None, Query()] = None,
     since: Annotated[Moment | None, Query(alias="from", description="Calls at or after this time.")] = None,
     until: Annotated[Moment | None, Query(alias="to", description="Calls at or before this time.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: Annotated[str | None, Query(description="`nextCursor` of the page before.")] = None,
 ) -> RecordingList:
-    """Newest call first; `queued` oldest first."""
+    """Newest call first; `queued` oldest first. Only the last page has no `nextCursor`, even if others are short."""
     if since and until and since > until:
         raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", "`from` is later than `to`: swap them.")
-    of = f"{status}|{since}|{until}"
-    page = recordings.page(status, since=since, until=until, limit=limit, cursor=cursors.decode(cursor, of))
+    filters = Filters(status=status, direction=direction, since=since, until=until, number=number or "")
+    of = f"{filters}|{text}"
+    place = cursors.decode(cursor, of)
+    if text or number:
+        sought = Sought.anywhere(text) if text else Sought(number=filters.number)
+        page = search.find(sought, filters, limit=limit, cursor=place)
+    else:
+        page = lists.page(filters, limit=limit, cursor=place)
     return RecordingList(items=[view(each) for each in page.recordings], next_cursor=cursors.encode(page.next, of))
 
 

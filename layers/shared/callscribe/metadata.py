@@ -126,7 +126,9 @@ def document(metadata: CallMetadata) -> dict[str, Any]:
         values["started_at"] = as_written(metadata.started_at)
     if metadata.utc_offset is not None:
         values["utc_offset"] = offset_text(metadata.utc_offset)
-    return {**values, "origins": dict(metadata.origins)}
+    if metadata.direction is not None:
+        values["direction"] = metadata.direction.value
+    return {**values, "origins": {name: origin.value for name, origin in metadata.origins.items()}}
 
 
 def parse_document(document: Mapping[str, Any]) -> CallMetadata:

@@ -1,6 +1,7 @@
 """A recording: one audio file of one call, everything known of it, and its five statuses."""
 
 import hashlib
+import re
 from base64 import b32encode
 from dataclasses import dataclass
 from datetime import datetime
@@ -168,6 +169,10 @@ def entry_of(key: str, version: str) -> str:
     """
     entry = f"{key}\0{version}"
     return entry if len(entry.encode()) <= LONGEST_KEY else key
+
+
+ID = re.compile("[a-z2-7]{20}")
+"""What `recording_id` makes."""
 
 
 def recording_id(location: str, key: str) -> str:

@@ -16,7 +16,7 @@ from pynamodb.attributes import (
     UnicodeSetAttribute,
     UTCDateTimeAttribute,
 )
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 from pynamodb.models import Model
 
 from callscribe.settings import StoreSettings, load
@@ -105,6 +105,57 @@ class ByStatusAndTime(GlobalSecondaryIndex["RecordingModel"]):
     recorded_at = UTCDateTimeAttribute(range_key=True)
 
 
+class ByCall(GlobalSecondaryIndex["RecordingModel"]):
+    """By the phone system's id of the call. This index and those that follow hold nothing that a transition changes."""
+
+    class Meta:
+        index_name = "by-call"
+        projection = KeysOnlyProjection()
+
+    call = UnicodeAttribute(hash_key=True)
+    recorded_at = UTCDateTimeAttribute(range_key=True)
+
+
+class ByName(GlobalSecondaryIndex["RecordingModel"]):
+    """By the name of the file, in small letters."""
+
+    class Meta:
+        index_name = "by-name"
+        projection = IncludeProjection(["recorded_at"])
+
+    listing = UnicodeAttribute(hash_key=True)
+    name = UnicodeAttribute(range_key=True)
+
+
+class ByNumber1(GlobalSecondaryIndex["RecordingModel"]):
+    """By the last digits of a call's first number. A recording without one is not in it; so the next two."""
+
+    class Meta:
+        index_name = "by-number-1"
+        projection = IncludeProjection(["numbers"])
+
+    number_1 = UnicodeAttribute(hash_key=True, attr_name="n1")
+    recorded_at = UTCDateTimeAttribute(range_key=True)
+
+
+class ByNumber2(GlobalSecondaryIndex["RecordingModel"]):
+    class Meta:
+        index_name = "by-number-2"
+        projection = IncludeProjection(["numbers"])
+
+    number_2 = UnicodeAttribute(hash_key=True, attr_name="n2")
+    recorded_at = UTCDateTimeAttribute(range_key=True)
+
+
+class ByNumber3(GlobalSecondaryIndex["RecordingModel"]):
+    class Meta:
+        index_name = "by-number-3"
+        projection = IncludeProjection(["numbers"])
+
+    number_3 = UnicodeAttribute(hash_key=True, attr_name="n3")
+    recorded_at = UTCDateTimeAttribute(range_key=True)
+
+
 class RecordingModel(Model):
     class Meta:
         table_name = ""
@@ -140,11 +191,23 @@ class RecordingModel(Model):
     job_since = UTCDateTimeAttribute(null=True)
     job_until = UTCDateTimeAttribute(null=True)
     slot = UnicodeAttribute(null=True)
+    # what it is found by: made of the key and the metadata
+    name = UnicodeAttribute(null=True)
+    call = UnicodeAttribute(null=True)
+    numbers = UnicodeAttribute(null=True)
+    number_1 = UnicodeAttribute(attr_name="n1", null=True)
+    number_2 = UnicodeAttribute(attr_name="n2", null=True)
+    number_3 = UnicodeAttribute(attr_name="n3", null=True)
 
     by_key = ByKey()
     by_status = ByStatus()
     by_time = ByTime()
     by_status_and_time = ByStatusAndTime()
+    by_call = ByCall()
+    by_name = ByName()
+    by_number_1 = ByNumber1()
+    by_number_2 = ByNumber2()
+    by_number_3 = ByNumber3()
 
 
 class OutageMap(MapAttribute[str, object]):

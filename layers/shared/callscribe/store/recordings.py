@@ -1,28 +1,18 @@
 """Recordings in DynamoDB. `apply` is the one place that changes a status, as one conditional write."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import Any
 
 from callscribe.clock import iso
 from callscribe.metadata import CallMetadata, document, parse_document
 from callscribe.recording import AudioInfo, Channel, Failure, Part, Recording, Status, TranscriptRef, source_hash
+from callscribe.search import NUMBERS, call_of, name_of, numbers_of, tail_of
 from callscribe.store import counts
 from callscribe.store.faults import LostRace, translated
-from callscribe.store.models import ALL, AudioMap, FailureMap, PartMap, RecordingModel, TranscriptMap
+from callscribe.store.models import AudioMap, FailureMap, PartMap, RecordingModel, TranscriptMap
 from callscribe.transitions import Add, Change, Place, due_position
-
-type Cursor = Mapping[str, Any]
-"""Where a list goes on: the key of the last item, as DynamoDB gave it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A part of a list; `next` is None on the last."""
-
-    recordings: list[Recording]
-    next: Cursor | None
 
 
 def add(recording: Recording) -> bool:
@@ -65,7 +55,8 @@ def amend(recording_id: str, expected: Mapping[str, Any], values: Mapping[str, A
 def _update(recording_id: str, condition: Any, values: Mapping[str, Any]) -> Recording:
     model = RecordingModel(recording_id)
     actions: list[Any] = []
-    for name, value in values.items():
+    found_by = _of_call(values["metadata"]) if "metadata" in values else {}
+    for name, value in {**values, **found_by}.items():
         attribute = getattr(RecordingModel, name)
         if value is None or value == ():
             actions.append(attribute.remove())
@@ -75,7 +66,7 @@ def _update(recording_id: str, condition: Any, values: Mapping[str, Any]) -> Rec
             actions.append(attribute.set(_stored(value)))
     with translated():
         model.update(actions, condition=condition)
-    return _recording(model)
+    return recording_of(model)
 
 
 def _already(recording_id: str, change: Change) -> Recording | None:
@@ -92,9 +83,15 @@ def get(recording_id: str) -> Recording | None:
     """Reads one recording, consistently; None if there is none of this id."""
     with translated():
         try:
-            return _recording(RecordingModel.get(recording_id, consistent_read=True))
+            return recording_of(RecordingModel.get(recording_id, consistent_read=True))
         except RecordingModel.DoesNotExist:
             return None
+
+
+def get_all(ids: Iterable[str]) -> dict[str, Recording]:
+    """Reads these recordings, a request for each hundred; those that there are, by their ids."""
+    with translated():
+        return {model.id: recording_of(model) for model in RecordingModel.batch_get(list(ids))}
 
 
 def first(status: Status, limit: int) -> list[Place]:
@@ -112,42 +109,14 @@ def overdue(now: datetime, limit: int) -> list[Place]:
     return _places(Status.PROCESSING, RecordingModel.position < iso(now), limit)
 
 
-def page(
-    status: Status | None,
-    *,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    limit: int,
-    cursor: Cursor | None = None,
-) -> Page:
-    """A list by the time of the call, newest first; `queued` oldest first. `since` and `until` are inclusive."""
-    index: Any = RecordingModel.by_status_and_time if status else RecordingModel.by_time
-    with translated():
-        found = index.query(
-            status.value if status else ALL,
-            _between(since, until),
-            scan_index_forward=status is Status.QUEUED,
-            limit=limit,
-            page_size=limit,
-            last_evaluated_key=cursor,
-        )
-        recordings = [_recording(model) for model in found]
-    return Page(recordings, found.last_evaluated_key)
-
-
-def _between(since: datetime | None, until: datetime | None) -> Any:
-    if since and until:
-        return RecordingModel.recorded_at.between(since, until)
-    if since:
-        return RecordingModel.recorded_at >= since
-    return RecordingModel.recorded_at <= until if until else None
-
-
 def _places(status: Status, condition: Any, limit: int) -> list[Place]:
     with translated():
         found = RecordingModel.by_status.query(status.value, condition, limit=limit, page_size=limit)
         return [Place(model.id, status, model.position) for model in found]
 
+
+TAILS = tuple(f"number_{number}" for number in range(1, NUMBERS + 1))
+NO_TAILS = dict.fromkeys(TAILS)
 
 MAPS: Mapping[type, Any] = {Failure: FailureMap, TranscriptRef: TranscriptMap, AudioInfo: AudioMap, Part: PartMap}
 """What the record holds as a map of its own."""
@@ -162,10 +131,19 @@ def _stored(value: Any) -> Any:
 
 
 def _attributes(recording: Recording) -> dict[str, Any]:
-    return {each.name: _stored(getattr(recording, each.name)) for each in fields(Recording)}
+    values = {each.name: _stored(getattr(recording, each.name)) for each in fields(Recording)}
+    return {**values, "name": name_of(recording.key) or None, **_of_call(recording.metadata)}
 
 
-def _recording(model: RecordingModel) -> Recording:
+def _of_call(metadata: CallMetadata) -> dict[str, str | None]:
+    """What a recording is found by besides its file's name; the indexes want it beside the metadata, not within."""
+    numbers = numbers_of(metadata)
+    tails = dict(zip(TAILS, map(tail_of, numbers), strict=False))
+    return {"call": call_of(metadata.call_id) or None, "numbers": " ".join(numbers) or None, **NO_TAILS, **tails}
+
+
+def recording_of(model: RecordingModel) -> Recording:
+    """What the item tells."""
     values = {each.name: getattr(model, each.name) for each in fields(Recording)}
     values["status"] = Status(model.status)
     values["metadata"] = parse_document(model.metadata.as_dict())

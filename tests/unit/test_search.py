@@ -1,0 +1,115 @@
+"""What finds a recording: numbers by their digits, however they are written."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callscribe import transitions
+from callscribe.metadata import CallMetadata
+from callscribe.recording import LONGEST_KEY
+from callscribe.search import BY_CALL, BY_NAME, BY_NUMBER, Sought, digits_of, matches, name_of, numbers_of, tail_of
+
+DIGITS = st.text("0123456789", min_size=1, max_size=20)
+LONG = st.text("123456789", min_size=7, max_size=12)
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def written(digits, marks):
+    """The number as somebody may have written it."""
+    return "".join(mark + digit for mark, digit in zip(marks, digits, strict=False)) + digits[len(marks) :]
+
+
+def recording(key="2026/11/in-2025550143.wav", **metadata):
+    return transitions.new(
+        "s3://b", key, size=9, etag=None, modified_at=NOW, now=NOW, metadata=CallMetadata(**metadata)
+    )
+
+
+@given(DIGITS, st.lists(st.sampled_from(["", " ", "-", ".", "(", ")", "/", "+"]), max_size=20))
+def test_a_number_is_its_digits_however_it_is_written(digits, marks):
+    assert digits_of(written(digits, marks)) == digits
+
+
+@given(DIGITS)
+def test_a_number_is_found_by_all_of_it(digits):
+    assert matches(digits, digits)
+
+
+@given(DIGITS, st.integers(4, 20))
+def test_a_number_is_found_by_its_last_four_digits_or_more(digits, last):
+    assert matches(digits, digits[-last:])
+
+
+@given(DIGITS, DIGITS)
+def test_fewer_than_four_digits_are_an_extension_which_is_the_same_or_not(digits, asked):
+    asked = asked[:3]
+    assert matches(digits, asked) is (digits == asked)
+
+
+@given(LONG, st.sampled_from(["", "0", "00", "1", "49", "0049", "+49", "011"]), st.sampled_from(["", "0", "1", "49"]))
+def test_what_is_dialled_before_a_number_does_not_matter(number, before, asked_before):
+    same = before.strip("+").lstrip("0"), asked_before
+    if "" in (same[0], asked_before.lstrip("0")) or same[0] == same[1]:
+        assert matches(digits_of(before + number), asked_before + number)
+
+
+@given(DIGITS, DIGITS)
+def test_numbers_that_end_otherwise_are_never_the_same(digits, asked):
+    if digits[-4:] != asked[-4:]:
+        assert not matches(digits, asked)
+
+
+@given(DIGITS, DIGITS)
+def test_whatever_matches_lies_in_the_same_part_of_the_index(digits, asked):
+    if matches(digits, asked):
+        assert tail_of(digits) == tail_of(asked)
+        assert matches(asked, digits) or len(asked) < 7
+
+
+@pytest.mark.parametrize(
+    ("number", "asked", "found"),
+    [
+        ("+49 30 901820-0", "030 9018200", True),
+        ("030 9018200", "0049309018200", True),
+        ("(843)858-0149", "+1 843 858 0149", True),
+        ("(843)858-0149", "0149", True),
+        ("(843)858-0149", "149", False),
+        ("(843)858-0149", "8438580148", False),
+        ("101", "101", True),
+        ("2101", "101", False),
+        ("5550143", "9990143", False),
+        ("0143", "2025550143", False),
+    ],
+)
+def test_numbers_as_people_write_them(number, asked, found):
+    assert matches(digits_of(number), digits_of(asked)) is found
+
+
+def test_a_call_has_each_number_once_and_words_are_none():
+    assert numbers_of(CallMetadata(caller="+1 202 555 0143", callee="101", extension="101")) == ("12025550143", "101")
+    assert numbers_of(CallMetadata(caller="anonymous", callee="2025550100", extension="7")) == ("2025550100", "7")
+    assert numbers_of(CallMetadata(remote_number="2025550143", extension="102")) == ("2025550143", "102")
+    assert numbers_of(CallMetadata()) == ()
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=2000))
+def test_a_name_always_fits_into_the_index(name):
+    assert len(name_of(name).encode()) <= LONGEST_KEY
+
+
+@pytest.mark.parametrize("text", ["2025550143", "+1 (202) 555-0143", " 0143 "])
+def test_what_looks_like_a_number_is_looked_for_as_one(text):
+    assert recording(caller="2025550143").id
+    assert BY_NUMBER[0] in Sought.anywhere(text).ways(recording(caller="2025550143"))
+
+
+def test_what_is_typed_may_be_a_call_id_or_the_beginning_of_a_name_in_any_case():
+    seen = recording("a/In-2025550143-A.WAV", call_id="AbC.17", caller="101")
+    assert Sought.anywhere("aBc.17").ways(seen) == [BY_CALL]
+    assert Sought.anywhere("in-202555").ways(seen) == [BY_NAME]
+    assert Sought.anywhere("a/in-").ways(seen) == [BY_NAME]
+    assert Sought.anywhere("n-202555").ways(seen) == []
+    assert Sought.anywhere("101").ways(seen) == [BY_NUMBER[0]]
+    assert Sought.anywhere(seen.id.upper()).id == seen.id
