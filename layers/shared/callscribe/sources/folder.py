@@ -9,7 +9,7 @@ from heapq import merge
 from itertools import batched, chain
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from callscribe.errors import PermanentError, RetryableError, SourceError
 from callscribe.sources import Source, SourceFile
@@ -184,10 +184,16 @@ def _keys(folder: str) -> Iterator[str]:
 
 def _spilled(keys: list[str]) -> Iterator[str]:
     """The same keys, from a file of our own. A key holds no NUL, but it may hold the end of a line."""
-    file = TemporaryFile("w+", encoding="utf-8", newline="\n")  # noqa: SIM115 — it goes when nobody reads it any more
+    file = TemporaryFile("w+", encoding="utf-8", newline="\n")  # noqa: SIM115 — closed by who reads it
     file.writelines(key.replace("\n", "\0") + "\n" for key in keys)
     file.seek(0)
-    return (line[:-1].replace("\0", "\n") for line in file)
+    return _read_back(file)
+
+
+def _read_back(file: IO[str]) -> Iterator[str]:
+    with file:
+        for line in file:
+            yield line[:-1].replace("\0", "\n")
 
 
 def _listed(key: str) -> SourceFile | None:
