@@ -29,13 +29,13 @@ ID3 = b"ID3\x04\0\0\0\0\x08\0TIT2" + bytes(1020)
 def examined(content: bytes) -> tuple[AudioInfo, int]:
     """What is said of the file, and how often it was looked into; all of it is still to be read."""
     file = Bytes(content)
-    info, audio = examine(file)
-    assert audio.length == len(content)
+    found = examine(file)
+    assert found.audio.length == len(content)
     read = bytearray()
-    while chunk := audio.read(60_000):
+    while chunk := found.audio.read(60_000):
         read += chunk
     assert bytes(read) == content
-    return info, file.looks
+    return found.info, file.looks
 
 
 @pytest.mark.parametrize("extension", FORMATS)
@@ -64,7 +64,7 @@ def test_a_wav_needs_no_decoder(samples: Path) -> None:
         for each in source.files():
             if each.extension == "wav" and "broken" not in each.key:
                 with source.open(each.key) as file:
-                    print(examine(file)[0].codec)
+                    print(examine(file).info.codec)
         assert "av" not in sys.modules
     """
     done = subprocess.run([sys.executable, "-c", code, samples], capture_output=True, text=True, check=True)
@@ -183,9 +183,9 @@ def test_s3_is_asked_no_more_often_than_needed(s3: Any, requests: list[str], ext
     content = wav(tone(12, 8000)) if extension == "wav" else encoded(extension, tone(12, FORMATS[extension][2]))
     s3.put_object(Bucket="calls", Key="a", Body=content)
     with open_source("s3://calls").open("a") as file:
-        info, audio = examine(file)
-        assert audio.read() == content
-    assert info.duration == pytest.approx(12, rel=0.02)
+        found = examine(file)
+        assert found.audio.read() == content
+    assert found.info.duration == pytest.approx(12, rel=0.02)
     assert len(requests) <= most
 
 
