@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callscribe.errors import PermanentError, RetryableError
+from callscribe.metadata import Origin
 from callscribe.recording import AudioInfo
 from callscribe.sources import open_source
 from functions.process.audio import LOOKS, examine
@@ -78,6 +80,47 @@ def test_tags_pictures_and_wrong_names_do_not_hide_the_audio() -> None:
     info, looks = examined(tag + sound + b"TAG" + b"\xfc" * 125)
     assert (info.codec, info.channels) == ("mp3", 1)
     assert looks <= 2
+
+
+@pytest.mark.parametrize("extension", sorted(set(FORMATS) - {"aac"}))
+def test_tags_say_who_called_in_every_format_that_has_them(extension: str) -> None:
+    *_, rate = FORMATS[extension]
+    file = Bytes(encoded(extension, tone(2, rate), tags={"title": "A call", "comment": "From: +12025550143; To: 101"}))
+    found = examine(file).tags
+    assert (found.caller, found.callee, found.extension) == ("+12025550143", "101", "101")
+    assert set(found.origins.values()) == {Origin.TAGS}
+    assert file.looks <= 2  # no more than without them
+
+
+def test_an_id3_tag_of_a_radio_call_says_when_it_began() -> None:
+    frames = {"TIT2": '54241"Fire Dispatch"', "TPE1": "1234567 Engine 1", "TXXX": "caller\0" + "9" * 300}
+    date = "Date:2026-08-11 09:00:10.000;System:Fulton;Site:Downtown;Frequency:851012500;"
+    tag = id3(COMM=b"\3eng\0" + date.encode(), **{name: b"\3" + text.encode() for name, text in frames.items()})
+    examined = examine(Bytes(tag + encoded("mp3", tone(2, 16_000))))
+    began = datetime(2026, 8, 11, 9, 0, 10) - timedelta(seconds=examined.info.duration or 0)  # noqa: DTZ001 — local
+    assert examined.tags.known() == {
+        "phone_system": "sdrtrunk",
+        "caller": "1234567",
+        "callee": "54241",
+        "started_at": began,
+        "kind": "radio",
+        "party": "Fire Dispatch",
+    }
+
+
+def test_tags_that_are_no_text_do_not_hide_the_audio() -> None:
+    examined = examine(Bytes(id3(TIT2=b"\3\xff\xfe", COMM=b"\3eng\0From: 100") + encoded("mp3", tone(2, 16_000))))
+    assert (examined.info.codec, examined.tags.caller) == ("mp3", "100")
+
+
+def id3(**frames: bytes) -> bytes:
+    """A tag of version 2.4."""
+
+    def size(of: bytes) -> bytes:
+        return bytes(len(of) >> shift & 127 for shift in (21, 14, 7, 0))
+
+    body = b"".join(name.encode() + size(text) + bytes(2) + text for name, text in frames.items())
+    return b"ID3\x04\0\0" + size(body) + body
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from callscribe.metadata import CallMetadata, Origin
 from callscribe.sidecars.fields import SPELLINGS, metadata_in, plain, text_in
 from callscribe.sidecars.moments import moment_in
 from callscribe.sidecars.numbers import number_in
+from callscribe.transcript import LONGEST_RECORDING
 
 LONGEST = 4_096
 """Characters of a tag that is looked at."""
@@ -73,6 +74,6 @@ def _radio(tags: Mapping[str, str], comment: Mapping[str, str], duration: float 
 
 def _before(end: datetime | date | None, duration: float | None) -> datetime | None:
     """To the millisecond; None where the length of the call is not known."""
-    if not isinstance(end, datetime) or duration is None:
+    if not isinstance(end, datetime) or duration is None or not 0 <= duration <= LONGEST_RECORDING:
         return None
     return end - timedelta(milliseconds=round(duration * 1000))

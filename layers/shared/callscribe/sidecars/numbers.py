@@ -5,8 +5,8 @@ from typing import Any
 
 from callscribe.metadata import Direction
 
-NUMBER = re.compile(r"(?=.{0,39}[0-9])[+*#]?[0-9 ().\-/*#]{1,40}")
-"""Digits, with a plus before and what people put between them. `-2` is none: Android says so of a caller who hides."""
+NUMBER = re.compile(r"(?!.{41}|[0-9]{4}-[0-9]{2}-[0-9]{2})[+*#]{0,2} ?\(?[0-9][0-9 ().\-/*#]*")
+"""Digits, with a plus before and what people put between them; no date. `-2` is none: Android says so of who hides."""
 
 WRAPPINGS = re.compile(r".*<([^<>]*)>\s*", re.DOTALL)
 """A caller id as SIP and Asterisk write it, with a name: `"Ann" <202>`."""
