@@ -135,7 +135,7 @@ INFO = b"INFO" + b"".join(
     name + struct.pack("<I", len(text)) + text + bytes(len(text) % 2)
     for name, text in (
         (b"INAM", b"A call\0"),
-        (b"ISFT", b"a recorder"),
+        (b"ISFT", b"device"),
         (b"ICMT", b"From: 100\0"),
         (b"IART", b"Zo\xeb"),
     )
