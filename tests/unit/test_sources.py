@@ -84,7 +84,7 @@ def test_one_bad_entry_does_not_hide_the_others(tmp_path, monkeypatch):
     scandir = os.scandir
 
     def forbidden(path):  # as the tests may run as root, whom nothing is forbidden
-        if str(path).endswith("/b"):
+        if str(path).endswith("/b/"):
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 

@@ -2,15 +2,30 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from heapq import merge
+from itertools import batched, chain
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from callscribe.errors import PermanentError, RetryableError, SourceError
-from callscribe.sources import AudioFile, Source, SourceFile
+from callscribe.sources import Source, SourceFile
 from callscribe.telemetry import logger
+
+AT_ONCE = 50_000
+"""Names of one folder that are held in memory: some 10 MB."""
+
+_PRIVATE = 0x10FD00
+BYTES = {_PRIVATE + byte: 0xDC00 + byte for byte in range(0x80, 0x100)}
+"""Linux takes any bytes for a name, DynamoDB only UTF-8. Each byte that is none has a character of private use in the
+key that stands for it; in Python it is a lone surrogate."""
+STANDING = {surrogate: private for private, surrogate in BYTES.items()} | {
+    private: "".join(chr(_PRIVATE + byte) for byte in chr(private).encode()) for private in BYTES
+}
+"""The way back; a name that holds such a character itself has each of its bytes stood for."""
 
 
 class FolderAudio:
@@ -19,8 +34,13 @@ class FolderAudio:
     local = True
 
     def __init__(self, file: BinaryIO) -> None:
-        self.length = os.fstat(file.fileno()).st_size
+        self._status = os.fstat(file.fileno())
+        self.length = self._status.st_size
         self._file = file
+
+    def listed(self, key: str) -> SourceFile:
+        """As it was when it was opened."""
+        return _source_file(key, self._status)
 
     def read(self, size: int = -1, /) -> bytes:
         with _reading():
@@ -39,37 +59,58 @@ class FolderSource:
 
     def __init__(self, path: str) -> None:
         self.unreadable = 0
-        self._root = Path(os.path.normpath(path))
+        self._root = os.path.normpath(path)
         self.prefix = f"{self._root}/".lstrip("/")
 
-    def files(self) -> Iterator[SourceFile]:
+    def files(self, under: str = "", after: str = "") -> Iterator[SourceFile]:
         """In the order of the keys: `a-b/x` before `a/x`, for `-` sorts before `/`.
 
         Links are passed over: they may lead out of the source, or round in a circle. What cannot be looked at is
         counted and does not keep the rest from being found.
         """
-        under_way = [iter(self._root_entries())]
+        prefix = max(self.prefix, under, key=len)
+        top = prefix.rpartition("/")[0] + "/"
+        under_way = [iter(self._first(top))]
         while under_way:
-            entry = next(under_way[-1], None)
-            if entry is None:
+            key = next(under_way[-1], None)
+            if key is None:
                 under_way.pop()
-                continue
-            try:
-                if entry.is_dir(follow_symlinks=False):
-                    under_way.append(iter(_entries(entry.path)))
-                elif entry.is_file(follow_symlinks=False):
-                    yield _source_file(entry)
-            except FileNotFoundError:  # deleted since it was listed
-                continue
-            except (OSError, OverflowError, ValueError) as error:  # not readable, or of the year 11476
-                self.unreadable += 1
-                reason = error.strerror if isinstance(error, OSError) else type(error).__name__
-                logger.warning("a part of the recordings folder cannot be read", reason=reason)
+            elif key.endswith("/"):
+                if key.startswith(prefix) and (key > after or after.startswith(key)):
+                    with self._tolerating():
+                        under_way.append(iter(sorted_keys(key)))
+            elif key.startswith(prefix) and key > after:
+                found = None
+                with self._tolerating():
+                    found = _listed(key)
+                if found:
+                    yield found
 
-    def _root_entries(self) -> list[os.DirEntry[str]]:
+    def look(self, key: str) -> SourceFile | None:
+        # opened, for NFS and EFS tell of a file as it was up to a minute ago, unless it is opened
         try:
-            return _entries(self._root)
+            with self.open(key) as audio:
+                return audio.listed(key)
+        except PermanentError:
+            return None
+
+    @contextmanager
+    def _tolerating(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:  # deleted since it was listed
+            pass
+        except (OSError, OverflowError, ValueError) as error:  # not readable, or of the year 11476
+            self.unreadable += 1
+            reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+            logger.warning("a part of the recordings folder cannot be read", reason=reason)
+
+    def _first(self, top: str) -> Iterable[str]:
+        try:
+            keys = sorted_keys(top)
         except FileNotFoundError as error:
+            if top != self.prefix:
+                return ()
             raise SourceError(
                 f"The recordings folder '{self._root}' does not exist. "
                 "Check RecordingsPath, and that the file system is mounted."
@@ -80,18 +121,19 @@ class FolderSource:
             raise SourceError(
                 f"The recordings folder '{self._root}' cannot be listed ({error.strerror}). Check its permissions."
             ) from error
+        return keys
 
     def contains(self, other: Source) -> bool:
         # wherever links lead
         try:
-            return Path(f"/{other.prefix}").resolve().is_relative_to(self._root.resolve())
+            return Path(path_of(other.prefix)).resolve().is_relative_to(Path(self._root).resolve())
         except OSError:  # a name that is too long, say
             return False
 
     @contextmanager
-    def open(self, key: str) -> Iterator[AudioFile]:
+    def open(self, key: str) -> Iterator[FolderAudio]:
         try:
-            file = open(f"/{key}", "rb", opener=_without_waiting)  # noqa: SIM115 — closed below
+            file = open(path_of(key), "rb", opener=_without_waiting)  # noqa: SIM115 — closed below
         except FileNotFoundError as error:
             raise PermanentError(
                 "The audio file is gone from the folder. Put it back, then retry.", code="audio_missing"
@@ -117,21 +159,44 @@ def _reading() -> Iterator[None]:
         ) from error
 
 
-def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        found = [entry for entry in entries if not entry.is_symlink()]
-    return sorted(found, key=_order)
+def sorted_keys(folder: str) -> Iterable[str]:
+    """The keys of what lies directly in the folder of this key, sorted; those of folders end with a slash.
+
+    However many there are, no more than `AT_ONCE` are in memory: more are sorted in parts, on disk. Raises OSError.
+    """
+    parts = batched(_keys(folder), AT_ONCE, strict=False)
+    first, second = sorted(next(parts, ())), next(parts, None)
+    return first if second is None else merge(*map(_spilled, chain((first,), map(sorted, chain((second,), parts)))))
 
 
-def _order(entry: os.DirEntry[str]) -> bytes:
-    return os.fsencode(entry.name) + (b"/" if entry.is_dir(follow_symlinks=False) else b"")
+def path_of(key: str) -> str:
+    """The path of the file of this key."""
+    return f"/{key if key.isascii() else key.translate(BYTES)}"
 
 
-def _source_file(entry: os.DirEntry[str]) -> SourceFile:
-    status = entry.stat(follow_symlinks=False)
-    return SourceFile(
-        key=entry.path.lstrip("/"), size=status.st_size, modified_at=datetime.fromtimestamp(status.st_mtime, UTC)
-    )
+def _keys(folder: str) -> Iterator[str]:
+    with os.scandir(path_of(folder)) as entries:
+        for entry in entries:
+            if not entry.is_symlink():
+                name = entry.name if entry.name.isascii() else entry.name.translate(STANDING)
+                yield f"{folder}{name}/" if entry.is_dir(follow_symlinks=False) else folder + name
+
+
+def _spilled(keys: list[str]) -> Iterator[str]:
+    """The same keys, from a file of our own. A key holds no NUL, but it may hold the end of a line."""
+    file = TemporaryFile("w+", encoding="utf-8", newline="\n")  # noqa: SIM115 — it goes when nobody reads it any more
+    file.writelines(key.replace("\n", "\0") + "\n" for key in keys)
+    file.seek(0)
+    return (line[:-1].replace("\0", "\n") for line in file)
+
+
+def _listed(key: str) -> SourceFile | None:
+    status = os.lstat(path_of(key))
+    return _source_file(key, status) if stat.S_ISREG(status.st_mode) else None
+
+
+def _source_file(key: str, status: os.stat_result) -> SourceFile:
+    return SourceFile(key=key, size=status.st_size, modified_at=datetime.fromtimestamp(status.st_mtime, UTC))
 
 
 def _without_waiting(path: str, flags: int) -> int:
