@@ -12,7 +12,7 @@ LAYER = ROOT / "layers/shared/callscribe"
 MODULES = sorted([*LAYER.rglob("*.py"), *(ROOT / "functions").rglob("*.py")])
 
 PLAIN = (
-    *("breaker", "call", "captions", "clock", "conversation", "errors", "metadata", "recording", "run"),
+    *("breaker", "call", "captions", "clock", "conversation", "errors", "ingest", "metadata", "recording", "run"),
     *("settings", "sidecars", "tags", "transcript", "transitions", "wav"),
 )
 """Plain Python: no AWS, no HTTP, and of the layer only each other."""

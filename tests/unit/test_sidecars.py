@@ -40,9 +40,10 @@ def said(document):
         ("2026/04/call.txt", "2026/04/call", Kind.TEXT),
         ("2026/04/call.transcription.txt", "2026/04/call", Kind.TEXT),
         ("call.TXT", "call", Kind.TEXT),
-        ("call.wav.txt", "call.wav", Kind.TEXT),
+        ("call.wav.txt", "call", Kind.TEXT),
+        ("call.WAV.transcription.txt", "call", Kind.TEXT),
         ("call.json", "call", Kind.JSON),
-        ("call.wav.JSON", "call.wav", Kind.JSON),
+        ("call.wav.JSON", "call", Kind.JSON),
         ("call.metadata.json", "call", Kind.JSON),
         ("conversation_id=1/0f3c_metadata.json", "conversation_id=1/0f3c", Kind.JSON),
         ("12345_1.XML", "12345_1", Kind.XML),
@@ -50,8 +51,27 @@ def said(document):
     ],
 )
 def test_a_sidecar_is_known_by_its_name(key, stem, kind):
-    beside = sidecar_of(key)
-    assert (beside.stem, beside.kind) == (stem, kind)
+    assert sidecar_of(key).kind == kind
+    assert stem_of(key) == stem
+
+
+@pytest.mark.parametrize(
+    ("key", "stem"),
+    [
+        ("a.b/call.wav", "a.b/call"),
+        ("a.b/call", "a.b/call"),
+        ("1684333530.60.WAV", "1684333530.60"),
+        ("call.wav.mp3", "call.wav"),
+        ("a/.hidden.wav", "a/.hidden"),
+        ("", ""),
+    ],
+)
+def test_the_stem_of_an_audio_is_its_key_without_extension(key, stem):
+    assert stem_of(key) == stem
+
+
+def test_a_site_s_own_extension_of_audio_counts():
+    assert stem_of("call.spx.json", {"spx"}) == stem_of("call.spx", {"spx"}) == "call"
 
 
 @pytest.mark.parametrize(
@@ -91,6 +111,7 @@ def test_in_a_sorted_listing_all_that_belongs_together_lies_among_what_begins_wi
     for sidecar in filter(sidecar_of, keys):
         for audio in keys:
             if sidecar_of(sidecar).belongs_to(audio):
+                assert stem_of(sidecar) == stem_of(audio)
                 low, high = sorted((keys.index(sidecar), keys.index(audio)))
                 assert all(key.startswith(stem_of(audio)) for key in keys[low : high + 1])
 

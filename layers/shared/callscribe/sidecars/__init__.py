@@ -3,9 +3,11 @@
 Pure: bytes in, values out. Whoever lists and opens files is elsewhere.
 """
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from callscribe.ingest import AUDIO
 from callscribe.metadata import CallMetadata, Origin
 from callscribe.sidecars.records import read_json, unreadable
 from callscribe.sidecars.texts import decoded, prose
@@ -24,15 +26,12 @@ class Kind(StrEnum):
     XML = "xml"
 
 
-ENDINGS = (
-    (".transcription.txt", Kind.TEXT),
-    (".txt", Kind.TEXT),
-    ("_metadata.json", Kind.JSON),
-    (".metadata.json", Kind.JSON),
-    (".json", Kind.JSON),
-    (".xml", Kind.XML),
-)
-"""In small letters, the longer ones first."""
+ENDINGS: Mapping[str, Sequence[tuple[str, Kind]]] = {
+    "txt": ((".transcription.txt", Kind.TEXT), (".txt", Kind.TEXT)),
+    "json": (("_metadata.json", Kind.JSON), (".metadata.json", Kind.JSON), (".json", Kind.JSON)),
+    "xml": ((".xml", Kind.XML),),
+}
+"""By what comes behind the last dot, the longer ones first; in small letters."""
 
 HIDDEN = (".", "~")
 """So begin names that are nobody's sidecar."""
@@ -40,14 +39,14 @@ HIDDEN = (".", "~")
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """A sidecar by its key: without the ending, that is its `stem`."""
+    """A sidecar by its name: `tells_of` is its key without the ending, and so that of the audio, maybe all of it."""
 
-    stem: str
+    tells_of: str
     kind: Kind
 
     def belongs_to(self, audio: str) -> bool:
-        """Whether it tells of the audio file with that key: `a.json` and `a.wav.json` of `a.wav`."""
-        return self.stem in (audio, stem_of(audio))
+        """Whether it tells of the audio with that key: `a.json` of `a.wav` and `a.mp3`, `a.wav.json` of `a.wav`."""
+        return self.tells_of in (audio, _without_extension(audio))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,24 +57,33 @@ class Sidecar:
     transcript: Transcript | None = None
 
 
-def stem_of(audio: str) -> str:
-    """The key of an audio file without its extension.
+def stem_of(key: str, extensions: Collection[str] = AUDIO) -> str:
+    """What an audio and all of its sidecars have in common: `a` for `a.wav`, `a.wav.json` and `a_metadata.json`.
 
-    In a listing that is sorted by the bytes of the keys, the audio and all of its sidecars lie among the keys that
-    begin with the stem, and those are all in one stretch. So whoever walks it has to remember only those stems that
-    the present key begins with: never more than it has characters.
+    Their keys begin with it. So in a listing that is sorted by the bytes of the keys they lie in one stretch, that of
+    all keys that begin with the stem, and whoever walks it has to remember only the stems that the present key begins
+    with. `extensions` are those of audio, in small letters.
     """
-    folder, slash, name = audio.rpartition("/")
-    return folder + slash + (name.rpartition(".")[0] or name)
+    if key[key.rfind(".") + 1 :].lower() not in extensions and (beside := sidecar_of(key)):
+        key = beside.tells_of
+        if key[key.rfind(".") + 1 :].lower() not in extensions:
+            return key
+    return _without_extension(key)
 
 
 def sidecar_of(key: str) -> Beside | None:
     """What a key says of a sidecar; None if it is none. Of any letter case; that there is an audio is not known."""
-    name = key.rpartition("/")[2]
-    for ending, kind in ENDINGS:
-        if name[-len(ending) :].lower() == ending and len(name) > len(ending) and not name.startswith(HIDDEN):
-            return Beside(key[: -len(ending)], kind)
+    for ending, kind in ENDINGS.get(key[key.rfind(".") + 1 :].lower(), ()):
+        if key[-len(ending) :].lower() == ending:
+            name = key[key.rfind("/") + 1 : -len(ending)]
+            if name and not name.startswith(HIDDEN):
+                return Beside(key[: -len(ending)], kind)
     return None
+
+
+def _without_extension(key: str) -> str:
+    dot = key.rfind(".", key.rfind("/") + 1)
+    return key if dot < 0 else key[:dot]
 
 
 def read(kind: Kind, body: bytes) -> Sidecar:
