@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callscribe.errors import SidecarError
-from callscribe.metadata import Direction, Origin
+from callscribe.metadata import CallMetadata, Direction, Origin, combined
 from callscribe.sidecars import LARGEST, Kind, read, sidecar_of, stem_of
 from callscribe.sidecars.fields import SPELLINGS
 from callscribe.sidecars.records import MOST_OBJECTS
@@ -388,6 +388,15 @@ def test_every_spelling_is_read_however_it_is_written(field, style):
 def test_all_that_is_read_was_read_beside_the_recording():
     sidecar = read(Kind.JSON, json.dumps(CALL_LOG).encode())
     assert sidecar.metadata.origins == dict.fromkeys(sidecar.metadata.known(), Origin.SIDECAR)
+
+
+def test_a_day_beside_a_recording_does_not_hide_the_time_in_its_name():
+    beside = read(Kind.JSON, b'{"date": "2026-11-18", "caller": "100"}').metadata
+    name = CallMetadata(caller="101", started_at=datetime(2026, 11, 18, 9, 30)).read_in(Origin.NAME)  # noqa: DTZ001
+    for readings in ((beside, name), (name, beside)):
+        both = combined(*readings)
+        assert (both.caller, both.started_at) == ("100", name.started_at)
+        assert both.origins == {**beside.origins, "started_at": Origin.NAME}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
