@@ -3,10 +3,12 @@
 import codecs
 import contextlib
 import json
+import re
 import time
 import traceback
 import tracemalloc
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from callscribe.errors import SidecarError
 from callscribe.metadata import CallMetadata, Direction, Origin, combined
 from callscribe.sidecars import LARGEST, Kind, read, sidecar_of, stem_of
-from callscribe.sidecars.fields import SPELLINGS
+from callscribe.sidecars.fields import SPELLINGS, plain
 from callscribe.sidecars.records import MOST_OBJECTS
 from callscribe.sidecars.texts import MOST_LINES
 
@@ -574,3 +576,38 @@ def test_five_megabytes_take_little_more_than_to_parse_them():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 16 * len(body)
+
+
+# the page ------------------------------------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).parents[2] / "docs/sidecars.md").read_text()
+ROWS = {
+    "caller": "caller",
+    "callee": "callee",
+    "one outside number, of a side not known": "remote_number",
+    "extension": "extension",
+    "direction": "direction",
+    "start": "started_at",
+    "call id": "call_id",
+    "phone system": "phone_system",
+}
+
+
+@pytest.mark.parametrize(("row", "field"), ROWS.items())
+def test_the_keys_on_the_page_are_those_that_are_read(row, field):
+    keys = re.findall(
+        "`([^`]+)`", re.search(rf"^\| {row} \| (.*?)(?:: in, out.*| with .*)? \|$", PAGE, re.MULTILINE)[1]
+    )
+    assert keys
+    assert {plain(key) for key in keys} <= set(SPELLINGS[field])
+
+
+def test_the_examples_on_the_page_are_read_as_it_says():
+    text, segments, call = (
+        read(Kind.JSON, example.encode()) for example in re.findall("```json\n(.*?)```", PAGE, re.DOTALL)
+    )
+    assert text.transcript.text == "Thanks for calling.\nHow can I help?"
+    assert (segments.transcript.language, segments.transcript.duration) == ("en", 1.9)
+    assert set(call.metadata.known()) == {
+        *("direction", "caller", "callee", "extension", "started_at", "call_id", "phone_system"),
+    }
