@@ -387,6 +387,23 @@ def test_every_spelling_is_read_however_it_is_written(field, style):
         assert found.get(field) or (field == "remote_number" and found["caller"])
 
 
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ({"direction": "in", "callee": "101"}, {"caller": NUMBER, "callee": "101"}),
+        ({"direction": "out", "caller": "101"}, {"caller": "101", "callee": NUMBER}),
+        ({"caller": "101"}, {"caller": "101", "remote_number": NUMBER}),
+        ({"caller": NUMBER}, {"caller": NUMBER}),
+        ({"caller": "101", "callee": "102"}, {"caller": "101", "callee": "102"}),
+        ({"direction": "internal"}, {"remote_number": NUMBER}),
+    ],
+    ids=str,
+)
+def test_one_outside_number_is_that_of_the_side_that_the_direction_says(document, expected):
+    found = known({**document, "phone_number": NUMBER})
+    assert {name: found[name] for name in ("caller", "callee", "remote_number") if name in found} == expected
+
+
 def test_all_that_is_read_was_read_beside_the_recording():
     sidecar = read(Kind.JSON, json.dumps(CALL_LOG).encode())
     assert sidecar.metadata.origins == dict.fromkeys(sidecar.metadata.known(), Origin.SIDECAR)

@@ -36,18 +36,8 @@ SPELLINGS: Mapping[str, Sequence[str]] = {
     ),
     "started_at": (
         *("startedat", "starttime", "start", "callstarttime", "callstart", "startstamp", "startepoch", "starttimems"),
-        *("starttimestamp", "recordingstarttime", "conversationstart", "conversationstarttime"),
-        *(
-            "initiationtimestamp",
-            "begintime",
-            "timestart",
-            "calldate",
-            "calltime",
-            "datetime",
-            "startdate",
-            "timestamp",
-        ),
-        "date",
+        *("starttimestamp", "recordingstarttime", "conversationstart", "conversationstarttime", "begintime"),
+        *("initiationtimestamp", "timestart", "calldate", "calltime", "datetime", "startdate", "timestamp", "date"),
     ),
     "call_id": (
         *("callid", "uniqueid", "linkedid", "callsid", "calluuid", "conversationid", "contactid", "sessionid"),
@@ -76,6 +66,8 @@ OTHER = {Direction.INBOUND: ("from", "caller"), Direction.OUTBOUND: ("to", "call
 
 KINDS = frozenset(("conference", "page", "radio", "leg", "meeting"))
 
+NOBODY = frozenset(("null", "none", "unknown", "undefined", "anonymous", "private", "restricted", "unavailable"))
+
 SEPARATORS = re.compile(r"[\W_]+")
 SYSTEM = re.compile(r"[a-z0-9][a-z0-9 ._-]{0,39}")
 
@@ -97,10 +89,11 @@ def metadata_in(record: Mapping[str, Any]) -> CallMetadata:
     found["started_at"] = joined(found["started_at"], record.get("time"))
     if not found["kind"]:
         found["kind"] = _kind(record.get("direction"))
-    if found["caller"] or found["callee"]:
-        found["remote_number"] = None  # it is one of both
-    elif side := {Direction.INBOUND: "caller", Direction.OUTBOUND: "callee"}.get(direction):
-        found[side], found["remote_number"] = found["remote_number"], None
+    outside = OTHER[direction][1] if direction in OTHER else None
+    if outside and not found[outside]:
+        found[outside] = found["remote_number"]
+    if (found["caller"] and found["callee"]) or found["remote_number"] in (found["caller"], found["callee"]):
+        found["remote_number"] = None  # it is known whose it is
     if not found["extension"]:
         own = _side(record, OWN.get(direction, OWN[Direction.OUTBOUND])).get("extensionnumber")
         found["extension"] = extension_in(own) or extension_of(found["caller"], found["callee"], direction)
@@ -116,7 +109,7 @@ def text_in(value: Any) -> str | None:
     if not isinstance(value, str) or len(value) > LONGEST_TEXT:
         return None
     text = " ".join(value.encode(errors="replace").decode().split())
-    return text if text.isprintable() and plain(text) not in ("", "null", "none", "unknown", "undefined") else None
+    return text if text.isprintable() and plain(text) and plain(text) not in NOBODY else None
 
 
 def _first(record: Mapping[str, Any], field: str, read: Callable[[Any], Any]) -> Any:
