@@ -64,7 +64,7 @@ def test_a_wav_needs_no_decoder(samples: Path) -> None:
         from functions.process.audio import examine
         source = open_source(sys.argv[1])
         for each in source.files():
-            if each.extension == "wav" and "broken" not in each.key:
+            if each.key.lower().endswith(".wav") and "broken" not in each.key:
                 with source.open(each.key) as file:
                     print(examine(file).info.codec)
         assert "av" not in sys.modules
