@@ -5,7 +5,7 @@ It writes no status. What it learns on the way goes into the recording that it r
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from callscribe.call import Call, Exchange
 from callscribe.clock import Clock, iso
 from callscribe.conversation import CALLER, Sides, merge
 from callscribe.errors import RetryableError, ServiceUnavailable, TranscriptionError
+from callscribe.metadata import CallMetadata
 from callscribe.recording import Channel, Recording, TranscriptRef
 from callscribe.store import transcripts
 from callscribe.telemetry import fault_of, logger
@@ -33,7 +34,8 @@ type Result = TranscriptRef | UnderWay | TranscriptionError
 class Attempt:
     """How an attempt on `recording` ended, which took `seconds`. `answered`: the service was there.
 
-    `partial` is the transcript of one channel, where the other one has failed for good.
+    `partial` is the transcript of one channel, where the other one has failed for good. `tags` is what the file itself
+    says of the call; nothing where it was not opened, as when a job was only asked for.
     """
 
     recording: Recording
@@ -41,6 +43,7 @@ class Attempt:
     answered: bool = False
     seconds: float = 0.0
     partial: TranscriptRef | None = None
+    tags: CallMetadata = field(default_factory=CallMetadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +97,7 @@ class Transcriber:
             answered=parts.answered and not isinstance(result, ServiceUnavailable),
             seconds=(self.clock() - began).total_seconds(),
             partial=partial,
+            tags=parts.tags,
         )
 
     def _work(self, parts: Parts) -> tuple[Result, TranscriptRef | None]:

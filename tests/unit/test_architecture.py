@@ -12,8 +12,8 @@ LAYER = ROOT / "layers/shared/callscribe"
 MODULES = sorted([*LAYER.rglob("*.py"), *(ROOT / "functions").rglob("*.py")])
 
 PLAIN = (
-    *("breaker", "call", "captions", "clock", "conversation", "errors", "metadata", "recording", "run"),
-    *("settings", "transcript", "transitions", "wav"),
+    *("breaker", "call", "captions", "clock", "conversation", "errors", "ingest", "metadata", "recording", "run"),
+    *("settings", "sidecars", "tags", "transcript", "transitions", "wav"),
 )
 """Plain Python: no AWS, no HTTP, and of the layer only each other."""
 
@@ -44,7 +44,8 @@ def test_the_layer_knows_no_function_and_each_library_has_its_room(path):
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_the_plain_rooms_import_the_standard_library_and_each_other_only(name):
-    for module in imported(LAYER / f"{name}.py"):
+    paths = [*(LAYER / name).rglob("*.py")] or [LAYER / f"{name}.py"]
+    for module in [module for path in paths for module in imported(path)]:
         top, *rest = module.split(".")
         assert top in sys.stdlib_module_names or (top == "callscribe" and rest[0] in PLAIN)
 
