@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from callscribe.clock import Clock
 from callscribe.conversation import Sides
 from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
-from callscribe.metadata import CallMetadata
+from callscribe.metadata import combined
 from callscribe.recording import Channel, Part, Recording
 from callscribe.sources import Audio, AudioFile, open_location
 from callscribe.store import transcripts
@@ -52,7 +52,7 @@ type Failed = dict[Channel | None, TranscriptionError]
 class Parts:
     """The parts of a claimed `recording`, which changes with what is learned.
 
-    `answered`: the service was there. `tags` is what the file itself says of the call, once it was opened.
+    `answered`: the service was there.
     """
 
     def __init__(
@@ -68,7 +68,6 @@ class Parts:
     ) -> None:
         self.recording = claimed
         self.answered = False
-        self.tags = CallMetadata()
         self._service = service
         self._sides = sides
         self._bucket = bucket
@@ -179,8 +178,8 @@ class Parts:
     def _examined(self) -> Iterator[AudioFile]:
         with open_location(self.recording.location).open(self.recording.key) as file:
             examined = examine(file)
-            self.recording = replace(self.recording, audio=examined.info)
-            self.tags = examined.tags
+            metadata = combined(self.recording.metadata, examined.tags)
+            self.recording = replace(self.recording, audio=examined.info, metadata=metadata)
             yield examined.audio
 
     @property

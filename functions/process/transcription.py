@@ -5,7 +5,7 @@ It writes no status. What it learns on the way goes into the recording that it r
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,6 @@ from callscribe.call import Call, Exchange
 from callscribe.clock import Clock, iso
 from callscribe.conversation import CALLER, Sides, merge
 from callscribe.errors import RetryableError, ServiceUnavailable, TranscriptionError
-from callscribe.metadata import CallMetadata
 from callscribe.recording import Channel, Recording, TranscriptRef
 from callscribe.store import transcripts
 from callscribe.telemetry import fault_of, logger
@@ -34,8 +33,7 @@ type Result = TranscriptRef | UnderWay | TranscriptionError
 class Attempt:
     """How an attempt on `recording` ended, which took `seconds`. `answered`: the service was there.
 
-    `partial` is the transcript of one channel, where the other one has failed for good. `tags` is what the file itself
-    says of the call; nothing where it was not opened, as when a job was only asked for.
+    `partial` is the transcript of one channel, where the other one has failed for good.
     """
 
     recording: Recording
@@ -43,7 +41,6 @@ class Attempt:
     answered: bool = False
     seconds: float = 0.0
     partial: TranscriptRef | None = None
-    tags: CallMetadata = field(default_factory=CallMetadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +48,13 @@ class Transcriber:
     """What all attempts of a run have in common.
 
     `connect` makes a connection to the service, which tells of its exchanges. `sides`: who speaks on
-    which channel of a stereo call; None sends it as it is. `origin` goes into the transcript: where it came from.
+    which channel of a recording in stereo; None sends it as it is. `origin` goes into the transcript: where it came from.
     `language` is what the server was asked for; some do not tell which one they heard.
     """
 
     connect: Callable[[Observer], Service]
     bucket: str
-    sides: Sides | None
+    sides: Callable[[Recording], Sides | None]
     origin: Mapping[str, Any]
     language: str | None
     policy: RetryPolicy
@@ -80,7 +77,7 @@ class Transcriber:
             parts = Parts(
                 claimed,
                 self.connect(observe),
-                sides=self.sides,
+                sides=self.sides(claimed),
                 bucket=self.bucket,
                 job_timeout=self.job_timeout,
                 until=until,
@@ -97,7 +94,6 @@ class Transcriber:
             answered=parts.answered and not isinstance(result, ServiceUnavailable),
             seconds=(self.clock() - began).total_seconds(),
             partial=partial,
-            tags=parts.tags,
         )
 
     def _work(self, parts: Parts) -> tuple[Result, TranscriptRef | None]:

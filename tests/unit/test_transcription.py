@@ -35,7 +35,7 @@ def ended(folder, *times, service=Failing, now=NOW, content=b"x" * 100):
     transcriber = Transcriber(
         connect=lambda *_: service(),
         bucket="bucket",
-        sides=None,
+        sides=lambda _: None,
         origin={},
         language=None,
         policy=RetryPolicy(),
