@@ -88,9 +88,10 @@ class S3Source:
                 f"S3 could not be reached ({type(error).__name__}). Check credentials, region and network."
             ) from error
 
-    def contains(self, other: Source) -> bool:
+    def part(self, other: Source) -> Source | None:
         # a key may hold `..` as it is, but whoever asks for one means something else
-        return other.prefix.startswith(self.prefix) and ".." not in other.prefix.split("/")
+        inside = other.prefix.startswith(self.prefix) and ".." not in other.prefix.split("/")
+        return other if inside else None
 
     @contextmanager
     def open(self, key: str) -> Iterator[AudioFile]:
