@@ -315,6 +315,18 @@ def test_what_the_templates_rules_refuse_is_refused_in_their_words(
     assert deploy(small, aws, {"Needed": "luck", "Ids": "id-13"}).functions
 
 
+def test_a_stack_on_efs_can_be_tried_here_too(aws: str) -> None:
+    parameters = {
+        "EfsAccessPoint": "arn:aws:elasticfilesystem:us-east-1:123456789012:access-point/fsap-0123456789abcdef0",
+        "RecordingsPath": "/mnt/recordings/2026",
+        "Subnets": "subnet-0123abcd,subnet-0123abce",
+        "SecurityGroups": "sg-0123abcd",
+        "MinFileAgeSeconds": "5",
+    }
+    environment = deploy(TEMPLATE, aws, NEEDED | parameters).function("sync").environment
+    assert (environment["RECORDINGS_PATH"], environment["MIN_FILE_AGE_SECONDS"]) == ("/mnt/recordings/2026", "5")
+
+
 def test_a_template_that_aws_would_refuse_is_refused_here(aws: str, small: Path) -> None:
     small.write_text(SMALL.replace("Type: HttpApi}", "Type: Nonsense}"))
     with pytest.raises(ValueError, match="Nonsense"):
