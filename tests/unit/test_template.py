@@ -127,7 +127,7 @@ def test_what_relies_on_how_long_functions_live_outlives_them():
 def test_a_task_is_not_repeated_by_lambda_but_by_its_schedule(name):
     assert RESOURCES[name]["Properties"]["EventInvokeConfig"] == {"MaximumRetryAttempts": 0}
     events = {event["Type"] for event in RESOURCES[name]["Properties"]["Events"].values()}
-    assert events == {"Schedule"}
+    assert events == {"Schedule"} if name != "SyncFunction" else {"Schedule", "EventBridgeRule"}
 
 
 def test_a_stack_without_efs_needs_no_vpc():
@@ -236,3 +236,44 @@ def test_a_value_that_cannot_be_right_is_refused_by_its_parameter(name, good, ba
 
     assert [value for value in good if not taken(value)] == []
     assert [value for value in bad if taken(value)] == []
+
+
+def test_the_bucket_of_the_stack_tells_of_uploads():
+    bucket = deployed()["RecordingsBucket"]
+    assert bucket["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+
+
+@pytest.mark.parametrize(
+    ("path", "bucket", "state"),
+    [
+        ("", "RecordingsBucket", "ENABLED"),
+        ("s3://theirs", "theirs", "ENABLED"),
+        ("s3://theirs/", "theirs", "ENABLED"),
+        ("s3://the.irs-2/in/2026/", "the.irs-2", "ENABLED"),
+        ("/mnt/recordings", "RecordingsBucket", "DISABLED"),
+        ("/mnt/recordings/2026", "RecordingsBucket", "DISABLED"),
+    ],
+)
+def test_uploads_into_the_bucket_of_the_recordings_fire_sync_at_once(path, bucket, state):
+    parameters = EFS if path.startswith("/") else {}
+    resources = deployed(**{**parameters, "RecordingsPath": path})
+    rule = resources["SyncFunctionUploads"]
+    assert rule["EventPattern"] == {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": [bucket]}},
+    }
+    assert rule["State"] == state
+    (target,) = rule["Targets"]
+    assert target["Arn"] == "SyncFunction.Arn"
+    assert not {"Input", "InputPath", "InputTransformer"} & target.keys()  # the event arrives as it is
+    assert resources["SyncFunctionUploadsPermission"]["SourceArn"] == "SyncFunctionUploads.Arn"
+
+
+def test_the_output_that_turns_uploads_on_is_there_for_a_bucket_that_is_not_the_stacks():
+    assert "UploadsCommand" not in deployed("Outputs")
+    assert "UploadsCommand" not in deployed("Outputs", **EFS)
+    assert deployed("Outputs", RecordingsPath="s3://theirs/in/")["UploadsCommand"] == (
+        "aws s3api put-bucket-notification-configuration --region eu-central-1 --bucket theirs "
+        """--notification-configuration '{"EventBridgeConfiguration": {}}'"""
+    )
