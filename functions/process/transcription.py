@@ -125,7 +125,7 @@ class Transcriber:
         missing = [part.channel for part in recording.parts if part.channel not in done]
         now = self.clock()
         # unique, so that no version is ever overwritten; sorts by time
-        version = f"{now:%Y%m%dT%H%M%S%f}-{recording.claim_token}"
+        version = transcripts.version_name(now, str(recording.claim_token))
         origin: dict[str, Any] = {
             "recordingId": recording.id,
             "version": version,

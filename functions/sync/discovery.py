@@ -1,93 +1,91 @@
-"""Which files are recordings, which of them are complete, and which have no record yet."""
+"""What lies in a source, and what is known of it: two sorted streams become one, and files come with their sidecars."""
 
+from bisect import insort
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
 
-from callscribe import transitions
-from callscribe.run import Run
-from callscribe.sources import Source, SourceFile
-from callscribe.store import recordings
-from callscribe.telemetry import logger
-
-AUDIO = frozenset("wav wav49 mp3 m4a mp4 ogg oga opus flac webm gsm amr aac wma 3gp".split())  # noqa: SIM905 — legible
-"""Extensions of recordings, in small letters."""
-HIDDEN = (".", "~")
-"""Beginnings of names that are not recordings: hidden files, resource forks, an editor's leftovers."""
-
-BARE_HEADER = 44
-"""Bytes of a WAV file that holds no audio yet."""
-
-LONGEST_KEY = 1024
-"""Bytes of UTF-8 that S3 allows for a key, and DynamoDB for the sort key that it becomes."""
+from callscribe.sidecars import stem_of
+from callscribe.sources import SourceFile
+from callscribe.store.inventory import Known
 
 
-def sweep(source: Source, run: Run, now: datetime, min_age: timedelta) -> None:
-    """Adds a record for each complete recording of the source that has none; counts go into `run`.
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A file, and what is known of it, if anything is."""
 
-    `listed` recordings in all, `added` new ones, `waiting` ones that are not complete yet and will be looked at again,
-    `refused` ones whose name cannot be stored, `unreadable` parts of a folder that could not be looked at.
-    Raises SourceError, StoreError.
+    key: str
+    file: SourceFile
+    known: Known | None
+
+
+@dataclass(slots=True)
+class Family:
+    """Files of one stem: `audio` is what is, or was, a recording; `sidecars` lie beside it.
+
+    `after` is the last key before all of them.
     """
-    run.counts.update(listed=0, added=0, waiting=0, refused=0, unreadable=0)
-    found = _counted((file for file in source.files() if is_recording(file)), run)
-    known = recordings.known_keys(source.location, source.prefix)
-    for file in without_record(found, known):
-        if not is_complete(file, now, source.grows, min_age):
-            run.count("waiting")
-        elif not _storable(file.key):
-            run.count("refused")
-            logger.warning("a file name is not UTF-8 or too long: rename the file", size=file.size)
-        else:
-            new = transitions.new(
-                source.location, file.key, size=file.size, etag=file.etag, modified_at=file.modified_at, now=now
-            )
-            if recordings.add(new):
-                run.count("added")
-    run.counts["unreadable"] = source.unreadable
+
+    stem: str
+    after: str
+    audio: list[Sighting] = field(default_factory=list)
+    sidecars: list[SourceFile] = field(default_factory=list)
 
 
-def without_record(found: Iterable[SourceFile], known: Iterator[str]) -> Iterator[SourceFile]:
-    """Merges two streams that are sorted by the bytes of the key; what is in the first only comes out.
+def merged(found: Iterable[SourceFile], known: Iterator[Known]) -> Iterator[Sighting | Known]:
+    """Merges two streams that are sorted by the key; what is known and not found comes as it is.
 
     Neither is held in memory, and nothing is looked up one by one.
     """
     record = next(known, None)
     for file in found:
-        key = _bytes(file.key)
-        while record is not None and _bytes(record) < key:
+        key = file.key
+        while record is not None and record.key < key:
+            yield record
             record = next(known, None)
-        if record != file.key:
-            yield file
+        if record is not None and record.key == key:
+            yield Sighting(key, file, record)
+            record = next(known, None)
+        else:
+            yield Sighting(key, file, None)
+    if record is not None:
+        yield record
+    yield from known
 
 
-def is_recording(file: SourceFile) -> bool:
-    """By its name alone."""
-    return file.extension in AUDIO and not file.name.startswith(HIDDEN)
+class Families:
+    """Collects sorted sightings by the stem of their names, and gives a family back when no more of it can come.
 
-
-def is_complete(file: SourceFile, now: datetime, grows: bool, min_age: timedelta) -> bool:
-    """Whether it can be sent: a file in a folder that changed a moment ago may still be being written.
-
-    A pause in writing proves nothing, hence an age. No audio yet, or a header only, means wait, in S3 too.
+    All that begin with the same characters stand together, whatever comes between them: so only those families are held
+    whose stem the present key begins with, a handful of them. `last` is the key before the present one.
     """
-    if file.size == 0 or (file.extension == "wav" and file.size <= BARE_HEADER):
-        return False
-    return not grows or now - file.modified_at >= min_age
 
+    def __init__(self, after: str) -> None:
+        self.last = after
+        self._open: list[Family] = []
+        """By the length of their stems: each begins with the one before."""
 
-def _counted(found: Iterable[SourceFile], run: Run) -> Iterator[SourceFile]:
-    for file in found:
-        run.count("listed")
-        yield file
+    @property
+    def after(self) -> str:
+        """The last key before all that are held."""
+        return min((each.after for each in self._open), default=self.last)
 
+    def add(self, sighting: Sighting, *, sidecar: bool) -> list[Family]:
+        """Takes the next one; gives back the families that end before it."""
+        key, ended = sighting.key, []
+        while self._open and not key.startswith(self._open[-1].stem):
+            ended.append(self._open.pop())
+        stem = stem_of(key)
+        family = next((each for each in reversed(self._open) if each.stem == stem), None)
+        if family is None:
+            family = Family(stem, self.last)
+            insort(self._open, family, key=lambda each: len(each.stem))
+        if sidecar:
+            family.sidecars.append(sighting.file)
+        else:
+            family.audio.append(sighting)
+        return ended
 
-def _storable(key: str) -> bool:
-    try:
-        return len(key.encode()) <= LONGEST_KEY
-    except UnicodeEncodeError:
-        return False
-
-
-def _bytes(key: str) -> bytes:
-    """Names that are not UTF-8 arrive from a folder as surrogates, and sort as the bytes that they are."""
-    return key.encode(errors="surrogateescape")
+    def rest(self) -> list[Family]:
+        """Those that have not ended."""
+        held, self._open = self._open[::-1], []
+        return held

@@ -1,55 +1,53 @@
-"""What is a recording, what is complete, and the merge of two sorted streams."""
+"""The merge of two sorted streams, and files that come with what lies beside them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from callscribe.sources import SourceFile
-from functions.sync.discovery import is_complete, is_recording, without_record
+from callscribe.store.inventory import Known
+from functions.sync.discovery import Families, Sighting, merged
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
+
+keys = st.sets(st.text(min_size=1, max_size=5))
 
 
-def a_file(key, size=1000, age=timedelta(hours=1)):
-    return SourceFile(key=key, size=size, modified_at=NOW - age)
+def a_file(key):
+    return SourceFile(key=key, size=1000, modified_at=NOW)
 
 
-@pytest.mark.parametrize("key", ["a.wav", "x/B.WAV", "a.b.mp3", "a.wav49", "ü ber/+49 30.ogg", "a.3gp", "a.GSM"])
-def test_audio_is_known_by_its_extension(key):
-    assert is_recording(a_file(key))
+@given(keys, keys)
+def test_the_merge_tells_what_is_new_what_is_known_and_what_is_gone(listed, recorded):
+    found = (a_file(key) for key in sorted(listed, key=str.encode))
+    known = (Known(key, "v") for key in sorted(recorded, key=str.encode))
+    seen = list(merged(found, known))
+    assert [each.key for each in seen] == sorted(listed | recorded, key=str.encode)
+    gone = {each.key for each in seen if isinstance(each, Known)}
+    new = {each.key for each in seen if isinstance(each, Sighting) and each.known is None}
+    assert (gone, new) == (recorded - listed, listed - recorded)
+    assert all(each.file.key == each.key for each in seen if isinstance(each, Sighting))
 
 
-@pytest.mark.parametrize(
-    "key", ["a.txt", "wav", ".a.wav", "x/._a.wav", "~a.wav", "a.wav.part", "a.wav.tmp", "a.json", "x/"]
+names = st.lists(
+    st.tuples(st.text("a.-/", min_size=1, max_size=4), st.sampled_from([".wav", ".mp3", ".json", ".txt"])), max_size=12
 )
-def test_everything_else_is_passed_over(key):
-    assert not is_recording(a_file(key))
 
 
-@pytest.mark.parametrize(
-    ("file", "grows", "complete"),
-    [
-        (a_file("a.wav", size=0), False, False),
-        (a_file("a.wav", size=44), False, False),
-        (a_file("a.wav", size=45), False, True),
-        (a_file("a.mp3", size=44), False, True),
-        (a_file("a.wav", age=timedelta(seconds=59)), True, False),
-        (a_file("a.wav", age=timedelta(seconds=60)), True, True),
-        (a_file("a.wav", age=timedelta(seconds=-5)), True, False),
-        (a_file("a.wav", age=timedelta(0)), False, True),
-    ],
-)
-def test_a_file_is_taken_when_it_is_complete(file, grows, complete):
-    assert is_complete(file, NOW, grows, MINUTE) is complete
-
-
-@given(st.sets(st.text(min_size=1, max_size=5)), st.sets(st.text(min_size=1, max_size=5)))
-def test_the_merge_leaves_exactly_what_has_no_record(listed, known):
-    def order(keys):
-        return sorted(keys, key=str.encode)
-
-    new = without_record((a_file(key) for key in order(listed)), iter(order(known)))
-    assert [file.key for file in new] == order(listed - known)
+@given(names)
+def test_every_file_comes_with_all_that_lies_beside_it(parts):
+    listed = sorted({stem + ending for stem, ending in parts}, key=str.encode)
+    families, ended = Families(""), []
+    for key in listed:
+        ended += families.add(Sighting(key, a_file(key), None), sidecar=key.endswith((".json", ".txt")))
+        families.last = key
+        assert families.after <= key
+    ended += families.rest()
+    got = {each.key: {side.key for side in family.sidecars} for family in ended for each in family.audio}
+    assert got == {
+        key: {key[:-4] + ending for ending in (".json", ".txt")} & set(listed)
+        for key in listed
+        if key.endswith((".wav", ".mp3"))
+    }
+    assert sum(len(family.audio) for family in ended) == len(got)

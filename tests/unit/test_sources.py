@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from callscribe.errors import ConfigurationError, PermanentError, RetryableError, SourceError
-from callscribe.sources import open_location, open_source, open_within
+from callscribe.sources import folder, open_location, open_source, open_within
 
 
 @pytest.mark.parametrize(
@@ -289,3 +289,32 @@ def test_audio_is_read_piece_by_piece(tmp_path):
     with open_source(str(tmp_path)).open(f"{tmp_path}/a.wav".lstrip("/")) as audio:
         assert audio.length == 10
         assert [audio.read(4), audio.read(4), audio.read(4), audio.read(4)] == [b"0123", b"4567", b"89", b""]
+
+
+def test_what_begins_with_some_characters_is_found_without_a_link_on_the_way(tmp_path):
+    recorded(tmp_path, "in/a/b/x.wav", "in/a/b/x.json", "in/a/b/y.wav", "in/a/b/x.d/z.wav", "out/b/x.wav")
+    (tmp_path / "in/link").symlink_to(tmp_path / "out")
+    source = open_source(f"{tmp_path}/in")
+
+    def names(under):
+        return [file.key.removeprefix(source.prefix) for file in source.files(source.prefix + under)]
+
+    assert names("a/b/x.") == ["a/b/x.d/z.wav", "a/b/x.json", "a/b/x.wav"]
+    assert names("link/b/x.") == names("gone/x.") == names("a/b/x.wav/x.") == []
+    assert source.unreadable == 0
+
+
+def test_names_of_any_bytes_and_many_of_them_are_listed_from_an_open_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "AT_ONCE", 3)
+    for name in (b"in/\xff/\xe4.wav", "in/\U0010fdff/a.wav".encode(), *(b"in/%d.wav" % number for number in range(10))):
+        path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    source = open_source(f"{tmp_path}/in")
+    found = list(source.files())
+    assert len(found) == 12
+    assert [file.key for file in found] == sorted(file.key for file in found)
+    for file in found:
+        assert source.look(file.key) == file
+        part = open_within(f"{tmp_path}/in", f"/{file.key.rpartition('/')[0]}")
+        assert file in list(part.files())

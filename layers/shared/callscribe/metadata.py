@@ -63,9 +63,25 @@ class CallMetadata:
         """The same, all of it read there."""
         return replace(self, origins=dict.fromkeys(self.known(), origin))
 
-    def over(self, other: "CallMetadata") -> "CallMetadata":
-        """Both together; where both know a field, it is this one's."""
-        return CallMetadata(**other.known() | self.known(), origins={**other.origins, **self.origins})
+    def read_only_in(self, origin: Origin) -> "CallMetadata":
+        """What of it was read there."""
+        kept = {name: value for name, value in self.known().items() if self.origins.get(name) is origin}
+        return CallMetadata(**kept, origins=dict.fromkeys(kept, origin))
+
+
+TRUST = {origin: rank for rank, origin in enumerate(Origin)}
+
+
+def combined(*readings: CallMetadata) -> CallMetadata:
+    """All of them together: where several know a field, the most trusted place counts, and of equals the first."""
+    values: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    for reading in readings:
+        for name, value in reading.known().items():
+            origin = reading.origins[name]
+            if name not in origins or TRUST[origin] < TRUST[origins[name]]:
+                values[name], origins[name] = value, origin
+    return CallMetadata(**values, origins=origins)
 
 
 def moment_of(metadata: CallMetadata, zone: tzinfo, fallback: datetime) -> datetime:
@@ -99,3 +115,28 @@ def offset_text(offset: timedelta) -> str:
     sign, minutes = ("-", -offset) if offset < timedelta(0) else ("+", offset)
     hours, rest = divmod(minutes // timedelta(minutes=1), 60)
     return f"{sign}{hours:02}:{rest:02}"
+
+
+def document(metadata: CallMetadata) -> dict[str, Any]:
+    """The known fields as plain values, as they are stored: `started_at` and `utc_offset` as text."""
+    values = metadata.known()
+    if not values:
+        return {}
+    if metadata.started_at is not None:
+        values["started_at"] = as_written(metadata.started_at)
+    if metadata.utc_offset is not None:
+        values["utc_offset"] = offset_text(metadata.utc_offset)
+    return {**values, "origins": dict(metadata.origins)}
+
+
+def parse_document(document: Mapping[str, Any]) -> CallMetadata:
+    """The metadata out of such a document."""
+    values = dict(document)
+    if text := values.get("started_at"):
+        values["started_at"] = datetime.fromisoformat(text) if "T" in text else date.fromisoformat(text)
+    if text := values.get("utc_offset"):
+        values["utc_offset"] = datetime.fromisoformat(f"2000-01-01T00:00:00{text}").utcoffset()
+    if word := values.get("direction"):
+        values["direction"] = Direction(word)
+    values["origins"] = {name: Origin(word) for name, word in values.get("origins", {}).items()}
+    return CallMetadata(**values)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from callscribe.metadata import CallMetadata
+
 
 class Status(StrEnum):
     """Where a recording is on its way."""
@@ -83,7 +85,9 @@ class Part:
 class Recording:
     """One audio file of one call, and everything known of it. All times are aware and UTC.
 
-    `location` is the source's root and `key` the file within it: together they are the file's address.
+    `location` is the source's root and `key` the file within it: together they are the file's address. `entry` is what
+    the index by key has of it; None once the file is gone. `source_changed` and `source_missing` are when it was noticed
+    that the file is another one than was transcribed, or none any more.
     `recorded_at` is when the call was, as well as is known. `position` is its place in the line of its status.
     `outages`: how often a proxy said that the service is gone when it got this audio, though it was there just before.
     `parts`: what is transcribed by itself, as far as it was begun; empty for the whole at once.
@@ -103,6 +107,10 @@ class Recording:
     status: Status
     status_since: datetime
     position: str
+    entry: str | None = None
+    metadata: CallMetadata = CallMetadata()
+    source_changed: datetime | None = None
+    source_missing: datetime | None = None
     attempts: int = 0
     outages: int = 0
     error: Failure | None = None
@@ -136,12 +144,30 @@ class Recording:
     @property
     def path(self) -> str:
         """The file's address as a person writes it: `s3://bucket/a.wav`, `/mnt/recordings/a.wav`."""
-        return f"{self.location}/{self.key}".removeprefix("file://")
+        return address(self.location, self.key)
+
+
+def address(location: str, key: str) -> str:
+    """A file's address as a person writes it."""
+    return f"{location}/{key}".removeprefix("file://")
+
+
+LONGEST_KEY = 1024
+"""Bytes of UTF-8 that S3 allows for a key, and DynamoDB for the sort key that it becomes."""
 
 
 def source_hash(location: str) -> str:
-    """Eight characters that stand for a source in the index by key: its entries are read by the million."""
-    return _hash(location, 8)
+    """Six characters that stand for a source in the index by key: its entries are read by the million."""
+    return _hash(location, 6)
+
+
+def entry_of(key: str, version: str) -> str:
+    """What the index by key has of a file: its key, and what tells this version of it from any other.
+
+    Entries sort as keys do, for no character is less than what parts the two. The longest keys leave no room.
+    """
+    entry = f"{key}\0{version}"
+    return entry if len(entry.encode()) <= LONGEST_KEY else key
 
 
 def recording_id(location: str, key: str) -> str:

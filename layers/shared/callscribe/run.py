@@ -1,7 +1,7 @@
 """A run: one execution of one task, with its counts and how it ended."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -45,6 +45,20 @@ class Outcome(StrEnum):
     """It cannot be running any more, and has not said how it ended: stopped from outside, or out of memory."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A file that is not complete yet: its `size` in bytes, when it was last written, and `why` in a person's words."""
+
+    path: str
+    size: int
+    since: datetime
+    why: str
+
+
+SHOWN = 20
+"""Files that a run names of all that wait."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Run:
     """Filled in while the task runs. `counts` says how many recordings went which way. Times are UTC.
@@ -62,6 +76,8 @@ class Run:
     counts: dict[str, int] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     """Made to the transcription service, and not stored yet."""
+    waiting: list[Waiting] = field(default_factory=list)
+    """Files that it found and did not take yet; the first of them."""
     error: str | None = None
     """In a person's words: why it failed or was skipped."""
     error_code: str | None = None
@@ -74,6 +90,12 @@ class Run:
 
     def count(self, what: str, number: int = 1) -> None:
         self.counts[what] = self.counts.get(what, 0) + number
+
+    def wait(self, waiting: Waiting) -> None:
+        """Counts a file that is not complete yet."""
+        self.count("waiting")
+        if len(self.waiting) < SHOWN:
+            self.waiting.append(waiting)
 
     def end(self, outcome: Outcome, error: str | None = None, code: str | None = None) -> None:
         self.outcome, self.error, self.error_code = outcome, error, code
@@ -96,6 +118,7 @@ class Run:
             "finishedAt": iso(self.finished_at) if self.finished_at else None,
             "duration": self.duration,
             "counts": self.counts,
+            "waiting": [{**asdict(each), "since": iso(each.since)} for each in self.waiting],
             "error": self.error,
             "errorCode": self.error_code,
         }

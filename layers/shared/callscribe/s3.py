@@ -1,11 +1,14 @@
 """The S3 client, shared by the rooms that keep something in S3."""
 
+from datetime import datetime
 from functools import cache
 from threading import Lock
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.utils import parse_timestamp
 
 GONE = ("NoSuchKey", "404")
 """How S3 says that an object is not there."""
@@ -22,6 +25,15 @@ def s3_client() -> Any:
 
 @cache
 def _client() -> Any:
-    return boto3.client(
-        "s3", config=Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard"}, max_pool_connections=32)
-    )
+    session = botocore.session.get_session()
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
+    config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard"}, max_pool_connections=32)
+    return boto3.Session(botocore_session=session).client("s3", config=config)
+
+
+def _moment(text: str) -> datetime:
+    """botocore's own way takes more than half of what it costs to list a bucket; it is for times in headers."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return parse_timestamp(text)  # type: ignore[no-any-return]

@@ -52,6 +52,17 @@ def language(value: str) -> str | None:
     return None if LANGUAGE.fullmatch(value) else "must be two or three small letters, such as en, or empty"
 
 
+def time_zone(value: str) -> str | None:
+    """A check for the name of a time zone, as the IANA has them."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(value)
+    except (ValueError, KeyError):
+        return "must be the name of a time zone, such as Europe/Berlin or UTC"
+    return None
+
+
 def query(value: str) -> str | None:
     """A check for options as they stand in an address: `device=cpu&compute_type=int8`."""
     try:

@@ -20,12 +20,14 @@ from callscribe.errors import (
     ServiceUnavailable,
     TranscriptionError,
 )
-from callscribe.recording import Failure, Recording, Status, TranscriptRef, recording_id
+from callscribe.metadata import CallMetadata
+from callscribe.recording import Failure, Recording, Status, TranscriptRef, entry_of, recording_id
 
 
 class Actor(StrEnum):
     """Who makes a transition."""
 
+    SYNC = "sync"
     QUEUE = "queue"
     PROCESS = "process"
     """Any run of the process task."""
@@ -37,6 +39,7 @@ class Actor(StrEnum):
 
 
 TRANSITIONS: Mapping[Actor, Mapping[Status, tuple[Status, ...]]] = {
+    Actor.SYNC: {Status.PENDING: (Status.COMPLETED,), Status.FAILED: (Status.COMPLETED,)},
     Actor.QUEUE: {Status.PENDING: (Status.QUEUED,)},
     Actor.PROCESS: {
         Status.QUEUED: (Status.PROCESSING,),
@@ -54,6 +57,8 @@ TRANSITIONS: Mapping[Actor, Mapping[Status, tuple[Status, ...]]] = {
 }
 """Who may do what. A person moves `completed` only by force; `queued` to the head of the queue is no transition."""
 
+
+NOTHING_KNOWN = CallMetadata()
 
 ALONE = " alone"
 """Ends the place in line of a recording whose worker died: should it be what kills workers, it takes no other along."""
@@ -138,8 +143,24 @@ def final_position(now: datetime) -> str:
     return f"1 {iso(now)}"
 
 
-def new(location: str, key: str, *, size: int, etag: str | None, modified_at: datetime, now: datetime) -> Recording:
-    """– → pending: what sync writes for a file that has no record yet."""
+def new(
+    location: str,
+    key: str,
+    *,
+    size: int,
+    etag: str | None,
+    modified_at: datetime,
+    now: datetime,
+    version: str = "",
+    metadata: CallMetadata = NOTHING_KNOWN,
+    recorded_at: datetime | None = None,
+    transcript: TranscriptRef | None = None,
+) -> Recording:
+    """– → pending: what sync writes for a file without a record; – → completed where a transcript lies beside it.
+
+    `version` tells this file from what may lie there later. Without `recorded_at`, the call was when it was written.
+    """
+    called_at = recorded_at or modified_at
     return Recording(
         id=recording_id(location, key),
         location=location,
@@ -147,11 +168,35 @@ def new(location: str, key: str, *, size: int, etag: str | None, modified_at: da
         size=size,
         etag=etag,
         modified_at=modified_at,
-        recorded_at=modified_at,
+        recorded_at=called_at,
         created_at=now,
-        status=Status.PENDING,
+        status=Status.COMPLETED if transcript else Status.PENDING,
         status_since=now,
-        position=pending_position(modified_at),
+        position=iso(now) if transcript else pending_position(called_at),
+        entry=entry_of(key, version),
+        metadata=metadata,
+        transcript=transcript,
+    )
+
+
+def adopt(seen: Recording, transcript: TranscriptRef, now: datetime) -> Change:
+    """pending → completed, failed → completed, by sync: a transcript has come to lie beside the file.
+
+    Holds only for the very place that was seen: one that was claimed meanwhile has another.
+    """
+    return _change(
+        Actor.SYNC,
+        seen.status,
+        Status.COMPLETED,
+        now,
+        expected={"position": seen.position},
+        position=iso(now),
+        transcript=transcript,
+        error=None,
+        next_attempt_at=None,
+        parts=(),
+        job_since=None,
+        job_until=None,
     )
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import PurePosixPath
 from typing import Protocol
 
 from callscribe.errors import ConfigurationError
@@ -23,12 +22,12 @@ class SourceFile:
 
     @property
     def name(self) -> str:
-        return PurePosixPath(self.key).name
+        return self.key.rpartition("/")[2]
 
     @property
-    def extension(self) -> str:
-        """In lower case and without the dot: `wav`."""
-        return PurePosixPath(self.key).suffix.lower().removeprefix(".")
+    def mark(self) -> str:
+        """Tells this file from another one that lies there later."""
+        return f"{self.size} {self.etag or self.modified_at.timestamp()}"
 
 
 class Audio(Protocol):
@@ -62,8 +61,14 @@ class Source(Protocol):
     unreadable: int
     """Entries that could not be looked at while `files` went on, so far."""
 
-    def files(self) -> Iterator[SourceFile]:
-        """Everything below the prefix, sorted by the UTF-8 bytes of the key. Raises SourceError."""
+    def files(self, under: str = "", after: str = "") -> Iterator[SourceFile]:
+        """Everything whose key begins with the prefix, and with `under`; only what lies behind the key `after`.
+
+        Sorted by the UTF-8 bytes of the key, as texts sort in Python. Raises SourceError.
+        """
+
+    def look(self, key: str) -> SourceFile | None:
+        """The file as it is at this moment, asked for by its name; None if there is none. Raises RetryableError."""
 
     def open(self, key: str) -> AbstractContextManager[AudioFile]:
         """Raises PermanentError when the file is gone, RetryableError when it cannot be read now."""

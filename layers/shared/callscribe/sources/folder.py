@@ -3,18 +3,32 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import BinaryIO
+from heapq import merge
+from itertools import batched, chain
+from tempfile import TemporaryFile
+from typing import IO, BinaryIO
 
 from callscribe.errors import PermanentError, RetryableError, SourceError
-from callscribe.sources import AudioFile, Source, SourceFile
+from callscribe.sources import Source, SourceFile
 from callscribe.telemetry import logger
+
+AT_ONCE = 50_000
+"""Names of one folder that are held in memory: some 10 MB."""
 
 DEEPEST = 64
 """So many folders in one another are looked into. Each is held open meanwhile, of which a process may have 1,024."""
+
+_PRIVATE = 0x10FD00
+BYTES = {_PRIVATE + byte: 0xDC00 + byte for byte in range(0x80, 0x100)}
+"""Linux takes any bytes for a name, DynamoDB only UTF-8. Each byte that is none has a character of private use in the
+key that stands for it; in Python it is a lone surrogate."""
+STANDING = {surrogate: private for private, surrogate in BYTES.items()} | {
+    private: "".join(chr(_PRIVATE + byte) for byte in chr(private).encode()) for private in BYTES
+}
+"""The way back; a name that holds such a character itself has each of its bytes stood for."""
 
 
 class FolderAudio:
@@ -23,8 +37,13 @@ class FolderAudio:
     local = True
 
     def __init__(self, file: BinaryIO) -> None:
-        self.length = os.fstat(file.fileno()).st_size
+        self._status = os.fstat(file.fileno())
+        self.length = self._status.st_size
         self._file = file
+
+    def listed(self, key: str) -> SourceFile:
+        """As it was when it was opened."""
+        return _source_file(key, self._status)
 
     def read(self, size: int = -1, /) -> bytes:
         with _reading():
@@ -45,49 +64,73 @@ class FolderSource:
     location = "file://"
     grows = True
 
-    def __init__(self, path: str, *, configured: Path | None = None) -> None:
+    def __init__(self, path: str, *, within: str | None = None) -> None:
+        """`within`: the prefix of the configured source that this one is a part of."""
         self.unreadable = 0
-        self._root = Path(f"/{os.path.normpath(path).lstrip('/')}")
-        self._configured = configured or self._root
+        self._root = f"/{os.path.normpath(path).lstrip('/')}"
         self.prefix = f"{self._root}/".lstrip("/")
+        self._configured = self.prefix if within is None else within
 
-    def files(self) -> Iterator[SourceFile]:
+    def files(self, under: str = "", after: str = "") -> Iterator[SourceFile]:
         """In the order of the keys: `a-b/x` before `a/x`, for `-` sorts before `/`.
 
         Links are passed over: they may lead out of the source, or round in a circle. What cannot be looked at is
         counted and does not keep the rest from being found.
         """
+        prefix = max(self.prefix, under, key=len)
         with ExitStack() as opened:
-            folder, entries = self._open_root(opened)
-            yield from self._below(folder, entries, self.prefix, DEEPEST)
+            folder, keys = self._first(prefix[: prefix.rfind("/") + 1], opened)
+            yield from self._below(folder, keys, prefix, after, DEEPEST)
 
-    def _below(self, folder: int, entries: list[os.DirEntry[str]], prefix: str, levels: int) -> Iterator[SourceFile]:
-        for entry in entries:
-            try:
-                if entry.is_dir(follow_symlinks=False):
-                    with _opened(entry.name, folder, levels=levels) as deeper:
-                        yield from self._below(deeper, _entries(deeper), f"{prefix}{entry.name}/", levels - 1)
-                elif entry.is_file(follow_symlinks=False):
-                    yield _source_file(entry, prefix)
-            except (FileNotFoundError, NotADirectoryError):  # deleted, or become a link, since it was listed
-                continue
-            except (OSError, OverflowError, ValueError) as error:  # not readable, or of the year 11476
-                self.unreadable += 1
-                reason = error.strerror if isinstance(error, OSError) else type(error).__name__
-                logger.warning("a part of the recordings folder cannot be read", reason=reason)
+    def _below(self, folder: int, keys: Iterable[str], prefix: str, after: str, levels: int) -> Iterator[SourceFile]:
+        for key in keys:
+            if key.endswith("/"):
+                if key.startswith(prefix) and (key > after or after.startswith(key)):
+                    with self._tolerating(), _opened(_name(key), folder, levels=levels) as deeper:
+                        yield from self._below(deeper, sorted_keys(key, deeper), prefix, after, levels - 1)
+            elif key.startswith(prefix) and key > after:
+                found = None
+                with self._tolerating():
+                    found = _listed(key, folder)
+                if found:
+                    yield found
 
-    def _open_root(self, opened: ExitStack) -> tuple[int, list[os.DirEntry[str]]]:
+    def look(self, key: str) -> SourceFile | None:
+        # opened, for NFS and EFS tell of a file as it was up to a minute ago, unless it is opened
         try:
-            folder = opened.enter_context(_opened(self._configured))
-            for name in self._root.relative_to(self._configured).parts:
-                folder = opened.enter_context(_opened(name, folder))
-            return folder, _entries(folder)
+            with self.open(key) as audio:
+                return audio.listed(key)
+        except PermanentError:
+            return None
+
+    @contextmanager
+    def _tolerating(self) -> Iterator[None]:
+        try:
+            yield
+        except (FileNotFoundError, NotADirectoryError):  # deleted, or become a link, since it was listed
+            pass
+        except (OSError, OverflowError, ValueError) as error:  # not readable, or of the year 11476
+            self.unreadable += 1
+            reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+            logger.warning("a part of the recordings folder cannot be read", reason=reason)
+
+    def _first(self, top: str, opened: ExitStack) -> tuple[int, Iterable[str]]:
+        """The folder `top` as it is opened, and what lies in it."""
+        try:
+            folder = opened.enter_context(_opened(path_of(self._configured)))
+            for name in top.removeprefix(self._configured).split("/")[:-1]:
+                folder = opened.enter_context(_opened(_name(name), folder))
+            return folder, sorted_keys(top, folder)
         except FileNotFoundError as error:
+            if top != self.prefix:
+                return -1, ()
             raise SourceError(
                 f"The recordings folder '{self._root}' does not exist. "
                 "Check RecordingsPath, and that the file system is mounted."
             ) from error
         except NotADirectoryError as error:
+            if top != self.prefix:
+                return -1, ()
             raise SourceError(f"The recordings folder '{self._root}' is not a folder. Check RecordingsPath.") from error
         except OSError as error:
             raise SourceError(
@@ -98,17 +141,18 @@ class FolderSource:
         # As it is spelled: by another spelling, its files would get other keys, and second records.
         if not other.prefix.startswith(self.prefix):
             return None
-        folder = self._root
-        for name in Path(other.prefix.removeprefix(self.prefix)).parts:
-            folder /= name
-            if os.path.islink(folder):  # noqa: PTH114 — pathlib's raises for a name that is too long
+        folder = self.prefix
+        for name in other.prefix.removeprefix(self.prefix).split("/")[:-1]:
+            folder += name
+            if os.path.islink(path_of(folder)):  # noqa: PTH114 — pathlib's raises for a name that is too long
                 return None
-        return FolderSource(f"/{other.prefix}", configured=self._configured)
+            folder += "/"
+        return FolderSource(f"/{other.prefix}", within=self._configured)
 
     @contextmanager
-    def open(self, key: str) -> Iterator[AudioFile]:
+    def open(self, key: str) -> Iterator[FolderAudio]:
         try:
-            file = open(f"/{key}", "rb", opener=_without_waiting)  # noqa: SIM115 — closed below
+            file = open(path_of(key), "rb", opener=_without_waiting)  # noqa: SIM115 — closed below
         except FileNotFoundError as error:
             raise PermanentError(
                 "The audio file is gone from the folder. Put it back, then retry.", code="audio_missing"
@@ -140,7 +184,7 @@ def _reading() -> Iterator[None]:
 
 
 @contextmanager
-def _opened(path: str | Path, within: int | None = None, *, levels: int = DEEPEST) -> Iterator[int]:
+def _opened(path: str, within: int | None = None, *, levels: int = DEEPEST) -> Iterator[int]:
     """A folder as it is opened: below an open one (`within`) only if it is no link. `levels`: how many more may be."""
     if not levels:
         raise OSError(errno.ENAMETOOLONG, "Too many folders in one another")
@@ -152,22 +196,55 @@ def _opened(path: str | Path, within: int | None = None, *, levels: int = DEEPES
         os.close(folder)
 
 
-def _entries(folder: int) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        found = [entry for entry in entries if not entry.is_symlink()]
-    return sorted(found, key=_order)
+def sorted_keys(folder: str, opened: int) -> Iterable[str]:
+    """The keys of what lies directly in the open folder of this key, sorted; those of folders end with a slash.
+
+    However many there are, no more than `AT_ONCE` are in memory: more are sorted in parts, on disk. Raises OSError.
+    """
+    parts = batched(_keys(folder, opened), AT_ONCE, strict=False)
+    first, second = sorted(next(parts, ())), next(parts, None)
+    return first if second is None else merge(*map(_spilled, chain((first,), map(sorted, chain((second,), parts)))))
 
 
-def _order(entry: os.DirEntry[str]) -> bytes:
-    return os.fsencode(entry.name) + (b"/" if entry.is_dir(follow_symlinks=False) else b"")
+def path_of(key: str) -> str:
+    """The path of the file of this key."""
+    return f"/{key if key.isascii() else key.translate(BYTES)}"
 
 
-def _source_file(entry: os.DirEntry[str], prefix: str) -> SourceFile:
-    """Its folder is open still."""
-    status = entry.stat(follow_symlinks=False)
-    return SourceFile(
-        key=f"{prefix}{entry.name}", size=status.st_size, modified_at=datetime.fromtimestamp(status.st_mtime, UTC)
-    )
+def _name(key: str) -> str:
+    """The name of the file or folder of this key, within the folder that it lies in."""
+    return path_of(key.rstrip("/").rpartition("/")[2])[1:]
+
+
+def _keys(folder: str, opened: int) -> Iterator[str]:
+    with os.scandir(opened) as entries:
+        for entry in entries:
+            if not entry.is_symlink():
+                name = entry.name if entry.name.isascii() else entry.name.translate(STANDING)
+                yield f"{folder}{name}/" if entry.is_dir(follow_symlinks=False) else folder + name
+
+
+def _spilled(keys: list[str]) -> Iterator[str]:
+    """The same keys, from a file of our own. A key holds no NUL, but it may hold the end of a line."""
+    file = TemporaryFile("w+", encoding="utf-8", newline="\n")  # noqa: SIM115 — closed by who reads it
+    file.writelines(key.replace("\n", "\0") + "\n" for key in keys)
+    file.seek(0)
+    return _read_back(file)
+
+
+def _read_back(file: IO[str]) -> Iterator[str]:
+    with file:
+        for line in file:
+            yield line[:-1].replace("\0", "\n")
+
+
+def _listed(key: str, folder: int) -> SourceFile | None:
+    status = os.stat(_name(key), dir_fd=folder, follow_symlinks=False)
+    return _source_file(key, status) if stat.S_ISREG(status.st_mode) else None
+
+
+def _source_file(key: str, status: os.stat_result) -> SourceFile:
+    return SourceFile(key=key, size=status.st_size, modified_at=datetime.fromtimestamp(status.st_mtime, UTC))
 
 
 def _without_waiting(path: str, flags: int) -> int:

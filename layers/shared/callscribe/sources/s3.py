@@ -45,19 +45,15 @@ class S3Audio:
         self._body.close()
 
     def _get(self, **part: str) -> Any:
-        try:
-            return s3_client().get_object(**self._object, **part)
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in GONE:
-                raise PermanentError(
-                    "The audio file is gone from the bucket. Put it back, then retry.", code="audio_missing"
-                ) from error
-            raise RetryableError(f"S3 did not hand out the audio file ({code}).", code="audio_unreadable") from error
-        except BotoCoreError as error:
-            raise RetryableError(
-                f"S3 could not be reached ({type(error).__name__}).", code="audio_unreadable"
-            ) from error
+        with _asking():
+            try:
+                return s3_client().get_object(**self._object, **part)
+            except ClientError as error:
+                if error.response["Error"]["Code"] in GONE:
+                    raise PermanentError(
+                        "The audio file is gone from the bucket. Put it back, then retry.", code="audio_missing"
+                    ) from error
+                raise
 
 
 class S3Source:
@@ -71,8 +67,11 @@ class S3Source:
         self.location = f"s3://{self.bucket}"
         self.prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
 
-    def files(self) -> Iterator[SourceFile]:
-        pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix)
+    def files(self, under: str = "", after: str = "") -> Iterator[SourceFile]:
+        wanted = {"Prefix": max(self.prefix, under, key=len)}
+        if after:
+            wanted["StartAfter"] = after
+        pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, **wanted)
         try:
             for page in pages:
                 for entry in page.get("Contents", ()):
@@ -88,6 +87,16 @@ class S3Source:
                 f"S3 could not be reached ({type(error).__name__}). Check credentials, region and network."
             ) from error
 
+    def look(self, key: str) -> SourceFile | None:
+        with _asking():
+            try:
+                found = s3_client().head_object(Bucket=self.bucket, Key=key)
+            except ClientError as error:
+                if error.response["Error"]["Code"] in GONE:
+                    return None
+                raise
+        return SourceFile(key=key, size=found["ContentLength"], modified_at=found["LastModified"], etag=found["ETag"])
+
     def part(self, other: Source) -> Source | None:
         # a key may hold `..` as it is, but whoever asks for one means something else
         inside = other.prefix.startswith(self.prefix) and ".." not in other.prefix.split("/")
@@ -97,6 +106,17 @@ class S3Source:
     def open(self, key: str) -> Iterator[AudioFile]:
         with closing(S3Audio(self.bucket, key)) as audio:
             yield audio
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        raise RetryableError(f"S3 did not hand out the audio file ({code}).", code="audio_unreadable") from error
+    except BotoCoreError as error:
+        raise RetryableError(f"S3 could not be reached ({type(error).__name__}).", code="audio_unreadable") from error
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from callscribe.store.models import ControlModel
 ADMISSION = "admission"
 SWITCHES = "switches"
 COMPLETED = "completed"
+SWEEP = "sweep"
 
 
 def read(*names: str) -> dict[str, ControlModel]:

@@ -1,7 +1,7 @@
 """The tables as PynamoDB sees them; template.yaml declares them.
 
 PynamoDB keeps a connection in each model's class, so `bind` gives the classes their table names once, at start.
-The names `src`, `key` and `id` are short because the sweep of sync reads them by the million.
+The names `s`, `k` and `id` are short because the sweep of sync reads them by the million.
 """
 
 from collections.abc import Mapping
@@ -59,14 +59,17 @@ class PartMap(MapAttribute[str, object]):
 
 
 class ByKey(GlobalSecondaryIndex["RecordingModel"]):
-    """Every file of a source in the order of its key, as S3 lists them: what sync compares the listing with."""
+    """Every file of a source in the order of its key, as S3 lists them: what sync compares the listing with.
+
+    A recording whose file is gone has no `entry`, and so is not in it.
+    """
 
     class Meta:
         index_name = "by-key"
         projection = KeysOnlyProjection()
 
-    source_hash = UnicodeAttribute(hash_key=True, attr_name="src")
-    key = UnicodeAttribute(range_key=True)
+    source_hash = UnicodeAttribute(hash_key=True, attr_name="s")
+    entry = UnicodeAttribute(range_key=True, attr_name="k")
 
 
 class ByStatus(GlobalSecondaryIndex["RecordingModel"]):
@@ -107,7 +110,8 @@ class RecordingModel(Model):
         table_name = ""
 
     id = UnicodeAttribute(hash_key=True)
-    source_hash = UnicodeAttribute(attr_name="src")
+    source_hash = UnicodeAttribute(attr_name="s")
+    entry = UnicodeAttribute(attr_name="k", null=True)
     location = UnicodeAttribute()
     key = UnicodeAttribute()
     size = NumberAttribute()
@@ -119,6 +123,9 @@ class RecordingModel(Model):
     status = UnicodeAttribute()
     status_since = UTCDateTimeAttribute()
     position = UnicodeAttribute()
+    metadata: MapAttribute[str, object] = MapAttribute(default=dict)
+    source_changed = UTCDateTimeAttribute(null=True)
+    source_missing = UTCDateTimeAttribute(null=True)
     attempts = NumberAttribute(default=0)
     outages = NumberAttribute(default=0)
     error = FailureMap(null=True)
@@ -150,7 +157,7 @@ class OutageMap(MapAttribute[str, object]):
 
 
 class ControlModel(Model):
-    """An item of the control table. There are three, told apart by name, each with attributes of its own."""
+    """An item of the control table. There are four, told apart by name, each with attributes of its own."""
 
     class Meta:
         table_name = ""
@@ -164,11 +171,22 @@ class ControlModel(Model):
     # switches: what is turned off
     paused = UnicodeSetAttribute(null=True)
     disabled = UnicodeSetAttribute(null=True)
+    # sweep: where the sweep of a source is to go on
+    source = UnicodeAttribute(null=True)
+    after = UnicodeAttribute(null=True)
+    held_until = UTCDateTimeAttribute(null=True)
     # completed: the checkpoint of their count
     counted = NumberAttribute(null=True)
     until = UnicodeAttribute(null=True)
     version = UnicodeAttribute(null=True)
     blocked_until = UTCDateTimeAttribute(null=True)
+
+
+class WaitingMap(MapAttribute[str, object]):
+    path = UnicodeAttribute()
+    size = NumberAttribute()
+    since = UTCDateTimeAttribute()
+    why = UnicodeAttribute()
 
 
 class RunModel(Model):
@@ -185,6 +203,7 @@ class RunModel(Model):
     outcome = UnicodeAttribute()
     finished_at = UTCDateTimeAttribute(null=True)
     counts: MapAttribute[str, int] = MapAttribute(default=dict)
+    waiting = ListAttribute(of=WaitingMap, null=True)
     error = UnicodeAttribute(null=True)
     error_code = UnicodeAttribute(null=True)
     expires_at = TTLAttribute()

@@ -1,11 +1,12 @@
 """Recordings in DynamoDB. `apply` is the one place that changes a status, as one conditional write."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
 from callscribe.clock import iso
+from callscribe.metadata import CallMetadata, document, parse_document
 from callscribe.recording import AudioInfo, Channel, Failure, Part, Recording, Status, TranscriptRef, source_hash
 from callscribe.store import counts
 from callscribe.store.faults import LostRace, translated
@@ -40,12 +41,31 @@ def apply(recording_id: str, change: Change) -> Recording | None:
     """Makes a transition; returns the recording as it is afterwards, or None if it was lost to someone else."""
     if change.source is Status.COMPLETED:
         counts.forget_checkpoint(change.values["status_since"])
-    model = RecordingModel(recording_id)
     condition = RecordingModel.status == change.source.value
     for name, value in change.expected.items():
         condition &= getattr(RecordingModel, name) == value
-    actions: list[Any] = [RecordingModel.status.set(change.target.value)]
-    for name, value in change.values.items():
+    try:
+        return _update(recording_id, condition, {"status": change.target.value, **change.values})
+    except LostRace as lost:
+        return _already(recording_id, change) if lost.repeated else None
+
+
+def amend(recording_id: str, expected: Mapping[str, Any], values: Mapping[str, Any]) -> Recording | None:
+    """Changes what is known of a recording, but not its status; None if it is not as `expected` any more."""
+    condition = RecordingModel.id.exists()
+    for name, value in expected.items():
+        attribute = getattr(RecordingModel, name)
+        condition &= attribute.does_not_exist() if value is None else attribute == value
+    try:
+        return _update(recording_id, condition, values)
+    except LostRace:
+        return None
+
+
+def _update(recording_id: str, condition: Any, values: Mapping[str, Any]) -> Recording:
+    model = RecordingModel(recording_id)
+    actions: list[Any] = []
+    for name, value in values.items():
         attribute = getattr(RecordingModel, name)
         if value is None or value == ():
             actions.append(attribute.remove())
@@ -53,11 +73,8 @@ def apply(recording_id: str, change: Change) -> Recording | None:
             actions.append(attribute.set((attribute | 0) + value.amount))
         else:
             actions.append(attribute.set(_stored(value)))
-    try:
-        with translated():
-            model.update(actions, condition=condition)
-    except LostRace as lost:
-        return _already(recording_id, change) if lost.repeated else None
+    with translated():
+        model.update(actions, condition=condition)
     return _recording(model)
 
 
@@ -78,14 +95,6 @@ def get(recording_id: str) -> Recording | None:
             return _recording(RecordingModel.get(recording_id, consistent_read=True))
         except RecordingModel.DoesNotExist:
             return None
-
-
-def known_keys(location: str, prefix: str) -> Iterator[str]:
-    """The keys of this source that have a record and begin with `prefix`, sorted by their UTF-8 bytes."""
-    condition: Any = RecordingModel.key.startswith(prefix) if prefix else None
-    with translated():
-        for entry in RecordingModel.by_key.query(source_hash(location), condition):
-            yield entry.key
 
 
 def first(status: Status, limit: int) -> list[Place]:
@@ -147,6 +156,8 @@ MAPS: Mapping[type, Any] = {Failure: FailureMap, TranscriptRef: TranscriptMap, A
 def _stored(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_stored(each) for each in value] or None
+    if isinstance(value, CallMetadata):
+        return document(value)
     return MAPS[type(value)](**asdict(value)) if type(value) in MAPS else value
 
 
@@ -157,6 +168,7 @@ def _attributes(recording: Recording) -> dict[str, Any]:
 def _recording(model: RecordingModel) -> Recording:
     values = {each.name: getattr(model, each.name) for each in fields(Recording)}
     values["status"] = Status(model.status)
+    values["metadata"] = parse_document(model.metadata.as_dict())
     for name, kind in (("error", Failure), ("transcript", TranscriptRef), ("audio", AudioInfo)):
         values[name] = _value(kind, values[name]) if values[name] is not None else None
     values["parts"] = tuple(_part(each) for each in values["parts"] or ())

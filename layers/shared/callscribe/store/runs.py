@@ -3,17 +3,17 @@
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
 from callscribe.clock import SKEW, Clock, iso
 from callscribe.errors import CallscribeError, Skipped, StoreError
-from callscribe.run import Outcome, Run, Task
+from callscribe.run import Outcome, Run, Task, Waiting
 from callscribe.store import calls
 from callscribe.store.faults import translated
-from callscribe.store.models import RunModel
+from callscribe.store.models import RunModel, WaitingMap
 from callscribe.telemetry import count, logger
 
 KEPT = timedelta(days=30)
@@ -82,6 +82,7 @@ def save(run: Run) -> None:
         outcome=run.outcome.value,
         finished_at=run.finished_at,
         counts=run.counts,
+        waiting=[WaitingMap(**asdict(each)) for each in run.waiting] or None,
         error=run.error,
         error_code=run.error_code,
         expires_at=run.started_at + KEPT,
@@ -100,7 +101,9 @@ def save(run: Run) -> None:
 
 def _run(model: RunModel) -> Run:
     values: dict[str, Any] = {each.name: getattr(model, each.name, None) for each in fields(Run)}
-    counts = {name: int(number) for name, number in model.counts.as_dict().items()}
-    return Run(
-        **values | {"id": model.run, "task": Task(model.task), "outcome": Outcome(model.outcome), "counts": counts}
-    )
+    values |= {"id": model.run, "task": Task(model.task), "outcome": Outcome(model.outcome)}
+    values["counts"] = {name: int(number) for name, number in model.counts.as_dict().items()}
+    values["waiting"] = [
+        Waiting(path=each.path, size=int(each.size), since=each.since, why=each.why) for each in model.waiting or ()
+    ]
+    return Run(**values)

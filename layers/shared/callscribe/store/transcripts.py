@@ -83,6 +83,11 @@ def versions(bucket: str, recording_id: str) -> list[Version]:
     return sorted(found, key=lambda version: version.name, reverse=True)
 
 
+def version_name(made_at: datetime, token: str) -> str:
+    """The name of a version; `token`, of letters and digits, tells it from others of that moment."""
+    return f"{made_at:%Y%m%dT%H%M%S%f}-{token}"
+
+
 def created_at(version: str) -> datetime | None:
     """When a version was made; None for what cannot be the name of one, and must not become a key."""
     if not VERSION.fullmatch(version):

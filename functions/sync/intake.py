@@ -1,0 +1,168 @@
+"""What becomes of a file that sync has found, or no longer finds. It is written only where something is new."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+from zlib import crc32
+
+from callscribe import events, transitions
+from callscribe.clock import Clock, iso
+from callscribe.errors import TranscriptionError
+from callscribe.metadata import Origin, combined
+from callscribe.recording import LONGEST_KEY, Recording, Status, TranscriptRef, address, entry_of, recording_id
+from callscribe.run import Run, Waiting
+from callscribe.sources import Source, SourceFile
+from callscribe.store import recordings, transcripts
+from callscribe.store.inventory import Known
+from callscribe.telemetry import logger
+from functions.sync.complete import why_waiting
+from functions.sync.discovery import Family, Sighting
+from functions.sync.reading import Reader, Reading
+from functions.sync.version import is_version_of, version_of
+
+ADOPTING = (Status.PENDING, Status.FAILED)
+UNDER_WAY = (Status.QUEUED, Status.PROCESSING)
+"""A transcript beside the file completes the former. One that is queued or under way comes to its own end first."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Intake:
+    """Of one run. Files in a folder must have rested for `min_age`; `bucket` is where transcripts are stored."""
+
+    source: Source
+    reader: Reader
+    bucket: str
+    min_age: timedelta
+    clock: Clock
+    run: Run
+    _completed: list[Recording] = field(default_factory=list)
+
+    def family(self, family: Family) -> None:
+        """Takes each file of it that is new or changed. Raises StoreError, SourceError."""
+        sidecars = [file for file in family.sidecars if file.size]
+        for sighting in family.audio:
+            try:
+                self._look_at(sighting, sidecars)
+            except TranscriptionError as error:  # gone again, or not readable: the next sweep looks again
+                self.run.count("unreadable")
+                logger.warning("a file could not be looked into", code=error.code)
+
+    def missing(self, known: Known) -> None:
+        """Marks a recording whose file is not listed, if it is not there either when asked for by its name."""
+        try:
+            if self.source.look(known.key):
+                return  # it came while the source was being listed
+        except TranscriptionError:
+            self.run.count("unreadable")
+            return
+        entry = known.key if known.version is None else entry_of(known.key, known.version)
+        values = {"entry": None, "source_missing": self.clock()}
+        if recordings.amend(recording_id(self.source.location, known.key), {"entry": entry}, values):
+            self.run.count("missing")
+
+    def wait(self, file: SourceFile, written: SourceFile, why: str) -> None:
+        """Counts a file that is not complete yet, and shows it; `written` is what is not complete, it or a sidecar."""
+        path = address(self.source.location, file.key)
+        self.run.wait(Waiting(path=path, size=file.size, since=written.modified_at, why=why))
+
+    def announce(self) -> None:
+        """Sends the events of what was completed."""
+        events.publish(self._completed)
+        self._completed.clear()
+
+    def _look_at(self, sighting: Sighting, sidecars: Sequence[SourceFile]) -> None:
+        file, known = sighting.file, sighting.known
+        index = self.reader.index_for(file.key)
+        if known and known.version is not None and is_version_of(known.version, file, sidecars, index):
+            return
+        if len(file.key.encode()) > LONGEST_KEY:
+            self.run.count("refused")
+            logger.warning("the path of a file is too long: 1024 bytes are allowed", size=file.size)
+            return
+        now = self.clock()
+        for each in (file, *sidecars):
+            if why := why_waiting(each, self.source, now, self.min_age):
+                self.wait(file, each, why)
+                return
+        if known is None and self._add(file, sidecars, index):
+            return
+        seen = recordings.get(recording_id(self.source.location, file.key))
+        if seen:  # else it was deleted since
+            self._update(seen, file, sidecars, index)
+
+    def _add(self, file: SourceFile, sidecars: Sequence[SourceFile], index: SourceFile | None) -> bool:
+        """False if it has a record already: another run was faster, or the file had been gone."""
+        reading = self.reader.read(file, sidecars)
+        kept = self._keep(recording_id(self.source.location, file.key), reading)
+        new = transitions.new(
+            self.source.location,
+            file.key,
+            size=file.size,
+            etag=file.etag,
+            modified_at=file.modified_at,
+            now=self.clock(),
+            version=version_of(file, sidecars, index, told=reading.told),
+            metadata=reading.metadata,
+            recorded_at=self.reader.moment_of(reading.metadata, file),
+            transcript=kept,
+        )
+        if not recordings.add(new):
+            return False
+        self.run.count("completed" if kept else "added")
+        if kept:
+            self._completed.append(new)
+        return True
+
+    def _update(
+        self, seen: Recording, file: SourceFile, sidecars: Sequence[SourceFile], index: SourceFile | None
+    ) -> None:
+        reading = self.reader.read(file, sidecars)
+        if reading.transcript and seen.status in UNDER_WAY:
+            return  # until it has come to its own end, each sweep looks again
+        entry = entry_of(file.key, version_of(file, sidecars, index, told=reading.told))
+        values = {"entry": entry, "source_missing": None} | self._of_file(seen, file)
+        metadata = combined(reading.metadata, seen.metadata.read_only_in(Origin.TAGS))
+        if metadata != seen.metadata:
+            values |= {"metadata": metadata, "recorded_at": self.reader.moment_of(metadata, file)}
+        if all(getattr(seen, name) == value for name, value in values.items()):
+            return  # another run was faster
+        kept = self._keep(seen.id, reading) if seen.status in ADOPTING else None
+        if kept:
+            self._adopt(seen, kept, values)
+        elif recordings.amend(seen.id, {"status": seen.status, "entry": seen.entry}, values):
+            self.run.count("changed")
+
+    def _of_file(self, seen: Recording, file: SourceFile) -> dict[str, Any]:
+        """What is to be kept of a file that is another one than was seen. What was transcribed is left alone."""
+        before = SourceFile(key=seen.key, size=seen.size, modified_at=seen.modified_at, etag=seen.etag)
+        if before.mark == file.mark:
+            return {"source_changed": None}
+        if seen.status is Status.COMPLETED:
+            return {"source_changed": seen.source_changed or self.clock()}
+        return {"size": file.size, "etag": file.etag, "modified_at": file.modified_at}
+
+    def _adopt(self, seen: Recording, kept: TranscriptRef, values: Mapping[str, Any]) -> None:
+        change = transitions.adopt(seen, kept, self.clock())
+        after = recordings.apply(seen.id, replace(change, values={**change.values, **values}))
+        if after:
+            self.run.count("completed")
+            self._completed.append(after)
+
+    def _keep(self, of: str, reading: Reading) -> TranscriptRef | None:
+        """Stores the transcript that lay beside the file, if there is one. Raises RetryableError."""
+        transcript, beside = reading.transcript, reading.transcript_from
+        if not transcript or not beside:
+            return None
+        # the same sidecar gives the same name, however often a run dies here
+        version = transcripts.version_name(beside.modified_at, f"{crc32(beside.mark.encode()):08x}")
+        origin = {"recordingId": of, "version": version, "sidecar": True, "createdAt": iso(self.clock())}
+        document = transcript.document(origin)
+        transcripts.put(self.bucket, of, version, document)
+        return TranscriptRef(
+            version=version,
+            language=transcript.language,
+            duration=transcript.duration,
+            preview=transcript.preview,
+            no_speech=not transcript.segments,
+        )

@@ -1,0 +1,36 @@
+"""What an event of the bucket tells: an object was created, so its family is to be looked at. No more of it counts.
+
+Events come late, twice, in any order, or not at all: the sweep finds what they leave out.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote_plus
+
+from callscribe.ingest import Ingest, classify
+from callscribe.sidecars import stem_of
+from callscribe.sources import Source
+
+DETAIL_TYPE = "Object Created"
+
+
+def is_upload(event: Mapping[str, Any]) -> bool:
+    """Whether it is such an event. Source: "EventBridge event message structure", Amazon S3 User Guide."""
+    return event.get("source") == "aws.s3" and event.get("detail-type") == DETAIL_TYPE
+
+
+def stems_of(event: Mapping[str, Any], source: Source, extensions: frozenset[str]) -> list[str]:
+    """What the keys begin with that are to be looked at; none for an object that is no recording, nor beside one.
+
+    Keys come as they are; should one come URL-encoded after all, the other way to read it is looked at as well.
+    """
+    detail = event["detail"]
+    if f"s3://{detail['bucket']['name']}" != source.location:
+        return []
+    key: str = detail["object"]["key"]
+    kinds = (Ingest.AUDIO, Ingest.WAIT, Ingest.SIDECAR)
+    return [
+        f"{stem_of(each)}."
+        for each in dict.fromkeys((key, unquote_plus(key)))
+        if each.startswith(source.prefix) and classify(each, None, extensions) in kinds
+    ]
