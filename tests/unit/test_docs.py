@@ -45,8 +45,7 @@ def test_a_function_is_given_the_variables_that_it_reads_and_no_others(function)
     given = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
     given |= set(TEMPLATE["Resources"][f"{function}Function"]["Properties"]["Environment"]["Variables"])
     read = {name.upper() for kind in (StoreSettings, *SETTINGS[function]) for name in kind.__dataclass_fields__}
-    optional = {"MIN_FILE_AGE_SECONDS"}  # for folders, which the template cannot mount yet
-    assert {name for name in given if not name.startswith(("AWS_", "POWERTOOLS_"))} == read - optional
+    assert {name for name in given if not name.startswith(("AWS_", "POWERTOOLS_"))} == read
 
 
 def test_the_template_offers_the_dialects_that_there_are():
