@@ -39,7 +39,9 @@ def day(text: str) -> date | None:
 
 
 def clock(text: str) -> time | None:
-    """`142530`, `142530.088`, `14:25:30`, `14-25-30`, `1425`, `14:25`."""
+    """`142530`, `142530.088`, `14:25:30`, `14-25-30`, `14.25.30`, `1425`, `14:25`."""
+    if text[2:3] == ".":
+        text = text.replace(".", ":", 2)
     text, _, fraction = text.partition(".")
     parts = text.translate(_DASHES).split("-")
     if len(parts) == 1:

@@ -28,11 +28,12 @@ def _customer(fields: Sequence[str]) -> str | None:
 
 
 def _with_customer(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata | None:
-    before, end = groups["before"], groups["end"]
-    if before and not end:
-        return None  # too little to tell it from anybody's own name
-    kind = "leg" if end in {"in", "out"} else None
-    return replace(found, remote_number=_customer((groups["after"] or "").split("_")), kind=kind)
+    before, fields, end = groups["before"], (groups["after"] or "").split("_"), groups["end"]
+    customer = _customer(fields)
+    own = customer or (fields[0] == "" and len(fields) > 1)
+    if not end and (before or not own):
+        return None  # anybody may call a file so
+    return replace(found, remote_number=customer, kind="leg" if end in {"in", "out"} else None)
 
 
 def _tiny(found: CallMetadata, groups: Groups, name: Name) -> CallMetadata | None:
