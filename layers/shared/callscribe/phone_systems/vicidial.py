@@ -53,7 +53,7 @@ FORMS = (
     Form(
         system="vicidial",
         pattern=r"""
-            (?P<before>[A-Za-z][A-Za-z0-9]*_(?:[A-Za-z0-9]*_){0,2})? (?P<date>[0-9]{8})-(?P<time>[0-9]{6})
+            (?P<before>[A-Za-z0-9]+_(?:[A-Za-z0-9]*_){0,2})? (?P<date>[0-9]{8})-(?P<time>[0-9]{6})
             _ (?P<after>[^-]*) (?:-(?P<end>all|in|out))?""",
         extension=of_nobody,
         also=_with_customer,
