@@ -59,6 +59,11 @@ def moment(date_text: str, time_text: str, zone: tzinfo | None = None) -> dateti
     return None if on is None or at is None else datetime.combine(on, at, zone)
 
 
+def day_part(at: datetime | date) -> date:
+    """Of a moment or a day, as written."""
+    return at.date() if isinstance(at, datetime) else at
+
+
 def zone(text: str) -> tzinfo | None:
     """`Z`, `UTC`, `-0400`, `+02:00`."""
     if text in {"Z", "UTC"}:
