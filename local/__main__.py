@@ -1,4 +1,4 @@
-"""The command line: `python -m local up`, `python -m local invoke`."""
+"""The command line: `python -m local up`, `python -m local names`, `python -m local invoke`."""
 
 import argparse
 import io
@@ -17,10 +17,14 @@ try:
     from botocore.exceptions import BotoCoreError, ClientError
 
     from callscribe.conversation import CHANNELS
+    from callscribe.errors import ConfigurationError
+    from callscribe.phone_systems import SYSTEMS
+    from callscribe.phone_systems.site_patterns import parse_pattern
     from callscribe.run import Outcome
     from callscribe.settings import http_url, query
     from callscribe.whisperx import DIALECTS
     from local.invoke import InvokeError, invoke
+    from local.names import names
     from local.up import Options, UpError, up
 except ModuleNotFoundError as error:
     sys.exit(f"{error}. Run 'make setup' once, then '.venv/bin/python -m local'.")
@@ -44,6 +48,12 @@ SAMPLES_ARE = "caller-left"
 
 TASKS = ("sync", "queue", "process")
 
+FAULTS = (
+    *(UpError, InvokeError, ConfigurationError, ValueError, OSError),
+    *(requests.RequestException, ClientError, BotoCoreError),
+)
+"""What is told in one line."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; its exit status: 0 all went well, 1 not all recordings are completed, 2 it could not begin."""
@@ -53,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         return int(given.run(given))
-    except (UpError, InvokeError, ValueError, OSError, requests.RequestException, ClientError, BotoCoreError) as error:
+    except FAULTS as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -81,6 +91,13 @@ def _parser() -> argparse.ArgumentParser:
     up_command.add_argument("--json", type=Path, metavar="FILE", help="write every recording there at the end")
     up_command.add_argument("--aws-endpoint", metavar="URL", help="an AWS-compatible server, instead of moto's")
     up_command.set_defaults(run=lambda given: up(_options(given)))
+    names_command = commands.add_parser("names", help="what is read out of the names of recordings")
+    names_command.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder, or a mere name")
+    names_command.add_argument("--phone-system", choices=SYSTEMS, metavar="NAME", default="", help=", ".join(SYSTEMS))
+    names_command.add_argument(
+        "--pattern", action="append", default=[], metavar="REGEX", help="the site's own, with named groups (repeatable)"
+    )
+    names_command.set_defaults(run=_names)
     invoke_command = commands.add_parser("invoke", help="fire one function of the stack that is up")
     invoke_command.add_argument("task", choices=TASKS)
     invoke_command.add_argument("--event", type=Path, metavar="FILE", help="a JSON event (the scheduled one)")
@@ -143,6 +160,10 @@ def _recordings(path: str, aws_endpoint: str | None) -> str:
     if not folder.is_dir():
         raise UpError(f"--recordings {path}: this is a file. Name the folder that it lies in.")
     return str(folder)
+
+
+def _names(given: argparse.Namespace) -> int:
+    return names(given.paths, given.phone_system, [parse_pattern(text) for text in given.pattern])
 
 
 def _invoke(task: str, event_file: Path | None) -> int:

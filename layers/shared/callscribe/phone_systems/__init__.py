@@ -1,0 +1,75 @@
+"""What the name of a recording tells of the call, by the phone system that wrote it.
+
+A family's module is a table of forms, and `families.py` the order in which they are tried. They are imported when the
+first name is read: most runs find nothing new, and a cold start should not pay for them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from callscribe.metadata import CallMetadata
+
+if TYPE_CHECKING:
+    from callscribe.phone_systems.preview import Preview
+    from callscribe.phone_systems.site_patterns import SitePattern
+
+SYSTEMS: Mapping[str, str] = {
+    "freepbx": "FreePBX",
+    "issabel": "Issabel",
+    "elastix": "Elastix",
+    "asterisk": "Asterisk",
+    "fusionpbx": "FusionPBX",
+    "freeswitch": "FreeSWITCH",
+    "3cx": "3CX",
+    "grandstream": "Grandstream UCM",
+    "yeastar": "Yeastar",
+    "vicidial": "VICIdial",
+    "goautodial": "GoAutoDial",
+    "amazon-connect": "Amazon Connect",
+    "twilio": "Twilio",
+    "genesys-cloud": "Genesys Cloud",
+    "ringcentral": "RingCentral",
+    "zoom-phone": "Zoom Phone",
+    "teams": "Microsoft Teams",
+    "8x8": "8x8",
+    "puzzel": "Puzzel",
+    "trunk-recorder": "trunk-recorder",
+    "sdrtrunk": "SDRTrunk",
+    "kenwood": "Kenwood NX",
+    "bcr": "Basic Call Recorder (Android)",
+    "samsung": "Samsung",
+    "xiaomi": "Xiaomi",
+    "lg": "LG",
+    "android": "Android (Huawei, GrapheneOS, LineageOS)",
+    "miarec": "MiaRec",
+    "telesis": "Telesis",
+}
+"""What the setting of the phone system may be, and what each is called."""
+
+
+def read(path: str, system: str = "", patterns: "Sequence[SitePattern]" = ()) -> CallMetadata:
+    """What a recording's name tells, each field with its origin. Never raises; what it leaves open stays empty.
+
+    `path`: an S3 key or URL, or a local path. `system`: one of SYSTEMS, whose forms are tried first; empty to recognise
+    it. `patterns`: the site's own; the first that matches has the last word on what it tells.
+    """
+    from callscribe.phone_systems.families import recognised
+    from callscribe.phone_systems.name import LONGEST, take_apart
+
+    name = take_apart(path)
+    if len(name.stem) > LONGEST:
+        return CallMetadata()
+    built_in = recognised(name, system) or CallMetadata()
+    if not patterns:
+        return built_in
+    from callscribe.phone_systems.site_patterns import completed
+
+    told = next((found for pattern in patterns if (found := pattern.read(name.path)) is not None), None)
+    return built_in if told is None else completed(told, built_in)
+
+
+def preview(names: Iterable[str], system: str = "", patterns: "Sequence[SitePattern]" = ()) -> "Preview":
+    """How far these names are understood with these settings."""
+    from callscribe.phone_systems.preview import previewed
+
+    return previewed(names, lambda name: read(name, system, patterns))
