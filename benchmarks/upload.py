@@ -107,7 +107,7 @@ def send_ours(place: str, name: str, url: str) -> None:
 
     source = open_source(place)
     with source.open(f"{source.prefix}{name}") as file:
-        _, audio = examine(file)
+        audio = examine(file).audio
         connect(WhisperXSettings(whisperx_url=url), "key").send(audio, name, Timeouts(5, 600))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,18 @@ def names(paths: Sequence[str], system: str, patterns: Sequence[SitePattern]) ->
     """Prints a line for each path: a file, all files below a folder, or a mere name. Its exit status."""
     for path in paths:
         for each in _files(path):
-            print(json.dumps(line(each, system, patterns), ensure_ascii=False))
+            print(_json(line(each, system, patterns)))
     return 0
+
+
+def _json(told: dict[str, Any]) -> str:
+    """Legible where the terminal can show it; else, and for names that are not UTF-8, escaped as JSON does."""
+    text = json.dumps(told, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except (LookupError, UnicodeEncodeError):
+        return json.dumps(told)
+    return text
 
 
 def line(path: str, system: str = "", patterns: Sequence[SitePattern] = ()) -> dict[str, Any]:

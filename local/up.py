@@ -18,6 +18,7 @@ from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client
 from local.cloud.scheduler import Scheduler, scheduled_event
 from local.cloud.stack import Stack, deploy
+from local.cloud.uploads import uploads
 from local.drive import Ending, TaskError, drive
 from local.http_server import HttpServer
 from local.invoke import announce, withdraw
@@ -74,6 +75,7 @@ def up(options: Options) -> int:
             _say_hello(running)
             fire = partial(running.lambdas.invoke, wait=False)
             parts.enter_context(Scheduler(running.stack, fire))
+            parts.enter_context(uploads(fire))
         with Watcher(running.api, _say) as watcher:
             ending = _work(running, watcher, stays=not options.once)
             watcher.look()
@@ -136,7 +138,7 @@ def _running(options: Options) -> Iterator[Local]:
         parts.callback(server.close)
         overrides = {"AWS_ENDPOINT_URL_LAMBDA": server.url}
         if options.recordings is not None:
-            # over the template's parameter, which takes an S3 path only
+            # over the template's parameter, which takes folders only where EFS mounts them
             overrides["RECORDINGS_PATH"] = options.recordings
         lambdas = parts.enter_context(Lambdas(stack, STATE, overrides))
         server.start(Front(lambdas, "api"))

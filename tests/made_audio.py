@@ -2,6 +2,7 @@
 
 import io
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 import av
@@ -38,7 +39,9 @@ def wav(*channels: np.ndarray[Any, Any], rate: int = 8_000, subtype: str = "PCM_
     return file.getvalue()
 
 
-def encoded(extension: str, *channels: np.ndarray[Any, Any], **options: str) -> bytes:
+def encoded(
+    extension: str, *channels: np.ndarray[Any, Any], tags: Mapping[str, str] | None = None, **options: str
+) -> bytes:
     """A file of the format with that extension; without any samples where the channels have none.
 
     `options` are those of its codec. The channels are of the rate that FORMATS names.
@@ -47,6 +50,7 @@ def encoded(extension: str, *channels: np.ndarray[Any, Any], **options: str) -> 
     layout = "mono" if len(channels) == 1 else "stereo"
     file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
+        output.metadata.update(tags or {})
         stream = output.add_stream(codec, rate=rate, layout=layout, options=options)
         output.start_encoding()
         interleaved = (np.stack(channels, axis=1) * 32_767).astype(np.int16)

@@ -120,7 +120,7 @@ def transcriber(own: Settings, *, fresh: bool) -> Transcriber:
     return Transcriber(
         connect=lambda observe: connect(own, key, observe),
         bucket=own.transcripts_bucket,
-        sides=sides_of(own.channels, own.phone_system),
+        sides=lambda recording: sides_of(own.channels, own.phone_system or recording.metadata.phone_system or ""),
         language=asked["language"],
         origin={"dialect": own.whisperx_dialect, "settings": asked},
         policy=own.policy,

@@ -1,9 +1,14 @@
 """What a file says of its own audio, before it is sent. A file without any is never sent: Whisper would invent text."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from callscribe import tags
 from callscribe.errors import PermanentError
+from callscribe.metadata import CallMetadata
 from callscribe.recording import AudioInfo
 from callscribe.sources import AudioFile
-from callscribe.wav import HEAD, read_header
+from callscribe.wav import HEAD, read_header, read_tags
 
 BLOCK = 262_144
 """Bytes of one look further back: the index of an hour of M4A fits into it."""
@@ -64,8 +69,17 @@ class Glance:
         return self.read_at(offset, size)
 
 
-def examine(audio: AudioFile) -> tuple[AudioInfo, AudioFile]:
-    """What the file says of its audio, and the file, still to be read from its first byte.
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What a file says: `info` of its audio, `tags` of the call. `audio` is still to be read from its first byte."""
+
+    info: AudioInfo
+    tags: CallMetadata
+    audio: AudioFile
+
+
+def examine(audio: AudioFile) -> Examined:
+    """Looks into the file.
 
     What is not recognised is unknown, and the service's to judge. Raises PermanentError `no_audio` for a file that is
     recognised and empty, and what reading the file raises.
@@ -77,8 +91,8 @@ def examine(audio: AudioFile) -> tuple[AudioInfo, AudioFile]:
     if wav and wav.size == 0:
         raise _no_audio("The file is a WAV header without any audio behind it.")
     known = wav and wav.size and wav.info.codec
-    info = wav.info if wav and known else _decoder_says(audio, head)
-    return info, Rewound(audio, head)
+    info, words = (wav.info, read_tags(head)) if wav and known else _decoder_says(audio, head)
+    return Examined(info, tags.read(words, info.duration), Rewound(audio, head))
 
 
 def _read_head(audio: AudioFile) -> bytes:
@@ -88,18 +102,18 @@ def _read_head(audio: AudioFile) -> bytes:
     return bytes(head)
 
 
-def _decoder_says(audio: AudioFile, head: bytes) -> AudioInfo:
+def _decoder_says(audio: AudioFile, head: bytes) -> tuple[AudioInfo, Mapping[str, str]]:
     from functions.process import decoder
 
     glance = Glance(audio, head)
-    info = decoder.describe(glance)
+    described = decoder.describe(glance)
     if glance.fault:
         raise glance.fault
     if glance.cut:
-        return info or AudioInfo()
-    if info is None or (info == AudioInfo() and _only_tags(head, audio.length)):
+        return described or (AudioInfo(), {})
+    if described is None or (described[0] == AudioInfo() and _only_tags(head, audio.length)):
         raise _no_audio("The file has the form of a recording, but holds no audio.")
-    return info
+    return described
 
 
 def _only_tags(head: bytes, length: int) -> bool:

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from callscribe.clock import Clock
 from callscribe.conversation import Sides
 from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
+from callscribe.metadata import combined
 from callscribe.recording import Channel, Part, Recording
 from callscribe.sources import Audio, AudioFile, open_location
 from callscribe.store import transcripts
@@ -176,9 +177,10 @@ class Parts:
     @contextmanager
     def _examined(self) -> Iterator[AudioFile]:
         with open_location(self.recording.location).open(self.recording.key) as file:
-            info, audio = examine(file)
-            self.recording = replace(self.recording, audio=info)
-            yield audio
+            examined = examine(file)
+            metadata = combined(self.recording.metadata, examined.tags)
+            self.recording = replace(self.recording, audio=examined.info, metadata=metadata)
+            yield examined.audio
 
     @property
     def _is_stereo(self) -> bool:

@@ -48,13 +48,13 @@ class Transcriber:
     """What all attempts of a run have in common.
 
     `connect` makes a connection to the service, which tells of its exchanges. `sides`: who speaks on
-    which channel of a stereo call; None sends it as it is. `origin` goes into the transcript: where it came from.
+    which channel of a recording in stereo; None sends it as it is. `origin` goes into the transcript: where it came from.
     `language` is what the server was asked for; some do not tell which one they heard.
     """
 
     connect: Callable[[Observer], Service]
     bucket: str
-    sides: Sides | None
+    sides: Callable[[Recording], Sides | None]
     origin: Mapping[str, Any]
     language: str | None
     policy: RetryPolicy
@@ -77,7 +77,7 @@ class Transcriber:
             parts = Parts(
                 claimed,
                 self.connect(observe),
-                sides=self.sides,
+                sides=self.sides(claimed),
                 bucket=self.bucket,
                 job_timeout=self.job_timeout,
                 until=until,

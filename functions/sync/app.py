@@ -22,7 +22,7 @@ from functions.sync.intake import Intake
 from functions.sync.reading import Reader
 from functions.sync.sweep import Sweep
 
-SCHEDULE, UPLOAD = "schedule", "upload"
+SCHEDULE, UPLOAD, API = "schedule", "upload", "api"
 
 RESERVE = timedelta(minutes=1)
 """Kept back from the function's time to end in order."""
@@ -51,7 +51,9 @@ def settings() -> Settings:
 
 def sweep_of(source: Source, own: Settings, run: Run, stop_at: datetime) -> Sweep:
     """A sweep of the source, as the settings have it."""
-    reader = Reader(source, run, phone_system=own.phone_system, zone=ZoneInfo(own.time_zone))
+    reader = Reader(
+        source=source, run=run, phone_system=own.phone_system, patterns=(), zone=ZoneInfo(own.time_zone)
+    )
     intake = Intake(
         source=source,
         reader=reader,
@@ -89,10 +91,10 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         asked = event.get("recordingsPath")
         source = open_within(own.recordings_path, asked) if asked else open_source(own.recordings_path)
         sweep = sweep_of(source, own, run, ends_at - RESERVE)
-        if run.trigger == SCHEDULE and not asked:
-            sweep.all()
+        if asked or run.trigger == API:
+            sweep.part()  # for whoever waits for it: at once, and from the beginning
         else:
-            sweep.part()
+            sweep.all()
         _measure(run)
     return run.document()
 
@@ -101,6 +103,7 @@ def _uploaded(event: Mapping[str, Any], own: Settings, ends_at: datetime) -> dic
     """No run where it does not concern us: a bucket may hold much else."""
     source = open_source(own.recordings_path)
     stems = uploads.stems_of(event, source, extensions_of(own))
+    count("UploadsPassedOver", int(not stems))
     if not stems:
         return {"status": Outcome.SKIPPED}
     with runs.recorded(Task.SYNC, UPLOAD, utc_now, ends_at) as run:

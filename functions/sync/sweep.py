@@ -43,6 +43,7 @@ class Sweep:
     run: Run
     clock: Clock
     stop_at: datetime
+    _reported: bool = False
 
     def all(self) -> None:
         """Goes on where the last sweep stopped. Raises Skipped while that is still at it, SourceError, StoreError."""
@@ -53,7 +54,7 @@ class Sweep:
         stopped_after = self._go(after=left.after if left else "", place=name)
         if stopped_after is not None:
             inventory.leave_off(name, Place(stopped_after))
-        elif inventory.left_off(name):
+        elif left or self._reported:
             inventory.finished()
 
     def part(self, under: str = "") -> None:
@@ -113,6 +114,7 @@ class Sweep:
         runs.save(self.run)
         if place:
             inventory.leave_off(place, Place(after, now + HELD))
+            self._reported = True
 
 
 def _new_ones(family: Family) -> Family:

@@ -15,6 +15,17 @@ _SUB_VARIABLE = re.compile(r"\$\{([^}]+)\}")
 type Json = Any
 
 
+def is_list(declared: Mapping[str, Json]) -> bool:
+    """Whether a parameter that is declared so holds several values."""
+    kind: str = declared["Type"]
+    return kind == "CommaDelimitedList" or kind.startswith("List<")
+
+
+def items_of(value: str) -> list[str]:
+    """What CloudFormation makes of such a parameter's value. Of an empty one, a list of one empty item."""
+    return [item.strip() for item in value.split(",")]
+
+
 class UnresolvableTemplateError(ValueError):
     """The template uses what cannot be resolved here, or refers to what it does not declare."""
 
@@ -33,12 +44,9 @@ class Intrinsics:
         resources: Callable[[str, str | None], str | None],
     ) -> None:
         self._conditions: Mapping[str, Json] = template.get("Conditions", {})
+        self._rules: Mapping[str, Json] = template.get("Rules", {})
         self._mappings: Mapping[str, Json] = template.get("Mappings", {})
-        self._list_parameters = {
-            name
-            for name, declared in template.get("Parameters", {}).items()
-            if declared["Type"] == "CommaDelimitedList" or declared["Type"].startswith("List<")
-        }
+        self._list_parameters = {name for name, declared in template.get("Parameters", {}).items() if is_list(declared)}
         self._values = values
         self._resources = resources
 
@@ -59,6 +67,16 @@ class Intrinsics:
         """Whether the template's condition of this name is true."""
         return self._evaluate(self._conditions[condition])
 
+    def refusals(self) -> list[str]:
+        """What the template's rules have against the parameters, in the words of their assertions."""
+        return [
+            assertion["AssertDescription"]
+            for rule in self._rules.values()
+            if "RuleCondition" not in rule or self._evaluate(rule["RuleCondition"])
+            for assertion in rule["Assertions"]
+            if not self._evaluate(assertion["Assert"])
+        ]
+
     def _evaluate(self, condition: Json) -> bool:
         (name, argument), *_ = condition.items()
         match name:
@@ -67,6 +85,9 @@ class Intrinsics:
             case "Fn::Equals":
                 left, right = self.resolve(argument)
                 return str(left) == str(right)
+            case "Fn::Contains":
+                items, item = self.resolve(argument)
+                return item in items
             case "Fn::Not":
                 return not self._evaluate(argument[0])
             case "Fn::And":
@@ -79,7 +100,7 @@ class Intrinsics:
         if name == "AWS::NoValue":
             return _NO_VALUE
         if name in self._values:
-            return self._values[name].split(",") if name in self._list_parameters else self._values[name]
+            return items_of(self._values[name]) if name in self._list_parameters else self._values[name]
         known = self._resources(name, None)
         return {"Ref": name} if known is None else known
 

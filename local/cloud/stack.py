@@ -108,7 +108,9 @@ def deploy(
         logical_id: make_secret(client, f"{name}-{logical_id}", properties)
         for logical_id, properties in declared_secrets.items()
     }
-    resources = _create_or_update(name, reduced(template, values, secrets), endpoint, region)
+    to_create = reduced(template, values, secrets)
+    resources = _create_or_update(name, to_create, endpoint, region)
+    _turn_notifications_on(to_create, resources.get(BUCKET, {}), endpoint, region)
     functions = _functions(resources.get(FUNCTION, {}), endpoint, region)
     return Stack(
         name=name,
@@ -147,6 +149,17 @@ def _create_or_update(name: str, template: Mapping[str, Any], endpoint: str, reg
             of_its_type = found.setdefault(resource["ResourceType"], {})
             of_its_type[resource["LogicalResourceId"]] = resource["PhysicalResourceId"]
     return found
+
+
+def _turn_notifications_on(template: Mapping[str, Any], buckets: Mapping[str, str], endpoint: str, region: str) -> None:
+    """Has the buckets that are declared so tell EventBridge of uploads; moto's CloudFormation leaves that out."""
+    client = aws_client("s3", endpoint, region=region)
+    for logical_id, bucket in buckets.items():
+        declared = template["Resources"][logical_id]["Properties"].get("NotificationConfiguration", {})
+        if declared.get("EventBridgeConfiguration", {}).get("EventBridgeEnabled"):
+            client.put_bucket_notification_configuration(
+                Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+            )
 
 
 def _refuse_changed_tables(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
 from local.cloud.client import aws_session
-from local.cloud.intrinsics import Intrinsics, Json, UnresolvableTemplateError
+from local.cloud.intrinsics import Intrinsics, Json, UnresolvableTemplateError, is_list, items_of
 
 TABLE, BUCKET, SECRET = "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"
 FUNCTION, RULE, _ROLE = "AWS::Lambda::Function", "AWS::Events::Rule", "AWS::IAM::Role"
@@ -49,14 +49,22 @@ def read_template(path: Path, parameters: Mapping[str, str], region: str) -> dic
 
 
 def parameter_values(template: Mapping[str, Json], given: Mapping[str, str]) -> dict[str, str]:
-    """Give every parameter its value. Raises `ValueError` for one that is missing or not allowed."""
+    """Give every parameter its value.
+
+    Raises `ValueError` for one that is missing or not allowed, and for what the template's rules refuse together.
+    """
     values = {name: declared.get("Default") for name, declared in template.get("Parameters", {}).items()}
     values |= given
     if missing := [name for name, value in values.items() if value is None]:
         raise ValueError(f"these parameters have no default and need a value: {', '.join(missing)}")
     for name, value in values.items():
-        _check(name, str(value), template["Parameters"][name])
-    return {name: str(value) for name, value in values.items()}
+        declared = template["Parameters"][name]
+        for item in items_of(str(value)) if is_list(declared) else [str(value)]:
+            _check(name, item, declared)
+    texts = {name: str(value) for name, value in values.items()}
+    if refusals := Intrinsics(template, texts, lambda logical_id, _: logical_id).refusals():
+        raise ValueError(" ".join(refusals))
+    return texts
 
 
 def _check(name: str, value: str, declared: Mapping[str, Json]) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callscribe.errors import PermanentError, RetryableError
+from callscribe.metadata import Origin
 from callscribe.recording import AudioInfo
 from callscribe.sources import open_source
 from functions.process.audio import LOOKS, examine
@@ -29,13 +31,13 @@ ID3 = b"ID3\x04\0\0\0\0\x08\0TIT2" + bytes(1020)
 def examined(content: bytes) -> tuple[AudioInfo, int]:
     """What is said of the file, and how often it was looked into; all of it is still to be read."""
     file = Bytes(content)
-    info, audio = examine(file)
-    assert audio.length == len(content)
+    found = examine(file)
+    assert found.audio.length == len(content)
     read = bytearray()
-    while chunk := audio.read(60_000):
+    while chunk := found.audio.read(60_000):
         read += chunk
     assert bytes(read) == content
-    return info, file.looks
+    return found.info, file.looks
 
 
 @pytest.mark.parametrize("extension", FORMATS)
@@ -62,9 +64,9 @@ def test_a_wav_needs_no_decoder(samples: Path) -> None:
         from functions.process.audio import examine
         source = open_source(sys.argv[1])
         for each in source.files():
-            if each.extension == "wav" and "broken" not in each.key:
+            if each.key.lower().endswith(".wav") and "broken" not in each.key:
                 with source.open(each.key) as file:
-                    print(examine(file)[0].codec)
+                    print(examine(file).info.codec)
         assert "av" not in sys.modules
     """
     done = subprocess.run([sys.executable, "-c", code, samples], capture_output=True, text=True, check=True)
@@ -78,6 +80,47 @@ def test_tags_pictures_and_wrong_names_do_not_hide_the_audio() -> None:
     info, looks = examined(tag + sound + b"TAG" + b"\xfc" * 125)
     assert (info.codec, info.channels) == ("mp3", 1)
     assert looks <= 2
+
+
+@pytest.mark.parametrize("extension", sorted(set(FORMATS) - {"aac"}))
+def test_tags_say_who_called_in_every_format_that_has_them(extension: str) -> None:
+    *_, rate = FORMATS[extension]
+    file = Bytes(encoded(extension, tone(2, rate), tags={"title": "A call", "comment": "From: +12025550143; To: 101"}))
+    found = examine(file).tags
+    assert (found.caller, found.callee, found.extension) == ("+12025550143", "101", "101")
+    assert set(found.origins.values()) == {Origin.TAGS}
+    assert file.looks <= 2  # no more than without them
+
+
+def test_an_id3_tag_of_a_radio_call_says_when_it_began() -> None:
+    frames = {"TIT2": '54241"Fire Dispatch"', "TPE1": "1234567 Engine 1", "TXXX": "caller\0" + "9" * 300}
+    date = "Date:2026-08-11 09:00:10.000;System:Fulton;Site:Downtown;Frequency:851012500;"
+    tag = id3(COMM=b"\3eng\0" + date.encode(), **{name: b"\3" + text.encode() for name, text in frames.items()})
+    examined = examine(Bytes(tag + encoded("mp3", tone(2, 16_000))))
+    began = datetime(2026, 8, 11, 9, 0, 10) - timedelta(seconds=examined.info.duration or 0)  # noqa: DTZ001 — local
+    assert examined.tags.known() == {
+        "phone_system": "sdrtrunk",
+        "caller": "1234567",
+        "callee": "54241",
+        "started_at": began,
+        "kind": "radio",
+        "party": "Fire Dispatch",
+    }
+
+
+def test_tags_that_are_no_text_do_not_hide_the_audio() -> None:
+    examined = examine(Bytes(id3(TIT2=b"\3\xff\xfe", COMM=b"\3eng\0From: 100") + encoded("mp3", tone(2, 16_000))))
+    assert (examined.info.codec, examined.tags.caller) == ("mp3", "100")
+
+
+def id3(**frames: bytes) -> bytes:
+    """A tag of version 2.4."""
+
+    def size(of: bytes) -> bytes:
+        return bytes(len(of) >> shift & 127 for shift in (21, 14, 7, 0))
+
+    body = b"".join(name.encode() + size(text) + bytes(2) + text for name, text in frames.items())
+    return b"ID3\x04\0\0" + size(body) + body
 
 
 @pytest.mark.parametrize(
@@ -183,9 +226,9 @@ def test_s3_is_asked_no_more_often_than_needed(s3: Any, requests: list[str], ext
     content = wav(tone(12, 8000)) if extension == "wav" else encoded(extension, tone(12, FORMATS[extension][2]))
     s3.put_object(Bucket="calls", Key="a", Body=content)
     with open_source("s3://calls").open("a") as file:
-        info, audio = examine(file)
-        assert audio.read() == content
-    assert info.duration == pytest.approx(12, rel=0.02)
+        found = examine(file)
+        assert found.audio.read() == content
+    assert found.info.duration == pytest.approx(12, rel=0.02)
     assert len(requests) <= most
 
 

@@ -90,7 +90,7 @@ def test_16_bit_samples_stay_what_they_are() -> None:
 
 def test_what_lies_in_s3_is_copied_to_be_read_again() -> None:
     file = Bytes(STEREO["PCM_16"], local=False)
-    _, audio = examine(file)
+    audio = examine(file).audio
     with split(audio) as stereo:
         for channel, hertz in ((LEFT, LOW), (RIGHT, HIGH)):
             with stereo.open(channel) as opened:

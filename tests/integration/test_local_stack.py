@@ -27,6 +27,15 @@ Parameters:
   Word: {Type: String, Default: plain}
   Needed: {Type: String}
   Names: {Type: CommaDelimitedList, Default: "a,b"}
+  Ids: {Type: CommaDelimitedList, Default: "", AllowedPattern: "^(id-[0-9]+)?$", ConstraintDescription: must be ids.}
+Rules:
+  IdsAreForPlainWords:
+    RuleCondition: !Not [!Contains [!Ref Ids, ""]]
+    Assertions:
+      - Assert: !Equals [!Ref Word, plain]
+        AssertDescription: Ids are given, but the word is not plain.
+      - Assert: !Or [!Not [!Contains [!Ref Ids, id-13]], !Equals [!Ref Needed, luck]]
+        AssertDescription: It needs luck.
 Mappings:
   Sizes: {small: {mb: 256}}
 Conditions:
@@ -74,6 +83,7 @@ Resources:
           WITH_MAP: !Sub ["${It}/${!Kept}", {It: !Ref Needed}]
           PART: !Select [1, !Split ["/", !Sub "a/${Needed}/c"]]
           JOINED: !Join ["+", !Ref Names]
+          IDS: !Join ["+", !Ref Ids]
           CHOSEN: !If [IsOther, other, !Ref "AWS::Region"]
           NONE: !If [IsOther, other, !Ref "AWS::NoValue"]
           LEFT_OUT: !Ref Queue
@@ -205,6 +215,7 @@ def test_intrinsic_functions_are_resolved(aws: str, small: Path) -> None:
         "WITH_MAP": "given/${Kept}",
         "PART": "given",
         "JOINED": "a+b",
+        "IDS": "",
         "CHOSEN": "us-east-1",
         "LEFT_OUT": "Queue",
         "NUMBER": "5",
@@ -278,6 +289,42 @@ def test_a_table_that_would_have_to_change_is_refused_and_left_alone(aws: str, s
 def test_a_parameter_that_is_missing_or_unknown_is_named(aws: str, parameters: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         deploy(TEMPLATE, aws, parameters)
+
+
+def test_a_list_is_trimmed_and_checked_item_by_item(aws: str, small: Path) -> None:
+    stack = deploy(small, aws, {"Needed": "x", "Names": "c, d", "Ids": "id-1, id-2"})
+    environment = stack.function("verb").environment
+    assert (environment["JOINED"], environment["IDS"]) == ("c+d", "id-1+id-2")
+    with pytest.raises(ValueError, match="Ids must be ids"):
+        deploy(small, aws, {"Needed": "x", "Ids": "id-1,x"})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"Ids": "id-1", "Word": "other"}, "Ids are given, but the word is not plain."),
+        ({"Ids": "id-1,id-13"}, "It needs luck."),
+        ({"Ids": "id-13", "Word": "other"}, "Ids are given, but the word is not plain. It needs luck."),
+    ],
+)
+def test_what_the_templates_rules_refuse_is_refused_in_their_words(
+    aws: str, small: Path, parameters: dict[str, str], says: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{says}$"):
+        deploy(small, aws, {"Needed": "x", **parameters})
+    assert deploy(small, aws, {"Needed": "luck", "Ids": "id-13"}).functions
+
+
+def test_a_stack_on_efs_can_be_tried_here_too(aws: str) -> None:
+    parameters = {
+        "EfsAccessPoint": "arn:aws:elasticfilesystem:us-east-1:123456789012:access-point/fsap-0123456789abcdef0",
+        "RecordingsPath": "/mnt/recordings/2026",
+        "Subnets": "subnet-0123abcd,subnet-0123abce",
+        "SecurityGroups": "sg-0123abcd",
+        "MinFileAgeSeconds": "5",
+    }
+    environment = deploy(TEMPLATE, aws, NEEDED | parameters).function("sync").environment
+    assert (environment["RECORDINGS_PATH"], environment["MIN_FILE_AGE_SECONDS"]) == ("/mnt/recordings/2026", "5")
 
 
 def test_a_template_that_aws_would_refuse_is_refused_here(aws: str, small: Path) -> None:

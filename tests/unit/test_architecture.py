@@ -12,12 +12,21 @@ LAYER = ROOT / "layers/shared/callscribe"
 MODULES = sorted([*LAYER.rglob("*.py"), *(ROOT / "functions").rglob("*.py")])
 
 PLAIN = (
-    *("breaker", "call", "captions", "clock", "conversation", "errors", "metadata", "recording", "run"),
-    *("search", "settings", "transcript", "transitions", "wav"),
+    *("breaker", "call", "captions", "clock", "conversation", "errors", "ingest", "metadata", "phone_systems"),
+    *("recording", "run", "search", "settings", "sidecars", "tags", "transcript", "transitions", "wav"),
 )
-"""Plain Python: no AWS, no HTTP, and of the layer only each other."""
+"""Plain Python: no AWS, no HTTP, and of the layer only each other. A folder is one with all that is in it."""
 
-ROOMS = {"pynamodb": ("store",), "requests": ("whisperx",), "urllib3": ("whisperx",), "boto3": ("s3.py", "events.py")}
+LIBRARIES = {"site_patterns.py": "re2"}
+"""What a plain room may know besides: it matches text in linear time, and is imported where a site has patterns."""
+
+ROOMS = {
+    "pynamodb": ("store",),
+    "requests": ("whisperx",),
+    "urllib3": ("whisperx",),
+    "boto3": ("s3.py", "events.py"),
+    "re2": ("phone_systems/site_patterns.py",),
+}
 """Libraries that one room of the layer alone knows."""
 
 
@@ -44,9 +53,20 @@ def test_the_layer_knows_no_function_and_each_library_has_its_room(path):
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_the_plain_rooms_import_the_standard_library_and_each_other_only(name):
-    for module in imported(LAYER / f"{name}.py"):
-        top, *rest = module.split(".")
-        assert top in sys.stdlib_module_names or (top == "callscribe" and rest[0] in PLAIN)
+    for path in (LAYER / name).glob("*.py") if (LAYER / name).is_dir() else [LAYER / f"{name}.py"]:
+        for module in imported(path):
+            top, *rest = module.split(".")
+            own = top == "callscribe" and rest[0] in PLAIN
+            assert own or top in sys.stdlib_module_names or LIBRARIES.get(path.name) == top, path
+
+
+def test_a_name_costs_a_cold_start_nothing_until_one_is_read():
+    """Patterns, and the library for a site's own, are imported with the first name."""
+    code = "import sys, callscribe.ingest, callscribe.phone_systems; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    env = {"PYTHONPATH": f"{LAYER.parent}"}
+    loaded = subprocess.run(command, env=env, cwd="/", capture_output=True, text=True, check=True).stdout.split()
+    assert [name for name in loaded if name.startswith("callscribe.phone_systems.") or name == "re2"] == []
 
 
 @pytest.mark.parametrize("function", ["sync", "queue", "process", "api"])

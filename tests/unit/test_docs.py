@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
+from callscribe import ingest
+from callscribe.conversation import SIDES
+from callscribe.phone_systems import SYSTEMS, read
+from callscribe.phone_systems.site_patterns import GROUPS, parse_pattern
 from callscribe.recording import Status
 from callscribe.settings import StoreSettings
 from callscribe.transitions import TRANSITIONS
@@ -45,8 +49,7 @@ def test_a_function_is_given_the_variables_that_it_reads_and_no_others(function)
     given = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
     given |= set(TEMPLATE["Resources"][f"{function}Function"]["Properties"]["Environment"]["Variables"])
     read = {name.upper() for kind in (StoreSettings, *SETTINGS[function]) for name in kind.__dataclass_fields__}
-    optional = {"MIN_FILE_AGE_SECONDS"}  # for folders, which the template cannot mount yet
-    assert {name for name in given if not name.startswith(("AWS_", "POWERTOOLS_"))} == read - optional
+    assert {name for name in given if not name.startswith(("AWS_", "POWERTOOLS_"))} == read
 
 
 def test_the_template_offers_the_dialects_that_there_are():
@@ -78,6 +81,35 @@ def test_every_code_of_an_error_is_explained():
                 codes |= set(re.findall(pattern, path.read_text()))
     assert {"timeout", "key_refused", "no_audio"} <= codes
     assert {code for code in codes if f"`{code}`" not in page} == set()
+
+
+def test_every_phone_system_is_in_the_docs_with_a_name_that_is_understood():
+    page = (ROOT / "docs/phone-systems.md").read_text()
+    rows = dict(re.findall(r"^\| [^|]+ \| `([^`]+)` \| (.*) \|$", page, re.MULTILINE))
+    assert set(rows) == set(SYSTEMS)
+    for system, row in rows.items():
+        names, *_, other_party = row.split(" | ")
+        assert other_party.startswith(SIDES[system].removeprefix("caller-") if system in SIDES else "–")
+        name = names.split("`")[1].replace("CONTACTID", "c04b9f56-069a-4baa-8cbf-cbd10b3b5da3")
+        name = name.replace(
+            "=ID/RECORDING", "=7c0e1a52-0a55-4f3d-9a43-2f5a3e1c9d10/0d4f7a55-2b1c-4c4e-8f0f-6f5b7a8c9d0e"
+        )
+        assert read(name, system).phone_system == system
+
+
+def test_everything_about_names_of_files_is_in_the_docs():
+    page = (ROOT / "docs/phone-systems.md").read_text()
+    for word in (*GROUPS, *ingest.Ingest):
+        assert f"`{word}`" in page, word
+    assert set(re.search(r"in any case: ([^.]+)\.", page)[1].split(", ")) == ingest.AUDIO
+
+
+def test_the_examples_of_a_site_s_own_pattern_read_what_they_say():
+    page = (ROOT / "docs/phone-systems.md").read_text()
+    examples = re.findall(r"^(\S.*)\n    (\S.*\(\?P<.*)$", page, re.MULTILINE)
+    first, second = [read(name, patterns=[parse_pattern(pattern)]) for name, pattern in examples]
+    assert (first.caller, first.callee, str(first.started_at)) == ("01134960000", "204", "2023-05-17 14:25:00")
+    assert (second.extension, second.callee, second.direction) == ("204", "01134960000", "outbound")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from callscribe.errors import ConfigurationError, PermanentError, RetryableError, SourceError
-from callscribe.sources import open_location, open_source, open_within
+from callscribe.sources import folder, open_location, open_source, open_within
 
 
 @pytest.mark.parametrize(
@@ -44,17 +44,172 @@ def test_a_path_outside_of_the_source_is_refused(path):
 def test_a_path_inside_is_taken():
     assert open_within("s3://bucket/in/", "s3://bucket/in/deeper").prefix == "in/deeper/"
     assert open_within("s3://bucket/in/", "s3://bucket/in").prefix == "in/"
+    assert open_within("s3://bucket", "s3://bucket/any/").prefix == "any/"
+    assert open_within("/in", "/in/").prefix == "in/"
+    assert open_within("/in/", "//in/./x/y//..").prefix == "in/x/"
+    assert open_within("/", "/any").prefix == "any/"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "s3://bucket/",
+        "s3://bucket/i",
+        "s3://bucket/in-other/",
+        "s3://bucket/IN/",
+        "s3://bucket//in/",
+        "s3://bucket/%69n/",
+        "s3://bucket/in/..",
+        "s3://bucket/in/deeper/../../out/",
+        "s3://bucket/in/../in/",
+        "s3://bucket/./in/",
+        "s3://bucket-other/in/",
+        "s3://bucket.s3/in/",
+        "s3://bucket@other/in/",
+        "s3://user:word@bucket/in/",
+        "s3://bucket?x=/in/",
+        "s3://bucket%2Fin/",
+        "s3://Bucket/in/",
+        "s3://ｂucket/in/",
+        "/in/",
+        "/",
+        "//",
+    ],
+)
+def test_no_way_of_writing_it_leads_out_of_a_bucket_or_prefix(path):
+    with pytest.raises(ConfigurationError, match="outside"):
+        open_within("s3://bucket/in/", path)
+
+
+@pytest.mark.parametrize("path", ["s3://bucket/in/%2e%2e/out/", "s3://bucket/in/..\\out/", "s3://bucket/in/…/"])
+def test_what_only_looks_like_a_way_up_is_a_name_in_s3(path):
+    assert open_within("s3://bucket/in/", path).prefix.startswith("in/")
+
+
+@pytest.mark.parametrize(
+    "path", ["", " ", ".", "..", "in", "\\in", "S3://bucket/in/", "s3:/bucket/in", "file:///in", "s3://", "s3:///in/"]
+)
+@pytest.mark.parametrize("root", ["s3://bucket/in/", "/in"])
+def test_what_is_no_path_is_refused_as_such(root, path):
+    with pytest.raises(ConfigurationError, match="RecordingsPath must be"):
+        open_within(root, path)
+
+
+@pytest.mark.parametrize("character", ["\0", "\ud800"])
+@pytest.mark.parametrize("root", ["s3://bucket/in/", "/in"])
+def test_what_no_path_can_hold_is_refused_without_asking_anybody(root, character):
+    with pytest.raises(ConfigurationError, match="no path can hold"):
+        open_within(root, f"{root}/a{character}b")
+
+
+def recorded(folder, *names):
+    """Files of these names, in folders that are made for them."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+
+
+def keys(source):
+    return [file.key for file in source.files()]
 
 
 def test_neither_dots_nor_links_lead_out_of_a_folder(tmp_path):
     inside, outside = tmp_path / "in", tmp_path / "out"
-    (inside / "deeper").mkdir(parents=True)
-    outside.mkdir()
+    recorded(inside, "deeper/a.wav")
+    recorded(outside, "b.wav", "deeper/b.wav")
     (inside / "link").symlink_to(outside)
+    (inside / "deeper/up").symlink_to("..")
+    (inside / "loop").symlink_to("loop")
     assert open_within(str(inside), str(inside / "deeper")).prefix.endswith("in/deeper/")
-    for path in (outside, inside / "link", inside / ".." / "out", tmp_path, f"{inside}side"):
+    for path in (
+        outside,
+        inside / "link",
+        inside / "link/deeper",
+        f"{inside}/link/.",
+        inside / "deeper/up",
+        inside / "deeper/up/deeper",
+        inside / "loop",
+        inside / ".." / "out",
+        f"{inside}/deeper/../../out",
+        tmp_path,
+        f"{inside}side",
+        f"{inside}/../in-other",
+    ):
         with pytest.raises(ConfigurationError, match="outside"):
             open_within(str(inside), str(path))
+
+
+@pytest.mark.parametrize(
+    "name", ["%2e%2e/out", "%252e%252e", "..\\out", "．．/out", "‥/out", "deeper.", "…", "x" * 999]
+)
+def test_what_only_looks_like_a_way_up_is_a_name_in_a_folder(tmp_path, name):
+    recorded(tmp_path, "in/a.wav", "out/b.wav")
+    source = open_within(f"{tmp_path}/in", f"{tmp_path}/in/{name}")
+    with pytest.raises(SourceError, match=r"does not exist|cannot be listed"):
+        list(source.files())
+
+
+def test_a_part_of_a_folder_is_no_file(tmp_path):
+    recorded(tmp_path, "a.wav")
+    with pytest.raises(SourceError, match="is not a folder"):
+        list(open_within(str(tmp_path), f"{tmp_path}/a.wav").files())
+
+
+def test_a_folder_may_itself_lie_behind_a_link_and_keeps_its_name(tmp_path):
+    """Under the name that it has without the link, each of its files would be another recording."""
+    recorded(tmp_path, "there/deeper/a.wav")
+    (tmp_path / "here").symlink_to("there")
+    here, there = f"{tmp_path}/here", f"{tmp_path}/there"
+    key = f"{here}/deeper/a.wav".lstrip("/")
+    for source in (open_source(here), open_within(here, here), open_within(here, f"{here}/deeper")):
+        assert keys(source) == [key]
+    with open_source(here).open(key) as audio:
+        assert audio.read() == b"x"
+    with pytest.raises(ConfigurationError, match="outside"):
+        open_within(here, f"{there}/deeper")
+
+
+def test_a_part_that_has_become_a_link_since_it_was_checked_is_not_followed(tmp_path):
+    recorded(tmp_path, "in/deep/er/a.wav", "out/er/b.wav")
+    source = open_within(f"{tmp_path}/in", f"{tmp_path}/in/deep/er")
+    (tmp_path / "in/deep").rename(tmp_path / "in/was")
+    (tmp_path / "in/deep").symlink_to(tmp_path / "out")
+    with pytest.raises(SourceError, match="is not a folder"):
+        list(source.files())
+
+
+def test_a_folder_that_becomes_a_link_while_it_is_walked_is_not_followed(tmp_path):
+    recorded(tmp_path, "in/a.wav", "in/b/b.wav", "in/c/d/d.wav", "in/e.wav", "out/secret.wav")
+    files = open_source(f"{tmp_path}/in").files()
+    assert next(files).name == "a.wav"  # `b` and `c` have been listed
+    (tmp_path / "in/b").rename(tmp_path / "b")
+    (tmp_path / "in/b").symlink_to(tmp_path / "out")
+    (tmp_path / "in/c/d").rename(tmp_path / "d")
+    (tmp_path / "in/c/d").symlink_to(tmp_path / "out")
+    assert [file.name for file in files] == ["e.wav"]
+
+
+def test_walking_leaves_nothing_open_also_when_it_ends_early(tmp_path):
+    recorded(tmp_path, "a/b/c/x.wav", "a/b/c/y.wav", "z.wav")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    list(open_source(str(tmp_path)).files())
+    files = open_source(str(tmp_path)).files()
+    next(files)
+    files.close()
+    with pytest.raises(SourceError):
+        list(open_source(f"{tmp_path}/z.wav").files())
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_file_that_has_become_a_link_is_not_opened(tmp_path):
+    recorded(tmp_path, "in/a.wav", "out/secret")
+    (tmp_path / "in/a.wav").unlink()
+    (tmp_path / "in/a.wav").symlink_to(tmp_path / "out/secret")
+    with (
+        pytest.raises(RetryableError, match="is a link"),
+        open_source(f"{tmp_path}/in").open(f"{tmp_path}/in/a.wav".lstrip("/")),
+    ):
+        pass
 
 
 def test_a_folder_is_listed_in_the_order_of_its_keys_without_following_links(tmp_path):
@@ -81,14 +236,14 @@ def test_one_bad_entry_does_not_hide_the_others(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "loop.wav").symlink_to(tmp_path / "loop.wav")
-    scandir = os.scandir
+    opened = os.open
 
-    def forbidden(path):  # as the tests may run as root, whom nothing is forbidden
-        if str(path).endswith("/b/"):
+    def forbidden(path, *flags, **options):  # as the tests may run as root, whom nothing is forbidden
+        if path == "b":
             raise PermissionError(13, "Permission denied")
-        return scandir(path)
+        return opened(path, *flags, **options)
 
-    monkeypatch.setattr(os, "scandir", forbidden)
+    monkeypatch.setattr(os, "open", forbidden)
     source = open_source(str(tmp_path))
     assert [file.key[-7:] for file in source.files()] == ["a/x.wav", "c/x.wav"]
     assert source.unreadable == 1
@@ -121,7 +276,7 @@ def test_a_file_that_has_become_a_pipe_holds_nobody_up(tmp_path):
 def test_a_deep_folder_and_a_date_that_cannot_be_are_survived(tmp_path, monkeypatch):
     (tmp_path / "z.wav").write_bytes(b"x")
     monkeypatch.chdir(tmp_path)
-    for _ in range(2200):  # deeper than a path may be long, and than Python recurses
+    for _ in range(2200):  # deeper than a path may be long, than Python recurses, and than files may be open
         Path("d").mkdir()
         os.chdir("d")
     source = open_source(str(tmp_path))
@@ -134,3 +289,32 @@ def test_audio_is_read_piece_by_piece(tmp_path):
     with open_source(str(tmp_path)).open(f"{tmp_path}/a.wav".lstrip("/")) as audio:
         assert audio.length == 10
         assert [audio.read(4), audio.read(4), audio.read(4), audio.read(4)] == [b"0123", b"4567", b"89", b""]
+
+
+def test_what_begins_with_some_characters_is_found_without_a_link_on_the_way(tmp_path):
+    recorded(tmp_path, "in/a/b/x.wav", "in/a/b/x.json", "in/a/b/y.wav", "in/a/b/x.d/z.wav", "out/b/x.wav")
+    (tmp_path / "in/link").symlink_to(tmp_path / "out")
+    source = open_source(f"{tmp_path}/in")
+
+    def names(under):
+        return [file.key.removeprefix(source.prefix) for file in source.files(source.prefix + under)]
+
+    assert names("a/b/x.") == ["a/b/x.d/z.wav", "a/b/x.json", "a/b/x.wav"]
+    assert names("link/b/x.") == names("gone/x.") == names("a/b/x.wav/x.") == []
+    assert source.unreadable == 0
+
+
+def test_names_of_any_bytes_and_many_of_them_are_listed_from_an_open_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "AT_ONCE", 3)
+    for name in (b"in/\xff/\xe4.wav", "in/\U0010fdff/a.wav".encode(), *(b"in/%d.wav" % number for number in range(10))):
+        path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    source = open_source(f"{tmp_path}/in")
+    found = list(source.files())
+    assert len(found) == 12
+    assert [file.key for file in found] == sorted(file.key for file in found)
+    for file in found:
+        assert source.look(file.key) == file
+        part = open_within(f"{tmp_path}/in", f"/{file.key.rpartition('/')[0]}")
+        assert file in list(part.files())

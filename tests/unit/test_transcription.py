@@ -1,11 +1,13 @@
 """One attempt on one recording keeps to the time that its run has."""
 
+import struct
 from datetime import UTC, datetime, timedelta
 
 from callscribe import transitions
 from callscribe.errors import RetryableError
 from callscribe.transitions import RetryPolicy
 from functions.process.transcription import Transcriber
+from tests.made_audio import fmt, riff
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -24,16 +26,16 @@ class Telling:
         raise RetryableError(name, code="sent")
 
 
-def ended(folder, *times, service=Failing, now=NOW):
+def ended(folder, *times, service=Failing, now=NOW, content=b"x" * 100):
     """An attempt that has a minute, as it ends when the clock tells these seconds one after another."""
     clock = iter(NOW + timedelta(seconds=each) for each in times)
-    (folder / "a.wav").write_bytes(b"x" * 100)
+    (folder / "a.wav").write_bytes(content)
     key = f"{folder}/a.wav".lstrip("/")
-    recording = transitions.new("file://", key, size=100, etag=None, modified_at=NOW, now=now)
+    recording = transitions.new("file://", key, size=len(content), etag=None, modified_at=NOW, now=now)
     transcriber = Transcriber(
         connect=lambda *_: service(),
         bucket="bucket",
-        sides=None,
+        sides=lambda _: None,
         origin={},
         language=None,
         policy=RetryPolicy(),
@@ -59,3 +61,12 @@ def test_a_new_record_of_the_same_file_is_sent_under_another_name(tmp_path):
     )
     assert former == again != later
     assert former.partition("-")[0] == later.partition("-")[0]  # the recording's id
+
+
+def test_what_the_file_says_of_the_call_is_told_even_where_the_attempt_failed(tmp_path):
+    words = b"INFOICMT" + struct.pack("<I", 20) + b"caller=100;callee=1\0"
+    content = riff((b"fmt ", fmt(1, 1, 8000, 16)), (b"LIST", words), (b"data", bytes(1000)))
+    attempt = ended(tmp_path, 0, 1, 1, content=content)
+    assert attempt.result.code == "sent"
+    assert (attempt.tags.caller, attempt.tags.callee) == ("100", "1")
+    assert ended(tmp_path, 0, 1, 1).tags.known() == {}

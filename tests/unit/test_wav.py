@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callscribe.recording import AudioInfo
-from callscribe.wav import read_header
+from callscribe.wav import read_header, read_tags
 from tests.made_audio import fmt, riff, tone, wav
 
 PCM = fmt(1, 1, 8000, 16)
@@ -129,3 +129,27 @@ def test_a_length_that_no_call_has_is_unknown():
 def test_no_bytes_bring_it_down(junk, length):
     for file in (junk, b"RIFF" + junk[:4] + b"WAVE" + junk, riff((b"fmt ", junk), (b"data", junk))):
         read_header(file, length)
+
+
+INFO = b"INFO" + b"".join(
+    name + struct.pack("<I", len(text)) + text + bytes(len(text) % 2)
+    for name, text in (
+        (b"INAM", b"A call\0"),
+        (b"ISFT", b"device"),
+        (b"ICMT", b"From: 100\0"),
+        (b"IART", b"Zo\xeb"),
+    )
+)
+
+
+@pytest.mark.parametrize("chunks", [[(b"LIST", INFO), (b"data", SECOND)], [(b"data", SECOND), (b"LIST", INFO)]])
+def test_what_a_wav_says_in_words_is_read_under_ffmpeg_s_names(chunks):
+    file = riff((b"fmt ", PCM), *chunks)
+    assert read_tags(file) == {"title": "A call", "comment": "From: 100", "artist": "Zoë"}
+    assert read_tags(file[:48]) == {}
+
+
+@given(st.binary(max_size=100))
+def test_no_damage_to_the_words_of_a_wav_brings_it_down(damage):
+    read_tags(riff((b"fmt ", PCM), (b"LIST", b"INFO" + damage)))
+    read_tags(damage)

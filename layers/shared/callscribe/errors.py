@@ -4,6 +4,7 @@
     ├── ConfigurationError           a setting is missing or wrong: nothing is tried
     ├── StoreError                   DynamoDB did not take a request: the run ends, the next one goes on
     ├── SourceError                  the place where recordings lie cannot be listed
+    ├── SidecarError                 a file beside a recording cannot be read: the recording goes on without it
     ├── Skipped                      there is a reason to do nothing now: the run says which
     ├── InvalidTransition            a status change that the state table does not allow
     └── TranscriptionError           one attempt on one recording ended without a transcript
@@ -40,6 +41,10 @@ class StoreError(CallscribeError):
 
 class SourceError(CallscribeError):
     code = "source"
+
+
+class SidecarError(CallscribeError):
+    code = "sidecar_unreadable"
 
 
 class Skipped(CallscribeError):

@@ -73,11 +73,14 @@ def classify(path: str, size: int | None = None, extensions: AbstractSet[str] = 
     """
     # asked of every file of every listing, so an ordinary recording is told by a few searches
     small = path.lower()
-    ending = small[small.rfind(".") + 1 :]
+    dot = small.rfind(".")
+    ending = small[dot + 1 :]
     at = small.rfind("/") + 1
     if (
         ending in extensions
+        and dot > at
         and small[at] not in HIDDEN
+        and small[0] != "."
         and "/." not in small
         and "voicemail" not in small
         and "freeswitch/" not in small

@@ -73,14 +73,19 @@ TRUST = {origin: rank for rank, origin in enumerate(Origin)}
 
 
 def combined(*readings: CallMetadata) -> CallMetadata:
-    """All of them together: where several know a field, the most trusted place counts, and of equals the first."""
+    """All of them together: where several know a field, the most trusted place counts, and of equals the first.
+
+    A mere date counts only where no place knows the time.
+    """
     values: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
+    ranks: dict[str, tuple[bool, int]] = {}
     for reading in readings:
         for name, value in reading.known().items():
             origin = reading.origins[name]
-            if name not in origins or TRUST[origin] < TRUST[origins[name]]:
-                values[name], origins[name] = value, origin
+            rank = name == "started_at" and not isinstance(value, datetime), TRUST[origin]
+            if name not in ranks or rank < ranks[name]:
+                values[name], origins[name], ranks[name] = value, origin, rank
     return CallMetadata(**values, origins=origins)
 
 

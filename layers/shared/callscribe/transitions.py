@@ -20,7 +20,7 @@ from callscribe.errors import (
     ServiceUnavailable,
     TranscriptionError,
 )
-from callscribe.metadata import CallMetadata
+from callscribe.metadata import CallMetadata, Origin
 from callscribe.recording import Failure, Recording, Status, TranscriptRef, entry_of, recording_id
 
 
@@ -456,4 +456,6 @@ def _release(actor: Actor, claimed: Recording, target: Status, now: datetime, **
         "job_until": claimed.job_until if claimed.has_job else None,
         **values,
     }
+    if Origin.TAGS in claimed.metadata.origins.values():  # else sync alone knows, and may know more by now
+        values["metadata"] = claimed.metadata
     return _change(actor, claimed.status, target, now, expected={"claim_token": claimed.claim_token}, **values)

@@ -38,6 +38,9 @@ OTHER_CODECS = {
     0x00FF: "aac",
 }
 
+INFO_TAGS = {b"INAM": "title", b"IART": "artist", b"ICMT": "comment"}
+"""Of what a file says in words, that which may tell of the call; names as FFmpeg has them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wav:
@@ -103,9 +106,29 @@ def read_header(head: bytes, length: int) -> Wav | None:
     return Wav(info=described.info(nothing), start=None, declared=None, size=nothing)
 
 
-def _chunks(head: bytes) -> Iterator[tuple[bytes, int, int]]:
+def read_tags(head: bytes) -> dict[str, str]:
+    """What the first bytes of a WAV file say in words, as far as that stands there; behind the audio it may go on."""
+    tags: dict[str, str] = {}
+    for name, start, declared in _chunks(head):
+        body = head[start : start + declared]
+        if name == b"LIST" and body.startswith(b"INFO"):
+            for tag, begin, size in _chunks(body, at=len(b"INFO")):
+                if tag in INFO_TAGS:
+                    tags.setdefault(INFO_TAGS[tag], _words(body[begin : begin + size]))
+    return tags
+
+
+def _words(text: bytes) -> str:
+    """Up to the zero that ends it. Nobody says in which encoding."""
+    text = text.partition(b"\0")[0]
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
+
+
+def _chunks(head: bytes, at: int = RIFF.size) -> Iterator[tuple[bytes, int, int]]:
     """Name, start and declared size of each chunk that begins within `head`."""
-    at = RIFF.size
     while at + CHUNK.size <= len(head):
         name, size = CHUNK.unpack_from(head, at)
         at += CHUNK.size

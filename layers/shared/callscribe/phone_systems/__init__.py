@@ -40,6 +40,7 @@ SYSTEMS: Mapping[str, str] = {
     "samsung": "Samsung",
     "xiaomi": "Xiaomi",
     "lg": "LG",
+    "android": "Android (Huawei, GrapheneOS, LineageOS)",
     "miarec": "MiaRec",
     "telesis": "Telesis",
 }

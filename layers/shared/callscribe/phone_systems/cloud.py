@@ -42,6 +42,17 @@ def _no_time(found: CallMetadata, _groups: Groups, _name: Name) -> CallMetadata 
     return None if time or is_epoch(digits) else found
 
 
+def _session(found: CallMetadata, groups: Groups, name: Name) -> CallMetadata | None:
+    """Only a folder's name tells whose it is: without it the sides of a stereo recording would be guessed."""
+    session = _no_time(found, groups, name)
+    puzzel = any("puzzel" in folder.casefold() for folder in name.folders)
+    return session if session is None or puzzel else replace(session, phone_system=None)
+
+
+def _with_a_number(found: CallMetadata, _groups: Groups, _name: Name) -> CallMetadata | None:
+    return found if found.caller or found.callee else None
+
+
 AMAZON_CONNECT = (
     # CallRecordings/2021/03/04/c04b9f56-069a-4baa-8cbf-cbd10b3b5da3_20210304T19:42_UTC
     Form(
@@ -92,6 +103,7 @@ ZOOM_PHONE = (
         system="zoom-phone",
         pattern=r"(?P<date>[0-9]{8})-(?P<time>[0-9]{4}) - (?P<caller>[^-]*) - (?P<callee>[^-]*)",
         zone=UTC,
+        also=_with_a_number,
     ),
 )
 
@@ -117,5 +129,5 @@ EIGHT_BY_EIGHT = (
 
 PUZZEL = (
     # 4712345678_1: a session, although it looks like a number
-    Form(system="puzzel", pattern=r"(?P<call_id>[0-9]{8,13})_[0-9]{1,2}", extension=of_nobody, also=_no_time),
+    Form(system="puzzel", pattern=r"(?P<call_id>[0-9]{8,13})_[0-9]{1,2}", extension=of_nobody, also=_session),
 )

@@ -41,6 +41,7 @@ FORMS: Sequence[tuple[frozenset[str], Sequence[Form]]] = [
         ("xiaomi", mobile.XIAOMI),
         ("lg", mobile.LG),
         ("samsung", mobile.SAMSUNG),
+        ("android", mobile.ANDROID),
         ("vicidial goautodial", vicidial.FORMS),
         ("asterisk", asterisk.FORMS),
         ("miarec", recorders.MIAREC),

@@ -12,9 +12,10 @@ from callscribe.phone_systems.form import UNIQUE_ID, Form, Groups, by_direction,
 from callscribe.phone_systems.name import Name
 from callscribe.phone_systems.numbers import number
 
-WHEN = rf"(?P<date>[0-9]{{8}})-(?P<time>[0-9]{{6}})-(?P<uid>{UNIQUE_ID})(?:-(?P<leg>in|out))?"
-WHEN_ALONE = WHEN.replace("-(?P<uid>", "(?:-(?P<uid>").replace("(?:-(?P<leg>", ")?(?:-(?P<leg>")
+MOMENT = r"(?P<date>[0-9]{8})-(?P<time>[0-9]{6})"
+END = r"(?:-(?P<leg>in|out))?"
 """One side's audio alone ends with `-in` or `-out`: that is no direction."""
+WHEN = rf"{MOMENT}-(?P<uid>{UNIQUE_ID}){END}"
 LEG = "leg"
 
 
@@ -81,7 +82,7 @@ FORMS = (
     # in-0902290100-394060101-20230927-100858-1695784138.33311
     Form(
         system="freepbx",
-        pattern=rf"(?P<type>[A-Za-z]+) - (?P<parties>.*) - {WHEN_ALONE}",
+        pattern=rf"(?P<type>[A-Za-z]+) - (?P<parties>.*) - {MOMENT} (?:-(?P<uid>{UNIQUE_ID}))? {END}",
         strict=False,
         extension=of_nobody,
         also=_typed,

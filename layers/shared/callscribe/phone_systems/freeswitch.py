@@ -29,7 +29,7 @@ def _with_a_number(found: CallMetadata, _groups: Groups, _name: Name) -> CallMet
 
 FORMS = (
     # archive/2023/May/17/6f2c0a0e-7c1b-4a57-9d53-0c2d4f1b9a11
-    Form(system="fusionpbx", pattern=rf"(?P<call_id>{UUID})", also=_archived),
+    Form(system="fusionpbx", pattern=rf"(?P<call_id>{UUID}) (?:_[0-9]{{1,3}})?", also=_archived),
     # 1001_5551234567_17-05-2023_14:25:30
     Form(
         system="fusionpbx",

@@ -1,6 +1,7 @@
 """Recorders in mobile phones. They tell the other side by number or by name, few the direction."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from callscribe.metadata import CallMetadata, Direction
 from callscribe.phone_systems.form import Form, Groups, of_nobody
@@ -43,8 +44,22 @@ def _behind_the_words(found: CallMetadata, groups: Groups, _name: Name) -> CallM
 
 
 def _in_brackets(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata:
-    found = replace(found, remote_number=number(groups["digits"]), party=_person(groups["name"] or ""))
-    return found if found.remote_number else _number_or_person(found, groups["name"] or "")
+    """Number and name; of a number that the phone itself knows, such as 112, the brackets hold the name."""
+    name, digits = groups["name"] or "", groups["digits"] or ""
+    if not number(digits) and number(name):
+        name, digits = digits, name
+    return replace(found, remote_number=number(digits), party=_person(name))
+
+
+def _to_the_millisecond(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata:
+    at = found.started_at
+    exact = at.replace(microsecond=1000 * int(groups["milliseconds"] or 0)) if isinstance(at, datetime) else at
+    return replace(found, started_at=exact)
+
+
+def _with_a_number(found: CallMetadata, _groups: Groups, _name: Name) -> CallMetadata | None:
+    party = _person(found.party or "")
+    return replace(found, party=party) if found.remote_number else None
 
 
 def _number_or_person(found: CallMetadata, who: str) -> CallMetadata:
@@ -88,12 +103,28 @@ XIAOMI = (
         extension=of_nobody,
         also=_in_brackets,
     ),
-    # Call@0078462010155_20230215113029
+)
+
+ANDROID = (
+    # of Huawei, Jane@5551234567_20230215113029
     Form(
-        system="xiaomi",
-        pattern=r"[^@]*@ (?P<name>[^@()]*) (?P<digits>) _ (?P<date>[0-9]{8})(?P<time>[0-9]{6})",
+        system="android",
+        pattern=r"(?P<party>[^@]*) @ (?P<remote_number>[^@_]*) _ (?P<date>[0-9]{8})(?P<time>[0-9]{6})",
         extension=of_nobody,
-        also=_in_brackets,
+        also=_with_a_number,
+    ),
+    # of GrapheneOS, CallRecord_20230619-121746_+15551234567
+    Form(
+        system="android",
+        pattern=r"CallRecord_ (?P<date>[0-9]{8})-(?P<time>[0-9]{6}) _ (?P<remote_number>[^_]*)",
+        extension=of_nobody,
+    ),
+    # of LineageOS, +15551234567_240506_225406577
+    Form(
+        system="android",
+        pattern=r"(?P<remote_number>\+?[0-9]+) _ (?P<date>[0-9]{6}) _ (?P<time>[0-9]{6})(?P<milliseconds>[0-9]{3})",
+        extension=of_nobody,
+        also=_to_the_millisecond,
     ),
 )
 

@@ -39,7 +39,9 @@ def day(text: str) -> date | None:
 
 
 def clock(text: str) -> time | None:
-    """`142530`, `142530.088`, `14:25:30`, `14-25-30`, `1425`, `14:25`."""
+    """`142530`, `142530.088`, `14:25:30`, `14-25-30`, `14.25.30`, `1425`, `14:25`."""
+    if text[2:3] == ".":
+        text = text.replace(".", ":", 2)
     text, _, fraction = text.partition(".")
     parts = text.translate(_DASHES).split("-")
     if len(parts) == 1:
@@ -55,6 +57,11 @@ def moment(date_text: str, time_text: str, zone: tzinfo | None = None) -> dateti
     """Both together, as written; None if either is none."""
     on, at = day(date_text), clock(time_text)
     return None if on is None or at is None else datetime.combine(on, at, zone)
+
+
+def day_part(at: datetime | date) -> date:
+    """Of a moment or a day, as written."""
+    return at.date() if isinstance(at, datetime) else at
 
 
 def zone(text: str) -> tzinfo | None:

@@ -5,6 +5,7 @@ The customer is told, but never which side called. `-in` and `-out` at the end a
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date, datetime
 
 from callscribe.metadata import CallMetadata
 from callscribe.phone_systems import moments
@@ -18,21 +19,24 @@ SURELY_A_CUSTOMER = 9
 """Digits of one elsewhere: ids of leads and recordings have fewer."""
 
 
-def _customer(fields: Sequence[str]) -> str | None:
-    """An empty first field says that the customer is not known."""
+def _customer(fields: Sequence[str], started_at: datetime | date | None) -> str | None:
+    """An empty first field says that the customer is not known. An epoch there is that of the call."""
     first, rest = fields[0], fields[1:]
-    if number(first) and len(digits_of(first)) >= SHORTEST_CUSTOMER and not is_epoch(first):
+    epoch = moments.from_epoch(first)
+    of_the_call = epoch and started_at and abs((epoch.date() - moments.day_part(started_at)).days) <= 1
+    if number(first) and len(digits_of(first)) >= SHORTEST_CUSTOMER and not of_the_call:
         return first
     long = [each for each in rest if number(each) and len(digits_of(each)) >= SURELY_A_CUSTOMER and not is_epoch(each)]
     return long[0] if first and len(long) == 1 else None
 
 
 def _with_customer(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata | None:
-    before, end = groups["before"], groups["end"]
-    if before and not end:
-        return None  # too little to tell it from anybody's own name
-    kind = "leg" if end in {"in", "out"} else None
-    return replace(found, remote_number=_customer((groups["after"] or "").split("_")), kind=kind)
+    before, fields, end = groups["before"], (groups["after"] or "").split("_"), groups["end"]
+    customer = _customer(fields, found.started_at)
+    own = customer or (fields[0] == "" and len(fields) > 1)
+    if not end and (before or not own):
+        return None  # anybody may call a file so
+    return replace(found, remote_number=customer, kind="leg" if end in {"in", "out"} else None)
 
 
 def _tiny(found: CallMetadata, groups: Groups, name: Name) -> CallMetadata | None:
@@ -44,7 +48,7 @@ def _tiny(found: CallMetadata, groups: Groups, name: Name) -> CallMetadata | Non
     if day and f"{day:%Y%m%d}"[3:] == stamp[:5]:
         found = in_folder(found, started_at=moments.moment(f"{day:%Y%m%d}", stamp[5:]))
     kind = "leg" if groups["end"] in {"in", "out"} else None
-    return replace(found, remote_number=_customer((groups["after"] or "").split("_")), kind=kind)
+    return replace(found, remote_number=_customer((groups["after"] or "").split("_"), found.started_at), kind=kind)
 
 
 FORMS = (
@@ -52,7 +56,7 @@ FORMS = (
     Form(
         system="vicidial",
         pattern=r"""
-            (?P<before>[A-Za-z][A-Za-z0-9]*_(?:[A-Za-z0-9]*_){0,2})? (?P<date>[0-9]{8})-(?P<time>[0-9]{6})
+            (?P<before>[A-Za-z0-9]+_(?:[A-Za-z0-9]*_){0,2})? (?P<date>[0-9]{8})-(?P<time>[0-9]{6})
             _ (?P<after>[^-]*) (?:-(?P<end>all|in|out))?""",
         extension=of_nobody,
         also=_with_customer,

@@ -73,12 +73,14 @@ class Source(Protocol):
     def open(self, key: str) -> AbstractContextManager[AudioFile]:
         """Raises PermanentError when the file is gone, RetryableError when it cannot be read now."""
 
-    def contains(self, other: "Source") -> bool:
-        """Whether all that the other source lists lies inside this one."""
+    def part(self, other: "Source") -> "Source | None":
+        """The other source of the same location as a part of this one; None where it is none."""
 
 
 def open_source(path: str) -> Source:
     """The source at `path`: `s3://bucket/prefix/`, or a folder. Raises ConfigurationError for anything else."""
+    if not _can_be_asked_for(path):
+        raise ConfigurationError(f"The recordings path holds a character that no path can hold. {ADVICE}.")
     if path.startswith("s3://"):
         from callscribe.sources.s3 import S3Source
 
@@ -100,6 +102,16 @@ def open_location(location: str) -> Source:
 def open_within(root: str, path: str) -> Source:
     """The source at `path`, which must lie inside the configured one at `root`. Raises ConfigurationError."""
     outer, inner = open_source(root), open_source(path)
-    if inner.location != outer.location or not outer.contains(inner):
+    part = outer.part(inner) if inner.location == outer.location else None
+    if part is None:
         raise ConfigurationError(f"'{path}' lies outside of the configured recordings path. Name a folder within it.")
-    return inner
+    return part
+
+
+def _can_be_asked_for(path: str) -> bool:
+    """Neither S3 nor a file system can be asked for a NUL, or for half of a UTF-16 pair."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in path

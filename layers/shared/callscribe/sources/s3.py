@@ -97,9 +97,10 @@ class S3Source:
                 raise
         return SourceFile(key=key, size=found["ContentLength"], modified_at=found["LastModified"], etag=found["ETag"])
 
-    def contains(self, other: Source) -> bool:
+    def part(self, other: Source) -> Source | None:
         # a key may hold `..` as it is, but whoever asks for one means something else
-        return other.prefix.startswith(self.prefix) and ".." not in other.prefix.split("/")
+        inside = other.prefix.startswith(self.prefix) and ".." not in other.prefix.split("/")
+        return other if inside else None
 
     @contextmanager
     def open(self, key: str) -> Iterator[AudioFile]:

@@ -1,0 +1,397 @@
+"""sync on S3 and on a folder alike: every file gets one record when it is complete, and what becomes of it is seen."""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from types import SimpleNamespace
+from urllib.parse import quote_plus
+
+import pytest
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
+
+from callscribe.recording import Status, recording_id
+from callscribe.store import recordings
+from functions.sync import app, sweep
+from tests.integration.checks import all_recordings
+from tests.integration.conftest import client
+
+MINUTES_OLD = 3600
+AUDIO = b"ID3" + b"\0" * 200
+"""No WAV, so that a folder needs to look at its age only."""
+
+
+class Bucket:
+    def __init__(self, stack):
+        self._s3, self._bucket = client("s3", stack.endpoint), stack.buckets["RecordingsBucket"]
+        self.path, self.prefix = f"s3://{self._bucket}/", ""
+        self.location = f"s3://{self._bucket}"
+
+    def put(self, key, body=AUDIO):
+        if "\n" in key:  # moto's server has no route for it, but its bucket takes it, as S3 does
+            s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object(self._bucket, key, body)
+        else:
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=body)
+
+    def delete(self, key):
+        self._s3.delete_object(Bucket=self._bucket, Key=key)
+
+
+class Folder:
+    def __init__(self, root):
+        self.root, self.path, self.prefix, self.location = root, f"{root}/", f"{root}/".lstrip("/"), "file://"
+
+    def put(self, key, body=AUDIO, age=MINUTES_OLD):
+        file = self.root / key
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(body)
+        os.utime(file, (time.time() - age,) * 2)
+
+    def delete(self, key):
+        (self.root / key).unlink()
+
+
+@pytest.fixture(params=["s3", "folder"])
+def place(request, handlers, stack, tmp_path):
+    """A source with nothing in it; `sync` and `seen` beside it."""
+    made = Bucket(stack) if request.param == "s3" else Folder(tmp_path)
+    handlers.overrides["RECORDINGS_PATH"] = made.path
+
+    def seen(key):
+        return recordings.get(recording_id(made.location, made.prefix + key))
+
+    return SimpleNamespace(
+        put=made.put, delete=made.delete, path=made.path, seen=seen, kind=request.param, sync=lambda: counts(handlers)
+    )
+
+
+def counts(handlers, **event):
+    run = handlers.sync(**event)
+    assert run["status"] == "succeeded", run
+    return {name: number for name, number in run["counts"].items() if number}
+
+
+def test_each_recording_is_added_once(place, listed):
+    for key in ("2026/11/a.wav", "2026/11/b.MP3", "notes.doc", ".hidden.wav", "a b+%.wav"):
+        place.put(key, b"ID3" + b"\0" * 100)
+    assert place.sync() == {"listed": 3, "added": 3, "passed_over": 2}
+    assert {item["transcriptionStatus"] for item in listed().values()} == {"pending"}
+    assert place.sync() == {"listed": 3, "passed_over": 2}
+    place.put("2026/11/c.wav")
+    assert place.sync() == {"listed": 4, "added": 1, "passed_over": 2}
+    assert len(listed()) == 4
+
+
+ODD_NAMES = [
+    *("spaces in it.wav", "plus+plus.wav", "percent%20and%.wav", "quotes'\".wav", "line\nend.wav", "tab\t.wav"),
+    *("emoji 🎧.wav", "ä/é/ü.wav", "e\u0301.wav", "<script>&amp;.wav", "back\\slash.wav", "trailing. .wav", "#?*.wav"),
+    *(
+        "a/x.wav",
+        "a-b/x.wav",
+        "a.wav",
+        "a0/x.wav",
+        "a/b/c.wav",
+        "a/b.wav",
+        "a.b/c.wav",
+        "A.wav",
+        "call.wav",
+        "call1.wav",
+    ),
+    "\U0010fd80 private.wav",
+]
+
+
+def test_whatever_a_name_holds_it_is_found_again_and_in_order(place, stack):
+    for name in ODD_NAMES:
+        place.put(name)
+    assert place.sync() == {"listed": len(ODD_NAMES), "added": len(ODD_NAMES)}
+    assert place.sync() == {"listed": len(ODD_NAMES)}
+    place.delete("a/b/c.wav")
+    assert place.sync() == {"listed": len(ODD_NAMES) - 1, "missing": 1}
+
+
+def test_the_longest_keys_have_a_record_too(handlers, stack):
+    bucket = Bucket(stack)
+    longest = "x/" + "ü" * 509 + ".wav"
+    assert len(longest.encode()) == 1024
+    for key in (longest, longest[2:], "a" * 1015 + ".wav", "a" * 1016 + ".wav"):
+        bucket.put(key)
+    assert counts(handlers) == {"listed": 4, "added": 4}
+    assert counts(handlers) == {"listed": 4}
+    bucket.put(longest, AUDIO * 2)
+    assert counts(handlers) == {"listed": 4, "changed": 1}
+    bucket.delete(longest)
+    assert counts(handlers) == {"listed": 3, "missing": 1}
+
+
+def test_a_name_that_is_not_utf8_is_a_recording_like_any_other(handlers, tmp_path, stack):
+    folder = Folder(tmp_path)
+    names = [b"caf\xe9.wav", b"\xff\xfe\x80.wav", "\U0010fde9.wav".encode(), b"z.wav", "\U0010ffff.wav".encode()]
+    for name in names:
+        folder.put(os.fsdecode(name))
+    handlers.overrides["RECORDINGS_PATH"] = folder.path
+    assert counts(handlers) == {"listed": 5, "added": 5}
+    assert counts(handlers) == {"listed": 5}
+    handlers.queue()
+    for _ in names:
+        assert handlers.process()["counts"]["completed"] == 1
+
+
+def test_a_path_too_long_to_be_a_key_is_refused_and_the_rest_goes_on(handlers, tmp_path):
+    folder = Folder(tmp_path)
+    folder.put("/".join(["d" * 200] * 6) + "/x.wav")
+    folder.put("z.wav")
+    handlers.overrides["RECORDINGS_PATH"] = folder.path
+    assert counts(handlers) == {"listed": 2, "added": 1, "refused": 1}
+
+
+def test_more_names_than_are_held_at_once_are_sorted_on_disk(handlers, tmp_path, monkeypatch):
+    monkeypatch.setattr("callscribe.sources.folder.AT_ONCE", 3)
+    folder = Folder(tmp_path)
+    for name in ODD_NAMES:
+        folder.put(name)
+    handlers.overrides["RECORDINGS_PATH"] = folder.path
+    assert counts(handlers) == {"listed": len(ODD_NAMES), "added": len(ODD_NAMES)}
+    assert counts(handlers) == {"listed": len(ODD_NAMES)}
+
+
+# complete files only -------------------------------------------------------------------------------------------------
+
+
+def test_what_holds_no_audio_yet_waits_and_is_shown(place, handlers, listed):
+    place.put("empty.mp3", b"")
+    place.put("header.WAV", b"\0" * 44)
+    place.put("copied.wav.part")
+    run = handlers.sync()
+    assert (run["counts"]["waiting"], run["counts"]["added"]) == (3, 0)
+    shown = {each["path"].rpartition("/")[2]: each["why"] for each in run["waiting"]}
+    assert set(shown) == {"empty.mp3", "header.WAV", "copied.wav.part"}
+    assert "empty" in shown["empty.mp3"]
+    assert "no audio" in shown["header.WAV"]
+    last = handlers.api("GET", "/api/scheduler/runs", query="task=sync_recordings").json["items"][0]
+    assert last["counts"]["waiting"] == 3
+    place.put("empty.mp3")
+    assert place.sync()["added"] == 1
+
+
+def test_a_file_in_a_folder_must_have_rested(handlers, tmp_path, listed):
+    folder = Folder(tmp_path)
+    folder.put("deep/old.mp3", age=61)
+    folder.put("deep/young.mp3", age=30)
+    handlers.overrides["RECORDINGS_PATH"] = folder.path
+    assert counts(handlers) == {"listed": 2, "added": 1, "waiting": 1}
+    assert listed()["old.mp3"]["path"] == str(tmp_path / "deep" / "old.mp3")
+    handlers.pass_time(seconds=31)
+    assert counts(handlers) == {"listed": 2, "added": 1}
+
+
+# changed, vanished ---------------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_changes_stays_the_same_recording(place, handlers):
+    place.put("a.mp3")
+    place.sync()
+    place.put("a.mp3", AUDIO * 2)
+    assert place.sync() == {"listed": 1, "changed": 1}
+    seen = place.seen("a.mp3")
+    assert (seen.size, seen.status, seen.source_changed) == (2 * len(AUDIO), Status.PENDING, None)
+    assert place.sync() == {"listed": 1}
+    handlers.queue()
+    handlers.process()
+    place.put("a.mp3", AUDIO * 3)
+    assert place.sync() == {"listed": 1, "changed": 1}
+    seen = place.seen("a.mp3")
+    assert (seen.size, seen.status) == (2 * len(AUDIO), Status.COMPLETED)
+    assert seen.source_changed is not None
+    assert place.sync() == {"listed": 1}
+
+
+def test_a_file_that_vanishes_is_marked_and_comes_back(place):
+    for key in ("a.mp3", "b.mp3", "c.mp3"):
+        place.put(key)
+    place.sync()
+    for key in ("a.mp3", "c.mp3"):
+        place.delete(key)
+    assert place.sync() == {"listed": 1, "missing": 2}
+    assert place.seen("a.mp3").source_missing
+    assert place.seen("a.mp3").status is Status.PENDING
+    assert place.sync() == {"listed": 1}
+    place.put("c.mp3", AUDIO * 2)
+    assert place.sync() == {"listed": 2, "changed": 1}
+    seen = place.seen("c.mp3")
+    assert (seen.source_missing, seen.size) == (None, 2 * len(AUDIO))
+    assert place.sync() == {"listed": 2}
+
+
+def test_a_part_of_a_folder_that_cannot_be_read_does_not_count_as_gone(handlers, tmp_path, monkeypatch):
+    folder = Folder(tmp_path)
+    folder.put("a/x.mp3")
+    folder.put("b/x.mp3")
+    handlers.overrides["RECORDINGS_PATH"] = folder.path
+    counts(handlers)
+    scandir = os.scandir
+
+    def forbidden(path):  # as the tests may run as root, whom nothing is forbidden
+        if str(path).endswith("/b/"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", forbidden)
+        assert counts(handlers) == {"listed": 1, "unreadable": 1}
+    assert counts(handlers) == {"listed": 2}
+
+
+# long sweeps ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def slow(handlers, monkeypatch):
+    """Each look at the clock takes a minute, and it is looked at before each file."""
+    monkeypatch.setattr(sweep, "LOOK_AT_THE_CLOCK", 1)
+
+    def now():
+        handlers.pass_time(minutes=1)
+        return handlers.now()
+
+    def slow():
+        monkeypatch.setattr(app, "utc_now", now)
+
+    return slow
+
+
+def test_a_sweep_that_runs_out_of_time_is_gone_on_with(place, handlers, slow):
+    keys = [f"{number:03}/{name}.mp3" for number in range(20) for name in ("a", "b")]
+    for key in keys:
+        place.put(key)
+    slow()
+    added, rounds = 0, 0
+    while True:
+        run = handlers.sync()
+        assert run["status"] == "succeeded"
+        added += run["counts"]["added"]
+        rounds += 1
+        if not run["counts"].get("stopped_early"):
+            break
+    assert rounds > 3
+    assert added == len(keys) == len(all_recordings())
+    assert counts(handlers).get("added") is None  # and once more from the beginning
+
+
+def test_a_sweep_that_dies_is_gone_on_with_and_misses_nothing(place, handlers, monkeypatch, listed):
+    """By kill -9 at every single request: test_crashes.py."""
+    keys = [f"{number:02}.mp3" for number in range(12)]
+    for key in keys:
+        place.put(key)
+    sight, killed = sweep.Sweep._sight, 0
+
+    class Killed(BaseException):
+        pass
+
+    def die_later(self, *arguments):
+        if self.run.counts["listed"] == 5:
+            raise Killed
+        return sight(self, *arguments)
+
+    monkeypatch.setattr(sweep, "LOOK_AT_THE_CLOCK", 1)
+    monkeypatch.setattr(sweep, "REPORT", timedelta())
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep.Sweep, "_sight", die_later)
+        while killed < 2:
+            with pytest.raises(Killed):
+                handlers.sync()
+            killed += 1
+            run = handlers.sync()  # at once: another may still be at it
+            assert (run["status"], run["errorCode"]) == ("skipped", "under_way")
+            asked = handlers.sync(trigger="api", recordingsPath=f"{place.path}nothing/")
+            assert asked["status"] in ("succeeded", "failed")  # a person does not wait for it
+            handlers.pass_time(minutes=5)
+    begins_at = len(listed())
+    assert begins_at > 5  # the second went on where the first one stopped
+    while handlers.sync()["counts"].get("stopped_early"):
+        pass
+    assert set(listed()) == set(keys)
+
+
+def test_sweeps_at_once_and_uploads_beside_them_make_no_duplicate(place, workers, stack):
+    """In processes of their own."""
+    keys = [f"{each:02}.mp3" for each in range(24)]
+    for key in keys:
+        place.put(key)
+    workers.environ["RECORDINGS_PATH"] = place.path
+    events = [upload(stack, key) for key in keys] if place.kind == "s3" else []
+    with ThreadPoolExecutor(6) as pool:
+        runs = [pool.submit(workers.invoke, "mortal", "sync") for _ in range(4)]
+        runs += [pool.submit(workers.invoke, "mortal", "sync", **event) for event in events * 2]
+        added = sum(run.result()["run"]["counts"]["added"] for run in runs)
+    assert added == len(keys) == len(all_recordings())
+    assert place.sync() == {"listed": len(keys)}
+
+
+# uploads at once -----------------------------------------------------------------------------------------------------
+
+
+def upload(stack, key, bucket=None):
+    return {
+        "version": "0",
+        "detail-type": "Object Created",
+        "source": "aws.s3",
+        "detail": {"bucket": {"name": bucket or stack.buckets["RecordingsBucket"]}, "object": {"key": key, "size": 5}},
+    }
+
+
+@pytest.mark.parametrize("key", ["2026/a.mp3", "a b+c%20.mp3", "ä 🎧/ü.wav", "a%2Bb.mp3", "100%.mp3", "a\"'.mp3"])
+@pytest.mark.parametrize("encoded", [False, True])
+def test_an_upload_is_a_recording_at_once(handlers, put, listed, stack, key, encoded):
+    put(key, AUDIO)
+    put("another.mp3", AUDIO)
+    run = handlers.sync(**upload(stack, quote_plus(key, safe="/") if encoded else key))
+    assert (run["trigger"], run["counts"]["added"]) == ("upload", 1)
+    assert handlers.sync(**upload(stack, key))["counts"]["added"] == 0
+    assert list(listed()) == [key.rpartition("/")[2]]
+
+
+def test_an_event_tells_where_to_look_and_no_more(handlers, put, listed, stack):
+    gone = handlers.sync(**upload(stack, "gone.mp3"))
+    assert (gone["status"], gone["counts"]["added"]) == ("succeeded", 0)
+    put("empty.mp3", b"")
+    assert handlers.sync(**upload(stack, "empty.mp3"))["counts"]["waiting"] == 1
+    put("a.mp3", AUDIO)
+    put("a.json", b"{}")
+    assert handlers.sync(**upload(stack, "a.json"))["counts"]["added"] == 1
+    put("a.mp3", AUDIO * 2)
+    assert handlers.sync(**upload(stack, "a.mp3"))["counts"]["changed"] == 1
+    assert listed()["a.mp3"]["size"] == 2 * len(AUDIO)
+
+
+def test_an_upload_that_is_none_of_ours_is_no_run(handlers, put, stack):
+    put("notes.doc")
+    put("elsewhere/a.mp3")
+    assert handlers.sync(**upload(stack, "notes.doc"))["status"] == "skipped"
+    assert handlers.sync(**upload(stack, "a.mp3", bucket="another"))["status"] == "skipped"
+    handlers.overrides["RECORDINGS_PATH"] = f"s3://{stack.buckets['RecordingsBucket']}/in/"
+    assert handlers.sync(**upload(stack, "elsewhere/a.mp3"))["status"] == "skipped"
+    handlers.overrides["RECORDINGS_PATH"] = "/mnt/recordings"
+    assert handlers.sync(**upload(stack, "a.mp3"))["status"] == "skipped"
+    assert handlers.api("GET", "/api/scheduler/runs").json["items"] == []
+
+
+# faults --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("", "RECORDINGS_PATH is not set"),
+        ("/no/such/folder", "does not exist"),
+        ("s3://no-such-bucket-here/", "NoSuchBucket"),
+        ("relative/path", "RecordingsPath must be"),
+        ("s3://", "names no bucket"),
+    ],
+)
+def test_a_recordings_path_that_is_none_ends_the_run_in_order(handlers, path, says):
+    handlers.overrides["RECORDINGS_PATH"] = path
+    run = handlers.sync()
+    assert run["status"] == "failed"
+    assert says in run["error"]

@@ -1,0 +1,354 @@
+"""What names tell of calls. The table is `phone_system_names.json`: a name, what it tells, what of it by folders."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from time import process_time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callscribe.conversation import SIDES
+from callscribe.metadata import Direction, Origin, as_written, offset_text
+from callscribe.phone_systems import SYSTEMS, moments, preview, read
+from callscribe.phone_systems.families import FORMS
+from callscribe.phone_systems.name import LONGEST, Name, take_apart
+from callscribe.phone_systems.numbers import is_epoch, is_extension, number
+
+TABLE = json.loads(Path(__file__).with_name("phone_system_names.json").read_text(encoding="utf-8"))
+
+AUTO = "20230517142530-1684333530.42-1001-102-Internal.wav"
+
+
+def told(metadata):
+    known = metadata.known()
+    if "started_at" in known:
+        known["started_at"] = as_written(known["started_at"])
+    if "utc_offset" in known:
+        known["utc_offset"] = offset_text(known["utc_offset"])
+    return {name: str(value) for name, value in known.items()}
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row["name"])
+def test_a_name_tells_this_and_nothing_else(row):
+    assert told(read(row["name"])) == row["tells"]
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row["name"])
+def test_each_field_says_whether_the_name_or_a_folder_told_it(row):
+    by_folder = row.get("by_folder", [])
+    expected = {name: Origin.FOLDER if name in by_folder else Origin.NAME for name in row["tells"]}
+    assert read(row["name"]).origins == expected
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_wrong_setting_of_the_phone_system_costs_nothing_that_is_certain(system):
+    """Its own forms come first, then all others."""
+    for row in TABLE:
+        found = told(read(row["name"], system))
+        if row["tells"].get("phone_system") in {"3cx", "amazon-connect", "bcr", "yeastar", "twilio", "grandstream"}:
+            assert found == row["tells"]
+
+
+def test_the_setting_tells_systems_of_the_same_names_apart():
+    name = "in-15551230000-5557654321-20230517-102530-1684333530.44.wav"
+    assert [read(name, system).phone_system for system in ("", "issabel", "yeastar")] == [
+        "freepbx",
+        "issabel",
+        "freepbx",
+    ]
+    assert read("20230517-142530_5551234567-all.mp3", "goautodial").phone_system == "goautodial"
+
+
+def test_an_unknown_setting_is_as_none():
+    assert read(AUTO, "no such system") == read(AUTO)
+
+
+def test_every_system_has_forms_and_every_form_a_system():
+    named = {slug for systems, _ in FORMS for slug in systems}
+    assert named == set(SYSTEMS)
+    for systems, forms in FORMS:
+        assert {form.system for form in forms if form.system} <= systems
+
+
+def test_every_system_has_a_name_in_the_table():
+    shown = {row["tells"].get("phone_system") for row in TABLE}
+    assert set(SYSTEMS) - shown == {"issabel", "goautodial"}  # whose names are those of others
+
+
+def test_the_systems_whose_sides_are_known_can_be_set():
+    assert set(SIDES) <= set(SYSTEMS)
+
+
+TRAPS = [
+    "1684333530",
+    "1684333530123",
+    "20230517142530",
+    "20230517-142530",
+    "2023-05-17",
+    "12345678-1234-1234-1234-123456789012",
+    "192.168.1.100",
+    "10.0.0.5",
+    "772693750",
+    "851012500",
+    "51020103108",
+    "rec_1684333530",
+    "call_20230517142530",
+    "1684333530-1684333531",
+    "s",
+    "unknown",
+    "anonymous",
+    "always",
+    "null",
+]
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+@pytest.mark.parametrize("path", ["{}.wav", "/data/2023/05/17/{}.mp3", "{}/{}.wav", "a_{}.wav", "{}-all.wav"])
+def test_what_looks_like_a_number_is_none(path, trap):
+    found = read(path.format(trap, trap))
+    assert (found.caller, found.callee, found.extension, found.remote_number) == (None,) * 4
+
+
+@pytest.mark.parametrize(
+    "word", ["s", "unknown", "anonymous", "Anonymous", "null", "always", "restricted", "", "-", "+", "a1"]
+)
+def test_words_are_no_numbers(word):
+    assert number(word) is None
+
+
+@pytest.mark.parametrize("text", ["101", "+49 30 901820", "(252)792-0186", "*97", "#31#015112345678", "00442071234567"])
+def test_numbers_stay_as_they_are_written(text):
+    assert number(text) == text
+
+
+def test_an_extension_is_short():
+    assert [
+        text for text in ("7", "101", "117209", "+101", "1234567", "*97", "", "١٠١", None) if is_extension(text)
+    ] == [*("7", "101", "117209")]
+
+
+def test_an_epoch_is_ten_digits_of_this_century():
+    assert [text for text in ("1684333530", "5551234567", "168433353", "1684333530.1") if is_epoch(text)] == [
+        "1684333530"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("20230517", date(2023, 5, 17)),
+        ("2023-05-17", date(2023, 5, 17)),
+        ("17.05.2023", date(2023, 5, 17)),
+        ("2023-5-7", date(2023, 5, 7)),
+        ("2023-May-17", date(2023, 5, 17)),
+        ("230517", date(2023, 5, 17)),
+        ("20230230", None),
+        ("20231345", None),
+        ("00010101", None),
+        ("2023-05", None),
+        ("+2023-5-7", None),
+        ("2023-x-1", None),
+        ("", None),
+    ],
+)
+def test_days(text, expected):
+    assert moments.day(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("142530", "14:25:30"),
+        ("142530.088", "14:25:30.088000"),
+        ("14:25", "14:25:00"),
+        ("14.25", "14:25:00"),
+        ("14.25.30", "14:25:30"),
+        ("1425", "14:25:00"),
+        ("14-25-30", "14:25:30"),
+        ("246060", None),
+        ("996199", None),
+        ("14", None),
+        ("", None),
+    ],
+)
+def test_times(text, expected):
+    found = moments.clock(text)
+    assert (found and found.isoformat()) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("20230517-142530", "2023-05-17T14:25:30"),
+        ("20230517142530", "2023-05-17T14:25:30"),
+        ("2023-05-17T14:25:30Z", "2023-05-17T14:25:30Z"),
+        ("2023-05-17 14.25.30", "2023-05-17T14:25:30"),
+        ("17-05-2023_14:25:30", "2023-05-17T14:25:30"),
+        ("2023-05-17T14:25:30.088+02:00", "2023-05-17T14:25:30.088+02:00"),
+        ("20230517T1425", "2023-05-17T14:25:00"),
+        ("20230517", "2023-05-17"),
+        ("1684333530", "2023-05-17T14:25:30Z"),
+        ("1684333530123", "2023-05-17T14:25:30.123Z"),
+    ],
+)
+def test_moments_in_one_piece(text, expected):
+    assert as_written(moments.written(text)) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["20231345-996199", "20230517-246060", "soon", "5551234567890", "2023-05-17T14:25+99:00x"]
+)
+def test_what_is_no_moment_is_none(text):
+    assert moments.written(text) is None
+
+
+@given(st.datetimes(datetime(2002, 1, 1), datetime(2032, 1, 1)), st.integers(-48, 56), st.integers(0, 119))  # noqa: DTZ001
+def test_the_server_s_offset_is_found_from_a_local_time_and_an_epoch(utc, quarters, later):
+    utc = utc.replace(microsecond=0)
+    east = timedelta(minutes=15) * quarters
+    epoch = str(int(utc.replace(tzinfo=UTC).timestamp()))
+    assert moments.offset(utc + east + timedelta(seconds=later), epoch) == east
+
+
+@pytest.mark.parametrize(
+    "apart", [timedelta(seconds=120), timedelta(minutes=7), timedelta(hours=14.5), timedelta(hours=-12.5)]
+)
+def test_times_that_do_not_fit_together_tell_no_offset(apart):
+    assert moments.offset(datetime(2023, 5, 17, 14, 25, 30) + apart, "1684333530") is None  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("path", "folders", "stem"),
+    [
+        ("s3://bucket/a/b.wav", ("a",), "b"),
+        ("https://host/a/b.wav", ("a",), "b"),
+        ("C:\\a\\b.wav", ("C:", "a"), "b"),
+        ("/a//b", ("a",), "b"),
+        ("%2B49%20x.wav", (), "+49 x"),
+        ("a%2Fb.wav", (), "a/b"),
+        ("100%.wav", (), "100%"),
+        ("%zz%2B.wav", (), "%zz%2B"),
+        ("%ff.wav", (), "%ff"),
+        ("1684333530.12", (), "1684333530.12"),
+        ("a.wav49", (), "a"),
+        ("", (), ""),
+        ("a/", ("a",), ""),
+    ],
+)
+def test_paths_are_taken_apart(path, folders, stem):
+    name = take_apart(path)
+    assert (name.folders, name.stem) == (folders, stem)
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            "20230517",
+            "142530",
+            "1684333530",
+            ".12",
+            "-",
+            "_",
+            "in",
+            "out",
+            "[",
+            "]",
+            "(",
+            ")",
+            "@",
+            "%2B",
+            "%",
+            "/",
+            "\\",
+        ),
+        *(
+            "RE" + "a" * 32,
+            "12345678-1234-1234-1234-123456789012",
+            "_TO_",
+            "_FROM_",
+            "conference",
+            "+",
+            "x",
+            "é",
+            "\udce9",
+        ),
+        *(
+            "-all",
+            "auto-",
+            "q600",
+            "year=2023",
+            "conversation_id=",
+            "Call recording ",
+            "T19:42_UTC",
+            ".wav",
+            "٣",
+            "\0",
+            "\n",
+        ),
+    ]
+)
+
+
+@given(st.one_of(st.text(), st.lists(PIECES, max_size=40).map("".join)), st.sampled_from(["", *SYSTEMS]))
+def test_no_name_is_too_strange_to_read(path, system):
+    found = read(path, system)
+    assert set(found.origins) == set(found.known())
+    assert found.direction is None or isinstance(found.direction, Direction)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *(
+            "-",
+            "_",
+            "0",
+            "a",
+            "-1",
+            "_1",
+            "(",
+            ")",
+            "[",
+            "]",
+            "@",
+            " ",
+            ".",
+            "-A",
+            "a_",
+            "(1)",
+            "_TO_",
+            "in-",
+            "_A",
+            "RE",
+            "%2B",
+        ),
+        *("20230517", "-20230517-142530", "_20230517142530(", "-1684333530.1", "-20230517-142530-1684333530.1", "_AO_"),
+    ],
+)
+def test_reading_a_long_name_takes_time_in_proportion_to_its_length(piece):
+    """A form that looked twice at each place would take 64 times as long for eight times the length."""
+    for start in ("", "[", "in-", "20230517-142530_", "20230517_142530", "110221-IN", "conf-rec-", "x_"):
+        for _, forms in FORMS:
+            for form in forms:
+                short, long = (Name("", (), (start + piece * count)[: count - 1] + "\n") for count in (4096, 32768))
+                times = []
+                for name in (short, long):
+                    began = process_time()
+                    form.read(name)
+                    times.append(process_time() - began)
+                assert times[1] < max(0.25, 24 * times[0]), form.pattern
+
+
+def test_a_name_that_no_system_could_store_is_not_read():
+    assert read("in-1-2-20230517-102530-1684333530.44" + "x" * LONGEST).known() == {}
+
+
+def test_a_preview_counts_what_was_understood_and_shows_what_was_not():
+    names = [row["name"] for row in TABLE if row["tells"].get("phone_system") == "3cx"]
+    seen = preview([*names, "a.wav", *(f"b{number}.wav" for number in range(20))])
+    assert (seen.names, seen.understood, seen.by_pattern) == (len(names) + 21, len(names), 0)
+    assert seen.systems == {"3cx": len(names)}
+    assert seen.not_understood[:2] == ("a.wav", "b0.wav")
+    assert len(seen.not_understood) == 10

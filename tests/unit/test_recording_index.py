@@ -1,0 +1,102 @@
+"""The index that a phone system keeps of a month's recordings."""
+
+import tracemalloc
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from callscribe.errors import SidecarError
+from callscribe.metadata import Origin
+from callscribe.sidecars.index import index_of, read_index
+
+SECRET = "hunter2-token"
+
+HEAD = (
+    "file_name,caller_num,callee_num,create_time,file_size,duration,path_type,other_num,feature_type,file_date,"
+    "location_status,gdms_uuid,caller_name,callee_name,other_name,new_caller_num,file_key,file_key_check\n"
+)
+ROW = "call.wav,1000,0488930190,1714132800,,00:02:30,,,,,,,,,,1000,,\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "folder"),
+    [
+        (".rd_files_netdisk_2026-04.csv", "2026-04/"),
+        ("pbx/.rd_files_netdisk_2026-04.CSV", "pbx/2026-04/"),
+        ("pbx/rd_files_netdisk_2026-04.csv", None),
+        ("pbx/.rd_files_netdisk_2026.csv", None),
+        ("pbx/.rd_files_netdisk_2026-04.csv.part", None),
+        ("call.csv", None),
+    ],
+)
+def test_an_index_tells_of_the_folder_of_its_month(key, folder):
+    assert index_of(key) == folder
+
+
+@pytest.mark.parametrize(
+    "body", [(HEAD + ROW).encode(), (HEAD + ROW).encode("utf-8-sig"), (HEAD + ROW).replace("\n", "\r\n").encode()]
+)
+@pytest.mark.parametrize("lines", [False, True])
+def test_an_index_says_of_a_file_who_called_whom(body, lines):
+    found = read_index(body.splitlines(keepends=True) if lines else body).get("call.wav")
+    assert found.known() == {
+        "phone_system": "grandstream",
+        "caller": "1000",
+        "callee": "0488930190",
+        "extension": "1000",
+        "started_at": datetime(2024, 4, 26, 12, tzinfo=UTC),
+    }
+    assert set(found.origins.values()) == {Origin.INDEX}
+
+
+def test_an_index_is_read_as_far_as_it_is_whole():
+    rows = (
+        "file_name,callee_num,caller_num,caller_name,callee_name,new_caller_num\n"
+        '"/mnt/rec/2026-04/a.wav",1000,"0488930190","Doe, John",Desk\n'
+        "b.wav,s,anonymous,,,1004\n"
+        'c.wav,"unclosed\n'
+        "\n"
+        ",1000,1001\n"
+        "d.wav,1001,1000\n"
+        "a.wav,1000,0488930191,Später,Desk,\n"
+        "e.wa"
+    )
+    index = read_index(rows.encode())
+    assert index.get("a.wav").known() == {
+        "phone_system": "grandstream", "caller": "0488930191", "callee": "1000", "extension": "1000", "party": "Später",
+    }  # fmt: skip
+    assert index.get("b.wav").caller == "1004"
+    assert (index.get("d.wav").caller, index.get("d.wav").callee) == ("1000", "1001")
+    assert index.get("nobody.wav") is None
+    assert index.get("\udcff.wav") is None
+
+
+@pytest.mark.parametrize("body", [b"", b"\0\x01", b"a,b\n1,2\n", SECRET.encode(), b"x" * 200_000])
+def test_what_is_no_index_is_refused(body):
+    with pytest.raises(SidecarError) as raised:
+        read_index(body)
+    assert SECRET not in str(raised.value)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_rows_are_read(rows):
+    index = read_index(HEAD.encode() + rows)
+    index.get("call.wav")
+    read_index([HEAD.encode(), rows])
+
+
+def test_the_index_of_a_busy_month_is_held_in_few_megabytes():
+    row = "auto-{0}-1000-0488930190.wav,1000,0488930190,{0},12345,00:02:30,,,,,,,John Doe,,,1000,,\n"
+    lines = (HEAD + ROW).encode().splitlines(keepends=True)
+    lines += [row.format(1714132800 + at).encode() for at in range(100_000)]
+    tracemalloc.start()
+    index = read_index(iter(lines))
+    now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(index) == 100_001
+    assert index.get("auto-1714132805-1000-0488930190.wav").started_at == datetime(2024, 4, 26, 12, 0, 5, tzinfo=UTC)
+    assert now < 12e6
+    assert peak < 32e6

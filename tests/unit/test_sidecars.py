@@ -1,0 +1,630 @@
+"""What lies beside recordings, as the systems and people who leave it there write it."""
+
+import codecs
+import contextlib
+import json
+import re
+import time
+import traceback
+import tracemalloc
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from callscribe.errors import SidecarError
+from callscribe.metadata import CallMetadata, Direction, Origin, combined
+from callscribe.sidecars import LARGEST, Kind, read, sidecar_of, stem_of
+from callscribe.sidecars.fields import SPELLINGS, plain
+from callscribe.sidecars.records import MOST_OBJECTS
+from callscribe.sidecars.texts import MOST_LINES
+
+SECRET, NUMBER = "hunter2-token", "+12025550143"
+
+
+def known(document):
+    return read(Kind.JSON, json.dumps(document).encode()).metadata.known()
+
+
+def said(document):
+    transcript = read(Kind.JSON, json.dumps(document).encode()).transcript
+    return transcript and transcript.text
+
+
+# names --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "stem", "kind"),
+    [
+        ("2026/04/call.txt", "2026/04/call", Kind.TEXT),
+        ("2026/04/call.transcription.txt", "2026/04/call", Kind.TEXT),
+        ("call.TXT", "call", Kind.TEXT),
+        ("call.wav.txt", "call", Kind.TEXT),
+        ("call.WAV.transcription.txt", "call", Kind.TEXT),
+        ("call.json", "call", Kind.JSON),
+        ("call.wav.JSON", "call", Kind.JSON),
+        ("call.metadata.json", "call", Kind.JSON),
+        ("conversation_id=1/0f3c_metadata.json", "conversation_id=1/0f3c", Kind.JSON),
+        ("12345_1.XML", "12345_1", Kind.XML),
+        ("1684333530.60.json", "1684333530.60", Kind.JSON),
+    ],
+)
+def test_a_sidecar_is_known_by_its_name(key, stem, kind):
+    assert sidecar_of(key).kind == kind
+    assert stem_of(key) == stem
+
+
+@pytest.mark.parametrize(
+    ("key", "stem"),
+    [
+        ("a.b/call.wav", "a.b/call"),
+        ("a.b/call", "a.b/call"),
+        ("1684333530.60.WAV", "1684333530.60"),
+        ("call.wav.mp3", "call.wav"),
+        ("a/.hidden.wav", "a/.hidden"),
+        ("", ""),
+    ],
+)
+def test_the_stem_of_an_audio_is_its_key_without_extension(key, stem):
+    assert stem_of(key) == stem
+
+
+def test_a_site_s_own_extension_of_audio_counts():
+    assert stem_of("call.spx.json", {"spx"}) == stem_of("call.spx", {"spx"}) == "call"
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["call.wav", "a.txt/call", ".hidden.json", "._call.json", "~call.txt", ".json", "a.csv", ""],
+)
+def test_other_names_are_nobody_s_sidecar(key):
+    assert sidecar_of(key) is None
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "audio", "together"),
+    [
+        ("a/call.json", "a/call.wav", True),
+        ("a/call.json", "a/call.MP3", True),
+        ("a/call.wav.json", "a/call.wav", True),
+        ("a/call.wav.json", "a/call.mp3", False),
+        ("a/call.transcription.txt", "a/call.wav", True),
+        ("a/0f3c_metadata.json", "a/0f3c.opus", True),
+        ("a/1684333530.60.json", "a/1684333530.60.wav", True),
+        ("a/1684333530.json", "a/1684333530.60.wav", False),
+        ("a/call.json", "b/call.wav", False),
+        ("a/call.json", "a/call2.wav", False),
+        ("a.b/call.json", "a.b/call", True),
+    ],
+)
+def test_a_sidecar_tells_of_the_audio_that_has_its_stem(sidecar, audio, together):
+    assert sidecar_of(sidecar).belongs_to(audio) is together
+
+
+@given(st.lists(st.text("ab.-_/", min_size=1, max_size=5), max_size=8, unique=True))
+def test_in_a_sorted_listing_all_that_belongs_together_lies_among_what_begins_with_the_stem(names):
+    keys = sorted(
+        (f"{name}{ending}" for name in names for ending in (".wav", ".json", "_metadata.json", ".wav.TXT")),
+        key=str.encode,
+    )
+    for sidecar in filter(sidecar_of, keys):
+        for audio in keys:
+            if sidecar_of(sidecar).belongs_to(audio):
+                assert stem_of(sidecar) == stem_of(audio)
+                low, high = sorted((keys.index(sidecar), keys.index(audio)))
+                assert all(key.startswith(stem_of(audio)) for key in keys[low : high + 1])
+
+
+# texts --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Grüß Gott.\r\n\r\n  Ja, 5 €. \n".encode(),
+        codecs.BOM_UTF8 + "Grüß Gott.\nJa, 5 €.".encode(),
+        "Grüß Gott.\nJa, 5 €.".encode("utf-16"),
+        "Grüß Gott.\nJa, 5 €.".encode("utf-16-le"),
+        "Grüß Gott.\nJa, 5 €.".encode("utf-16-be"),
+        "Grüß Gott.\nJa, 5 €.".encode("utf-32"),
+        "Grüß Gott.\nJa, 5 €.".encode("cp1252"),
+    ],
+)
+def test_a_text_is_the_transcript_a_segment_a_line_in_any_encoding(body):
+    sidecar = read(Kind.TEXT, body)
+    assert [segment.text for segment in sidecar.transcript.segments] == ["Grüß Gott.", "Ja, 5 €."]
+    assert sidecar.transcript.duration is None
+    assert sidecar.metadata.known() == {}
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n\t\n", codecs.BOM_UTF8, "\n".encode("utf-16")])
+def test_a_blank_text_is_no_transcript(body):
+    assert read(Kind.TEXT, body).transcript is None
+
+
+def test_the_settings_of_a_voice_message_are_no_transcript():
+    body = b";\n; Message Information file\n;\n[message]\norigmailbox=201\ncallerid=Ann <2025550143>\n"
+    assert read(Kind.TEXT, body).transcript is None
+
+
+def test_a_text_of_very_many_lines_is_one_segment():
+    assert len(read(Kind.TEXT, b"a\n" * (MOST_LINES + 1)).transcript.segments) == 1
+
+
+# JSON ---------------------------------------------------------------------------------------------------------------
+
+TRUNK_RECORDER = {
+    "freq": 772693750,
+    "start_time": 1702513859,
+    "stop_time": 1702513867,
+    "emergency": 0,
+    "call_length": 6,
+    "talkgroup": 3105,
+    "talkgroup_tag": "Berkeley PD1",
+    "audio_type": "digital",
+    "short_name": "Berkeley",
+    "freqList": [{"freq": 772693750, "time": 1702513859, "pos": 0.0, "len": 6}],
+}
+ANDROID = {
+    "timestamp_unix_ms": 1689817988931,
+    "timestamp": "2023-07-19T21:53:08.931-04:00",
+    "direction": "in",
+    "sim_slot": 1,
+    "call_log_name": "John Doe",
+    "calls": [{"phone_number": "+11234567890", "caller_name": "", "contact_name": "John Doe"}],
+}
+ANDROID_KNOWN = {
+    "phone_system": "bcr",
+    "started_at": datetime(2023, 7, 19, 21, 53, 8, 931000, timezone(timedelta(hours=-4))),
+    "party": "John Doe",
+}
+CALL_LOG = {
+    "uri": "https://platform.ringcentral.com/restapi/v1.0/account/1/call-log/IYXB?view=Simple",
+    "id": "IYXBvEs3FWtoWUA",
+    "sessionId": "404567890012",
+    "startTime": "2026-06-06T18:26:52.000Z",
+    "duration": 54,
+    "type": "Voice",
+    "direction": "Inbound",
+    "action": "Phone Call",
+    "result": "Accepted",
+    "to": {"phoneNumber": "+18005550100", "name": "Front desk", "extensionNumber": "101"},
+    "from": {"phoneNumber": "+14155550123", "name": "Ann Example", "location": "San Mateo, CA"},
+}
+GENESYS = {
+    "mediaType": "Call",
+    "provider": "Edge",
+    "conversationId": "8c1f6a2e-2b1d-4a52-a8d5-3f3c1d3d9b11",
+    "recordingId": "f0d1",
+    "initialDirection": "inbound",
+    "ani": "tel:+13175550123",
+    "dnis": "tel:+13175550199",
+    "startTime": "2026-04-01T10:00:00.123Z",
+    "endTime": "2026-04-01T10:05:00.000Z",
+    "userIds": ["u1"],
+}
+CALL_RESOURCE = {
+    "CallSid": "CA00000000000000000000000000000001",
+    "AccountSid": "AC00000000000000000000000000000001",
+    "From": "+14155550123",
+    "To": "client:support",
+    "Direction": "outbound-api",
+    "StartTime": "Wed, 18 Nov 2026 09:30:12 +0000",
+}
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        (
+            TRUNK_RECORDER,
+            {
+                "phone_system": "trunk-recorder",
+                "callee": "3105",
+                "started_at": datetime(2023, 12, 14, 0, 30, 59, tzinfo=UTC),
+                "kind": "radio",
+                "party": "Berkeley PD1",
+            },
+        ),
+        (ANDROID, {**ANDROID_KNOWN, "direction": Direction.INBOUND, "caller": "+11234567890"}),
+        (
+            {**ANDROID, "direction": "out"},
+            {**ANDROID_KNOWN, "direction": Direction.OUTBOUND, "callee": "+11234567890"},
+        ),
+        ({**ANDROID, "direction": ""}, {**ANDROID_KNOWN, "remote_number": "+11234567890"}),
+        (
+            {**ANDROID, "direction": "conference", "calls": [*ANDROID["calls"], {"phone_number": "100"}]},
+            {**ANDROID_KNOWN, "kind": "conference"},
+        ),
+        (
+            {**ANDROID, "calls": [{"phone_number": "-2", "caller_name": None}], "call_log_name": None},
+            {**{key: ANDROID_KNOWN[key] for key in ("phone_system", "started_at")}, "direction": Direction.INBOUND},
+        ),
+        (
+            CALL_LOG,
+            {
+                "phone_system": "ringcentral",
+                "direction": Direction.INBOUND,
+                "caller": "+14155550123",
+                "callee": "+18005550100",
+                "extension": "101",
+                "started_at": datetime(2026, 6, 6, 18, 26, 52, tzinfo=UTC),
+                "call_id": "404567890012",
+                "party": "Ann Example",
+            },
+        ),
+        (
+            {
+                **CALL_LOG,
+                "direction": "Outbound",
+                "from": {"extensionNumber": "102", "name": "Bob"},
+                "to": {"phoneNumber": "+14155550123"},
+            },
+            {
+                "phone_system": "ringcentral",
+                "direction": Direction.OUTBOUND,
+                "caller": "102",
+                "callee": "+14155550123",
+                "extension": "102",
+                "started_at": datetime(2026, 6, 6, 18, 26, 52, tzinfo=UTC),
+                "call_id": "404567890012",
+            },
+        ),
+        (
+            GENESYS,
+            {
+                "phone_system": "genesys-cloud",
+                "direction": Direction.INBOUND,
+                "caller": "+13175550123",
+                "callee": "+13175550199",
+                "started_at": datetime(2026, 4, 1, 10, 0, 0, 123000, UTC),
+                "call_id": "8c1f6a2e-2b1d-4a52-a8d5-3f3c1d3d9b11",
+            },
+        ),
+        (
+            {
+                "conversationId": "8c1f",
+                "participants": [
+                    {"purpose": "agent", "sessions": [{"ani": "x"}]},
+                    {"purpose": "customer", "sessions": [{"ani": "tel:+1317", "dnis": "200", "direction": "inbound"}]},
+                ],
+            },
+            {
+                "phone_system": "genesys-cloud",
+                "direction": Direction.INBOUND,
+                "caller": "+1317",
+                "callee": "200",
+                "extension": "200",
+                "call_id": "8c1f",
+            },
+        ),
+        (
+            CALL_RESOURCE,
+            {
+                "phone_system": "twilio",
+                "direction": Direction.OUTBOUND,
+                "caller": "+14155550123",
+                "started_at": datetime(2026, 11, 18, 9, 30, 12, tzinfo=UTC),
+                "call_id": "CA00000000000000000000000000000001",
+            },
+        ),
+        (
+            {
+                "ContactId": "c1",
+                "InitiationMethod": "INBOUND",
+                "InitiationTimestamp": "2026-11-18T09:30:12Z",
+                "CustomerEndpoint": {"Address": "+14155550123", "Type": "TELEPHONE_NUMBER"},
+            },
+            {
+                "phone_system": "amazon-connect",
+                "direction": Direction.INBOUND,
+                "caller": "+14155550123",
+                "started_at": datetime(2026, 11, 18, 9, 30, 12, tzinfo=UTC),
+                "call_id": "c1",
+            },
+        ),
+        (  # Asterisk's call detail record
+            {"clid": '"Ann" <2025550143>', "src": "2025550143", "dst": "s", "calldate": "2026-11-18 09:30:12"}
+            | {"uniqueid": "1795014937.23", "linkedid": "1795014937.20"},
+            {
+                "caller": "2025550143",
+                "started_at": datetime(2026, 11, 18, 9, 30, 12),  # noqa: DTZ001 — as written
+                "call_id": "1795014937.23",
+            },
+        ),
+        (  # a person's own
+            {"direction": "inbound", "caller": NUMBER, "callee": "101", "startedAt": "2026-11-18T09:30:12+01:00"}
+            | {"callId": "A-17", "phone_system": "FreePBX", "partyName": "no such key"},
+            {
+                "phone_system": "freepbx",
+                "direction": Direction.INBOUND,
+                "caller": NUMBER,
+                "callee": "101",
+                "extension": "101",
+                "started_at": datetime(2026, 11, 18, 9, 30, 12, tzinfo=timezone(timedelta(hours=1))),
+                "call_id": "A-17",
+            },
+        ),
+        ({"metadata": {"phone_number": "030 / 90-1820"}, "date": "2026-11-18", "time": "09:30"},
+         {"remote_number": "030 / 90-1820", "started_at": datetime(2026, 11, 18, 9, 30)}),  # noqa: DTZ001
+        ([{"caller": "100", "callee": "101", "direction": "internal"}],
+         {"caller": "100", "callee": "101", "extension": "100", "direction": Direction.INTERNAL}),
+        ({"caller": "anonymous", "callee": None, "start": "yesterday", "direction": 7, "uniqueid": ["1"]}, {}),
+        ({}, {}),
+        ([], None),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_systems_and_people_write_is_read(document, expected):
+    if expected is None:
+        with pytest.raises(SidecarError):
+            known(document)
+    else:
+        assert known(document) == expected
+
+
+def test_who_called_over_radio_is_known_where_one_radio_was_heard():
+    assert known({**TRUNK_RECORDER, "srcList": [{"src": 77}, {"src": 77, "pos": 2.1}]})["caller"] == "77"
+    assert "caller" not in known({**TRUNK_RECORDER, "srcList": [{"src": 77}, {"src": 78}]})
+    assert "caller" not in known({**TRUNK_RECORDER, "srcList": [{"src": -1}]})
+
+
+@pytest.mark.parametrize("field", sorted(SPELLINGS))
+@pytest.mark.parametrize("style", [str.lower, str.upper, str.title, "_".join, " - ".join])
+def test_every_spelling_is_read_however_it_is_written(field, style):
+    values = {
+        **dict.fromkeys(("caller", "callee", "remote_number"), NUMBER),
+        "extension": "101",
+        "direction": "inbound",
+        "started_at": "2026-11-18T09:30:12Z",
+        "kind": "meeting",
+    }
+    for spelling in SPELLINGS[field]:
+        found = known({style(spelling): values.get(field, "abc")})
+        assert found.get(field) or (field == "remote_number" and found["caller"])
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ({"direction": "in", "callee": "101"}, {"caller": NUMBER, "callee": "101"}),
+        ({"direction": "out", "caller": "101"}, {"caller": "101", "callee": NUMBER}),
+        ({"caller": "101"}, {"caller": "101", "remote_number": NUMBER}),
+        ({"caller": NUMBER}, {"caller": NUMBER}),
+        ({"caller": "101", "callee": "102"}, {"caller": "101", "callee": "102"}),
+        ({"direction": "internal"}, {"remote_number": NUMBER}),
+    ],
+    ids=str,
+)
+def test_one_outside_number_is_that_of_the_side_that_the_direction_says(document, expected):
+    found = known({**document, "phone_number": NUMBER})
+    assert {name: found[name] for name in ("caller", "callee", "remote_number") if name in found} == expected
+
+
+def test_all_that_is_read_was_read_beside_the_recording():
+    sidecar = read(Kind.JSON, json.dumps(CALL_LOG).encode())
+    assert sidecar.metadata.origins == dict.fromkeys(sidecar.metadata.known(), Origin.SIDECAR)
+
+
+def test_a_day_beside_a_recording_does_not_hide_the_time_in_its_name():
+    beside = read(Kind.JSON, b'{"date": "2026-11-18", "caller": "100"}').metadata
+    name = CallMetadata(caller="101", started_at=datetime(2026, 11, 18, 9, 30)).read_in(Origin.NAME)  # noqa: DTZ001
+    for readings in ((beside, name), (name, beside)):
+        both = combined(*readings)
+        assert (both.caller, both.started_at) == ("100", name.started_at)
+        assert both.origins == {**beside.origins, "started_at": Origin.NAME}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_json_may_be_of_any_unicode_encoding(encoding):
+    assert (
+        read(Kind.JSON, '{"caller": "100", "transcript": "Grüß Gott"}'.encode(encoding)).transcript.text == "Grüß Gott"
+    )
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        ({"transcription": "Hello.\nBye."}, "Hello.\nBye."),
+        ({"Transcript": " Hello. "}, "Hello."),
+        ({"metadata": {"transcript": "Hello."}}, "Hello."),
+        ({"transcript": ["Hello.", "", "Bye."]}, "Hello.\nBye."),
+        ({"transcript": {"segments": [{"start": 0, "end": 1, "text": " Hello."}], "language": "en"}}, "Hello."),
+        ({"transcript": [{"start": 0, "end": 1, "text": " Hello."}, {"text": "Bye."}]}, "Hello.\nBye."),
+        ({"transcript": {"text": "Hello."}}, "Hello."),
+        ({"segments": [{"start": 0, "end": 1, "text": " Hello."}], "language": "en"}, "Hello."),
+        ([{"start": 0, "end": 1, "text": " Hello."}], "Hello."),
+        ({"transcription": "", "transcript": "Hello."}, "Hello."),
+        ({"transcript": "half a pair: \ud83d"}, "half a pair: ?"),
+        ({"transcription": "  \n "}, None),
+        ({"transcription": None, "transcript": []}, None),
+        ({"transcription": {"segments": []}}, None),
+        ({"transcription": 7, "transcript": {"id": 1}}, None),
+        ({"transcript": [{"id": "1", "body": "a chat"}]}, None),
+        ({"transcript": [1, 2]}, None),
+        (CALL_LOG, None),
+    ],
+    ids=str,
+)
+def test_a_transcript_is_read_in_each_of_its_shapes(document, text):
+    assert said(document) == text
+
+
+def test_the_times_of_a_transcript_are_kept():
+    segments = [{"start": 0.5, "end": 1.5, "text": "Hello.", "speaker": "SPEAKER_00"}]
+    (segment,) = read(Kind.JSON, json.dumps({"transcript": {"segments": segments}}).encode()).transcript.segments
+    assert (segment.start, segment.end, segment.speaker) == (0.5, 1.5, "SPEAKER_00")
+
+
+# XML ----------------------------------------------------------------------------------------------------------------
+
+ARCHIVE = b"""<?xml version="1.0" encoding="utf-8"?>
+<RecordingMetadata xmlns="urn:example">
+  <Session><SessionID>9876543210</SessionID><StartTime>2026-11-18T09:30:12</StartTime>
+    <AccessNumber>21492000</AccessNumber></Session>
+  <Request><remoteAddress>+4790000000</remoteAddress><queue_key>q_sales</queue_key></Request>
+</RecordingMetadata>"""
+
+
+def test_an_archive_s_xml_says_who_called_where():
+    assert read(Kind.XML, ARCHIVE).metadata.known() == {
+        "phone_system": "puzzel",
+        "caller": "+4790000000",
+        "callee": "21492000",
+        "started_at": datetime(2026, 11, 18, 9, 30, 12),  # noqa: DTZ001 — of a zone that is not known
+        "call_id": "9876543210",
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'<call caller="+4790000000" direction="in"><called>21492000</called></call>',
+        (b'<list><item name="caller" value="+4790000000"/><item name="callee" value="21492000"/>'
+        b'<item name="direction" value="incoming"/></list>'),
+        "<a><Caller>+4790000000</Caller><To>21492000</To><Direction>Inbound</Direction></a>".encode("utf-16"),
+    ],
+)  # fmt: skip
+def test_other_xml_is_read_by_its_keys(body):
+    found = read(Kind.XML, body).metadata
+    assert (found.caller, found.callee, found.direction) == ("+4790000000", "21492000", Direction.INBOUND)
+
+
+BOMB = b'<!DOCTYPE a [<!ENTITY x "%s"><!ENTITY y "&x;&x;&x;&x;">]><a>&y;</a>' % (b"x" * 1000)
+
+
+@pytest.mark.parametrize(
+    "body", [BOMB, BOMB.decode().encode("utf-16"), b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>']
+)
+def test_a_document_type_is_refused(body):
+    with pytest.raises(SidecarError, match="document type"):
+        read(Kind.XML, body)
+
+
+# what cannot be read ------------------------------------------------------------------------------------------------
+
+PLANTED = f"{SECRET} {NUMBER}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (Kind.JSON, b""),
+        (Kind.JSON, f'{{"caller": "{PLANTED}", "x": '.encode()),
+        (Kind.JSON, f'{{"{PLANTED}" 1}}'.encode()),
+        (Kind.JSON, f"{PLANTED}".encode()),
+        (Kind.JSON, f'"{PLANTED}"'.encode()),
+        (Kind.JSON, PLANTED.encode() + b"\xff\xfe\x80"),
+        (Kind.JSON, b"null"),
+        (Kind.JSON, b"17"),
+        (Kind.JSON, b"9" * 10_000),
+        (Kind.JSON, b"[1, 2]"),
+        (Kind.JSON, b"[" * 200_000),
+        (Kind.JSON, b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
+        (Kind.JSON, b"[{}" + b",{}" * MOST_OBJECTS + b"]"),
+        (Kind.JSON, b'"' + b"a" * LARGEST + b'"'),
+        (Kind.XML, b""),
+        (Kind.XML, PLANTED.encode()),
+        (Kind.XML, f"<a>{PLANTED}".encode()),
+        (Kind.XML, f"<a>&{SECRET};</a>".encode()),
+        (Kind.XML, f'<?xml version="1.0" encoding="{SECRET}"?><a/>'.encode()),
+        (Kind.TEXT, PLANTED.encode() + b"\0\x01"),
+        (Kind.TEXT, b"a" * (LARGEST + 1)),
+    ],
+    ids=range(21),
+)
+def test_what_cannot_be_read_is_told_without_what_is_in_it(kind, body):
+    with pytest.raises(SidecarError) as raised:
+        read(kind, body)
+    assert raised.value.code == "sidecar_unreadable"
+    told = "".join(traceback.format_exception(raised.value, chain=True)).split("Traceback")
+    assert all(SECRET not in line and NUMBER not in line for line in (raised.value.message, *told))
+    assert raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize("kind", Kind)
+@settings(max_examples=150, deadline=None)
+@given(body=st.binary(max_size=200) | st.text(max_size=100).map(lambda text: text.encode("utf-8", "surrogatepass")))
+def test_any_bytes_are_read_or_refused(kind, body):
+    with contextlib.suppress(SidecarError):
+        read(kind, body)
+
+
+PIECES = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+    | st.sampled_from(["inbound", NUMBER, "101", "2026-11-18T09:30:12Z", "conference", "0001-01-01", "9999-12-31"])
+)  # fmt: skip
+KEYS = st.sampled_from(
+    [
+        *("caller", "from", "to", "direction", "startTime", "date", "time", "calls", "timestamp_unix_ms", "talkgroup"),
+        *("start_time", "srcList", "metadata", "sid", "conversationId", "mediaType", "participants", "purpose"),
+        *("sessions", "transcript", "segments", "text", "words", "accountSid", "callSid", "id", "phone_number"),
+        *("number", "name"),
+    ]
+)
+DOCUMENTS = st.recursive(
+    PIECES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=6), max_leaves=25
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.dictionaries(KEYS, DOCUMENTS, max_size=8))
+def test_known_keys_with_any_values_are_read(document):
+    sidecar = read(Kind.JSON, json.dumps(document).encode())
+    for value in sidecar.metadata.known().values():
+        assert not isinstance(value, str) or (value.strip() and value.encode())
+
+
+def test_five_megabytes_take_little_more_than_to_parse_them():
+    word = {"word": "order", "start": 1.2, "end": 1.4, "score": 0.9}
+    segment = {"start": 1.0, "end": 9.0, "text": " so " * 20, "words": [word] * 20}
+    body = json.dumps({"caller": NUMBER, "transcript": {"segments": [segment] * 4_000}}).encode()
+    assert 4_500_000 < len(body) < LARGEST
+    began = time.process_time()
+    json.loads(body)
+    parsed = time.process_time()
+    assert len(read(Kind.JSON, body).transcript.segments) == 4_000
+    assert time.process_time() - parsed < 30 * (parsed - began)
+    tracemalloc.start()
+    read(Kind.JSON, body)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 16 * len(body)
+
+
+# the page ------------------------------------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).parents[2] / "docs/sidecars.md").read_text()
+ROWS = {
+    "caller": "caller",
+    "callee": "callee",
+    "one outside number, of a side not known": "remote_number",
+    "extension": "extension",
+    "direction": "direction",
+    "start": "started_at",
+    "call id": "call_id",
+    "phone system": "phone_system",
+}
+
+
+@pytest.mark.parametrize(("row", "field"), ROWS.items())
+def test_the_keys_on_the_page_are_those_that_are_read(row, field):
+    keys = re.findall(
+        "`([^`]+)`", re.search(rf"^\| {row} \| (.*?)(?:: in, out.*| with .*)? \|$", PAGE, re.MULTILINE)[1]
+    )
+    assert keys
+    assert {plain(key) for key in keys} <= set(SPELLINGS[field])
+
+
+def test_the_examples_on_the_page_are_read_as_it_says():
+    text, segments, call = (
+        read(Kind.JSON, example.encode()) for example in re.findall("```json\n(.*?)```", PAGE, re.DOTALL)
+    )
+    assert text.transcript.text == "Thanks for calling.\nHow can I help?"
+    assert (segments.transcript.language, segments.transcript.duration) == ("en", 1.9)
+    assert set(call.metadata.known()) == {
+        *("direction", "caller", "callee", "extension", "started_at", "call_id", "phone_system"),
+    }

@@ -1,0 +1,81 @@
+"""What tags say of a call: only where they say it clearly."""
+
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callscribe.metadata import Direction, Origin
+from callscribe.tags import read
+
+RADIO = {
+    "title": '54241"Fire Dispatch"',
+    "artist": "1234567 Engine 1",
+    "album": "T-Control",
+    "composer": "sdrtrunk v0.6.1",
+    "genre": "Scanner Audio",
+    "date": "2026",
+    "comment": "Date:2026-08-11 09:00:10.000;System:Fulton;Site:Downtown;Decoder:P25 Phase 1;Frequency:851012500;",
+}
+
+
+def test_over_radio_the_date_is_the_end_of_the_call():
+    found = read(RADIO, duration=7.5)
+    assert found.known() == {
+        "phone_system": "sdrtrunk",
+        "caller": "1234567",
+        "callee": "54241",
+        "started_at": datetime(2026, 8, 11, 9, 0, 2, 500000),  # noqa: DTZ001 — local, of a zone that is not known
+        "kind": "radio",
+        "party": "Fire Dispatch",
+    }
+    assert set(found.origins.values()) == {Origin.TAGS}
+
+
+@pytest.mark.parametrize(
+    ("changed", "duration", "missing"),
+    [
+        ({}, None, {"started_at"}),
+        ({"comment": RADIO["comment"].replace("2026-08-11", "yesterday")}, 7.5, {"started_at"}),
+        ({"title": "Fire Dispatch"}, 7.5, {"callee", "party"}),
+        ({"title": "54241"}, 7.5, {"party"}),
+        ({"artist": "Engine 1"}, 7.5, {"caller"}),
+        ({"artist": ""}, 7.5, {"caller"}),
+    ],
+)
+def test_what_radio_tags_leave_out_stays_empty(changed, duration, missing):
+    everything = read(RADIO, duration=7.5).known().keys()
+    assert everything - read(RADIO | changed, duration).known().keys() == missing
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({"comment": "From: +12025550143; To: 101"}, {"caller": "+12025550143", "callee": "101", "extension": "101"}),
+        ({"comment": "caller=100\ncallee=101|Direction=internal"},
+         {"caller": "100", "callee": "101", "extension": "100", "direction": Direction.INTERNAL}),
+        ({"COMMENT": "Caller ID: 100"}, {"caller": "100", "extension": "100"}),
+        ({"Caller": "100", "CALLEE_NUMBER": "+12025550143", "callId": "1795014937.23"},
+         {"caller": "100", "callee": "+12025550143", "extension": "100", "call_id": "1795014937.23"}),
+        ({"comment": "From: 100", "caller": "101"}, {"caller": "101", "extension": "101"}),
+        ({"comment": "From: 100; Date: 2026-08-11"}, {"caller": "100", "extension": "100"}),
+        ({"comment": "Call from 2025550143 to 101 at 9:30"}, {}),
+        ({"comment": "From: 2025550143; and then some words"}, {}),
+        ({"comment": "From: Ann; To: Bob"}, {}),
+        ({"comment": "Date: 2026-08-11; Mood: fine"}, {}),
+        ({"title": "2025550143", "artist": "101", "date": "2026-11-18", "from": "100", "start": "2026-11-18"}, {}),
+        ({"comment": "From: " + "1" * 5_000}, {}),
+        ({"caller": "\udcff\udcfe", "comment": "\udcff: 1"}, {}),
+        ({}, {}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_others_are_believed_where_they_name_what_they_say(tags, expected):
+    assert read(tags).known() == expected
+
+
+@given(st.dictionaries(st.sampled_from([*RADIO, "caller", "x"]), st.text(), max_size=5), st.floats() | st.none())
+def test_any_tags_are_read(tags, duration):
+    read(tags, duration)
+    read(RADIO | tags, duration)
