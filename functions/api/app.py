@@ -11,11 +11,18 @@ from callscribe.store import models
 from callscribe.telemetry import logger
 from functions.api import auth, errors
 from functions.api.body import with_json_body
-from functions.api.routes import call_recordings, modules, scheduler, transcription_calls, transcripts
+from functions.api.routes import (
+    call_recordings,
+    call_recordings_module,
+    modules,
+    scheduler,
+    transcription_calls,
+    transcripts,
+)
 
 app = APIGatewayHttpResolver(enable_validation=True)
 errors.install(app)
-for routes in (call_recordings, transcripts, scheduler, transcription_calls, modules):
+for routes in (call_recordings, transcripts, scheduler, transcription_calls, call_recordings_module, modules):
     app.include_router(routes.router)
 
 

@@ -4,11 +4,12 @@ import os
 from dataclasses import dataclass
 from functools import cache
 
+from callscribe.module_settings import CallRecordingsDefaults
 from callscribe.settings import load
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(CallRecordingsDefaults):
     """`sync_function` and `process_function` are what "sync now" and "transcribe now" invoke."""
 
     recordings_path: str

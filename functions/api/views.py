@@ -263,6 +263,63 @@ class CallList(Wire):
     next_cursor: str | None
 
 
+class CallRecordingsView(Wire):
+    """The module call-recordings with its settings as they count. `changed`: those that are not the template's.
+
+    `timeZone` is that of times which do not tell theirs; of `patterns`, the first that matches a name counts.
+    """
+
+    slug: Module = Module.CALL_RECORDINGS
+    enabled: bool
+    phone_system: str
+    time_zone: str
+    patterns: list[str]
+    extensions: list[str]
+    changed: list[str]
+
+
+class PreviewRequest(Wire):
+    """What is given is tried instead of the present setting; null tries the template's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    phone_system: str | None = Field(None, max_length=100)
+    time_zone: str | None = Field(None, max_length=100)
+    patterns: list[str] | None = Field(None, max_length=100)
+
+    def given(self) -> dict[str, Any]:
+        """The settings that were given, by name."""
+        return {name: getattr(self, name) for name in self.model_fields_set - {"enabled"}}
+
+
+class CallRecordingsChange(PreviewRequest):
+    """Only what is given is changed; null brings the template's setting back."""
+
+    enabled: bool = True
+    extensions: list[str] | None = Field(None, max_length=100)
+
+
+class NamedCall(MetadataView):
+    """What a recording's name tells. `recordedAt`: when the call then was, in UTC."""
+
+    path: str
+    recorded_at: datetime
+
+
+class NamesPreview(Wire):
+    """Of so many of the newest `names`, `understood` tell something of the call, `byPattern` by a pattern of the site.
+
+    `systems` counts those whose phone system was recognised.
+    """
+
+    names: int
+    understood: int
+    by_pattern: int
+    systems: dict[str, int]
+    examples: list[NamedCall]
+    not_understood: list[str]
+
+
 class ModuleView(Wire):
     slug: Module
     enabled: bool

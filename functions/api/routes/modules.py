@@ -1,4 +1,4 @@
-"""/api/modules: the integrations, and whether they are enabled."""
+"""/api/modules: the integrations, and whether they are enabled. The settings of call-recordings are apart."""
 
 from http import HTTPStatus
 from typing import Annotated

@@ -58,7 +58,7 @@ def time_zone(value: str) -> str | None:
 
     try:
         ZoneInfo(value)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, OSError):  # OSError: a folder of them, such as Europe
         return "must be the name of a time zone, such as Europe/Berlin or UTC"
     return None
 

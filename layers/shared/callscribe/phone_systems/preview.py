@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from callscribe.metadata import CallMetadata, Origin
 
-EXAMPLES = 10
+EXAMPLES = 20
 """Names that are shown of those that were not understood."""
 
 

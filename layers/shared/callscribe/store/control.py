@@ -7,6 +7,7 @@ from callscribe.store.models import ControlModel
 
 ADMISSION = "admission"
 SWITCHES = "switches"
+CALL_RECORDINGS = "call-recordings"
 COMPLETED = "completed"
 SWEEP = "sweep"
 

@@ -220,7 +220,7 @@ class OutageMap(MapAttribute[str, object]):
 
 
 class ControlModel(Model):
-    """An item of the control table. There are four, told apart by name, each with attributes of its own."""
+    """An item of the control table. There are five, told apart by name, each with attributes of its own."""
 
     class Meta:
         table_name = ""
@@ -234,6 +234,8 @@ class ControlModel(Model):
     # switches: what is turned off
     paused = UnicodeSetAttribute(null=True)
     disabled = UnicodeSetAttribute(null=True)
+    # call-recordings: what a person has set of the module, and which setting of it this is (`version`)
+    settings: MapAttribute[str, object] = MapAttribute(null=True)
     # sweep: where the sweep of a source is to go on
     source = UnicodeAttribute(null=True)
     after = UnicodeAttribute(null=True)

@@ -16,16 +16,20 @@ class Switches:
 
 def read() -> Switches:
     """What is turned off now."""
-    item = control.read(control.SWITCHES)[control.SWITCHES]
+    return of(control.read(control.SWITCHES)[control.SWITCHES])
+
+
+def of(item: Item) -> Switches:
+    """What the item of this module tells."""
     return Switches(
         frozenset(task for task in Task if task in (item.paused or ())),
         frozenset(module for module in Module if module in (item.disabled or ())),
     )
 
 
-def why_off(task: Task) -> Skipped | None:
+def why_off(task: Task, switches: Switches | None = None) -> Skipped | None:
     """The reason why this task is to do nothing, if there is one: it is paused, or its module disabled."""
-    switches = read()
+    switches = switches or read()
     if task in switches.paused:
         return Skipped("The task is paused. Resume it: it goes on where it stopped.", code="paused")
     if (module := MODULE_OF[task]) in switches.disabled:

@@ -1,0 +1,125 @@
+"""The settings of the module call-recordings: the template's, and over them what a person has set over the API."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Any
+
+from callscribe import settings
+from callscribe.errors import ConfigurationError
+from callscribe.ingest import AUDIO, PARTIAL, SIDECARS
+from callscribe.phone_systems import SYSTEMS
+
+if TYPE_CHECKING:
+    from callscribe.phone_systems.site_patterns import SitePattern
+
+MOST_PATTERNS = 20
+"""Each new name meets all of them."""
+
+MOST_EXTENSIONS = 50
+
+EXTENSION = re.compile("[a-z0-9]{1,10}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRecordingsSettings:
+    """How recordings are recognised, and their names read.
+
+    `phone_system` is one of SYSTEMS, or empty to recognise it; `time_zone` that of times which do not tell theirs;
+    `patterns` the site's own for names, the first that matches counts; no `extensions` are all that are usual.
+    """
+
+    phone_system: str = ""
+    time_zone: str = "UTC"
+    patterns: Sequence[str] = ()
+    extensions: Sequence[str] = ()
+
+    def with_kept(self, kept: Mapping[str, Any]) -> "CallRecordingsSettings":
+        """These, with what a person has set in their place."""
+        return replace(self, **kept)
+
+    @property
+    def zone(self) -> tzinfo:
+        """Raises ConfigurationError for a time zone that there is not."""
+        from zoneinfo import ZoneInfo
+
+        if fault := settings.time_zone(self.time_zone):
+            raise ConfigurationError(f"The time zone {self.time_zone} {fault}. Set it in the module's settings.")
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def site_patterns(self) -> "Sequence[SitePattern]":
+        """Raises ConfigurationError for one that cannot be used."""
+        if not self.patterns:
+            return ()
+        from callscribe.phone_systems.site_patterns import parse_pattern
+
+        return tuple(parse_pattern(text) for text in self.patterns)
+
+    @property
+    def audio(self) -> frozenset[str]:
+        """The extensions of recordings, in small letters."""
+        return frozenset(self.extensions) or AUDIO
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallRecordingsDefaults:
+    """What the template gives of them, as a function reads it from its environment."""
+
+    phone_system: str = ""
+    time_zone: str = "UTC"
+    audio_extensions: str = ""
+
+    @property
+    def call_recordings(self) -> CallRecordingsSettings:
+        """The settings, as long as nobody has set others."""
+        extensions = tuple(tidy(self.audio_extensions.split()))
+        return CallRecordingsSettings(phone_system=self.phone_system, time_zone=self.time_zone, extensions=extensions)
+
+
+def tidy(extensions: Sequence[str]) -> list[str]:
+    """In small letters, without a dot, once each: `.WAV` is `wav`."""
+    return list(dict.fromkeys(each.strip().lower().removeprefix(".") for each in extensions))
+
+
+def faults(given: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with settings that a person gives, in words for that person, by the field's name."""
+    found = {name: CHECKS[name](value) for name, value in given.items()}
+    return {name: fault for name, fault in found.items() if fault}
+
+
+def _phone_system(value: str) -> str | None:
+    return None if not value or value in SYSTEMS else f"must be empty, or one of {', '.join(SYSTEMS)}"
+
+
+def _patterns(values: Sequence[str]) -> str | None:
+    if len(values) > MOST_PATTERNS:
+        return f"may be {MOST_PATTERNS} at most, not {len(values)}"
+    from callscribe.phone_systems.site_patterns import parse_pattern
+
+    try:
+        for text in values:
+            parse_pattern(text)
+    except ConfigurationError as error:
+        return error.message
+    return None
+
+
+def _extensions(values: Sequence[str]) -> str | None:
+    if len(values) > MOST_EXTENSIONS:
+        return f"may be {MOST_EXTENSIONS} at most, not {len(values)}"
+    for value in values:
+        if not EXTENSION.fullmatch(value):
+            return f"must be the endings of names, such as wav or mp3, not '{value[:20]}'"
+        if value in SIDECARS or value in PARTIAL:
+            return f"cannot hold {value}: such files tell of recordings, or are not complete yet"
+    return None
+
+
+CHECKS: Mapping[str, settings.Check] = {
+    "phone_system": _phone_system,
+    "time_zone": settings.time_zone,
+    "patterns": _patterns,
+    "extensions": _extensions,
+}
