@@ -351,4 +351,4 @@ def test_a_preview_counts_what_was_understood_and_shows_what_was_not():
     assert (seen.names, seen.understood, seen.by_pattern) == (len(names) + 21, len(names), 0)
     assert seen.systems == {"3cx": len(names)}
     assert seen.not_understood[:2] == ("a.wav", "b0.wav")
-    assert len(seen.not_understood) == 10
+    assert len(seen.not_understood) == 20
