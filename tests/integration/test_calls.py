@@ -128,4 +128,3 @@ def test_the_connection_test_names_a_setting_that_is_wrong(handlers, monkeypatch
     answer = handlers.api("POST", "/api/modules/whisperx/test").json
     assert (answer["ok"], answer["code"]) == (False, "configuration")
     assert "WHISPERX_URL" in answer["message"]
-    assert handlers.api("POST", "/api/modules/call-recordings/test").status == 404
