@@ -1,11 +1,12 @@
 """The HTTP API: what a client sends as an API Gateway v2 event, and what comes back."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from callscribe import transitions
+from callscribe.metadata import CallMetadata, Direction, Origin, combined
 from callscribe.recording import Status
 from callscribe.store import recordings
 from local.cloud.client import aws_client
@@ -129,6 +130,43 @@ def test_a_recording_is_shown_without_its_inner_workings(handlers, three):
     assert item["transcriptionStatus"] == "pending"
     assert item["recordedAt"] == "2026-11-22T09:00:00Z"
     assert not {"claimToken", "position", "queuePosition", "listing", "location", "key"} & item.keys()
+
+
+def test_what_is_known_of_a_call_is_shown_with_where_it_was_read(handlers, three):
+    start = datetime(2026, 11, 22, 14, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    known = CallMetadata(
+        phone_system="freepbx", direction=Direction.INBOUND, caller="+1 202 555 0143", callee="100", extension="100",
+        party="Ann", started_at=start, utc_offset=timedelta(hours=5, minutes=30), call_id="1.2", kind="leg",
+    )  # fmt: skip
+    told = combined(known.read_in(Origin.NAME), CallMetadata(party="Anna").read_in(Origin.SIDECAR))
+    gone = datetime(2026, 11, 23, tzinfo=UTC)
+    recordings.amend(three[0].id, {}, {"metadata": told, "source_missing": gone})
+    item = handlers.api("GET", f"{LIST}/{three[0].id}").json
+    assert item | {
+        "phoneSystem": "freepbx", "direction": "inbound", "caller": "+1 202 555 0143", "callee": "100",
+        "extension": "100", "remoteNumber": None, "party": "Anna", "startedAt": "2026-11-22T14:30:00+05:30",
+        "utcOffset": "+05:30", "callId": "1.2", "kind": "leg",
+        "sourceMissing": "2026-11-23T00:00:00Z", "sourceChanged": None,
+    } == item  # fmt: skip
+    assert item["metadataOrigins"] == {
+        **dict.fromkeys(("phoneSystem", "direction", "caller", "callee", "extension"), "name"),
+        **dict.fromkeys(("startedAt", "utcOffset", "callId", "kind"), "name"),
+        "party": "sidecar",
+    }
+    assert handlers.api("GET", LIST, query="search=1.2").json["items"] == [item]
+    nothing = handlers.api("GET", f"{LIST}/{three[1].id}").json
+    assert (nothing["direction"], nothing["startedAt"], nothing["metadataOrigins"]) == (None, None, {})
+
+
+def test_the_files_that_wait_are_shown_with_their_run(handlers, put):
+    put("half.wav", b"")
+    handlers.sync()
+    (run,) = handlers.api("GET", "/api/scheduler/runs", query="task=sync_recordings").json["items"]
+    (waiting,) = run["waiting"]
+    assert waiting["path"].endswith("/half.wav")
+    assert waiting["size"] == 0
+    assert waiting["why"]
+    assert datetime.fromisoformat(waiting["since"]) <= datetime.now(UTC)
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,34 @@
 """What finds a recording: numbers by their digits, however they are written."""
 
+import random
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from samtranslator.yaml_helper import yaml_parse
 
 from callscribe import transitions
+from callscribe.errors import RetryableError, ServiceUnavailable
 from callscribe.metadata import CallMetadata
-from callscribe.recording import LONGEST_KEY
-from callscribe.search import BY_CALL, BY_NAME, BY_NUMBER, Sought, digits_of, matches, name_of, numbers_of, tail_of
+from callscribe.recording import LONGEST_KEY, Status, TranscriptRef
+from callscribe.search import (
+    BY_CALL,
+    BY_NAME,
+    BY_NUMBER,
+    WAYS,
+    Sought,
+    digits_of,
+    matches,
+    name_of,
+    numbers_of,
+    tail_of,
+)
+
+TEMPLATE = yaml_parse((Path(__file__).parents[2] / "template.yaml").read_text())
+INDEXES = TEMPLATE["Resources"]["RecordingsTable"]["Properties"]["GlobalSecondaryIndexes"]
 
 DIGITS = st.text("0123456789", min_size=1, max_size=20)
 LONG = st.text("123456789", min_size=7, max_size=12)
@@ -92,6 +111,34 @@ def test_a_call_has_each_number_once_and_words_are_none():
     assert numbers_of(CallMetadata(caller="anonymous", callee="2025550100", extension="7")) == ("2025550100", "7")
     assert numbers_of(CallMetadata(remote_number="2025550143", extension="102")) == ("2025550143", "102")
     assert numbers_of(CallMetadata()) == ()
+
+
+def test_no_transition_changes_what_the_narrow_indexes_hold():
+    """DynamoDB writes to an index when something in it changes, and each write costs."""
+    held = set()
+    for index in INDEXES:
+        if index["IndexName"] in WAYS:
+            held |= {key["AttributeName"] for key in index["KeySchema"]}
+            held |= set(index["Projection"].get("NonKeyAttributes", ()))
+    assert {"n1", "call", "name", "numbers", "recorded_at"} < held
+    jitter, policy, error = random.Random(1), transitions.RetryPolicy(), RetryableError("no", code="no")
+    seen = replace(recording(caller="2025550143"), claim_token="t", status=Status.PROCESSING, attempts=1)
+    place = transitions.Place(seen.id, Status.PENDING, seen.position)
+    text = TranscriptRef(version="v", language="en", duration=1.0, preview="p", no_speech=False)
+    changes = [
+        transitions.queue(place, NOW),
+        transitions.claim(replace(place, status=Status.QUEUED), "t", NOW, NOW),
+        transitions.park(seen, "s", NOW),
+        transitions.resume(seen, "t", NOW, NOW),
+        transitions.complete(seen, text, NOW),
+        transitions.fail(seen, error, policy, NOW, jitter),
+        transitions.give_back(seen, ServiceUnavailable("no"), policy, NOW, jitter, probe=False),
+        transitions.recover(seen, policy, NOW),
+        transitions.request(replace(seen, status=Status.FAILED), Status.QUEUED, NOW),
+        transitions.adopt(replace(seen, status=Status.FAILED), text, NOW),
+    ]
+    for change in changes:
+        assert not {"metadata", "key", *held} & change.values.keys()
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=2000))
