@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
 from callscribe.errors import ConfigurationError
-from callscribe.metadata import CallMetadata, Origin
+from callscribe.metadata import CallMetadata, Origin, combined
 from callscribe.phone_systems import moments
 from callscribe.phone_systems.form import by_direction, from_groups
 from callscribe.phone_systems.numbers import digits_of
@@ -111,7 +111,7 @@ def completed(told: CallMetadata, built_in: CallMetadata) -> CallMetadata:
         if all(_agree(getattr(told, each), getattr(built_in, each)) for each in group):
             values = {name: value for name, value in built_in.known().items() if name in group}
             origins = {name: origin for name, origin in built_in.origins.items() if name in values}
-            merged = merged.over(CallMetadata(**values, origins=origins))
+            merged = combined(merged, CallMetadata(**values, origins=origins))
     return merged
 
 
