@@ -3,7 +3,9 @@
 import json
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,18 @@ from callscribe.ingest import classify
 from callscribe.metadata import CallMetadata, as_written, offset_text
 from callscribe.phone_systems import read
 from callscribe.phone_systems.site_patterns import SitePattern
+from callscribe.run import Run, Task
+from callscribe.sidecars import sidecar_of, stem_of
+from callscribe.sources import SourceFile
+from callscribe.sources.folder import FolderSource
+from functions.sync.reading import Reader
 
 
 def names(paths: Sequence[str], system: str, patterns: Sequence[SitePattern]) -> int:
     """Prints a line for each path: a file, all files below a folder, or a mere name. Its exit status."""
     for path in paths:
-        for each in _files(path):
-            print(_json(line(each, system, patterns)))
+        for told in _lines(path, system, patterns):
+            print(_json(told))
     return 0
 
 
@@ -31,13 +38,34 @@ def _json(told: dict[str, Any]) -> str:
     return text
 
 
-def line(path: str, system: str = "", patterns: Sequence[SitePattern] = ()) -> dict[str, Any]:
-    """What the name tells, and what lies beside it if the file exists; null for what is not known."""
-    try:
-        size = Path(path).stat().st_size if Path(path).is_file() else None
-    except (OSError, ValueError):  # no name of this machine's: too long, say
-        size = None
-    call = beside(path).over(read(path, system, patterns))
+def _lines(path: str, system: str, patterns: Sequence[SitePattern]) -> Iterator[dict[str, Any]]:
+    """What sync would read of a file or of all below a folder; of a mere name, what it tells."""
+    kind = _kind(path)
+    if not kind:
+        yield line(path, None, read(path, system, patterns))
+        return
+    file = Path(os.path.abspath(path))  # noqa: PTH100 — as it is spelled: links in it are not resolved
+    if kind == "folder":
+        source = FolderSource(str(file))
+        found = list(source.files())
+        beside, indexes = _beside(found), found
+        shown = [(each, str(Path(path, each.key.removeprefix(source.prefix)))) for each in found]
+    else:
+        source = FolderSource(str(file.parent.parent))
+        key = str(file).lstrip("/")
+        found = list(source.files(under=stem_of(key)))
+        beside = _beside(found)
+        indexes = list(source.files(under=f"{source.prefix}."))
+        shown = [(each, path) for each in found if each.key == key]
+    reader = Reader(source=source, run=_nobodys_run(), phone_system=system, patterns=patterns, zone=UTC)
+    for each in indexes:
+        reader.saw(each)
+    for each, as_given in shown:
+        yield line(as_given, each.size, reader.read(each, beside[stem_of(each.key)]).metadata)
+
+
+def line(path: str, size: int | None, call: CallMetadata) -> dict[str, Any]:
+    """What is printed of a path; null for what is not known. `size` in bytes, where the file exists."""
     return {
         "path": path,
         "ingest": classify(path, size),
@@ -56,24 +84,24 @@ def line(path: str, system: str = "", patterns: Sequence[SitePattern] = ()) -> d
     }
 
 
-def beside(path: str) -> CallMetadata:  # noqa: ARG001 — the seam for callscribe.sidecars
-    """What a sidecar or an index beside the file tells of it. SEAM: nothing yet; `callscribe.sidecars` reads them."""
-    return CallMetadata()
+def _beside(found: Sequence[SourceFile]) -> dict[str, list[SourceFile]]:
+    """The sidecars by their stems."""
+    sidecars: dict[str, list[SourceFile]] = defaultdict(list)
+    for each in found:
+        if each.size and sidecar_of(each.key):
+            sidecars[stem_of(each.key)].append(each)
+    return sidecars
 
 
-def _files(path: str) -> Iterator[str]:
-    """The path itself, or all that lies below it, in order."""
-    if not _is_folder(path):
-        yield path
-        return
-    for folder, folders, files in os.walk(path):
-        folders.sort()
-        for name in sorted(files):
-            yield str(Path(folder) / name)
-
-
-def _is_folder(path: str) -> bool:
+def _kind(path: str) -> str | None:
+    """`file`, `folder`, or None for a mere name."""
     try:
-        return Path(path).is_dir()
-    except (OSError, ValueError):
-        return False
+        given = Path(path)
+        return "folder" if given.is_dir() else "file" if given.is_file() and not given.is_symlink() else None
+    except (OSError, ValueError):  # no name of this machine's: too long, say
+        return None
+
+
+def _nobodys_run() -> Run:
+    now = datetime.now(UTC)
+    return Run(task=Task.SYNC, id="", trigger="names", started_at=now, ends_by=now)

@@ -48,7 +48,8 @@ class Transcriber:
     """What all attempts of a run have in common.
 
     `connect` makes a connection to the service, which tells of its exchanges. `sides`: who speaks on
-    which channel of a recording in stereo; None sends it as it is. `origin` goes into the transcript: where it came from.
+    which channel of a recording in stereo; None sends it as it is. `origin` goes into the transcript: where it came
+    from.
     `language` is what the server was asked for; some do not tell which one they heard.
     """
 

@@ -51,9 +51,7 @@ def settings() -> Settings:
 
 def sweep_of(source: Source, own: Settings, run: Run, stop_at: datetime) -> Sweep:
     """A sweep of the source, as the settings have it."""
-    reader = Reader(
-        source=source, run=run, phone_system=own.phone_system, patterns=(), zone=ZoneInfo(own.time_zone)
-    )
+    reader = Reader(source=source, run=run, phone_system=own.phone_system, patterns=(), zone=ZoneInfo(own.time_zone))
     intake = Intake(
         source=source,
         reader=reader,

@@ -69,9 +69,7 @@ class Reader:
         metadata = combined(*(sidecar.metadata for _, sidecar in told), row or CallMetadata(), name)
         with_text = ((each, sidecar.transcript) for each, sidecar in told if sidecar.transcript)
         transcript_from, transcript = max(with_text, key=_richness, default=(None, None))
-        return Reading(
-            metadata=metadata, transcript=transcript, transcript_from=transcript_from, told=row is not None
-        )
+        return Reading(metadata=metadata, transcript=transcript, transcript_from=transcript_from, told=row is not None)
 
     def moment_of(self, metadata: CallMetadata, file: SourceFile) -> datetime:
         """When the call was, UTC: as it is told, else when the file was written."""

@@ -1,7 +1,6 @@
 """The three tasks on moto: each transition as one conditional write, each ending with what is left behind."""
 
 import json
-import os
 import time
 from datetime import UTC, datetime, timedelta
 

@@ -68,5 +68,5 @@ def test_what_the_file_says_of_the_call_is_told_even_where_the_attempt_failed(tm
     content = riff((b"fmt ", fmt(1, 1, 8000, 16)), (b"LIST", words), (b"data", bytes(1000)))
     attempt = ended(tmp_path, 0, 1, 1, content=content)
     assert attempt.result.code == "sent"
-    assert (attempt.tags.caller, attempt.tags.callee) == ("100", "1")
+    assert (attempt.recording.metadata.caller, attempt.recording.metadata.callee) == ("100", "1")
     assert ended(tmp_path, 0, 1, 1).tags.known() == {}

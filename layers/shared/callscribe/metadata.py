@@ -35,7 +35,7 @@ class CallMetadata:
     """As far as it is known: None is better than a guess. Numbers are as written: `+49 30 901820` is a number.
 
     `remote_number` is the one outside number where it is not known which side called.
-    `started_at` is the time as written: aware where its zone is known, else local and naive; a mere date without a time.
+    `started_at` is the time as written: aware where its zone is known, else local and naive; a mere date, without one.
     `utc_offset` is that of the server, where it can be told from the rest. `kind` is what sets the recording apart from
     an ordinary call of two parties: conference, page, radio, leg, meeting. `party` is the name of the other side.
     `origins` tells for each field that is known where it was read.
@@ -108,7 +108,7 @@ def moment_of(metadata: CallMetadata, zone: tzinfo, fallback: datetime) -> datet
 
 
 def as_written(started_at: datetime | date) -> str:
-    """`2023-05-17T14:25:30`, with `Z` or an offset where the zone is known, or `2023-05-17`; ms only where there are."""
+    """`2023-05-17T14:25:30`, with `Z` or an offset where the zone is known, ms where there are some; `2023-05-17`."""
     if not isinstance(started_at, datetime):
         return started_at.isoformat()
     text = started_at.isoformat(timespec="milliseconds" if started_at.microsecond else "seconds")

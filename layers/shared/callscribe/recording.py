@@ -3,7 +3,7 @@
 import hashlib
 import re
 from base64 import b32encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -87,7 +87,7 @@ class Recording:
     """One audio file of one call, and everything known of it. All times are aware and UTC.
 
     `location` is the source's root and `key` the file within it: together they are the file's address. `entry` is what
-    the index by key has of it; None once the file is gone. `source_changed` and `source_missing` are when it was noticed
+    the index by key has of it; None once the file is gone. `source_changed` and `source_missing`: when it was noticed
     that the file is another one than was transcribed, or none any more.
     `recorded_at` is when the call was, as well as is known. `position` is its place in the line of its status.
     `outages`: how often a proxy said that the service is gone when it got this audio, though it was there just before.
@@ -109,7 +109,7 @@ class Recording:
     status_since: datetime
     position: str
     entry: str | None = None
-    metadata: CallMetadata = CallMetadata()
+    metadata: CallMetadata = field(default_factory=CallMetadata)
     source_changed: datetime | None = None
     source_missing: datetime | None = None
     attempts: int = 0

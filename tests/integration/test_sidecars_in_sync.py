@@ -1,0 +1,176 @@
+"""What lies beside recordings comes to their records, in whichever order the two arrive."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from callscribe.metadata import Direction, Origin
+from callscribe.recording import Status
+from tests.integration.test_sync import AUDIO, Folder, counts, place, upload  # noqa: F401 — a fixture
+
+SAID = {
+    "transcript": {"language": "en", "segments": [{"start": 0.5, "end": 2.0, "text": "Good morning.", "speaker": "A"}]}
+}
+CALL = {"direction": "inbound", "caller": "+12025550143", "callee": "101", "start": "2026-11-18T09:30:12+01:00"}
+
+
+@pytest.fixture
+def transcript(handlers):
+    def transcript(recording_id):
+        answer = handlers.api("GET", f"/api/call-recordings/{recording_id}/transcript")
+        assert answer.status == 200, answer.json
+        return answer.json
+
+    return transcript
+
+
+@pytest.mark.parametrize("first", ["audio", "sidecar", "both"])
+@pytest.mark.parametrize(
+    ("name", "body", "text"),
+    [
+        ("a.txt", b"Good morning.\nHello.", "Good morning.\nHello."),
+        ("a.transcription.txt", "Grüß Gott.".encode(), "Grüß Gott."),
+        ("a.json", json.dumps(SAID).encode(), "Good morning."),
+        ("a.mp3.json", b'{"transcription": "Hello."}', "Hello."),
+    ],
+)
+def test_a_transcript_beside_the_file_completes_it(place, handlers, transcript, service, first, name, body, text):  # noqa: F811
+    order = {"audio": ["a.mp3", name], "sidecar": [name, "a.mp3"]}.get(first)
+    for key in order or ["a.mp3", name]:
+        place.put(key, AUDIO if key == "a.mp3" else body)
+        if order:
+            place.sync()
+    if not order:
+        assert place.sync() == {"listed": 1, "completed": 1}
+    seen = place.seen("a.mp3")
+    assert (seen.status, seen.attempts, seen.error) == (Status.COMPLETED, 0, None)
+    assert transcript(seen.id)["text"] == text
+    assert seen.transcript.preview.startswith(text.split("\n")[0])
+    assert place.sync() == {"listed": 1}
+    handlers.queue()
+    assert handlers.process()["counts"]["completed"] == 0
+    assert service.received == []
+
+
+def test_a_failed_recording_is_completed_by_a_transcript(place, handlers, service, reply):  # noqa: F811
+    place.put("a.mp3")
+    place.sync()
+    handlers.queue()
+    service.replies = [reply(status=400)]
+    handlers.process()
+    assert place.seen("a.mp3").status is Status.FAILED
+    place.put("a.txt", b"Said by a person.")
+    assert place.sync() == {"listed": 1, "completed": 1}
+    assert place.seen("a.mp3").error is None
+
+
+def test_one_in_line_comes_to_its_own_end_and_is_looked_at_again(place, handlers, service, reply):  # noqa: F811
+    place.put("a.mp3")
+    place.sync()
+    handlers.queue()
+    place.put("a.txt", b"Said by a person.")
+    assert place.sync() == {"listed": 1}
+    assert place.seen("a.mp3").status is Status.QUEUED
+    service.replies = [reply(status=400)]
+    handlers.process()
+    assert place.sync() == {"listed": 1, "completed": 1}
+
+
+def test_who_called_whom_is_read_from_most_to_least_trusted(place, listed):  # noqa: F811
+    name = "2026/11/18/out-+12025550199-102-20261118-093012-1795012212.17"
+    place.put(f"{name}.mp3")
+    place.sync()
+    seen = place.seen(f"{name}.mp3")
+    assert (seen.metadata.direction, seen.metadata.caller) == (Direction.OUTBOUND, "102")
+    assert seen.metadata.origins["caller"] is Origin.NAME
+    assert seen.recorded_at.isoformat() == "2026-11-18T14:30:12+00:00"  # by the epoch in the name
+    place.put(f"{name}.json", json.dumps(CALL).encode())
+    assert place.sync() == {"listed": 1, "changed": 1}
+    seen = place.seen(f"{name}.mp3")
+    assert (seen.metadata.direction, seen.metadata.caller, seen.metadata.callee) == ("inbound", "+12025550143", "101")
+    assert seen.metadata.origins["caller"] is Origin.SIDECAR
+    assert seen.metadata.call_id == "1795012212.17"
+    assert seen.recorded_at.isoformat() == "2026-11-18T08:30:12+00:00"
+    assert place.sync() == {"listed": 1}
+    place.delete(f"{name}.json")
+    assert place.sync() == {"listed": 1, "changed": 1}
+    assert place.seen(f"{name}.mp3").metadata.caller == "102"
+
+
+INDEX = "file_name,caller_num,callee_num,create_time,duration\n"
+
+
+@pytest.mark.parametrize("first", ["audio", "index"])
+def test_an_index_tells_of_recordings_as_it_grows(place, first):  # noqa: F811
+    index, row = ".rd_files_netdisk_2026-04.csv", "call.mp3,1000,0488930190,1714132800,150\n"
+    if first == "audio":
+        place.put("2026-04/call.mp3")
+        place.put("2026-04/late.mp3")
+        assert place.sync() == {"listed": 2, "added": 2}
+    place.put(index, (INDEX + row).encode())
+    place.put("2026-04/call.mp3")
+    place.put("2026-04/late.mp3")
+    place.sync()
+    call, late = place.seen("2026-04/call.mp3"), place.seen("2026-04/late.mp3")
+    assert (call.metadata.caller, call.metadata.origins["caller"]) == ("1000", Origin.INDEX)
+    assert call.recorded_at.isoformat() == "2024-04-26T12:00:00+00:00"
+    assert late.metadata.caller is None
+    assert place.sync() == {"listed": 2}
+    place.put(index, (INDEX + row + "late.mp3,101,0488930199,1714132900,10\n").encode())
+    assert place.sync() == {"listed": 2, "changed": 1}
+    assert place.seen("2026-04/late.mp3").metadata.caller == "101"
+    assert place.sync() == {"listed": 2}
+
+
+@pytest.mark.parametrize("body", [b"{", b"\0\xff" * 50, b"[" * 100_000, b'{"transcript": 5}'])
+def test_a_sidecar_that_cannot_be_read_does_not_stop_the_recording(place, body):  # noqa: F811
+    place.put("a.mp3")
+    place.put("a.json", body)
+    assert place.sync()["added"] == 1
+    assert place.seen("a.mp3").status is Status.PENDING
+    place.put("a.json", json.dumps(CALL).encode())
+    assert place.sync() == {"listed": 1, "changed": 1}
+    assert place.seen("a.mp3").metadata.caller == CALL["caller"]
+
+
+def test_an_empty_sidecar_says_nothing(place):  # noqa: F811
+    place.put("a.mp3")
+    place.put("a.txt", b"")
+    assert place.sync() == {"listed": 1, "added": 1}
+    assert place.sync() == {"listed": 1}
+
+
+def test_a_sidecar_that_is_being_written_in_a_folder_is_waited_for(handlers, tmp_path):
+    folder = Folder(tmp_path)
+    handlers.overrides["RECORDINGS_PATH"] = folder.path
+    folder.put("a.mp3")
+    folder.put("a.txt", b"Good mor", age=5)
+    assert counts(handlers) == {"listed": 1, "waiting": 1}
+    handlers.pass_time(minutes=1)
+    assert counts(handlers) == {"listed": 1, "completed": 1}
+
+
+def test_a_sidecar_s_upload_finds_its_recording_in_either_order(handlers, put, listed, stack):
+    put("a.json", json.dumps(SAID).encode())
+    assert handlers.sync(**upload(stack, "a.json"))["counts"]["listed"] == 0
+    put("a.mp3", AUDIO)
+    assert handlers.sync(**upload(stack, "a.mp3"))["counts"]["completed"] == 1
+    put("b.mp3", AUDIO)
+    assert handlers.sync(**upload(stack, "b.mp3"))["counts"]["added"] == 1
+    put("b.txt", b"Hello.")
+    assert handlers.sync(**upload(stack, "b.txt"))["counts"]["completed"] == 1
+    assert {item["transcriptionStatus"] for item in listed().values()} == {"completed"}
+
+
+def test_what_is_found_with_a_transcript_is_told_to_eventbridge(place, handlers, monkeypatch):  # noqa: F811
+    told = []
+    monkeypatch.setattr(
+        "callscribe.events._client",
+        lambda: SimpleNamespace(put_events=lambda Entries: told.extend(Entries) or {"FailedEntryCount": 0}),  # noqa: N803
+    )
+    for number in range(12):
+        place.put(f"{number}.mp3")
+        place.put(f"{number}.txt", b"Hello.")
+    assert place.sync()["completed"] == 12
+    assert [each["DetailType"] for each in told] == ["Transcription Completed"] * 12
