@@ -11,7 +11,7 @@ from callscribe.store.models import RecordingModel
 
 def all_recordings() -> dict[str, Recording]:
     """Every record, by its id: out of the table, not out of an index."""
-    return {model.id: recordings._recording(model) for model in RecordingModel.scan(consistent_read=True)}
+    return {model.id: recordings.recording_of(model) for model in RecordingModel.scan(consistent_read=True)}
 
 
 def assert_counts_are_right() -> None:

@@ -70,7 +70,7 @@ class Reader:
 
 
 def _recording(raw: Any) -> Recording:
-    return recordings._recording(RecordingModel.from_raw_data(raw))
+    return recordings.recording_of(RecordingModel.from_raw_data(raw))
 
 
 def _as_run(raw: Any) -> Run:
