@@ -146,7 +146,7 @@ def test_files_that_are_not_complete_are_waited_for_and_then_named(clock):
 def test_what_sync_passed_over_is_told(clock):
     passed_over = {"status": "succeeded", "counts": {**SYNCED, "refused": 2, "unreadable": 1}}
     ending = Scripted(sync=[passed_over], process=[processed()]).drive()
-    assert "2 file(s) have a name" in ending.trouble
+    assert "2 file(s) have a path" in ending.trouble
     assert "1 file(s) or folder(s) cannot be read" in ending.trouble
 
 
