@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import PurePosixPath
 from typing import Any
 
 import requests
@@ -12,6 +13,7 @@ import requests
 from callscribe.clock import utc_now
 from callscribe.errors import ConfigurationError, ServiceUnavailable
 from local.api_client import ApiClient
+from local.watch import printable
 
 OUTAGE_PATIENCE_SECONDS = 20.0
 """So long a service that is not available is tried again, before it is given up."""
@@ -26,6 +28,9 @@ WAITING_PATIENCE_SECONDS = 90.0
 """So long files are given that may still be being written: a minute at rest, and a margin."""
 
 PAUSE_SECONDS = 1.0
+
+NAMED = 3
+"""Files that wait are named, up to so many."""
 
 UNAVAILABLE = ServiceUnavailable.code
 """Why a run did nothing that found the breaker open."""
@@ -61,24 +66,42 @@ def drive(
         sync = invoke("sync")
         if sync["status"] != "succeeded":
             return Ending(sync["error"])
-        waiting = sync["counts"]["waiting"]
+        counts = sync["counts"]
+        waiting = counts["waiting"]
         look()
         invoke("queue")
         look()
         outage = _process(invoke, api, say)
         if outage:
             return Ending(f"{outage}{_what_answers(api)} Recordings wait in the queue; none was lost.")
+        if counts.get("stopped_early"):
+            continue  # there is more than one run can list
         if not waiting:
-            return _passed_over(sync["counts"])
+            _tell(counts, say)
+            return _passed_over(counts)
         if time.monotonic() - began > WAITING_PATIENCE_SECONDS:
-            return Ending(
-                f"{waiting} file(s) are still not complete: empty, with a header only, or being written. "
-                "They are looked at again by every sync."
-            )
+            return Ending(f"{waiting} file(s) are still not complete: {_named(sync)} Every sync looks at them again.")
         if waiting != told:
             told = waiting
-            say(f"{waiting} file(s) wait until they are complete: just written, or without audio yet.")
+            say(f"{waiting} file(s) wait until they are complete: {_named(sync)}")
         time.sleep(PAUSE_SECONDS)
+
+
+def _named(sync: dict[str, Any]) -> str:
+    """The first files that wait, and why."""
+    named = [f"{PurePosixPath(each['path']).name}: {each['why']}" for each in sync["waiting"][:NAMED]]
+    return printable(" ".join(named)) + (" …" if len(sync["waiting"]) > NAMED else "")
+
+
+def _tell(counts: dict[str, int], say: Callable[[str], None]) -> None:
+    """What sync made nothing of, and that is as it should be."""
+    for what, words in (
+        ("passed_over", "file(s) are no recordings, by their names, and were passed over."),
+        ("copying", "file(s) are still being copied, by their names. They are looked at when they have their own."),
+        ("sidecars_unreadable", "file(s) beside a recording cannot be read, and were left out."),
+    ):
+        if counts.get(what):
+            say(f"{counts[what]} {words}")
 
 
 def _passed_over(counts: dict[str, int]) -> Ending:
@@ -86,7 +109,7 @@ def _passed_over(counts: dict[str, int]) -> Ending:
     troubles = [
         f"{counts[what]} {reason}"
         for what, reason in (
-            ("refused", "file(s) have a name that is not UTF-8 or too long: rename them."),
+            ("refused", "file(s) have a path of more than 1024 bytes: shorten it."),
             ("unreadable", "file(s) or folder(s) cannot be read: check their permissions."),
         )
         if counts[what]

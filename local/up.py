@@ -25,6 +25,7 @@ from local.invoke import announce, withdraw
 from local.lambdas.front import Front
 from local.lambdas.pool import Lambdas
 from local.report import records, summary, write_json
+from local.terminal import Terminal
 from local.watch import Watcher
 
 ROOT = Path(__file__).parent.parent
@@ -39,6 +40,8 @@ OPTIONS = {
     "WhisperXOptions": "--options",
 }
 """What a person changes here, by what it is called in messages."""
+
+TERMINAL = Terminal()
 
 IMPATIENCE = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1"}
 """A minute in the cloud; here somebody is watching."""
@@ -76,9 +79,11 @@ def up(options: Options) -> int:
             fire = partial(running.lambdas.invoke, wait=False)
             parts.enter_context(Scheduler(running.stack, fire))
             parts.enter_context(uploads(fire))
-        with Watcher(running.api, _say) as watcher:
+        parts.callback(TERMINAL.end)
+        with Watcher(running.api, _say, TERMINAL.show) as watcher:
             ending = _work(running, watcher, stays=not options.once)
             watcher.look()
+        TERMINAL.end()
         return _report(running, ending, options.json)
 
 
@@ -208,4 +213,4 @@ def _say(text: str) -> None:
     """In the terminal, where people set options and not the template's parameters."""
     for parameter, option in OPTIONS.items():
         text = text.replace(parameter, option)
-    print(text, flush=True)
+    TERMINAL.say(text)

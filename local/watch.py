@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -21,9 +22,13 @@ RESTRAINT = 3
 class Watcher:
     """Looks through the API in a thread of its own; a context manager."""
 
-    def __init__(self, api: ApiClient, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, api: ApiClient, say: Callable[[str], None], show: Callable[[Mapping[str, int]], None] | None = None
+    ) -> None:
+        """`say` prints a line; `show` gets, after each look, how many recordings there are of each status."""
         self._api = api
         self._say = say
+        self._show = show
         self._seen: dict[str, tuple[str, int]] = {}
         self._stopped = threading.Event()
         self._looking = threading.Lock()
@@ -42,7 +47,8 @@ class Watcher:
     def look(self) -> None:
         """Says what has changed since the last look. Raises `requests.RequestException`."""
         with self._looking:
-            for item in sorted(self._api.recordings(), key=lambda each: str(each["statusSince"])):
+            items = sorted(self._api.recordings(), key=lambda each: str(each["statusSince"]))
+            for item in items:
                 state = (f"{item['transcriptionStatus']} {item['statusSince']}", item["attempts"])
                 before, attempts = self._seen.get(item["id"], ("", 0))
                 if state[0] == before:
@@ -52,6 +58,8 @@ class Watcher:
                     # too short to be seen, but only a claim counts as an attempt
                     self._say(line({**item, "transcriptionStatus": "processing"}))
                 self._say(line(item))
+            if self._show:
+                self._show(Counter(item["transcriptionStatus"] for item in items))
 
     def _watch(self) -> None:
         pause = POLL_SECONDS

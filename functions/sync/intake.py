@@ -61,10 +61,10 @@ class Intake:
         if recordings.amend(recording_id(self.source.location, known.key), {"entry": entry}, values):
             self.run.count("missing")
 
-    def wait(self, file: SourceFile, written: SourceFile, why: str) -> None:
+    def wait(self, file: SourceFile, written: SourceFile, why: str, what: str = "waiting") -> None:
         """Counts a file that is not complete yet, and shows it; `written` is what is not complete, it or a sidecar."""
         path = address(self.source.location, file.key)
-        self.run.wait(Waiting(path=path, size=file.size, since=written.modified_at, why=why))
+        self.run.wait(Waiting(path=path, size=file.size, since=written.modified_at, why=why), what)
 
     def announce(self) -> None:
         """Sends the events of what was completed."""

@@ -105,7 +105,7 @@ class Reader:
             return opened.read(largest + 1)
 
     def _unreadable(self, error: SidecarError | TranscriptionError) -> None:
-        self.run.count("unreadable")
+        self.run.count("sidecars_unreadable")
         logger.warning("what lies beside a recording cannot be read", code=error.code, reason=error.message)
 
 

@@ -19,7 +19,7 @@ from functions.sync.intake import Intake
 
 COUNTS = (
     *("listed", "added", "completed", "changed", "missing"),
-    *("waiting", "passed_over", "refused", "unreadable"),
+    *("waiting", "copying", "passed_over", "refused", "unreadable", "sidecars_unreadable"),
 )
 """What a run says of the files that it met: docs/sync.md explains each."""
 
@@ -97,7 +97,7 @@ class Sweep:
         elif kind is Ingest.SIDECAR:
             self.intake.reader.saw(file)
         elif kind is Ingest.WAIT:
-            self.intake.wait(file, file, PARTIAL)
+            self.intake.wait(file, file, PARTIAL, "copying")
             return
         else:
             self.run.count("passed_over")

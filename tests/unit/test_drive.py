@@ -9,6 +9,7 @@ from local.drive import Ending, TaskError, drive
 
 IDLE = {"completed": 0, "failed": 0}
 SYNCED = {"waiting": 0, "refused": 0, "unreadable": 0}
+WAITING = [{"path": "/calls/a.wav", "why": "It is empty."}]
 EMPTY = {"pending": 0, "queued": 0, "processing": 0, "completed": 0, "failed": 0, "outage": None}
 
 
@@ -132,7 +133,7 @@ def test_a_sync_that_fails_ends_it(clock):
 
 
 def test_files_that_are_not_complete_are_waited_for_and_then_named(clock):
-    waiting = {"status": "succeeded", "counts": {**SYNCED, "waiting": 2}}
+    waiting = {"status": "succeeded", "counts": {**SYNCED, "waiting": 2}, "waiting": WAITING}
     done = {"status": "succeeded", "counts": SYNCED}
     assert Scripted(sync=[waiting, done], process=[processed()]).drive() == Ending()
     scripted = Scripted(sync=[waiting], process=[processed()])
@@ -145,7 +146,7 @@ def test_files_that_are_not_complete_are_waited_for_and_then_named(clock):
 def test_what_sync_passed_over_is_told(clock):
     passed_over = {"status": "succeeded", "counts": {**SYNCED, "refused": 2, "unreadable": 1}}
     ending = Scripted(sync=[passed_over], process=[processed()]).drive()
-    assert "2 file(s) have a name" in ending.trouble
+    assert "2 file(s) have a path" in ending.trouble
     assert "1 file(s) or folder(s) cannot be read" in ending.trouble
 
 

@@ -153,3 +153,12 @@ def test_what_a_wav_says_in_words_is_read_under_ffmpeg_s_names(chunks):
 def test_no_damage_to_the_words_of_a_wav_brings_it_down(damage):
     read_tags(riff((b"fmt ", PCM), (b"LIST", b"INFO" + damage)))
     read_tags(damage)
+
+
+def test_what_is_appended_after_the_header_was_filled_in_makes_it_incomplete():
+    file = riff((b"fmt ", fmt(1, 1, 8000, 16)), (b"data", bytes(1000)))
+    assert read_header(file, len(file)).complete
+    assert not read_header(file, len(file) + 500).complete
+    with_more = riff((b"fmt ", fmt(1, 1, 8000, 16)), (b"data", bytes(1000)), (b"LIST", b"INFO" + bytes(100)))
+    assert read_header(with_more, len(with_more)).complete
+    assert not read_header(with_more, len(with_more) + 500).complete

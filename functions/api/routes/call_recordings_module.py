@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from callscribe import phone_systems
 from callscribe.metadata import CallMetadata, moment_of
 from callscribe.module_settings import CallRecordingsSettings, faults, tidy
-from callscribe.phone_systems.preview import EXAMPLES, previewed
+from callscribe.phone_systems.understanding import EXAMPLES, previewed
 from callscribe.run import Module
 from callscribe.store import lists, module_settings, switches
 from callscribe.store.lists import Filters

@@ -91,9 +91,9 @@ class Run:
     def count(self, what: str, number: int = 1) -> None:
         self.counts[what] = self.counts.get(what, 0) + number
 
-    def wait(self, waiting: Waiting) -> None:
-        """Counts a file that is not complete yet."""
-        self.count("waiting")
+    def wait(self, waiting: Waiting, what: str) -> None:
+        """Counts a file that is not complete yet, and names the first ones."""
+        self.count(what)
         if len(self.waiting) < SHOWN:
             self.waiting.append(waiting)
 

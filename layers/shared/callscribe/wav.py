@@ -55,11 +55,8 @@ class Wav:
     start: int | None
     declared: int | None
     size: int | None
-
-    @property
-    def complete(self) -> bool:
-        """Whether the header agrees with the length of the file. While a recorder still writes, it does not."""
-        return self.declared is not None and self.declared == self.size
+    complete: bool = False
+    """Whether the header agrees with the length of the file. While a recorder still writes, it does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +98,15 @@ def read_header(head: bytes, length: int) -> Wav | None:
             known = told != STREAMED and (told or all_of_it + CHUNK.size == length)
             there = max(0, length - start)
             size = min(told, there) if known else there
-            return Wav(info=described.info(size), start=start, declared=told if known else None, size=size)
+            # it ends with the audio, or with what the header says of the whole: what is appended later is in neither
+            ends = {end + odd for end in (start + told, all_of_it + CHUNK.size) for odd in (0, end % 2)}
+            return Wav(
+                info=described.info(size),
+                start=start,
+                declared=told if known else None,
+                size=size,
+                complete=known and told == size and length in ends,
+            )
     nothing = 0 if len(head) >= length else None
     return Wav(info=described.info(nothing), start=None, declared=None, size=nothing)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from callscribe.metadata import CallMetadata
 
 if TYPE_CHECKING:
-    from callscribe.phone_systems.preview import Preview
     from callscribe.phone_systems.site_patterns import SitePattern
+    from callscribe.phone_systems.understanding import Preview
 
 SYSTEMS: Mapping[str, str] = {
     "freepbx": "FreePBX",
@@ -70,6 +70,6 @@ def read(path: str, system: str = "", patterns: "Sequence[SitePattern]" = ()) ->
 
 def preview(names: Iterable[str], system: str = "", patterns: "Sequence[SitePattern]" = ()) -> "Preview":
     """How far these names are understood with these settings."""
-    from callscribe.phone_systems.preview import previewed
+    from callscribe.phone_systems.understanding import previewed
 
     return previewed(names, lambda name: read(name, system, patterns))

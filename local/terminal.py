@@ -1,0 +1,58 @@
+"""The terminal: lines that stay, and below them a bar that shows how far it is."""
+
+import sys
+import threading
+from collections.abc import Mapping
+from typing import TextIO
+
+WIDTH = 30
+"""Characters of the bar."""
+CLEAR = "\r\x1b[2K"
+DONE, TO_DO = "█", "░"
+
+
+class Terminal:
+    """Several threads may speak. Where nobody looks, into a file or a pipe, there are lines only."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._speaking = threading.Lock()
+        self._bar = ""
+        self._looked_at = self._stream.isatty()
+
+    def say(self, text: str) -> None:
+        """Prints a line above the bar."""
+        with self._speaking:
+            clear = CLEAR if self._bar else ""
+            self._stream.write(f"{clear}{text}\n{self._bar}")
+            self._stream.flush()
+
+    def show(self, counts: Mapping[str, int]) -> None:
+        """Draws the bar anew: how many recordings there are of each status."""
+        if not self._looked_at:
+            return
+        with self._speaking:
+            bar = bar_of(counts)
+            if bar != self._bar:
+                self._bar = bar
+                self._stream.write(f"{CLEAR}{bar}")
+                self._stream.flush()
+
+    def end(self) -> None:
+        """Takes the bar away."""
+        with self._speaking:
+            if self._bar:
+                self._bar = ""
+                self._stream.write(CLEAR)
+                self._stream.flush()
+
+
+def bar_of(counts: Mapping[str, int]) -> str:
+    """`█████░░░░░ 12 of 30 completed, 1 failed`; empty while there are no recordings."""
+    total = sum(counts.values())
+    if not total:
+        return ""
+    completed, failed = counts.get("completed", 0), counts.get("failed", 0)
+    done = WIDTH * completed // total
+    text = f"{DONE * done}{TO_DO * (WIDTH - done)} {completed:,} of {total:,} completed"
+    return f"{text}, {failed:,} failed" if failed else text

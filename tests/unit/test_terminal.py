@@ -1,0 +1,50 @@
+"""The bar in the terminal."""
+
+import io
+
+import pytest
+
+from local.terminal import CLEAR, WIDTH, Terminal, bar_of
+
+
+class Tty(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("counts", "text", "done"),
+    [
+        ({}, "", 0),
+        ({"pending": 12_345}, "0 of 12,345 completed", 0),
+        ({"pending": 5, "completed": 5}, "5 of 10 completed", WIDTH // 2),
+        ({"completed": 3, "failed": 1}, "3 of 4 completed, 1 failed", WIDTH * 3 // 4),
+        ({"completed": 4}, "4 of 4 completed", WIDTH),
+    ],
+)
+def test_the_bar_tells_how_far_it_is(counts, text, done):
+    bar = bar_of(counts)
+    assert bar.endswith(text)
+    assert bar.count("█") == done
+    assert not bar or bar.index(" ") == WIDTH
+
+
+def test_lines_stay_above_the_bar():
+    screen = Tty()
+    terminal = Terminal(screen)
+    terminal.say("hello")
+    terminal.show({"pending": 1})
+    terminal.show({"pending": 1})
+    terminal.say("there")
+    terminal.end()
+    bar = bar_of({"pending": 1})
+    assert screen.getvalue() == f"hello\n{CLEAR}{bar}{CLEAR}there\n{bar}{CLEAR}"
+
+
+def test_where_nobody_looks_there_is_no_bar():
+    file = io.StringIO()
+    terminal = Terminal(file)
+    terminal.show({"pending": 1})
+    terminal.say("hello")
+    terminal.end()
+    assert file.getvalue() == "hello\n"
