@@ -3,8 +3,6 @@
 The calls are not listed here: a run that lives is watched first, and then others are killed at each call that it made.
 """
 
-import json
-import re
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -17,7 +15,6 @@ from callscribe.recording import Status, TranscriptRef
 from callscribe.run import Outcome, Task
 from callscribe.store import control, recordings, runs
 from callscribe.transitions import Place
-from tests.conftest import ANSWER
 from tests.integration.checks import (
     all_recordings,
     assert_completed,
