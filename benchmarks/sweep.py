@@ -243,7 +243,7 @@ def show(columns: Sequence[str], rows: Sequence[Row]) -> None:
 
 
 def budgets(rows: Sequence[Row], *, in_s3: bool) -> list[tuple[str, float, float]]:
-    """What is allowed: what, the figure, its limit. A folder's paths may be long, and to list it costs next to nothing."""
+    """What is allowed: what, the figure, its limit. A folder's paths may be long, and listing is cheap there."""
     _, ours, some_new, nothing_new, tenth = (row.figures for row in rows)
     files, calls = rows[3].files, nothing_new.calls
     both: list[tuple[str, float, float]] = [
