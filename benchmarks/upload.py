@@ -1,28 +1,27 @@
 """What sending a large recording costs: `python -m benchmarks.upload`.
 
 Beside it, in the same run, a bare GET and POST of the same bytes. Each measurement has a process of its own, and so
-have moto's S3 and the service that reads and counts. Needs Linux, where the peak of a process's memory can be reset.
+have moto's S3 and the service that reads and counts. Needs Linux.
 """
 
 import os
 import struct
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+from benchmarks.measuring import PROCESSES, forget_peak, resident, running
 
 MEGABYTES = 100
 ROUNDS = 5
 BUDGET_MB, BUDGET_RATIO = 8.0, 1.3
 BUCKET, BIG, SMALL = "recordings", "big.wav", "small.wav"
 ANSWER = b'{"segments": [], "language": "en"}'
-
-PROCESSES = get_context("spawn")  # nothing of one measurement is left in the next
 
 
 class Counting(BaseHTTPRequestHandler):
@@ -57,19 +56,6 @@ def serve_s3(told: Any) -> None:
     with serve_aws() as endpoint:
         told.put(endpoint)
         time.sleep(3600)
-
-
-@contextmanager
-def running(serve: Callable[[Any], None]) -> Iterator[str]:
-    """A server in a process of its own: its address."""
-    told = PROCESSES.Queue()
-    process = PROCESSES.Process(target=serve, args=(told,), daemon=True)
-    process.start()
-    try:
-        yield told.get(timeout=60)
-    finally:
-        process.terminate()
-        process.join()
 
 
 class WithLength:
@@ -114,16 +100,9 @@ def send_ours(place: str, name: str, url: str) -> None:
 def measured(send: Callable[[str, str, str], None], place: str, url: str) -> tuple[float, float]:
     """Megabytes above what was resident before, and seconds; once everything is imported and connected."""
     send(place, SMALL, url)
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forgets the peak so far
-    before, began = resident("VmRSS"), time.perf_counter()
+    before, began = forget_peak(), time.perf_counter()
     send(place, BIG, url)
     return resident("VmHWM") - before, time.perf_counter() - began
-
-
-def resident(what: str) -> float:
-    """A line of this process's status, in megabytes."""
-    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in status if line.startswith(what)) / 1000
 
 
 def wav(size: int) -> bytes:

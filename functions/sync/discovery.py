@@ -75,8 +75,10 @@ class Families:
         while self._open and not key.startswith(self._open[-1].stem):
             ended.append(self._open.pop())
         stem = stem_of(key)
-        family = next((each for each in reversed(self._open) if each.stem == stem), None)
-        if family is None:
+        for family in self._open:
+            if family.stem == stem:
+                break
+        else:
             family = Family(stem, self.last)
             insort(self._open, family, key=lambda each: len(each.stem))
         if sidecar:

@@ -4,7 +4,7 @@ They stand in the index by key, so a sweep sees what has changed without reading
 changes would go unnoticed.
 """
 
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Sequence
 from zlib import crc32
 
@@ -26,4 +26,4 @@ def is_version_of(version: str, file: SourceFile, sidecars: Sequence[SourceFile]
 
 def _digest(file: SourceFile, sidecars: Sequence[SourceFile], index: str) -> str:
     text = file.mark if not sidecars else "\n".join([file.mark, *(f"{each.key} {each.mark}" for each in sidecars)])
-    return b64encode(crc32(f"{text}\n{index}".encode()).to_bytes(4)[1:]).decode()
+    return b2a_base64(crc32(f"{text}\n{index}".encode()).to_bytes(4)[1:], newline=False).decode()

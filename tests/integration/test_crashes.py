@@ -3,8 +3,6 @@
 The calls are not listed here: a run that lives is watched first, and then others are killed at each call that it made.
 """
 
-import json
-import re
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -17,14 +15,13 @@ from callscribe.recording import Status, TranscriptRef
 from callscribe.run import Outcome, Task
 from callscribe.store import control, recordings, runs
 from callscribe.transitions import Place
-from tests.conftest import ANSWER
 from tests.integration.checks import (
     all_recordings,
     assert_completed,
     assert_counts_are_right,
     assert_no_slot_is_held,
 )
-from tests.integration.conftest import empty
+from tests.integration.conftest import client, empty
 
 MAX_ATTEMPTS = 5
 LEASE = {"minutes": 17}
@@ -210,59 +207,57 @@ def test_a_queue_run_killed_at_any_call_leaves_each_recording_to_be_queued_once(
             assert_shown_as_died(trigger, handlers, point, calls)
 
 
-def test_a_sync_killed_at_any_call_leaves_each_recording_to_be_added_once(
-    handlers, stack, put, workers, anew, subtests
-):
-    anew()
-    put("a.wav")
-    put("b.wav")
+def test_a_sync_killed_at_any_call_comes_to_the_same_end(handlers, stack, put, workers, anew, subtests):
+    """New, with a transcript beside it, changed and gone: whatever a run that died had done of it."""
+    bucket = stack.buckets["RecordingsBucket"]
+
+    def prepared():
+        anew("changed.wav", "gone.wav")
+        client("s3", stack.endpoint).delete_object(Bucket=bucket, Key="gone.wav")
+        for key in ("new.wav", "told.wav", "changed.wav"):
+            put(key)
+        put("told.txt", b"Said by a person.")
+
+    def outcome():
+        return {
+            each.key: (
+                each.status,
+                each.entry is None,
+                each.source_missing is None,
+                each.etag is None,
+                each.transcript and each.transcript.preview,
+            )
+            for each in all_recordings().values()
+        }
+
+    prepared()
     calls = workers.calls("sync")
-    assert Counter(calls) == Counter(
-        [*RUN, "GET listing", calls[2], "PutItem recordings", "PutItem recordings", "PutItem runs"]
-    )
-    assert "by-key" in calls[2]
-    writes = [number for number, call in enumerate(calls) if call == "PutItem recordings"]
+    expected = outcome()
+    assert Counter(call.partition(" ")[0] for call in calls) == {
+        "PutItem": 4,  # the run, twice; the new ones
+        "BatchGetItem": 2,  # what is switched off, where the last sweep stopped
+        "GET": 2,  # the listing, what lies beside
+        "Query": 1,
+        "HEAD": 1,  # what is not listed any more
+        "GetItem": 1,  # what has changed
+        "UpdateItem": 2,
+        "PUT": 1,
+        "PutEvents": 1,
+    }
+    assert [expected[key][0] for key in ("new.wav", "told.wav")] == [Status.PENDING, Status.COMPLETED]
+    assert expected["gone.wav"][1:3] == (True, False)
     for point, trigger, die in points(calls, both=False):
         with subtests.test(trigger):
-            anew()
-            put("a.wav")
-            put("b.wav")
+            prepared()
             workers.kill("sync", trigger, **die)
-            before = all_recordings()
-            added = len(before)
-            assert added == sum(point >= 2 * number + 1 for number in writes)
-            assert workers.run("sync")["counts"]["added"] == 2 - added
-            after = all_recordings()
-            assert len(after) == 2
-            assert {each.status for each in after.values()} == {Status.PENDING}
-            assert before.items() <= after.items()
+            workers.run("sync")
+            assert outcome() == expected
+            assert workers.run("sync")["counts"]["added"] == 0
             assert_counts_are_right()
             handlers.pass_time(**LEASE)
             assert_shown_as_died(trigger, handlers, point, calls)
 
 
-@pytest.fixture
-def jobs(service, workers, reply):
-    """The service takes audio as a job, which ends as soon as it is asked for; the file names that it was sent."""
-    workers.environ["WHISPERX_DIALECT"] = "tasks"
-    names = []
-
-    def choose(received):
-        if received.method == "POST":
-            names.append(re.search(rb'filename="([^"]+)"', received.body)[1].decode())
-            answer = {"identifier": f"job-{len(names)}"}
-        elif received.path == "/task/all":
-            listed = [{"identifier": f"job-{n}", "file_name": name} for n, name in enumerate(names, 1)]
-            answer = {"tasks": [each | {"status": "completed", "start_time": "2026"} for each in listed]}
-        else:
-            answer = {"status": "completed", "result": json.loads(ANSWER)}
-        return reply(body=json.dumps(answer).encode(), headers={"Content-Type": "application/json"})
-
-    service.choose = choose
-    return names
-
-
-@pytest.mark.parametrize("run", ["that sends", "that polls"])
 def test_a_worker_killed_over_a_job_leaves_it_to_be_found_and_never_sends_it_again(
     handlers, stack, workers, anew, jobs, subtests, run
 ):

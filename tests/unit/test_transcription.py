@@ -69,4 +69,4 @@ def test_what_the_file_says_of_the_call_is_told_even_where_the_attempt_failed(tm
     attempt = ended(tmp_path, 0, 1, 1, content=content)
     assert attempt.result.code == "sent"
     assert (attempt.recording.metadata.caller, attempt.recording.metadata.callee) == ("100", "1")
-    assert ended(tmp_path, 0, 1, 1).tags.known() == {}
+    assert ended(tmp_path, 0, 1, 1).recording.metadata.known() == {}

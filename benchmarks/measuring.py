@@ -1,0 +1,37 @@
+"""How the benchmarks measure: each thing in a process of its own, beside servers in processes of theirs.
+
+Needs Linux, where the peak of a process's memory can be reset.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+PROCESSES = get_context("spawn")  # nothing of one measurement is left in the next
+
+
+@contextmanager
+def running(serve: Callable[..., None], *args: Any) -> Iterator[str]:
+    """A server in a process of its own: its address, which it puts into the queue that it is called with first."""
+    told = PROCESSES.Queue()
+    process = PROCESSES.Process(target=serve, args=(told, *args), daemon=True)
+    process.start()
+    try:
+        yield told.get(timeout=60)
+    finally:
+        process.terminate()
+        process.join()
+
+
+def forget_peak() -> float:
+    """Begins to measure memory anew; what is resident now, in megabytes."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return resident("VmRSS")
+
+
+def resident(what: str) -> float:
+    """A line of this process's status, in megabytes: VmRSS is now, VmHWM the peak."""
+    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith(what)) / 1000
