@@ -9,7 +9,11 @@ import requests
 from local.api_client import ApiClient
 from local.watch import printable
 
-METADATA = ("size", "audio", "recordedAt", "modifiedAt", "createdAt", "statusSince", "nextAttemptAt")
+METADATA = (
+    *("size", "audio", "recordedAt", "modifiedAt", "createdAt", "statusSince", "nextAttemptAt"),
+    *("phoneSystem", "direction", "caller", "callee", "extension", "remoteNumber", "party", "callId", "kind"),
+    *("startedAt", "utcOffset", "metadataOrigins", "sourceChanged", "sourceMissing"),
+)
 
 
 def records(api: ApiClient) -> list[dict[str, Any]]:

@@ -6,41 +6,34 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callscribe.clock import utc_now
-from callscribe.ingest import AUDIO
+from callscribe.module_settings import CallRecordingsDefaults, CallRecordingsSettings
 from callscribe.run import Outcome, Run, Task
-from callscribe.settings import at_least, checked, load, time_zone
+from callscribe.settings import at_least, checked, load
 from callscribe.sources import Source, open_source, open_within
-from callscribe.store import models, runs, switches
+from callscribe.store import models, module_settings, runs
 from callscribe.telemetry import count, logger, metrics
-from functions.sync import uploads
+from functions.sync import check, uploads
 from functions.sync.intake import Intake
 from functions.sync.reading import Reader
 from functions.sync.sweep import Sweep
 
-SCHEDULE, UPLOAD, API = "schedule", "upload", "api"
+SCHEDULE, UPLOAD, API, TEST = "schedule", "upload", "api", "test"
 
 RESERVE = timedelta(minutes=1)
 """Kept back from the function's time to end in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """`min_file_age_seconds`: how long a file in a folder must have rested before it counts as complete.
-
-    `time_zone` is that of the times in file names that do not tell theirs. `extensions` are those of recordings.
-    """
+class Settings(CallRecordingsDefaults):
+    """`min_file_age_seconds`: how long a file in a folder must have rested before it counts as complete."""
 
     recordings_path: str
     transcripts_bucket: str
     min_file_age_seconds: int = checked(at_least(0), default=60)
-    phone_system: str = ""
-    time_zone: str = checked(time_zone, default="UTC")
-    audio_extensions: str = ""
 
 
 @cache
@@ -49,9 +42,9 @@ def settings() -> Settings:
     return load(Settings, os.environ)
 
 
-def sweep_of(source: Source, own: Settings, run: Run, stop_at: datetime) -> Sweep:
-    """A sweep of the source, as the settings have it."""
-    reader = Reader(source=source, run=run, phone_system=own.phone_system, patterns=(), zone=ZoneInfo(own.time_zone))
+def sweep_of(source: Source, own: Settings, ours: CallRecordingsSettings, run: Run, ends_at: datetime) -> Sweep:
+    """A sweep of the source, as the settings have it. Raises ConfigurationError."""
+    reader = Reader(source=source, run=run, phone_system=ours.phone_system, patterns=ours.site_patterns, zone=ours.zone)
     intake = Intake(
         source=source,
         reader=reader,
@@ -60,58 +53,47 @@ def sweep_of(source: Source, own: Settings, run: Run, stop_at: datetime) -> Swee
         clock=utc_now,
         run=run,
     )
-    return Sweep(
-        source=source,
-        intake=intake,
-        extensions=extensions_of(own),
-        run=run,
-        clock=utc_now,
-        stop_at=stop_at,
-    )
-
-
-def extensions_of(own: Settings) -> frozenset[str]:
-    """Of recordings, in small letters."""
-    return frozenset(own.audio_extensions.lower().split()) or AUDIO
+    return Sweep(source=source, intake=intake, extensions=ours.audio, run=run, clock=utc_now, stop_at=ends_at - RESERVE)
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Takes a scheduled event, an upload's, or `{"recordingsPath": …, "trigger": "api"}`; answers with the run."""
+    """Takes a scheduled event, an upload's, or `{"recordingsPath": …, "trigger": "api"}`; answers with the run.
+
+    With `{"trigger": "test"}` it only tries whether the source can be listed.
+    """
     models.bind(os.environ)
+    trigger = UPLOAD if uploads.is_upload(event) else event.get("trigger", SCHEDULE)
     ends_at = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
-    if uploads.is_upload(event):
-        return _uploaded(event, settings(), ends_at)
-    with runs.recorded(Task.SYNC, event.get("trigger", SCHEDULE), utc_now, ends_at) as run:
-        switches.require(Task.SYNC)
+    if trigger == TEST:
+        return check.tried(settings().recordings_path, _settings_now(settings()).audio)
+    stems = _stems(event) if trigger == UPLOAD else []
+    if trigger == UPLOAD and not stems:
+        count("UploadsPassedOver")
+        return {"status": Outcome.SKIPPED}  # no run: a bucket may hold much that is none of ours
+    with runs.recorded(Task.SYNC, trigger, utc_now, ends_at) as run:
+        kept = module_settings.require(Task.SYNC)
         own = settings()
         asked = event.get("recordingsPath")
         source = open_within(own.recordings_path, asked) if asked else open_source(own.recordings_path)
-        sweep = sweep_of(source, own, run, ends_at - RESERVE)
-        if asked or run.trigger == API:
+        sweep = sweep_of(source, own, own.call_recordings.with_kept(kept), run, ends_at)
+        if trigger == UPLOAD:
+            for stem in stems:
+                sweep.part(stem)
+        elif asked or trigger == API:
             sweep.part()  # for whoever waits for it: at once, and from the beginning
         else:
             sweep.all()
-        _measure(run)
+        count("RecordingsAdded", run.counts["added"])
+        count("FilesWaiting", run.counts["waiting"])
     return run.document()
 
 
-def _uploaded(event: Mapping[str, Any], own: Settings, ends_at: datetime) -> dict[str, Any]:
-    """No run where it does not concern us: a bucket may hold much else."""
-    source = open_source(own.recordings_path)
-    stems = uploads.stems_of(event, source, extensions_of(own))
-    count("UploadsPassedOver", int(not stems))
-    if not stems:
-        return {"status": Outcome.SKIPPED}
-    with runs.recorded(Task.SYNC, UPLOAD, utc_now, ends_at) as run:
-        switches.require(Task.SYNC)
-        for stem in stems:
-            sweep_of(source, own, run, ends_at - RESERVE).part(stem)
-        _measure(run)
-    return run.document()
+def _settings_now(own: Settings) -> CallRecordingsSettings:
+    return own.call_recordings.with_kept(module_settings.read().values)
 
 
-def _measure(run: Run) -> None:
-    count("RecordingsAdded", run.counts.get("added", 0))
-    count("FilesWaiting", run.counts.get("waiting", 0))
+def _stems(event: Mapping[str, Any]) -> list[str]:
+    own = settings()
+    return uploads.stems_of(event, open_source(own.recordings_path), _settings_now(own).audio)

@@ -3,6 +3,8 @@
 The calls are not listed here: a run that lives is watched first, and then others are killed at each call that it made.
 """
 
+import json
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +17,7 @@ from callscribe.recording import Status, TranscriptRef
 from callscribe.run import Outcome, Task
 from callscribe.store import control, recordings, runs
 from callscribe.transitions import Place
+from tests.conftest import ANSWER
 from tests.integration.checks import (
     all_recordings,
     assert_completed,
@@ -258,6 +261,28 @@ def test_a_sync_killed_at_any_call_comes_to_the_same_end(handlers, stack, put, w
             assert_shown_as_died(trigger, handlers, point, calls)
 
 
+@pytest.fixture
+def jobs(service, workers, reply):
+    """The service takes audio as a job, which ends as soon as it is asked for; the file names that it was sent."""
+    workers.environ["WHISPERX_DIALECT"] = "tasks"
+    names = []
+
+    def choose(received):
+        if received.method == "POST":
+            names.append(re.search(rb'filename="([^"]+)"', received.body)[1].decode())
+            answer = {"identifier": f"job-{len(names)}"}
+        elif received.path == "/task/all":
+            listed = [{"identifier": f"job-{n}", "file_name": name} for n, name in enumerate(names, 1)]
+            answer = {"tasks": [each | {"status": "completed", "start_time": "2026"} for each in listed]}
+        else:
+            answer = {"status": "completed", "result": json.loads(ANSWER)}
+        return reply(body=json.dumps(answer).encode(), headers={"Content-Type": "application/json"})
+
+    service.choose = choose
+    return names
+
+
+@pytest.mark.parametrize("run", ["that sends", "that polls"])
 def test_a_worker_killed_over_a_job_leaves_it_to_be_found_and_never_sends_it_again(
     handlers, stack, workers, anew, jobs, subtests, run
 ):
