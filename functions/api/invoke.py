@@ -5,7 +5,6 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
@@ -21,6 +20,8 @@ THROTTLED = "TooManyRequestsException"
 
 @cache
 def _client() -> Any:
+    import boto3  # here, for it costs a cold start a tenth
+
     # one attempt: a repeated invocation would run the task twice
     config = Config(connect_timeout=3, read_timeout=PATIENCE_SECONDS, retries={"total_max_attempts": 1})
     return boto3.client("lambda", config=config)

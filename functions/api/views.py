@@ -43,7 +43,12 @@ Text = Annotated[str, Field(max_length=256), AfterValidator(_filled)]
 
 
 class Wire(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        from_attributes=True,
+        defer_build=True,  # most requests need one or two of them
+    )
 
 
 class FailureView(Wire):

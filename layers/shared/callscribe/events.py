@@ -10,7 +10,6 @@ from functools import cache
 from itertools import batched
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -27,6 +26,8 @@ AT_ONCE = 10
 
 @cache
 def _client() -> Any:
+    import boto3  # here, for it costs a cold start a tenth
+
     retries = {"mode": "standard", "total_max_attempts": 2}
     return boto3.client("events", config=Config(connect_timeout=5, read_timeout=10, retries=retries))
 

@@ -5,8 +5,6 @@ from functools import cache
 from threading import Lock
 from typing import Any
 
-import boto3
-import botocore.session
 from botocore.config import Config
 from botocore.utils import parse_timestamp
 
@@ -25,6 +23,9 @@ def s3_client() -> Any:
 
 @cache
 def _client() -> Any:
+    import boto3  # here, for it costs a cold start a tenth
+    import botocore.session
+
     session = botocore.session.get_session()
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
     config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard"}, max_pool_connections=32)
