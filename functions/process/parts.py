@@ -177,9 +177,15 @@ class Parts:
     @contextmanager
     def _examined(self) -> Iterator[AudioFile]:
         with open_location(self.recording.location).open(self.recording.key) as file:
-            examined = examine(file)
-            metadata = combined(self.recording.metadata, examined.tags)
-            self.recording = replace(self.recording, audio=examined.info, metadata=metadata)
+            sent, examined = file.listed(self.recording.key), examine(file)
+            self.recording = replace(
+                self.recording,
+                size=sent.size,
+                etag=sent.etag,
+                modified_at=sent.modified_at,
+                audio=examined.info,
+                metadata=combined(self.recording.metadata, examined.tags),
+            )
             yield examined.audio
 
     @property

@@ -22,8 +22,7 @@ from functions.sync.reading import Reader, Reading
 from functions.sync.version import is_version_of, version_of
 
 ADOPTING = (Status.PENDING, Status.FAILED)
-UNDER_WAY = (Status.QUEUED, Status.PROCESSING)
-"""A transcript beside the file completes the former. One that is queued or under way comes to its own end first."""
+"""A transcript beside the file completes these. One that is queued or under way comes to its own end first."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -117,9 +116,11 @@ class Intake:
     def _update(
         self, seen: Recording, file: SourceFile, sidecars: Sequence[SourceFile], index: SourceFile | None
     ) -> None:
+        if seen.status is Status.PROCESSING:
+            return  # its worker keeps what it has sent; until that has come to its end, each sweep looks again
         reading = self.reader.read(file, sidecars)
-        if reading.transcript and seen.status in UNDER_WAY:
-            return  # until it has come to its own end, each sweep looks again
+        if reading.transcript and seen.status is Status.QUEUED:
+            return  # as above
         entry = entry_of(file.key, version_of(file, sidecars, index, told=reading.told))
         values = {"entry": entry, "source_missing": None} | self._of_file(seen, file)
         metadata = combined(reading.metadata, seen.metadata.read_only_in(Origin.TAGS))

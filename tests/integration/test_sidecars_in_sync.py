@@ -8,6 +8,7 @@ import pytest
 from callscribe.metadata import Direction, Origin
 from callscribe.recording import Status
 from tests.integration.test_sync import AUDIO, Folder, counts, place, upload  # noqa: F401 — a fixture
+from tests.made_audio import encoded, tone
 
 SAID = {
     "transcript": {"language": "en", "segments": [{"start": 0.5, "end": 2.0, "text": "Good morning.", "speaker": "A"}]}
@@ -174,3 +175,21 @@ def test_what_is_found_with_a_transcript_is_told_to_eventbridge(place, handlers,
         place.put(f"{number}.txt", b"Hello.")
     assert place.sync()["completed"] == 12
     assert [each["DetailType"] for each in told] == ["Transcription Completed"] * 12
+
+
+def test_tags_in_the_file_are_read_when_it_is_transcribed_and_found(place, handlers, service):  # noqa: F811
+    tags = {"title": "A call", "comment": "From: +12025550143; To: 101"}
+    place.put("call-7.mp3", encoded("mp3", tone(1, 8000), tags=tags))
+    place.put("call-7.json", b'{"callee": "205"}')
+    place.sync()
+    assert place.seen("call-7.mp3").metadata.caller is None
+    handlers.queue()
+    assert handlers.process()["counts"]["completed"] == 1
+    (found,) = handlers.api("GET", "/api/call-recordings", query="phoneNumber=5550143").json["items"]
+    assert (found["caller"], found["metadataOrigins"]["caller"]) == ("+12025550143", "tags")
+    assert (found["callee"], found["metadataOrigins"]["callee"]) == ("205", "sidecar")
+    assert place.sync() == {"listed": 1}
+    place.put("call-7.json", b'{"callee": "206"}')
+    assert place.sync() == {"listed": 1, "changed": 1}
+    seen = place.seen("call-7.mp3").metadata
+    assert (seen.caller, seen.callee) == ("+12025550143", "206")

@@ -83,6 +83,13 @@ def test_every_phone_system_that_is_known_has_its_sides(handlers, transcribed, t
     assert document["segments"][0]["speaker"] == "agent"
 
 
+def test_a_phone_system_that_is_known_by_the_name_has_its_sides(handlers, transcribed, transcript):
+    name = "20251104180000-1762254000_106001-+66819970136-104-Inbound.wav"  # Yeastar: received left
+    item = transcribed(wav(LEFT, RIGHT), "auto", name)
+    assert item["phoneSystem"] == "yeastar"
+    assert [each["speaker"] for each in transcript(item)["segments"]] == ["caller", "agent", "caller", "agent"]
+
+
 @pytest.mark.parametrize("channels", ["auto", "mono"])
 def test_where_nobody_says_who_is_where_the_recording_goes_as_it_is(transcribed, service, channels):
     content = wav(LEFT, RIGHT)

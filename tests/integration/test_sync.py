@@ -205,6 +205,41 @@ def test_a_file_that_changes_stays_the_same_recording(place, handlers):
     assert (seen.size, seen.status) == (2 * len(AUDIO), Status.COMPLETED)
     assert seen.source_changed is not None
     assert place.sync() == {"listed": 1}
+    handlers.api("POST", f"/api/call-recordings/{seen.id}/transcribe", body={"force": True})
+    handlers.process()
+    seen = place.seen("a.mp3")
+    assert (seen.size, seen.status, seen.source_changed) == (3 * len(AUDIO), Status.COMPLETED, None)
+    assert place.sync() == {"listed": 1}
+
+
+def test_a_file_that_changed_between_sync_and_its_transcription_has_not_changed_since(place, handlers):
+    place.put("a.mp3")
+    place.sync()
+    handlers.queue()
+    place.put("a.mp3", AUDIO * 2)
+    handlers.process()
+    assert place.seen("a.mp3").size == 2 * len(AUDIO)
+    place.sync()
+    seen = place.seen("a.mp3")
+    assert (seen.status, seen.source_changed) == (Status.COMPLETED, None)
+    assert place.sync() == {"listed": 1}
+
+
+def test_a_file_that_changes_while_it_is_transcribed_is_marked_after_that(place, handlers, service, reply):
+    place.put("a.mp3")
+    place.sync()
+    handlers.queue()
+
+    def changed(_):
+        place.put("a.mp3", AUDIO * 2)
+        assert place.sync() == {"listed": 1}  # and is left alone
+        return reply()
+
+    service.choose = changed
+    handlers.process()
+    assert (place.seen("a.mp3").size, place.seen("a.mp3").source_changed) == (len(AUDIO), None)
+    assert place.sync() == {"listed": 1, "changed": 1}
+    assert place.seen("a.mp3").source_changed
 
 
 def test_a_file_that_vanishes_is_marked_and_comes_back(place):

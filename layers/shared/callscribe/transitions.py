@@ -268,6 +268,7 @@ def complete(claimed: Recording, transcript: TranscriptRef, now: datetime) -> Ch
         now,
         position=iso(now),
         transcript=transcript,
+        source_changed=None,
         error=None,
         outages=0,
         sending=claimed.sending + 1,
@@ -442,13 +443,17 @@ def _change(
 def _release(actor: Actor, claimed: Recording, target: Status, now: datetime, **values: Any) -> Change:
     """Ends a claim. The token is the fence: a worker that comes too late finds another, and writes nothing.
 
-    What was learned on the way is kept: about the audio, and which parts are under way or done.
+    What was learned on the way is kept: about the file as it was sent, and which parts are under way or done. Sync
+    leaves a recording alone meanwhile.
     """
     values = {
         "next_attempt_at": None,
         "claim_token": None,
         "lease_expires_at": None,
         "slot": None,
+        "size": claimed.size,
+        "etag": claimed.etag,
+        "modified_at": claimed.modified_at,
         "audio": claimed.audio,
         "parts": claimed.parts,
         "sending": claimed.sending,
@@ -456,6 +461,6 @@ def _release(actor: Actor, claimed: Recording, target: Status, now: datetime, **
         "job_until": claimed.job_until if claimed.has_job else None,
         **values,
     }
-    if Origin.TAGS in claimed.metadata.origins.values():  # else sync alone knows, and may know more by now
+    if Origin.TAGS in claimed.metadata.origins.values():
         values["metadata"] = claimed.metadata
     return _change(actor, claimed.status, target, now, expected={"claim_token": claimed.claim_token}, **values)

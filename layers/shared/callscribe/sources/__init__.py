@@ -51,6 +51,13 @@ class AudioFile(Audio, Protocol):
         """
 
 
+class Opened(AudioFile, Protocol):
+    """A file of a source, as it was when it was opened."""
+
+    def listed(self, key: str) -> SourceFile:
+        """As its source lists it, under this key."""
+
+
 class Source(Protocol):
     """`location` and a key together address a file; a source lists and opens only keys that begin with `prefix`."""
 
@@ -70,7 +77,7 @@ class Source(Protocol):
     def look(self, key: str) -> SourceFile | None:
         """The file as it is at this moment, asked for by its name; None if there is none. Raises RetryableError."""
 
-    def open(self, key: str) -> AbstractContextManager[AudioFile]:
+    def open(self, key: str) -> AbstractContextManager[Opened]:
         """Raises PermanentError when the file is gone, RetryableError when it cannot be read now."""
 
     def part(self, other: "Source") -> "Source | None":

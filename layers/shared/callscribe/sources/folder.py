@@ -42,7 +42,6 @@ class FolderAudio:
         self._file = file
 
     def listed(self, key: str) -> SourceFile:
-        """As it was when it was opened."""
         return _source_file(key, self._status)
 
     def read(self, size: int = -1, /) -> bytes:

@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from callscribe.errors import ConfigurationError, PermanentError, RetryableError, SourceError
 from callscribe.s3 import GONE, s3_client
-from callscribe.sources import ADVICE, AudioFile, Source, SourceFile
+from callscribe.sources import ADVICE, Source, SourceFile
 
 LISTING_ADVICE = {
     "NoSuchBucket": "The bucket does not exist: create it, or correct RecordingsPath.",
@@ -26,6 +26,7 @@ class S3Audio:
         response = self._get()
         self._object["IfMatch"] = response["ETag"]  # what is looked into is what is streamed
         self._body = response["Body"]
+        self._modified_at = response["LastModified"]
         self.length: int = response["ContentLength"]
 
     def read(self, size: int = -1, /) -> bytes:
@@ -39,6 +40,9 @@ class S3Audio:
         with self._get(Range=f"bytes={offset}-{offset + size - 1}")["Body"] as body, _reading():
             chunk: bytes = body.read()
         return chunk
+
+    def listed(self, key: str) -> SourceFile:
+        return SourceFile(key=key, size=self.length, modified_at=self._modified_at, etag=self._object["IfMatch"])
 
     def close(self) -> None:
         """Ends the request, however much of the body was read."""
@@ -103,7 +107,7 @@ class S3Source:
         return other if inside else None
 
     @contextmanager
-    def open(self, key: str) -> Iterator[AudioFile]:
+    def open(self, key: str) -> Iterator[S3Audio]:
         with closing(S3Audio(self.bucket, key)) as audio:
             yield audio
 
