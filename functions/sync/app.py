@@ -107,7 +107,7 @@ def _uploaded(event: Mapping[str, Any], own: Settings, ends_at: datetime) -> dic
     with runs.recorded(Task.SYNC, UPLOAD, utc_now, ends_at) as run:
         switches.require(Task.SYNC)
         for stem in stems:
-            sweep_of(source, own, run, ends_at - RESERVE).part(stem)
+            sweep_of(source, own, run, ends_at - RESERVE).family(stem)
         _measure(run)
     return run.document()
 

@@ -19,7 +19,7 @@ from callscribe.telemetry import logger
 from functions.sync.complete import why_waiting
 from functions.sync.discovery import Family, Sighting
 from functions.sync.reading import Reader, Reading
-from functions.sync.version import is_version_of, version_of
+from functions.sync.version import is_version_of
 
 ADOPTING = (Status.PENDING, Status.FAILED)
 UNDER_WAY = (Status.QUEUED, Status.PROCESSING)
@@ -82,16 +82,22 @@ class Intake:
             return
         now = self.clock()
         for each in (file, *sidecars):
-            if why := why_waiting(each, self.source, now, self.min_age):
+            try:
+                why = why_waiting(each, self.source, now, self.min_age)
+            except TranscriptionError:
+                if each is file:
+                    raise
+                why = None  # the reader counts it, and goes on without
+            if why:
                 self.wait(file, each, why)
                 return
-        if known is None and self._add(file, sidecars, index):
+        if known is None and self._add(file, sidecars):
             return
         seen = recordings.get(recording_id(self.source.location, file.key))
         if seen:  # else it was deleted since
-            self._update(seen, file, sidecars, index)
+            self._update(seen, file, sidecars)
 
-    def _add(self, file: SourceFile, sidecars: Sequence[SourceFile], index: SourceFile | None) -> bool:
+    def _add(self, file: SourceFile, sidecars: Sequence[SourceFile]) -> bool:
         """False if it has a record already: another run was faster, or the file had been gone."""
         reading = self.reader.read(file, sidecars)
         kept = self._keep(recording_id(self.source.location, file.key), reading)
@@ -102,7 +108,7 @@ class Intake:
             etag=file.etag,
             modified_at=file.modified_at,
             now=self.clock(),
-            version=version_of(file, sidecars, index, told=reading.told),
+            version=reading.version,
             metadata=reading.metadata,
             recorded_at=self.reader.moment_of(reading.metadata, file),
             transcript=kept,
@@ -114,15 +120,15 @@ class Intake:
             self._completed.append(new)
         return True
 
-    def _update(
-        self, seen: Recording, file: SourceFile, sidecars: Sequence[SourceFile], index: SourceFile | None
-    ) -> None:
+    def _update(self, seen: Recording, file: SourceFile, sidecars: Sequence[SourceFile]) -> None:
         reading = self.reader.read(file, sidecars)
         if reading.transcript and seen.status in UNDER_WAY:
             return  # until it has come to its own end, each sweep looks again
-        entry = entry_of(file.key, version_of(file, sidecars, index, told=reading.told))
+        entry = entry_of(file.key, reading.version)
         values = {"entry": entry, "source_missing": None} | self._of_file(seen, file)
-        metadata = combined(reading.metadata, seen.metadata.read_only_in(Origin.TAGS))
+        # what could not be opened now may have told more before
+        before = seen.metadata if reading.in_part else seen.metadata.read_only_in(Origin.TAGS)
+        metadata = combined(reading.metadata, before)
         if metadata != seen.metadata:
             values |= {"metadata": metadata, "recorded_at": self.reader.moment_of(metadata, file)}
         if all(getattr(seen, name) == value for name, value in values.items()):

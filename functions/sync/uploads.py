@@ -20,7 +20,7 @@ def is_upload(event: Mapping[str, Any]) -> bool:
 
 
 def stems_of(event: Mapping[str, Any], source: Source, extensions: frozenset[str]) -> list[str]:
-    """What the keys begin with that are to be looked at; none for an object that is no recording, nor beside one.
+    """The stems of the files that are to be looked at; none for an object that is no recording, nor beside one.
 
     Keys come as they are; should one come URL-encoded after all, the other way to read it is looked at as well.
     """
@@ -30,7 +30,7 @@ def stems_of(event: Mapping[str, Any], source: Source, extensions: frozenset[str
     key: str = detail["object"]["key"]
     kinds = (Ingest.AUDIO, Ingest.WAIT, Ingest.SIDECAR)
     return [
-        f"{stem_of(each)}."
+        stem_of(each, extensions)
         for each in dict.fromkeys((key, unquote_plus(key)))
         if each.startswith(source.prefix) and classify(each, None, extensions) in kinds
     ]

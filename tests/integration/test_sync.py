@@ -243,6 +243,36 @@ def test_a_part_of_a_folder_that_cannot_be_read_does_not_count_as_gone(handlers,
     assert counts(handlers) == {"listed": 2}
 
 
+def test_what_something_else_has_taken_the_place_of_is_gone(handlers, tmp_path):
+    folder, moved = Folder(tmp_path / "in"), tmp_path / "moved"
+    handlers.overrides["RECORDINGS_PATH"] = folder.path
+    names = ("folder.mp3", "link.mp3", "pipe.mp3", "a/now a file.mp3", "b/now a link.mp3")
+    for name in names:
+        folder.put(name)
+    assert counts(handlers) == {"listed": 5, "added": 5}
+    for name in names[:4]:
+        folder.delete(name)
+    (folder.root / "folder.mp3").mkdir()
+    (folder.root / "link.mp3").symlink_to(folder.root / "b/now a link.mp3")
+    os.mkfifo(folder.root / "pipe.mp3")
+    (folder.root / "a").rmdir()
+    (folder.root / "a").write_text("a")
+    (folder.root / "b").rename(moved)
+    (folder.root / "b").symlink_to(moved)
+    assert counts(handlers) == {"missing": 5, "passed_over": 1}
+    assert counts(handlers) == {"passed_over": 1}
+
+
+def test_a_time_in_the_future_keeps_no_file_waiting_until_then(handlers, tmp_path):
+    folder = Folder(tmp_path)
+    handlers.overrides["RECORDINGS_PATH"] = folder.path
+    folder.put("a.mp3", age=-365 * 86400)
+    assert counts(handlers) == {"listed": 1, "waiting": 1}
+    handlers.pass_time(minutes=1)
+    assert counts(handlers) == {"listed": 1, "added": 1}
+    assert counts(handlers) == {"listed": 1}
+
+
 # long sweeps ---------------------------------------------------------------------------------------------------------
 
 
