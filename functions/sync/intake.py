@@ -9,7 +9,7 @@ from zlib import crc32
 from callscribe import events, transitions
 from callscribe.clock import Clock, iso
 from callscribe.errors import TranscriptionError
-from callscribe.metadata import Origin, combined
+from callscribe.metadata import Origin, combined, document
 from callscribe.recording import LONGEST_KEY, Recording, Status, TranscriptRef, address, entry_of, recording_id
 from callscribe.run import Run, Waiting
 from callscribe.sources import Source, SourceFile
@@ -129,7 +129,7 @@ class Intake:
         # what could not be opened now may have told more before
         before = seen.metadata if reading.in_part else seen.metadata.read_only_in(Origin.TAGS)
         metadata = combined(reading.metadata, before)
-        if metadata != seen.metadata:
+        if document(metadata) != document(seen.metadata):  # of a time, ms are stored
             values |= {"metadata": metadata, "recorded_at": self.reader.moment_of(metadata, file)}
         if all(getattr(seen, name) == value for name, value in values.items()):
             return  # another run was faster
@@ -163,8 +163,7 @@ class Intake:
         # the same sidecar gives the same name, however often a run dies here
         version = transcripts.version_name(beside.modified_at, f"{crc32(beside.mark.encode()):08x}")
         origin = {"recordingId": of, "version": version, "sidecar": True, "createdAt": iso(self.clock())}
-        document = transcript.document(origin)
-        transcripts.put(self.bucket, of, version, document)
+        transcripts.put(self.bucket, of, version, transcript.document(origin))
         return TranscriptRef(
             version=version,
             language=transcript.language,

@@ -46,7 +46,7 @@ class Reader:
     zone: tzinfo
     looks: bool = False
     _indexes: dict[str, SourceFile | None] = field(default_factory=dict)
-    """By their keys. Those of all months stand before the folder of the first one."""
+    """By the folders that they tell of. Those of all months stand before the folder of the first one."""
     _rows: dict[str, Index | None] = field(default_factory=dict)
     """Of the one that was asked last, for whoever goes in order needs no other; None if it cannot be read."""
     _not_opened: set[str] = field(default_factory=set)
@@ -54,17 +54,17 @@ class Reader:
 
     def saw(self, file: SourceFile) -> None:
         """Remembers an index that comes by."""
-        if index_of(file.key):
-            self._indexes[file.key] = file
+        if folder := index_of(file.key):
+            self._indexes[folder] = file
 
     def index_for(self, key: str) -> SourceFile | None:
         """The index that should tell of this recording. Raises RetryableError."""
         if not self._indexes and not self.looks:
             return None
-        for each in indexes_for(key):
-            if self.looks and each not in self._indexes and each.startswith(self.source.prefix):
-                self._indexes[each] = self.source.look(each)
-            if found := self._indexes.get(each):
+        for folder, index in indexes_for(key):
+            if self.looks and folder not in self._indexes and index.startswith(self.source.prefix):
+                self._indexes[folder] = self.source.look(index)
+            if found := self._indexes.get(folder):
                 return found
         return None
 

@@ -143,6 +143,7 @@ def test_indexes_of_many_months_stand_before_all_of_their_folders(place):  # noq
 def test_what_cannot_be_opened_for_the_moment_is_read_by_the_next_sweep(place, monkeypatch, beside):  # noqa: F811
     bodies = {"a.txt": b"Hello.", "a.json": json.dumps(CALL).encode()}
     place.put("2026-04/a.mp3")
+    place.put("2026-04/a.xml", b"<call><start>2026-11-18T09:30:12.123456Z</start></call>")
     place.put(
         beside if beside.startswith(".") else f"2026-04/{beside}",
         bodies.get(beside, f"{INDEX}a.mp3,1000,0488930190,1714132800,1\n".encode()),

@@ -12,7 +12,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
 from callscribe.recording import Status, recording_id
-from callscribe.store import recordings
+from callscribe.store import inventory, recordings
 from functions.sync import app, sweep
 from tests.integration.checks import all_recordings
 from tests.integration.conftest import client
@@ -307,6 +307,20 @@ def test_a_sweep_that_runs_out_of_time_is_gone_on_with(place, handlers, slow):
     assert rounds > 3
     assert added == len(keys) == len(all_recordings())
     assert counts(handlers).get("added") is None  # and once more from the beginning
+
+
+def test_a_sweep_goes_on_behind_whatever_name_it_stopped_at(handlers, tmp_path):
+    folder = Folder(tmp_path)
+    handlers.overrides["RECORDINGS_PATH"] = folder.path
+    longest = "/".join(["d" * 200] * 6) + "/x.mp3"
+    names = [longest, *(f"\U0010ffff{each}.mp3" for each in "abc")]  # no character sorts behind that one
+    for name in names:
+        folder.put(name)
+    assert counts(handlers) == {"listed": 4, "added": 3, "refused": 1}
+    folder.delete(names[-1])
+    for name, left in ((names[1], {"listed": 1, "missing": 1}), (longest, {"listed": 2})):
+        inventory.leave_off(folder.path, inventory.Place(folder.prefix + name))
+        assert counts(handlers) == left
 
 
 def test_a_sweep_that_dies_is_gone_on_with_and_misses_nothing(place, handlers, monkeypatch, listed):

@@ -42,9 +42,11 @@ def index_of(key: str) -> str | None:
     return f"{found['folder']}{found['month']}/" if found else None
 
 
-def indexes_for(key: str) -> Iterator[str]:
-    """Where indexes may lie that tell of a recording: beside each folder of a month that it is in."""
-    return (f"{key[: month.start()]}{GRANDSTREAM_INDEX}{month[0]}.csv" for month in MONTH.finditer(key))
+def indexes_for(key: str) -> Iterator[tuple[str, str]]:
+    """The folders of months that a recording is in, as `index_of` has them, and where the index of each should lie."""
+    for month in MONTH.finditer(key):
+        beside = key[: month.start()]
+        yield f"{beside}{month[0]}/", f"{beside}{GRANDSTREAM_INDEX}{month[0]}.csv"
 
 
 class Index:

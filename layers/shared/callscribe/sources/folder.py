@@ -221,6 +221,12 @@ def path_of(key: str) -> str:
     return f"/{key if key.isascii() else key.translate(BYTES)}"
 
 
+def key_of(path: str) -> str:
+    """The key of the file at this absolute path."""
+    key = path.lstrip("/")
+    return key if key.isascii() else key.translate(STANDING)
+
+
 def _name(key: str) -> str:
     """The name of the file or folder of this key, within the folder that it lies in."""
     return path_of(key.rstrip("/").rpartition("/")[2])[1:]
