@@ -126,9 +126,10 @@ class Intake:
             return  # until it has come to its own end, each sweep looks again
         entry = entry_of(file.key, reading.version)
         values = {"entry": entry, "source_missing": None} | self._of_file(seen, file)
-        # what could not be opened now may have told more before
-        before = seen.metadata if reading.in_part else seen.metadata.read_only_in(Origin.TAGS)
-        metadata = combined(reading.metadata, before)
+        if reading.in_part:  # what could not be opened now has told before what it tells
+            metadata = combined(seen.metadata, reading.metadata)
+        else:
+            metadata = combined(reading.metadata, seen.metadata.read_only_in(Origin.TAGS))
         if document(metadata) != document(seen.metadata):  # of a time, ms are stored
             values |= {"metadata": metadata, "recorded_at": self.reader.moment_of(metadata, file)}
         if all(getattr(seen, name) == value for name, value in values.items()):
