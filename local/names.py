@@ -16,7 +16,7 @@ from callscribe.phone_systems.site_patterns import SitePattern
 from callscribe.run import Run, Task
 from callscribe.sidecars import sidecar_of, stem_of
 from callscribe.sources import SourceFile
-from callscribe.sources.folder import FolderSource
+from callscribe.sources.folder import FolderSource, key_of
 from functions.sync.reading import Reader
 
 
@@ -44,21 +44,21 @@ def _lines(path: str, system: str, patterns: Sequence[SitePattern]) -> Iterator[
     if not kind:
         yield line(path, None, read(path, system, patterns))
         return
-    file = Path(os.path.abspath(path))  # noqa: PTH100 — as it is spelled: links in it are not resolved
+    key = key_of(os.path.abspath(path))  # noqa: PTH100 — as it is spelled: links in it are not resolved
+    folder, _, _ = key.rpartition("/")
     if kind == "folder":
-        source = FolderSource(str(file))
+        above, source = folder, FolderSource(f"/{key}")
         found = list(source.files())
-        beside, indexes = _beside(found), found
         shown = [(each, str(Path(path, each.key.removeprefix(source.prefix)))) for each in found]
     else:
-        source = FolderSource(str(file.parent.parent))
-        key = str(file).lstrip("/")
-        found = list(source.files(under=stem_of(key)))
-        beside = _beside(found)
-        indexes = list(source.files(under=f"{source.prefix}."))
+        above, _, _ = folder.rpartition("/")
+        found = list(FolderSource(f"/{folder}").files(under=stem_of(key)))
         shown = [(each, path) for each in found if each.key == key]
-    reader = Reader(source=source, run=_nobodys_run(), phone_system=system, patterns=patterns, zone=UTC)
-    for each in indexes:
+    beside = _beside(found)
+    # the index of a month lies above its folder
+    source = FolderSource(f"/{above}")
+    reader = Reader(source=source, run=_nobodys_run(), phone_system=system, patterns=patterns, zone=UTC, looks=True)
+    for each in found:
         reader.saw(each)
     for each, as_given in shown:
         yield line(as_given, each.size, reader.read(each, beside[stem_of(each.key)]).metadata)

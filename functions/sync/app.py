@@ -67,20 +67,20 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     trigger = UPLOAD if uploads.is_upload(event) else event.get("trigger", SCHEDULE)
     ends_at = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
     if trigger == TEST:
-        return check.tried(settings().recordings_path, _settings_now(settings()).audio)
-    stems = _stems(event) if trigger == UPLOAD else []
-    if trigger == UPLOAD and not stems:
+        return _tested()
+    uploaded = _uploaded(event) if trigger == UPLOAD else None
+    if uploaded and not uploaded.stems:
         count("UploadsPassedOver")
         return {"status": Outcome.SKIPPED}  # no run: a bucket may hold much that is none of ours
     with runs.recorded(Task.SYNC, trigger, utc_now, ends_at) as run:
-        kept = module_settings.require(Task.SYNC)
+        kept = module_settings.require(Task.SYNC, uploaded.kept if uploaded else None)
         own = settings()
         asked = event.get("recordingsPath")
         source = open_within(own.recordings_path, asked) if asked else open_source(own.recordings_path)
         sweep = sweep_of(source, own, own.call_recordings.with_kept(kept), run, ends_at)
-        if trigger == UPLOAD:
-            for stem in stems:
-                sweep.part(stem)
+        if uploaded:
+            for stem in uploaded.stems:
+                sweep.family(stem)
         elif asked or trigger == API:
             sweep.part()  # for whoever waits for it: at once, and from the beginning
         else:
@@ -90,10 +90,23 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     return run.document()
 
 
-def _settings_now(own: Settings) -> CallRecordingsSettings:
-    return own.call_recordings.with_kept(module_settings.read().values)
+@dataclass(frozen=True, slots=True)
+class _Uploaded:
+    """The `stems` that an event is about, and the settings by which that was found out."""
+
+    stems: list[str]
+    kept: module_settings.Kept | None = None
 
 
-def _stems(event: Mapping[str, Any]) -> list[str]:
+def _uploaded(event: Mapping[str, Any]) -> _Uploaded:
     own = settings()
-    return uploads.stems_of(event, open_source(own.recordings_path), _settings_now(own).audio)
+    keys = uploads.keys_of(event, open_source(own.recordings_path))
+    if not keys:
+        return _Uploaded([])
+    kept = module_settings.read()
+    return _Uploaded(uploads.stems_of(keys, own.call_recordings.with_kept(kept.values).audio), kept)
+
+
+def _tested() -> dict[str, Any]:
+    own = settings()
+    return check.tried(own.recordings_path, own.call_recordings.with_kept(module_settings.read().values).audio)

@@ -1,9 +1,10 @@
 """What lies in a source, and what is known of it: two sorted streams become one, and files come with their sidecars."""
 
 from bisect import insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from callscribe.ingest import AUDIO
 from callscribe.sidecars import stem_of
 from callscribe.sources import SourceFile
 from callscribe.store.inventory import Known
@@ -59,8 +60,10 @@ class Families:
     whose stem the present key begins with, a handful of them. `last` is the key before the present one.
     """
 
-    def __init__(self, after: str) -> None:
+    def __init__(self, after: str, extensions: Collection[str] = AUDIO) -> None:
+        """`extensions` are those of recordings, in small letters."""
         self.last = after
+        self._extensions = extensions
         self._open: list[Family] = []
         """By the length of their stems: each begins with the one before."""
 
@@ -74,7 +77,7 @@ class Families:
         key, ended = sighting.key, []
         while self._open and not key.startswith(self._open[-1].stem):
             ended.append(self._open.pop())
-        stem = stem_of(key)
+        stem = stem_of(key, self._extensions)
         for family in self._open:
             if family.stem == stem:
                 break

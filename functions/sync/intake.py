@@ -9,7 +9,7 @@ from zlib import crc32
 from callscribe import events, transitions
 from callscribe.clock import Clock, iso
 from callscribe.errors import TranscriptionError
-from callscribe.metadata import Origin, combined
+from callscribe.metadata import Origin, combined, document
 from callscribe.recording import LONGEST_KEY, Recording, Status, TranscriptRef, address, entry_of, recording_id
 from callscribe.run import Run, Waiting
 from callscribe.sources import Source, SourceFile
@@ -19,7 +19,7 @@ from callscribe.telemetry import logger
 from functions.sync.complete import why_waiting
 from functions.sync.discovery import Family, Sighting
 from functions.sync.reading import Reader, Reading
-from functions.sync.version import is_version_of, version_of
+from functions.sync.version import is_version_of
 
 ADOPTING = (Status.PENDING, Status.FAILED)
 """A transcript beside the file completes these. One that is queued or under way comes to its own end first."""
@@ -81,16 +81,22 @@ class Intake:
             return
         now = self.clock()
         for each in (file, *sidecars):
-            if why := why_waiting(each, self.source, now, self.min_age):
+            try:
+                why = why_waiting(each, self.source, now, self.min_age)
+            except TranscriptionError:
+                if each is file:
+                    raise
+                why = None  # the reader counts it, and goes on without
+            if why:
                 self.wait(file, each, why)
                 return
-        if known is None and self._add(file, sidecars, index):
+        if known is None and self._add(file, sidecars):
             return
         seen = recordings.get(recording_id(self.source.location, file.key))
         if seen:  # else it was deleted since
-            self._update(seen, file, sidecars, index)
+            self._update(seen, file, sidecars)
 
-    def _add(self, file: SourceFile, sidecars: Sequence[SourceFile], index: SourceFile | None) -> bool:
+    def _add(self, file: SourceFile, sidecars: Sequence[SourceFile]) -> bool:
         """False if it has a record already: another run was faster, or the file had been gone."""
         reading = self.reader.read(file, sidecars)
         kept = self._keep(recording_id(self.source.location, file.key), reading)
@@ -101,7 +107,7 @@ class Intake:
             etag=file.etag,
             modified_at=file.modified_at,
             now=self.clock(),
-            version=version_of(file, sidecars, index, told=reading.told),
+            version=reading.version,
             metadata=reading.metadata,
             recorded_at=self.reader.moment_of(reading.metadata, file),
             transcript=kept,
@@ -113,19 +119,23 @@ class Intake:
             self._completed.append(new)
         return True
 
-    def _update(
-        self, seen: Recording, file: SourceFile, sidecars: Sequence[SourceFile], index: SourceFile | None
-    ) -> None:
+    def _update(self, seen: Recording, file: SourceFile, sidecars: Sequence[SourceFile]) -> None:
         if seen.status is Status.PROCESSING:
             return  # its worker keeps what it has sent; until that has come to its end, each sweep looks again
         reading = self.reader.read(file, sidecars)
         if reading.transcript and seen.status is Status.QUEUED:
             return  # as above
-        entry = entry_of(file.key, version_of(file, sidecars, index, told=reading.told))
+        entry = entry_of(file.key, reading.version)
         values = {"entry": entry, "source_missing": None} | self._of_file(seen, file)
-        metadata = combined(reading.metadata, seen.metadata.read_only_in(Origin.TAGS))
-        if metadata != seen.metadata:
-            values |= {"metadata": metadata, "recorded_at": self.reader.moment_of(metadata, file)}
+        if reading.in_part:  # what could not be opened now has told before what it tells
+            metadata = combined(seen.metadata, reading.metadata)
+        else:
+            metadata = combined(reading.metadata, seen.metadata.read_only_in(Origin.TAGS))
+        if document(metadata) != document(seen.metadata):  # of a time, ms are stored
+            recorded_at = self.reader.moment_of(metadata, file)
+            values |= {"metadata": metadata, "recorded_at": recorded_at}
+            if seen.status is Status.PENDING:
+                values["position"] = transitions.pending_position(recorded_at)
         if all(getattr(seen, name) == value for name, value in values.items()):
             return  # another run was faster
         kept = self._keep(seen.id, reading) if seen.status in ADOPTING else None
@@ -158,8 +168,7 @@ class Intake:
         # the same sidecar gives the same name, however often a run dies here
         version = transcripts.version_name(beside.modified_at, f"{crc32(beside.mark.encode()):08x}")
         origin = {"recordingId": of, "version": version, "sidecar": True, "createdAt": iso(self.clock())}
-        document = transcript.document(origin)
-        transcripts.put(self.bucket, of, version, document)
+        transcripts.put(self.bucket, of, version, transcript.document(origin))
         return TranscriptRef(
             version=version,
             language=transcript.language,

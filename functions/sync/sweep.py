@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 
 from callscribe.clock import Clock
 from callscribe.errors import Skipped
 from callscribe.ingest import Ingest, classify
 from callscribe.recording import address
 from callscribe.run import Run
+from callscribe.sidecars import APART
 from callscribe.sources import Source
 from callscribe.store import inventory, runs
 from callscribe.store.inventory import Known, Place
@@ -57,16 +59,26 @@ class Sweep:
         elif left or self._reported:
             inventory.finished()
 
-    def part(self, under: str = "") -> None:
-        """Over what begins with `under`, from the beginning. Raises SourceError, StoreError."""
-        self._go(under=under)
+    def part(self) -> None:
+        """Over all of the source, from the beginning. Raises SourceError, StoreError."""
+        self._go()
 
-    def _go(self, *, under: str = "", after: str = "", place: str = "") -> str | None:
-        """None when it came to the end, else the key behind which it is to go on. Keeps its `place` under that name."""
+    def family(self, stem: str) -> None:
+        """Over the files of this stem. Raises SourceError, StoreError."""
+        self._go(under=f"{stem}.", beside=f"{stem}{APART}")
+
+    def _go(self, *, under: str = "", after: str = "", beside: str = "", place: str = "") -> str | None:
+        """None when it came to the end, else the key behind which it is to go on. Keeps its `place` under that name.
+
+        `beside`: what else is listed, behind all that begins with `under`.
+        """
         self.run.counts = dict.fromkeys(COUNTS, 0) | self.run.counts
+        self.intake.reader.looks = bool(under or after)
         found = self.source.files(under, after)
+        if beside:
+            found = chain(found, self.source.files(beside))
         known = inventory.known(self.source.location, max(self.source.prefix, under, key=len), after)
-        families = Families(after)
+        families = Families(after, self.extensions)
         report_at = self.clock() + REPORT
         try:
             for number, sighting in enumerate(merged(found, known)):

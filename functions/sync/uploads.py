@@ -3,7 +3,7 @@
 Events come late, twice, in any order, or not at all: the sweep finds what they leave out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -19,18 +19,19 @@ def is_upload(event: Mapping[str, Any]) -> bool:
     return event.get("source") == "aws.s3" and event.get("detail-type") == DETAIL_TYPE
 
 
-def stems_of(event: Mapping[str, Any], source: Source, extensions: frozenset[str]) -> list[str]:
-    """What the keys begin with that are to be looked at; none for an object that is no recording, nor beside one.
+def keys_of(event: Mapping[str, Any], source: Source) -> list[str]:
+    """The key of the object, if it lies in the source.
 
-    Keys come as they are; should one come URL-encoded after all, the other way to read it is looked at as well.
+    Keys come as they are; should one come URL-encoded after all, the other way to read it counts as well.
     """
     detail = event["detail"]
     if f"s3://{detail['bucket']['name']}" != source.location:
         return []
     key: str = detail["object"]["key"]
-    kinds = (Ingest.AUDIO, Ingest.WAIT, Ingest.SIDECAR)
-    return [
-        f"{stem_of(each)}."
-        for each in dict.fromkeys((key, unquote_plus(key)))
-        if each.startswith(source.prefix) and classify(each, None, extensions) in kinds
-    ]
+    return [each for each in dict.fromkeys((key, unquote_plus(key))) if each.startswith(source.prefix)]
+
+
+def stems_of(keys: Iterable[str], extensions: frozenset[str]) -> list[str]:
+    """The stems of the families that are to be looked at: of recordings, and of what lies beside one."""
+    kinds = (Ingest.AUDIO, Ingest.SIDECAR)
+    return [stem_of(key, extensions) for key in keys if classify(key, None, extensions) in kinds]

@@ -5,8 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from callscribe.errors import RetryableError
 from callscribe.metadata import Direction, Origin
-from callscribe.recording import Status
+from callscribe.recording import Status, recording_id
+from callscribe.sources.folder import FolderSource
+from callscribe.sources.s3 import S3Source
+from callscribe.store import recordings
 from tests.integration.test_sync import AUDIO, Folder, counts, place, upload  # noqa: F401 — a fixture
 from tests.made_audio import encoded, tone
 
@@ -122,6 +126,77 @@ def test_an_index_tells_of_recordings_as_it_grows(place, first):  # noqa: F811
     assert place.sync() == {"listed": 2, "changed": 1}
     assert place.seen("2026-04/late.mp3").metadata.caller == "101"
     assert place.sync() == {"listed": 2}
+
+
+def test_indexes_of_many_months_stand_before_all_of_their_folders(place):  # noqa: F811
+    months = [f"2026-{month:02}" for month in range(1, 9)]
+    for number, month in enumerate(months):
+        line = f"call.mp3,100{number},0488930190,1714132800,1\n"
+        place.put(f"rec/.rd_files_netdisk_{month}.csv", f"{INDEX}{line}".encode())
+        place.put(f"rec/{month}/call.mp3")
+    assert place.sync() == {"listed": 8, "added": 8}
+    callers = [place.seen(f"rec/{month}/call.mp3").metadata.caller for month in months]
+    assert callers == [f"100{number}" for number in range(8)]
+    assert place.sync() == {"listed": 8}
+
+
+@pytest.mark.parametrize("beside", ["a.txt", "a.json", ".rd_files_netdisk_2026-04.csv"])
+def test_what_cannot_be_opened_for_the_moment_is_read_by_the_next_sweep(place, monkeypatch, beside):  # noqa: F811
+    bodies = {"a.txt": b"Hello.", "a.json": json.dumps(CALL).encode()}
+    place.put("2026-04/a.mp3")
+    place.put("2026-04/a.xml", b"<call><start>2026-11-18T09:30:12.123456Z</start></call>")
+    place.put(
+        beside if beside.startswith(".") else f"2026-04/{beside}",
+        bodies.get(beside, f"{INDEX}a.mp3,1000,0488930190,1714132800,1\n".encode()),
+    )
+    kind = S3Source if place.kind == "s3" else FolderSource
+    opened = kind.open
+
+    def failing(self, key):
+        if key.endswith(beside):
+            raise RetryableError("S3 could not be reached.", code="audio_unreadable")
+        return opened(self, key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "open", failing)
+        assert place.sync() == {"listed": 1, "added": 1, "sidecars_unreadable": 1}
+        assert place.sync() == {"listed": 1, "sidecars_unreadable": 1}
+    assert place.sync() == {"listed": 1, "completed" if beside == "a.txt" else "changed": 1}
+    before = place.seen("2026-04/a.mp3").metadata
+    assert beside == "a.txt" or before.caller
+    place.put("2026-04/a.mp3", AUDIO * 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "open", failing)
+        place.sync()
+    assert place.seen("2026-04/a.mp3").metadata == before  # nothing that was known is lost
+    place.sync()
+    assert place.sync() == {"listed": 1}
+
+
+@pytest.mark.parametrize("beside", ["a_metadata.json", ".rd_files_netdisk_2026-04.csv"])
+def test_an_upload_sees_all_that_a_sweep_sees(handlers, put, stack, beside):
+    """Else the two would go on writing the record in turns."""
+    at = "" if beside.startswith(".") else "2026-04/"
+    body = json.dumps(CALL) if at else f"{INDEX}a.mp3,{CALL['caller']},0488930190,1714132800,1\n"
+    put(f"{at}{beside}", body.encode())
+    for name in ("a", "b"):
+        put(f"2026-04/{name}.mp3", AUDIO)
+    told = recording_id(f"s3://{stack.buckets['RecordingsBucket']}", "2026-04/a.mp3")
+    assert handlers.sync(**upload(stack, "2026-04/a.mp3"))["counts"]["added"] == 1
+    assert recordings.get(told).metadata.caller == CALL["caller"]
+    assert counts(handlers) == {"listed": 2, "added": 1}
+    for name in ("a", "b"):
+        assert handlers.sync(**upload(stack, f"2026-04/{name}.mp3"))["counts"]["changed"] == 0
+    assert counts(handlers) == {"listed": 2}
+    assert recordings.get(told).metadata.caller == CALL["caller"]
+
+
+def test_a_site_s_own_extension_has_sidecars_too(place, handlers):  # noqa: F811
+    handlers.overrides["AUDIO_EXTENSIONS"] = "spx"
+    place.put("a.spx")
+    place.put("a.spx.json", json.dumps(CALL).encode())
+    assert place.sync() == {"listed": 1, "added": 1}
+    assert place.seen("a.spx").metadata.caller == CALL["caller"]
 
 
 @pytest.mark.parametrize("body", [b"{", b"\0\xff" * 50, b"[" * 100_000, b'{"transcript": 5}'])

@@ -12,7 +12,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
 from callscribe.recording import Status, recording_id
-from callscribe.store import recordings
+from callscribe.store import inventory, recordings
 from functions.sync import app, sweep
 from tests.integration.checks import all_recordings
 from tests.integration.conftest import client
@@ -278,6 +278,36 @@ def test_a_part_of_a_folder_that_cannot_be_read_does_not_count_as_gone(handlers,
     assert counts(handlers) == {"listed": 2}
 
 
+def test_what_something_else_has_taken_the_place_of_is_gone(handlers, tmp_path):
+    folder, moved = Folder(tmp_path / "in"), tmp_path / "moved"
+    handlers.overrides["RECORDINGS_PATH"] = folder.path
+    names = ("folder.mp3", "link.mp3", "pipe.mp3", "a/now a file.mp3", "b/now a link.mp3")
+    for name in names:
+        folder.put(name)
+    assert counts(handlers) == {"listed": 5, "added": 5}
+    for name in names[:4]:
+        folder.delete(name)
+    (folder.root / "folder.mp3").mkdir()
+    (folder.root / "link.mp3").symlink_to(folder.root / "b/now a link.mp3")
+    os.mkfifo(folder.root / "pipe.mp3")
+    (folder.root / "a").rmdir()
+    (folder.root / "a").write_text("a")
+    (folder.root / "b").rename(moved)
+    (folder.root / "b").symlink_to(moved)
+    assert counts(handlers) == {"missing": 5, "passed_over": 1}
+    assert counts(handlers) == {"passed_over": 1}
+
+
+def test_a_time_in_the_future_keeps_no_file_waiting_until_then(handlers, tmp_path):
+    folder = Folder(tmp_path)
+    handlers.overrides["RECORDINGS_PATH"] = folder.path
+    folder.put("a.mp3", age=-365 * 86400)
+    assert counts(handlers) == {"listed": 1, "waiting": 1}
+    handlers.pass_time(minutes=1)
+    assert counts(handlers) == {"listed": 1, "added": 1}
+    assert counts(handlers) == {"listed": 1}
+
+
 # long sweeps ---------------------------------------------------------------------------------------------------------
 
 
@@ -312,6 +342,20 @@ def test_a_sweep_that_runs_out_of_time_is_gone_on_with(place, handlers, slow):
     assert rounds > 3
     assert added == len(keys) == len(all_recordings())
     assert counts(handlers).get("added") is None  # and once more from the beginning
+
+
+def test_a_sweep_goes_on_behind_whatever_name_it_stopped_at(handlers, tmp_path):
+    folder = Folder(tmp_path)
+    handlers.overrides["RECORDINGS_PATH"] = folder.path
+    longest = "/".join(["d" * 200] * 6) + "/x.mp3"
+    names = [longest, *(f"\U0010ffff{each}.mp3" for each in "abc")]  # no character sorts behind that one
+    for name in names:
+        folder.put(name)
+    assert counts(handlers) == {"listed": 4, "added": 3, "refused": 1}
+    folder.delete(names[-1])
+    for name, left in ((names[1], {"listed": 1, "missing": 1}), (longest, {"listed": 2})):
+        inventory.leave_off(folder.path, inventory.Place(folder.prefix + name))
+        assert counts(handlers) == left
 
 
 def test_a_sweep_that_dies_is_gone_on_with_and_misses_nothing(place, handlers, monkeypatch, listed):

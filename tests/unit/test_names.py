@@ -82,6 +82,23 @@ def test_names_that_no_terminal_can_show_are_still_json():
     assert (second["path"][:5], second["party"]) == ("Вызов", "x")
 
 
+def test_a_file_whose_name_is_not_utf8_has_a_line(tmp_path):
+    file = tmp_path / os.fsdecode(b"caf\xe9/\xff.wav")
+    file.parent.mkdir()
+    file.write_bytes(b"")
+    for path in (file, file.parent):
+        told = json.loads(run(os.fsencode(path)).stdout)
+        assert told["ingest"] == "wait", path
+
+
+def test_the_folder_of_a_month_alone_has_its_index_too(tmp_path, capsys):
+    (tmp_path / ".rd_files_netdisk_2026-04.csv").write_text("file_name,caller_num\na.mp3,1000\n")
+    (tmp_path / "2026-04").mkdir()
+    (tmp_path / "2026-04/a.mp3").write_bytes(b"ID3")
+    told = printed(capsys, tmp_path / "2026-04", f"{tmp_path}/2026-04/a.mp3")
+    assert [line["caller"] for line in told] == ["1000", "1000"]
+
+
 def test_the_site_s_settings_can_be_tried():
     done = run(CALL, "x7.wav", "--phone-system", "issabel", "--pattern", "(?P<a", "--pattern", "x")
     assert (done.returncode, done.stdout) == (2, b"")

@@ -1,6 +1,6 @@
 """/api/scheduler: the three tasks, and their runs."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
@@ -31,10 +31,11 @@ def put_task(command: Annotated[Task, Path()], change: Annotated[TaskChange, Bod
 def list_runs(
     task: Annotated[Task | None, Query()] = None,
     status: Annotated[Outcome | None, Query()] = None,
+    trigger: Annotated[Literal["schedule", "api", "upload"] | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> RunList:
     """The newest runs first; they are kept 30 days."""
-    found = runs.latest([task] if task else list(Task), limit, utc_now(), status)
+    found = runs.latest([task] if task else list(Task), limit, utc_now(), status, trigger)
     return RunList(items=[RunView(**run.document()) for run in found])
 
 

@@ -26,9 +26,12 @@ class Kind(StrEnum):
     XML = "xml"
 
 
+APART = "_metadata.json"
+"""The one ending that puts no dot behind the name of the audio: Genesys Cloud writes it."""
+
 ENDINGS: Mapping[str, Sequence[tuple[str, Kind]]] = {
     "txt": ((".transcription.txt", Kind.TEXT), (".txt", Kind.TEXT)),
-    "json": (("_metadata.json", Kind.JSON), (".metadata.json", Kind.JSON), (".json", Kind.JSON)),
+    "json": ((APART, Kind.JSON), (".metadata.json", Kind.JSON), (".json", Kind.JSON)),
     "xml": ((".xml", Kind.XML),),
 }
 """By what comes behind the last dot, the longer ones first; in small letters."""

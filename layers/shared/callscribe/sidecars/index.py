@@ -10,6 +10,7 @@ from io import BytesIO, TextIOWrapper
 from itertools import chain
 from zlib import crc32
 
+from callscribe.ingest import GRANDSTREAM_INDEX
 from callscribe.metadata import CallMetadata, Origin
 from callscribe.sidecars.fields import text_in
 from callscribe.sidecars.moments import moment_in
@@ -19,7 +20,11 @@ from callscribe.sidecars.records import unreadable
 LARGEST_INDEX = 100_000_000
 """Bytes. 300,000 lines have 40 MB."""
 
-INDEX = re.compile(r"(?P<folder>(?s:.*/)?)\.rd_files_netdisk_(?P<month>[0-9]{4}-[0-9]{2})\.csv", re.IGNORECASE)
+INDEX = re.compile(
+    rf"(?P<folder>(?s:.*/)?){re.escape(GRANDSTREAM_INDEX)}(?P<month>[0-9]{{4}}-[0-9]{{2}})\.csv", re.IGNORECASE
+)
+
+MONTH = re.compile(r"(?:^|(?<=/))[0-9]{4}-[0-9]{2}(?=/)")
 
 COLUMNS = ("caller_num", "new_caller_num", "callee_num", "create_time", "caller_name", "callee_name")
 """What is kept of a line, besides the file's name."""
@@ -35,6 +40,13 @@ def index_of(key: str) -> str | None:
     """The beginning of the keys that an index tells of: `rec/2026-04/` for `rec/.rd_files_netdisk_2026-04.csv`."""
     found = INDEX.fullmatch(key)
     return f"{found['folder']}{found['month']}/" if found else None
+
+
+def indexes_for(key: str) -> Iterator[tuple[str, str]]:
+    """The folders of months that a recording is in, as `index_of` has them, and where the index of each should lie."""
+    for month in MONTH.finditer(key):
+        beside = key[: month.start()]
+        yield f"{beside}{month[0]}/", f"{beside}{GRANDSTREAM_INDEX}{month[0]}.csv"
 
 
 class Index:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from heapq import merge
-from itertools import batched, chain
+from itertools import accumulate, batched, chain
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO
 
@@ -98,9 +98,19 @@ class FolderSource:
         # opened, for NFS and EFS tell of a file as it was up to a minute ago, unless it is opened
         try:
             with self.open(key) as audio:
-                return audio.listed(key)
+                return None if self._behind_a_link(key) else audio.listed(key)
         except PermanentError:
             return None
+        except RetryableError:
+            if _is_something_else(key):
+                return None
+            raise
+
+    def _behind_a_link(self, key: str) -> bool:
+        """Whether a folder below the configured path has become a link: what lies behind it is not listed."""
+        folders = key.removeprefix(self._configured).split("/")[:-1]
+        paths = accumulate(folders, "{}{}/".format, initial=self._configured)
+        return any(os.path.islink(path_of(path[:-1])) for path in paths if path != self._configured)  # noqa: PTH114
 
     @contextmanager
     def _tolerating(self) -> Iterator[None]:
@@ -210,6 +220,12 @@ def path_of(key: str) -> str:
     return f"/{key if key.isascii() else key.translate(BYTES)}"
 
 
+def key_of(path: str) -> str:
+    """The key of the file at this absolute path."""
+    key = path.lstrip("/")
+    return key if key.isascii() else key.translate(STANDING)
+
+
 def _name(key: str) -> str:
     """The name of the file or folder of this key, within the folder that it lies in."""
     return path_of(key.rstrip("/").rpartition("/")[2])[1:]
@@ -243,7 +259,18 @@ def _listed(key: str, folder: int) -> SourceFile | None:
 
 
 def _source_file(key: str, status: os.stat_result) -> SourceFile:
-    return SourceFile(key=key, size=status.st_size, modified_at=datetime.fromtimestamp(status.st_mtime, UTC))
+    # A time of change that was set can lie in the future, and would keep a file waiting until then. When it was set is
+    # known by the clock of the file system, and no content has changed since.
+    written = min(status.st_mtime, status.st_ctime)
+    return SourceFile(key=key, size=status.st_size, modified_at=datetime.fromtimestamp(written, UTC))
+
+
+def _is_something_else(key: str) -> bool:
+    """Whether a folder, a link or a pipe is where a file was, or a file where its folder was."""
+    try:
+        return not stat.S_ISREG(os.lstat(path_of(key)).st_mode)
+    except OSError as error:
+        return isinstance(error, NotADirectoryError)
 
 
 def _without_waiting(path: str, flags: int) -> int:

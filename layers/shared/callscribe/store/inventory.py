@@ -11,14 +11,11 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
-from callscribe.recording import source_hash
+from callscribe.recording import LONGEST_KEY, source_hash
 from callscribe.store import control
 from callscribe.store.faults import translated
 from callscribe.store.models import ControlModel as Item
 from callscribe.store.models import RecordingModel
-
-LAST = "\U0010ffff"
-"""Behind every key that begins with what stands before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +38,8 @@ def known(location: str, prefix: str, after: str = "") -> Iterator[Known]:
     """The files of this source whose keys begin with `prefix`, sorted by their UTF-8 bytes; those behind `after`."""
     entry = RecordingModel.entry
     condition: Any = entry.startswith(prefix) if prefix else None
-    if after:
-        condition = entry.between(after, prefix + LAST)
+    if after:  # a path that is too long for a key is too long to be asked for as well
+        condition = entry > after.encode()[:LONGEST_KEY].decode(errors="ignore")
     table = RecordingModel._get_connection()  # noqa: SLF001 — beneath the models
     table.connection.client.meta.events.register("before-parse.dynamodb.Query", _as_sent, unique_id="as-sent")
     start: Any = None
@@ -59,7 +56,11 @@ def known(location: str, prefix: str, after: str = "") -> Iterator[Known]:
             key, parted, version = item["k"]["S"].rpartition("\0")
             if not parted:
                 key, version = version, None
-            if key != after:
+            if not after:
+                yield Known(key, version)
+            elif not key.startswith(prefix):
+                return
+            elif key > after:
                 yield Known(key, version)
         start = page.get("LastEvaluatedKey")
         if start is None:

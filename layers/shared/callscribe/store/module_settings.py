@@ -28,9 +28,9 @@ def read() -> Kept:
     return Kept(values, item.version, switches.of(items[control.SWITCHES]))
 
 
-def require(task: Task) -> Mapping[str, Any]:
-    """The settings for a run of this task. Raises Skipped where there is a reason to do nothing."""
-    kept = read()
+def require(task: Task, kept: Kept | None = None) -> Mapping[str, Any]:
+    """The settings for a run of this task, read unless they are given. Raises Skipped, with a reason to do nothing."""
+    kept = kept or read()
     if reason := switches.why_off(task, kept.switches):
         raise reason
     return kept.values

@@ -56,18 +56,21 @@ def recorded(task: Task, trigger: str, clock: Clock, ends_at: datetime) -> Itera
             logger.error("the end of the run could not be recorded", reason=error.message)
 
 
-def latest(tasks: Iterable[Task], limit: int, now: datetime, outcome: Outcome | None = None) -> list[Run]:
+def latest(
+    tasks: Iterable[Task], limit: int, now: datetime, outcome: Outcome | None = None, trigger: str | None = None
+) -> list[Run]:
     """The newest runs of these tasks, newest first, as they are to be shown at `now`; one request a task.
 
-    With an `outcome`, only those that ended so, which takes further requests where they are rare.
+    With an `outcome` or a `trigger`, only those that ended or began so: further requests where they are rare.
     """
-    page = limit if outcome is None else SEARCHED_AT_ONCE
+    page = limit if outcome is None and trigger is None else SEARCHED_AT_ONCE
     found: list[Run] = []
     with translated():
         for task in tasks:
             newest = RunModel.query(task.value, scan_index_forward=False, page_size=page)
             runs = (_run(model).as_of(now) for model in newest)
-            found += islice((run for run in runs if outcome in (None, run.outcome)), limit)
+            meant = (run for run in runs if outcome in (None, run.outcome) and trigger in (None, run.trigger))
+            found += islice(meant, limit)
     return sorted(found, key=lambda run: run.started_at, reverse=True)[:limit]
 
 
