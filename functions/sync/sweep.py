@@ -84,6 +84,9 @@ class Sweep:
             for number, sighting in enumerate(merged(found, known)):
                 if number % LOOK_AT_THE_CLOCK == 0 and (now := self.clock()) >= min(report_at, self.stop_at):
                     if now >= self.stop_at:
+                        if families.after > after:  # what is held comes whole in the next run
+                            self.run.count("stopped_early")
+                            return families.after
                         self._take(map(_new_ones, families.rest()))
                         self.run.count("stopped_early")
                         return families.last

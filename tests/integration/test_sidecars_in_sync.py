@@ -11,6 +11,7 @@ from callscribe.recording import Status, recording_id
 from callscribe.sources.folder import FolderSource
 from callscribe.sources.s3 import S3Source
 from callscribe.store import recordings
+from functions.sync import sweep
 from tests.integration.test_sync import AUDIO, Folder, counts, place, upload  # noqa: F401 — a fixture
 from tests.made_audio import encoded, tone
 
@@ -189,6 +190,25 @@ def test_an_upload_sees_all_that_a_sweep_sees(handlers, put, stack, beside):
         assert handlers.sync(**upload(stack, f"2026-04/{name}.mp3"))["counts"]["changed"] == 0
     assert counts(handlers) == {"listed": 2}
     assert recordings.get(told).metadata.caller == CALL["caller"]
+
+
+def test_a_sweep_that_stops_amid_a_family_leaves_it_to_the_next(place, handlers, monkeypatch):  # noqa: F811
+    """Else a recording would be in line for a moment, and be sent, though its transcript lies beside it."""
+    for name in ("0.mp3", "a.mp3", "a.txt"):
+        place.put(name, b"Hello." if name == "a.txt" else AUDIO)
+    monkeypatch.setattr(sweep, "LOOK_AT_THE_CLOCK", 1)
+    listed = sweep.Sweep._sight
+
+    def slow(self, sighting, families):
+        listed(self, sighting, families)
+        if sighting.key.endswith("a.mp3"):
+            handlers.pass_time(minutes=15)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep.Sweep, "_sight", slow)
+        assert place.sync() == {"listed": 2, "added": 1, "stopped_early": 1}
+    assert place.sync() == {"listed": 1, "completed": 1}
+    assert place.sync() == {"listed": 2}
 
 
 def test_a_site_s_own_extension_has_sidecars_too(place, handlers):  # noqa: F811
