@@ -358,6 +358,33 @@ def test_a_sweep_goes_on_behind_whatever_name_it_stopped_at(handlers, tmp_path):
         assert counts(handlers) == left
 
 
+def test_wherever_a_sweep_stops_a_recording_is_taken_with_all_that_lies_beside_it(place, handlers, slow, monkeypatch):
+    for number in range(6):
+        for ending in (".json", ".mp3", ".txt"):
+            body = {".json": b'{"caller": "+12025550143"}', ".txt": b"Hello.", ".mp3": AUDIO}[ending]
+            place.put(f"{number}/call{ending}", body)
+    slow()
+    while handlers.sync()["counts"].get("stopped_early"):
+        assert {each.status for each in all_recordings().values()} <= {Status.COMPLETED}
+    found = all_recordings().values()
+    assert len(found) == 6
+    assert {(each.status, each.metadata.caller) for each in found} == {(Status.COMPLETED, "+12025550143")}
+    while (counted := handlers.sync()["counts"]).get("stopped_early"):
+        assert counted["changed"] == 0
+
+
+def test_a_file_beside_a_folder_of_its_name_is_noticed_however_often_the_sweep_stops(place, handlers, slow):
+    place.put("r.mp3")
+    for number in range(30):
+        place.put(f"r/{number:02}.mp3")
+    place.sync()
+    place.put("r.mp3", AUDIO * 2)
+    slow()
+    while handlers.sync()["counts"].get("stopped_early"):
+        pass
+    assert place.seen("r.mp3").size == 2 * len(AUDIO)
+
+
 def test_a_sweep_that_dies_is_gone_on_with_and_misses_nothing(place, handlers, monkeypatch, listed):
     """By kill -9 at every single request: test_crashes.py."""
     keys = [f"{number:02}.mp3" for number in range(12)]
