@@ -47,11 +47,14 @@ class Sweep:
     stop_at: datetime
     _reported: bool = False
 
-    def all(self) -> None:
-        """Goes on where the last sweep stopped. Raises Skipped while that is still at it, SourceError, StoreError."""
+    def all(self, *, beside_another: bool = False) -> None:
+        """Goes on where the last sweep stopped. Raises SourceError, StoreError.
+
+        Raises Skipped while that is still at it, unless this one is to run `beside_another`.
+        """
         name = address(self.source.location, self.source.prefix)
         left = inventory.left_off(name)
-        if left and left.held_until and self.clock() < left.held_until:
+        if left and left.held_until and self.clock() < left.held_until and not beside_another:
             raise Skipped("The sweep of an earlier run is still under way.", code="under_way")
         stopped_after = self._go(after=left.after if left else "", place=name)
         if stopped_after is not None:

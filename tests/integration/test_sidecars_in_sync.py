@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from callscribe.errors import RetryableError
+from callscribe import transitions
 from callscribe.metadata import Direction, Origin
 from callscribe.recording import Status, recording_id
 from callscribe.sources.folder import FolderSource
@@ -93,6 +94,7 @@ def test_who_called_whom_is_read_from_most_to_least_trusted(place, listed):  # n
     place.put(f"{name}.json", json.dumps(CALL).encode())
     assert place.sync() == {"listed": 1, "changed": 1}
     seen = place.seen(f"{name}.mp3")
+    assert seen.position == transitions.pending_position(seen.recorded_at)
     assert (seen.metadata.direction, seen.metadata.caller, seen.metadata.callee) == ("inbound", "+12025550143", "101")
     assert seen.metadata.origins["caller"] is Origin.SIDECAR
     assert seen.metadata.call_id == "1795012212.17"

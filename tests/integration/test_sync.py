@@ -162,15 +162,16 @@ def test_more_names_than_are_held_at_once_are_sorted_on_disk(handlers, tmp_path,
 def test_what_holds_no_audio_yet_waits_and_is_shown(place, handlers, listed):
     place.put("empty.mp3", b"")
     place.put("header.WAV", b"\0" * 44)
+    place.put("header.wav49", b"\0" * 44)
     place.put("copied.wav.part")
     run = handlers.sync()
-    assert (run["counts"]["waiting"], run["counts"]["copying"], run["counts"]["added"]) == (2, 1, 0)
+    assert (run["counts"]["waiting"], run["counts"]["copying"], run["counts"]["added"]) == (3, 1, 0)
     shown = {each["path"].rpartition("/")[2]: each["why"] for each in run["waiting"]}
-    assert set(shown) == {"empty.mp3", "header.WAV", "copied.wav.part"}
+    assert set(shown) == {"empty.mp3", "header.WAV", "header.wav49", "copied.wav.part"}
     assert "empty" in shown["empty.mp3"]
     assert "no audio" in shown["header.WAV"]
     last = handlers.api("GET", "/api/scheduler/runs", query="task=sync_recordings").json["items"][0]
-    assert last["counts"]["waiting"] == 2
+    assert last["counts"]["waiting"] == 3
     place.put("empty.mp3")
     assert place.sync()["added"] == 1
 
