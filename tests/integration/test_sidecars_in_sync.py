@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from callscribe.errors import RetryableError
 from callscribe import transitions
+from callscribe.errors import RetryableError
 from callscribe.metadata import Direction, Origin
 from callscribe.recording import Status, recording_id
 from callscribe.sources.folder import FolderSource
