@@ -160,7 +160,7 @@ class Intake:
 
     def _adopt(self, seen: Recording, kept: TranscriptRef, values: Mapping[str, Any]) -> None:
         change = transitions.adopt(seen, kept, self.clock())
-        after = recordings.apply(seen.id, replace(change, values={**change.values, **values}))
+        after = recordings.apply(seen.id, replace(change, values={**values, **change.values}))
         if after:
             self.run.count("completed")
             self._tell(after)

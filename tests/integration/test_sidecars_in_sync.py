@@ -6,12 +6,14 @@ from types import SimpleNamespace
 import pytest
 
 from callscribe import transitions
+from callscribe.clock import iso
 from callscribe.errors import RetryableError
 from callscribe.metadata import Direction, Origin
 from callscribe.recording import Status, recording_id
 from callscribe.sources.folder import FolderSource
 from callscribe.sources.s3 import S3Source
 from callscribe.store import recordings
+from tests.integration.checks import assert_counts_are_right
 from tests.integration.test_sync import AUDIO, Folder, counts, place, upload  # noqa: F401 — a fixture
 from tests.made_audio import encoded, tone
 
@@ -57,6 +59,17 @@ def test_a_transcript_beside_the_file_completes_it(place, handlers, transcript, 
     handlers.queue()
     assert handlers.process()["counts"]["completed"] == 0
     assert service.received == []
+
+
+def test_a_transcript_that_comes_with_the_time_of_the_call_completes_it_in_its_place(place):  # noqa: F811
+    place.put("a.mp3")
+    place.sync()
+    place.put("a.json", json.dumps(SAID | CALL).encode())
+    assert place.sync() == {"listed": 1, "completed": 1}
+    seen = place.seen("a.mp3")
+    assert (seen.metadata.caller, seen.recorded_at.year) == (CALL["caller"], 2026)
+    assert seen.position == iso(seen.status_since)  # by which the completed are counted
+    assert_counts_are_right()
 
 
 def test_a_failed_recording_is_completed_by_a_transcript(place, handlers, service, reply):  # noqa: F811
