@@ -12,6 +12,7 @@ import requests
 
 from callscribe.clock import utc_now
 from callscribe.errors import ConfigurationError, ServiceUnavailable
+from functions.sync.complete import PARTIAL
 from local.api_client import ApiClient
 from local.watch import printable
 
@@ -89,8 +90,9 @@ def drive(
 
 def _named(sync: dict[str, Any]) -> str:
     """The first files that wait, and why."""
-    named = [f"{PurePosixPath(each['path']).name}: {each['why']}" for each in sync["waiting"][:NAMED]]
-    return printable(" ".join(named)) + (" …" if len(sync["waiting"]) > NAMED else "")
+    waiting = [each for each in sync["waiting"] if each["why"] != PARTIAL]
+    named = [f"{PurePosixPath(each['path']).name}: {each['why']}" for each in waiting[:NAMED]]
+    return printable(" ".join(named)) + (" …" if len(waiting) > NAMED else "")
 
 
 def _tell(counts: dict[str, int], say: Callable[[str], None]) -> None:

@@ -75,7 +75,8 @@ def _callscribe_error(error: CallscribeError) -> Response[str]:
 
 def _invalid_request(error: RequestValidationError) -> Response[str]:
     faults = [
-        {"field": ".".join(str(part) for part in fault["loc"]), "message": fault["msg"]} for fault in error.errors()
+        {"field": ".".join(map(str, fault["loc"])), "message": fault["msg"].removeprefix("Value error, ")}
+        for fault in error.errors()
     ]
     malformed = any(fault["type"] == "json_invalid" for fault in error.errors())
     message = (

@@ -4,7 +4,7 @@ import os
 import random
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -19,7 +19,7 @@ from callscribe.conversation import AUTO, CHANNELS, sides_of
 from callscribe.errors import ConfigurationError
 from callscribe.run import Task
 from callscribe.settings import WhisperXSettings, at_least, checked, load, one_of
-from callscribe.store import models, runs, switches
+from callscribe.store import models, module_settings, runs
 from callscribe.telemetry import count, logger, metrics
 from callscribe.transitions import RetryPolicy
 from callscribe.whisperx import connect
@@ -158,8 +158,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     trigger, began_at = event.get("trigger", SCHEDULE), utc_now()
     ends_at = began_at + timedelta(milliseconds=context.get_remaining_time_in_millis())
     with runs.recorded(Task.PROCESS, trigger, utc_now, ends_at) as run:
-        switches.require(Task.PROCESS)
+        kept = module_settings.require(Task.PROCESS)
         own = settings()
+        own = replace(own, phone_system=kept.get("phone_system", own.phone_system))
         at_once = min(own.max_concurrent_transcriptions, AT_ONCE)
         executor = ThreadPoolExecutor(at_once)
         limits = Limits(

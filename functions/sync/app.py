@@ -81,10 +81,10 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         if uploaded:
             for stem in uploaded.stems:
                 sweep.family(stem)
-        elif asked or trigger == API:
-            sweep.part()  # for whoever waits for it: at once, and from the beginning
+        elif asked:
+            sweep.part()
         else:
-            sweep.all()
+            sweep.all(beside_another=trigger == API)  # a person does not wait for another run
         count("RecordingsAdded", run.counts["added"])
         count("FilesWaiting", run.counts["waiting"])
     return run.document()

@@ -6,11 +6,9 @@ it is complete: recorders fill in the length when they close it. S3 shows whole 
 
 from datetime import datetime, timedelta
 
+from callscribe.ingest import BARE_HEADER, WAV
 from callscribe.sources import Source, SourceFile
 from callscribe.wav import HEAD, read_header
-
-BARE_HEADER = 44
-"""Bytes of a WAV file that holds no audio yet."""
 
 ABANDONED = timedelta(days=1)
 """After so long a rest nobody will fill in the length any more: the recorder crashed, or does not do it at all."""
@@ -45,4 +43,4 @@ def _header_says(file: SourceFile, source: Source, rested: timedelta) -> str | N
 
 
 def _is_wav(file: SourceFile) -> bool:
-    return file.key[-4:].lower() == ".wav"
+    return file.key.rpartition(".")[2].lower() in WAV

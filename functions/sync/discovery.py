@@ -23,11 +23,12 @@ class Sighting:
 class Family:
     """Files of one stem: `audio` is what is, or was, a recording; `sidecars` lie beside it.
 
-    `after` is the last key before all of them.
+    `after` is the last key before all of them, `number` the place of the last one in the listing.
     """
 
     stem: str
     after: str
+    number: int = 0
     audio: list[Sighting] = field(default_factory=list)
     sidecars: list[SourceFile] = field(default_factory=list)
 
@@ -53,6 +54,10 @@ def merged(found: Iterable[SourceFile], known: Iterator[Known]) -> Iterator[Sigh
     yield from known
 
 
+APART_AT_MOST = 1000
+"""So many other files may come between two of a family: `a_metadata.json` lies behind the whole of a folder `a/`."""
+
+
 class Families:
     """Collects sorted sightings by the stem of their names, and gives a family back when no more of it can come.
 
@@ -64,6 +69,7 @@ class Families:
         """`extensions` are those of recordings, in small letters."""
         self.last = after
         self._extensions = extensions
+        self._number = 0
         self._open: list[Family] = []
         """By the length of their stems: each begins with the one before."""
 
@@ -75,8 +81,11 @@ class Families:
     def add(self, sighting: Sighting, *, sidecar: bool) -> list[Family]:
         """Takes the next one; gives back the families that end before it."""
         key, ended = sighting.key, []
+        self._number += 1
         while self._open and not key.startswith(self._open[-1].stem):
             ended.append(self._open.pop())
+        while self._open and self._number - self._open[0].number > APART_AT_MOST:
+            ended.append(self._open.pop(0))
         stem = stem_of(key, self._extensions)
         for family in self._open:
             if family.stem == stem:
@@ -84,6 +93,7 @@ class Families:
         else:
             family = Family(stem, self.last)
             insort(self._open, family, key=lambda each: len(each.stem))
+        family.number = self._number
         if sidecar:
             family.sidecars.append(sighting.file)
         else:

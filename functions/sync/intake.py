@@ -66,9 +66,14 @@ class Intake:
         self.run.wait(Waiting(path=path, size=file.size, since=written.modified_at, why=why), what)
 
     def announce(self) -> None:
-        """Sends the events of what was completed."""
+        """Sends the events of what was completed since."""
         events.publish(self._completed)
         self._completed.clear()
+
+    def _tell(self, completed: Recording) -> None:
+        self._completed.append(completed)
+        if len(self._completed) == events.AT_ONCE:
+            self.announce()
 
     def _look_at(self, sighting: Sighting, sidecars: Sequence[SourceFile]) -> None:
         file, known = sighting.file, sighting.known
@@ -116,7 +121,7 @@ class Intake:
             return False
         self.run.count("completed" if kept else "added")
         if kept:
-            self._completed.append(new)
+            self._tell(new)
         return True
 
     def _update(self, seen: Recording, file: SourceFile, sidecars: Sequence[SourceFile]) -> None:
@@ -155,10 +160,10 @@ class Intake:
 
     def _adopt(self, seen: Recording, kept: TranscriptRef, values: Mapping[str, Any]) -> None:
         change = transitions.adopt(seen, kept, self.clock())
-        after = recordings.apply(seen.id, replace(change, values={**change.values, **values}))
+        after = recordings.apply(seen.id, replace(change, values={**values, **change.values}))
         if after:
             self.run.count("completed")
-            self._completed.append(after)
+            self._tell(after)
 
     def _keep(self, of: str, reading: Reading) -> TranscriptRef | None:
         """Stores the transcript that lay beside the file, if there is one. Raises RetryableError."""

@@ -47,11 +47,14 @@ class Sweep:
     stop_at: datetime
     _reported: bool = False
 
-    def all(self) -> None:
-        """Goes on where the last sweep stopped. Raises Skipped while that is still at it, SourceError, StoreError."""
+    def all(self, *, beside_another: bool = False) -> None:
+        """Goes on where the last sweep stopped. Raises SourceError, StoreError.
+
+        Raises Skipped while that is still at it, unless this one is to run `beside_another`.
+        """
         name = address(self.source.location, self.source.prefix)
         left = inventory.left_off(name)
-        if left and left.held_until and self.clock() < left.held_until:
+        if left and left.held_until and self.clock() < left.held_until and not beside_another:
             raise Skipped("The sweep of an earlier run is still under way.", code="under_way")
         stopped_after = self._go(after=left.after if left else "", place=name)
         if stopped_after is not None:
@@ -84,12 +87,8 @@ class Sweep:
             for number, sighting in enumerate(merged(found, known)):
                 if number % LOOK_AT_THE_CLOCK == 0 and (now := self.clock()) >= min(report_at, self.stop_at):
                     if now >= self.stop_at:
-                        if families.after > after:  # what is held comes whole in the next run
-                            self.run.count("stopped_early")
-                            return families.after
-                        self._take(map(_new_ones, families.rest()))
                         self.run.count("stopped_early")
-                        return families.last
+                        return self._stopped(families, after)
                     self._report(place, families.after, now)
                     report_at = now + REPORT
                 self._sight(sighting, families)
@@ -100,6 +99,13 @@ class Sweep:
                 self.run.count("unreadable", self.source.unreadable)
             self.intake.announce()
         return None
+
+    def _stopped(self, families: Families, began_after: str) -> str:
+        """The key behind which the next run goes on: before families that it has not seen the whole of."""
+        if families.after > began_after:
+            return families.after
+        self._take(families.rest())  # as far as they were seen, or it would never get on
+        return families.last
 
     def _sight(self, sighting: Sighting | Known, families: Families) -> None:
         if isinstance(sighting, Known):
@@ -130,8 +136,3 @@ class Sweep:
         if place:
             inventory.leave_off(place, Place(after, now + HELD))
             self._reported = True
-
-
-def _new_ones(family: Family) -> Family:
-    """Without those that are known: the next run has not seen all that lies beside them, and looks at them again."""
-    return Family(family.stem, family.after, [each for each in family.audio if not each.known], family.sidecars)

@@ -5,13 +5,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from callscribe import transitions
+from callscribe.clock import iso
 from callscribe.errors import RetryableError
 from callscribe.metadata import Direction, Origin
 from callscribe.recording import Status, recording_id
 from callscribe.sources.folder import FolderSource
 from callscribe.sources.s3 import S3Source
 from callscribe.store import recordings
-from functions.sync import sweep
+from tests.integration.checks import assert_counts_are_right
 from tests.integration.test_sync import AUDIO, Folder, counts, place, upload  # noqa: F401 — a fixture
 from tests.made_audio import encoded, tone
 
@@ -59,6 +61,17 @@ def test_a_transcript_beside_the_file_completes_it(place, handlers, transcript, 
     assert service.received == []
 
 
+def test_a_transcript_that_comes_with_the_time_of_the_call_completes_it_in_its_place(place):  # noqa: F811
+    place.put("a.mp3")
+    place.sync()
+    place.put("a.json", json.dumps(SAID | CALL).encode())
+    assert place.sync() == {"listed": 1, "completed": 1}
+    seen = place.seen("a.mp3")
+    assert (seen.metadata.caller, seen.recorded_at.year) == (CALL["caller"], 2026)
+    assert seen.position == iso(seen.status_since)  # by which the completed are counted
+    assert_counts_are_right()
+
+
 def test_a_failed_recording_is_completed_by_a_transcript(place, handlers, service, reply):  # noqa: F811
     place.put("a.mp3")
     place.sync()
@@ -94,6 +107,7 @@ def test_who_called_whom_is_read_from_most_to_least_trusted(place, listed):  # n
     place.put(f"{name}.json", json.dumps(CALL).encode())
     assert place.sync() == {"listed": 1, "changed": 1}
     seen = place.seen(f"{name}.mp3")
+    assert seen.position == transitions.pending_position(seen.recorded_at)
     assert (seen.metadata.direction, seen.metadata.caller, seen.metadata.callee) == ("inbound", "+12025550143", "101")
     assert seen.metadata.origins["caller"] is Origin.SIDECAR
     assert seen.metadata.call_id == "1795012212.17"
@@ -190,25 +204,6 @@ def test_an_upload_sees_all_that_a_sweep_sees(handlers, put, stack, beside):
         assert handlers.sync(**upload(stack, f"2026-04/{name}.mp3"))["counts"]["changed"] == 0
     assert counts(handlers) == {"listed": 2}
     assert recordings.get(told).metadata.caller == CALL["caller"]
-
-
-def test_a_sweep_that_stops_amid_a_family_leaves_it_to_the_next(place, handlers, monkeypatch):  # noqa: F811
-    """Else a recording would be in line for a moment, and be sent, though its transcript lies beside it."""
-    for name in ("0.mp3", "a.mp3", "a.txt"):
-        place.put(name, b"Hello." if name == "a.txt" else AUDIO)
-    monkeypatch.setattr(sweep, "LOOK_AT_THE_CLOCK", 1)
-    listed = sweep.Sweep._sight
-
-    def slow(self, sighting, families):
-        listed(self, sighting, families)
-        if sighting.key.endswith("a.mp3"):
-            handlers.pass_time(minutes=15)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(sweep.Sweep, "_sight", slow)
-        assert place.sync() == {"listed": 2, "added": 1, "stopped_early": 1}
-    assert place.sync() == {"listed": 1, "completed": 1}
-    assert place.sync() == {"listed": 2}
 
 
 def test_a_site_s_own_extension_has_sidecars_too(place, handlers):  # noqa: F811

@@ -162,15 +162,16 @@ def test_more_names_than_are_held_at_once_are_sorted_on_disk(handlers, tmp_path,
 def test_what_holds_no_audio_yet_waits_and_is_shown(place, handlers, listed):
     place.put("empty.mp3", b"")
     place.put("header.WAV", b"\0" * 44)
+    place.put("header.wav49", b"\0" * 44)
     place.put("copied.wav.part")
     run = handlers.sync()
-    assert (run["counts"]["waiting"], run["counts"]["copying"], run["counts"]["added"]) == (2, 1, 0)
+    assert (run["counts"]["waiting"], run["counts"]["copying"], run["counts"]["added"]) == (3, 1, 0)
     shown = {each["path"].rpartition("/")[2]: each["why"] for each in run["waiting"]}
-    assert set(shown) == {"empty.mp3", "header.WAV", "copied.wav.part"}
+    assert set(shown) == {"empty.mp3", "header.WAV", "header.wav49", "copied.wav.part"}
     assert "empty" in shown["empty.mp3"]
     assert "no audio" in shown["header.WAV"]
     last = handlers.api("GET", "/api/scheduler/runs", query="task=sync_recordings").json["items"][0]
-    assert last["counts"]["waiting"] == 2
+    assert last["counts"]["waiting"] == 3
     place.put("empty.mp3")
     assert place.sync()["added"] == 1
 
@@ -356,6 +357,33 @@ def test_a_sweep_goes_on_behind_whatever_name_it_stopped_at(handlers, tmp_path):
     for name, left in ((names[1], {"listed": 1, "missing": 1}), (longest, {"listed": 2})):
         inventory.leave_off(folder.path, inventory.Place(folder.prefix + name))
         assert counts(handlers) == left
+
+
+def test_wherever_a_sweep_stops_a_recording_is_taken_with_all_that_lies_beside_it(place, handlers, slow, monkeypatch):
+    for number in range(6):
+        for ending in (".json", ".mp3", ".txt"):
+            body = {".json": b'{"caller": "+12025550143"}', ".txt": b"Hello.", ".mp3": AUDIO}[ending]
+            place.put(f"{number}/call{ending}", body)
+    slow()
+    while handlers.sync()["counts"].get("stopped_early"):
+        assert {each.status for each in all_recordings().values()} <= {Status.COMPLETED}
+    found = all_recordings().values()
+    assert len(found) == 6
+    assert {(each.status, each.metadata.caller) for each in found} == {(Status.COMPLETED, "+12025550143")}
+    while (counted := handlers.sync()["counts"]).get("stopped_early"):
+        assert counted["changed"] == 0
+
+
+def test_a_file_beside_a_folder_of_its_name_is_noticed_however_often_the_sweep_stops(place, handlers, slow):
+    place.put("r.mp3")
+    for number in range(30):
+        place.put(f"r/{number:02}.mp3")
+    place.sync()
+    place.put("r.mp3", AUDIO * 2)
+    slow()
+    while handlers.sync()["counts"].get("stopped_early"):
+        pass
+    assert place.seen("r.mp3").size == 2 * len(AUDIO)
 
 
 def test_a_sweep_that_dies_is_gone_on_with_and_misses_nothing(place, handlers, monkeypatch, listed):

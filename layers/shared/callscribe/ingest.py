@@ -25,6 +25,9 @@ PARTIAL = frozenset(
 HIDDEN = (".", "~")
 """Beginnings of names that are not recordings: hidden files, resource forks, an editor's leftovers."""
 
+WAV = frozenset(("wav", "wav49"))
+"""Those of them that begin with a header which tells their length."""
+
 BARE_HEADER = 44
 """Bytes of a WAV file that holds no audio yet."""
 
@@ -118,7 +121,7 @@ def _sound(folders: list[str], name: str, size: int | None, extensions: Abstract
 
 
 def _by_size(ending: str, size: int | None) -> Ingest:
-    if size is not None and (size == 0 or (size <= BARE_HEADER and ending in {"wav", "wav49"})):
+    if size is not None and (size == 0 or (size <= BARE_HEADER and ending in WAV)):
         return Ingest.WAIT
     return Ingest.AUDIO
 

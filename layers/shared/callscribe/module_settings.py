@@ -45,7 +45,10 @@ class CallRecordingsSettings:
         from zoneinfo import ZoneInfo
 
         if fault := settings.time_zone(self.time_zone):
-            raise ConfigurationError(f"The time zone {self.time_zone} {fault}. Set it in the module's settings.")
+            raise ConfigurationError(
+                f"The time zone '{self.time_zone}' is none: it {fault}. Set TimeZone and deploy again, or timeZone in "
+                "the settings of the module call-recordings."
+            )
         return ZoneInfo(self.time_zone)
 
     @property
