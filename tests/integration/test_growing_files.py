@@ -74,6 +74,7 @@ class Writer:
         self._process.stdin.flush()
 
     def end(self) -> None:
+        """Waits for its end."""
         self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait()
@@ -89,37 +90,54 @@ def record_of(path):
     return recordings.get(recording_id("file://", str(path).lstrip("/")))
 
 
-@pytest.mark.parametrize("kind", ["wav", "mp3", "reopened"])
-def test_a_file_is_never_taken_before_its_writer_has_closed_it(handlers, folder, kind):
-    """With pauses longer than the age where the header tells, and shorter ones where nothing else does."""
-    path = folder / f"call.{'mp3' if kind == 'mp3' else 'wav'}"
-    writer, syncs = Writer(path, kind), 0
-    try:
-        while not (closed := writer.has_said("closed")):
-            run = handlers.sync()
-            assert run["counts"]["added"] == 0 or writer.has_said("closed")
-            syncs += 1
-            time.sleep(0.05)
-        assert closed
-        assert syncs > 3
-        deadline = time.monotonic() + 30
-        while record_of(path) is None and time.monotonic() < deadline:
-            handlers.sync()
-        assert record_of(path).size == path.stat().st_size
-        if kind == "reopened":
-            before = path.stat().st_size
-            writer.go_on()
-            while not writer.has_said("appended"):
-                handlers.sync()
-                assert record_of(path).size == before or writer.has_said("appended")
-            writer.end()
-            deadline = time.monotonic() + 30
-            while record_of(path).size == before and time.monotonic() < deadline:
-                handlers.sync()
-            assert record_of(path).size == path.stat().st_size > before
-            assert record_of(path).status is Status.PENDING
-    finally:
+@pytest.fixture
+def writers(folder):
+    """Three of them at once: with pauses longer than the age where the header tells, and shorter ones where not."""
+    kinds = {"header.wav": "wav", "steady.mp3": "mp3", "grows.wav": "reopened"}
+    made = {name: Writer(folder / name, kind) for name, kind in kinds.items()}
+    yield made
+    for writer in made.values():
         writer.end()
+
+
+def synced_until(handlers, done):
+    """Runs sync until `done` says so, for half a minute; how often it ran before."""
+    deadline, times = time.monotonic() + 30, 0
+    while not done():
+        assert time.monotonic() < deadline
+        handlers.sync()
+        times += 1
+    return times
+
+
+def test_a_file_is_never_taken_before_its_writer_has_closed_it(handlers, writers):
+    early = []
+
+    def all_are_closed():
+        early.extend(
+            name for name, writer in writers.items() if record_of(writer.path) and not writer.has_said("closed")
+        )
+        return all(writer.has_said("closed") for writer in writers.values())
+
+    assert synced_until(handlers, all_are_closed) > 3
+    assert early == []
+    synced_until(handlers, lambda: all(record_of(writer.path) for writer in writers.values()))
+    for writer in writers.values():
+        assert record_of(writer.path).size == writer.path.stat().st_size
+
+    grows = writers["grows.wav"]
+    before = grows.path.stat().st_size
+    grows.go_on()
+
+    def appended():
+        early.extend(["grows.wav"] * (record_of(grows.path).size != before and not grows.has_said("appended")))
+        return grows.has_said("appended")
+
+    synced_until(handlers, appended)
+    assert early == []
+    synced_until(handlers, lambda: record_of(grows.path).size != before)
+    assert record_of(grows.path).size == grows.path.stat().st_size > before
+    assert record_of(grows.path).status is Status.PENDING
 
 
 def test_a_header_that_is_never_filled_in_is_taken_after_a_day(handlers, folder):

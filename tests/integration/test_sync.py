@@ -423,7 +423,7 @@ def test_a_sweep_that_dies_is_gone_on_with_and_misses_nothing(place, handlers, m
 
 def test_sweeps_at_once_and_uploads_beside_them_make_no_duplicate(place, workers, stack):
     """In processes of their own."""
-    keys = [f"{each:02}.mp3" for each in range(24)]
+    keys = [f"{each:02}.mp3" for each in range(12)]
     for key in keys:
         place.put(key)
     workers.environ["RECORDINGS_PATH"] = place.path
