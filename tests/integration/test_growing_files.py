@@ -83,6 +83,7 @@ class Writer:
 @pytest.fixture
 def folder(handlers, tmp_path):
     handlers.overrides |= {"RECORDINGS_PATH": str(tmp_path), "MIN_FILE_AGE_SECONDS": str(int(AGE))}
+    handlers.queue()  # binds the models to the tables
     return tmp_path
 
 
