@@ -13,6 +13,7 @@ from samtranslator.yaml_helper import yaml_parse
 from callscribe import transitions
 from callscribe.errors import RetryableError, ServiceUnavailable
 from callscribe.metadata import CallMetadata
+from callscribe.numbers import digits_of
 from callscribe.recording import LONGEST_KEY, Status, TranscriptRef
 from callscribe.search import (
     BY_CALL,
@@ -20,7 +21,6 @@ from callscribe.search import (
     BY_NUMBER,
     WAYS,
     Sought,
-    digits_of,
     matches,
     name_of,
     numbers_of,
