@@ -60,7 +60,8 @@ def moment_in(value: Any) -> datetime | date | None:
         return of_epoch(value)
     text = value.strip() if isinstance(value, str) and len(value) <= LONGEST_MOMENT else ""
     if DIGITS.fullmatch(text):
-        return written(text) if len(text) in DATES and text.isdecimal() else of_epoch(float(text))
+        dated = written(text) if text.isdecimal() and len(text) in DATES else None
+        return dated or of_epoch(float(text))
     if MONTH.search(text.removesuffix("UTC").removesuffix("GMT")):
         from email.utils import parsedate_to_datetime
 
