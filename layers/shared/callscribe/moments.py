@@ -19,9 +19,10 @@ SLACK = timedelta(seconds=120)
 
 _ZONE_NAMED = re.compile(r"\s*(?:UTC|GMT)$")
 _ZONE_APART = re.compile(r"\s+(?=(?:[+-][0-9]{2}:?[0-9]{2}|Z)$)")
+_ISO = re.compile(r"[0-9]{4}([-/]?)[0-9]{2}\1[0-9]{2}[T _][0-9]{2}:.*")
 _WRITTEN = r"""
     (?P<day>[0-9]{8} | [0-9]{6} | [0-9]{4}[-._/][0-9]{2}[-._/][0-9]{2} | [0-9]{2}[-._/][0-9]{2}[-._/][0-9]{4})
-    (?: [-_T\ ]? (?P<clock>[0-9]{2}[-:._]?[0-9]{2}(?:[-:._]?[0-9]{2})?(?:\.[0-9]{1,6})?)
+    (?: [-_T\ ]? (?P<clock>[0-9]{2}(?P<between>[-:._]?)[0-9]{2}(?:(?P=between)[0-9]{2})?(?:\.[0-9]{1,6})?)
         (?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})? )?"""
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()  # noqa: SIM905 — legible
 _DASHES = str.maketrans("./_: ", "-----")
@@ -93,9 +94,9 @@ def written(text: str) -> datetime | date | None:
     if epoch := from_epoch(text):
         return epoch
     text = _ZONE_APART.sub("", _ZONE_NAMED.sub("Z", text.strip()))
-    if ":" in text:
-        with suppress(ValueError):  # what ISO 8601 allows besides: nanoseconds, hours alone as a zone
-            found = datetime.fromisoformat(text)
+    if _ISO.fullmatch(text):
+        with suppress(ValueError):  # it allows more than others write: nanoseconds, a zone of hours alone
+            found = datetime.fromisoformat(text.replace("/", "-"))
             return found if found.year in YEARS else None
     match = re.fullmatch(_WRITTEN, text, re.VERBOSE)
     if match is None:
@@ -104,7 +105,8 @@ def written(text: str) -> datetime | date | None:
         return day(match["day"])
     at = match["clock"]
     at = at if at[2:3].isdecimal() else at[:2] + ":" + at[3:5] + (":" + at[6:] if at[6:] else "")
-    return moment(match["day"], at, zone(match["zone"] or ""))
+    east = zone(match["zone"] or "")
+    return None if match["zone"] and east is None else moment(match["day"], at, east)
 
 
 def from_epoch(text: str) -> datetime | None:

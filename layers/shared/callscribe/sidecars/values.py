@@ -29,8 +29,8 @@ DATES = frozenset((8, 12, 14))
 """Digits of a date that is written without anything between; others count from 1970."""
 
 MONTH = re.compile("[A-Za-z]{3}")
-DAY_FIRST = re.compile("[0-9]{2}[^0-9]")
-"""Or the month, who knows. Where names begin so, it is a system that is known to put the day first."""
+UNCLEAR = re.compile("(?:[0-9]{2}|[0-9]{6})(?![0-9])")
+"""So begins a date with its day first, or its month, or a year of two digits: only of names it is known which."""
 
 
 def number_in(value: Any) -> str | None:
@@ -69,7 +69,7 @@ def moment_in(value: Any) -> datetime | date | None:
             found = parsedate_to_datetime(text)
             return found if found.year in YEARS else None
         return None
-    return None if DAY_FIRST.match(text) else written(text)
+    return None if UNCLEAR.match(text) else written(text)
 
 
 def joined(day: datetime | date | None, time: Any) -> datetime | date | None:
