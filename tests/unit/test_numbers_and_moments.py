@@ -91,15 +91,13 @@ def test_any_text_is_a_time_or_none(text):
 
 
 def test_an_extension_is_short():
-    assert [text for text in ("7", "101", "117209", "+101", "1234567", "*97", "", "١٠١", None) if extension(text)] == [
-        *("7", "101", "117209")
-    ]
+    texts = ("7", "101", "117209", "+101", "1234567", "*97", "", "١٠١", None)
+    assert [text for text in texts if extension(text)] == ["7", "101", "117209"]
 
 
 def test_an_epoch_is_ten_digits_of_this_century():
-    assert [text for text in ("1684333530", "5551234567", "168433353", "1684333530.1") if moments.is_epoch(text)] == [
-        "1684333530"
-    ]
+    texts = ("1684333530", "5551234567", "2025550143", "168433353", "1684333530.1")
+    assert [text for text in texts if moments.is_epoch(text)] == ["1684333530"]
 
 
 @pytest.mark.parametrize(

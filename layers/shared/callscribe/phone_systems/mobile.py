@@ -40,7 +40,7 @@ def _behind_the_words(found: CallMetadata, groups: Groups, _name: Name) -> CallM
     else:
         if not (number(who) and len(digits_of(who)) >= SHORTEST_NUMBER):
             return None
-    return _number_or_person(found, who)
+    return replace(found, remote_number=number(who), party=person(who))
 
 
 def _in_brackets(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata:
@@ -55,10 +55,6 @@ def _to_the_millisecond(found: CallMetadata, groups: Groups, _name: Name) -> Cal
     at = found.started_at
     exact = at.replace(microsecond=1000 * int(groups["milliseconds"] or 0)) if isinstance(at, datetime) else at
     return replace(found, started_at=exact)
-
-
-def _number_or_person(found: CallMetadata, who: str) -> CallMetadata:
-    return replace(found, remote_number=number(who), party=person(who))
 
 
 BCR = (
