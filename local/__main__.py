@@ -19,7 +19,7 @@ try:
     from callscribe.conversation import CHANNELS
     from callscribe.errors import ConfigurationError
     from callscribe.phone_systems import SYSTEMS
-    from callscribe.phone_systems.site_patterns import parse_pattern
+    from callscribe.phone_systems.site_patterns import SitePattern
     from callscribe.run import Outcome
     from callscribe.settings import http_url, query
     from callscribe.whisperx import DIALECTS
@@ -163,7 +163,7 @@ def _recordings(path: str, aws_endpoint: str | None) -> str:
 
 
 def _names(given: argparse.Namespace) -> int:
-    return names(given.paths, given.phone_system, [parse_pattern(text) for text in given.pattern])
+    return names(given.paths, given.phone_system, [SitePattern.parse(text) for text in given.pattern])
 
 
 def _invoke(task: str, event_file: Path | None) -> int:

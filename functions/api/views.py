@@ -7,9 +7,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from callscribe.metadata import CallMetadata, Direction, Origin, as_written, offset_text
+from callscribe.numbers import digits_of, number
 from callscribe.recording import Recording, Status
 from callscribe.run import Module, Outcome, Task
-from callscribe.search import NUMBER, digits_of
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -24,7 +24,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 def _digits(text: str) -> str:
-    if not NUMBER.fullmatch(text):
+    if number(text) is None:
         raise ValueError("must be a phone number, its last digits (four or more) or an extension")
     return digits_of(text)
 

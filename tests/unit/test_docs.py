@@ -11,7 +11,7 @@ from samtranslator.yaml_helper import yaml_parse
 from callscribe import ingest
 from callscribe.conversation import SIDES
 from callscribe.phone_systems import SYSTEMS, read
-from callscribe.phone_systems.site_patterns import GROUPS, parse_pattern
+from callscribe.phone_systems.site_patterns import GROUPS, SitePattern
 from callscribe.recording import Status
 from callscribe.settings import StoreSettings
 from callscribe.transitions import TRANSITIONS
@@ -107,7 +107,7 @@ def test_everything_about_names_of_files_is_in_the_docs():
 def test_the_examples_of_a_site_s_own_pattern_read_what_they_say():
     page = (ROOT / "docs/phone-systems.md").read_text()
     examples = re.findall(r"^(\S.*)\n    (\S.*\(\?P<.*)$", page, re.MULTILINE)
-    first, second = [read(name, patterns=[parse_pattern(pattern)]) for name, pattern in examples]
+    first, second = [read(name, patterns=[SitePattern.parse(pattern)]) for name, pattern in examples]
     assert (first.caller, first.callee, str(first.started_at)) == ("01134960000", "204", "2023-05-17 14:25:00")
     assert (second.extension, second.callee, second.direction) == ("204", "01134960000", "outbound")
 

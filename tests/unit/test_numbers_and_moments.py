@@ -1,18 +1,20 @@
-"""What is a phone number, an extension or a time in what lies beside recordings, and what only looks like one."""
+"""What is a phone number, an extension or a time, in names and beside recordings, and what only looks like one."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callscribe.metadata import Direction
-from callscribe.sidecars.moments import joined, moment_in
-from callscribe.sidecars.numbers import extension_of, number_in
+from callscribe import moments
+from callscribe.metadata import CallMetadata, Direction, as_written
+from callscribe.numbers import extension, extension_of, number
+from callscribe.sidecars.values import joined, moment_in, name_in, number_in
+from callscribe.words import direction_of, person
 
 
 @pytest.mark.parametrize(
-    ("value", "number"),
+    ("value", "expected"),
     [
         ("+49 30 901820", "+49 30 901820"),
         (" (202) 555-0143 ", "(202) 555-0143"),
@@ -22,22 +24,7 @@ from callscribe.sidecars.numbers import extension_of, number_in
         ("tel:+12025550143;ext=7", "+12025550143"),
         ("sip:101@pbx.example", "101"),
         ('"Ann" <101>', "101"),
-        *(
-            (word, None)
-            for word in (
-                "s",
-                "unknown",
-                "null",
-                "anonymous",
-                "Restricted",
-                "private",
-                "",
-                "-2",
-                "n/a",
-                "+",
-                "2026-04-01",
-            )
-        ),
+        *((word, None) for word in ("s", "null", "Restricted", "n/a")),
         *((value, None) for value in (None, True, 1.5, 0, -1, 10**30, [], {}, "9" * 41, "9" * 10_000, "+266696687")),
         ("sip:ann@pbx.example", None),
         ("Ann", None),
@@ -45,12 +32,12 @@ from callscribe.sidecars.numbers import extension_of, number_in
     ],
     ids=str,
 )
-def test_a_number_is_one_or_nothing(value, number):
-    assert number_in(value) == number
+def test_a_number_is_one_or_nothing(value, expected):
+    assert number_in(value) == expected
 
 
 @pytest.mark.parametrize(
-    ("caller", "callee", "direction", "extension"),
+    ("caller", "callee", "direction", "ours"),
     [
         ("1000", "0488930190", None, "1000"),
         ("0488930190", "1000", None, "1000"),
@@ -61,8 +48,8 @@ def test_a_number_is_one_or_nothing(value, number):
         (None, None, None, None),
     ],
 )
-def test_what_is_short_is_an_extension(caller, callee, direction, extension):
-    assert extension_of(caller, callee, direction) == extension
+def test_what_is_short_is_an_extension(caller, callee, direction, ours):
+    assert extension_of(CallMetadata(caller=caller, callee=callee, direction=direction)) == ours
 
 
 @pytest.mark.parametrize(
@@ -101,3 +88,182 @@ def test_a_time_is_read_as_it_is_written(value, moment):
 def test_any_text_is_a_time_or_none(text):
     moment_in(text)
     joined(date(2026, 1, 1), text)
+
+
+def test_an_extension_is_short():
+    texts = ("7", "101", "117209", "+101", "1234567", "*97", "", "١٠١", None)
+    assert [text for text in texts if extension(text)] == ["7", "101", "117209"]
+
+
+def test_an_epoch_is_ten_digits_of_this_century():
+    texts = ("1684333530", "5551234567", "2025550143", "168433353", "1684333530.1")
+    assert [text for text in texts if moments.is_epoch(text)] == ["1684333530"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("20230517", date(2023, 5, 17)),
+        ("2023-05-17", date(2023, 5, 17)),
+        ("17.05.2023", date(2023, 5, 17)),
+        ("2023-5-7", date(2023, 5, 7)),
+        ("2023-May-17", date(2023, 5, 17)),
+        ("230517", date(2023, 5, 17)),
+        ("20230230", None),
+        ("20231345", None),
+        ("00010101", None),
+        ("2023-05", None),
+        ("+2023-5-7", None),
+        ("2023-x-1", None),
+        ("", None),
+    ],
+)
+def test_days(text, expected):
+    assert moments.day(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("142530", "14:25:30"),
+        ("142530.088", "14:25:30.088000"),
+        ("14:25", "14:25:00"),
+        ("14.25", "14:25:00"),
+        ("14.25.30", "14:25:30"),
+        ("1425", "14:25:00"),
+        ("14-25-30", "14:25:30"),
+        ("246060", None),
+        ("996199", None),
+        ("14", None),
+        ("", None),
+    ],
+)
+def test_times(text, expected):
+    found = moments.clock(text)
+    assert (found and found.isoformat()) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("20230517-142530", "2023-05-17T14:25:30"),
+        ("20230517142530", "2023-05-17T14:25:30"),
+        ("2023-05-17T14:25:30Z", "2023-05-17T14:25:30Z"),
+        ("2023-05-17 14.25.30", "2023-05-17T14:25:30"),
+        ("17-05-2023_14:25:30", "2023-05-17T14:25:30"),
+        ("2023-05-17T14:25:30.088+02:00", "2023-05-17T14:25:30.088+02:00"),
+        ("20230517T1425", "2023-05-17T14:25:00"),
+        ("20230517", "2023-05-17"),
+        ("1684333530", "2023-05-17T14:25:30Z"),
+        ("1684333530123", "2023-05-17T14:25:30.123Z"),
+    ],
+)
+def test_moments_in_one_piece(text, expected):
+    assert as_written(moments.written(text)) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["20231345-996199", "20230517-246060", "soon", "5551234567890", "2023-05-17T14:25+99:00x"]
+)
+def test_what_is_no_moment_is_none(text):
+    assert moments.written(text) is None
+
+
+@given(st.datetimes(datetime(2002, 1, 1), datetime(2032, 1, 1)), st.integers(-48, 56), st.integers(0, 119))  # noqa: DTZ001
+def test_the_server_s_offset_is_found_from_a_local_time_and_an_epoch(utc, quarters, later):
+    utc = utc.replace(microsecond=0)
+    east = timedelta(minutes=15) * quarters
+    epoch = str(int(utc.replace(tzinfo=UTC).timestamp()))
+    assert moments.offset(utc + east + timedelta(seconds=later), epoch) == east
+
+
+@pytest.mark.parametrize(
+    "apart", [timedelta(seconds=120), timedelta(minutes=7), timedelta(hours=14.5), timedelta(hours=-12.5)]
+)
+def test_times_that_do_not_fit_together_tell_no_offset(apart):
+    assert moments.offset(datetime(2023, 5, 17, 14, 25, 30) + apart, "1684333530") is None  # noqa: DTZ001
+
+
+NONE = (
+    "+266696687",
+    "-2",
+    "2026-04-05",
+    "2026.04.05",
+    "1" * 21,
+    "1-" + "-" * 39,
+    "1\n2",
+    "٣٣٣",
+    "+",
+    "()",
+    "-",
+    "",
+    "a1",
+)
+WORDS = ("s", "unknown", "anonymous", "Anonymous", "null", "always", "restricted")
+
+
+@pytest.mark.parametrize("text", [*NONE, *WORDS])
+def test_what_is_no_number_is_none_in_a_name_and_beside_it(text):
+    assert number(text) is number_in(text) is None
+
+
+PLAIN = ("7", "101", "+49 30 901820", "(252)792-0186", "*97", "***97", "#31#015112345678", "00442071234567")
+
+
+@pytest.mark.parametrize("text", [*PLAIN, "0800-12-34567", "(+49) 30 901820", "1" * 20, "030 / 90-1820"])
+def test_a_number_stays_as_it_is_written_in_a_name_and_beside_it(text):
+    assert number(text) == number_in(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        *((text, text) for text in ("Jane Doe", "엄마", "❤", "Call 7", "S")),
+        *((text, None) for text in ("Anonymous", "UNKNOWN", "private", "+49 30 901820", "-2", "+266696687", "-", "")),
+    ],
+)
+def test_a_number_and_who_hides_are_nobody_s_name(text, name):
+    assert person(text) == name_in(text) == name
+
+
+@pytest.mark.parametrize(
+    ("direction", "words"),
+    [
+        (Direction.INBOUND, ("in", "I", "Received")),
+        (Direction.OUTBOUND, ("o", "outbound-api", "Outgoing Call")),
+        (Direction.INTERNAL, ("int", "intercom")),
+        (None, ("voice", "")),
+    ],
+)
+def test_a_direction_has_many_words(direction, words):
+    assert {direction_of(word) for word in words} == {direction}
+
+
+@pytest.mark.parametrize(
+    ("text", "in_a_name", "beside"),
+    [
+        ("05-04-2026", "2026-04-05", None),
+        ("260405", "2026-04-05", None),
+        ("171413280", None, None),
+        ("1714132800123456", None, "2024-04-26T12:00:00.123456Z"),
+        ("1714132800.5", None, "2024-04-26T12:00:00.500000Z"),
+        ("2024-04-26 12:00:00 GMT", "2024-04-26T12:00:00Z", "2024-04-26T12:00:00Z"),
+        ("2024-04-26 12:00:00.1234567+02", *["2024-04-26T12:00:00.123456+02:00"] * 2),
+        ("2024/04/26 12:00:00.1234567", *["2024-04-26T12:00:00.123456"] * 2),
+        ("2024-04-26 12.00.30", *["2024-04-26T12:00:30"] * 2),
+        ("240426 12:00:30", "2024-04-26T12:00:30", None),
+        ("20240426120030+02:00", *["2024-04-26T12:00:30+02:00"] * 2),
+        ("2024-04-26 12-0400", None, None),
+        ("2024-04-26+02:00", None, None),
+        ("2024-04-26-12-00-30+99:00", None, None),
+        ("Fri, 26 Apr 2024 12:00:00 GMT", None, "2024-04-26T12:00:00Z"),
+    ],
+)
+def test_a_time_is_the_same_in_a_name_and_beside_it_but_for_what_may_be_something_else(text, in_a_name, beside):
+    for found, expected in ((moments.written(text), in_a_name), (moment_in(text), beside)):
+        assert (found and found.isoformat().replace("+00:00", "Z")) == expected
+
+
+@given(st.text(max_size=40))
+def test_any_text_in_a_name_is_a_time_or_none(text):
+    moments.written(text)

@@ -1,7 +1,6 @@
 """What names tell of calls. The table is `phone_system_names.json`: a name, what it tells, what of it by folders."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from time import process_time
 
@@ -11,10 +10,10 @@ from hypothesis import strategies as st
 
 from callscribe.conversation import SIDES
 from callscribe.metadata import Direction, Origin, as_written, offset_text
-from callscribe.phone_systems import SYSTEMS, moments, preview, read
+from callscribe.phone_systems import SYSTEMS, read
 from callscribe.phone_systems.families import FORMS
 from callscribe.phone_systems.name import LONGEST, Name, take_apart
-from callscribe.phone_systems.numbers import is_epoch, is_extension, number
+from callscribe.phone_systems.understanding import previewed
 
 TABLE = json.loads(Path(__file__).with_name("phone_system_names.json").read_text(encoding="utf-8"))
 
@@ -109,114 +108,6 @@ TRAPS = [
 def test_what_looks_like_a_number_is_none(path, trap):
     found = read(path.format(trap, trap))
     assert (found.caller, found.callee, found.extension, found.remote_number) == (None,) * 4
-
-
-@pytest.mark.parametrize(
-    "word", ["s", "unknown", "anonymous", "Anonymous", "null", "always", "restricted", "", "-", "+", "a1"]
-)
-def test_words_are_no_numbers(word):
-    assert number(word) is None
-
-
-@pytest.mark.parametrize("text", ["101", "+49 30 901820", "(252)792-0186", "*97", "#31#015112345678", "00442071234567"])
-def test_numbers_stay_as_they_are_written(text):
-    assert number(text) == text
-
-
-def test_an_extension_is_short():
-    assert [
-        text for text in ("7", "101", "117209", "+101", "1234567", "*97", "", "١٠١", None) if is_extension(text)
-    ] == [*("7", "101", "117209")]
-
-
-def test_an_epoch_is_ten_digits_of_this_century():
-    assert [text for text in ("1684333530", "5551234567", "168433353", "1684333530.1") if is_epoch(text)] == [
-        "1684333530"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("20230517", date(2023, 5, 17)),
-        ("2023-05-17", date(2023, 5, 17)),
-        ("17.05.2023", date(2023, 5, 17)),
-        ("2023-5-7", date(2023, 5, 7)),
-        ("2023-May-17", date(2023, 5, 17)),
-        ("230517", date(2023, 5, 17)),
-        ("20230230", None),
-        ("20231345", None),
-        ("00010101", None),
-        ("2023-05", None),
-        ("+2023-5-7", None),
-        ("2023-x-1", None),
-        ("", None),
-    ],
-)
-def test_days(text, expected):
-    assert moments.day(text) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("142530", "14:25:30"),
-        ("142530.088", "14:25:30.088000"),
-        ("14:25", "14:25:00"),
-        ("14.25", "14:25:00"),
-        ("14.25.30", "14:25:30"),
-        ("1425", "14:25:00"),
-        ("14-25-30", "14:25:30"),
-        ("246060", None),
-        ("996199", None),
-        ("14", None),
-        ("", None),
-    ],
-)
-def test_times(text, expected):
-    found = moments.clock(text)
-    assert (found and found.isoformat()) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("20230517-142530", "2023-05-17T14:25:30"),
-        ("20230517142530", "2023-05-17T14:25:30"),
-        ("2023-05-17T14:25:30Z", "2023-05-17T14:25:30Z"),
-        ("2023-05-17 14.25.30", "2023-05-17T14:25:30"),
-        ("17-05-2023_14:25:30", "2023-05-17T14:25:30"),
-        ("2023-05-17T14:25:30.088+02:00", "2023-05-17T14:25:30.088+02:00"),
-        ("20230517T1425", "2023-05-17T14:25:00"),
-        ("20230517", "2023-05-17"),
-        ("1684333530", "2023-05-17T14:25:30Z"),
-        ("1684333530123", "2023-05-17T14:25:30.123Z"),
-    ],
-)
-def test_moments_in_one_piece(text, expected):
-    assert as_written(moments.written(text)) == expected
-
-
-@pytest.mark.parametrize(
-    "text", ["20231345-996199", "20230517-246060", "soon", "5551234567890", "2023-05-17T14:25+99:00x"]
-)
-def test_what_is_no_moment_is_none(text):
-    assert moments.written(text) is None
-
-
-@given(st.datetimes(datetime(2002, 1, 1), datetime(2032, 1, 1)), st.integers(-48, 56), st.integers(0, 119))  # noqa: DTZ001
-def test_the_server_s_offset_is_found_from_a_local_time_and_an_epoch(utc, quarters, later):
-    utc = utc.replace(microsecond=0)
-    east = timedelta(minutes=15) * quarters
-    epoch = str(int(utc.replace(tzinfo=UTC).timestamp()))
-    assert moments.offset(utc + east + timedelta(seconds=later), epoch) == east
-
-
-@pytest.mark.parametrize(
-    "apart", [timedelta(seconds=120), timedelta(minutes=7), timedelta(hours=14.5), timedelta(hours=-12.5)]
-)
-def test_times_that_do_not_fit_together_tell_no_offset(apart):
-    assert moments.offset(datetime(2023, 5, 17, 14, 25, 30) + apart, "1684333530") is None  # noqa: DTZ001
 
 
 @pytest.mark.parametrize(
@@ -347,7 +238,7 @@ def test_a_name_that_no_system_could_store_is_not_read():
 
 def test_a_preview_counts_what_was_understood_and_shows_what_was_not():
     names = [row["name"] for row in TABLE if row["tells"].get("phone_system") == "3cx"]
-    seen = preview([*names, "a.wav", *(f"b{number}.wav" for number in range(20))])
+    seen = previewed([*names, "a.wav", *(f"b{number}.wav" for number in range(20))], read)
     assert (seen.names, seen.understood, seen.by_pattern) == (len(names) + 21, len(names), 0)
     assert seen.systems == {"3cx": len(names)}
     assert seen.not_understood[:2] == ("a.wav", "b0.wav")

@@ -13,6 +13,7 @@ from samtranslator.yaml_helper import yaml_parse
 from callscribe import transitions
 from callscribe.errors import RetryableError, ServiceUnavailable
 from callscribe.metadata import CallMetadata
+from callscribe.numbers import digits_of
 from callscribe.recording import LONGEST_KEY, Status, TranscriptRef
 from callscribe.search import (
     BY_CALL,
@@ -20,7 +21,6 @@ from callscribe.search import (
     BY_NUMBER,
     WAYS,
     Sought,
-    digits_of,
     matches,
     name_of,
     numbers_of,
@@ -160,3 +160,4 @@ def test_what_is_typed_may_be_a_call_id_or_the_beginning_of_a_name_in_any_case()
     assert Sought.anywhere("n-202555").ways(seen) == []
     assert Sought.anywhere("101").ways(seen) == [BY_NUMBER[0]]
     assert Sought.anywhere(seen.id.upper()).id == seen.id
+    assert Sought.anywhere("2026-04-05") == Sought(call="2026-04-05", name="2026-04-05")

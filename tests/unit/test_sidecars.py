@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from callscribe.errors import SidecarError
 from callscribe.metadata import CallMetadata, Direction, Origin, combined
 from callscribe.sidecars import LARGEST, Kind, read, sidecar_of, stem_of
-from callscribe.sidecars.fields import SPELLINGS, plain
+from callscribe.sidecars.fields import SPELLINGS
 from callscribe.sidecars.records import MOST_OBJECTS
 from callscribe.sidecars.texts import MOST_LINES
+from callscribe.words import plain
 
 SECRET, NUMBER = "hunter2-token", "+12025550143"
 

@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 
 from callscribe.errors import ConfigurationError
 from callscribe.metadata import Direction, Origin, as_written
-from callscribe.phone_systems import preview, read
-from callscribe.phone_systems.site_patterns import GROUPS, LONGEST, parse_pattern
+from callscribe.phone_systems import read
+from callscribe.phone_systems.site_patterns import GROUPS, LONGEST, SitePattern
+from callscribe.phone_systems.understanding import previewed
 
 CALL = "in-15551230000-5557654321-20230517-102530-1684333530.44.wav"
 
 
 def reading(path, *patterns):
-    return read(path, patterns=[parse_pattern(pattern) for pattern in patterns])
+    return read(path, patterns=[SitePattern.parse(pattern) for pattern in patterns])
 
 
 def test_a_pattern_reads_what_no_built_in_form_knows():
@@ -106,7 +107,7 @@ def test_a_pattern_that_does_not_match_changes_nothing():
 )
 def test_a_pattern_that_cannot_work_is_refused_in_a_person_s_words(text, says):
     with pytest.raises(ConfigurationError) as refused:
-        parse_pattern(text)
+        SitePattern.parse(text)
     assert says in refused.value.message
     assert text.strip()[:50] in refused.value.message
 
@@ -114,7 +115,7 @@ def test_a_pattern_that_cannot_work_is_refused_in_a_person_s_words(text, says):
 @given(st.text())
 def test_any_text_is_a_pattern_or_refused_as_one(text):
     try:
-        parse_pattern(text)
+        SitePattern.parse(text)
     except ConfigurationError:
         return
     assert any(f"<{group}>" in text for group in GROUPS)
@@ -132,6 +133,6 @@ def test_a_pattern_that_would_take_others_for_ever_takes_no_time():
 
 
 def test_a_preview_counts_names_that_a_pattern_understood():
-    seen = preview(["x1.wav", "y.wav", CALL], patterns=[parse_pattern(r"x(?P<call_id>\d)")])
+    seen = previewed(["x1.wav", "y.wav", CALL], lambda name: reading(name, r"x(?P<call_id>\d)"))
     assert (seen.names, seen.understood, seen.by_pattern, seen.systems) == (3, 2, 1, {"freepbx": 1})
     assert seen.not_understood == ("y.wav",)

@@ -56,9 +56,9 @@ class CallRecordingsSettings:
         """Raises ConfigurationError for one that cannot be used."""
         if not self.patterns:
             return ()
-        from callscribe.phone_systems.site_patterns import parse_pattern
+        from callscribe.phone_systems.site_patterns import SitePattern
 
-        return tuple(parse_pattern(text) for text in self.patterns)
+        return tuple(SitePattern.parse(text) for text in self.patterns)
 
     @property
     def audio(self) -> frozenset[str]:
@@ -99,11 +99,11 @@ def _phone_system(value: str) -> str | None:
 def _patterns(values: Sequence[str]) -> str | None:
     if len(values) > MOST_PATTERNS:
         return f"may be {MOST_PATTERNS} at most, not {len(values)}"
-    from callscribe.phone_systems.site_patterns import parse_pattern
+    from callscribe.phone_systems.site_patterns import SitePattern
 
     try:
         for text in values:
-            parse_pattern(text)
+            SitePattern.parse(text)
     except ConfigurationError as error:
         return error.message
     return None

@@ -1,9 +1,9 @@
 """What a recording is found by: its numbers, its call id, the beginning of its file's name."""
 
-import re
 from dataclasses import dataclass
 
 from callscribe.metadata import CallMetadata
+from callscribe.numbers import digits_of, number
 from callscribe.recording import ID, LONGEST_KEY, Recording
 
 NUMBERS = 3
@@ -15,18 +15,6 @@ TAIL = 4
 SURE = 7
 """So many last digits tell a number apart, whatever is dialled before it: +1 202 555 0143 is 2025550143."""
 
-LONGEST = 32
-"""Digits that are kept of a number."""
-
-NOT_DIGITS = re.compile("[^0-9]+")
-NUMBER = re.compile(r"[0-9 +()./*#-]*[0-9][0-9 +()./*#-]*")
-"""A number as people write it: `+49 30 901820-0`, `(843)858-0149`."""
-
-
-def digits_of(number: str) -> str:
-    """Its digits, the last 32 at most; empty for `anonymous`."""
-    return NOT_DIGITS.sub("", number)[-LONGEST:]
-
 
 def tail_of(digits: str) -> str:
     """What numbers are indexed by: the last four digits, or all of an extension that has fewer."""
@@ -36,7 +24,7 @@ def tail_of(digits: str) -> str:
 def numbers_of(metadata: CallMetadata) -> tuple[str, ...]:
     """The digits of each number of a call, once each: of caller, callee, the outside number, the extension."""
     known = (metadata.caller, metadata.callee, metadata.remote_number, metadata.extension)
-    digits = dict.fromkeys(digits_of(number) for number in known if number)
+    digits = dict.fromkeys(digits_of(each) for each in known if each)
     return tuple(each for each in digits if each)[:NUMBERS]
 
 
@@ -84,7 +72,7 @@ class Sought:
         text = text.strip()
         return cls(
             id=text.lower() if ID.fullmatch(text.lower()) else "",
-            number=digits_of(text) if NUMBER.fullmatch(text) else "",
+            number=digits_of(number(text) or ""),
             call=call_of(text),
             name=name_of(text),
         )

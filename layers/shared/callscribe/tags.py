@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
 from callscribe.metadata import CallMetadata, Origin
-from callscribe.sidecars.fields import SPELLINGS, metadata_in, plain, text_in
-from callscribe.sidecars.moments import moment_in
-from callscribe.sidecars.numbers import number_in
+from callscribe.sidecars.fields import SPELLINGS, metadata_in
+from callscribe.sidecars.values import moment_in, name_in, number_in
 from callscribe.transcript import LONGEST_RECORDING
+from callscribe.words import plain
 
 LONGEST = 4_096
 """Characters of a tag that is looked at."""
@@ -68,7 +68,7 @@ def _radio(tags: Mapping[str, str], comment: Mapping[str, str], duration: float 
         callee=number_in(group[1]) if group else None,
         started_at=_before(moment_in(comment["date"]), duration),
         kind="radio",
-        party=text_in(group[2]) if group else None,
+        party=name_in(group[2]) if group else None,
     )
 
 

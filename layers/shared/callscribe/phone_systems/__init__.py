@@ -4,14 +4,13 @@ A family's module is a table of forms, and `families.py` the order in which they
 first name is read: most runs find nothing new, and a cold start should not pay for them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from callscribe.metadata import CallMetadata
 
 if TYPE_CHECKING:
     from callscribe.phone_systems.site_patterns import SitePattern
-    from callscribe.phone_systems.understanding import Preview
 
 SYSTEMS: Mapping[str, str] = {
     "freepbx": "FreePBX",
@@ -66,10 +65,3 @@ def read(path: str, system: str = "", patterns: "Sequence[SitePattern]" = ()) ->
 
     told = next((found for pattern in patterns if (found := pattern.read(name.path)) is not None), None)
     return built_in if told is None else completed(told, built_in)
-
-
-def preview(names: Iterable[str], system: str = "", patterns: "Sequence[SitePattern]" = ()) -> "Preview":
-    """How far these names are understood with these settings."""
-    from callscribe.phone_systems.understanding import previewed
-
-    return previewed(names, lambda name: read(name, system, patterns))

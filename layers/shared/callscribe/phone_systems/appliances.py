@@ -1,17 +1,6 @@
 """Phone systems that come as a box or a licence: 3CX, Grandstream UCM, Yeastar. The caller is first in all of them."""
 
-from dataclasses import replace
-
-from callscribe.metadata import CallMetadata
-from callscribe.phone_systems.form import Form, Groups
-from callscribe.phone_systems.name import Name
-from callscribe.phone_systems.numbers import number
-
-
-def _named(found: CallMetadata, _groups: Groups, _name: Name) -> CallMetadata:
-    """Who has no name stands there with the number."""
-    return replace(found, party=None) if number(found.party or "") else found
-
+from callscribe.phone_systems.form import Form
 
 THREECX = (
     # [Doe, John]_102-15551234567_20240305101500(77): names hold anything, so it is read from the right
@@ -21,7 +10,6 @@ THREECX = (
             \[ (?P<party>.*) \] _? (?P<caller>[^-_\]]*) - (?P<callee>[^-_\]]*)
             _ (?P<date>[0-9]{8})(?P<time>[0-9]{6}) \( (?P<call_id>[0-9]+) \)""",
         strict=False,
-        also=_named,
     ),
     # without the brackets: 102-15551234567_20240305101500(77)
     Form(

@@ -1,10 +1,10 @@
 """Asterisk without a distribution around it: everybody names recordings as they like, most with the unique id last."""
 
+from callscribe import moments
 from callscribe.metadata import CallMetadata
-from callscribe.phone_systems import moments
+from callscribe.numbers import number
 from callscribe.phone_systems.form import UNIQUE_ID, Form, Groups, in_folder, of_nobody
 from callscribe.phone_systems.name import Name
-from callscribe.phone_systems.numbers import number
 
 CONFERENCE = "conference"
 

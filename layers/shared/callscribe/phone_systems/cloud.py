@@ -3,11 +3,11 @@
 from dataclasses import replace
 from datetime import UTC
 
+from callscribe import moments
 from callscribe.metadata import CallMetadata, Direction
-from callscribe.phone_systems import moments
-from callscribe.phone_systems.form import UUID, Form, Groups, in_folder, of_nobody
+from callscribe.numbers import extension, number
+from callscribe.phone_systems.form import UUID, Form, Groups, in_folder, of_nobody, with_a_number
 from callscribe.phone_systems.name import Name
-from callscribe.phone_systems.numbers import is_epoch, is_extension, number
 
 
 def _day_before_the_id(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata:
@@ -32,14 +32,14 @@ def _genesys_folders(found: CallMetadata, _groups: Groups, name: Name) -> CallMe
 def _ringcentral_sides(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata:
     ours, other = number(groups["ours"]), number(groups["other"])
     caller, callee = (ours, other) if found.direction is Direction.OUTBOUND else (other, ours)
-    return replace(found, caller=caller, callee=callee, extension=ours if is_extension(ours) else None)
+    return replace(found, caller=caller, callee=callee, extension=extension(ours))
 
 
 def _no_time(found: CallMetadata, _groups: Groups, _name: Name) -> CallMetadata | None:
     """Digits that are a time or an epoch are no id."""
     digits = found.call_id or ""
     time = moments.moment(digits[:8], digits[8:]) if len(digits) == 14 else None  # noqa: PLR2004
-    return None if time or is_epoch(digits) else found
+    return None if time or moments.is_epoch(digits) else found
 
 
 def _session(found: CallMetadata, groups: Groups, name: Name) -> CallMetadata | None:
@@ -47,10 +47,6 @@ def _session(found: CallMetadata, groups: Groups, name: Name) -> CallMetadata | 
     session = _no_time(found, groups, name)
     puzzel = any("puzzel" in folder.casefold() for folder in name.folders)
     return session if session is None or puzzel else replace(session, phone_system=None)
-
-
-def _with_a_number(found: CallMetadata, _groups: Groups, _name: Name) -> CallMetadata | None:
-    return found if found.caller or found.callee else None
 
 
 AMAZON_CONNECT = (
@@ -103,7 +99,7 @@ ZOOM_PHONE = (
         system="zoom-phone",
         pattern=r"(?P<date>[0-9]{8})-(?P<time>[0-9]{4}) - (?P<caller>[^-]*) - (?P<callee>[^-]*)",
         zone=UTC,
-        also=_with_a_number,
+        also=with_a_number,
     ),
 )
 

@@ -10,41 +10,26 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
 
-from callscribe.metadata import CallMetadata, Direction, Origin
-from callscribe.phone_systems import moments
+from callscribe import moments
+from callscribe.metadata import CallMetadata, Origin
+from callscribe.numbers import extension, extension_of, number
 from callscribe.phone_systems.name import Name
-from callscribe.phone_systems.numbers import is_extension, number
+from callscribe.words import direction_of, person
 
 UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 UNIQUE_ID = r"(?:[A-Za-z][A-Za-z0-9.]*-)?[0-9]{10}(?:\.[0-9]+)?"
 """Of Asterisk: the epoch of the call and a counter, behind the system's name if it has been given one."""
 
-DIRECTIONS: Mapping[str, Direction] = {
-    **dict.fromkeys(("in", "i", "inbound", "incoming", "received"), Direction.INBOUND),
-    **dict.fromkeys(("out", "o", "outbound", "outgoing", "dialed", "dialled"), Direction.OUTBOUND),
-    **dict.fromkeys(("internal", "int", "local"), Direction.INTERNAL),
-}
-"""By the words for them, in small letters."""
-
 Groups = Mapping[str, str | None]
-
-
-def by_direction(found: CallMetadata) -> str | None:
-    """The extension is on our side of the call; where both sides are ours, or it is not known, the caller's first."""
-    if found.direction is Direction.INBOUND:
-        return of_callee(found)
-    if found.direction is Direction.OUTBOUND:
-        return of_caller(found)
-    return of_caller(found) or of_callee(found)
 
 
 def of_caller(found: CallMetadata) -> str | None:
     """What was called is a queue, a room or a group, and no extension."""
-    return found.caller if is_extension(found.caller) else None
+    return extension(found.caller)
 
 
 def of_callee(found: CallMetadata) -> str | None:
-    return found.callee if is_extension(found.callee) else None
+    return extension(found.callee)
 
 
 def of_nobody(_found: CallMetadata) -> None:
@@ -65,7 +50,7 @@ class Form:
     zone: tzinfo | None = None
     kind: str | None = None
     strict: bool = True
-    extension: Callable[[CallMetadata], str | None] = by_direction
+    extension: Callable[[CallMetadata], str | None] = extension_of
     also: Callable[[CallMetadata, Groups, Name], CallMetadata | None] | None = None
 
     def read(self, name: Name) -> CallMetadata | None:
@@ -87,11 +72,14 @@ class Form:
 
 
 def from_groups(groups: Groups, zone: tzinfo | None = None) -> CallMetadata:
-    """What groups of these names tell. A text that is no number, no date and no direction tells nothing."""
+    """What groups of these names tell. A text that is no number, no date and no direction tells nothing.
+
+    Where the form says that a number is an extension, it may be of any length.
+    """
     started_at = started(groups, zone)
     uid = groups.get("uid")
     return CallMetadata(
-        direction=DIRECTIONS.get((groups.get("direction") or "").strip().lower()),
+        direction=direction_of(groups.get("direction") or ""),
         caller=number(groups.get("caller")),
         callee=number(groups.get("callee")),
         extension=number(groups.get("extension")),
@@ -99,7 +87,7 @@ def from_groups(groups: Groups, zone: tzinfo | None = None) -> CallMetadata:
         started_at=started_at,
         utc_offset=_offset(started_at, uid),
         call_id=uid or groups.get("call_id") or None,
-        party=(groups.get("party") or "").strip() or None,
+        party=person(groups.get("party")),
     )
 
 
@@ -111,6 +99,11 @@ def started(groups: Groups, zone: tzinfo | None) -> datetime | date | None:
     if on:
         return moments.day(on)
     return moments.from_epoch(groups.get("epoch") or "")
+
+
+def with_a_number(found: CallMetadata, _groups: Groups, _name: Name) -> CallMetadata | None:
+    """Words around a date can be anything."""
+    return found if found.caller or found.callee or found.remote_number else None
 
 
 def in_folder(found: CallMetadata, **fields: object) -> CallMetadata:

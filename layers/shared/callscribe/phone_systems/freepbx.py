@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from callscribe.metadata import CallMetadata, Direction
-from callscribe.phone_systems.form import UNIQUE_ID, Form, Groups, by_direction, of_callee, of_caller, of_nobody
+from callscribe.numbers import extension_of, number
+from callscribe.phone_systems.form import UNIQUE_ID, Form, Groups, of_callee, of_caller, of_nobody
 from callscribe.phone_systems.name import Name
-from callscribe.phone_systems.numbers import number
 
 MOMENT = r"(?P<date>[0-9]{8})-(?P<time>[0-9]{6})"
 END = r"(?:-(?P<leg>in|out))?"
@@ -24,7 +24,7 @@ class Type:
     """What the first word says. A word that leaves the direction open has none."""
 
     direction: Direction | None = None
-    extension: Callable[[CallMetadata], str | None] = by_direction
+    extension: Callable[[CallMetadata], str | None] = extension_of
     kind: str | None = None
 
 

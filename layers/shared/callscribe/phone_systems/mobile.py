@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from callscribe.metadata import CallMetadata, Direction
-from callscribe.phone_systems.form import Form, Groups, of_nobody
+from callscribe.numbers import digits_of, number
+from callscribe.phone_systems.form import Form, Groups, of_nobody, with_a_number
 from callscribe.phone_systems.name import Name
-from callscribe.phone_systems.numbers import digits_of, number
+from callscribe.words import person
 
-NOBODY = {"unknown", "private", "anonymous", "null", "restricted", "withheld"}
 SHORTEST_NUMBER = 5
 """Digits of a number that has no words around it that say what it is."""
 
@@ -21,8 +21,8 @@ WORDS = (
 
 
 def _other_side(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata:
-    who, party = groups["who"] or "", groups["name"] or ""
-    number_or_name = replace(found, party=_person(party or ("" if number(who) else who)))
+    who = groups["who"]
+    number_or_name = replace(found, party=person(groups["name"] or who))
     if groups["way"] == "in":
         return replace(number_or_name, direction=Direction.INBOUND, caller=number(who))
     if groups["way"] == "out":
@@ -40,7 +40,7 @@ def _behind_the_words(found: CallMetadata, groups: Groups, _name: Name) -> CallM
     else:
         if not (number(who) and len(digits_of(who)) >= SHORTEST_NUMBER):
             return None
-    return _number_or_person(found, who)
+    return replace(found, remote_number=number(who), party=person(who))
 
 
 def _in_brackets(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata:
@@ -48,27 +48,13 @@ def _in_brackets(found: CallMetadata, groups: Groups, _name: Name) -> CallMetada
     name, digits = groups["name"] or "", groups["digits"] or ""
     if not number(digits) and number(name):
         name, digits = digits, name
-    return replace(found, remote_number=number(digits), party=_person(name))
+    return replace(found, remote_number=number(digits), party=person(name))
 
 
 def _to_the_millisecond(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata:
     at = found.started_at
     exact = at.replace(microsecond=1000 * int(groups["milliseconds"] or 0)) if isinstance(at, datetime) else at
     return replace(found, started_at=exact)
-
-
-def _with_a_number(found: CallMetadata, _groups: Groups, _name: Name) -> CallMetadata | None:
-    party = _person(found.party or "")
-    return replace(found, party=party) if found.remote_number else None
-
-
-def _number_or_person(found: CallMetadata, who: str) -> CallMetadata:
-    return replace(found, remote_number=number(who), party=_person(who))
-
-
-def _person(text: str) -> str | None:
-    text = text.strip()
-    return None if not text or number(text) or text.casefold() in NOBODY else text
 
 
 BCR = (
@@ -111,7 +97,7 @@ ANDROID = (
         system="android",
         pattern=r"(?P<party>[^@]*) @ (?P<remote_number>[^@_]*) _ (?P<date>[0-9]{8})(?P<time>[0-9]{6})",
         extension=of_nobody,
-        also=_with_a_number,
+        also=with_a_number,
     ),
     # of GrapheneOS, CallRecord_20230619-121746_+15551234567
     Form(

@@ -33,10 +33,10 @@ def take_apart(path: str) -> Name:
     path = path.replace("\\", "/")
     parts = [_unescaped(part) for part in path.split("/")]
     name = parts.pop()
-    return Name("/".join([*parts, name]), tuple(part for part in parts if part), stem_of(name))
+    return Name("/".join([*parts, name]), tuple(part for part in parts if part), _without_ending(name))
 
 
-def stem_of(name: str) -> str:
+def _without_ending(name: str) -> str:
     """Without the ending. `1684333530.12` has none: an ending is short, of letters and digits, and not digits alone."""
     stem, dot, ending = name.rpartition(".")
     if dot and ending.isalnum() and not ending.isdecimal() and len(ending) <= _LONGEST_ENDING:

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
+from callscribe import moments
 from callscribe.metadata import CallMetadata, Direction
-from callscribe.phone_systems import moments
+from callscribe.numbers import number
 from callscribe.phone_systems.form import UUID, Form, Groups, of_nobody
 from callscribe.phone_systems.name import Name
-from callscribe.phone_systems.numbers import number
 
 
 def _in_a_folder_of_that_day(found: CallMetadata, groups: Groups, name: Name) -> CallMetadata | None:

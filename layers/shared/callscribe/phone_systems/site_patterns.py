@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
+from callscribe import moments
 from callscribe.errors import ConfigurationError
 from callscribe.metadata import CallMetadata, Origin, combined
-from callscribe.phone_systems import moments
-from callscribe.phone_systems.form import by_direction, from_groups
-from callscribe.phone_systems.numbers import digits_of
+from callscribe.numbers import digits_of, extension_of, number
+from callscribe.phone_systems.form import from_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +97,7 @@ class SitePattern:
         if groups.get("started_at"):
             found = replace(found, started_at=moments.written(groups["started_at"] or ""))
         if found.extension is None:
-            found = replace(found, extension=by_direction(found))
+            found = replace(found, extension=extension_of(found))
         return found.read_in(Origin.PATTERN)
 
 
@@ -115,13 +115,8 @@ def completed(told: CallMetadata, built_in: CallMetadata) -> CallMetadata:
     return merged
 
 
-def parse_pattern(text: str) -> SitePattern:
-    """The pattern, checked as it is when it is set. Raises ConfigurationError."""
-    return SitePattern.parse(text)
-
-
 def _agree(one: object, other: object) -> bool:
-    if isinstance(one, str) and isinstance(other, str):
+    if isinstance(one, str) and isinstance(other, str) and number(one) and number(other):
         return digits_of(one) == digits_of(other)
     return one is None or other is None or one == other
 

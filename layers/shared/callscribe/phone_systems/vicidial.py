@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
+from callscribe import moments
 from callscribe.metadata import CallMetadata
-from callscribe.phone_systems import moments
+from callscribe.numbers import digits_of, number
 from callscribe.phone_systems.form import Form, Groups, in_folder, of_nobody
 from callscribe.phone_systems.name import Name
-from callscribe.phone_systems.numbers import digits_of, is_epoch, number
 
 SHORTEST_CUSTOMER = 6
 """Digits of a number in the customer's own place; an agent or a list has fewer."""
@@ -26,7 +26,8 @@ def _customer(fields: Sequence[str], started_at: datetime | date | None) -> str 
     of_the_call = epoch and started_at and abs((epoch.date() - moments.day_part(started_at)).days) <= 1
     if number(first) and len(digits_of(first)) >= SHORTEST_CUSTOMER and not of_the_call:
         return first
-    long = [each for each in rest if number(each) and len(digits_of(each)) >= SURELY_A_CUSTOMER and not is_epoch(each)]
+    numbers = [each for each in rest if number(each) and not moments.is_epoch(each)]
+    long = [each for each in numbers if len(digits_of(each)) >= SURELY_A_CUSTOMER]
     return long[0] if first and len(long) == 1 else None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from callscribe.ingest import AUDIO
+from callscribe.ingest import AUDIO, HIDDEN
 from callscribe.metadata import CallMetadata, Origin
 from callscribe.sidecars.records import read_json, unreadable
 from callscribe.sidecars.texts import decoded, prose
@@ -35,9 +35,6 @@ ENDINGS: Mapping[str, Sequence[tuple[str, Kind]]] = {
     "xml": ((".xml", Kind.XML),),
 }
 """By what comes behind the last dot, the longer ones first; in small letters."""
-
-HIDDEN = (".", "~")
-"""So begin names that are nobody's sidecar."""
 
 
 @dataclass(frozen=True, slots=True)

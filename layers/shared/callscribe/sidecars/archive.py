@@ -6,9 +6,10 @@ from typing import Any
 from xml.parsers import expat
 
 from callscribe.metadata import CallMetadata, Direction
-from callscribe.sidecars.fields import LONGEST_TEXT, metadata_in, plain
-from callscribe.sidecars.numbers import number_in
+from callscribe.sidecars.fields import metadata_in
 from callscribe.sidecars.records import unreadable
+from callscribe.sidecars.values import LONGEST_TEXT, number_in
+from callscribe.words import plain
 
 MOST_KEYS = 1_000
 """What has more tells of more than a call."""

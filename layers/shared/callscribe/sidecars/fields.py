@@ -5,11 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from callscribe.metadata import CallMetadata, Direction
-from callscribe.sidecars.moments import joined, moment_in
-from callscribe.sidecars.numbers import extension_in, extension_of, number_in
-
-LONGEST_TEXT = 255
-"""Characters of an id or a name; what is longer is neither."""
+from callscribe.numbers import extension_of
+from callscribe.sidecars.values import LONGEST_TEXT, extension_in, joined, moment_in, name_in, number_in, text_in
+from callscribe.words import direction_of, plain
 
 SPELLINGS: Mapping[str, Sequence[str]] = {
     "caller": (
@@ -49,13 +47,6 @@ SPELLINGS: Mapping[str, Sequence[str]] = {
 }
 """Of each field the keys, in small letters and without anything between them, the most telling first."""
 
-DIRECTIONS = {
-    Direction.INBOUND: "in inbound incoming received inboundcall incomingcall",
-    Direction.OUTBOUND: "out outbound outgoing dialed dialled outboundapi outbounddial outboundcall outgoingcall",
-    Direction.INTERNAL: "internal local intercom internalcall",
-}
-DIRECTION_OF = {word: direction for direction, words in DIRECTIONS.items() for word in words.split()}
-
 NUMBER_KEYS = ("phonenumber", "number", "address", "extensionnumber", "e164")
 """Where the number stands, where a side of the call is told as an object."""
 NAME_KEYS = ("name", "displayname", "contactname")
@@ -66,19 +57,11 @@ OTHER = {Direction.INBOUND: ("from", "caller"), Direction.OUTBOUND: ("to", "call
 
 KINDS = frozenset(("conference", "page", "radio", "leg", "meeting"))
 
-NOBODY = frozenset(("null", "none", "unknown", "undefined", "anonymous", "private", "restricted", "unavailable"))
-
-SEPARATORS = re.compile(r"[\W_]+")
 SYSTEM = re.compile(r"[a-z0-9][a-z0-9 ._-]{0,39}")
 
 
-def plain(key: str) -> str:
-    """A key as SPELLINGS has it: `callerIdNumber`, `caller_id_number` and `Caller ID Number` are the same."""
-    return SEPARATORS.sub("", key).lower()
-
-
 def plainly(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record under such keys; of two that become the same, the first."""
+    """The record under keys as SPELLINGS has them; of two that become the same, the first."""
     return {plain(key): value for key, value in reversed([*record.items()])}
 
 
@@ -94,22 +77,12 @@ def metadata_in(record: Mapping[str, Any]) -> CallMetadata:
         found[outside] = found["remote_number"]
     if (found["caller"] and found["callee"]) or found["remote_number"] in (found["caller"], found["callee"]):
         found["remote_number"] = None  # it is known whose it is
-    if not found["extension"]:
-        own = _side(record, OWN.get(direction, OWN[Direction.OUTBOUND])).get("extensionnumber")
-        found["extension"] = extension_in(own) or extension_of(found["caller"], found["callee"], direction)
     if not found["party"] and direction in OTHER:
         found["party"] = _name(record, OTHER[direction])
+    if not found["extension"]:
+        own = _side(record, OWN.get(direction, OWN[Direction.OUTBOUND])).get("extensionnumber")
+        found["extension"] = extension_in(own) or extension_of(CallMetadata(**found))
     return CallMetadata(**found)
-
-
-def text_in(value: Any) -> str | None:
-    """An id or a name: text that can be stored, or a whole number."""
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**LONGEST_TEXT:
-        return str(value)
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
-        return None
-    text = " ".join(value.encode(errors="replace").decode().split())
-    return text if text.isprintable() and plain(text) and plain(text) not in NOBODY else None
 
 
 def _first(record: Mapping[str, Any], field: str, read: Callable[[Any], Any]) -> Any:
@@ -136,11 +109,11 @@ def _side(record: Mapping[str, Any], keys: Sequence[str]) -> Mapping[str, Any]:
 def _name(record: Mapping[str, Any], keys: Sequence[str]) -> str | None:
     side = _side(record, keys)
     names = (*(side.get(key) for key in NAME_KEYS), *(record.get(f"{key}name") for key in keys))
-    return next(filter(None, map(text_in, names)), None)
+    return next(filter(None, map(name_in, names)), None)
 
 
 def _direction(value: Any) -> Direction | None:
-    return DIRECTION_OF.get(plain(value)) if isinstance(value, str) and len(value) <= LONGEST_TEXT else None
+    return direction_of(value) if isinstance(value, str) and len(value) <= LONGEST_TEXT else None
 
 
 def _kind(value: Any) -> str | None:
@@ -159,7 +132,7 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     "direction": _direction,
     "started_at": moment_in,
     "call_id": text_in,
-    "party": text_in,
+    "party": name_in,
     "phone_system": _system,
     "kind": _kind,
 }

@@ -6,16 +6,15 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from io import BytesIO, TextIOWrapper
-from itertools import chain
 from zlib import crc32
 
 from callscribe.ingest import GRANDSTREAM_INDEX
 from callscribe.metadata import CallMetadata, Origin
-from callscribe.sidecars.fields import text_in
-from callscribe.sidecars.moments import moment_in
-from callscribe.sidecars.numbers import extension_of, number_in
+from callscribe.numbers import extension_of
 from callscribe.sidecars.records import unreadable
+from callscribe.sidecars.values import moment_in, name_in, number_in
 
 LARGEST_INDEX = 100_000_000
 """Bytes. 300,000 lines have 40 MB."""
@@ -84,10 +83,11 @@ class Index:
         return None
 
 
-def read_index(body: bytes | Iterable[bytes]) -> Index:
-    """Reads the file, whole or line by line. Lines that are cut or name no file are left out. Raises SidecarError."""
-    lines = TextIOWrapper(BytesIO(body), "utf-8-sig", "replace", newline="") if isinstance(body, bytes) else _text(body)
-    rows = _rows(_limited(lines))
+def read_index(body: bytes) -> Index:
+    """Lines that are cut or name no file are left out. Raises SidecarError."""
+    if len(body) > LARGEST_INDEX:
+        raise unreadable(f"it is larger than {LARGEST_INDEX // 1_000_000} MB")
+    rows = _rows(TextIOWrapper(BytesIO(body), "utf-8-sig", "replace", newline=""))
     head = [column.strip().lower() for column in next(rows, [])]
     if "file_name" not in head:
         raise unreadable("it is no index of recordings, for it has no column file_name")
@@ -111,33 +111,15 @@ def _named(rows: Iterable[list[str]], at: int, places: list[int | None]) -> Iter
 
 def _metadata(row: dict[str, str]) -> CallMetadata:
     """`new_caller_num` may repeat the extension, so it counts only where there is no other."""
-    caller = number_in(row["caller_num"]) or number_in(row["new_caller_num"])
-    callee = number_in(row["callee_num"])
-    extension = extension_of(caller, callee, None)
-    name = {caller: "callee_name", callee: "caller_name"}.get(extension) if extension else None
-    return CallMetadata(
+    call = CallMetadata(
         phone_system="grandstream",
-        caller=caller,
-        callee=callee,
-        extension=extension,
+        caller=number_in(row["caller_num"]) or number_in(row["new_caller_num"]),
+        callee=number_in(row["callee_num"]),
         started_at=moment_in(row["create_time"]),
-        party=text_in(row[name]) if name else None,
-    ).read_in(Origin.INDEX)
-
-
-def _text(lines: Iterable[bytes]) -> Iterator[str]:
-    lines = iter(lines)
-    first = (line.decode("utf-8-sig", "replace") for line in [next(lines, b"")])
-    return chain(first, (line.decode(errors="replace") for line in lines))
-
-
-def _limited(lines: Iterable[str]) -> Iterator[str]:
-    read = 0
-    for line in lines:
-        read += len(line)
-        if read > LARGEST_INDEX:
-            raise unreadable(f"it is larger than {LARGEST_INDEX // 1_000_000} MB")
-        yield line
+    )
+    ours = extension_of(call)
+    name = {call.caller: "callee_name", call.callee: "caller_name"}.get(ours) if ours else None
+    return replace(call, extension=ours, party=name_in(row[name]) if name else None).read_in(Origin.INDEX)
 
 
 def _checksum(name: str) -> int:

@@ -7,10 +7,9 @@ from typing import Any
 
 from callscribe.errors import RetryableError, SidecarError
 from callscribe.metadata import CallMetadata
-from callscribe.sidecars.fields import metadata_in, plainly, text_in
-from callscribe.sidecars.moments import moment_in
-from callscribe.sidecars.numbers import number_in
+from callscribe.sidecars.fields import metadata_in, plainly
 from callscribe.sidecars.texts import prose
+from callscribe.sidecars.values import moment_in, name_in, number_in, text_in
 from callscribe.transcript import Transcript, transcript_in
 
 MOST_OBJECTS = 250_000
@@ -98,7 +97,7 @@ def _radio(record: Record) -> CallMetadata:
         callee=number_in(record.get("talkgroup")),
         started_at=moment_in(record.get("starttime")),
         kind="radio",
-        party=text_in(record.get("talkgrouptag")),
+        party=name_in(record.get("talkgrouptag")),
     )
 
 
@@ -111,9 +110,9 @@ def _android(record: Record) -> CallMetadata:
         told,
         extension=None,
         started_at=moment_in(record.get("timestamp")) or moment_in(record["timestampunixms"]),
-        party=text_in(other.get("contactname"))
-        or text_in(other.get("callername"))
-        or text_in(record.get("calllogname")),
+        party=name_in(other.get("contactname"))
+        or name_in(other.get("callername"))
+        or name_in(record.get("calllogname")),
     )
 
 

@@ -1,11 +1,15 @@
-"""Dates, times, epochs and offsets, as they stand in names. What is not a date is None: nothing is invented."""
+"""Dates, times, epochs and offsets, as they are written. What is not a date is None: nothing is invented."""
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 
 YEARS = range(1980, 2100)
-"""Calls outside of these were not recorded by any of these systems: the digits mean something else."""
+"""What lies outside is the clock of a machine that was never set, or no time: the digits mean something else."""
+
+EPOCHS = ((10**8, 10**10, 1), (10**11, 10**13, 1_000), (10**14, 10**16, 1_000_000))
+"""From, below, and parts of a second: between 1973 and 2286, an epoch tells by its size what it counts."""
 
 QUARTER = timedelta(minutes=15)
 """What UTC offsets are multiples of."""
@@ -13,6 +17,13 @@ WESTERNMOST, EASTERNMOST = timedelta(hours=-12), timedelta(hours=14)
 SLACK = timedelta(seconds=120)
 """How much later than the call's epoch its file may be named."""
 
+_ZONE_NAMED = re.compile(r"\s*(?:UTC|GMT)$")
+_ZONE_APART = re.compile(r"\s+(?=(?:[+-][0-9]{2}:?[0-9]{2}|Z)$)")
+_ISO = re.compile(r"[0-9]{4}([-/]?)[0-9]{2}\1[0-9]{2}[T _][0-9]{2}:.*")
+_WRITTEN = r"""
+    (?P<day>[0-9]{8} | [0-9]{6} | [0-9]{4}[-._/][0-9]{2}[-._/][0-9]{2} | [0-9]{2}[-._/][0-9]{2}[-._/][0-9]{4})
+    (?: [-_T\ ]? (?P<clock>[0-9]{2}(?P<between>[-:._]?)[0-9]{2}(?:(?P=between)[0-9]{2})?(?:\.[0-9]{1,6})?)
+        (?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})? )?"""
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()  # noqa: SIM905 — legible
 _DASHES = str.maketrans("./_: ", "-----")
 _YEAR, _DAY, _SHORT_DAY = 4, 8, 6
@@ -80,33 +91,41 @@ def zone(text: str) -> tzinfo | None:
 
 def written(text: str) -> datetime | date | None:
     """Whatever form the whole of it has: `20230517-142530`, `2023-05-17T14:25:30Z`, `20230517`, an epoch."""
-    epoch = from_epoch(text)
-    if epoch is not None:
+    if epoch := from_epoch(text):
         return epoch
-    match = re.fullmatch(
-        r"""
-        (?P<day>[0-9]{8} | [0-9]{6} | [0-9]{4}[-._/][0-9]{2}[-._/][0-9]{2} | [0-9]{2}[-._/][0-9]{2}[-._/][0-9]{4})
-        (?: [-_T\ ]? (?P<clock>[0-9]{2}[-:._]?[0-9]{2}(?:[-:._]?[0-9]{2})?(?:\.[0-9]{1,6})?)
-            (?P<zone>Z|\ ?UTC|[+-][0-9]{2}:?[0-9]{2})? )?""",
-        text.strip(),
-        re.VERBOSE,
-    )
+    text = _ZONE_APART.sub("", _ZONE_NAMED.sub("Z", text.strip()))
+    if _ISO.fullmatch(text):
+        with suppress(ValueError):  # it allows more than others write: nanoseconds, a zone of hours alone
+            found = datetime.fromisoformat(text.replace("/", "-"))
+            return found if found.year in YEARS else None
+    match = re.fullmatch(_WRITTEN, text, re.VERBOSE)
     if match is None:
         return None
     if not match["clock"]:
         return day(match["day"])
     at = match["clock"]
     at = at if at[2:3].isdecimal() else at[:2] + ":" + at[3:5] + (":" + at[6:] if at[6:] else "")
-    return moment(match["day"], at, zone((match["zone"] or "").strip()))
+    east = zone(match["zone"] or "")
+    return None if match["zone"] and east is None else moment(match["day"], at, east)
 
 
 def from_epoch(text: str) -> datetime | None:
-    """In UTC, from seconds (10 digits) or milliseconds (13 digits) since 1970."""
-    if not (text.isdecimal() and text.isascii() and len(text) in {10, 13}):
-        return None
-    milliseconds = int(text) * (1 if len(text) == 13 else 1000)  # noqa: PLR2004
-    found = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
-    return found if found.year in YEARS else None
+    """In UTC, from seconds (10 digits) or milliseconds (13 digits). Of other lengths, digits are something else."""
+    return of_epoch(int(text)) if text.isdecimal() and text.isascii() and len(text) in {10, 13} else None
+
+
+def of_epoch(value: float) -> datetime | None:
+    """In UTC, from seconds, ms or µs since 1970."""
+    for least, below, parts in EPOCHS:
+        if least <= value < below:
+            found = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=round(value * (1_000_000 // parts)))
+            return found if found.year in YEARS else None
+    return None
+
+
+def is_epoch(text: str) -> bool:
+    """Ten digits that are seconds, from 2001 to 2033: they look like a phone number. Later ones rather are one."""
+    return len(text) == 10 and text[0] == "1" and from_epoch(text) is not None  # noqa: PLR2004
 
 
 def offset(local: datetime | date | None, epoch: str) -> timedelta | None:
