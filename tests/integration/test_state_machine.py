@@ -280,7 +280,7 @@ class Stories(RuleBasedStateMachine):
 def test_whatever_happens_nothing_is_sent_twice_or_lost(deployed, monkeypatch, request, capsys):
     world = World(deployed, monkeypatch)
     profile = settings(
-        max_examples=EXAMPLES or 20,
+        max_examples=EXAMPLES or 10,
         stateful_step_count=40,
         deadline=None,
         derandomize=not EXAMPLES,
