@@ -1,6 +1,7 @@
 """The HTTP API: one function behind an API Gateway HTTP API."""
 
 import os
+import time
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
@@ -9,41 +10,71 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from callscribe.errors import CallscribeError
 from callscribe.store import models
 from callscribe.telemetry import logger
-from functions.api import auth, errors
+from functions.api import auth, errors, headers, links, specification
 from functions.api.body import with_json_body
+from functions.api.parameters import only_known
 from functions.api.routes import (
+    audio,
     call_recordings,
     call_recordings_module,
-    modules,
+    collection,
     scheduler,
     transcription_calls,
     transcripts,
+    whisperx_module,
 )
+
+LINK = "link"
+"""What the log has in the place of a key's name."""
 
 app = APIGatewayHttpResolver(enable_validation=True)
 errors.install(app)
-for routes in (call_recordings, transcripts, scheduler, transcription_calls, call_recordings_module, modules):
+specification.install(app)
+app.use([only_known])
+for routes in (
+    collection,
+    call_recordings,
+    transcripts,
+    audio,
+    scheduler,
+    transcription_calls,
+    call_recordings_module,
+    whisperx_module,
+):
     app.include_router(routes.router)
 
 
 @app.get("/health")
-def health() -> dict[str, str]:
+def get_health() -> dict[str, str]:
     """Whether the API answers; open to everyone, and asks nobody else."""
     return {"status": "ok"}
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(correlation_id_path="requestContext.requestId", clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Takes an API Gateway v2 event.
+    """Takes an API Gateway v2 event."""
+    began = time.monotonic()
+    origins = os.environ.get("CORS_ORIGINS", "")
+    key, answer = _answer(event, context, origins)
+    # neither path nor query: phone numbers may stand there
+    logger.info("request", status=int(answer["statusCode"]), key=key, ms=round(1000 * (time.monotonic() - began)))
+    return headers.finished(answer, event, origins)
+
+
+def _answer(event: dict[str, Any], context: LambdaContext, origins: str) -> tuple[str | None, dict[str, Any]]:
+    """The name of the key, and the answer.
 
     The key comes before everything else, so that nobody without one learns even whether a body is well-formed.
     """
+    key = None
     try:
+        if answer := headers.preflight(event, origins):
+            return key, answer
         if auth.is_guarded(event):
-            auth.require_key(event)
+            key = LINK if links.opens(event) else auth.require_key(event)
             models.bind(os.environ)
-        return app.resolve(with_json_body(event), context)
+        return key, app.resolve(with_json_body(event), context)
     except errors.ApiError as error:
-        return errors.wire(error)
+        return key, errors.wire(error)
     except CallscribeError as error:
-        return errors.wire(errors.of_callscribe(error))
+        return key, errors.wire(errors.of_callscribe(error))

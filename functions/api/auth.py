@@ -1,7 +1,9 @@
-"""The bearer key on everything below /api: compared in constant time with each key in the secret."""
+"""The bearer key on everything below /api: one of several named ones, compared in constant time."""
 
 import hmac
+import time
 from collections.abc import Mapping
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 
@@ -13,7 +15,11 @@ from functions.api.errors import ApiError
 from functions.api.settings import settings
 
 KEY_CACHE_SECONDS = 60
-"""How long a removed key is still good, and a new one not yet."""
+"""How long a removed key may still be good."""
+
+REFRESH_SECONDS = 5
+"""So long after the secret was read, a key that is not in it is refused without reading it again: a new key is good at
+once, and who guesses keys does not run up the costs of Secrets Manager."""
 
 UNAUTHORIZED = ApiError(
     HTTPStatus.UNAUTHORIZED,
@@ -23,6 +29,9 @@ UNAUTHORIZED = ApiError(
 )
 """One answer for no key and a wrong one: it tells nothing about the right one."""
 
+_read_at: dict[str, float] = {}
+"""When each secret was last read, by its name and the clock that never goes back."""
+
 
 def is_guarded(event: Mapping[str, Any]) -> bool:
     """Whether a request wants a key: everything below /api does, whether the route exists or not."""
@@ -30,29 +39,51 @@ def is_guarded(event: Mapping[str, Any]) -> bool:
     return bool(path == "/api" or path.startswith("/api/"))
 
 
-def require_key(event: Mapping[str, Any]) -> None:
-    """Raises ApiError 401 for a request without a good key, ConfigurationError when there is none to compare with."""
-    if not _holds_key(event.get("headers") or {}):
-        raise UNAUTHORIZED
+def require_key(event: Mapping[str, Any]) -> str:
+    """The name of the key that the request holds.
 
-
-def _holds_key(headers: Mapping[str, str]) -> bool:
+    Raises ApiError 401 without a good key, ConfigurationError when there is none to compare with.
+    """
     # API Gateway sends header names in small letters, `sam local` with a capital
+    headers = event.get("headers") or {}
     authorization = next((value for name, value in headers.items() if name.lower() == "authorization"), "")
     scheme, _, key = authorization.partition(" ")
-    given = key.strip().encode(errors="replace")
-    matches = [hmac.compare_digest(given, known.encode()) for known in _keys()]
-    return scheme.lower() == "bearer" and any(matches)
+    given = key.strip() if scheme.lower() == "bearer" else ""
+    name = _name_of(given, keys()) or _name_of(given, keys(anew=True))
+    if name is None:
+        raise UNAUTHORIZED
+    return name
 
 
-def _keys() -> list[str]:
-    """Every key of the secret, a JSON object of names and keys: a new one is added before an old one goes."""
+def _name_of(given: str, known: Mapping[str, str]) -> str | None:
+    """The name of this key; all are compared, as digests, so that time tells neither how much fits nor of which."""
+    digest = _digest(given)
+    names = [name for name, key in known.items() if hmac.compare_digest(digest, _digest(key))]
+    return names[0] if names else None
+
+
+def _digest(key: str) -> bytes:
+    return sha256(key.encode(errors="replace")).digest()
+
+
+def keys(*, anew: bool = False) -> dict[str, str]:
+    """Every key of the secret, by name: a new one is added before an old one goes.
+
+    `anew`: as they are now, unless they were read a moment ago. Raises ConfigurationError.
+    """
+    secret_id = settings().api_key_secret
+    age = time.monotonic() - _read_at.get(secret_id, -KEY_CACHE_SECONDS)
+    fetch = age >= (REFRESH_SECONDS if anew else KEY_CACHE_SECONDS)
     try:
-        secret: Any = parameters.get_secret(settings().api_key_secret, transform="json", max_age=KEY_CACHE_SECONDS)
-        keys = [key for key in secret.values() if isinstance(key, str) and key]
+        secret: Any = parameters.get_secret(
+            secret_id, transform="json", max_age=2 * KEY_CACHE_SECONDS, force_fetch=fetch
+        )
+        known = {name: key for name, key in secret.items() if isinstance(key, str) and key}
     except (GetParameterError, TransformParameterError, AttributeError) as error:
         # the cause may quote the secret: it goes into no message and no log
         raise ConfigurationError(f"The API-key secret cannot be read ({type(error).__name__}).") from None
-    if not keys:
+    if fetch:
+        _read_at[secret_id] = time.monotonic()
+    if not known:
         raise ConfigurationError('The API-key secret holds no key. It must be a JSON object like {"default": "KEY"}.')
-    return keys
+    return known

@@ -10,6 +10,9 @@ from aws_lambda_powertools.event_handler import content_types
 
 from functions.api.errors import ApiError
 
+LARGEST = 256 * 1024
+"""Bytes. The largest that is meant, settings with 20 patterns, has some 10 kB."""
+
 FORM = "application/x-www-form-urlencoded"
 """What `curl -d` calls a body unless told otherwise. There are no forms here, so it is taken as JSON."""
 
@@ -17,9 +20,12 @@ FORM = "application/x-www-form-urlencoded"
 def with_json_body(event: dict[str, Any]) -> dict[str, Any]:
     """The event with its body as text that is JSON; as it is, where there is none or its content type is another.
 
-    Raises ApiError 400 for what is no JSON.
+    Raises ApiError 413 for what is too large, 400 for what is no JSON.
     """
     body = event.get("body")
+    if len(body or "") > LARGEST:
+        message = f"The body is larger than {LARGEST // 1024} kB."
+        raise ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", message)
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     content_type = headers.get("content-type", content_types.APPLICATION_JSON).partition(";")[0].strip().lower()
     if not body or content_type not in ("", content_types.APPLICATION_JSON, FORM):

@@ -78,6 +78,9 @@ def _invalid_request(error: RequestValidationError) -> Response[str]:
         {"field": ".".join(map(str, fault["loc"])), "message": fault["msg"].removeprefix("Value error, ")}
         for fault in error.errors()
     ]
+    if all(fault["loc"][0] == "path" for fault in error.errors()):
+        message = "There is none of this name. `details` says which there are."
+        return response(ApiError(HTTPStatus.NOT_FOUND, "not_found", message, details=faults))
     malformed = any(fault["type"] == "json_invalid" for fault in error.errors())
     message = (
         "The body is not JSON." if malformed else "The request is not valid: `details` names each field and fault."
@@ -95,9 +98,17 @@ def _unsupported(_error: RequestUnsupportedContentType) -> Response[str]:
     )
 
 
-def _no_route(_error: NotFoundError) -> Response[str]:
+def _no_route(app: Any) -> Response[str]:
+    routes = [*app._static_routes, *app._dynamic_routes]  # noqa: SLF001 — Powertools knows no other way
+    methods = sorted({route.method for route in routes if route.rule.match(app.current_event.path)})
+    if methods:
+        allowed = ", ".join(methods)
+        message = f"This route has no such method; it has {allowed}."
+        return response(
+            ApiError(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", message, headers={"Allow": allowed})
+        )
     return response(
-        ApiError(HTTPStatus.NOT_FOUND, "no_such_route", "There is no such route, or not with this method. See README.")
+        ApiError(HTTPStatus.NOT_FOUND, "no_such_route", "There is no such route. /docs lists those there are.")
     )
 
 
@@ -115,5 +126,5 @@ def install(app: BaseRouter) -> None:
     handle(CallscribeError)(_callscribe_error)
     handle(RequestValidationError)(_invalid_request)
     handle(RequestUnsupportedContentType)(_unsupported)
-    handle(NotFoundError)(_no_route)
+    handle(NotFoundError)(lambda _error: _no_route(app))
     handle(Exception)(_fault)

@@ -1,4 +1,4 @@
-"""The other functions, as the API starts them."""
+"""The other functions, as the API starts them: to do a task now, or to look at something with their rights."""
 
 import json
 from functools import cache
@@ -8,8 +8,12 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
+from callscribe.clock import utc_now
+from callscribe.run import Outcome, Task
+from callscribe.store import runs
 from callscribe.telemetry import logger
 from functions.api.errors import ApiError
+from functions.api.settings import settings
 
 PATIENCE_SECONDS = 22
 """API Gateway gives up after 30 s, this function after 29: so long a request waits for another function."""
@@ -33,6 +37,18 @@ def start(function: str, payload: dict[str, Any]) -> None:
         _client().invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(payload))
     except (ClientError, BotoCoreError) as error:
         logger.warning("a function could not be started at once", function=function, reason=type(error).__name__)
+
+
+def run(task: Task, **payload: Any) -> dict[str, Any]:
+    """Does a task now, and gives its run: as it ended or, when that takes longer than a request may, as it began.
+
+    Raises ApiError.
+    """
+    now = utc_now()
+    run_id = runs.new_id(now)
+    ended = call(settings().functions[task], {"trigger": "api", "run": run_id, **payload})
+    going_on = {"id": run_id, "task": task, "trigger": "api", "status": Outcome.RUNNING, "startedAt": now}
+    return ended or going_on
 
 
 def call(function: str, payload: dict[str, Any]) -> dict[str, Any] | None:

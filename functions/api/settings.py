@@ -1,25 +1,67 @@
-"""What the API function reads from its environment."""
+"""What the API function reads from its environment, and the settings of the modules as they count."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 
-from callscribe.module_settings import CallRecordingsDefaults
-from callscribe.settings import load
+from callscribe.conversation import AUTO
+from callscribe.module_settings import CallRecordingsDefaults, CallRecordingsSettings
+from callscribe.run import Task
+from callscribe.settings import WhisperXSettings, load
+from callscribe.store import module_settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(CallRecordingsDefaults):
-    """`sync_function` and `process_function` are what "sync now" and "transcribe now" invoke."""
+    """Of call-recordings, what the template gives. `…_function` are what is invoked, `…_schedule` when the tasks run.
 
-    recordings_path: str
+    `cors_origins`: whose pages may use the API in a browser, parted by spaces.
+    """
+
+    channels: str = AUTO
     transcripts_bucket: str
     api_key_secret: str
+    whisperx_secret: str
     sync_function: str
+    queue_function: str
     process_function: str
+    sync_schedule: str
+    queue_schedule: str
+    process_schedule: str
+    cors_origins: str = ""
+
+    @property
+    def call_recordings(self) -> CallRecordingsSettings:
+        return replace(super().call_recordings, channels=self.channels)
+
+    @property
+    def functions(self) -> Mapping[Task, str]:
+        """What does each task."""
+        return {
+            Task.SYNC: self.sync_function,
+            Task.QUEUE: self.queue_function,
+            Task.PROCESS: self.process_function,
+            Task.RETRY: self.queue_function,
+        }
+
+    @property
+    def schedules(self) -> Mapping[Task, str]:
+        return {Task.SYNC: self.sync_schedule, Task.QUEUE: self.queue_schedule, Task.PROCESS: self.process_schedule}
 
 
 @cache
 def settings() -> Settings:
     """Read once a process, when a request first needs it."""
     return load(Settings, os.environ)
+
+
+@cache
+def whisperx() -> WhisperXSettings:
+    """Of whisperx, what the template gives. By itself: where it is wrong, all else works. Raises ConfigurationError."""
+    return load(WhisperXSettings, os.environ)
+
+
+def call_recordings() -> CallRecordingsSettings:
+    """Those of call-recordings as they are now. Raises StoreError."""
+    return settings().call_recordings.with_kept(module_settings.read().call_recordings)

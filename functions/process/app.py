@@ -2,7 +2,7 @@
 
 import os
 import random
-import re
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -20,9 +20,11 @@ from callscribe.errors import ConfigurationError
 from callscribe.run import Task
 from callscribe.settings import WhisperXSettings, at_least, checked, load, one_of
 from callscribe.store import models, module_settings, runs
+from callscribe.store.module_settings import Kept
 from callscribe.telemetry import count, logger, metrics
 from callscribe.transitions import RetryPolicy
 from callscribe.whisperx import connect
+from callscribe.whisperx_settings import SENDABLE, with_kept
 from functions.process.dispatcher import Dispatcher
 from functions.process.endings import Limits
 from functions.process.time_left import TimeLeft
@@ -33,8 +35,6 @@ SCHEDULE = "schedule"
 
 TEST = "test"
 """What triggers no run: it is a person who wants to know whether the server answers."""
-
-SENDABLE = re.compile("[!-~]*")
 
 KEY_CACHE_SECONDS = 300
 """How long a changed WhisperX key may go unnoticed: a run then costs no request for it."""
@@ -75,6 +75,12 @@ class Settings(WhisperXSettings):
 def settings() -> Settings:
     """Read once a process, when the first event comes."""
     return load(Settings, os.environ)
+
+
+def as_set(kept: Kept) -> Settings:
+    """The settings as they count: the template's, and what a person has set in their place."""
+    ours = {name: value for name, value in kept.call_recordings.items() if name in ("phone_system", "channels")}
+    return replace(with_kept(settings(), kept.whisperx), **ours)
 
 
 def api_key(own: Settings, *, fresh: bool) -> str:
@@ -135,13 +141,16 @@ def rounds(trigger: str, began_at: datetime, interval: int) -> list[datetime]:
     return [began_at + timedelta(seconds=each * interval) for each in range(number)]
 
 
-def tried_connection() -> dict[str, Any]:
-    """Whether the server can be reached as it is configured, and what a person has to change if not."""
+def tried_connection(wish: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether the server can be reached as it is configured, and what a person has to change if not.
+
+    `wish` may hold settings that are tried in the place of those that a person has set, and a key.
+    """
     from callscribe.whisperx.check import Verdict, check
 
     try:
-        own = settings()
-        verdict = check(own, api_key(own, fresh=True))
+        own = with_kept(settings(), wish["settings"] if "settings" in wish else module_settings.read().whisperx)
+        verdict = check(own, wish["apiKey"] if "apiKey" in wish else api_key(own, fresh=True))
     except ConfigurationError as error:
         verdict = Verdict(ok=False, code=error.code, message=error.message)
     count("ConnectionTestsFailed", int(not verdict.ok))
@@ -152,15 +161,13 @@ def tried_connection() -> dict[str, Any]:
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Takes a scheduled event; answers with the run. With `{"trigger": "test"}` it only tries the connection."""
-    if event.get("trigger") == TEST:
-        return tried_connection()
     models.bind(os.environ)
+    if event.get("trigger") == TEST:
+        return tried_connection(event)
     trigger, began_at = event.get("trigger", SCHEDULE), utc_now()
     ends_at = began_at + timedelta(milliseconds=context.get_remaining_time_in_millis())
-    with runs.recorded(Task.PROCESS, trigger, utc_now, ends_at) as run:
-        kept = module_settings.require(Task.PROCESS)
-        own = settings()
-        own = replace(own, phone_system=kept.get("phone_system", own.phone_system))
+    with runs.recorded(Task.PROCESS, trigger, utc_now, ends_at, event.get("run")) as run:
+        own = as_set(module_settings.require(Task.PROCESS))
         at_once = min(own.max_concurrent_transcriptions, AT_ONCE)
         executor = ThreadPoolExecutor(at_once)
         limits = Limits(

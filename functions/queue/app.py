@@ -1,4 +1,4 @@
-"""queue_transcriptions: pending → queued, the oldest first."""
+"""queue_transcriptions: pending → queued, the oldest first; and the retries that a person asked for."""
 
 import os
 from datetime import timedelta
@@ -11,7 +11,9 @@ from callscribe.clock import utc_now
 from callscribe.recording import Status
 from callscribe.run import Task
 from callscribe.store import counts, models, recordings, runs, switches
+from callscribe.store.lists import Filters
 from callscribe.telemetry import count, logger, metrics
+from functions.queue import retry
 
 BATCH = 1000
 """Recordings that one run puts in line: what 1,000 updates take stays well within the function's five minutes."""
@@ -23,10 +25,12 @@ RESERVE = timedelta(seconds=20)
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Takes a scheduled event; answers with the run."""
+    """Takes a scheduled event, or `{"retry": FILTERS, "run": ID}`; answers with the run."""
     models.bind(os.environ)
     ends_at = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
-    with runs.recorded(Task.QUEUE, event.get("trigger", "schedule"), utc_now, ends_at) as run:
+    if "retry" in event:
+        return retry.begin(Filters.parse(event["retry"]), event.get("run"), utc_now, ends_at).document()
+    with runs.recorded(Task.QUEUE, event.get("trigger", "schedule"), utc_now, ends_at, event.get("run")) as run:
         counts.advance_checkpoint(utc_now())
         switches.require(Task.QUEUE)
         run.counts.update(queued=0, lost_races=0)
@@ -36,4 +40,5 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             queued = recordings.apply(place.id, transitions.queue(place, utc_now()))
             run.count("queued" if queued else "lost_races")
         count("RecordingsQueued", run.counts["queued"])
+    retry.go_on(utc_now, ends_at)
     return run.document()

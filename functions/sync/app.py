@@ -13,8 +13,10 @@ from callscribe.clock import utc_now
 from callscribe.module_settings import CallRecordingsDefaults, CallRecordingsSettings
 from callscribe.run import Outcome, Run, Task
 from callscribe.settings import at_least, checked, load
-from callscribe.sources import Source, open_source, open_within
+from callscribe.sidecars import stem_of
+from callscribe.sources import Source, key_within, open_source, open_within
 from callscribe.store import models, module_settings, runs
+from callscribe.store.module_settings import Kept
 from callscribe.telemetry import count, logger, metrics
 from functions.sync import check, uploads
 from functions.sync.intake import Intake
@@ -31,7 +33,6 @@ RESERVE = timedelta(minutes=1)
 class Settings(CallRecordingsDefaults):
     """`min_file_age_seconds`: how long a file in a folder must have rested before it counts as complete."""
 
-    recordings_path: str
     transcripts_bucket: str
     min_file_age_seconds: int = checked(at_least(0), default=60)
 
@@ -59,28 +60,32 @@ def sweep_of(source: Source, own: Settings, ours: CallRecordingsSettings, run: R
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Takes a scheduled event, an upload's, or `{"recordingsPath": …, "trigger": "api"}`; answers with the run.
+    """Takes a scheduled event, an upload's, or `{"trigger": "api", "recordingsPath": …}`; answers with the run.
 
-    With `{"trigger": "test"}` it only tries whether the source can be listed.
+    With a `file` in it, only that file and what lies beside it are looked at. With `{"trigger": "test"}` it only tries
+    whether the source can be listed.
     """
     models.bind(os.environ)
     trigger = UPLOAD if uploads.is_upload(event) else event.get("trigger", SCHEDULE)
     ends_at = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
     if trigger == TEST:
-        return _tested()
+        return _tested(event)
     uploaded = _uploaded(event) if trigger == UPLOAD else None
     if uploaded and not uploaded.stems:
         count("UploadsPassedOver")
         return {"status": Outcome.SKIPPED}  # no run: a bucket may hold much that is none of ours
-    with runs.recorded(Task.SYNC, trigger, utc_now, ends_at) as run:
+    with runs.recorded(Task.SYNC, trigger, utc_now, ends_at, event.get("run")) as run:
         kept = module_settings.require(Task.SYNC, uploaded.kept if uploaded else None)
         own = settings()
+        ours = own.call_recordings.with_kept(kept.call_recordings)
         asked = event.get("recordingsPath")
-        source = open_within(own.recordings_path, asked) if asked else open_source(own.recordings_path)
-        sweep = sweep_of(source, own, own.call_recordings.with_kept(kept), run, ends_at)
+        source = open_within(ours.recordings_path, asked) if asked else open_source(ours.recordings_path)
+        sweep = sweep_of(source, own, ours, run, ends_at)
         if uploaded:
             for stem in uploaded.stems:
                 sweep.family(stem)
+        elif "file" in event:
+            sweep.family(stem_of(key_within(ours.recordings_path, event["file"]), ours.audio))
         elif asked:
             sweep.part()
         else:
@@ -95,18 +100,18 @@ class _Uploaded:
     """The `stems` that an event is about, and the settings by which that was found out."""
 
     stems: list[str]
-    kept: module_settings.Kept | None = None
+    kept: Kept
 
 
 def _uploaded(event: Mapping[str, Any]) -> _Uploaded:
-    own = settings()
-    keys = uploads.keys_of(event, open_source(own.recordings_path))
-    if not keys:
-        return _Uploaded([])
     kept = module_settings.read()
-    return _Uploaded(uploads.stems_of(keys, own.call_recordings.with_kept(kept.values).audio), kept)
+    ours = settings().call_recordings.with_kept(kept.call_recordings)
+    keys = uploads.keys_of(event, open_source(ours.recordings_path))
+    return _Uploaded(uploads.stems_of(keys, ours.audio), kept)
 
 
-def _tested() -> dict[str, Any]:
-    own = settings()
-    return check.tried(own.recordings_path, own.call_recordings.with_kept(module_settings.read().values).audio)
+def _tested(wish: Mapping[str, Any]) -> dict[str, Any]:
+    """`wish` may hold settings that are tried in the place of those that a person has set."""
+    kept = wish["settings"] if "settings" in wish else module_settings.read().call_recordings
+    ours = settings().call_recordings.with_kept(kept)
+    return check.tried(ours.recordings_path, ours.audio)

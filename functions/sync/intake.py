@@ -135,7 +135,7 @@ class Intake:
         if reading.in_part:  # what could not be opened now has told before what it tells
             metadata = combined(seen.metadata, reading.metadata)
         else:
-            metadata = combined(reading.metadata, seen.metadata.read_only_in(Origin.TAGS))
+            metadata = combined(reading.metadata, seen.metadata.read_only_in(Origin.PERSON, Origin.TAGS))
         if document(metadata) != document(seen.metadata):  # of a time, ms are stored
             recorded_at = self.reader.moment_of(metadata, file)
             values |= {"metadata": metadata, "recorded_at": recorded_at}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from threading import Event, Thread
 from typing import Any, Self
 
-from local.cloud.cron import Schedule, parse
+from callscribe.schedule import Schedule, parse
 from local.cloud.stack import Rule, Stack
 
 # How late a change of the clock (a laptop that slept) may be noticed.

@@ -89,21 +89,22 @@ class Handlers:
     def __init__(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
         from callscribe import s3
         from functions.api import app as api
-        from functions.api import invoke
+        from functions.api import auth, invoke, secret
         from functions.api import settings as api_settings
-        from functions.api.routes import call_recordings, scheduler
+        from functions.api.routes import audio, call_recordings, collection, scheduler
         from functions.process import app as process
         from functions.queue import app as queue
         from functions.sync import app as sync
 
         self.stack = stack
         self._modules = {"sync": sync, "queue": queue, "process": process, "api": api}
-        self._settings = (sync.settings, process.settings, api_settings.settings)
-        self._clients = (s3._client, invoke._client)
+        self._settings = (sync.settings, process.settings, api_settings.settings, api_settings.whisperx)
+        self._clients = (s3._client, invoke._client, secret._client)
+        self._auth = auth
         self._monkeypatch = monkeypatch
         self.overrides: dict[str, str] = {}
         self._ahead = timedelta()
-        for module in (sync, queue, process, call_recordings, scheduler):
+        for module in (sync, queue, process, audio, call_recordings, collection, scheduler):
             monkeypatch.setattr(module, "utc_now", self.now)
 
     def now(self) -> datetime:
@@ -113,6 +114,11 @@ class Handlers:
     def pass_time(self, **duration: float) -> None:
         """As much later, for the handlers; named as for `timedelta`."""
         self._ahead += timedelta(**duration)
+
+    @property
+    def recordings_path(self) -> str:
+        """That of the template."""
+        return lambda_environment(self.stack.function("sync"), self.stack)["RECORDINGS_PATH"]
 
     def _run(self, function: str, event: Any, context: Context) -> Any:
         for name, value in (lambda_environment(self.stack.function(function), self.stack) | self.overrides).items():
@@ -126,6 +132,7 @@ class Handlers:
         for client in self._clients:
             client.cache_clear()
         parameters.clear_caches()
+        self._auth._read_at.clear()
 
     def sync(self, **event: Any) -> Any:
         return self._run("sync", event, Context())

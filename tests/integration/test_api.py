@@ -29,7 +29,8 @@ def three(handlers):
 
 def error_of(answer):
     assert set(answer.json) == {"error"}
-    assert set(answer.json["error"]) == {"code", "message", "details"}
+    assert set(answer.json["error"]) == {"code", "message", "details", "requestId"}
+    assert answer.json["error"]["requestId"] == answer.headers["X-Request-Id"]
     return answer.json["error"]
 
 
@@ -73,7 +74,9 @@ def test_a_secret_that_is_no_object_of_keys_says_so_without_quoting_it(handlers,
 
 def test_an_unknown_route_is_404_in_the_one_shape(handlers):
     assert error_of(handlers.api("GET", "/api/nothing"))["code"] == "no_such_route"
-    assert handlers.api("PATCH", LIST).status == 404
+    refused = handlers.api("PATCH", LIST)
+    assert (refused.status, error_of(refused)["code"]) == (405, "method_not_allowed")
+    assert refused.headers["Allow"] == "GET, POST"
 
 
 def test_the_list_is_newest_first_and_queued_oldest_first(handlers, three):

@@ -49,8 +49,9 @@ def test_the_template_counts_until_something_is_set_and_null_brings_it_back(hand
     handlers.overrides |= {"PHONE_SYSTEM": "yeastar", "TIME_ZONE": "Europe/Berlin", "AUDIO_EXTENSIONS": "wav mp3"}
     template = handlers.api("GET", MODULE).json
     assert template == {
-        "slug": "call-recordings", "enabled": True, "phoneSystem": "yeastar", "timeZone": "Europe/Berlin",
-        "patterns": [], "extensions": ["mp3", "wav"], "changed": [],
+        "slug": "call-recordings", "enabled": True, "recordingsPath": handlers.recordings_path,
+        "phoneSystem": "yeastar", "timeZone": "Europe/Berlin", "patterns": [], "channels": "auto",
+        "extensions": ["mp3", "wav"], "changed": [],
     }  # fmt: skip
     answer = put(phoneSystem="freepbx", patterns=[PATTERN], extensions=[".WAV", "ogg"])
     assert answer.status == 200
@@ -108,15 +109,16 @@ def test_the_module_is_disabled_and_keeps_its_settings(handlers, put):
 def test_of_two_who_set_at_the_same_moment_one_is_told(handlers, put):
     handlers.queue()
     seen = module_settings.read()
-    assert module_settings.keep(seen, {"time_zone": "Asia/Kolkata"})
-    assert not module_settings.keep(seen, {"time_zone": "Europe/Berlin"})
+    assert module_settings.keep(Module.CALL_RECORDINGS, seen, {"time_zone": "Asia/Kolkata"})
+    assert not module_settings.keep(Module.CALL_RECORDINGS, seen, {"time_zone": "Europe/Berlin"})
     assert handlers.api("GET", MODULE).json["timeZone"] == "Asia/Kolkata"
 
 
 def test_a_run_reads_them_in_one_request_with_what_is_switched_off(handlers, put, counted):
     put(timeZone="Asia/Kolkata", patterns=[PATTERN])
     with counted() as requests:
-        assert module_settings.require(Task.SYNC) == {"time_zone": "Asia/Kolkata", "patterns": [PATTERN]}
+        kept = module_settings.require(Task.SYNC)
+    assert kept.call_recordings == {"time_zone": "Asia/Kolkata", "patterns": [PATTERN]}
     assert requests == {"BatchGetItem": 1}
     switches.enable(Module.CALL_RECORDINGS, enabled=False)
     with pytest.raises(Skipped, match="disabled"):
@@ -152,7 +154,3 @@ def test_a_preview_costs_two_requests_and_refuses_what_could_not_be_set(handlers
     assert requests == {"BatchGetItem": 1, "Query": 1}
     answer = handlers.api("POST", f"{MODULE}/preview", body={"patterns": ["("]})
     assert (answer.status, answer.json["error"]["details"][0]["field"]) == (400, "patterns")
-
-
-def test_the_other_module_is_as_it_was(handlers):
-    assert handlers.api("GET", "/api/modules/whisperx").json == {"slug": "whisperx", "enabled": True}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from callscribe.run import MODULE_OF, Task
+from callscribe.run import MODULE_OF, SCHEDULED
 from callscribe.store import runs
 from local.cloud.client import aws_client
 
@@ -66,10 +66,10 @@ def test_runs_are_listed_newest_first_by_task_and_by_outcome(handlers):
 # switches ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("task", Task)
+@pytest.mark.parametrize("task", SCHEDULED)
 def test_a_paused_task_does_nothing_and_says_so_until_it_is_resumed(handlers, put, listed, task, service):
     put("a.wav")
-    for earlier in list(Task)[: list(Task).index(task)]:
+    for earlier in SCHEDULED[: SCHEDULED.index(task)]:
         getattr(handlers, earlier.name.lower())()
     before = listed()
     run_it = getattr(handlers, task.name.lower())
@@ -86,7 +86,7 @@ def test_a_paused_task_does_nothing_and_says_so_until_it_is_resumed(handlers, pu
     assert listed() != before
 
 
-@pytest.mark.parametrize("task", Task)
+@pytest.mark.parametrize("task", SCHEDULED)
 def test_a_task_of_a_disabled_module_does_nothing_and_says_so(handlers, put, listed, task):
     put("a.wav")
     path = f"/api/modules/{MODULE_OF[task]}"
@@ -100,9 +100,9 @@ def test_a_task_of_a_disabled_module_does_nothing_and_says_so(handlers, put, lis
 
 
 def test_what_is_not_a_task_or_module_is_refused(handlers):
-    assert handlers.api("PUT", f"{TASKS}/sync", body={"paused": True}).status == 400
+    assert handlers.api("PUT", f"{TASKS}/sync", body={"paused": True}).status == 404
     assert handlers.api("PUT", f"{TASKS}/sync_recordings", body={"paused": "maybe"}).status == 400
-    assert handlers.api("GET", "/api/modules/none").status == 400
+    assert handlers.api("GET", "/api/modules/none").status == 404
     assert handlers.api("PUT", "/api/modules/whisperx", body={}).status == 400
 
 

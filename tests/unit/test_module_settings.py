@@ -13,7 +13,12 @@ from callscribe.settings import load
 
 
 def test_the_template_counts_where_nothing_is_set():
-    environ = {"PHONE_SYSTEM": "yeastar", "TIME_ZONE": "Europe/Berlin", "AUDIO_EXTENSIONS": "WAV .mp3 wav"}
+    environ = {
+        "RECORDINGS_PATH": "s3://b/",
+        "PHONE_SYSTEM": "yeastar",
+        "TIME_ZONE": "Europe/Berlin",
+        "AUDIO_EXTENSIONS": "WAV .mp3 wav",
+    }
     ours = load(CallRecordingsDefaults, environ).call_recordings
     assert (ours.phone_system, ours.time_zone, ours.audio) == ("yeastar", "Europe/Berlin", {"wav", "mp3"})
     assert ours.patterns == ours.site_patterns == ()
@@ -24,7 +29,7 @@ def test_the_template_counts_where_nothing_is_set():
 
 
 def test_no_extensions_are_all_that_are_usual():
-    assert load(CallRecordingsDefaults, {}).call_recordings.audio == AUDIO
+    assert load(CallRecordingsDefaults, {"RECORDINGS_PATH": "s3://b/"}).call_recordings.audio == AUDIO
 
 
 def test_a_time_zone_of_the_template_that_there_is_not_is_told_when_it_is_needed():

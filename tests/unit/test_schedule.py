@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.cloud.cron import parse
+from callscribe.schedule import parse
 from local.cloud.scheduler import Scheduler, scheduled_event
 from local.cloud.stack import Rule, Stack
 

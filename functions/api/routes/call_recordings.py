@@ -1,36 +1,33 @@
-"""/api/call-recordings: list, look at, and put right."""
+"""/api/call-recordings/{id}: one recording: look at it, put it right, register it, delete it, transcribe it."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response, content_types
-from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from callscribe import transitions
 from callscribe.clock import utc_now
-from callscribe.errors import ConfigurationError, SourceError
-from callscribe.metadata import Direction
-from callscribe.recording import ID, Recording, Status
+from callscribe.errors import ConfigurationError
+from callscribe.ingest import Ingest, classify
+from callscribe.metadata import moment_of
+from callscribe.module_settings import CallRecordingsSettings
+from callscribe.recording import ID, Recording, Status, address
+from callscribe.recording import recording_id as id_of
 from callscribe.run import Outcome, Task
-from callscribe.search import Sought
-from callscribe.sources import open_within
-from callscribe.store import admission, counts, lists, recordings, search
-from callscribe.store.lists import Filters
-from functions.api import cursor as cursors
+from callscribe.sources import key_within, open_source
+from callscribe.store import admission, recordings, transcripts
 from functions.api import invoke
+from functions.api.answers import may_answer
 from functions.api.errors import ApiError
-from functions.api.settings import settings
-from functions.api.views import (
-    Digits,
-    Moment,
-    OutageView,
-    RecordingList,
+from functions.api.settings import call_recordings, settings
+from functions.api.views.recordings import (
+    RecordingChange,
     RecordingView,
-    RunView,
-    StatusChange,
-    StatusSummary,
-    Text,
+    Registration,
     TranscribeRequest,
     view,
 )
@@ -40,111 +37,164 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 type Id = Annotated[str, Path(description="The recording's id.")]
 
 
-@router.get("/api/call-recordings")
-def list_recordings(  # noqa: PLR0917 — the query's names
-    status: Annotated[Status | None, Query(alias="transcriptionStatus")] = None,
-    text: Annotated[
-        Text | None,
-        Query(
-            alias="search",
-            description="The id of a call or of a recording, a phone number as in `phoneNumber`, "
-            "or what the file's name begins with.",
-        ),
-    ] = None,
-    number: Annotated[
-        Digits | None,
-        Query(alias="phoneNumber", description="A number, its last digits (four or more), or an extension."),
-    ] = None,
-    direction: Annotated[Direction | None, Query()] = None,
-    since: Annotated[Moment | None, Query(alias="from", description="Calls at or after this time.")] = None,
-    until: Annotated[Moment | None, Query(alias="to", description="Calls at or before this time.")] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: Annotated[str | None, Query(description="`nextCursor` of the page before.")] = None,
-) -> RecordingList:
-    """Newest call first; `queued` oldest first. Only the last page has no `nextCursor`, even if others are short."""
-    if since and until and since > until:
-        raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", "`from` is later than `to`: swap them.")
-    filters = Filters(status=status, direction=direction, since=since, until=until, number=number or "")
-    of = f"{filters}|{text}"
-    place = cursors.decode(cursor, of)
-    if text or number:
-        sought = Sought.anywhere(text) if text else Sought(number=filters.number)
-        page = search.find(sought, filters, limit=limit, cursor=place)
-    else:
-        page = lists.page(filters, limit=limit, cursor=place)
-    return RecordingList(items=[view(each) for each in page.recordings], next_cursor=cursors.encode(page.next, of))
-
-
-@router.get("/api/call-recordings/status-summary")
-def status_summary() -> StatusSummary:
-    """How many recordings have each status, and whether the transcription service is unavailable."""
-    found = counts.summary()
-    numbers = {status.value: number for status, number in found.counts.items()}
-    outage = OutageView.model_validate(found.outage) if found.outage else None
-    return StatusSummary(**numbers, total=sum(numbers.values()), outage=outage)
-
-
 @router.get("/api/call-recordings/<recording_id>")
+@may_answer(404)
 def get_recording(recording_id: Id) -> RecordingView:
+    """One recording: where it is on its way and why, and what is known of its call."""
     return view(existing(recording_id))
 
 
 @router.put("/api/call-recordings/<recording_id>")
-def put_recording(recording_id: Id, change: Annotated[StatusChange, Body()]) -> RecordingView:
-    """Gives a recording another status, as a person may: 409 says which statuses those are."""
-    return view(_request(recording_id, change.transcription_status))
+@may_answer(404, 409)
+def update_recording(recording_id: Id, change: Annotated[RecordingChange, Body()]) -> RecordingView:
+    """Gives a recording another status, or corrects what is known of its call; only what is sent is changed.
+
+    409 where a person may not give it that status; the message says which are allowed.
+    """
+    seen = existing(recording_id)
+    corrections = change.corrections()
+    target = change.transcription_status
+    if target is None:
+        return view(_corrected(seen, corrections))
+    return view(_requested(seen, target, values=_corrections(seen, corrections)))
 
 
-@router.post("/api/call-recordings/<recording_id>/transcribe")
-def transcribe(recording_id: Id, wish: Annotated[TranscribeRequest | None, Body()] = None) -> Response[RecordingView]:
-    """Puts a recording at the head of the queue, and starts at once, during an outage with a try."""
+@router.delete("/api/call-recordings/<recording_id>", status_code=HTTPStatus.NO_CONTENT)
+@may_answer(404, 409)
+def delete_recording(recording_id: Id) -> Response[None]:
+    """Deletes the record and every version of its transcript; the file itself is left alone.
+
+    As long as the file is there, the next sync takes it up as a new recording: delete the file first.
+    """
+    seen = recordings.get(recording_id) if ID.fullmatch(recording_id) else None
+    if seen is not None:
+        if seen.status is Status.PROCESSING:
+            message = "The recording is being transcribed. Wait until it is completed or failed."
+            raise ApiError(HTTPStatus.CONFLICT, "being_transcribed", message)
+        if not recordings.remove(seen):
+            raise _changed_meanwhile()
+    # behind the record, so that none is left without its transcript; who died in between is completed by a second try
+    deleted = ID.fullmatch(recording_id) and transcripts.delete_all(settings().transcripts_bucket, recording_id)
+    if seen is None and not deleted:
+        raise no_such_recording()
+    return Response(HTTPStatus.NO_CONTENT)
+
+
+@router.post("/api/call-recordings", status_code=HTTPStatus.CREATED)
+@may_answer(200, 404, 409, 502, 504)
+def register_recording(wish: Annotated[Registration, Body()]) -> Response[RecordingView]:
+    """Takes up one file at once, without waiting for sync: 201, or 200 when it is known already.
+
+    Metadata that is sent with it counts more than what is read of the file. 404 where there is no such file, 409 while
+    it is not complete.
+    """
+    ours = call_recordings()
+    try:
+        key = key_within(ours.recordings_path, wish.path)
+    except ConfigurationError as error:
+        raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_path", error.message) from error
+    if classify(key, None, ours.audio) is not Ingest.AUDIO:
+        message = f"By its name, this is no recording: those end with {', '.join(sorted(ours.audio))}."
+        raise ApiError(HTTPStatus.BAD_REQUEST, "not_audio", message)
+    location = open_source(ours.recordings_path).location
+    of = id_of(location, key)
+    known = recordings.get(of)
+    found = known or _taken_up(of, address(location, key))
+    corrections = wish.corrections()
+    status = HTTPStatus.OK if known else HTTPStatus.CREATED
+    shown = _corrected(found, corrections, ours) if corrections else found
+    return Response(status, content_types.APPLICATION_JSON, view(shown))
+
+
+@router.post("/api/call-recordings/<recording_id>/transcribe", status_code=HTTPStatus.ACCEPTED)
+@may_answer(404, 409)
+def transcribe_recording(
+    recording_id: Id, wish: Annotated[TranscribeRequest | None, Body()] = None
+) -> Response[RecordingView]:
+    """Puts a recording at the head of the queue, and starts at once, during an outage with a try.
+
+    One that is completed only with `force`; 409 otherwise.
+    """
     force = wish is not None and wish.force
-    queued = _request(recording_id, Status.QUEUED, head=True, force=force)
+    queued = _requested(existing(recording_id), Status.QUEUED, head=True, force=force)
     admission.try_now(utc_now())
     invoke.start(settings().process_function, {"trigger": "api"})
     return Response(HTTPStatus.ACCEPTED, content_types.APPLICATION_JSON, view(queued))
-
-
-@router.post("/api/call-recordings/sync")
-def sync(
-    recordings_path: Annotated[str | None, Query(alias="recordingsPath", max_length=1024)] = None,
-) -> Response[RunView]:
-    """Looks for new recordings now: 200 with the run's counts, or 202 when it takes longer than a request may."""
-    own = settings()
-    payload = {"trigger": "api"}
-    if recordings_path is not None:
-        try:
-            open_within(own.recordings_path, recordings_path)
-        except ConfigurationError as error:
-            raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_path", error.message) from error
-        payload["recordingsPath"] = recordings_path
-    run = invoke.call(own.sync_function, payload)
-    if run is None:
-        going_on = RunView(task=Task.SYNC, trigger="api", status=Outcome.RUNNING)
-        return Response(HTTPStatus.ACCEPTED, content_types.APPLICATION_JSON, going_on)
-    if run["status"] == Outcome.FAILED:
-        asked_for = recordings_path is not None and run["errorCode"] == SourceError.code
-        status = HTTPStatus.BAD_REQUEST if asked_for else HTTPStatus.BAD_GATEWAY
-        raise ApiError(status, "sync_failed", run["error"], details=[run])
-    return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, RunView(**run))
 
 
 def existing(recording_id: str) -> Recording:
     """The recording of this id. Raises ApiError 404 when there is none."""
     found = recordings.get(recording_id) if ID.fullmatch(recording_id) else None
     if found is None:
-        raise ApiError(HTTPStatus.NOT_FOUND, "no_such_recording", "There is no recording of this id. List them first.")
+        raise no_such_recording()
     return found
 
 
-def _request(recording_id: str, status: Status, *, head: bool = False, force: bool = False) -> Recording:
-    """Makes the transition that a person asks for. Raises InvalidTransition, ApiError."""
-    seen = existing(recording_id)
-    changed = recordings.apply(seen.id, transitions.request(seen, status, utc_now(), head=head, force=force))
+def no_such_recording() -> ApiError:
+    return ApiError(HTTPStatus.NOT_FOUND, "no_such_recording", "There is no recording of this id. List them first.")
+
+
+def _requested(
+    seen: Recording, status: Status, *, head: bool = False, force: bool = False, values: Mapping[str, Any] | None = None
+) -> Recording:
+    """Makes the transition that a person asks for, and with it other changes. Raises InvalidTransition, ApiError."""
+    corrected = replace(seen, **values or {})
+    change = transitions.request(corrected, status, utc_now(), head=head, force=force)
+    changed = recordings.apply(seen.id, replace(change, values={**(values or {}), **change.values}))
     if changed is None:
-        raise ApiError(
-            HTTPStatus.CONFLICT,
-            "changed_meanwhile",
-            "The recording's status changed at this moment. Look, and try again.",
-        )
+        raise _changed_meanwhile()
     return changed
+
+
+def _corrected(
+    seen: Recording, corrections: Mapping[str, Any], ours: CallRecordingsSettings | None = None
+) -> Recording:
+    """Changes what is known of the call. Raises ApiError 409."""
+    if seen.status is Status.PROCESSING:
+        # its worker writes what it has read within the file when it ends
+        message = "The recording is being transcribed. Correct its metadata when it is completed or failed."
+        raise ApiError(HTTPStatus.CONFLICT, "being_transcribed", message)
+    values = _corrections(seen, corrections, ours)
+    if seen.status is Status.PENDING and "recorded_at" in values:
+        values["position"] = transitions.pending_position(values["recorded_at"])
+    changed = recordings.amend(seen.id, {"status": seen.status, "position": seen.position}, values)
+    if changed is None:
+        raise _changed_meanwhile()
+    return changed
+
+
+def _corrections(
+    seen: Recording, given: Mapping[str, Any], ours: CallRecordingsSettings | None = None
+) -> dict[str, Any]:
+    """The fields of the record that these corrections change."""
+    if not given:
+        return {}
+    metadata = seen.metadata.corrected(given)
+    values: dict[str, Any] = {"metadata": metadata}
+    if "started_at" in given:
+        zone = (ours or call_recordings()).zone
+        values["recorded_at"] = moment_of(metadata, zone, seen.modified_at)
+    return values
+
+
+def _taken_up(of: str, path: str) -> Recording:
+    """The new recording of the file at `path`, once sync has looked at it. Raises ApiError."""
+    run = invoke.run(Task.SYNC, file=path)
+    if found := recordings.get(of):
+        return found
+    if run["status"] == Outcome.RUNNING:
+        raise ApiError(HTTPStatus.GATEWAY_TIMEOUT, "function_slow", "Sync took too long. Try again.", details=[run])
+    if run["status"] == Outcome.FAILED:
+        raise ApiError(HTTPStatus.BAD_GATEWAY, "sync_failed", run["error"], details=[run])
+    if run["status"] == Outcome.SKIPPED:
+        raise ApiError(HTTPStatus.CONFLICT, run["errorCode"], run["error"])
+    for waiting in run["waiting"]:
+        if waiting["path"] == path:
+            message = f"The file is not complete yet: {waiting['why']} Try again later; sync does."
+            raise ApiError(HTTPStatus.CONFLICT, "not_complete", message)
+    raise ApiError(HTTPStatus.NOT_FOUND, "no_such_file", "There is no such file, or it cannot be read.")
+
+
+def _changed_meanwhile() -> ApiError:
+    message = "The recording changed at this moment. Look, and try again."
+    return ApiError(HTTPStatus.CONFLICT, "changed_meanwhile", message)

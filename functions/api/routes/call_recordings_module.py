@@ -1,4 +1,4 @@
-"""/api/modules/call-recordings: how recordings are recognised and their names read, and a look at what comes of it."""
+"""/api/modules/call-recordings: where recordings lie, how they are recognised and their names read."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -12,56 +12,71 @@ from pydantic.alias_generators import to_camel
 
 from callscribe import phone_systems
 from callscribe.metadata import CallMetadata, moment_of
-from callscribe.module_settings import CallRecordingsSettings, faults, tidy
+from callscribe.module_settings import CHECKS, CallRecordingsSettings, tidy
 from callscribe.phone_systems.understanding import EXAMPLES, previewed
 from callscribe.run import Module
-from callscribe.store import lists, module_settings, switches
+from callscribe.store import lists, module_settings
 from callscribe.store.lists import Filters
+from callscribe.store.switches import Switches
+from functions.api import changes, invoke
+from functions.api.answers import may_answer
 from functions.api.errors import ApiError
 from functions.api.settings import settings
-from functions.api.views import (
+from functions.api.views.modules import (
     CallRecordingsChange,
+    CallRecordingsTrial,
     CallRecordingsView,
+    ModuleTest,
     NamedCall,
     NamesPreview,
     PreviewRequest,
-    call_fields,
 )
+from functions.api.views.recordings import call_fields
 
 LOOKED_AT = 200
 """Names of a preview: one request."""
+
+HARMLESS = ("no_recordings",)
+"""What a test may find of a path that is to be set: there may be none yet."""
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 
 @router.get("/api/modules/call-recordings")
-def get_settings() -> CallRecordingsView:
+def get_call_recordings_module() -> CallRecordingsView:
     """The settings as they count: the template's, and what was set here in their place."""
     kept = module_settings.read()
-    return _view(kept.values, enabled=Module.CALL_RECORDINGS not in kept.switches.disabled)
+    return _view(kept.call_recordings, kept.switches)
 
 
 @router.put("/api/modules/call-recordings")
-def put_settings(change: Annotated[CallRecordingsChange, Body()]) -> CallRecordingsView:
-    """Changes what is given, all of it or nothing. Recordings that are known already stay as they were read."""
+@may_answer(409, 502, 504)
+def update_call_recordings_module(change: Annotated[CallRecordingsChange, Body()]) -> CallRecordingsView:
+    """Changes what is given, all of it or nothing. Recordings that are known already stay as they were read.
+
+    Another `recordingsPath` is tried first: one that sync cannot list is refused.
+    """
     kept = module_settings.read()
-    given = change.given()
-    values = _checked(kept.values, given)
-    if given and not module_settings.keep(kept, values):
-        message = "Somebody else changed the settings at this moment. Look, and try again."
-        raise ApiError(HTTPStatus.CONFLICT, "changed_meanwhile", message)
-    enabled = Module.CALL_RECORDINGS not in kept.switches.disabled
-    if "enabled" in change.model_fields_set:
-        enabled = change.enabled
-        switches.enable(Module.CALL_RECORDINGS, enabled=enabled)
-    return _view(values, enabled=enabled)
+    values = _checked(kept.call_recordings, change.given())
+    if _effective(values).recordings_path != _effective(kept.call_recordings).recordings_path:
+        found = _tried(values)
+        if not found.ok and found.code not in HARMLESS:
+            raise changes.refused({"recordings_path": found.message})
+    return _view(values, changes.keep(Module.CALL_RECORDINGS, kept, values, change.switch))
+
+
+@router.post("/api/modules/call-recordings/test")
+@may_answer(502, 504)
+def check_call_recordings_module(wish: Annotated[CallRecordingsTrial | None, Body()] = None) -> ModuleTest:
+    """Whether recordings can be found, as it is set or with what is given; by sync itself, with its rights."""
+    return _tried(_checked(module_settings.read().call_recordings, wish.given()) if wish else None)
 
 
 @router.post("/api/modules/call-recordings/preview")
 def preview_names(wish: Annotated[PreviewRequest | None, Body()] = None) -> NamesPreview:
     """How the newest names are read with these settings; nothing is changed by it."""
     given = wish.given() if wish else {}
-    tried = _effective(_checked(module_settings.read().values, given))
+    tried = _effective(_checked(module_settings.read().call_recordings, given))
     zone, patterns = tried.zone, tried.site_patterns
     recordings = lists.page(Filters(), limit=LOOKED_AT).recordings
     names = {each.path: phone_systems.read(each.path, tried.phone_system, patterns) for each in recordings}
@@ -79,28 +94,34 @@ def preview_names(wish: Annotated[PreviewRequest | None, Body()] = None) -> Name
 
 
 def _checked(kept: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """What is to be kept once this is given; null keeps nothing. Raises ApiError 400 that names every fault."""
-    values = {name: value for name, value in {**kept, **given}.items() if value is not None}
-    if "extensions" in values:
-        values["extensions"] = tidy(values["extensions"])
-    if found := faults(values):
-        details = [{"field": to_camel(name), "message": fault} for name, fault in found.items()]
-        message = "; ".join(f"{each['field']}: {each['message']}" for each in details)
-        raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_settings", f"Nothing was changed. {message}", details=details)
-    return values
+    """Raises ApiError 400 that names every fault."""
+    if given.get("extensions") is not None:
+        given = {**given, "extensions": tidy(given["extensions"])}
+    return changes.checked(kept, given, CHECKS)
+
+
+def _tried(values: Mapping[str, Any] | None) -> ModuleTest:
+    """With these settings, or as it is set. Raises ApiError."""
+    tried = {} if values is None else {"settings": dict(values)}
+    verdict = invoke.call(settings().sync_function, {"trigger": "test", **tried})
+    if verdict is None:
+        raise ApiError(HTTPStatus.GATEWAY_TIMEOUT, "function_slow", "The test took too long. Try again.")
+    return ModuleTest(**verdict)
 
 
 def _effective(values: Mapping[str, Any]) -> CallRecordingsSettings:
     return settings().call_recordings.with_kept(values)
 
 
-def _view(values: Mapping[str, Any], *, enabled: bool) -> CallRecordingsView:
+def _view(values: Mapping[str, Any], off: Switches) -> CallRecordingsView:
     effective = _effective(values)
     return CallRecordingsView(
-        enabled=enabled,
+        enabled=Module.CALL_RECORDINGS not in off.disabled,
+        recordings_path=effective.recordings_path,
         phone_system=effective.phone_system,
         time_zone=effective.time_zone,
         patterns=list(effective.patterns),
+        channels=effective.channels,
         extensions=sorted(effective.audio),
         changed=[to_camel(each.name) for each in fields(CallRecordingsSettings) if each.name in values],
     )

@@ -1,49 +1,123 @@
 """/api/scheduler: the three tasks, and their runs."""
 
+from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, Literal
 
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from callscribe.clock import utc_now
-from callscribe.run import MODULE_OF, Outcome, Task
+from callscribe.run import MODULE_OF, SCHEDULED, Outcome, Run, Task
+from callscribe.schedule import Rate, parse
 from callscribe.store import runs, switches
-from functions.api.views import RunList, RunView, TaskChange, TaskList, TaskView
+from callscribe.store.switches import Switches
+from functions.api import cursor as cursors
+from functions.api import invoke
+from functions.api.answers import may_answer
+from functions.api.errors import ApiError
+from functions.api.parameters import Limit, NextCursor, Since, Until, in_order
+from functions.api.routes.collection import answer_with
+from functions.api.settings import settings
+from functions.api.views.scheduler import RunList, RunView, TaskChange, TaskList, TaskView
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
+
+type Command = Annotated[Literal[*SCHEDULED], Path()]  # type: ignore[valid-type]  # those that there are
 
 
 @router.get("/api/scheduler/tasks")
 def list_tasks() -> TaskList:
-    """The three tasks, with their last run."""
+    """The three tasks: when they run, whether they are paused, and their last run."""
     off = switches.read()
-    return TaskList(items=[_view(task, paused=task in off.paused) for task in Task])
+    return TaskList(items=[_view(task, off) for task in SCHEDULED])
 
 
 @router.put("/api/scheduler/tasks/<command>")
-def put_task(command: Annotated[Task, Path()], change: Annotated[TaskChange, Body()]) -> TaskView:
+@may_answer(404)
+def update_task(command: Command, change: Annotated[TaskChange, Body()]) -> TaskView:
     """Pauses a task, or resumes it. What is under way comes to its end."""
-    switches.pause(command, paused=change.paused)
-    return _view(command, paused=change.paused)
+    task = Task(command)
+    return _view(task, switches.pause(task, paused=change.paused))
+
+
+@router.post("/api/scheduler/tasks/<command>/run")
+@may_answer(202, 404, 502)
+def run_task(command: Command) -> Response[RunView]:
+    """Runs a task now: 200 with its run if it ends within the request, else 202, and it goes on.
+
+    A paused task does nothing, whoever asks: its run is `skipped`, and says why.
+    """
+    return answer_with(invoke.run(Task(command)))
 
 
 @router.get("/api/scheduler/runs")
-def list_runs(
+def list_runs(  # noqa: PLR0917 — the query's names
     task: Annotated[Task | None, Query()] = None,
     status: Annotated[Outcome | None, Query()] = None,
     trigger: Annotated[Literal["schedule", "api", "upload"] | None, Query()] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 100,
+    cursor: NextCursor = None,
 ) -> RunList:
     """The newest runs first; they are kept 30 days."""
-    found = runs.latest([task] if task else list(Task), limit, utc_now(), status, trigger)
-    return RunList(items=[RunView(**run.document()) for run in found])
+    in_order(since, until)
+    of = f"runs|{task}|{status}|{trigger}|{since}|{until}"
+    place = cursors.decode(cursor, of)
+    page = runs.page(
+        [task] if task else list(Task),
+        limit=limit,
+        now=utc_now(),
+        outcome=status,
+        trigger=trigger,
+        since=since,
+        until=until,
+        before=place["run"]["S"] if place else None,
+    )
+    following = {"run": {"S": page.next}} if page.next else None
+    return RunList(
+        items=[RunView.model_validate(run.document()) for run in page.runs], next_cursor=cursors.encode(following, of)
+    )
 
 
-def _view(task: Task, *, paused: bool) -> TaskView:
-    last = runs.latest([task], 1, utc_now())
+@router.get("/api/scheduler/runs/<run_id>")
+@may_answer(404)
+def get_run(run_id: Annotated[str, Path(description="The run's id.")]) -> RunView:
+    """One run: how far it is, or how it ended."""
+    found = runs.get(run_id, utc_now()) if len(run_id) <= LONGEST_ID else None
+    if found is None:
+        raise ApiError(HTTPStatus.NOT_FOUND, "no_such_run", "There is no run of this id. They are kept 30 days.")
+    return RunView.model_validate(found.document())
+
+
+LONGEST_ID = 100
+
+
+def _view(task: Task, off: Switches) -> TaskView:
+    now = utc_now()
+    last = next(iter(runs.latest([task], 1, now)), None)
+    expression = settings().schedules[task]
+    words, next_run_at = _scheduled(expression, last, now)
+    paused = task in off.paused
     return TaskView(
         command=task,
         module=MODULE_OF[task],
+        schedule=words,
+        schedule_expression=expression,
         paused=paused,
-        last_run=RunView(**last[0].document()) if last else None,
+        next_run_at=None if paused or MODULE_OF[task] in off.disabled else next_run_at,
+        last_run=RunView.model_validate(last.document()) if last else None,
     )
+
+
+def _scheduled(expression: str, last: Run | None, now: datetime) -> tuple[str, datetime | None]:
+    """The schedule in words, and when it fires next; the expression itself where it is one that we cannot read."""
+    try:
+        schedule = parse(expression)
+    except ValueError:
+        return expression, None
+    if isinstance(schedule, Rate):  # it counts from when the rule was made, which only its last run tells
+        return schedule.words(), max(now, schedule.next_after(last.started_at)) if last else None
+    return schedule.words(), schedule.next_after(now)

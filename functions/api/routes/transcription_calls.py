@@ -7,7 +7,8 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from callscribe.store import calls
 from functions.api import cursor as cursors
-from functions.api.views import CallList, CallView, Moment
+from functions.api.parameters import Limit, NextCursor, Since, Until, in_order
+from functions.api.views.scheduler import CallList, CallView
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
@@ -15,15 +16,16 @@ FAILED = {"failed": True, "succeeded": False, None: None}
 
 
 @router.get("/api/transcription-calls")
-def list_calls(  # noqa: PLR0917 — the query's names
+def list_transcription_calls(  # noqa: PLR0917 — the query's names
     recording_id: Annotated[str | None, Query(alias="recordingId", pattern="^[a-z2-7]{20}$")] = None,
     status: Annotated[Literal["succeeded", "failed"] | None, Query()] = None,
-    since: Annotated[Moment | None, Query(alias="from", description="Calls begun at or after this time.")] = None,
-    until: Annotated[Moment | None, Query(alias="to", description="Calls begun at or before this time.")] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: Annotated[str | None, Query(description="`nextCursor` of the page before.")] = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 100,
+    cursor: NextCursor = None,
 ) -> CallList:
-    """The newest first; they are kept 30 days."""
+    """Every exchange with the transcription service, the newest first; they are kept 30 days."""
+    in_order(since, until)
     of = f"calls|{recording_id}|{status}|{since}|{until}"
     page = calls.page(
         recording_id,

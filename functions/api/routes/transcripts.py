@@ -2,7 +2,7 @@
 
 import json
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.openapi.params import Query
@@ -12,10 +12,12 @@ from callscribe.captions import FORMATS
 from callscribe.recording import Recording
 from callscribe.store import transcripts
 from functions.api.accept import best
+from functions.api.answers import may_answer
+from functions.api.conditions import etag, is_known
 from functions.api.errors import ApiError
 from functions.api.routes.call_recordings import Id, existing
 from functions.api.settings import settings
-from functions.api.views import VersionList, VersionView
+from functions.api.views.recordings import VersionList, VersionView
 
 LARGEST_ANSWER = 6_000_000
 """Bytes; Lambda answers with 6 MB at most (6,291,556), headers and all."""
@@ -26,22 +28,43 @@ JSON = "json"
 MEDIA_TYPES = {JSON: content_types.APPLICATION_JSON} | {name: each.media_type for name, each in FORMATS.items()}
 """What a transcript may be had as; the first when a client takes anything."""
 
+ANSWER: dict[int, Any] = {
+    200: {
+        "description": "The transcript.",
+        "content": {
+            content_types.APPLICATION_JSON: {"schema": {"type": "object"}},
+            **{each.media_type: {"schema": {"type": "string"}} for each in FORMATS.values()},
+        },
+    }
+}
+
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 
-@router.get("/api/call-recordings/<recording_id>/transcript")
+@router.get("/api/call-recordings/<recording_id>/transcript", responses=ANSWER)
+@may_answer(304, 404, 406, 413)
 def get_transcript(
     recording_id: Id,
-    wanted: Annotated[str | None, Query(alias="format", pattern=f"^({'|'.join(MEDIA_TYPES)})$")] = None,
+    wanted: Annotated[
+        Literal[*MEDIA_TYPES] | None,  # type: ignore[valid-type]
+        Query(alias="format", description="Else as the Accept header likes it best."),
+    ] = None,
     version: Annotated[str | None, Query(description="One of …/transcript/versions; else the current one.")] = None,
 ) -> Response[str]:
-    """The transcript in the `format` asked for, or else as the Accept header likes it best; JSON when it takes any."""
+    """The transcript as JSON, text, SubRip or WebVTT. Its `ETag` is good for `If-None-Match`."""
     found = existing(recording_id)
     form = wanted or _liked()
     bucket, name = settings().transcripts_bucket, _current(found) if version is None else version
+    # a version never changes, and what is written of it only with Callscribe: nothing need be read to know the tag
+    tag = etag(found.id, name, form)
+    seen = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
+    if transcripts.created_at(name) and version is None and is_known(router.current_event.headers, tag):
+        return Response(HTTPStatus.NOT_MODIFIED, headers=seen)
     document = transcripts.get(bucket, found.id, name) if transcripts.created_at(name) else None
     if document is None:
         raise _missing(found, version)
+    if is_known(router.current_event.headers, tag):
+        return Response(HTTPStatus.NOT_MODIFIED, headers=seen)
     body = document if form == JSON else FORMATS[form].write(json.loads(document))
     if _size(body) > LARGEST_ANSWER:
         raise ApiError(
@@ -51,14 +74,15 @@ def get_transcript(
             f"s3://{bucket}/{transcripts.key_of(found.id, name)}",
         )
     if form == JSON:
-        return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, body)
+        return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, body, headers=seen)
     # the id, never the recording's own name: names hold phone numbers
-    headers = {"Content-Disposition": f'attachment; filename="{found.id}.{form}"'}
+    headers = {**seen, "Content-Disposition": f'attachment; filename="{found.id}.{form}"'}
     return Response(HTTPStatus.OK, f"{MEDIA_TYPES[form]}; charset=utf-8", body, headers=headers)
 
 
 @router.get("/api/call-recordings/<recording_id>/transcript/versions")
-def list_versions(recording_id: Id) -> VersionList:
+@may_answer(404)
+def list_transcript_versions(recording_id: Id) -> VersionList:
     """Every transcript that is stored for a recording, newest first."""
     found = existing(recording_id)
     current = _current(found)

@@ -18,6 +18,8 @@ class Direction(StrEnum):
 class Origin(StrEnum):
     """Where a field was read, the most trusted first."""
 
+    PERSON = "person"
+    """Corrected over the API."""
     SIDECAR = "sidecar"
     """A file beside the audio, of the same name."""
     INDEX = "index"
@@ -63,10 +65,17 @@ class CallMetadata:
         """The same, all of it read there."""
         return replace(self, origins=dict.fromkeys(self.known(), origin))
 
-    def read_only_in(self, origin: Origin) -> "CallMetadata":
+    def read_only_in(self, *origins: Origin) -> "CallMetadata":
         """What of it was read there."""
-        kept = {name: value for name, value in self.known().items() if self.origins.get(name) is origin}
-        return CallMetadata(**kept, origins=dict.fromkeys(kept, origin))
+        told = self.known()
+        kept = {name: origin for name, origin in self.origins.items() if origin in origins and name in told}
+        return CallMetadata(**{name: told[name] for name in kept}, origins=kept)
+
+    def corrected(self, values: Mapping[str, Any]) -> "CallMetadata":
+        """With these values, by field, as a person gave them; None forgets a field."""
+        origins = {name: origin for name, origin in self.origins.items() if name not in values}
+        given = {name: Origin.PERSON for name, value in values.items() if value is not None}
+        return replace(self, **values, origins=origins | given)
 
 
 TRUST = {origin: rank for rank, origin in enumerate(Origin)}

@@ -7,9 +7,11 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
 from callscribe import settings
+from callscribe.conversation import AUTO, CHANNELS
 from callscribe.errors import ConfigurationError
 from callscribe.ingest import AUDIO, PARTIAL, SIDECARS
 from callscribe.phone_systems import SYSTEMS
+from callscribe.sources import open_source
 
 if TYPE_CHECKING:
     from callscribe.phone_systems.site_patterns import SitePattern
@@ -26,14 +28,17 @@ EXTENSION = re.compile("[a-z0-9]{1,10}")
 class CallRecordingsSettings:
     """How recordings are recognised, and their names read.
 
-    `phone_system` is one of SYSTEMS, or empty to recognise it; `time_zone` that of times which do not tell theirs;
-    `patterns` the site's own for names, the first that matches counts; no `extensions` are all that are usual.
+    `recordings_path` is the source. `phone_system` is one of SYSTEMS, or empty to recognise it; `time_zone` that of
+    times which do not tell theirs; `patterns` the site's own for names, the first that matches counts; no `extensions`
+    are all that are usual. `channels`: who speaks where in stereo (`conversation.sides_of`).
     """
 
+    recordings_path: str = ""
     phone_system: str = ""
     time_zone: str = "UTC"
     patterns: Sequence[str] = ()
     extensions: Sequence[str] = ()
+    channels: str = AUTO
 
     def with_kept(self, kept: Mapping[str, Any]) -> "CallRecordingsSettings":
         """These, with what a person has set in their place."""
@@ -70,6 +75,7 @@ class CallRecordingsSettings:
 class CallRecordingsDefaults:
     """What the template gives of them, as a function reads it from its environment."""
 
+    recordings_path: str
     phone_system: str = ""
     time_zone: str = "UTC"
     audio_extensions: str = ""
@@ -78,7 +84,12 @@ class CallRecordingsDefaults:
     def call_recordings(self) -> CallRecordingsSettings:
         """The settings, as long as nobody has set others."""
         extensions = tuple(tidy(self.audio_extensions.split()))
-        return CallRecordingsSettings(phone_system=self.phone_system, time_zone=self.time_zone, extensions=extensions)
+        return CallRecordingsSettings(
+            recordings_path=self.recordings_path,
+            phone_system=self.phone_system,
+            time_zone=self.time_zone,
+            extensions=extensions,
+        )
 
 
 def tidy(extensions: Sequence[str]) -> list[str]:
@@ -86,10 +97,21 @@ def tidy(extensions: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(each.strip().lower().removeprefix(".") for each in extensions))
 
 
-def faults(given: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with settings that a person gives, in words for that person, by the field's name."""
-    found = {name: CHECKS[name](value) for name, value in given.items()}
+def faults(given: Mapping[str, Any], checks: "Mapping[str, settings.Check] | None" = None) -> dict[str, str]:
+    """What is wrong with settings that a person gives, in words for that person, by the field's name.
+
+    `checks` are those of the module; by default of call-recordings.
+    """
+    found = {name: (CHECKS if checks is None else checks)[name](value) for name, value in given.items()}
     return {name: fault for name, fault in found.items() if fault}
+
+
+def _recordings_path(value: str) -> str | None:
+    try:
+        open_source(value)
+    except ConfigurationError as error:
+        return error.message
+    return None
 
 
 def _phone_system(value: str) -> str | None:
@@ -121,6 +143,8 @@ def _extensions(values: Sequence[str]) -> str | None:
 
 
 CHECKS: Mapping[str, settings.Check] = {
+    "recordings_path": _recordings_path,
+    "channels": settings.one_of(*CHANNELS),
     "phone_system": _phone_system,
     "time_zone": settings.time_zone,
     "patterns": _patterns,

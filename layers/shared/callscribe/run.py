@@ -11,11 +11,16 @@ from callscribe.clock import iso
 
 
 class Task(StrEnum):
-    """The three scheduled commands."""
+    """The three scheduled commands, and what a person asks for that one request may be too short for."""
 
     SYNC = "sync_recordings"
     QUEUE = "queue_transcriptions"
     PROCESS = "process_transcription"
+    RETRY = "retry_recordings"
+    """failed → queued for all that match a filter; runs of the queue function go on with it."""
+
+
+SCHEDULED = (Task.SYNC, Task.QUEUE, Task.PROCESS)
 
 
 class Module(StrEnum):
@@ -82,6 +87,10 @@ class Run:
     """In a person's words: why it failed or was skipped."""
     error_code: str | None = None
     """The same for programs."""
+    wish: Mapping[str, Any] = field(default_factory=dict)
+    """Of a retry: which recordings, as `Filters.document` writes it."""
+    after: str | None = None
+    """Of a retry: where it is to go on; None at the beginning."""
 
     @property
     def duration(self) -> float | None:
@@ -101,8 +110,8 @@ class Run:
         self.outcome, self.error, self.error_code = outcome, error, code
 
     def as_of(self, now: datetime) -> "Run":
-        """As it is to be shown: nobody can write into the record of a run that died."""
-        if self.outcome is not Outcome.RUNNING or now <= self.ends_by:
+        """As it is to be shown: nobody can write into the record of a run that died. A retry is gone on with."""
+        if self.outcome is not Outcome.RUNNING or now <= self.ends_by or self.task is Task.RETRY:
             return self
         died = "It ended without a word: stopped from outside, or out of memory. Look into the function's log."
         return replace(self, outcome=Outcome.DIED, error=died, error_code="run_died")
@@ -121,4 +130,5 @@ class Run:
             "waiting": [{**asdict(each), "since": iso(each.since)} for each in self.waiting],
             "error": self.error,
             "errorCode": self.error_code,
+            "filter": dict(self.wish) or None,
         }

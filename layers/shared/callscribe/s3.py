@@ -28,7 +28,13 @@ def _client() -> Any:
 
     session = botocore.session.get_session()
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
-    config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard"}, max_pool_connections=32)
+    config = Config(
+        connect_timeout=5,
+        read_timeout=60,
+        retries={"mode": "standard"},
+        max_pool_connections=32,
+        signature_version="s3v4",  # of addresses that are given out; otherwise botocore signs them by the old way
+    )
     return boto3.Session(botocore_session=session).client("s3", config=config)
 
 

@@ -80,6 +80,15 @@ class Source(Protocol):
     def open(self, key: str) -> AbstractContextManager[Opened]:
         """Raises PermanentError when the file is gone, RetryableError when it cannot be read now."""
 
+    def link(self, key: str, seconds: int, *, content_type: str, disposition: str) -> str | None:
+        """An address that hands out the file to anybody for so long, with these headers; None where there is no such.
+
+        Nothing is asked for: whether the file is there is not known.
+        """
+
+    def key(self, path: str) -> str:
+        """The key of the file at this path of the source."""
+
     def part(self, other: "Source") -> "Source | None":
         """The other source of the same location as a part of this one; None where it is none."""
 
@@ -113,6 +122,14 @@ def open_within(root: str, path: str) -> Source:
     if part is None:
         raise ConfigurationError(f"'{path}' lies outside of the configured recordings path. Name a folder within it.")
     return part
+
+
+def key_within(root: str, path: str) -> str:
+    """The key of the file at `path`, which must lie inside the source at `root`. Raises ConfigurationError."""
+    folder, _, name = path.rpartition("/")
+    if name in ("", ".", ".."):
+        raise ConfigurationError(f"'{path}' names no file. Give its whole path, such as s3://BUCKET/2026/call.wav.")
+    return open_within(root, f"{folder}/").key(path)
 
 
 def _can_be_asked_for(path: str) -> bool:

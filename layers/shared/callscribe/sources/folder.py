@@ -98,7 +98,7 @@ class FolderSource:
         # opened, for NFS and EFS tell of a file as it was up to a minute ago, unless it is opened
         try:
             with self.open(key) as audio:
-                return None if self._behind_a_link(key) else audio.listed(key)
+                return audio.listed(key)
         except PermanentError:
             return None
         except RetryableError:
@@ -106,11 +106,14 @@ class FolderSource:
                 return None
             raise
 
-    def _behind_a_link(self, key: str) -> bool:
-        """Whether a folder below the configured path has become a link: what lies behind it is not listed."""
+    def _refuse_links(self, key: str) -> None:
+        """Raises FileNotFoundError where a folder below the configured path has become a link: it is not listed."""
+        if not self._configured:
+            return  # the root, from which a recording that is known is opened: links above it are the operator's
         folders = key.removeprefix(self._configured).split("/")[:-1]
         paths = accumulate(folders, "{}{}/".format, initial=self._configured)
-        return any(os.path.islink(path_of(path[:-1])) for path in paths if path != self._configured)  # noqa: PTH114
+        if any(os.path.islink(path_of(path[:-1])) for path in paths if path != self._configured):  # noqa: PTH114
+            raise FileNotFoundError
 
     @contextmanager
     def _tolerating(self) -> Iterator[None]:
@@ -146,6 +149,12 @@ class FolderSource:
                 f"The recordings folder '{self._root}' cannot be listed ({error.strerror}). Check its permissions."
             ) from error
 
+    def link(self, key: str, seconds: int, *, content_type: str, disposition: str) -> str | None:  # noqa: ARG002
+        return None
+
+    def key(self, path: str) -> str:
+        return key_of(os.path.normpath(path))
+
     def part(self, other: Source) -> Source | None:
         # As it is spelled: by another spelling, its files would get other keys, and second records.
         if not other.prefix.startswith(self.prefix):
@@ -161,6 +170,7 @@ class FolderSource:
     @contextmanager
     def open(self, key: str) -> Iterator[FolderAudio]:
         try:
+            self._refuse_links(key)
             file = open(path_of(key), "rb", opener=_without_waiting)  # noqa: SIM115 — closed below
         except FileNotFoundError as error:
             raise PermanentError(

@@ -101,6 +101,16 @@ class S3Source:
                 raise
         return SourceFile(key=key, size=found["ContentLength"], modified_at=found["LastModified"], etag=found["ETag"])
 
+    def link(self, key: str, seconds: int, *, content_type: str, disposition: str) -> str | None:
+        wanted = {"ResponseContentType": content_type, "ResponseContentDisposition": disposition}
+        address: str = s3_client().generate_presigned_url(
+            "get_object", Params={"Bucket": self.bucket, "Key": key, **wanted}, ExpiresIn=seconds
+        )
+        return address
+
+    def key(self, path: str) -> str:
+        return path.removeprefix(f"{self.location}/")
+
     def part(self, other: Source) -> Source | None:
         # a key may hold `..` as it is, but whoever asks for one means something else
         inside = other.prefix.startswith(self.prefix) and ".." not in other.prefix.split("/")

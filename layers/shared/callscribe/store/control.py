@@ -1,4 +1,4 @@
-"""The control table: a few items that all runs share, each with a name."""
+"""The control table: a few items that all runs share, each with a name. Those of the modules have their slugs."""
 
 from typing import Any
 
@@ -7,7 +7,6 @@ from callscribe.store.models import ControlModel
 
 ADMISSION = "admission"
 SWITCHES = "switches"
-CALL_RECORDINGS = "call-recordings"
 COMPLETED = "completed"
 SWEEP = "sweep"
 

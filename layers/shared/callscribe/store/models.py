@@ -220,7 +220,7 @@ class OutageMap(MapAttribute[str, object]):
 
 
 class ControlModel(Model):
-    """An item of the control table. There are five, told apart by name, each with attributes of its own."""
+    """An item of the control table. There are six, told apart by name, each with attributes of its own."""
 
     class Meta:
         table_name = ""
@@ -234,7 +234,7 @@ class ControlModel(Model):
     # switches: what is turned off
     paused = UnicodeSetAttribute(null=True)
     disabled = UnicodeSetAttribute(null=True)
-    # call-recordings: what a person has set of the module, and which setting of it this is (`version`)
+    # call-recordings, whisperx: what a person has set of the module, and which setting of it this is (`version`)
     settings: MapAttribute[str, object] = MapAttribute(null=True)
     # sweep: where the sweep of a source is to go on
     source = UnicodeAttribute(null=True)
@@ -271,6 +271,9 @@ class RunModel(Model):
     waiting = ListAttribute(of=WaitingMap, null=True)
     error = UnicodeAttribute(null=True)
     error_code = UnicodeAttribute(null=True)
+    # of a retry: what is looked for, and where it goes on; both JSON
+    wish = UnicodeAttribute(null=True)
+    after = UnicodeAttribute(null=True)
     expires_at = TTLAttribute()
 
 

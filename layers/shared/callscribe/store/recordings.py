@@ -5,7 +5,7 @@ from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import Any
 
-from callscribe.clock import iso
+from callscribe.clock import iso, utc_now
 from callscribe.metadata import CallMetadata, document, parse_document
 from callscribe.recording import AudioInfo, Channel, Failure, Part, Recording, Status, TranscriptRef, source_hash
 from callscribe.search import NUMBERS, call_of, name_of, numbers_of, tail_of
@@ -50,6 +50,19 @@ def amend(recording_id: str, expected: Mapping[str, Any], values: Mapping[str, A
         return _update(recording_id, condition, values)
     except LostRace:
         return None
+
+
+def remove(seen: Recording) -> bool:
+    """Deletes the record as it was seen; False if it has changed since. One that is gone already counts as deleted."""
+    if seen.status is Status.COMPLETED:
+        counts.forget_checkpoint(utc_now())
+    as_seen = (RecordingModel.status == seen.status.value) & (RecordingModel.position == seen.position)
+    try:
+        with translated():
+            RecordingModel(seen.id).delete(condition=as_seen)
+    except LostRace:
+        return get(seen.id) is None
+    return True
 
 
 def _update(recording_id: str, condition: Any, values: Mapping[str, Any]) -> Recording:

@@ -7,12 +7,14 @@ read whole, a hundred a request, and shown if it is what is looked for.
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
+from callscribe.clock import Clock
 from callscribe.recording import Recording
 from callscribe.search import BY_CALL, BY_NAME, BY_NUMBER, Sought, matches, tail_of
-from callscribe.store import recordings
+from callscribe.store import lists, recordings
 from callscribe.store.lists import RECORDED_AT, Cursor, Filters, Page, query
 from callscribe.store.models import ALL, RecordingModel
 
@@ -24,6 +26,9 @@ NAMES = 5000
 
 READ_AT_ONCE = 100
 """Recordings in one BatchGetItem, as many as DynamoDB allows."""
+
+COUNTED_AT_ONCE = 500
+"""Recordings between two looks at the clock, by who only counts what is searched for."""
 
 REQUESTS = 40
 """Of one page, about: API Gateway does not wait for ever."""
@@ -49,6 +54,37 @@ class Entry:
     way: str
     key: Cursor
     id: str | None
+
+
+def page(filters: Filters, *, limit: int, cursor: Cursor | None = None) -> Page:
+    """A page of the recordings that `filters` accept, out of whichever index knows them. Raises StoreError."""
+    sought = filters.sought
+    if sought is None:
+        return lists.page(filters, limit=limit, cursor=cursor)
+    return find(sought, filters, limit=limit, cursor=cursor)
+
+
+def count(filters: Filters, until: datetime, clock: Clock) -> tuple[int, bool]:
+    """How many recordings these filters accept, and whether that is all: it is not when it took longer than `until`.
+
+    Raises StoreError.
+    """
+    number = 0
+    for some in lists.counted(filters) if filters.sought is None else _found(filters):
+        number += some
+        if clock() >= until:
+            return number, False
+    return number, True
+
+
+def _found(filters: Filters) -> Iterator[int]:
+    cursor = None
+    while True:
+        found = page(filters, limit=COUNTED_AT_ONCE, cursor=cursor)
+        yield len(found.recordings)
+        cursor = found.next
+        if cursor is None:
+            return
 
 
 def find(sought: Sought, filters: Filters, *, limit: int, cursor: Cursor | None = None) -> Page:

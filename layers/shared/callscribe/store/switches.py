@@ -1,6 +1,7 @@
 """What a person has turned off: paused tasks, and disabled modules."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from callscribe.errors import Skipped
 from callscribe.run import MODULE_OF, Module, Task
@@ -43,12 +44,17 @@ def require(task: Task) -> None:
         raise reason
 
 
-def pause(task: Task, *, paused: bool) -> None:
-    """Pauses or resumes a task; once more changes nothing."""
-    control.write(control.SWITCHES, [Item.paused.add({task.value}) if paused else Item.paused.delete({task.value})])
+def pause(task: Task, *, paused: bool) -> Switches:
+    """Pauses or resumes a task; once more changes nothing. What is turned off now."""
+    return _write(Item.paused.add({task.value}) if paused else Item.paused.delete({task.value}))
 
 
-def enable(module: Module, *, enabled: bool) -> None:
-    """Enables or disables a module; once more changes nothing."""
+def enable(module: Module, *, enabled: bool) -> Switches:
+    """Enables or disables a module; once more changes nothing. What is turned off now."""
     value = {module.value}
-    control.write(control.SWITCHES, [Item.disabled.delete(value) if enabled else Item.disabled.add(value)])
+    return _write(Item.disabled.delete(value) if enabled else Item.disabled.add(value))
+
+
+def _write(action: Any) -> Switches:
+    item = control.write(control.SWITCHES, [action])
+    return of(item) if item else read()

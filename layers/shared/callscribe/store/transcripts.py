@@ -83,6 +83,24 @@ def versions(bucket: str, recording_id: str) -> list[Version]:
     return sorted(found, key=lambda version: version.name, reverse=True)
 
 
+def delete_all(bucket: str, recording_id: str) -> int:
+    """Deletes all that is stored for a recording; how many documents those were. Raises StoreError: repeat it."""
+    client = s3_client()
+    deleted = 0
+    for folder in (key_of(recording_id, ""), _part_key(recording_id, "")):
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder.removesuffix(".json"))
+        try:
+            for page in pages:
+                if keys := [{"Key": entry["Key"]} for entry in page.get("Contents", ())]:
+                    answer = client.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+                    for error in answer.get("Errors", ()):
+                        raise StoreError(f"S3 did not delete a transcript ({error['Code']}). Delete again.")
+                    deleted += len(keys)
+        except (ClientError, BotoCoreError) as error:
+            raise StoreError(f"S3 did not delete the transcripts ({_cause(error)}). Delete again.") from error
+    return deleted
+
+
 def version_name(made_at: datetime, token: str) -> str:
     """The name of a version; `token`, of letters and digits, tells it from others of that moment."""
     return f"{made_at:%Y%m%dT%H%M%S%f}-{token}"

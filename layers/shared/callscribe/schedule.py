@@ -1,4 +1,4 @@
-"""EventBridge's schedule expressions, `cron(…)` and `rate(…)`: when do they fire next?
+"""EventBridge's schedule expressions, `cron(…)` and `rate(…)`: when they fire next, and in a person's words.
 
 The calendar arithmetic is cronsim's. Its dialect is Unix's: five fields, no year, Sunday is 0, no `?`, and
 ranges do not go over the end of the week. Here the one is written in the other.
@@ -14,6 +14,10 @@ from cronsim import CronSim, CronSimError
 _CRON = re.compile(r"cron\((.*)\)")
 _RATE = re.compile(r"rate\(([1-9][0-9]*) (minute|hour|day)(s?)\)")
 _FIELDS = ("minutes", "hours", "day of the month", "month", "weekday", "year")
+_UNITS = (("day", 24 * 60), ("hour", 60), ("minute", 1))
+# Minutes and hours that come round evenly: cronsim would call them "every fifth minute of every hour".
+_EVEN_MINUTES = re.compile(r"(?:\*|0)/(\d+) \* \* \* \*")
+_EVEN_HOURS = re.compile(r"0 (?:\*|0)/(\d+) \* \* \*")
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 # The years that EventBridge knows.
 _FIRST_YEAR, _LAST_YEAR = 1970, 2199
@@ -25,6 +29,9 @@ class Schedule(Protocol):
     def next_after(self, moment: datetime) -> datetime | None:
         """Give the first time later than `moment` (aware), in UTC. None: it never fires again."""
 
+    def words(self) -> str:
+        """Give it as a person would say it: `every 5 minutes`, `at 02:00 UTC every day`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -35,6 +42,12 @@ class Rate:
     def next_after(self, moment: datetime) -> datetime:
         """One interval later."""
         return moment.astimezone(UTC) + self.interval
+
+    def words(self) -> str:
+        """`every 5 minutes`, `every 2 hours`, `every day`."""
+        minutes = self.interval // timedelta(minutes=1)
+        name, length = next((name, length) for name, length in _UNITS if minutes % length == 0)
+        return _every(minutes // length, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,28 @@ class Cron:
                 return None
             # The last second before that year.
             now = datetime(min(later), 1, 1, tzinfo=UTC) - timedelta(seconds=1)
+
+    def words(self) -> str:
+        """cronsim's words, but `every 5 minutes` where they come round evenly."""
+        for pattern, name, whole in ((_EVEN_MINUTES, "minute", 60), (_EVEN_HOURS, "hour", 24)):
+            even = pattern.fullmatch(self.fields)
+            if even and whole % int(even[1]) == 0:
+                text = _every(int(even[1]), name)
+                break
+        else:
+            text = str(CronSim(self.fields, datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)).explain())
+            text = re.sub(r"\b\d\d:\d\d\b", r"\g<0> UTC", text[0].lower() + text[1:])
+        return text if self.years is None else f"{text}, in {_spans(self.years)}"
+
+
+def _every(number: int, unit: str) -> str:
+    return f"every {unit}" if number == 1 else f"every {number} {unit}s"
+
+
+def _spans(years: frozenset[int]) -> str:
+    """`2026`, `2026 to 2029`; the first and the last where there are gaps between them."""
+    first, last = min(years), max(years)
+    return str(first) if first == last else f"{first} to {last}"
 
 
 def parse(expression: str) -> Schedule:

@@ -1,0 +1,45 @@
+"""Conditional and partial GET, as RFC 9110 has them (sections 13 and 14): entity tags, and ranges of bytes."""
+
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+
+RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))", re.ASCII)
+"""One range; several in one header, or another unit, count as none."""
+
+
+def etag(*parts: str) -> str:
+    """The strong tag of what these parts tell from all else."""
+    return f'"{sha256("\0".join(parts).encode()).hexdigest()[:32]}"'
+
+
+def is_known(headers: Mapping[str, str], tag: str) -> bool:
+    """Whether the client has the representation of this tag already: by If-None-Match, weakly compared."""
+    known = [each.strip().removeprefix("W/") for each in headers.get("if-none-match", "").split(",")]
+    return "*" in known or tag in known
+
+
+class Unsatisfiable(Exception):
+    """The range begins behind the end."""
+
+
+def byte_range(headers: Mapping[str, str], tag: str, length: int) -> tuple[int, int] | None:
+    """The first and the last byte that are asked for; None where the whole is. Raises Unsatisfiable.
+
+    With an If-Range that is not this tag, the whole is asked for: the client has a part of something else.
+    """
+    wanted = RANGE.fullmatch(headers.get("range", "").replace(" ", ""))
+    if not wanted or headers.get("if-range", tag) != tag:
+        return None
+    first, last, suffix = wanted.groups()
+    if suffix is not None:
+        first, last = max(length - int(suffix), 0), length - 1
+        if not int(suffix):
+            raise Unsatisfiable
+    else:
+        first, last = int(first), min(int(last), length - 1) if last else length - 1
+        if wanted[2] and int(wanted[2]) < first:
+            return None  # not a range at all
+    if first >= length:
+        raise Unsatisfiable
+    return first, last

@@ -1,0 +1,42 @@
+"""Addresses of audio that want no header: a player in a browser can send none. They are signed, and soon expire.
+
+The signature is made with a key of the API, and good as long as that key is: who takes a key away, takes its links.
+"""
+
+import hmac
+import re
+import time
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlencode
+
+from functions.api import auth
+
+SECONDS = 3600
+"""How long a link is good: a long call, listened to with pauses."""
+
+AUDIO = re.compile("/api/call-recordings/([a-z2-7]{20})/audio")
+
+
+def sign(recording_id: str) -> tuple[str, int]:
+    """The link to the audio of this recording, relative to the API, and the Unix time when it expires."""
+    expires = int(time.time()) + SECONDS
+    key = next(iter(auth.keys().values()))
+    query = urlencode({"expires": expires, "signature": _signature(key, recording_id, expires)})
+    return f"/api/call-recordings/{recording_id}/audio?{query}", expires
+
+
+def opens(event: Mapping[str, Any]) -> bool:
+    """Whether the request is such a link that is still good. Raises ConfigurationError."""
+    audio = AUDIO.fullmatch(event["rawPath"])
+    query = event.get("queryStringParameters") or {}
+    expires, signature = query.get("expires", ""), query.get("signature", "")
+    if not audio or not re.fullmatch("[0-9]{1,12}", expires) or int(expires) < time.time():
+        return False
+    signatures = [_signature(key, audio[1], int(expires)) for key in auth.keys().values()]
+    return any([hmac.compare_digest(signature.encode(errors="replace"), each.encode()) for each in signatures])  # noqa: C419 — all of them, whichever fits
+
+
+def _signature(key: str, recording_id: str, expires: int) -> str:
+    return hmac.new(key.encode(), f"audio {recording_id} {expires}".encode(), sha256).hexdigest()

@@ -1,0 +1,82 @@
+"""What a query may hold: the filters of recordings, and nothing that a route does not know."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from callscribe.metadata import Direction
+from callscribe.recording import Status
+from callscribe.store.lists import Filters
+from callscribe.telemetry import logger
+from functions.api.errors import ApiError
+from functions.api.views.wire import Code, Digits, Moment, Text
+
+StatusFilter = Annotated[Status | None, Query(alias="transcriptionStatus")]
+SearchFilter = Annotated[
+    Text | None,
+    Query(
+        alias="search",
+        description="The id of a call or of a recording, a phone number as in `phoneNumber`, or what the file's name "
+        "begins with.",
+    ),
+]
+NumberFilter = Annotated[
+    Digits | None,
+    Query(alias="phoneNumber", description="A number, its last digits (four or more), or an extension."),
+]
+DirectionFilter = Annotated[Direction | None, Query()]
+CodeFilter = Annotated[Code | None, Query(alias="errorCode", description="The code of the last error.")]
+Since = Annotated[Moment | None, Query(alias="from", description="At or after this time.")]
+Until = Annotated[Moment | None, Query(alias="to", description="At or before this time.")]
+Limit = Annotated[int, Query(ge=1, le=500, description="So many at most in one page.")]
+NextCursor = Annotated[str | None, Query(max_length=4096, description="`nextCursor` of the page before.")]
+
+
+def filters_of(  # noqa: PLR0917 — the query's names
+    status: Status | None,
+    text: str | None,
+    number: str | None,
+    direction: Direction | None,
+    error_code: str | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> Filters:
+    """All of them together. Raises ApiError 400."""
+    in_order(since, until)
+    return Filters(
+        status=status,
+        text=text or "",
+        number=number or "",
+        direction=direction,
+        error_code=error_code or "",
+        since=since,
+        until=until,
+    )
+
+
+def in_order(since: datetime | None, until: datetime | None) -> None:
+    """Raises ApiError 400 for times between which nothing can lie."""
+    if since and until and since > until:
+        raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", "`from` is later than `to`: swap them.")
+
+
+def only_known(app: APIGatewayHttpResolver, next_middleware: Any) -> Response[Any]:
+    """Middleware of all routes: a filter that is misspelt would list everything. Raises ApiError 400.
+
+    From here on, log lines name the route.
+    """
+    route = app.context["_route"]
+    if route.func.__module__.startswith("functions.api"):  # not Powertools' own, for what is not found
+        logger.append_keys(route=f"{route.method} {route.path}")
+        known = [each.alias for each in route.dependant.query_params]
+        given = app.current_event.query_string_parameters or {}
+        if unknown := [name for name in given if name not in known]:
+            takes = f"This route takes {', '.join(known)}." if known else "This route takes no parameters."
+            details = [{"field": f"query.{name}", "message": f"is not known. {takes}"} for name in unknown]
+            message = f"The query holds what is not known: {', '.join(unknown)[:200]}. {takes}"
+            raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", message, details=details)
+    answer: Response[Any] = next_middleware(app)
+    return answer

@@ -1,0 +1,148 @@
+"""/api/call-recordings: recordings as a whole: list, count, find new ones, retry those that failed."""
+
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response, content_types
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from callscribe.clock import utc_now
+from callscribe.errors import ConfigurationError, SourceError
+from callscribe.run import Outcome, Task
+from callscribe.sources import open_within
+from callscribe.store import counts, search
+from callscribe.store.lists import Filters
+from functions.api import cursor as cursors
+from functions.api import invoke
+from functions.api.answers import may_answer
+from functions.api.errors import ApiError
+from functions.api.parameters import (
+    CodeFilter,
+    DirectionFilter,
+    Limit,
+    NextCursor,
+    NumberFilter,
+    SearchFilter,
+    Since,
+    StatusFilter,
+    Until,
+    filters_of,
+    in_order,
+)
+from functions.api.settings import call_recordings
+from functions.api.views.recordings import (
+    CountView,
+    OutageView,
+    RecordingList,
+    RetryCount,
+    RetryRequest,
+    StatusSummary,
+    view,
+)
+from functions.api.views.scheduler import RunView
+
+PATIENCE = timedelta(seconds=20)
+"""How long a request counts: API Gateway gives up after 30 s."""
+
+router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
+
+
+@router.get("/api/call-recordings")
+def list_recordings(  # noqa: PLR0917 — the query's names
+    status: StatusFilter = None,
+    text: SearchFilter = None,
+    number: NumberFilter = None,
+    direction: DirectionFilter = None,
+    error_code: CodeFilter = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 100,
+    cursor: NextCursor = None,
+) -> RecordingList:
+    """Newest call first; `queued` oldest first. All filters can be combined.
+
+    A page may hold fewer than `limit`, or none; only the last one has no `nextCursor`.
+    """
+    filters = filters_of(status, text, number, direction, error_code, since, until)
+    of = str(filters)
+    page = search.page(filters, limit=limit, cursor=cursors.decode(cursor, of))
+    return RecordingList(items=[view(each) for each in page.recordings], next_cursor=cursors.encode(page.next, of))
+
+
+@router.get("/api/call-recordings/status-summary")
+def get_status_summary() -> StatusSummary:
+    """How many recordings have each status, and whether the transcription service is unavailable."""
+    found = counts.summary()
+    numbers = {status.value: number for status, number in found.counts.items()}
+    outage = OutageView.model_validate(found.outage) if found.outage else None
+    return StatusSummary(**numbers, total=sum(numbers.values()), outage=outage)
+
+
+@router.get("/api/call-recordings/count")
+def count_recordings(  # noqa: PLR0917 — the query's names
+    status: StatusFilter = None,
+    text: SearchFilter = None,
+    number: NumberFilter = None,
+    direction: DirectionFilter = None,
+    error_code: CodeFilter = None,
+    since: Since = None,
+    until: Until = None,
+) -> CountView:
+    """How many recordings the same filters as those of the list find."""
+    return CountView(**_count(filters_of(status, text, number, direction, error_code, since, until)))
+
+
+@router.post("/api/call-recordings/sync")
+@may_answer(202, 502)
+def sync_recordings(
+    recordings_path: Annotated[
+        str | None,
+        Query(alias="recordingsPath", max_length=1024, description="A part of the source; else all of it."),
+    ] = None,
+) -> Response[RunView]:
+    """Looks for new recordings now: 200 with the run's counts, or 202 when it takes longer than a request may."""
+    payload = {}
+    if recordings_path is not None:
+        try:
+            open_within(call_recordings().recordings_path, recordings_path)
+        except ConfigurationError as error:
+            raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_path", error.message) from error
+        payload["recordingsPath"] = recordings_path
+    run = invoke.run(Task.SYNC, **payload)
+    if run["status"] == Outcome.FAILED:
+        asked_for = recordings_path is not None and run["errorCode"] == SourceError.code
+        status = HTTPStatus.BAD_REQUEST if asked_for else HTTPStatus.BAD_GATEWAY
+        raise ApiError(status, "sync_failed", run["error"], details=[run])
+    return answer_with(run)
+
+
+@router.post("/api/call-recordings/retry")
+@may_answer(202, 502)
+def retry_recordings(wish: Annotated[RetryRequest | None, Body()] = None) -> Response[RunView | RetryCount]:
+    """Queues all failed recordings that match, as a fresh start; with `dryRun`, only says how many they are.
+
+    200 with the run's counts. When that takes longer than a request may, 202: it goes on by itself, however many they
+    are, and `GET /api/scheduler/runs/{id}` shows how far it is.
+    """
+    wish = wish or RetryRequest.model_validate({})
+    in_order(wish.since, wish.until)
+    if wish.dry_run:
+        return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, RetryCount(**_count(wish.filters())))
+    return answer_with(invoke.run(Task.RETRY, retry=wish.filters().document()))
+
+
+def answer_with(run: dict[str, Any]) -> Response[Any]:
+    """A run: 200 when it has ended, 202 while it goes on."""
+    status = HTTPStatus.ACCEPTED if run["status"] == Outcome.RUNNING else HTTPStatus.OK
+    return Response(status, content_types.APPLICATION_JSON, RunView.model_validate(run))
+
+
+def _count(filters: Filters) -> dict[str, Any]:
+    if filters == Filters(status=filters.status):
+        numbers = counts.summary().counts
+        number = numbers[filters.status] if filters.status else sum(numbers.values())
+        return {"count": number, "exact": True}
+    number, whole = search.count(filters, utc_now() + PATIENCE, utc_now)
+    return {"count": number, "exact": whole}

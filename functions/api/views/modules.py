@@ -1,0 +1,126 @@
+"""The modules' settings as clients see and set them. A secret is only ever set."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr
+
+from callscribe.conversation import CHANNELS
+from callscribe.run import Module
+from callscribe.whisperx import DIALECTS
+from functions.api.views.recordings import MetadataView
+from functions.api.views.wire import ModuleChange, Wire, Wish, at_least_one
+
+Name = Annotated[str, Field(max_length=100)]
+
+
+class CallRecordingsView(Wire):
+    """The module call-recordings with its settings as they count."""
+
+    slug: Literal[Module.CALL_RECORDINGS] = Module.CALL_RECORDINGS
+    enabled: bool
+    recordings_path: str = Field(description="Where the recordings lie.", examples=["s3://recordings/2026/"])
+    phone_system: str = Field(description="Empty: recognised by the names.", examples=["freepbx"])
+    time_zone: str = Field(description="Of times which do not tell theirs.", examples=["Europe/Berlin"])
+    patterns: list[str] = Field(description="The site's own for names; the first that matches counts.")
+    channels: str = Field(description="Who speaks where in stereo.", examples=["auto"])
+    extensions: list[str] = Field(description="Those of recordings.", examples=[["mp3", "wav"]])
+    changed: list[str] = Field(description="Which of them are not the template's.")
+
+
+class PreviewRequest(Wish):
+    """What is given is tried instead of the present setting; null tries the template's."""
+
+    phone_system: Name | None = None
+    time_zone: Name | None = None
+    patterns: list[Annotated[str, Field(max_length=500)]] | None = Field(None, max_length=100)
+
+    def given(self) -> dict[str, Any]:
+        """The settings that were given, by name."""
+        return {name: getattr(self, name) for name in self.model_fields_set - {"enabled", "api_key"}}
+
+
+class CallRecordingsTrial(PreviewRequest):
+    """What is given is tried instead of the present setting; null tries the template's."""
+
+    recordings_path: Annotated[str, Field(max_length=1024)] | None = None
+    channels: Literal[*CHANNELS] | None = None  # type: ignore[valid-type]
+    extensions: list[Annotated[str, Field(max_length=20)]] | None = Field(None, max_length=100)
+
+
+class CallRecordingsChange(CallRecordingsTrial, ModuleChange):
+    """Only what is given is changed; null brings the template's setting back."""
+
+    model_config = at_least_one({"timeZone": "Europe/Berlin"})
+
+
+class WhisperXView(Wire):
+    """The module whisperx with its settings as they count."""
+
+    slug: Literal[Module.WHISPERX] = Module.WHISPERX
+    enabled: bool
+    base_url: str = Field(examples=["http://gpu-box:9000"])
+    dialect: str = Field(description="The HTTP contract that the server speaks.", examples=["asr"])
+    language: str = Field(description="Empty: the server detects it.", examples=["en"])
+    diarize: bool = Field(description="Whether the server is asked to tell speakers apart.")
+    model: str = Field(description="Empty: the server's own choice.")
+    options: str = Field(description="Sent besides, as the server names them.", examples=["compute_type=int8"])
+    api_key_set: bool = Field(description="Whether there is a key. The key itself is never shown.")
+    changed: list[str] = Field(description="Which of them are not the template's.")
+
+
+class WhisperXTrial(Wish):
+    """What is given is tried instead of the present setting; null tries the template's."""
+
+    base_url: Annotated[str, Field(max_length=1024)] | None = None
+    dialect: Literal[*DIALECTS] | None = None  # type: ignore[valid-type]
+    language: Annotated[str, Field(pattern="^([a-z]{2,3})?$")] | None = None
+    diarize: bool | None = None
+    model: Name | None = None
+    options: Annotated[str, Field(max_length=1000)] | None = None
+    api_key: SecretStr | None = Field(
+        None, max_length=4096, description="Kept in Secrets Manager. Null or empty: none is sent."
+    )
+
+    def given(self) -> dict[str, Any]:
+        """The settings that were given, by name; neither the key nor the switch is one."""
+        return {name: getattr(self, name) for name in self.model_fields_set - {"enabled", "api_key"}}
+
+    @property
+    def key(self) -> str | None:
+        """The key that was given; None where none was, empty where it is to be taken away."""
+        if "api_key" not in self.model_fields_set:
+            return None
+        return self.api_key.get_secret_value() if self.api_key else ""
+
+
+class WhisperXChange(WhisperXTrial, ModuleChange):
+    """Only what is given is changed; null brings the template's setting back."""
+
+    model_config = at_least_one({"baseUrl": "http://gpu-box:9000", "language": "en"})
+
+
+class NamedCall(MetadataView):
+    """What a recording's name tells."""
+
+    path: str
+    recorded_at: datetime = Field(description="When the call then was, in UTC.")
+
+
+class NamesPreview(Wire):
+    """How the newest names are read."""
+
+    names: int
+    understood: int = Field(description="So many tell something of the call.")
+    by_pattern: int = Field(description="So many by a pattern of the site.")
+    systems: dict[str, int] = Field(description="How many names each phone system was recognised by.")
+    examples: list[NamedCall]
+    not_understood: list[str]
+
+
+class ModuleTest(Wire):
+    """What came of trying a module."""
+
+    ok: bool
+    code: str = Field(examples=["refused"])
+    message: str = Field(description="In a person's words: what is wrong, and what to do.")

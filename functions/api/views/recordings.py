@@ -1,0 +1,247 @@
+"""Recordings and their transcripts as clients see them, and what can be asked of them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic.alias_generators import to_camel
+
+from callscribe.metadata import CallMetadata, Direction, Origin, as_written, offset_text
+from callscribe.phone_systems import SYSTEMS
+from callscribe.recording import Recording, Status
+from callscribe.store.lists import Filters
+from functions.api.views.wire import Change, Code, Digits, Moment, Text, Wire, Wish, at_least_one
+
+
+class FailureView(Wire):
+    """Why the last attempt ended."""
+
+    code: str = Field(examples=["service_error"])
+    message: str = Field(examples=["The service failed (500). Look into its log."])
+    at: datetime
+    retryable: bool = Field(description="Whether the same audio may succeed later: a class of errors, not a forecast.")
+
+
+class TranscriptView(Wire):
+    """The current transcript in short; the whole is at …/transcript."""
+
+    version: str = Field(examples=["20261118T093310123456-4f1c2a"])
+    language: str | None = Field(examples=["en"])
+    duration: float | None = Field(description="Seconds.", examples=[6.4])
+    preview: str = Field(description="How its text begins.")
+    no_speech: bool = Field(description="Nobody speaks: the transcript is empty, and that is no failure.")
+    partial: bool = Field(description="Of a stereo call, only one channel could be transcribed.")
+
+
+class AudioView(Wire):
+    """What the file says of its audio. Known from the first attempt on."""
+
+    codec: str | None = Field(examples=["pcm_s16le"])
+    duration: float | None = Field(description="Seconds.", examples=[6.4])
+    sample_rate: int | None = Field(description="Hz.", examples=[8000])
+    channels: int | None = Field(examples=[1])
+
+
+class MetadataView(Wire):
+    """What is known of the call, as far as it is."""
+
+    phone_system: str | None = Field(examples=["freepbx"])
+    direction: Direction | None = Field(description="Seen from the phone system that recorded the call.")
+    caller: str | None = Field(description="The number, as it was written.", examples=["2025550143"])
+    callee: str | None = Field(description="The number, as it was written.", examples=["2025550100"])
+    extension: str | None = Field(examples=["101"])
+    remote_number: str | None = Field(description="The outside number where it is not known which side called.")
+    party: str | None = Field(description="The name of the other side.")
+    started_at: str | None = Field(
+        description="As it was written: with its zone where that is known, else local; a mere date without a time.",
+        examples=["2026-11-18T09:30:12Z"],
+    )
+    utc_offset: str | None = Field(description="Of the phone system, where it can be told.", examples=["+01:00"])
+    call_id: str | None = Field(examples=["1795012210.17"])
+    kind: str | None = Field(description="What is not an ordinary call: conference, page, radio, meeting, leg.")
+    metadata_origins: dict[str, Origin] = Field(description="Of each field that is known, where it was read.")
+
+
+class RecordingView(MetadataView):
+    """One audio file of one call, and everything known of it. Times are UTC, but `startedAt`."""
+
+    id: str = Field(description="The same file has the same id for ever.", examples=["q5z3w7xk2m4n6p8r3t5v"])
+    path: str = Field(examples=["s3://recordings/2026/11/18/in-2025550100-2025550143.wav"])
+    size: int = Field(description="Bytes.", examples=[102444])
+    source_changed: datetime | None = Field(
+        description="When it was noticed that the file is another one than was transcribed."
+    )
+    source_missing: datetime | None = Field(description="When it was noticed that the file is gone.")
+    recorded_at: datetime = Field(description="When the call was, as well as is known. Lists are sorted by it.")
+    modified_at: datetime = Field(description="When the file was last written.")
+    created_at: datetime = Field(description="When the recording was found.")
+    transcription_status: Status
+    status_since: datetime
+    attempts: int = Field(description="Attempts since somebody last asked for a fresh start.", examples=[1])
+    error: FailureView | None = Field(description="Why the last attempt ended, until one succeeds.")
+    next_attempt_at: datetime | None = Field(description="When a failed one is tried again; null: a person decides.")
+    job_since: datetime | None = Field(description="The service has been working on it by itself since then.")
+    audio: AudioView | None
+    transcript: TranscriptView | None
+
+
+def view(recording: Recording) -> RecordingView:
+    """A recording as clients see it: neither its claim nor its place in the indexes."""
+    return RecordingView(
+        **{
+            name: getattr(recording, name)
+            for name in RecordingView.model_fields.keys() - MetadataView.model_fields
+            if name != "transcription_status"
+        },
+        **call_fields(recording.metadata),
+        transcription_status=recording.status,
+    )
+
+
+def call_fields(metadata: CallMetadata) -> dict[str, Any]:
+    """The fields of a MetadataView."""
+    started_at, utc_offset = metadata.started_at, metadata.utc_offset
+    return {
+        **{name: getattr(metadata, name, None) for name in MetadataView.model_fields},
+        "started_at": as_written(started_at) if started_at else None,
+        "utc_offset": None if utc_offset is None else offset_text(utc_offset),
+        "metadata_origins": {to_camel(name): origin for name, origin in metadata.origins.items()},
+    }
+
+
+class RecordingList(Wire):
+    items: list[RecordingView]
+    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last.")
+
+
+class OutageView(Wire):
+    """The transcription service is unavailable: since when, when it is tried again, and the last error."""
+
+    since: datetime
+    next_try_at: datetime
+    failures: int = Field(description="Tries in a row that found it unavailable.")
+    code: str = Field(examples=["service_unavailable"])
+    message: str
+
+
+class StatusSummary(Wire):
+    """Exact counts."""
+
+    pending: int
+    queued: int
+    processing: int
+    completed: int
+    failed: int
+    total: int
+    outage: OutageView | None = Field(description="Null while the transcription service is available.")
+
+
+class CountView(Wire):
+    count: int = Field(examples=[1284])
+    exact: bool = Field(description="False where counting took longer than a request may: there are at least so many.")
+
+
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
+class Metadata(Wish):
+    """What a person knows better. Null forgets a field, until it is read again with a changed file or sidecar."""
+
+    direction: Direction | None = None
+    caller: Words | None = Field(None, examples=["+1 202 555 0143"])
+    callee: Words | None = None
+    extension: Words | None = None
+    remote_number: Words | None = None
+    party: Words | None = Field(None, examples=["Ann Lee"])
+    started_at: datetime | None = Field(
+        None, description="RFC 3339; without a zone, in the time zone of the module call-recordings."
+    )
+    call_id: Words | None = None
+    phone_system: Literal[*SYSTEMS] | None = None  # type: ignore[valid-type]  # a literal of what there is
+
+    def corrections(self) -> dict[str, Any]:
+        """The fields that were given, by name."""
+        return {name: getattr(self, name) for name in self.model_fields_set & Metadata.model_fields.keys()}
+
+
+class RecordingChange(Metadata, Change):
+    """Another status, other metadata, or both: all of it or nothing."""
+
+    model_config = at_least_one({"transcriptionStatus": "queued"})
+
+    transcription_status: Status | None = Field(
+        None, description="A person gives failed → queued or pending, pending ↔ queued; anything else is 409."
+    )
+
+    @model_validator(mode="after")
+    def _a_status(self) -> "RecordingChange":
+        if "transcription_status" in self.model_fields_set and self.transcription_status is None:
+            raise ValueError("transcriptionStatus cannot be null: leave it out")
+        return self
+
+
+class Registration(Metadata):
+    """One file that lies inside the source."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"path": "s3://recordings/2026/11/18/call.wav"}]})
+
+    path: str = Field(
+        min_length=1, max_length=2048, description="As `path` of a recording is: s3://bucket/key, or a file."
+    )
+
+
+class TranscribeRequest(Wish):
+    force: bool = Field(default=False, description="Also where it is completed: a new version of its transcript.")
+
+
+class RetryRequest(Wish):
+    """Which of the failed recordings: those that match all that is given. Nothing given: all of them."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"errorCode": "service_error", "dryRun": True}]})
+
+    transcription_status: Literal[Status.FAILED] = Field(Status.FAILED, description="Others are not retried.")
+    error_code: Code | None = Field(None, description="Of the last error.")
+    search: Text | None = None
+    phone_number: Digits | None = None
+    direction: Direction | None = None
+    since: Moment | None = Field(None, alias="from")
+    until: Moment | None = Field(None, alias="to")
+    dry_run: bool = Field(default=False, description="Counts them, and changes nothing.")
+
+    def filters(self) -> Filters:
+        return Filters(
+            status=Status.FAILED,
+            direction=self.direction,
+            since=self.since,
+            until=self.until,
+            number=self.phone_number or "",
+            error_code=self.error_code or "",
+            text=self.search or "",
+        )
+
+
+class RetryCount(CountView):
+    """What a dry run found."""
+
+    dry_run: Literal[True] = True
+
+
+class VersionView(Wire):
+    """One stored transcript of a recording."""
+
+    version: str
+    created_at: datetime
+    current: bool = Field(description="It is what the recording shows.")
+
+
+class VersionList(Wire):
+    items: list[VersionView]
+
+
+class AudioLink(Wire):
+    """An address of the audio that wants no header: for the `src` of a player."""
+
+    url: str = Field(
+        description="For recordings in S3 there; for those in a folder relative to this API. It takes Range."
+    )
+    expires_at: datetime

@@ -1,0 +1,94 @@
+"""What all that goes over the wire has in common: camelCase, and the kinds of values that clients send."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from callscribe.numbers import digits_of, number
+
+
+class Wire(BaseModel):
+    """What is answered."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        from_attributes=True,
+        defer_build=True,  # most requests need one or two of them
+    )
+
+
+class Wish(Wire):
+    """What is sent: a member that is not known is a mistake, and none is guessed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def at_least_one(*examples: dict[str, Any]) -> ConfigDict:
+    """How the specification shows a Change."""
+    return ConfigDict(json_schema_extra={"examples": list(examples), "minProperties": 1})
+
+
+class Change(Wish):
+    """What is sent to change something: only what is in it is changed."""
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("nothing is to be changed: name what, and its new value")
+        return self
+
+
+class ModuleChange(Change):
+    """Of a module: whether it is enabled."""
+
+    enabled: bool = Field(default=True, description="While it is not, its tasks do nothing.")
+
+    @property
+    def switch(self) -> bool | None:
+        """None where nothing is said of it."""
+        return self.enabled if "enabled" in self.model_fields_set else None
+
+
+UNESCAPED_PLUS = re.compile(r" (?=[0-9]{2}:?[0-9]{2}$)")
+"""Of `+01:00` in a query, a client that does not escape it leaves a space."""
+
+
+def _with_plus(value: Any) -> Any:
+    return UNESCAPED_PLUS.sub("+", value) if isinstance(value, str) and "T" in value else value
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is out of range") from None
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_with_plus), AfterValidator(_in_utc)]
+"""A time with its zone (RFC 3339), as UTC."""
+
+
+def _digits(text: str) -> str:
+    if number(text) is None:
+        raise ValueError("must be a phone number, its last digits (four or more) or an extension")
+    return digits_of(text)
+
+
+Digits = Annotated[str, Field(max_length=40), AfterValidator(_digits)]
+"""A phone number as people write it, as nothing but its digits."""
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty: leave it out")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_filled)]
+
+Code = Annotated[str, Field(pattern="^[a-z_]{1,64}$")]
+"""The code of an error, such as `service_error`."""
