@@ -6,6 +6,7 @@ STATUSES: Mapping[int, str] = {
     200: "It is done.",
     201: "It is new.",
     202: "It has begun, and goes on.",
+    204: "It is deleted.",
     302: "It is at `Location`.",
     304: "It has not changed since.",
     400: "The request is not valid: `details` names each field and its fault.",
@@ -24,7 +25,7 @@ STATUSES: Mapping[int, str] = {
 }
 """What each means here."""
 
-EVERYWHERE = (401, 405, 500, 503)
+EVERYWHERE = (401, 500, 503)
 """Below /api."""
 
 

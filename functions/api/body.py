@@ -18,22 +18,27 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def with_json_body(event: dict[str, Any]) -> dict[str, Any]:
-    """The event with its body as text that is JSON; as it is, where there is none or its content type is another.
+    """The event with its body as text that is a JSON object; without a content type, where there is no body.
 
-    Raises ApiError 413 for what is too large, 400 for what is no JSON.
+    Raises ApiError 413 for what is too large, 415 for another content type, 400 for what is no JSON object.
     """
     body = event.get("body")
-    if len(body or "") > LARGEST:
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    content_type = headers.pop("content-type", "").partition(";")[0].strip().lower()
+    if not body:
+        return {**event, "headers": headers}
+    if len(body) > LARGEST:
         message = f"The body is larger than {LARGEST // 1024} kB."
         raise ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", message)
-    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-    content_type = headers.get("content-type", content_types.APPLICATION_JSON).partition(";")[0].strip().lower()
-    if not body or content_type not in ("", content_types.APPLICATION_JSON, FORM):
-        return event
+    if content_type not in ("", content_types.APPLICATION_JSON, FORM):
+        message = "Send the body as JSON, with the header Content-Type: application/json."
+        raise ApiError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
     try:
         text = base64.b64decode(body, validate=True).decode() if event.get("isBase64Encoded") else body
-        json.loads(text)
+        is_object = isinstance(json.loads(text), dict)
     except (ValueError, binascii.Error, RecursionError) as error:
         raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", "The body is not JSON.") from error
+    if not is_object:  # Powertools would take the first of a list
+        raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", "The body must be a JSON object, such as {}.")
     headers["content-type"] = content_types.APPLICATION_JSON
     return {**event, "headers": headers, "body": text, "isBase64Encoded": False}

@@ -8,10 +8,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from aws_lambda_powertools.event_handler.openapi.exceptions import (
-    RequestUnsupportedContentType,
-    RequestValidationError,
-)
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from callscribe.errors import CallscribeError, ConfigurationError, InvalidTransition, StoreError
 from callscribe.telemetry import fault_of, logger
@@ -78,6 +75,8 @@ def _invalid_request(error: RequestValidationError) -> Response[str]:
         {"field": ".".join(map(str, fault["loc"])), "message": fault["msg"].removeprefix("Value error, ")}
         for fault in error.errors()
     ]
+    if faults and faults[0]["field"] == "response":
+        return _fault(error)
     if all(fault["loc"][0] == "path" for fault in error.errors()):
         message = "There is none of this name. `details` says which there are."
         return response(ApiError(HTTPStatus.NOT_FOUND, "not_found", message, details=faults))
@@ -88,19 +87,10 @@ def _invalid_request(error: RequestValidationError) -> Response[str]:
     return response(ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", message, details=faults))
 
 
-def _unsupported(_error: RequestUnsupportedContentType) -> Response[str]:
-    return response(
-        ApiError(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            "Send the body as JSON, with the header Content-Type: application/json.",
-        )
-    )
-
-
 def _no_route(app: Any) -> Response[str]:
-    routes = [*app._static_routes, *app._dynamic_routes]  # noqa: SLF001 — Powertools knows no other way
-    methods = sorted({route.method for route in routes if route.rule.match(app.current_event.path)})
+    methods: list[str] = []
+    for routes in (app._static_routes, app._dynamic_routes):  # noqa: SLF001 — Powertools knows no other way
+        methods = methods or sorted({each.method for each in routes if each.rule.match(app.current_event.path)})
     if methods:
         allowed = ", ".join(methods)
         message = f"This route has no such method; it has {allowed}."
@@ -125,6 +115,5 @@ def install(app: BaseRouter) -> None:
     handle(ApiError)(response)
     handle(CallscribeError)(_callscribe_error)
     handle(RequestValidationError)(_invalid_request)
-    handle(RequestUnsupportedContentType)(_unsupported)
     handle(NotFoundError)(lambda _error: _no_route(app))
     handle(Exception)(_fault)

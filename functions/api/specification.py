@@ -6,6 +6,7 @@ the key, and names that make a good client: `list_recordings` is the operation `
 
 import inspect
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from http import HTTPStatus
@@ -41,6 +42,11 @@ LINK = {
     "description": "Of an address that …/audio-link gave.",
 }
 ERROR = {"schema": {"$ref": "#/components/schemas/ErrorView"}}
+PARAMETER = re.compile(r"\{(\w+)\}")
+EMPTY = (204, 302, 304)
+"""Answers without a body."""
+
+POWERTOOLS_OWN = "Successful Response"
 PAGE_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'"
 )
@@ -80,10 +86,16 @@ def specification(app: APIGatewayHttpResolver) -> dict[str, Any]:
         schemas.pop(name, None)
     problem = ErrorView.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= {**problem.pop("$defs"), "ErrorView": problem}
-    document["components"]["securitySchemes"] = {"bearer": BEARER, "link": LINK}
-    document["info"]["description"] = DESCRIPTION
-    document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
-    return document
+    for schema in schemas.values():
+        for member in schema.get("properties", {}).values():
+            member.pop("title", None)
+    return {
+        **document,
+        "info": {**document["info"], "description": DESCRIPTION},
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "paths": {PARAMETER.sub(_in_camels, path): each for path, each in document["paths"].items()},
+        "components": {"schemas": schemas, "securitySchemes": {"bearer": BEARER, "link": LINK}},
+    }
 
 
 def _complete(operation: dict[str, Any], path: str, route: Any) -> None:
@@ -95,28 +107,44 @@ def _complete(operation: dict[str, Any], path: str, route: Any) -> None:
     operation["security"] = [{"bearer": []}] if guarded else []
     if path.endswith("/audio"):
         operation["security"].append({"link": []})
-    responses = operation["responses"]
-    responses.pop("422", None)
-    success = next(iter(responses.values()))
     for parameter in operation.get("parameters", ()):
-        parameter["schema"].pop("title", None)
-    for status in _statuses(operation, guarded, marked(route)):
-        answer: dict[str, Any] = {"description": STATUSES[status]}
-        if status < HTTPStatus.BAD_REQUEST:
-            answer |= {"content": success["content"]} if "content" in success and status not in (302, 304) else {}
-        else:
-            answer["content"] = {content_types.APPLICATION_JSON: ERROR}
-        responses[str(status)] = answer
-    for status, answer in responses.items():
-        if answer["description"] == "Successful Response":
-            answer["description"] = STATUSES[int(status)]
-    operation["responses"] = dict(sorted(responses.items()))
+        parameter["schema"] = _given(parameter["schema"])
+        if parameter["in"] == "path":
+            parameter["name"] = to_camel(parameter["name"])
+    if "requestBody" in operation:
+        (content,) = operation["requestBody"]["content"].values()
+        content["schema"] = _given(content["schema"])
+    operation["responses"] = _responses(operation, guarded=guarded, own=marked(route))
 
 
-def _statuses(operation: Mapping[str, Any], guarded: bool, own: Iterable[int]) -> list[int]:
-    takes = {400} if "parameters" in operation else set()
-    body = {400, 413, 415} if "requestBody" in operation else set()
-    return sorted({*own, *takes, *body, *(EVERYWHERE if guarded else ())})
+def _given(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of what may be left out, as it is where it is not: nobody sends null instead."""
+    rest = {name: value for name, value in schema.items() if name not in ("title", "anyOf")}
+    kinds = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+    return {**rest, **kinds[0]} if len(kinds) == 1 else {**rest, **({"anyOf": kinds} if kinds else {})}
+
+
+def _responses(operation: Mapping[str, Any], *, guarded: bool, own: Iterable[int]) -> dict[str, Any]:
+    """What Powertools knows of them, with our errors in the place of its 422."""
+    told = {int(status): answer for status, answer in operation["responses"].items() if status != "422"}
+    success = next(iter(told.values()))
+    body = (413, 415) if "requestBody" in operation else ()
+    for status in {400, 405, *own, *body, *(EVERYWHERE if guarded else ())}:
+        told[status] = {"description": STATUSES[status]}
+        if status >= HTTPStatus.BAD_REQUEST:
+            told[status]["content"] = {content_types.APPLICATION_JSON: ERROR}
+        elif status not in EMPTY:
+            told[status]["content"] = success["content"]
+    for status, answer in told.items():
+        if answer["description"] == POWERTOOLS_OWN:
+            answer["description"] = STATUSES[status]
+        if status in EMPTY:
+            answer.pop("content", None)
+    return {str(status): told[status] for status in sorted(told)}
+
+
+def _in_camels(parameter: re.Match[str]) -> str:
+    return "{" + to_camel(parameter[1]) + "}"
 
 
 def _path(rule: str) -> str:

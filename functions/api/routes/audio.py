@@ -56,7 +56,7 @@ def get_audio(
     recording_id: Id,
     expires: Annotated[int | None, Query(description="Of an address from …/audio-link.")] = None,  # noqa: ARG001
     signature: Annotated[str | None, Query(description="Of an address from …/audio-link.")] = None,  # noqa: ARG001
-) -> Response[bytes]:
+) -> Response[bytes | None]:
     """The recording's audio: in S3 a redirect to an address that is good for five minutes; in a folder the file itself.
 
     A file takes `Range`, and wants it where it is larger than 4 MB: then parts of that size are answered.
@@ -109,7 +109,7 @@ def _source_of(recording: Recording) -> Source:
     return source
 
 
-def _file(file: Opened, recording: Recording) -> Response[bytes]:
+def _file(file: Opened, recording: Recording) -> Response[bytes | None]:
     """The file, or the part that is asked for. Raises ApiError 413, 416."""
     event, length = router.current_event, file.length
     tag = etag(file.listed(recording.key).mark)

@@ -34,7 +34,7 @@ from functions.api.views.recordings import (
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
-type Id = Annotated[str, Path(description="The recording's id.")]
+Id = Annotated[str, Path(description="The recording's id.")]
 
 
 @router.get("/api/call-recordings/<recording_id>")
@@ -53,7 +53,7 @@ def update_recording(recording_id: Id, change: Annotated[RecordingChange, Body()
     """
     seen = existing(recording_id)
     corrections = change.corrections()
-    target = change.transcription_status
+    target = change.target
     if target is None:
         return view(_corrected(seen, corrections))
     return view(_requested(seen, target, values=_corrections(seen, corrections)))

@@ -1,5 +1,6 @@
 """/api/scheduler: the three tasks, and their runs."""
 
+import re
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Literal
@@ -24,7 +25,10 @@ from functions.api.views.scheduler import RunList, RunView, TaskChange, TaskList
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
-type Command = Annotated[Literal[*SCHEDULED], Path()]  # type: ignore[valid-type]  # those that there are
+RUN_ID = re.compile(r"[0-9TZ:.-]{27}-[0-9a-f]{8}")
+"""What `runs.new_id` makes."""
+
+Command = Annotated[Literal[*SCHEDULED], Path()]  # type: ignore[valid-type]  # those that there are
 
 
 @router.get("/api/scheduler/tasks")
@@ -86,13 +90,10 @@ def list_runs(  # noqa: PLR0917 — the query's names
 @may_answer(404)
 def get_run(run_id: Annotated[str, Path(description="The run's id.")]) -> RunView:
     """One run: how far it is, or how it ended."""
-    found = runs.get(run_id, utc_now()) if len(run_id) <= LONGEST_ID else None
+    found = runs.get(run_id, utc_now()) if RUN_ID.fullmatch(run_id) else None
     if found is None:
         raise ApiError(HTTPStatus.NOT_FOUND, "no_such_run", "There is no run of this id. They are kept 30 days.")
     return RunView.model_validate(found.document())
-
-
-LONGEST_ID = 100
 
 
 def _view(task: Task, off: Switches) -> TaskView:

@@ -50,7 +50,7 @@ def get_transcript(
         Query(alias="format", description="Else as the Accept header likes it best."),
     ] = None,
     version: Annotated[str | None, Query(description="One of …/transcript/versions; else the current one.")] = None,
-) -> Response[str]:
+) -> Response[str | None]:
     """The transcript as JSON, text, SubRip or WebVTT. Its `ETag` is good for `If-None-Match`."""
     found = existing(recording_id)
     form = wanted or _liked()

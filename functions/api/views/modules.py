@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, StrictBool
 
 from callscribe.conversation import CHANNELS
 from callscribe.run import Module
@@ -44,7 +44,7 @@ class CallRecordingsTrial(PreviewRequest):
     """What is given is tried instead of the present setting; null tries the template's."""
 
     recordings_path: Annotated[str, Field(max_length=1024)] | None = None
-    channels: Literal[*CHANNELS] | None = None  # type: ignore[valid-type]
+    channels: Literal[*map(str, CHANNELS)] | None = None  # type: ignore[valid-type]
     extensions: list[Annotated[str, Field(max_length=20)]] | None = Field(None, max_length=100)
 
 
@@ -75,7 +75,7 @@ class WhisperXTrial(Wish):
     base_url: Annotated[str, Field(max_length=1024)] | None = None
     dialect: Literal[*DIALECTS] | None = None  # type: ignore[valid-type]
     language: Annotated[str, Field(pattern="^([a-z]{2,3})?$")] | None = None
-    diarize: bool | None = None
+    diarize: StrictBool | None = None
     model: Name | None = None
     options: Annotated[str, Field(max_length=1000)] | None = None
     api_key: SecretStr | None = Field(

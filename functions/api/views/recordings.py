@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StrictBool, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from callscribe.metadata import CallMetadata, Direction, Origin, as_written, offset_text
 from callscribe.phone_systems import SYSTEMS
 from callscribe.recording import Recording, Status
 from callscribe.store.lists import Filters
-from functions.api.views.wire import Change, Code, Digits, Moment, Text, Wire, Wish, at_least_one
+from functions.api.views.wire import Change, Code, Digits, LocalMoment, Moment, Text, Wire, Wish, at_least_one
 
 
 class FailureView(Wire):
@@ -153,7 +153,7 @@ class Metadata(Wish):
     extension: Words | None = None
     remote_number: Words | None = None
     party: Words | None = Field(None, examples=["Ann Lee"])
-    started_at: datetime | None = Field(
+    started_at: LocalMoment | None = Field(
         None, description="RFC 3339; without a zone, in the time zone of the module call-recordings."
     )
     call_id: Words | None = None
@@ -169,15 +169,14 @@ class RecordingChange(Metadata, Change):
 
     model_config = at_least_one({"transcriptionStatus": "queued"})
 
-    transcription_status: Status | None = Field(
-        None, description="A person gives failed → queued or pending, pending ↔ queued; anything else is 409."
+    transcription_status: Status = Field(  # type: ignore[assignment]  # null cannot be sent
+        default=None, description="A person gives failed → queued or pending, pending ↔ queued; anything else is 409."
     )
 
-    @model_validator(mode="after")
-    def _a_status(self) -> "RecordingChange":
-        if "transcription_status" in self.model_fields_set and self.transcription_status is None:
-            raise ValueError("transcriptionStatus cannot be null: leave it out")
-        return self
+    @property
+    def target(self) -> Status | None:
+        """The status that was given; None where none was."""
+        return self.transcription_status if "transcription_status" in self.model_fields_set else None
 
 
 class Registration(Metadata):
@@ -191,7 +190,7 @@ class Registration(Metadata):
 
 
 class TranscribeRequest(Wish):
-    force: bool = Field(default=False, description="Also where it is completed: a new version of its transcript.")
+    force: StrictBool = Field(default=False, description="Also where it is completed: a new version of its transcript.")
 
 
 class RetryRequest(Wish):
@@ -206,7 +205,7 @@ class RetryRequest(Wish):
     direction: Direction | None = None
     since: Moment | None = Field(None, alias="from")
     until: Moment | None = Field(None, alias="to")
-    dry_run: bool = Field(default=False, description="Counts them, and changes nothing.")
+    dry_run: StrictBool = Field(default=False, description="Counts them, and changes nothing.")
 
     def filters(self) -> Filters:
         return Filters(

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from callscribe.run import Module, Outcome, Task
 from functions.api.views.wire import Wire, Wish
@@ -59,7 +59,7 @@ class TaskList(Wire):
 
 
 class TaskChange(Wish):
-    paused: bool
+    paused: StrictBool
 
 
 class CallView(Wire):

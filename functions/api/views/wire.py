@@ -4,7 +4,16 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from callscribe.numbers import digits_of, number
@@ -45,7 +54,7 @@ class Change(Wish):
 class ModuleChange(Change):
     """Of a module: whether it is enabled."""
 
-    enabled: bool = Field(default=True, description="While it is not, its tasks do nothing.")
+    enabled: StrictBool = Field(default=True, description="While it is not, its tasks do nothing.")
 
     @property
     def switch(self) -> bool | None:
@@ -56,9 +65,14 @@ class ModuleChange(Change):
 UNESCAPED_PLUS = re.compile(r" (?=[0-9]{2}:?[0-9]{2}$)")
 """Of `+01:00` in a query, a client that does not escape it leaves a space."""
 
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}")
 
-def _with_plus(value: Any) -> Any:
-    return UNESCAPED_PLUS.sub("+", value) if isinstance(value, str) and "T" in value else value
+
+def _written(value: Any) -> Any:
+    """A time as RFC 3339 writes it. Pydantic takes numbers as well, and nobody knows what they were meant to be."""
+    if not isinstance(value, str) or not TIME.match(value):
+        raise ValueError("must be a time like 2026-11-18T09:30:00Z")
+    return UNESCAPED_PLUS.sub("+", value)
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -68,8 +82,11 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("is out of range") from None
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_with_plus), AfterValidator(_in_utc)]
-"""A time with its zone (RFC 3339), as UTC."""
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
+"""A time with its zone, as UTC."""
+
+LocalMoment = Annotated[datetime, BeforeValidator(_written)]
+"""A time with or without its zone, as it was written."""
 
 
 def _digits(text: str) -> str:
