@@ -125,6 +125,14 @@ def service() -> Iterator[ScriptedService]:
     scripted.stop()
 
 
+@pytest.fixture(scope="module")
+def quick_service() -> Iterator[ScriptedService]:
+    """One for all tests of a module."""
+    scripted = ScriptedService()
+    yield scripted
+    scripted.stop()
+
+
 @pytest.fixture
 def reply() -> type[Reply]:
     return Reply

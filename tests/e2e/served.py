@@ -1,0 +1,54 @@
+"""The stack as `local up` serves it, over HTTP and with worker processes, but with a service that answers at once."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.cloud.aws import serve_aws
+from local.cloud.client import aws_client
+from local.cloud.stack import Stack, deploy
+from local.http_server import HttpServer
+from local.lambdas.front import Front
+from local.lambdas.pool import Lambdas
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "local" / "samples"
+
+
+@dataclass(frozen=True)
+class Served:
+    """`url` and `key` of the API; the functions, to be run as their schedules would. Logs are in `state`."""
+
+    state: Path
+    url: str
+    key: str
+    stack: Stack
+    lambdas: Lambdas
+
+    def run(self, *functions: str) -> None:
+        for function in functions:
+            result = self.lambdas.invoke(function, {})
+            assert not result.failed, result.payload
+
+    def put(self, *names: str) -> None:
+        """Puts samples into the recordings bucket."""
+        s3 = aws_client("s3", self.stack.endpoint)
+        for name in names:
+            (sample,) = SAMPLES.rglob(name)
+            s3.upload_file(str(sample), self.stack.buckets["RecordingsBucket"], f"2026/11/18/{sample.name}")
+
+
+@contextmanager
+def serve(state: Path, whisperx: str) -> Iterator[Served]:
+    parameters = {"WhisperXUrl": whisperx, "RetryBaseSeconds": "1", "OutagePauseSeconds": "1", "MaxAttempts": "1"}
+    with serve_aws() as endpoint:
+        stack = deploy(ROOT / "template.yaml", endpoint, parameters)
+        server = HttpServer()
+        with Lambdas(stack, state, {"AWS_ENDPOINT_URL_LAMBDA": server.url}) as lambdas:
+            server.start(Front(lambdas, "api"))
+            secrets = aws_client("secretsmanager", endpoint)
+            secret = secrets.get_secret_value(SecretId=stack.secrets["ApiKeySecret"])["SecretString"]
+            yield Served(state, server.url, json.loads(secret)["default"], stack, lambdas)
+            server.close()

@@ -1,0 +1,69 @@
+"""What /openapi.json promises, asked for by schemathesis: requests that it allows, and many that it does not."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.e2e.served import ROOT, Served, serve
+
+CONFIG = ROOT / "tests" / "schemathesis.toml"
+EXAMPLES = "8"
+"""For each operation and phase; docs/api.md names the command that takes more."""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any) -> Iterator[Served]:
+    with serve(tmp_path_factory.mktemp("state"), quick_service.url) as running:
+        running.put("in-2025550100-2025550143-*.wav", "internal-102-101-*.WAV")
+        running.run("sync", "queue", "process")
+        yield running
+
+
+def check(served: Served, config: Path, folder: Path, *arguments: str) -> str:
+    """What schemathesis says of the stack, which it finds nothing wrong with."""
+    done = subprocess.run(
+        [
+            *(ROOT / ".venv/bin/schemathesis", "--config-file", config, "run", f"{served.url}/openapi.json"),
+            *("--header", f"Authorization: Bearer {served.key}", "--checks", "all", "--max-examples", EXAMPLES),
+            *arguments,
+        ],
+        cwd=folder,  # it leaves a cache
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert re.search(r"\d{2,} generated, \d{2,} passed", done.stdout), done.stdout[-2000:]
+    return done.stdout
+
+
+def test_what_there_is_is_answered_as_documented_whatever_is_asked_of_it(served: Served, tmp_path: Path) -> None:
+    session = requests.Session()
+    session.headers["Authorization"] = f"Bearer {served.key}"
+    recording = session.get(f"{served.url}/api/call-recordings", timeout=30).json()["items"][0]["id"]
+    run = session.get(f"{served.url}/api/scheduler/runs", timeout=30).json()["items"][0]["id"]
+    config = tmp_path / "with-ids.toml"
+    ids = f'\n[parameters]\n"path.recordingId" = "{recording}"\n"path.runId" = "{run}"\n'
+    config.write_text(CONFIG.read_text() + ids)
+    check(
+        *(served, config, tmp_path, "--phases", "fuzzing", "--include-path-regex", "Id}"),
+        *("--exclude-operation-id", "deleteRecording"),
+    )
+
+
+def test_no_request_leads_to_a_fault_or_to_an_answer_that_is_not_documented(served: Served, tmp_path: Path) -> None:
+    said = check(served, CONFIG, tmp_path)
+    paths = requests.get(f"{served.url}/openapi.json", timeout=30).json()["paths"].values()
+    assert f"Tested: {sum(map(len, paths))}" in said
+
+
+def test_after_all_these_requests_no_log_holds_the_key_or_a_number(served: Served) -> None:
+    logs = "".join(path.read_text() for path in (served.state / "logs").glob("*.log"))
+    assert '"message":"request"' in logs
+    for planted in (served.key, "2025550143", "hello there"):
+        assert planted not in logs
