@@ -1,0 +1,75 @@
+"""One good request for every operation of the API, on a stack with recordings of every status: for tests over all."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from functions.api.app import app
+from functions.api.specification import specification
+
+LIST = "/api/call-recordings"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`path` with `{recordingId}`, `{runId}` and `{command}` to be filled in; `costs` are its requests to AWS, warm."""
+
+    method: str
+    path: str
+    costs: dict[str, int]
+    body: Any = None
+    query: str = ""
+
+
+GET, ALL = {"GetItem": 1}, {"BatchGetItem": 1}
+SETTINGS = {"BatchGetItem": 1}
+INVOKE = {"POST Lambda": 1}
+
+OPERATIONS = {
+    "listRecordings": Operation("GET", LIST, {"Query": 1}, query="limit=100"),
+    "getRecording": Operation("GET", f"{LIST}/{{recordingId}}", GET),
+    "getStatusSummary": Operation("GET", f"{LIST}/status-summary", {"BatchGetItem": 1, "Query": 5}),
+    "countRecordings": Operation("GET", f"{LIST}/count", {"Query": 1}, query="from=2026-01-01T00:00:00Z"),
+    "getTranscript": Operation("GET", f"{LIST}/{{recordingId}}/transcript", {**GET, "GET S3": 1}),
+    "listTranscriptVersions": Operation("GET", f"{LIST}/{{recordingId}}/transcript/versions", {**GET, "GET S3": 1}),
+    "getAudio": Operation("GET", f"{LIST}/{{recordingId}}/audio", GET),
+    "getAudioLink": Operation("GET", f"{LIST}/{{recordingId}}/audio-link", GET),
+    "updateRecording": Operation(
+        "PUT", f"{LIST}/{{recordingId}}", {**GET, "UpdateItem": 1}, body={"caller": "+1 202 555 0143"}
+    ),
+    # at the head of the queue: the checkpoint that counts it, the recording, the breaker's pause
+    "transcribeRecording": Operation(
+        "POST", f"{LIST}/{{recordingId}}/transcribe", {**GET, "UpdateItem": 3, **INVOKE}, body={"force": True}
+    ),
+    "registerRecording": Operation("POST", LIST, {**SETTINGS, **GET}, body={"path": "{path}"}),
+    "syncRecordings": Operation("POST", f"{LIST}/sync", INVOKE),
+    "retryRecordings": Operation("POST", f"{LIST}/retry", INVOKE, body={}),
+    "listTasks": Operation("GET", "/api/scheduler/tasks", {"BatchGetItem": 1, "Query": 3}),
+    "updateTask": Operation("PUT", "/api/scheduler/tasks/{command}", {"UpdateItem": 1, "Query": 1}, {"paused": False}),
+    "runTask": Operation("POST", "/api/scheduler/tasks/{command}/run", INVOKE),
+    "listRuns": Operation("GET", "/api/scheduler/runs", {"Query": 4}),
+    "getRun": Operation("GET", "/api/scheduler/runs/{runId}", ALL),
+    "listTranscriptionCalls": Operation("GET", "/api/transcription-calls", {"Query": 1}),
+    "getCallRecordingsModule": Operation("GET", "/api/modules/call-recordings", SETTINGS),
+    "updateCallRecordingsModule": Operation(
+        "PUT", "/api/modules/call-recordings", {**SETTINGS, "UpdateItem": 1}, body={"timeZone": "Europe/Berlin"}
+    ),
+    "checkCallRecordingsModule": Operation("POST", "/api/modules/call-recordings/test", INVOKE),
+    "previewNames": Operation("POST", "/api/modules/call-recordings/preview", {**SETTINGS, "Query": 1}),
+    "getWhisperxModule": Operation("GET", "/api/modules/whisperx", {**SETTINGS, "GetSecretValue": 1}),
+    "updateWhisperxModule": Operation(
+        "PUT", "/api/modules/whisperx", {**SETTINGS, "UpdateItem": 1, "GetSecretValue": 1}, body={"language": "en"}
+    ),
+    "checkWhisperxModule": Operation("POST", "/api/modules/whisperx/test", INVOKE),
+    "getHealth": Operation("GET", "/health", {}),
+    # the last one, for it takes the recording away, and two folders of documents: one holds some
+    "deleteRecording": Operation(
+        "DELETE", f"{LIST}/{{recordingId}}", {**GET, "DeleteItem": 1, "GET S3": 2, "POST S3": 1}
+    ),
+}
+"""By their ids."""
+
+
+def documented() -> dict[str, tuple[str, str]]:
+    """Method and path of each operation of the specification."""
+    paths = specification(app)["paths"].items()
+    return {each["operationId"]: (method.upper(), path) for path, methods in paths for method, each in methods.items()}
