@@ -133,7 +133,7 @@ def quick_service() -> Iterator[ScriptedService]:
     scripted.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def reply() -> type[Reply]:
     return Reply
 
