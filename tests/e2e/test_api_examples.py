@@ -17,7 +17,7 @@ from tests.e2e.served import ROOT, Served, serve
 PAGE = (ROOT / "docs" / "api.md").read_text()
 EXAMPLES = re.findall(r"^```sh(?: (\w+))?\n(.*?)^```\n(?:```json\n(.*?)^```$)?", PAGE, re.MULTILINE | re.DOTALL)
 NOT_RUN = ("setup", "manual")
-TOOLS = ("bash", "curl", "jq")
+TOOLS = ("bash", "curl")
 REFUSED = 22
 """How curl ends for an answer of 400 or more."""
 
@@ -42,7 +42,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: 
 def variables(served: Served, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What the page calls the recordings and the API."""
     folder = tmp_path_factory.mktemp("curl")
-    (folder / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\nmax-time = 60\nwrite-out = \"\\n\"\n")
+    (folder / ".curlrc").write_text('fail-with-body\nsilent\nshow-error\nmax-time = 60\nwrite-out = "\\n"\n')
     items = requests.get(
         f"{served.url}/api/call-recordings", headers={"Authorization": f"Bearer {served.key}"}, timeout=30
     ).json()["items"]
