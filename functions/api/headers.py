@@ -29,7 +29,8 @@ def request_id(event: Mapping[str, Any]) -> str:
 
 def preflight(event: Mapping[str, Any], origins: str) -> dict[str, Any] | None:
     """The answer to a browser that asks beforehand whether it may; None for anything else."""
-    if event["requestContext"]["http"]["method"] != "OPTIONS" or not cors(event, origins):
+    asks = event["requestContext"]["http"]["method"] == "OPTIONS"
+    if not asks or "Access-Control-Allow-Origin" not in cors(event, origins):
         return None
     return {"statusCode": HTTPStatus.NO_CONTENT, "headers": {"Access-Control-Allow-Methods": METHODS}, "body": ""}
 

@@ -26,6 +26,7 @@ ROOMS = {
     "requests": ("whisperx",),
     "urllib3": ("whisperx",),
     "boto3": ("s3.py", "events.py"),
+    "cronsim": ("schedule.py",),
     "re2": ("phone_systems/site_patterns.py",),
 }
 """Libraries that one room of the layer alone knows."""

@@ -46,7 +46,8 @@ def test_every_route_is_in_the_readme():
         if not route.include_in_schema:
             continue
         methods = [route.method] if isinstance(route.method, str) else route.method
-        path = re.sub(r"<(\w+)>", r"{\1}", route.path).replace("{recording_id}", "{id}")
+        path = re.sub(r"<(\w+)>", r"{\1}", route.path)
+        path = re.sub(r"\{(recording|run)_id\}", "{id}", path)
         for method in methods:
             assert f"`{method} {path}`" in README
 

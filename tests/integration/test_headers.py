@@ -1,0 +1,95 @@
+"""What goes with every answer of the API: headers, CORS, the request's id; and what is kept out of the log."""
+
+import io
+import json
+
+import pytest
+
+from callscribe.telemetry import logger
+
+LIST = "/api/call-recordings"
+ORIGIN = "https://intranet.example.com"
+CORS = ("Access-Control-Allow-Origin", "Access-Control-Allow-Headers", "Access-Control-Allow-Methods")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "key", "status"),
+    [("GET", "/health", None, 200), ("GET", LIST, "", 200), ("GET", LIST, None, 401), ("GET", "/nothing", None, 404),
+     ("PATCH", LIST, "", 405), ("PUT", f"{LIST}/x", "", 404)],
+)  # fmt: skip
+def test_every_answer_says_that_it_is_data_and_which_request_it_is_of(handlers, method, path, key, status):
+    answer = handlers.api(method, path, key=key, body={"caller": "1"} if method == "PUT" else None)
+    assert answer.status == status
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
+    assert answer.headers["X-Request-Id"] == "r"
+    assert not set(CORS) & set(answer.headers)
+    if status >= 400:
+        assert answer.json["error"]["requestId"] == "r"
+
+
+def test_an_error_is_found_in_the_log_by_its_id_with_its_route_and_the_name_of_the_key(handlers, monkeypatch):
+    log = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", log)
+    handlers.api("GET", LIST, query="phoneNumber=2025550143&search=2025550143")
+    handlers.api("GET", f"{LIST}/aaaaaaaaaaaaaaaaaaaa", authorization="Bearer wrong", key=None)
+    lines = [json.loads(line) for line in log.getvalue().splitlines() if '"request"' in line]
+    good, refused = lines
+    assert good | {"correlation_id": "r", "status": 200, "key": "default", "route": f"GET {LIST}"} == good
+    assert refused | {"correlation_id": "r", "status": 401, "key": None} == refused
+    assert "route" not in refused
+    assert "2025550143" not in json.dumps(lines)
+    assert "wrong" not in json.dumps(lines)
+
+
+@pytest.mark.parametrize("origin", [ORIGIN, "https://evil.example.com", "null", ""])
+def test_without_a_setting_no_page_of_another_origin_may_use_the_api(handlers, origin):
+    asked = handlers.api("OPTIONS", LIST, key=None, origin=origin, access_control_request_method="GET")
+    assert asked.status == 401
+    answer = handlers.api("GET", LIST, origin=origin)
+    for each in (asked, answer):
+        assert not set(CORS) & set(each.headers)
+        assert each.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_pages_of_the_origins_that_are_set_may_and_no_others(handlers, monkeypatch):
+    handlers.overrides["CORS_ORIGINS"] = f"https://other.example.com {ORIGIN}"
+    asked = handlers.api("OPTIONS", f"{LIST}/x/transcript", key=None, origin=ORIGIN)
+    assert (asked.status, asked.body) == (204, "")
+    assert asked.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert {"Authorization", "If-None-Match", "Range"} <= set(asked.headers["Access-Control-Allow-Headers"].split(","))
+    assert asked.headers["Access-Control-Allow-Methods"] == "DELETE, GET, POST, PUT"
+    answer = handlers.api("GET", LIST, origin=ORIGIN)
+    assert answer.status == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert answer.headers["Vary"] == "Origin"
+    assert "ETag" in answer.headers["Access-Control-Expose-Headers"]
+    assert handlers.api("GET", LIST, key=None, origin=ORIGIN).status == 401
+    for other in ("https://evil.example.com", f"{ORIGIN}.evil.com", "null"):
+        assert handlers.api("OPTIONS", LIST, key=None, origin=other).status == 401
+        refused = handlers.api("GET", LIST, origin=other)
+        assert not set(CORS) & set(refused.headers)
+        assert refused.headers["Vary"] == "Origin"
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_body_that_is_too_large_is_413_and_not_read(handlers, raw):
+    body = '{"patterns": ["' + "x" * 300_000 + '"]}'
+    path = "/api/modules/call-recordings/preview"
+    answer = handlers.api("POST", path, raw=body.encode()) if raw else handlers.api("POST", path, body=body)
+    assert (answer.status, answer.json["error"]["code"]) == (413, "body_too_large")
+
+
+def test_the_documentation_is_open_is_one_page_and_loads_nothing_from_elsewhere(handlers):
+    page = handlers.api("GET", "/docs", key=None)
+    assert page.status == 200
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "connect-src 'self'" in page.headers["Content-Security-Policy"]
+    head = page.body[:2000] + page.body[-3000:]
+    assert "src=" not in head.replace("<script>", "")
+    assert "href=" not in head
+    document = handlers.api("GET", "/openapi.json", key=None)
+    assert document.json["openapi"].startswith("3.1")
