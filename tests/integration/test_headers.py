@@ -39,8 +39,8 @@ def test_an_error_is_found_in_the_log_by_its_id_with_its_route_and_the_name_of_t
     lines = [json.loads(line) for line in log.getvalue().splitlines() if '"request"' in line]
     good, refused = lines
     assert good | {"correlation_id": "r", "status": 200, "key": "default", "route": f"GET {LIST}"} == good
-    assert refused | {"correlation_id": "r", "status": 401, "key": None} == refused
-    assert "route" not in refused
+    assert refused | {"correlation_id": "r", "status": 401} == refused
+    assert not {"route", "key"} & set(refused)
     assert "2025550143" not in json.dumps(lines)
     assert "wrong" not in json.dumps(lines)
 
