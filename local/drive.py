@@ -38,8 +38,9 @@ UNAVAILABLE = ServiceUnavailable.code
 
 TELLS_MORE = ("wrong_dialect", "not_whisperx")
 
-A_PERSON_ACTS = (ConfigurationError.code, "paused", "module_disabled")
-"""Why a run did nothing that will do nothing the next time either."""
+A_PERSON_ACTS = (ConfigurationError.code, "paused", "module_disabled", "key_refused", "wrong_settings")
+"""Why a run came to nothing, as the next one will until somebody has put it right. A wrong address is none of these: a
+proxy whose server is just starting answers 404, too."""
 
 
 class TaskError(Exception):

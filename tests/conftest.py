@@ -1,5 +1,6 @@
 """A transcription service that does as it is told: a real HTTP server on loopback."""
 
+import gc
 import re
 import threading
 import time
@@ -19,6 +20,12 @@ ANSWER = (
     b'{"segments": [{"start": 0.1, "end": 0.9, "text": " hello there", "words": []}], '
     b'"word_segments": [], "language": "en"}'
 )
+
+
+def pytest_collection_finish() -> None:
+    """Three thousand tests and all imports stay to the end: the collector needs not look at them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass

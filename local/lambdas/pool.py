@@ -7,7 +7,7 @@ they die. An event that failed is not tried again: the template says the same of
 import json
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,9 @@ WORKERS_PER_FUNCTION = 10
 # So long `stop` waits for workers that it has killed.
 _LAST_SECONDS = 10.0
 
+# A worker of this environment, with these paths to import from, that writes to this log.
+type Starter = Callable[[Mapping[str, str], Sequence[Path], Path], WorkerProcess]
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -40,7 +43,7 @@ class Lambdas:
     """The functions of a stack, ready to be invoked. A context manager: at its end all workers are gone.
 
     `environment` is added to that of each function, over its own. The workers' output goes to
-    `state/logs/<logical id>.log`.
+    `state/logs/<logical id>.log`. `worker` starts one.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Lambdas:
         *,
         paths: Sequence[Path] = CODE_PATHS,
         workers_per_function: int = WORKERS_PER_FUNCTION,
+        worker: Starter = WorkerProcess,
     ) -> None:
         self.stack = stack
         logs = state / "logs"
@@ -62,6 +66,7 @@ class Lambdas:
                 paths,
                 logs / f"{function.logical_id}.log",
                 workers_per_function,
+                start=worker,
             )
             for function in stack.functions.values()
         }
@@ -100,13 +105,21 @@ class _Pool:
     """The workers of one function."""
 
     def __init__(
-        self, function: Function, environment: Mapping[str, str], paths: Sequence[Path], log: Path, limit: int
+        self,
+        function: Function,
+        environment: Mapping[str, str],
+        paths: Sequence[Path],
+        log: Path,
+        limit: int,
+        *,
+        start: Starter,
     ) -> None:
         self._function = function
         self._environment = environment
         self._paths = paths
         self._log = log
         self._limit = limit
+        self._start = start
         self._idle: list[WorkerProcess] = []
         self._busy: set[WorkerProcess] = set()
         self._under_way = 0
@@ -144,7 +157,7 @@ class _Pool:
             worker = (
                 self._idle.pop()
                 if self._idle
-                else WorkerProcess({**self._environment, "AWS_LAMBDA_LOG_STREAM_NAME": stream}, self._paths, self._log)
+                else self._start({**self._environment, "AWS_LAMBDA_LOG_STREAM_NAME": stream}, self._paths, self._log)
             )
             self._busy.add(worker)
             return worker

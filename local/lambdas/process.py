@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 # Lambda gives an import 10 seconds, but on a machine that does nothing else.
 START_SECONDS = 60.0
@@ -30,19 +30,24 @@ class WorkerProcess:
     def __init__(self, environment: Mapping[str, str], paths: Sequence[Path], log: Path) -> None:
         self._connection, theirs = socket.socketpair()
         with theirs, log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "local.lambdas.runtime", str(theirs.fileno())],
-                env={**environment, "PYTHONPATH": os.pathsep.join(map(str, paths))},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=[theirs.fileno()],
-                # A group of its own: the terminal's Ctrl-C is the parent's business, and what the handler
-                # started ends with the worker.
-                process_group=0,
-            )
+            self._process = self._start(environment, paths, theirs, output)
         self._answers = self._connection.makefile("rb")
         self._ready = False
+
+    def _start(
+        self, environment: Mapping[str, str], paths: Sequence[Path], theirs: socket.socket, output: BinaryIO
+    ) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "local.lambdas.runtime", str(theirs.fileno())],
+            env={**environment, "PYTHONPATH": os.pathsep.join(map(str, paths))},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=[theirs.fileno()],
+            # A group of its own: the terminal's Ctrl-C is the parent's business, and what the handler
+            # started ends with the worker.
+            process_group=0,
+        )
 
     @property
     def alive(self) -> bool:

@@ -259,8 +259,6 @@ def processes(deployed: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture
-def workers(processes: Lambdas, stack: Stack, handlers: Handlers, service: Any) -> Iterator[Mortals]:
+def workers(processes: Lambdas, stack: Stack, handlers: Handlers, service: Any) -> Mortals:
     handlers.queue()  # binds the models to the tables
-    running = Mortals(processes, stack, handlers, service.url)
-    yield running
-    running.close()
+    return Mortals(processes, stack, handlers, service.url)

@@ -3,7 +3,7 @@
 import fcntl
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from typing import Any
 
 from local.cloud.stack import Stack
 from local.lambdas.pool import Lambdas, lambda_environment
+from tests.integration.nursery import nursery
 
 TASKS = ("SyncFunction", "QueueFunction", "ProcessFunction")
 MOST = 32
@@ -30,7 +31,11 @@ def mortal_lambdas(stack: Stack, state: Path) -> Iterator[Lambdas]:
         )
         for name in ("mortal", "survivor")
     }
-    with Lambdas(replace(stack, functions=functions), state, workers_per_function=MOST) as lambdas:
+    stack = replace(stack, functions=functions)
+    with (
+        nursery(lambda_environment(functions["mortal"], stack)) as worker,
+        Lambdas(stack, state, workers_per_function=MOST, worker=worker) as lambdas,
+    ):
         yield lambdas
 
 
@@ -40,24 +45,15 @@ class Mortals:
     def __init__(self, lambdas: Lambdas, stack: Stack, handlers: Any, service: str) -> None:
         self._lambdas = lambdas
         self._handlers = handlers
-        self._thread = ThreadPoolExecutor(1)
-        self._next: Future[Any] | None = None
         self.environ: dict[str, str] = {}
         for function in TASKS:
             self.environ |= lambda_environment(stack.functions[function], stack)
         # named in any case: a worker may come from a stack elsewhere
         self.environ = {"AWS_ENDPOINT_URL_DYNAMODB": stack.endpoint} | self.environ | {"WHISPERX_URL": service}
 
-    def close(self) -> None:
-        self._thread.shutdown()
-
     def kill(self, task: str, trigger: str = "a test", **die: Any) -> None:
         """A run that must die as it is told: of a kill -9, without a word."""
-        if self._next:
-            self._next.result()
         result = self._lambdas.invoke("mortal", self._event(task, trigger=trigger, die=die))
-        # the next worker starts while this one's death is looked at
-        self._next = self._thread.submit(self._lambdas.invoke, "mortal", self._event(task, rest=True))
         assert result.failed, f"did not die: {result.payload}"
         assert "signal: SIGKILL" in result.payload["errorMessage"], result.payload
 

@@ -17,6 +17,9 @@ from tests.made_audio import tone, wav
 AGE = 1.0
 """Seconds that a file must have rested in these tests."""
 
+PAUSE = 0.05
+"""Seconds between syncs: often enough to catch a file at any moment, and the other tests have a core to run on."""
+
 WRITER = """
 import os, struct, sys, time
 path, kind, age = sys.argv[1], sys.argv[2], float(sys.argv[3])
@@ -31,10 +34,10 @@ def say(word):
 with open(path, "wb", buffering=0) as file:
     if kind != "mp3":
         file.write(header(0))
-        time.sleep(2 * age)   # somebody lets it ring
+        time.sleep(1.5 * age)   # somebody lets it ring
     for _ in range(3):
         file.write(b"\\x01\\x02" * 4000)
-        time.sleep(2 * age if kind != "mp3" else age / 3)
+        time.sleep(1.5 * age if kind != "mp3" else age / 3)
     size = file.tell()
     if kind != "mp3":
         file.seek(0)
@@ -47,7 +50,7 @@ if kind == "reopened":
     with open(path, "r+b", buffering=0) as file:
         file.seek(0, 2)
         file.write(b"\\x01\\x02" * 4000)
-        time.sleep(2 * age)
+        time.sleep(1.5 * age)
         say("appended")
         size = file.tell()
         file.seek(0)
@@ -108,6 +111,7 @@ def synced_until(handlers, done):
         assert time.monotonic() < deadline
         handlers.sync()
         times += 1
+        time.sleep(PAUSE)
     return times
 
 

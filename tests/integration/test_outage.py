@@ -15,7 +15,9 @@ from callscribe.store import recordings
 from local.cloud.client import aws_client
 
 EIGHT_HOURS = 8 * 60
-QUEUED = 50
+QUEUED = 20
+"""Twice as many as take turns in being tried; more would only be more for moto to read through, with each query."""
+
 INTERVAL = 15
 """Minutes. The longest pause of the breaker."""
 
@@ -189,7 +191,7 @@ def test_a_recording_that_brings_the_service_down_behind_a_proxy_ends_and_holds_
 
     monkeypatch.setattr(service, "_serve", serve)
     queue_up(1)
-    for minute in range(60):
+    for minute in range(36):  # it ends after 23
         if minute % 3 == 0:
             put(f"{minute:02}.wav", b"harmless" * 10)
             handlers.sync()
@@ -201,7 +203,7 @@ def test_a_recording_that_brings_the_service_down_behind_a_proxy_ends_and_holds_
     assert (poisoned["transcriptionStatus"], poisoned["nextAttemptAt"]) == ("failed", None)
     assert poisoned["error"]["code"] == "service_down"
     assert {(item["transcriptionStatus"], item["attempts"]) for item in found.values()} == {("completed", 1)}
-    assert len(service.received) <= 20 + 2 * 5
+    assert len(service.received) <= len(found) + 2 * 5
 
 
 def test_a_person_who_asks_for_a_transcription_has_the_service_tried_at_once(
@@ -250,9 +252,12 @@ def test_a_server_that_takes_one_at_a_time_and_refuses_the_rest_costs_nobody_an_
 
     monkeypatch.setattr(service, "_serve", serve)
     queue_up(12)
-    for _ in range(90):
-        handlers.process()
+    minutes = completed = 0
+    while completed < 12:
+        completed += handlers.process()["counts"]["completed"]
         handlers.pass_time(minutes=1)
+        minutes += 1
+        assert minutes < 90
     assert {(item["transcriptionStatus"], item["attempts"]) for item in listed().values()} == {("completed", 1)}
 
 

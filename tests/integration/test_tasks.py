@@ -79,9 +79,9 @@ def test_a_recording_becomes_a_transcript(handlers, put, listed, service, stack)
 
 
 def test_one_run_takes_one_recording_the_oldest_queued(handlers, put, listed, service):
-    for name in ("b.wav", "a.wav"):
-        put(name, name.encode() * 20)
-        time.sleep(1.1)  # S3 tells times by the second
+    put("b.wav", b"b.wav" * 20)
+    time.sleep(1.1)  # S3 tells times by the second
+    put("a.wav", b"a.wav" * 20)
     through_the_queue(handlers)
     assert {name: item["transcriptionStatus"] for name, item in listed().items()} == {
         "b.wav": "completed",
@@ -116,7 +116,7 @@ def test_a_failed_attempt_is_repeated_when_it_is_due_and_nothing_is_queued(handl
     put("b.wav")
     handlers.sync()
     handlers.queue()
-    time.sleep(1.1)
+    handlers.pass_time(seconds=1.1)
     handlers.process()
     assert listed()["b.wav"]["transcriptionStatus"] == "completed"
     assert listed()["a.wav"]["transcriptionStatus"] == "failed"
@@ -139,11 +139,11 @@ def test_the_last_attempt_ends_it_for_good(handlers, put, listed, service, reply
     handlers.overrides["MAX_ATTEMPTS"] = "2"
     put("a.wav")
     through_the_queue(handlers)
-    time.sleep(1.1)
+    handlers.pass_time(seconds=1.1)
     handlers.process()
     item = listed()["a.wav"]
     assert (item["transcriptionStatus"], item["attempts"], item["nextAttemptAt"]) == ("failed", 2, None)
-    time.sleep(2.1)
+    handlers.pass_time(seconds=2.1)
     handlers.process()
     assert len(service.received) == 2
 

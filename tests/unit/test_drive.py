@@ -107,13 +107,21 @@ def test_a_service_that_wants_to_be_left_alone_for_long_is_not_waited_for(clock)
     assert scripted.drive() == Ending()
 
 
+def test_an_address_that_may_be_right_in_a_moment_is_tried_again(clock):
+    runs = [outage(code="wrong_address"), processed(completed=1), processed()]
+    assert Scripted(process=runs).drive() == Ending()
+
+
 def test_a_server_that_is_another_one_is_told_by_the_connection_test(clock):
     scripted = Scripted(process=[outage()])
     scripted.verdict = {"ok": False, "code": "wrong_dialect", "message": "It speaks otherwise."}
     assert "It speaks otherwise." in scripted.drive().trouble
 
 
-@pytest.mark.parametrize(("status", "code"), [("failed", "configuration"), ("skipped", "paused")])
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [("failed", "configuration"), ("skipped", "paused"), ("failed", "key_refused"), ("failed", "wrong_settings")],
+)
 def test_what_a_person_has_to_put_right_is_told_at_once(clock, status, code):
     assert Scripted(process=[outage(status, code)]).drive().trouble.startswith("Nobody is there.")
     skipped = {"status": "skipped", "error": "The task is paused.", "counts": {}}

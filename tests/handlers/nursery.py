@@ -1,0 +1,65 @@
+"""Worker processes forked from one that has imported everything and has its clients: to start takes them no time.
+
+Started as `python -m tests.handlers.nursery FD` in the environment of the function. FD is a socket of packets. Each of
+them holds the environment of one worker, as JSON, and two descriptors: the socket over which its events come, and a
+pipe to which its process id is written, and, when it has ended, its exit status: of eight bytes each.
+"""
+
+import gc
+import json
+import os
+import selectors
+import socket
+import sys
+
+from local.lambdas import runtime
+from tests.handlers.mortal import lambda_handler
+
+MOST_BYTES = 1 << 16
+"""Of a packet."""
+
+
+def number(value: int) -> bytes:
+    return value.to_bytes(8, signed=True)
+
+
+def main() -> None:
+    control = socket.socket(fileno=int(sys.argv[1]))
+    lambda_handler({"environ": {}, "rest": True}, None)
+    gc.freeze()  # or each worker's first collection would copy all of it
+    with selectors.DefaultSelector() as news:
+        news.register(control, selectors.EVENT_READ)
+        while True:
+            for key, _ in news.select():
+                if key.fileobj is control:
+                    packet, descriptors, *_ = socket.recv_fds(control, MOST_BYTES, 2)
+                    if not packet:
+                        return
+                    pid = fork(json.loads(packet), *descriptors)
+                    news.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, descriptors[1]))
+                else:
+                    news.unregister(key.fd)
+                    os.close(key.fd)
+                    pid, pipe = key.data
+                    _, status = os.waitpid(pid, 0)
+                    os.write(pipe, number(os.waitstatus_to_exitcode(status)))
+                    os.close(pipe)
+
+
+def fork(environment: dict[str, str], events: int, pipe: int) -> int:
+    """Starts a worker, in a process group of its own as others are; its process id."""
+    pid = os.fork()
+    if pid == 0:
+        os.setpgid(0, 0)
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.argv[1] = str(events)
+        runtime.main()
+    os.setpgid(pid, pid)
+    os.close(events)
+    os.write(pipe, number(pid))
+    return pid
+
+
+if __name__ == "__main__":
+    main()
