@@ -192,6 +192,7 @@ def test_a_queue_run_killed_at_any_call_leaves_each_recording_to_be_queued_once(
         "UpdateItem recordings queued",
         "UpdateItem recordings queued",
         "PutItem runs",
+        "Query runs retry_recordings",
     ]
     writes = [number for number, call in enumerate(calls) if call == "UpdateItem recordings queued"]
     for point, trigger, die in points(calls, both=False):
@@ -207,7 +208,7 @@ def test_a_queue_run_killed_at_any_call_leaves_each_recording_to_be_queued_once(
             assert all(recordings.get(name) == before[name] for name in queued)
             assert_counts_are_right()
             handlers.pass_time(**LEASE)
-            assert_shown_as_died(trigger, handlers, point, calls)
+            assert_shown_as_died(trigger, handlers, point, calls[:-1])  # retries are looked for behind its end
 
 
 def test_a_sync_killed_at_any_call_comes_to_the_same_end(handlers, stack, put, workers, anew, subtests):

@@ -21,7 +21,7 @@ from callscribe.telemetry import logger, metrics
 from callscribe.whisperx import Observer
 from functions.api import settings as api_settings
 from functions.api.routes import call_recordings
-from functions.api.views import StatusChange, TranscribeRequest
+from functions.api.views.recordings import RecordingChange, TranscribeRequest
 from functions.process import app as process
 from functions.process import dispatcher
 from functions.queue import app as queue
@@ -154,8 +154,9 @@ class World:
 
         def request(_: Any) -> Any:
             if wish in Status:
-                return call_recordings.put_recording(recording_id, StatusChange(transcription_status=Status(wish)))
-            return call_recordings.transcribe(recording_id, TranscribeRequest(force=wish == "force"))
+                change = RecordingChange(transcription_status=Status(wish))
+                return call_recordings.update_recording(recording_id, change)
+            return call_recordings.transcribe_recording(recording_id, TranscribeRequest(force=wish == "force"))
 
         return self._appear("force" if wish == "force" else "api", request)
 
