@@ -81,6 +81,7 @@ def get_audio_link(recording_id: Id) -> AudioLink:
     found = _playable(recording_id)
     if address := _address(found, links.SECONDS):
         return AudioLink(url=address, expires_at=utc_now() + timedelta(seconds=links.SECONDS))
+    _source_of(found)
     path, expires = links.sign(recording_id, router.context["key"])
     return AudioLink(url=path, expires_at=datetime.fromtimestamp(expires, UTC))
 
