@@ -88,7 +88,7 @@ class Source(Protocol):
         """
 
     def key(self, path: str) -> str:
-        """The key of the file at this path of the source."""
+        """The key of the file that is shown with this path of the source."""
 
     def part(self, other: "Source") -> "Source | None":
         """The other source of the same location as a part of this one; None where it is none."""

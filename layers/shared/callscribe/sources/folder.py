@@ -153,7 +153,7 @@ class FolderSource:
         return None
 
     def key(self, path: str) -> str:
-        return key_of(os.path.normpath(path))
+        return os.path.normpath(path).lstrip("/")  # as it is shown, bytes that are no UTF-8 are stood for already
 
     def part(self, other: Source) -> Source | None:
         # As it is spelled: by another spelling, its files would get other keys, and second records.
