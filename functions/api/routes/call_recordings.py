@@ -85,6 +85,8 @@ def delete_recording(recording_id: Id) -> Response[None]:
 def register_recording(wish: Annotated[Registration, Body()]) -> Response[RecordingView]:
     """Takes up one file at once, without waiting for sync: 201, or 200 when it is known already.
 
+    One that had been gone is looked for again.
+
     Metadata that is sent with it counts more than what is read of the file. 404 where there is no such file, 409 while
     it is not complete.
     """
@@ -99,7 +101,8 @@ def register_recording(wish: Annotated[Registration, Body()]) -> Response[Record
     location = open_source(ours.recordings_path).location
     of = id_of(location, key)
     known = recordings.get(of)
-    found = known or _taken_up(of, address(location, key))
+    gone = known and known.source_missing and known.status is not Status.PROCESSING  # which sync leaves alone
+    found = known if known and not gone else _taken_up(of, address(location, key))
     corrections = wish.corrections()
     status = HTTPStatus.OK if known else HTTPStatus.CREATED
     shown = _corrected(found, corrections, ours) if corrections else found
@@ -178,9 +181,9 @@ def _corrections(
 
 
 def _taken_up(of: str, path: str) -> Recording:
-    """The new recording of the file at `path`, once sync has looked at it. Raises ApiError."""
+    """The recording of the file at `path`, once sync has looked at it. Raises ApiError."""
     run = invoke.run(Task.SYNC, file=path)
-    if found := recordings.get(of):
+    if (found := recordings.get(of)) and not found.source_missing:
         return found
     if run["status"] == Outcome.RUNNING:
         raise ApiError(HTTPStatus.GATEWAY_TIMEOUT, "function_slow", "Sync took too long. Try again.", details=[run])
