@@ -172,12 +172,13 @@ def _corrections(
     """The fields of the record that these corrections change."""
     if not given:
         return {}
+    if "started_at" not in given:
+        return {"metadata": seen.metadata.corrected(given)}
+    zone, told = (ours or call_recordings()).zone, given["started_at"]
+    if told and told.tzinfo is None and seen.metadata.utc_offset is not None:
+        given = {**given, "started_at": told.replace(tzinfo=zone)}  # else it would be in that of the server
     metadata = seen.metadata.corrected(given)
-    values: dict[str, Any] = {"metadata": metadata}
-    if "started_at" in given:
-        zone = (ours or call_recordings()).zone
-        values["recorded_at"] = moment_of(metadata, zone, seen.modified_at)
-    return values
+    return {"metadata": metadata, "recorded_at": moment_of(metadata, zone, seen.modified_at)}
 
 
 def _taken_up(of: str, path: str) -> Recording:
