@@ -143,7 +143,9 @@ def _requested(
     """Makes the transition that a person asks for, and with it other changes. Raises InvalidTransition, ApiError."""
     corrected = replace(seen, **values or {})
     change = transitions.request(corrected, status, utc_now(), head=head, force=force)
-    changed = recordings.apply(seen.id, replace(change, values={**(values or {}), **change.values}))
+    if values:
+        change = replace(change, expected={"metadata": seen.metadata}, values={**values, **change.values})
+    changed = recordings.apply(seen.id, change)
     if changed is None:
         raise _changed_meanwhile()
     return changed
@@ -160,7 +162,8 @@ def _corrected(
     values = _corrections(seen, corrections, ours)
     if seen.status is Status.PENDING and "recorded_at" in values:
         values["position"] = transitions.pending_position(values["recorded_at"])
-    changed = recordings.amend(seen.id, {"status": seen.status, "position": seen.position}, values)
+    expected = {"status": seen.status, "position": seen.position, "metadata": seen.metadata}
+    changed = recordings.amend(seen.id, expected, values)
     if changed is None:
         raise _changed_meanwhile()
     return changed
