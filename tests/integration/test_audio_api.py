@@ -109,10 +109,9 @@ def test_an_object_that_sync_no_longer_found_is_404(handlers, put, sync, stack):
         assert code_of(handlers.api("GET", f"{LIST}/{made}/{path}")) == (404, "audio_missing")
 
 
-@pytest.mark.parametrize("path", ["audio", "audio-link"])
-def test_the_audio_of_no_recording_is_404(handlers, path):
-    for recording_id in ("a" * 20, "x"):
-        assert code_of(handlers.api("GET", f"{LIST}/{recording_id}/{path}")) == (404, "no_such_recording")
+def test_the_audio_of_no_recording_is_404(handlers):
+    for path in (f"{'a' * 20}/audio", "x/audio", f"{'a' * 20}/audio-link", "x/audio-link"):
+        assert code_of(handlers.api("GET", f"{LIST}/{path}")) == (404, "no_such_recording")
 
 
 def test_from_a_folder_comes_the_file_and_names_no_number(call):
@@ -125,21 +124,22 @@ def test_from_a_folder_comes_the_file_and_names_no_number(call):
     assert not re.search("2025550", str(answer.headers))
 
 
-@pytest.mark.parametrize("ending", ["WAV", "opus", "m4a", "3gp"])
-def test_a_browser_is_told_what_it_plays(handlers, folder, sync, ending):
-    folder.put(f"a.{ending}")
-    answer = handlers.api("GET", f"{LIST}/{sync(f'a.{ending}')}/audio")
-    assert answer.headers["Content-Type"] == MEDIA_TYPES[ending.lower()]
-    assert answer.headers["Content-Disposition"].endswith(f'.{ending.lower()}"')
+def test_a_browser_is_told_what_it_plays(handlers, folder, listed):
+    for ending in ("WAV", "opus", "m4a", "3gp"):
+        folder.put(f"a.{ending}")
+    handlers.sync()
+    for name, item in listed().items():
+        ending = name.rpartition(".")[2].lower()
+        answer = handlers.api("GET", f"{LIST}/{item['id']}/audio")
+        assert answer.headers["Content-Type"] == MEDIA_TYPES[ending]
+        assert answer.headers["Content-Disposition"] == f'inline; filename="{item["id"]}.{ending}"'
 
 
-@pytest.mark.parametrize(
-    ("wanted", "first", "last"), [("bytes=0-0", 0, 0), ("bytes=5-", 5, 1023), ("bytes=-3", 1021, 1023)]
-)
-def test_a_range_is_a_part_and_says_of_how_much(call, wanted, first, last):
-    answer = call.get(range=wanted)
-    assert (answer.status, bytes_of(answer)) == (206, call.body[first : last + 1])
-    assert answer.headers["Content-Range"] == f"bytes {first}-{last}/1024"
+def test_a_range_is_a_part_and_says_of_how_much(call):
+    for wanted, first, last in (("bytes=0-0", 0, 0), ("bytes=5-", 5, 1023), ("bytes=-3", 1021, 1023)):
+        answer = call.get(range=wanted)
+        assert (answer.status, bytes_of(answer)) == (206, call.body[first : last + 1])
+        assert answer.headers["Content-Range"] == f"bytes {first}-{last}/1024"
 
 
 def test_a_range_behind_the_end_is_416_and_says_where_that_is(call):
@@ -148,10 +148,10 @@ def test_a_range_behind_the_end_is_416_and_says_where_that_is(call):
     assert answer.headers["Content-Range"] == "bytes */1024"
 
 
-@pytest.mark.parametrize("wanted", ["bytes=0-1,4-5", "items=0-1", "bytes=9-1", "nonsense"])
-def test_what_is_no_single_range_is_answered_with_the_whole(call, wanted):
-    answer = call.get(range=wanted)
-    assert (answer.status, bytes_of(answer)) == (200, call.body)
+def test_what_is_no_single_range_is_answered_with_the_whole(call):
+    for wanted in ("bytes=0-1,4-5", "items=0-1", "bytes=9-1", "nonsense"):
+        answer = call.get(range=wanted)
+        assert (answer.status, bytes_of(answer)) == (200, call.body)
 
 
 def test_a_file_that_is_known_is_not_sent_again_until_it_is_another_one(call):
@@ -212,13 +212,13 @@ def test_a_file_whose_folder_has_become_a_file_is_404(call):
     assert code_of(call.get()) == (404, "audio_missing")
 
 
-@pytest.mark.parametrize("path", ["audio", "audio-link"])
-def test_a_file_outside_of_the_source_as_it_is_set_now_is_not_opened(handlers, call, tmp_path, path):
+def test_a_file_outside_of_the_source_as_it_is_set_now_is_not_opened(handlers, call, tmp_path):
     for elsewhere in (f"{tmp_path}/other/", f"{call.file.parent}-other/", "s3://bucket/"):
         handlers.overrides["RECORDINGS_PATH"] = elsewhere
-        answer = handlers.api("GET", f"{LIST}/{call.id}/{path}")
-        assert code_of(answer) == (404, "audio_missing")
-        assert "outside" in answer.json["error"]["message"]
+        for path in (call.path, f"{call.path}-link"):
+            answer = handlers.api("GET", path)
+            assert code_of(answer) == (404, "audio_missing")
+            assert "outside" in answer.json["error"]["message"]
     handlers.overrides["RECORDINGS_PATH"] = f"{call.file.parent}/"
     assert call.get().status == 200
 
@@ -278,28 +278,25 @@ def test_a_link_opens_nothing_else(opened, link, folder, sync, call):
         assert opened(link["url"].replace(call.path, path)).status == 401
 
 
-@pytest.mark.parametrize(
-    ("pattern", "by"),
-    [
-        ("expires=[0-9]+", "expires=99999999999"),
-        ("expires=([0-9]+)", r"expires=\g<1>0"),
-        ("expires=([0-9]+)", r"expires=+\1"),
-        ("expires=([0-9]+)", r"expires=\1.0"),
-        ("expires=[0-9]+", "expires=٩٩٩٩٩٩٩٩٩٩"),
-        ("expires=[0-9]+&", ""),
-        ("signature=.*", "signature="),
-        ("signature=.*", ""),
-        ("signature=.", "signature=%C3%BC"),
-        ("signature=(.*)", lambda found: f"signature={found[1].upper()}"),
-        ("signature=(.*)", lambda found: f"signature={found[1][:-1]}"),
-        ("signature=(.*)", lambda found: f"signature={found[1][::-1]}"),
-        ("signature=(.*)", r"signature=\1&signature=\1"),
-    ],
-)
-def test_a_link_that_was_tampered_with_is_401(opened, link, pattern, by):
-    changed = re.sub(pattern, by, link["url"])
-    if changed.count("signature=") < 2:
-        assert code_of(opened(changed)) == (401, "unauthorized")
+def test_a_link_that_was_tampered_with_is_401(opened, link):
+    expires, signature = re.search("expires=([0-9]+)&signature=(.*)", link["url"]).groups()
+    for query in (
+        f"expires=99999999999&signature={signature}",
+        f"expires={expires}0&signature={signature}",
+        f"expires=%2B{expires}&signature={signature}",
+        f"expires={expires}.0&signature={signature}",
+        f"expires=٩٩٩٩٩٩٩٩٩٩&signature={signature}",
+        f"signature={signature}",
+        f"expires={expires}",
+        f"expires={expires}&signature=",
+        f"expires={expires}&signature={signature.upper()}",
+        f"expires={expires}&signature={signature[:-1]}",
+        f"expires={expires}&signature={signature[::-1]}",
+        f"expires={expires}&signature=%C3%BC{signature}",
+        f"expires={expires}&signature={signature},{signature}",  # as API Gateway joins two of a name
+        "",
+    ):
+        assert code_of(opened(f"{link['url'].partition('?')[0]}?{query}")) == (401, "unauthorized"), query
     assert opened(link["url"]).status == 200
 
 
