@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from callscribe.errors import ConfigurationError, PermanentError, RetryableError, SourceError
-from callscribe.sources import folder, open_location, open_source, open_within
+from callscribe.sources import folder, key_within, open_location, open_source, open_within
 
 
 @pytest.mark.parametrize(
@@ -100,6 +100,31 @@ def test_what_is_no_path_is_refused_as_such(root, path):
 def test_what_no_path_can_hold_is_refused_without_asking_anybody(root, character):
     with pytest.raises(ConfigurationError, match="no path can hold"):
         open_within(root, f"{root}/a{character}b")
+
+
+@pytest.mark.parametrize(
+    ("root", "path", "key"),
+    [
+        ("s3://bucket", "s3://bucket/a.wav", "a.wav"),
+        ("s3://bucket/in/", "s3://bucket/in/a b+%20.wav", "in/a b+%20.wav"),
+        ("s3://bucket/in/", "s3://bucket/in/./a//b..wav", "in/./a//b..wav"),
+        ("/in", "/in/a.wav", "in/a.wav"),
+        ("/in/", "//in//b/../a/./\U0010fde9.wav", "in/a/\U0010fde9.wav"),
+    ],
+)
+def test_a_file_within_the_source_has_the_key_that_it_is_listed_with(root, path, key):
+    assert key_within(root, path) == key
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../a.wav", "a/../../a.wav", "\0", "a\ud800.wav", "x" * 1024])
+@pytest.mark.parametrize("root", ["s3://bucket/in/", "/in/"])
+def test_what_names_no_file_within_the_source_has_no_key(root, name):
+    with pytest.raises(ConfigurationError):
+        key_within(root, root + name)
+
+
+def test_a_folder_has_no_addresses_that_others_could_open():
+    assert open_source("/in").link("in/a.wav", 60, content_type="audio/wav", disposition="inline") is None
 
 
 def recorded(folder, *names):
