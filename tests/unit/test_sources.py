@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from callscribe import s3
 from callscribe.errors import ConfigurationError, PermanentError, RetryableError, SourceError
 from callscribe.sources import folder, key_within, open_location, open_source, open_within
 
@@ -125,6 +126,25 @@ def test_what_names_no_file_within_the_source_has_no_key(root, name):
 
 def test_a_folder_has_no_addresses_that_others_could_open():
     assert open_source("/in").link("in/a.wav", 60, content_type="audio/wav", disposition="inline") is None
+
+
+@pytest.mark.parametrize(
+    ("bucket", "endpoint", "address"),
+    [
+        ("calls", "", "https://calls.s3.eu-south-1.amazonaws.com/in/a%20b.wav"),
+        ("calls.example", "", "https://s3.eu-south-1.amazonaws.com/calls.example/in/a%20b.wav"),
+        ("calls", "http://minio:9000", "http://minio:9000/calls/in/a%20b.wav"),
+    ],
+)
+def test_an_address_in_s3_has_the_host_of_its_region_and_nobody_is_asked_for_it(monkeypatch, bucket, endpoint, address):
+    region = {"AWS_DEFAULT_REGION": "eu-south-1", "AWS_ENDPOINT_URL": endpoint}
+    for name, value in {**region, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}.items():
+        monkeypatch.setenv(name, value)
+    s3._client.cache_clear()
+    link = open_source(f"s3://{bucket}/in/").link("in/a b.wav", 60, content_type="audio/wav", disposition="inline")
+    s3._client.cache_clear()
+    assert link.startswith(f"{address}?")
+    assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in link
 
 
 def recorded(folder, *names):
