@@ -72,6 +72,7 @@ def _answer(event: dict[str, Any], context: LambdaContext, origins: str) -> tupl
             return key, answer
         if auth.is_guarded(event):
             key = LINK if links.opens(event) else auth.require_key(event)
+            app.append_context(key=key)  # type: ignore[no-untyped-call]
             models.bind(os.environ)
         return key, app.resolve(with_json_body(event), context)
     except errors.ApiError as error:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from hashlib import sha256
 
-RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))", re.ASCII)
+RANGE = re.compile(r"bytes= *(?:(\d{1,40})-(\d{0,40})|-(\d{1,40})) *", re.ASCII | re.IGNORECASE)
 """One range; several in one header, or another unit, count as none."""
 
 
@@ -26,16 +26,19 @@ class Unsatisfiable(Exception):
 def byte_range(headers: Mapping[str, str], tag: str, length: int) -> tuple[int, int] | None:
     """The first and the last byte that are asked for; None where the whole is. Raises Unsatisfiable.
 
-    With an If-Range that is not this tag, the whole is asked for: the client has a part of something else.
+    With an If-Range that is not this tag, the whole is asked for: the client has a part of something else. The last
+    bytes of an empty file are all of it, for no Content-Range could tell them.
     """
-    wanted = RANGE.fullmatch(headers.get("range", "").replace(" ", ""))
+    wanted = RANGE.fullmatch(headers.get("range", ""))
     if not wanted or headers.get("if-range", tag) != tag:
         return None
     first, last, suffix = wanted.groups()
     if suffix is not None:
-        first, last = max(length - int(suffix), 0), length - 1
         if not int(suffix):
             raise Unsatisfiable
+        if not length:
+            return None
+        first, last = max(length - int(suffix), 0), length - 1
     else:
         first, last = int(first), min(int(last), length - 1) if last else length - 1
         if wanted[2] and int(wanted[2]) < first:

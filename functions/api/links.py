@@ -1,6 +1,7 @@
 """Addresses of audio that want no header: a player in a browser can send none. They are signed, and soon expire.
 
-The signature is made with a key of the API, and good as long as that key is: who takes a key away, takes its links.
+The signature is made with the key of who asks for it, and good as long as that key is: who takes a key away, takes its
+links.
 """
 
 import hmac
@@ -19,10 +20,15 @@ SECONDS = 3600
 AUDIO = re.compile("/api/call-recordings/([a-z2-7]{20})/audio")
 
 
-def sign(recording_id: str) -> tuple[str, int]:
-    """The link to the audio of this recording, relative to the API, and the Unix time when it expires."""
+def sign(recording_id: str, key_name: str) -> tuple[str, int]:
+    """The link to the audio of this recording, relative to the API, and the Unix time when it expires.
+
+    `key_name` is that of the key which was asked with. Raises ApiError 401 if it was taken away this moment.
+    """
     expires = int(time.time()) + SECONDS
-    key = next(iter(auth.keys().values()))
+    key = auth.keys().get(key_name)
+    if key is None:
+        raise auth.UNAUTHORIZED
     query = urlencode({"expires": expires, "signature": _signature(key, recording_id, expires)})
     return f"/api/call-recordings/{recording_id}/audio?{query}", expires
 
@@ -32,10 +38,16 @@ def opens(event: Mapping[str, Any]) -> bool:
     audio = AUDIO.fullmatch(event["rawPath"])
     query = event.get("queryStringParameters") or {}
     expires, signature = query.get("expires", ""), query.get("signature", "")
-    if not audio or not re.fullmatch("[0-9]{1,12}", expires) or int(expires) < time.time():
+    if not audio or not signature or not re.fullmatch("[0-9]{1,12}", expires) or int(expires) < time.time():
         return False
-    signatures = [_signature(key, audio[1], int(expires)) for key in auth.keys().values()]
-    return any([hmac.compare_digest(signature.encode(errors="replace"), each.encode()) for each in signatures])  # noqa: C419 — all of them, whichever fits
+    signed = (signature, audio[1], int(expires))
+    return _fits(*signed, auth.keys()) or _fits(*signed, auth.keys(anew=True))  # one that was added a moment ago
+
+
+def _fits(signature: str, recording_id: str, expires: int, known: Mapping[str, str]) -> bool:
+    """Whether it is one of these keys' signatures; all are compared, whichever fits."""
+    signatures = [_signature(key, recording_id, expires).encode() for key in known.values()]
+    return any([hmac.compare_digest(signature.encode(errors="replace"), each) for each in signatures])  # noqa: C419
 
 
 def _signature(key: str, recording_id: str, expires: int) -> str:

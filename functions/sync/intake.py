@@ -146,7 +146,10 @@ class Intake:
         kept = self._keep(seen.id, reading) if seen.status in ADOPTING else None
         if kept:
             self._adopt(seen, kept, values)
-        elif recordings.amend(seen.id, {"status": seen.status, "entry": seen.entry}, values):
+            return
+        # a person may correct the same metadata at this moment: then the next sweep looks again
+        expected = {"status": seen.status, "entry": seen.entry, "metadata": seen.metadata}
+        if recordings.amend(seen.id, expected, values):
             self.run.count("changed")
 
     def _of_file(self, seen: Recording, file: SourceFile) -> dict[str, Any]:
@@ -160,7 +163,8 @@ class Intake:
 
     def _adopt(self, seen: Recording, kept: TranscriptRef, values: Mapping[str, Any]) -> None:
         change = transitions.adopt(seen, kept, self.clock())
-        after = recordings.apply(seen.id, replace(change, values={**values, **change.values}))
+        expected = {**change.expected, "metadata": seen.metadata}
+        after = recordings.apply(seen.id, replace(change, expected=expected, values={**values, **change.values}))
         if after:
             self.run.count("completed")
             self._tell(after)

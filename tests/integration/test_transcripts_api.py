@@ -186,3 +186,44 @@ def test_what_is_larger_than_an_answer_may_be_is_413_and_says_where_it_lies(hand
     assert code_of(answer) == (413, "transcript_too_large")
     assert f"s3://{stack.buckets['TranscriptsBucket']}/{key}" in answer.json["error"]["message"]
     assert handlers.api("GET", call.path, query="format=txt").body == "é\n"
+
+
+def test_who_has_the_transcript_is_not_sent_it_again_and_s3_is_not_asked(handlers, call, counted):
+    tags = {}
+    for name in MEDIA_TYPES:
+        answer = handlers.api("GET", call.path, query=f"format={name}")
+        tags[name] = answer.headers["ETag"]
+        assert (answer.headers["Vary"], answer.headers["Cache-Control"]) == ("Accept", "private, no-cache")
+        for known in (tags[name], f'W/{tags[name]}, "x"', "*"):
+            with counted() as requests:
+                again = handlers.api("GET", call.path, query=f"format={name}", if_none_match=known)
+            assert (again.status, again.body, again.headers["ETag"]) == (304, None, tags[name])
+            assert again.headers["Vary"] == "Accept"
+            assert "Content-Type" not in again.headers
+            assert not requests["GET S3"]
+    assert len(set(tags.values())) == len(MEDIA_TYPES)
+    assert all(re.fullmatch('"[0-9a-f]+"', tag) for tag in tags.values())
+    by_accept = handlers.api("GET", call.path, accept="text/vtt", if_none_match=tags["vtt"])
+    assert (by_accept.status, by_accept.headers["ETag"]) == (304, tags["vtt"])
+    assert handlers.api("GET", call.path, accept="text/plain", if_none_match=tags["vtt"]).status == 200
+
+
+def test_a_new_version_is_another_one_and_the_old_one_stays_known(handlers, call):
+    tag = handlers.api("GET", call.path).headers["ETag"]
+    second = call.again(b'{"text": "said anew"}')
+    current = handlers.api("GET", call.path, if_none_match=tag)
+    assert (current.status, current.json["text"]) == (200, "said anew")
+    assert handlers.api("GET", call.path, query=f"version={call.version}", if_none_match=tag).status == 304
+    newest = handlers.api("GET", call.path, query=f"version={second}", if_none_match=tag)
+    assert (newest.status, newest.headers["ETag"]) == (200, current.headers["ETag"])
+
+
+def test_what_is_not_there_is_404_whatever_is_known_of_it(handlers, call, put, listed):
+    gone = handlers.api("GET", call.path, query=f"version={call.version}x", if_none_match="*")
+    assert code_of(gone) == (404, "no_such_version")
+    put("b.wav")
+    handlers.sync()
+    none_yet = f"{LIST}/{listed()['b.wav']['id']}/transcript"
+    assert code_of(handlers.api("GET", none_yet, if_none_match="*")) == (404, "no_transcript")
+    assert "ETag" not in gone.headers
+    assert handlers.api("GET", call.path, accept="text/html", if_none_match="*").status == 406

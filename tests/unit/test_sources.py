@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from callscribe import s3
 from callscribe.errors import ConfigurationError, PermanentError, RetryableError, SourceError
-from callscribe.sources import folder, open_location, open_source, open_within
+from callscribe.sources import folder, key_within, open_location, open_source, open_within
 
 
 @pytest.mark.parametrize(
@@ -100,6 +101,50 @@ def test_what_is_no_path_is_refused_as_such(root, path):
 def test_what_no_path_can_hold_is_refused_without_asking_anybody(root, character):
     with pytest.raises(ConfigurationError, match="no path can hold"):
         open_within(root, f"{root}/a{character}b")
+
+
+@pytest.mark.parametrize(
+    ("root", "path", "key"),
+    [
+        ("s3://bucket", "s3://bucket/a.wav", "a.wav"),
+        ("s3://bucket/in/", "s3://bucket/in/a b+%20.wav", "in/a b+%20.wav"),
+        ("s3://bucket/in/", "s3://bucket/in/./a//b..wav", "in/./a//b..wav"),
+        ("/in", "/in/a.wav", "in/a.wav"),
+        ("/in/", "//in//b/../a/./\U0010fde9.wav", "in/a/\U0010fde9.wav"),
+    ],
+)
+def test_a_file_within_the_source_has_the_key_that_it_is_listed_with(root, path, key):
+    assert key_within(root, path) == key
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../a.wav", "a/../../a.wav", "\0", "a\ud800.wav", "x" * 1024])
+@pytest.mark.parametrize("root", ["s3://bucket/in/", "/in/"])
+def test_what_names_no_file_within_the_source_has_no_key(root, name):
+    with pytest.raises(ConfigurationError):
+        key_within(root, root + name)
+
+
+def test_a_folder_has_no_addresses_that_others_could_open():
+    assert open_source("/in").link("in/a.wav", 60, content_type="audio/wav", disposition="inline") is None
+
+
+@pytest.mark.parametrize(
+    ("bucket", "endpoint", "address"),
+    [
+        ("calls", "", "https://calls.s3.eu-south-1.amazonaws.com/in/a%20b.wav"),
+        ("calls.example", "", "https://s3.eu-south-1.amazonaws.com/calls.example/in/a%20b.wav"),
+        ("calls", "http://minio:9000", "http://minio:9000/calls/in/a%20b.wav"),
+    ],
+)
+def test_an_address_in_s3_has_the_host_of_its_region_and_nobody_is_asked_for_it(monkeypatch, bucket, endpoint, address):
+    region = {"AWS_DEFAULT_REGION": "eu-south-1", "AWS_ENDPOINT_URL": endpoint}
+    for name, value in {**region, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}.items():
+        monkeypatch.setenv(name, value)
+    s3._client.cache_clear()
+    link = open_source(f"s3://{bucket}/in/").link("in/a b.wav", 60, content_type="audio/wav", disposition="inline")
+    s3._client.cache_clear()
+    assert link.startswith(f"{address}?")
+    assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in link
 
 
 def recorded(folder, *names):

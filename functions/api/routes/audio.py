@@ -1,5 +1,6 @@
 """/api/call-recordings/{id}/audio: what was recorded, from S3 by a short-lived address, from a folder by ourselves."""
 
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -56,7 +57,7 @@ def get_audio(
     recording_id: Id,
     expires: Annotated[int | None, Query(description="Of an address from …/audio-link.")] = None,  # noqa: ARG001
     signature: Annotated[str | None, Query(description="Of an address from …/audio-link.")] = None,  # noqa: ARG001
-) -> Response[bytes | None]:
+) -> Response[str | None]:
     """The recording's audio: in S3 a redirect to an address that is good for five minutes; in a folder the file itself.
 
     A file takes `Range`, and wants it where it is larger than 4 MB: then parts of that size are answered.
@@ -80,7 +81,8 @@ def get_audio_link(recording_id: Id) -> AudioLink:
     found = _playable(recording_id)
     if address := _address(found, links.SECONDS):
         return AudioLink(url=address, expires_at=utc_now() + timedelta(seconds=links.SECONDS))
-    path, expires = links.sign(recording_id)
+    _source_of(found)
+    path, expires = links.sign(recording_id, router.context["key"])
     return AudioLink(url=path, expires_at=datetime.fromtimestamp(expires, UTC))
 
 
@@ -109,7 +111,7 @@ def _source_of(recording: Recording) -> Source:
     return source
 
 
-def _file(file: Opened, recording: Recording) -> Response[bytes | None]:
+def _file(file: Opened, recording: Recording) -> Response[str | None]:
     """The file, or the part that is asked for. Raises ApiError 413, 416."""
     event, length = router.current_event, file.length
     tag = etag(file.listed(recording.key).mark)
@@ -141,7 +143,10 @@ def _file(file: Opened, recording: Recording) -> Response[bytes | None]:
     if part is not None:
         status, first, last = HTTPStatus.PARTIAL_CONTENT, part[0], min(part[1], part[0] + LARGEST_PART - 1)
         headers["Content-Range"] = f"bytes {first}-{last}/{length}"
-    return Response(status, _media_type(recording), file.read_at(first, last - first + 1), headers=headers)
+    content = b64encode(file.read_at(first, last - first + 1)).decode()
+    answer: Response[str | None] = Response(status, _media_type(recording), content, headers=headers)
+    answer.base64_encoded = True  # not by Powertools, which takes the bytes of a validated route for UTF-8
+    return answer
 
 
 def _disposition(recording: Recording) -> str:

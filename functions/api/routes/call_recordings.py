@@ -85,6 +85,8 @@ def delete_recording(recording_id: Id) -> Response[None]:
 def register_recording(wish: Annotated[Registration, Body()]) -> Response[RecordingView]:
     """Takes up one file at once, without waiting for sync: 201, or 200 when it is known already.
 
+    One that had been gone is looked for again.
+
     Metadata that is sent with it counts more than what is read of the file. 404 where there is no such file, 409 while
     it is not complete.
     """
@@ -99,7 +101,8 @@ def register_recording(wish: Annotated[Registration, Body()]) -> Response[Record
     location = open_source(ours.recordings_path).location
     of = id_of(location, key)
     known = recordings.get(of)
-    found = known or _taken_up(of, address(location, key))
+    gone = known and known.source_missing and known.status is not Status.PROCESSING  # which sync leaves alone
+    found = known if known and not gone else _taken_up(of, address(location, key))
     corrections = wish.corrections()
     status = HTTPStatus.OK if known else HTTPStatus.CREATED
     shown = _corrected(found, corrections, ours) if corrections else found
@@ -140,7 +143,9 @@ def _requested(
     """Makes the transition that a person asks for, and with it other changes. Raises InvalidTransition, ApiError."""
     corrected = replace(seen, **values or {})
     change = transitions.request(corrected, status, utc_now(), head=head, force=force)
-    changed = recordings.apply(seen.id, replace(change, values={**(values or {}), **change.values}))
+    if values:
+        change = replace(change, expected={"metadata": seen.metadata}, values={**values, **change.values})
+    changed = recordings.apply(seen.id, change)
     if changed is None:
         raise _changed_meanwhile()
     return changed
@@ -157,7 +162,8 @@ def _corrected(
     values = _corrections(seen, corrections, ours)
     if seen.status is Status.PENDING and "recorded_at" in values:
         values["position"] = transitions.pending_position(values["recorded_at"])
-    changed = recordings.amend(seen.id, {"status": seen.status, "position": seen.position}, values)
+    expected = {"status": seen.status, "position": seen.position, "metadata": seen.metadata}
+    changed = recordings.amend(seen.id, expected, values)
     if changed is None:
         raise _changed_meanwhile()
     return changed
@@ -169,18 +175,19 @@ def _corrections(
     """The fields of the record that these corrections change."""
     if not given:
         return {}
+    if "started_at" not in given:
+        return {"metadata": seen.metadata.corrected(given)}
+    zone, told = (ours or call_recordings()).zone, given["started_at"]
+    if told and told.tzinfo is None and seen.metadata.utc_offset is not None:
+        given = {**given, "started_at": told.replace(tzinfo=zone)}  # else it would be in that of the server
     metadata = seen.metadata.corrected(given)
-    values: dict[str, Any] = {"metadata": metadata}
-    if "started_at" in given:
-        zone = (ours or call_recordings()).zone
-        values["recorded_at"] = moment_of(metadata, zone, seen.modified_at)
-    return values
+    return {"metadata": metadata, "recorded_at": moment_of(metadata, zone, seen.modified_at)}
 
 
 def _taken_up(of: str, path: str) -> Recording:
-    """The new recording of the file at `path`, once sync has looked at it. Raises ApiError."""
+    """The recording of the file at `path`, once sync has looked at it. Raises ApiError."""
     run = invoke.run(Task.SYNC, file=path)
-    if found := recordings.get(of):
+    if (found := recordings.get(of)) and not found.source_missing:
         return found
     if run["status"] == Outcome.RUNNING:
         raise ApiError(HTTPStatus.GATEWAY_TIMEOUT, "function_slow", "Sync took too long. Try again.", details=[run])

@@ -1,5 +1,6 @@
 """The S3 client, shared by the rooms that keep something in S3."""
 
+import os
 from datetime import datetime
 from functools import cache
 from threading import Lock
@@ -28,12 +29,15 @@ def _client() -> Any:
 
     session = botocore.session.get_session()
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
+    elsewhere = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     config = Config(
         connect_timeout=5,
         read_timeout=60,
         retries={"mode": "standard"},
         max_pool_connections=32,
         signature_version="s3v4",  # of addresses that are given out; otherwise botocore signs them by the old way
+        # and gives them a host for all regions, which knows neither the younger regions nor, for a day, a new bucket
+        s3=None if elsewhere else {"addressing_style": "virtual"},
     )
     return boto3.Session(botocore_session=session).client("s3", config=config)
 

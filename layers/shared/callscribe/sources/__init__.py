@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from callscribe.errors import ConfigurationError
+from callscribe.recording import LONGEST_KEY
 
 ADVICE = "RecordingsPath must be s3://BUCKET/PREFIX/ or the absolute path of a folder such as /mnt/recordings"
 
@@ -87,7 +88,7 @@ class Source(Protocol):
         """
 
     def key(self, path: str) -> str:
-        """The key of the file at this path of the source."""
+        """The key of the file that is shown with this path of the source."""
 
     def part(self, other: "Source") -> "Source | None":
         """The other source of the same location as a part of this one; None where it is none."""
@@ -129,7 +130,12 @@ def key_within(root: str, path: str) -> str:
     folder, _, name = path.rpartition("/")
     if name in ("", ".", ".."):
         raise ConfigurationError(f"'{path}' names no file. Give its whole path, such as s3://BUCKET/2026/call.wav.")
-    return open_within(root, f"{folder}/").key(path)
+    if not _can_be_asked_for(name):
+        raise ConfigurationError("The path holds a character that no path can hold.")
+    key = open_within(root, f"{folder}/").key(path)
+    if len(key.encode()) > LONGEST_KEY:
+        raise ConfigurationError(f"The path is too long: {LONGEST_KEY} bytes are allowed.")
+    return key
 
 
 def _can_be_asked_for(path: str) -> bool:

@@ -153,7 +153,7 @@ class FolderSource:
         return None
 
     def key(self, path: str) -> str:
-        return key_of(os.path.normpath(path))
+        return os.path.normpath(path).lstrip("/")  # as it is shown, bytes that are no UTF-8 are stood for already
 
     def part(self, other: Source) -> Source | None:
         # As it is spelled: by another spelling, its files would get other keys, and second records.
@@ -172,7 +172,7 @@ class FolderSource:
         try:
             self._refuse_links(key)
             file = open(path_of(key), "rb", opener=_without_waiting)  # noqa: SIM115 — closed below
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:  # the latter where its folder has become a file
             raise PermanentError(
                 "The audio file is gone from the folder. Put it back, then retry.", code="audio_missing"
             ) from error
@@ -276,11 +276,11 @@ def _source_file(key: str, status: os.stat_result) -> SourceFile:
 
 
 def _is_something_else(key: str) -> bool:
-    """Whether a folder, a link or a pipe is where a file was, or a file where its folder was."""
+    """Whether a folder, a link or a pipe is where a file was."""
     try:
         return not stat.S_ISREG(os.lstat(path_of(key)).st_mode)
-    except OSError as error:
-        return isinstance(error, NotADirectoryError)
+    except OSError:
+        return False
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -191,6 +191,8 @@ class RecordingModel(Model):
     job_since = UTCDateTimeAttribute(null=True)
     job_until = UTCDateTimeAttribute(null=True)
     slot = UnicodeAttribute(null=True)
+    metadata_mark = UnicodeAttribute(null=True)
+    """Tells its metadata from any other, for conditions: not every DynamoDB compares maps."""
     # what it is found by: made of the key and the metadata
     name = UnicodeAttribute(null=True)
     call = UnicodeAttribute(null=True)

@@ -1,8 +1,10 @@
 """Recordings in DynamoDB. `apply` is the one place that changes a status, as one conditional write."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from callscribe.clock import iso, utc_now
@@ -31,9 +33,7 @@ def apply(recording_id: str, change: Change) -> Recording | None:
     """Makes a transition; returns the recording as it is afterwards, or None if it was lost to someone else."""
     if change.source is Status.COMPLETED:
         counts.forget_checkpoint(change.values["status_since"])
-    condition = RecordingModel.status == change.source.value
-    for name, value in change.expected.items():
-        condition &= getattr(RecordingModel, name) == value
+    condition = _as_expected(RecordingModel.status == change.source.value, change.expected)
     try:
         return _update(recording_id, condition, {"status": change.target.value, **change.values})
     except LostRace as lost:
@@ -42,12 +42,8 @@ def apply(recording_id: str, change: Change) -> Recording | None:
 
 def amend(recording_id: str, expected: Mapping[str, Any], values: Mapping[str, Any]) -> Recording | None:
     """Changes what is known of a recording, but not its status; None if it is not as `expected` any more."""
-    condition = RecordingModel.id.exists()
-    for name, value in expected.items():
-        attribute = getattr(RecordingModel, name)
-        condition &= attribute.does_not_exist() if value is None else attribute == value
     try:
-        return _update(recording_id, condition, values)
+        return _update(recording_id, _as_expected(RecordingModel.id.exists(), expected), values)
     except LostRace:
         return None
 
@@ -65,11 +61,23 @@ def remove(seen: Recording) -> bool:
     return True
 
 
+def _as_expected(condition: Any, expected: Mapping[str, Any]) -> Any:
+    """Holds where the condition does, and the record has these values."""
+    for name, value in expected.items():
+        attribute = getattr(RecordingModel, name)
+        if isinstance(value, CallMetadata):
+            mark = RecordingModel.metadata_mark
+            condition &= (mark == _mark(value)) | mark.does_not_exist()  # records of before there was one
+        else:
+            condition &= attribute.does_not_exist() if value is None else attribute == value
+    return condition
+
+
 def _update(recording_id: str, condition: Any, values: Mapping[str, Any]) -> Recording:
     model = RecordingModel(recording_id)
     actions: list[Any] = []
-    found_by = _of_call(values["metadata"]) if "metadata" in values else {}
-    for name, value in {**values, **found_by}.items():
+    beside = _of_call(values["metadata"]) if "metadata" in values else {}
+    for name, value in {**values, **beside}.items():
         attribute = getattr(RecordingModel, name)
         if value is None or value == ():
             actions.append(attribute.remove())
@@ -149,10 +157,19 @@ def _attributes(recording: Recording) -> dict[str, Any]:
 
 
 def _of_call(metadata: CallMetadata) -> dict[str, str | None]:
-    """What a recording is found by besides its file's name; the indexes want it beside the metadata, not within."""
+    """What stands beside the metadata, not within: what a recording is found by besides its name, for the indexes.
+
+    And the mark of it, for conditions.
+    """
     numbers = numbers_of(metadata)
     tails = dict(zip(TAILS, map(tail_of, numbers), strict=False))
-    return {"call": call_of(metadata.call_id) or None, "numbers": " ".join(numbers) or None, **NO_TAILS, **tails}
+    found_by = {"call": call_of(metadata.call_id) or None, "numbers": " ".join(numbers) or None, **NO_TAILS, **tails}
+    return {**found_by, "metadata_mark": _mark(metadata)}
+
+
+def _mark(metadata: CallMetadata) -> str:
+    """Tells this metadata from any other."""
+    return sha256(json.dumps(document(metadata), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def recording_of(model: RecordingModel) -> Recording:
