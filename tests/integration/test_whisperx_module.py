@@ -146,6 +146,17 @@ def test_process_speaks_to_the_server_as_it_is_set(handlers, put, transcribed, s
     assert transcribed("c.wav").path == "/asr"
 
 
+def test_what_is_wrong_in_the_template_is_told_before_anything_is_kept(handlers, put, secret):
+    before = handlers.api("GET", MODULE).json
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(handlers.overrides, "WHISPERX_LANGUAGE", "English")
+        answer = put(model="large-v3", apiKey=KEY)
+    assert (answer.status, answer.json["error"]["code"]) == (500, "configuration")
+    assert "WHISPERX_LANGUAGE" in answer.json["error"]["message"]
+    assert handlers.api("GET", MODULE).json == before
+    assert secret() == {"apiKey": ""}
+
+
 def test_of_two_who_set_at_the_same_moment_one_is_told_and_all_of_his_is_undone(handlers, put, secret, monkeypatch):
     put(apiKey="former")
     seen = module_settings.read()

@@ -39,6 +39,7 @@ def update_whisperx_module(change: Annotated[WhisperXChange, Body()]) -> Whisper
     """
     kept = module_settings.read()
     values = _checked(kept.whisperx, change)
+    whisperx()  # what is wrong in the template is told before anything is kept
     with secret.written(change.key):
         off = changes.keep(Module.WHISPERX, kept, values, change.switch)
     return _view(values, off, key_set=secret.is_set() if change.key is None else bool(change.key))
