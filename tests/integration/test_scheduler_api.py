@@ -140,6 +140,17 @@ def test_a_paused_task_that_is_run_now_says_that_it_did_nothing(handlers, put, f
     assert listed() == {}
 
 
+def test_a_body_that_nobody_would_read_is_refused(handlers, put, functions, listed):
+    """The path in it would be passed over, and all of the source swept."""
+    put("a.wav")
+    for path in ("/api/call-recordings/sync", f"{TASKS}/sync_recordings/run"):
+        answer = handlers.api("POST", path, body={"recordingsPath": "s3://b/in/"})
+        assert (answer.status, answer.json["error"]["code"]) == (400, "invalid_request"), path
+        assert "takes no body" in answer.json["error"]["message"]
+    assert listed() == {}
+    assert handlers.api("POST", "/api/call-recordings/sync", body={}).status == 200
+
+
 def test_there_are_three_tasks_and_no_other(handlers, functions):
     for name in ("retry_recordings", "sync", "SYNC_RECORDINGS", "%2e"):
         for method, path in (("POST", f"{TASKS}/{name}/run"), ("PUT", f"{TASKS}/{name}")):
