@@ -14,11 +14,21 @@ from callscribe.store.module_settings import Kept
 from callscribe.store.switches import Switches
 from functions.api.errors import ApiError
 
+NO_FAULTS: Mapping[str, str] = {}
 
-def checked(kept: Mapping[str, Any], given: Mapping[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:
-    """What is to be kept once this is given; null keeps nothing. Raises ApiError 400 that names every fault."""
+
+def checked(
+    kept: Mapping[str, Any],
+    given: Mapping[str, Any],
+    checks: Mapping[str, Check],
+    others: Mapping[str, str] = NO_FAULTS,
+) -> dict[str, Any]:
+    """What is to be kept once this is given; null keeps nothing. Raises ApiError 400 that names every fault.
+
+    `others` are faults that were found already.
+    """
     values = {name: value for name, value in {**kept, **given}.items() if value is not None}
-    if found := faults(values, checks):
+    if found := {**faults(values, checks), **others}:
         raise refused(found)
     return values
 

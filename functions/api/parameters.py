@@ -1,5 +1,6 @@
 """What a query may hold: the filters of recordings, and nothing that a route does not know."""
 
+import json
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -64,7 +65,8 @@ def in_order(since: datetime | None, until: datetime | None) -> None:
 
 
 def only_known(app: APIGatewayHttpResolver, next_middleware: Any) -> Response[Any]:
-    """Middleware of all routes: a filter that is misspelt would list everything. Raises ApiError 400.
+    """Middleware of all routes: a filter that is misspelt would list everything, and so would one in a body that the
+    route does not read. Raises ApiError 400.
 
     From here on, log lines name the route.
     """
@@ -73,10 +75,13 @@ def only_known(app: APIGatewayHttpResolver, next_middleware: Any) -> Response[An
         logger.append_keys(route=f"{route.method} {route.path}")
         known = [each.alias for each in route.dependant.query_params]
         given = app.current_event.query_string_parameters or {}
+        takes = f"This route takes {', '.join(known)}." if known else "This route takes no parameters."
         if unknown := [name for name in given if name not in known]:
-            takes = f"This route takes {', '.join(known)}." if known else "This route takes no parameters."
             details = [{"field": f"query.{name}", "message": f"is not known. {takes}"} for name in unknown]
             message = f"The query holds what is not known: {', '.join(unknown)[:200]}. {takes}"
             raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", message, details=details)
+        if not route.dependant.body_params and json.loads(app.current_event.body or "{}"):
+            message = f"This route takes no body. {takes}"
+            raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", message)
     answer: Response[Any] = next_middleware(app)
     return answer

@@ -1,13 +1,16 @@
 """The key of the WhisperX server in Secrets Manager, as the API sets it. Nothing here gives it out."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from callscribe.errors import StoreError
+from callscribe.errors import CallscribeError, StoreError
+from functions.api.errors import ApiError
 from functions.api.settings import settings
 
 NAME = "apiKey"
@@ -22,23 +25,46 @@ def _client() -> Any:
     return boto3.client("secretsmanager", config=config)
 
 
-def write(key: str) -> None:
-    """Sets the key; an empty one means that none is sent. Raises StoreError, which quotes nothing."""
+@contextmanager
+def written(key: str | None) -> Iterator[None]:
+    """Sets the key, if one is given, before what is done inside; should that fail, the former is put back.
+
+    An empty one means that none is sent. Raises StoreError, which quotes nothing.
+    """
+    if key is None:
+        yield
+        return
+    former, secret = _read(), json.dumps({NAME: key})
+    _write(secret)
     try:
-        _client().put_secret_value(SecretId=settings().whisperx_secret, SecretString=json.dumps({NAME: key}))
-    except (ClientError, BotoCoreError) as error:
-        raise _trouble(error, "take the key, and nothing was changed") from None
+        yield
+    except (ApiError, CallscribeError):
+        if _read() == secret:  # nobody else has set another meanwhile
+            _write(former)
+        raise
 
 
 def is_set() -> bool:
     """Whether there is a key. Raises StoreError."""
     try:
-        secret = _client().get_secret_value(SecretId=settings().whisperx_secret)["SecretString"]
-        return bool(json.loads(secret)[NAME])
+        return bool(json.loads(_read())[NAME])
     except (ValueError, KeyError, TypeError):  # somebody wrote something else; the runs of process say so
         return False
+
+
+def _read() -> str:
+    try:
+        secret: str = _client().get_secret_value(SecretId=settings().whisperx_secret).get("SecretString", "")
     except (ClientError, BotoCoreError) as error:
         raise _trouble(error, "tell whether there is a key") from None
+    return secret
+
+
+def _write(secret: str) -> None:
+    try:
+        _client().put_secret_value(SecretId=settings().whisperx_secret, SecretString=secret)
+    except (ClientError, BotoCoreError) as error:
+        raise _trouble(error, "take the key, and nothing was changed") from None
 
 
 def _trouble(error: Exception, what: str) -> StoreError:

@@ -2,7 +2,8 @@
 
 The run is in the table from its beginning, with what is wanted and how far it is. Whoever is at it holds it until the
 end of its own time; after that, the next run of queue goes on in its place. What was queued before is not `failed` any
-more, so nothing is queued twice.
+more, and what fails anew does so after the run began, so nothing is queued twice. (What one that was killed had queued
+since it last wrote how far it is, is missing in the counts.)
 """
 
 import json
@@ -43,12 +44,15 @@ def begin(filters: Filters, run_id: str | None, clock: Clock, ends_at: datetime)
 
 
 def go_on(clock: Clock, ends_at: datetime) -> None:
-    """Goes on with the runs that nobody is at any more. Raises StoreError."""
-    for run in runs.unfinished(clock()):
-        if _time_is_up(clock, ends_at):
-            return
-        if runs.hold(run, ends_at + SKEW):
-            _work(run, clock, ends_at)
+    """Goes on with the runs that nobody is at any more. What DynamoDB does not take now is left to the next one."""
+    try:
+        for run in runs.unfinished(clock()):
+            if _time_is_up(clock, ends_at):
+                return
+            if runs.hold(run, ends_at + SKEW):
+                _work(run, clock, ends_at)
+    except StoreError as error:
+        logger.warning("retries could not be gone on with; the next run of queue tries again", reason=error.message)
 
 
 def _work(run: Run, clock: Clock, ends_at: datetime) -> None:
@@ -60,12 +64,13 @@ def _work(run: Run, clock: Clock, ends_at: datetime) -> None:
                 return
             if not runs.hold(run, run.ends_by):
                 return
+        run.end(Outcome.SUCCEEDED)
+        run.finished_at = clock()
+        runs.hold(run, run.ends_by)
     except StoreError as error:
-        logger.warning("a retry broke off; it goes on with the next run of queue", run=run.id, reason=error.message)
+        run.outcome, run.finished_at = Outcome.RUNNING, None  # as it is stored
+        logger.warning("a retry broke off; it goes on with a later run of queue", run=run.id, reason=error.message)
         return
-    run.end(Outcome.SUCCEEDED)
-    run.finished_at = clock()
-    runs.hold(run, run.ends_by)
     logger.info("run ended", task=run.task, trigger=run.trigger, outcome=run.outcome, counts=run.counts)
 
 
@@ -74,10 +79,11 @@ def _queue_some(run: Run, clock: Clock) -> bool:
     place = json.loads(run.after) if run.after else None
     filters = replace(Filters.parse(run.wish), oldest_first=True)
     page = search.page(filters, limit=AT_ONCE, cursor=place)
-    for seen in page.recordings:
-        queued = _retry(seen, clock())
-        run.count("queued" if queued else "lost_races")
-        count("RecordingsQueued", int(queued))
+    meant = [seen for seen in page.recordings if seen.status_since <= run.started_at]
+    queued = sum(_retry(seen, clock()) for seen in meant)
+    run.count("queued", queued)
+    run.count("lost_races", len(meant) - queued)
+    count("RecordingsQueued", queued)
     run.after = json.dumps(page.next) if page.next else None
     return page.next is not None
 

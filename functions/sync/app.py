@@ -114,4 +114,6 @@ def _tested(wish: Mapping[str, Any]) -> dict[str, Any]:
     """`wish` may hold settings that are tried in the place of those that a person has set."""
     kept = wish["settings"] if "settings" in wish else module_settings.read().call_recordings
     ours = settings().call_recordings.with_kept(kept)
-    return check.tried(ours.recordings_path, ours.audio)
+    verdict = check.tried(ours.recordings_path, ours.audio)
+    count("SourceTestsFailed", int(not verdict["ok"]))
+    return verdict

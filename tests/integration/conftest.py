@@ -104,7 +104,7 @@ class Handlers:
         self._monkeypatch = monkeypatch
         self.overrides: dict[str, str] = {}
         self._ahead = timedelta()
-        for module in (sync, queue, process, audio, call_recordings, collection, scheduler):
+        for module in (sync, queue, process, invoke, audio, call_recordings, collection, scheduler):
             monkeypatch.setattr(module, "utc_now", self.now)
 
     def now(self) -> datetime:
@@ -137,8 +137,8 @@ class Handlers:
     def sync(self, **event: Any) -> Any:
         return self._run("sync", event, Context())
 
-    def queue(self, remaining_ms: int = 300_000) -> Any:
-        return self._run("queue", {}, Context(remaining_ms))
+    def queue(self, remaining_ms: int = 300_000, **event: Any) -> Any:
+        return self._run("queue", event, Context(remaining_ms))
 
     def process(self, remaining_ms: int = 900_000, **event: Any) -> Any:
         return self._run("process", event, Context(remaining_ms))
@@ -197,6 +197,23 @@ def handlers(stack: Stack, monkeypatch: pytest.MonkeyPatch, service: Any) -> Han
     # nobody listens at port 9: functions that are started at once wait for their schedule
     made.overrides |= {"WHISPERX_URL": service.url, "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:9"}
     return made
+
+
+@pytest.fixture
+def functions(handlers: Handlers, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """The functions that the API invokes are there: each does its work, in the milliseconds that this says it has."""
+    from functions.api import invoke
+
+    remaining_ms: dict[str, int] = {}
+
+    def call(function: str, payload: Any) -> Any:
+        name = next(each for each in ("sync", "queue", "process") if handlers.stack.function(each).name == function)
+        time = {"remaining_ms": remaining_ms[name]} if name in remaining_ms else {}
+        answer = getattr(handlers, name)(**time, **json.loads(json.dumps(payload)))
+        return json.loads(json.dumps(answer))
+
+    monkeypatch.setattr(invoke, "call", call)
+    return remaining_ms
 
 
 @pytest.fixture

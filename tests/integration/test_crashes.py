@@ -14,8 +14,9 @@ import pytest
 from callscribe import transitions
 from callscribe.clock import iso
 from callscribe.recording import Status, TranscriptRef
-from callscribe.run import Outcome, Task
+from callscribe.run import Outcome, Run, Task
 from callscribe.store import control, recordings, runs
+from callscribe.store.lists import Filters
 from callscribe.transitions import Place
 from tests.conftest import ANSWER
 from tests.integration.checks import (
@@ -32,6 +33,7 @@ LEASE = {"minutes": 17}
 
 READS = ("Query", "GetItem", "BatchGetItem", "GetSecretValue", "GET audio")
 
+UNFINISHED = "Query runs retry_recordings"
 RUN = ["PutItem runs", "BatchGetItem control"]
 CLAIM = ["Query by-status queued", "UpdateItem control ADD", "GetSecretValue", "UpdateItem recordings processing"]
 SEND = ["GET audio", "POST /asr", "PUT transcript"]
@@ -53,7 +55,7 @@ def anew(handlers, workers, stack, put):
         ]
         for key, each in zip(keys, made, strict=True):
             put(key)
-            assert recordings.add(each)
+            assert recordings.add(replace(each, status=Status.FAILED) if status is Status.FAILED else each)
             if status is Status.QUEUED:
                 now += timedelta(microseconds=1)
                 assert recordings.apply(each.id, transitions.queue(Place(each.id, each.status, each.position), now))
@@ -192,7 +194,7 @@ def test_a_queue_run_killed_at_any_call_leaves_each_recording_to_be_queued_once(
         "UpdateItem recordings queued",
         "UpdateItem recordings queued",
         "PutItem runs",
-        "Query runs retry_recordings",
+        UNFINISHED,
     ]
     writes = [number for number, call in enumerate(calls) if call == "UpdateItem recordings queued"]
     for point, trigger, die in points(calls, both=False):
@@ -208,7 +210,48 @@ def test_a_queue_run_killed_at_any_call_leaves_each_recording_to_be_queued_once(
             assert all(recordings.get(name) == before[name] for name in queued)
             assert_counts_are_right()
             handlers.pass_time(**LEASE)
-            assert_shown_as_died(trigger, handlers, point, calls[:-1])  # retries are looked for behind its end
+            assert_shown_as_died(trigger, handlers, point, calls[:-1])
+
+
+def test_a_retry_killed_at_any_call_is_ended_by_a_later_run_of_queue_and_queues_each_once(
+    handlers, stack, workers, anew, subtests
+):
+    def prepared():
+        """Two that failed, and a retry that nobody is at."""
+        pair = anew("a.wav", "b.wav", status=Status.FAILED)
+        asked = handlers.now()
+        retry = Run(
+            task=Task.RETRY,
+            id=runs.new_id(asked),
+            trigger="api",
+            started_at=asked,
+            ends_by=asked,
+            wish=Filters(status=Status.FAILED).document(),
+        )
+        runs.save(retry)
+        return pair, retry.id
+
+    prepared()
+    calls = workers.calls("queue")
+    began = calls.index(UNFINISHED)
+    updates = ["UpdateItem recordings queued"] * 2
+    assert calls[began:] == [UNFINISHED, "PutItem runs", "Query by-status-and-time failed", *updates, "PutItem runs"]
+    writes = [number for number, call in enumerate(calls) if call == updates[0]]
+    for point, trigger, die in points(calls, both=False):
+        if point < 2 * began:
+            continue
+        with subtests.test(trigger):
+            pair, retry = prepared()
+            workers.kill("queue", trigger, **die)
+            before = {name: recordings.get(name) for name in pair}
+            queued = [name for name, each in before.items() if each.status is Status.QUEUED]
+            assert len(queued) == sum(point >= 2 * number + 1 for number in writes)
+            handlers.pass_time(**LEASE)
+            workers.run("queue")
+            assert {recordings.get(name).status for name in pair} == {Status.QUEUED}
+            assert all(recordings.get(name) == before[name] for name in queued)
+            assert runs.get(retry, handlers.now()).outcome is Outcome.SUCCEEDED
+            assert_counts_are_right()
 
 
 def test_a_sync_killed_at_any_call_comes_to_the_same_end(handlers, stack, put, workers, anew, subtests):

@@ -25,6 +25,9 @@ from functions.api.views.scheduler import RunList, RunView, TaskChange, TaskList
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
+SCHEDULE = "schedule"
+"""What triggers the runs that a rule of EventBridge fires."""
+
 RUN_ID = re.compile(r"[0-9TZ:.-]{27}-[0-9a-f]{8}")
 """What `runs.new_id` makes."""
 
@@ -119,6 +122,9 @@ def _scheduled(expression: str, last: Run | None, now: datetime) -> tuple[str, d
         schedule = parse(expression)
     except ValueError:
         return expression, None
-    if isinstance(schedule, Rate):  # it counts from when the rule was made, which only its last run tells
-        return schedule.words(), max(now, schedule.next_after(last.started_at)) if last else None
-    return schedule.words(), schedule.next_after(now)
+    if not isinstance(schedule, Rate):
+        return schedule.words(), schedule.next_after(now)
+    # it counts from when the rule was made, which only the last run that it fired tells
+    if last and last.trigger != SCHEDULE:
+        last = next(iter(runs.page([last.task], limit=1, now=now, trigger=SCHEDULE).runs), None)
+    return schedule.words(), max(now, schedule.next_after(last.started_at)) if last else None

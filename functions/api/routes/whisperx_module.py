@@ -18,6 +18,8 @@ from functions.api.errors import ApiError
 from functions.api.settings import settings, whisperx
 from functions.api.views.modules import ModuleTest, WhisperXChange, WhisperXTrial, WhisperXView
 
+UNSENDABLE = "holds what cannot be sent in a header: only printable ASCII without spaces can be"
+
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 
@@ -37,9 +39,9 @@ def update_whisperx_module(change: Annotated[WhisperXChange, Body()]) -> Whisper
     """
     kept = module_settings.read()
     values = _checked(kept.whisperx, change)
-    if change.key is not None:
-        secret.write(change.key)  # first: should it fail, nothing has changed
-    off = changes.keep(Module.WHISPERX, kept, values, change.switch)
+    whisperx()  # what is wrong in the template is told before anything is kept
+    with secret.written(change.key):
+        off = changes.keep(Module.WHISPERX, kept, values, change.switch)
     return _view(values, off, key_set=secret.is_set() if change.key is None else bool(change.key))
 
 
@@ -63,10 +65,8 @@ def check_whisperx_module(wish: Annotated[WhisperXTrial | None, Body()] = None) 
 
 def _checked(kept: Mapping[str, Any], wish: WhisperXTrial) -> dict[str, Any]:
     """What is to be kept. Raises ApiError 400 that names every fault, and quotes no key."""
-    if not SENDABLE.fullmatch(wish.key or ""):
-        fault = "holds what cannot be sent in a header: only printable ASCII without spaces can be"
-        raise changes.refused({"api_key": fault})
-    return changes.checked(kept, wish.given(), CHECKS)
+    faults = {} if SENDABLE.fullmatch(wish.key or "") else {"api_key": UNSENDABLE}
+    return changes.checked(kept, wish.given(), CHECKS, faults)
 
 
 def _view(values: Mapping[str, Any], off: Switches, *, key_set: bool) -> WhisperXView:

@@ -14,6 +14,12 @@ from functions.api.views.wire import ModuleChange, Wire, Wish, at_least_one
 Name = Annotated[str, Field(max_length=100)]
 
 
+def settings_in(wish: Wish) -> dict[str, Any]:
+    """What was given, by name and in the order of the fields; neither the switch nor the key is a setting."""
+    given = wish.model_fields_set - {"enabled", "api_key"}
+    return {name: getattr(wish, name) for name in type(wish).model_fields if name in given}
+
+
 class CallRecordingsView(Wire):
     """The module call-recordings with its settings as they count."""
 
@@ -37,7 +43,7 @@ class PreviewRequest(Wish):
 
     def given(self) -> dict[str, Any]:
         """The settings that were given, by name."""
-        return {name: getattr(self, name) for name in self.model_fields_set - {"enabled", "api_key"}}
+        return settings_in(self)
 
 
 class CallRecordingsTrial(PreviewRequest):
@@ -83,8 +89,8 @@ class WhisperXTrial(Wish):
     )
 
     def given(self) -> dict[str, Any]:
-        """The settings that were given, by name; neither the key nor the switch is one."""
-        return {name: getattr(self, name) for name in self.model_fields_set - {"enabled", "api_key"}}
+        """The settings that were given, by name."""
+        return settings_in(self)
 
     @property
     def key(self) -> str | None:

@@ -31,9 +31,9 @@ class Wire(BaseModel):
 
 
 class Wish(Wire):
-    """What is sent: a member that is not known is a mistake, and none is guessed."""
+    """What is sent: a member that is not known is a mistake, and none is guessed; nor has any a second name."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", populate_by_name=False)
 
 
 def at_least_one(*examples: dict[str, Any]) -> ConfigDict:

@@ -18,6 +18,8 @@ _UNITS = (("day", 24 * 60), ("hour", 60), ("minute", 1))
 # Minutes and hours that come round evenly: cronsim would call them "every fifth minute of every hour".
 _EVEN_MINUTES = re.compile(r"(?:\*|0)/(\d+) \* \* \* \*")
 _EVEN_HOURS = re.compile(r"0 (?:\*|0)/(\d+) \* \* \*")
+# It says 21th.
+_ORDINALS = {"1": "1st", "2": "2nd", "3": "3rd"}
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 # The years that EventBridge knows.
 _FIRST_YEAR, _LAST_YEAR = 1970, 2199
@@ -83,6 +85,7 @@ class Cron:
         else:
             text = str(CronSim(self.fields, datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)).explain())
             text = re.sub(r"\b\d\d:\d\d\b", r"\g<0> UTC", text[0].lower() + text[1:])
+            text = re.sub(r"\b([2-5])([123])th\b", lambda found: found[1] + _ORDINALS[found[2]], text)
         return text if self.years is None else f"{text}, in {_spans(self.years)}"
 
 

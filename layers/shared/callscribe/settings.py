@@ -36,6 +36,7 @@ def http_url(value: str) -> str | None:
         url = urlsplit(value)
         labels = (url.hostname or "").removesuffix(".").split(".")
         whole = url.scheme in ("http", "https") and all(labels) and url.port != 0
+        whole = whole and value.isprintable() and " " not in value  # urlsplit passes over line breaks
     except ValueError:
         whole = False
     if not whole:
@@ -67,9 +68,10 @@ def query(value: str) -> str | None:
     """A check for options as they stand in an address: `device=cpu&compute_type=int8`."""
     try:
         parse_qsl(value, strict_parsing=bool(value))
+        whole = value.isprintable()
     except ValueError:
-        return "must be options like device=cpu&compute_type=int8"
-    return None
+        whole = False
+    return None if whole else "must be options like device=cpu&compute_type=int8"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from heapq import merge
 from operator import itemgetter
 from typing import Any
@@ -19,6 +19,8 @@ from callscribe.store.models import RunModel, WaitingMap
 from callscribe.telemetry import count, logger
 
 KEPT = timedelta(days=30)
+
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 SEARCHED_AT_ONCE = 1000
 """Runs read in one request by who looks for some of them: some 400 kB."""
@@ -76,7 +78,7 @@ def recorded(task: Task, trigger: str, clock: Clock, ends_at: datetime, run_id: 
 def get(run_id: str, now: datetime) -> Run | None:
     """The run of this id, as it is to be shown at `now`; None if there is none. One request, whatever its task is."""
     with translated():
-        found = list(RunModel.batch_get([(task.value, run_id) for task in Task]))
+        found = list(RunModel.batch_get([(task.value, run_id) for task in Task], consistent_read=True))
     return _run(found[0]).as_of(now) if found else None
 
 
@@ -93,18 +95,23 @@ def page(
 ) -> Page:
     """The newest runs of these tasks, newest first, as they are to be shown at `now`; one request a task.
 
+    `since` and `until` are inclusive. An id tells when a run was asked for: a moment before it started.
+
     With an `outcome` or a `trigger`, only those that ended or began so: further requests where they are rare, and pages
     that hold fewer than `limit`, or none, before the last. Raises StoreError.
     """
     last = before or (f"{iso(until)}~" if until else "~")
     size = limit + 1 if outcome is None and trigger is None else SEARCHED_AT_ONCE
     found: list[Run] = []
-    streams = [_stream(task, iso(since) if since else "0", last, size) for task in tasks]
+    first = iso(since - min(SKEW, since - EARLIEST)) if since else "0"
+    streams = [_stream(task, first, last, size) for task in tasks]
     for name, model in merge(*streams, key=itemgetter(0), reverse=True):
         if model is None:
             return Page(found, name)
         run = _run(model).as_of(now)
-        if name != before and outcome in (None, run.outcome) and trigger in (None, run.trigger):
+        meant = (since is None or run.started_at >= since) and (until is None or run.started_at <= until)
+        meant = meant and outcome in (None, run.outcome) and trigger in (None, run.trigger)
+        if meant and name != before:
             if len(found) == limit:
                 return Page(found, found[-1].id)
             found.append(run)

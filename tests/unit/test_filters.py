@@ -1,0 +1,74 @@
+"""Filters of recordings: what is stored of a wish, or sent to another function, is the same wish when it is read."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callscribe.metadata import Direction
+from callscribe.recording import Status
+from callscribe.store.lists import Filters
+
+moments = st.datetimes(timezones=st.just(UTC))
+filters = st.builds(
+    Filters,
+    status=st.none() | st.sampled_from(Status),
+    direction=st.none() | st.sampled_from(Direction),
+    since=st.none() | moments,
+    until=st.none() | moments,
+    number=st.text("0123456789", max_size=12),
+    error_code=st.sampled_from(["", "service_error", "timeout"]),
+    text=st.text(max_size=20),
+)
+
+
+@given(filters)
+def test_filters_are_the_same_when_they_are_read_again(wish):
+    assert Filters.parse(json.loads(json.dumps(wish.document()))) == wish
+
+
+@given(filters)
+def test_what_does_not_matter_is_not_written(wish):
+    assert all(wish.document().values())
+    assert len(wish.document()) == sum(
+        bool(each)
+        for each in (
+            wish.status, wish.direction, wish.since, wish.until, wish.number, wish.error_code, wish.text,
+        )
+    )  # fmt: skip
+
+
+def test_they_are_written_under_the_names_that_the_api_has():
+    wish = Filters(
+        status=Status.FAILED,
+        direction=Direction.INBOUND,
+        since=datetime(2026, 11, 22, 12, tzinfo=UTC),
+        until=datetime(2026, 11, 23, 12, tzinfo=UTC),
+        number="2025550143",
+        error_code="timeout",
+        text="in-",
+    )
+    assert wish.document() == {
+        "transcriptionStatus": "failed",
+        "direction": "inbound",
+        "from": "2026-11-22T12:00:00.000000Z",
+        "to": "2026-11-23T12:00:00.000000Z",
+        "phoneNumber": "2025550143",
+        "errorCode": "timeout",
+        "search": "in-",
+    }
+    assert Filters().document() == {}
+
+
+@pytest.mark.parametrize(
+    ("wish", "left_out"),
+    [
+        (Filters(status=Status.FAILED, text="in-"), False),
+        (Filters(direction=Direction.INBOUND), True),
+        (Filters(error_code="timeout", number="0143"), True),
+    ],
+)
+def test_only_what_no_index_is_sorted_by_is_a_condition(wish, left_out):
+    assert (wish.condition is not None) is left_out
