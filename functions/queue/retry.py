@@ -71,6 +71,11 @@ def _work(run: Run, clock: Clock, ends_at: datetime) -> None:
         run.outcome, run.finished_at = Outcome.RUNNING, None  # as it is stored
         logger.warning("a retry broke off; it goes on with a later run of queue", run=run.id, reason=error.message)
         return
+    except Exception as error:  # it would stand in the way of all others, with each run of queue
+        run.end(Outcome.FAILED, f"A fault in Callscribe ({type(error).__name__}). The log says more.", "internal_error")
+        run.finished_at = clock()
+        runs.hold(run, run.ends_by)
+        raise
     logger.info("run ended", task=run.task, trigger=run.trigger, outcome=run.outcome, counts=run.counts)
 
 

@@ -396,6 +396,20 @@ def test_an_error_of_the_store_at_the_very_end_queues_nothing_twice(handlers, ma
     assert queued == many[::-1]
 
 
+def test_a_fault_of_ours_ends_it_and_does_not_stand_in_the_way_of_others(handlers, many, functions, monkeypatch):
+    def broken(*_):
+        raise KeyError("position")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(retry, "_retry", broken)
+        with pytest.raises(KeyError):
+            handlers.queue(retry={}, run=runs.new_id(handlers.now()))
+    (run,) = handlers.api("GET", RUNS, query="task=retry_recordings").json["items"]
+    assert (run["status"], run["errorCode"]) == ("failed", "internal_error")
+    assert handlers.queue()["status"] == "succeeded"
+    assert handlers.api("GET", RUNS, query="task=retry_recordings").json["items"] == [run]
+
+
 def test_two_that_are_unfinished_are_both_ended_by_one_run_of_queue(handlers, many, ask, functions, queued):
     functions["queue"] = 15_000
     first = ask(errorCode="service_error").json["id"]
