@@ -64,18 +64,21 @@ def _work(run: Run, clock: Clock, ends_at: datetime) -> None:
                 return
             if not runs.hold(run, run.ends_by):
                 return
-        run.end(Outcome.SUCCEEDED)
-        run.finished_at = clock()
-        runs.hold(run, run.ends_by)
+        _end(run, clock, Outcome.SUCCEEDED)
     except StoreError as error:
         run.outcome, run.finished_at = Outcome.RUNNING, None  # as it is stored
         logger.warning("a retry broke off; it goes on with a later run of queue", run=run.id, reason=error.message)
-        return
     except Exception as error:  # it would stand in the way of all others, with each run of queue
-        run.end(Outcome.FAILED, f"A fault in Callscribe ({type(error).__name__}). The log says more.", "internal_error")
-        run.finished_at = clock()
-        runs.hold(run, run.ends_by)
+        fault = f"A fault in Callscribe ({type(error).__name__}). The log says more."
+        _end(run, clock, Outcome.FAILED, fault, "internal_error")
         raise
+
+
+def _end(run: Run, clock: Clock, outcome: Outcome, error: str | None = None, code: str | None = None) -> None:
+    run.end(outcome, error, code)
+    run.finished_at = clock()
+    count("RunsFailed", int(outcome is Outcome.FAILED))
+    runs.hold(run, run.ends_by)
     logger.info("run ended", task=run.task, trigger=run.trigger, outcome=run.outcome, counts=run.counts)
 
 
