@@ -154,7 +154,7 @@ class World:
 
         def request(_: Any) -> Any:
             if wish in Status:
-                change = RecordingChange(transcription_status=Status(wish))
+                change = RecordingChange.model_validate({"transcriptionStatus": wish})
                 return call_recordings.update_recording(recording_id, change)
             return call_recordings.transcribe_recording(recording_id, TranscribeRequest(force=wish == "force"))
 
