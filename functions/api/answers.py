@@ -18,6 +18,7 @@ STATUSES: Mapping[int, str] = {
     413: "Too large: `message` says what to do.",
     415: "The body must be JSON.",
     416: "It is not that long.",
+    429: "More requests than the stack allows: slow down.",
     500: "A fault in Callscribe or its configuration; the log of the API function says more.",
     502: "Another function, or what it works on, failed.",
     503: "DynamoDB or a function has no room at this moment: try again.",
@@ -25,7 +26,20 @@ STATUSES: Mapping[int, str] = {
 }
 """What each means here."""
 
-EVERYWHERE = (401, 500, 503)
+HEADERS: Mapping[int, Mapping[str, str]] = {
+    200: {"ETag": "Of a transcript or a file: for `If-None-Match`."},
+    201: {"Location": "Where it is."},
+    202: {"Location": "Where its run is, if it is one."},
+    206: {"Content-Range": "Which part it is, and of how many bytes.", "ETag": "For `If-Range`."},
+    302: {"Location": "An address that is good for five minutes."},
+    304: {"ETag": "Of what one has."},
+    405: {"Allow": "The methods that the route has."},
+    416: {"Content-Range": "How many bytes there are."},
+    503: {"Retry-After": "Seconds."},
+}
+"""What comes with it, where there is something to say. Every answer has an `X-Request-Id`."""
+
+EVERYWHERE = (401, 429, 500, 503)
 """Below /api."""
 
 

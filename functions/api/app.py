@@ -23,6 +23,7 @@ from functions.api.routes import (
     transcripts,
     whisperx_module,
 )
+from functions.api.settings import origins
 
 LINK = "link"
 """What the log has in the place of a key's name."""
@@ -54,21 +55,21 @@ def get_health() -> dict[str, str]:
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Takes an API Gateway v2 event."""
     began = time.monotonic()
-    origins = os.environ.get("CORS_ORIGINS", "")
-    key, answer = _answer(event, context, origins)
+    allowed = origins()
+    key, answer = _answer(event, context, allowed)
     # neither path nor query: phone numbers may stand there
     logger.info("request", status=int(answer["statusCode"]), key=key, ms=round(1000 * (time.monotonic() - began)))
-    return headers.finished(answer, event, origins)
+    return headers.finished(answer, event, allowed, linked=key == LINK)
 
 
-def _answer(event: dict[str, Any], context: LambdaContext, origins: str) -> tuple[str | None, dict[str, Any]]:
+def _answer(event: dict[str, Any], context: LambdaContext, allowed: str) -> tuple[str | None, dict[str, Any]]:
     """The name of the key, and the answer.
 
     The key comes before everything else, so that nobody without one learns even whether a body is well-formed.
     """
     key = None
     try:
-        if answer := headers.preflight(event, origins):
+        if answer := headers.preflight(event, allowed):
             return key, answer
         if auth.is_guarded(event):
             key = LINK if links.opens(event) else auth.require_key(event)
@@ -79,3 +80,5 @@ def _answer(event: dict[str, Any], context: LambdaContext, origins: str) -> tupl
         return key, errors.wire(error)
     except CallscribeError as error:
         return key, errors.wire(errors.of_callscribe(error))
+    except Exception as error:  # noqa: BLE001 — else the client would have API Gateway's own words, and the log none
+        return key, errors.wire(errors.of_fault(error))

@@ -3,6 +3,7 @@
 import hmac
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
@@ -11,13 +12,14 @@ from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
 
 from callscribe.errors import ConfigurationError
+from callscribe.telemetry import logger
 from functions.api.errors import ApiError
 from functions.api.settings import settings
 
 KEY_CACHE_SECONDS = 60
-"""How long a removed key may still be good."""
+"""How long a removed key may still be good, as long as Secrets Manager answers."""
 
-REFRESH_SECONDS = 5
+REFRESH_SECONDS = 1
 """So long after the secret was read, a key that is not in it is refused without reading it again: a new key is good at
 once, and who guesses keys does not run up the costs of Secrets Manager."""
 
@@ -29,8 +31,21 @@ UNAUTHORIZED = ApiError(
 )
 """One answer for no key and a wrong one: it tells nothing about the right one."""
 
-_read_at: dict[str, float] = {}
-"""When each secret was last read, by its name and the clock that never goes back."""
+KEPT_SECONDS = 900
+"""So long the keys of before are good where Secrets Manager does not answer: a hiccup of it is none of the API."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """The keys by their names; when they were read, and last asked for, by the clock that never goes back."""
+
+    keys: dict[str, str]
+    read_at: float
+    asked_at: float
+
+
+_known: dict[str, _Known] = {}
+"""By the secret's name."""
 
 
 def is_guarded(event: Mapping[str, Any]) -> bool:
@@ -49,8 +64,8 @@ def require_key(event: Mapping[str, Any]) -> str:
     authorization = next((value for name, value in headers.items() if name.lower() == "authorization"), "")
     scheme, _, key = authorization.partition(" ")
     given = key.strip() if scheme.lower() == "bearer" else ""
-    name = _name_of(given, keys()) or _name_of(given, keys(anew=True))
-    if name is None:
+    name = _name_of(given, keys()) or (given and _name_of(given, keys(anew=True)))
+    if not name:
         raise UNAUTHORIZED
     return name
 
@@ -69,21 +84,23 @@ def _digest(key: str) -> bytes:
 def keys(*, anew: bool = False) -> dict[str, str]:
     """Every key of the secret, by name: a new one is added before an old one goes.
 
-    `anew`: as they are now, unless they were read a moment ago. Raises ConfigurationError.
+    `anew`: as they are now, unless they were asked for a moment ago. Raises ConfigurationError.
     """
-    secret_id = settings().api_key_secret
-    age = time.monotonic() - _read_at.get(secret_id, -KEY_CACHE_SECONDS)
-    fetch = age >= (REFRESH_SECONDS if anew else KEY_CACHE_SECONDS)
+    secret_id, now = settings().api_key_secret, time.monotonic()
+    known = _known.get(secret_id)
+    if known and now - known.asked_at < (REFRESH_SECONDS if anew else KEY_CACHE_SECONDS):
+        return known.keys
     try:
-        secret: Any = parameters.get_secret(
-            secret_id, transform="json", max_age=2 * KEY_CACHE_SECONDS, force_fetch=fetch
-        )
-        known = {name: key for name, key in secret.items() if isinstance(key, str) and key}
+        secret: Any = parameters.get_secret(secret_id, transform="json", force_fetch=True)
+        found = {name: key for name, key in secret.items() if isinstance(key, str) and key}
     except (GetParameterError, TransformParameterError, AttributeError) as error:
+        if known and isinstance(error, GetParameterError) and now - known.read_at < KEPT_SECONDS:
+            logger.warning("the API-key secret could not be read; the keys of before are good for now")
+            known.asked_at = now
+            return known.keys
         # the cause may quote the secret: it goes into no message and no log
         raise ConfigurationError(f"The API-key secret cannot be read ({type(error).__name__}).") from None
-    if fetch:
-        _read_at[secret_id] = time.monotonic()
-    if not known:
+    if not found:
         raise ConfigurationError('The API-key secret holds no key. It must be a JSON object like {"default": "KEY"}.')
-    return known
+    _known[secret_id] = _Known(found, now, now)
+    return found

@@ -27,14 +27,15 @@ def with_json_body(event: dict[str, Any]) -> dict[str, Any]:
     content_type = headers.pop("content-type", "").partition(";")[0].strip().lower()
     if not body:
         return {**event, "headers": headers}
-    if len(body) > LARGEST:
-        message = f"The body is larger than {LARGEST // 1024} kB."
-        raise ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", message)
     if content_type not in ("", content_types.APPLICATION_JSON, FORM):
         message = "Send the body as JSON, with the header Content-Type: application/json."
         raise ApiError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
     try:
-        text = base64.b64decode(body, validate=True).decode() if event.get("isBase64Encoded") else body
+        content = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
+        if len(content) > LARGEST:
+            message = f"The body is larger than {LARGEST // 1024} kB."
+            raise ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", message)
+        text = content.decode()
         is_object = isinstance(json.loads(text), dict)
     except (ValueError, binascii.Error, RecursionError) as error:
         raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", "The body is not JSON.") from error

@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 from callscribe.module_settings import faults
 from callscribe.run import Module
 from callscribe.settings import Check
-from callscribe.store import module_settings, switches
+from callscribe.store import module_settings
 from callscribe.store.module_settings import Kept
 from callscribe.store.switches import Switches
 from functions.api.errors import ApiError
@@ -41,8 +41,12 @@ def refused(found: Mapping[str, str]) -> ApiError:
 
 
 def keep(module: Module, seen: Kept, values: Mapping[str, Any], enabled: bool | None) -> Switches:
-    """Keeps what was checked, and switches the module where `enabled` says so. Raises ApiError 409."""
-    if values != seen.values[module] and not module_settings.keep(module, seen, values):
+    """Keeps what was checked, and switches the module where `enabled` says so; what is off then. Raises ApiError."""
+    was = module not in seen.switches.disabled
+    changed = values != seen.values[module] or enabled not in (None, was)
+    if changed and not module_settings.keep(module, seen, values, enabled=enabled):
         message = "Somebody else changed the settings at this moment. Look, and try again."
         raise ApiError(HTTPStatus.CONFLICT, "changed_meanwhile", message)
-    return seen.switches if enabled is None else switches.enable(module, enabled=enabled)
+    is_enabled = was if enabled is None else enabled
+    disabled = seen.switches.disabled - {module} if is_enabled else seen.switches.disabled | {module}
+    return Switches(seen.switches.paused, disabled)

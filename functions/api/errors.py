@@ -38,7 +38,12 @@ STATUSES: dict[type[CallscribeError], HTTPStatus] = {
 }
 
 
+BUSY = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+LATER = {"Retry-After": "5"}
+
+
 def _body(error: ApiError) -> str:
+    logger.append_keys(code=error.code)  # the line that the log has of each request tells it
     return json.dumps(
         {"error": {"code": error.code, "message": error.message, "details": error.details}}, ensure_ascii=False
     )
@@ -63,7 +68,7 @@ def of_callscribe(error: CallscribeError) -> ApiError:
     status = STATUSES.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("request failed", code=error.code, reason=error.message)
-    return ApiError(status, error.code, error.message)
+    return ApiError(status, error.code, error.message, headers=LATER if status in BUSY else {})
 
 
 def _callscribe_error(error: CallscribeError) -> Response[str]:
@@ -102,11 +107,15 @@ def _no_route(app: Any) -> Response[str]:
     )
 
 
-def _fault(error: Exception) -> Response[str]:
+def of_fault(error: Exception) -> ApiError:
+    """What nobody has foreseen: it is logged, and the client learns nothing of it."""
     logger.error("request failed on a fault of ours", **fault_of(error))
-    return response(
-        ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "A fault in Callscribe. The log says more.")
-    )
+    message = "A fault in Callscribe. The log says more."
+    return ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", message)
+
+
+def _fault(error: Exception) -> Response[str]:
+    return response(of_fault(error))
 
 
 def install(app: BaseRouter) -> None:

@@ -46,12 +46,12 @@ def cors(event: Mapping[str, Any], origins: str) -> dict[str, str]:
     return {**allowed.to_dict(origin), "Vary": "Origin"}
 
 
-def finished(answer: dict[str, Any], event: Mapping[str, Any], origins: str) -> dict[str, Any]:
-    """The answer with all of them, and an error with the request's id."""
+def finished(answer: dict[str, Any], event: Mapping[str, Any], origins: str, *, linked: bool) -> dict[str, Any]:
+    """The answer with all of them, and an error with the request's id. What was `linked` may be played by any page."""
     identity, given = request_id(event), answer.get("headers") or {}
     headers = {**SECURITY, "X-Request-Id": identity}
     shared = cors(event, origins)
-    if "Access-Control-Allow-Origin" in shared:
+    if linked or "Access-Control-Allow-Origin" in shared:
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     vary = ", ".join(each for each in (given.pop("Vary", ""), shared.pop("Vary", "")) if each)
     headers |= {**shared, **given} | ({"Vary": vary} if vary else {})

@@ -8,11 +8,11 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
-from callscribe.clock import utc_now
+from callscribe.clock import iso, utc_now
 from callscribe.run import Outcome, Task
 from callscribe.store import runs
 from callscribe.telemetry import logger
-from functions.api.errors import ApiError
+from functions.api.errors import LATER, ApiError
 from functions.api.settings import settings
 
 PATIENCE_SECONDS = 22
@@ -47,7 +47,7 @@ def run(task: Task, **payload: Any) -> dict[str, Any]:
     now = utc_now()
     run_id = runs.new_id(now)
     ended = call(settings().functions[task], {"trigger": "api", "run": run_id, **payload})
-    going_on = {"id": run_id, "task": task, "trigger": "api", "status": Outcome.RUNNING, "startedAt": now}
+    going_on = {"id": run_id, "task": task, "trigger": "api", "status": Outcome.RUNNING, "startedAt": iso(now)}
     return ended or going_on
 
 
@@ -70,7 +70,7 @@ def call(function: str, payload: dict[str, Any]) -> dict[str, Any] | None:
 def _not_started(why: str) -> ApiError:
     if why == THROTTLED:
         message = "The function is busy. Try again in a moment."
-        return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "function_busy", message)
+        return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "function_busy", message, headers=LATER)
     return ApiError(HTTPStatus.BAD_GATEWAY, "function_failed", f"The function could not be started ({why}).")
 
 

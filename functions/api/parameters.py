@@ -15,7 +15,9 @@ from callscribe.telemetry import logger
 from functions.api.errors import ApiError
 from functions.api.views.wire import Code, Digits, Moment, Text
 
-StatusFilter = Annotated[Status | None, Query(alias="transcriptionStatus")]
+StatusFilter = Annotated[
+    Status | None, Query(alias="transcriptionStatus", description="Where recordings are on their way.")
+]
 SearchFilter = Annotated[
     Text | None,
     Query(
@@ -28,7 +30,7 @@ NumberFilter = Annotated[
     Digits | None,
     Query(alias="phoneNumber", description="A number, its last digits (four or more), or an extension."),
 ]
-DirectionFilter = Annotated[Direction | None, Query()]
+DirectionFilter = Annotated[Direction | None, Query(description="Seen from the phone system that recorded the calls.")]
 CodeFilter = Annotated[Code | None, Query(alias="errorCode", description="The code of the last error.")]
 Since = Annotated[Moment | None, Query(alias="from", description="At or after this time.")]
 Until = Annotated[Moment | None, Query(alias="to", description="At or before this time.")]

@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from callscribe.errors import CallscribeError, StoreError
-from functions.api.errors import ApiError
+from callscribe.errors import StoreError
 from functions.api.settings import settings
 
 NAME = "apiKey"
@@ -29,18 +28,20 @@ def _client() -> Any:
 def written(key: str | None) -> Iterator[None]:
     """Sets the key, if one is given, before what is done inside; should that fail, the former is put back.
 
-    An empty one means that none is sent. Raises StoreError, which quotes nothing.
+    An empty one means that none is sent. Raises StoreError, which quotes nothing. Who dies in between leaves the new
+    key with the former settings: whoever asked had no answer, and sets both again.
     """
     if key is None:
         yield
         return
     former, secret = _read(), json.dumps({NAME: key})
-    _write(secret)
+    _write(secret, "take the key, and nothing was changed")
     try:
         yield
-    except (ApiError, CallscribeError):
-        if _read() == secret:  # nobody else has set another meanwhile
-            _write(former)
+    except BaseException:
+        with suppress(StoreError):  # what went wrong first is what is told
+            if _read() == secret:  # nobody else has set another meanwhile
+                _write(former, "take the former key back")
         raise
 
 
@@ -60,11 +61,11 @@ def _read() -> str:
     return secret
 
 
-def _write(secret: str) -> None:
+def _write(secret: str, what: str) -> None:
     try:
         _client().put_secret_value(SecretId=settings().whisperx_secret, SecretString=secret)
     except (ClientError, BotoCoreError) as error:
-        raise _trouble(error, "take the key, and nothing was changed") from None
+        raise _trouble(error, what) from None
 
 
 def _trouble(error: Exception, what: str) -> StoreError:

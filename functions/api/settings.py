@@ -14,10 +14,7 @@ from callscribe.store import module_settings
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(CallRecordingsDefaults):
-    """Of call-recordings, what the template gives. `…_function` are what is invoked, `…_schedule` when the tasks run.
-
-    `cors_origins`: whose pages may use the API in a browser, parted by spaces.
-    """
+    """Of call-recordings, what the template gives. `…_function` are invoked, `…_schedule` tell when the tasks run."""
 
     channels: str = AUTO
     transcripts_bucket: str
@@ -29,7 +26,6 @@ class Settings(CallRecordingsDefaults):
     sync_schedule: str
     queue_schedule: str
     process_schedule: str
-    cors_origins: str = ""
 
     @property
     def call_recordings(self) -> CallRecordingsSettings:
@@ -48,6 +44,21 @@ class Settings(CallRecordingsDefaults):
     @property
     def schedules(self) -> Mapping[Task, str]:
         return {Task.SYNC: self.sync_schedule, Task.QUEUE: self.queue_schedule, Task.PROCESS: self.process_schedule}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """What every request needs, also one to /health; nothing in it can be missing.
+
+    `cors_origins`: whose pages may use the API in a browser, parted by spaces.
+    """
+
+    cors_origins: str = ""
+
+
+@cache
+def origins() -> str:
+    return load(Edge, os.environ).cors_origins
 
 
 @cache

@@ -16,7 +16,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response, content_types
 from pydantic.alias_generators import to_camel
 
-from functions.api.answers import EVERYWHERE, STATUSES, marked
+from functions.api.answers import EVERYWHERE, HEADERS, STATUSES, marked
 from functions.api.views.problems import ErrorView
 
 VERSION = "1.0"
@@ -41,7 +41,33 @@ LINK = {
     "name": "signature",
     "description": "Of an address that …/audio-link gave.",
 }
-ERROR = {"schema": {"$ref": "#/components/schemas/ErrorView"}}
+SCHEMAS = "#/components/schemas/"
+SCHEMA = re.compile(SCHEMAS + r"(\w+)")
+CALLED = {
+    "Status": "TranscriptionStatus",
+    "Outcome": "RunStatus",
+    "TaskView": "ScheduledTask",
+    "TranscriptView": "TranscriptSummary",
+    "CallView": "TranscriptionCall",
+    "CallList": "TranscriptionCallList",
+    "CallRecordingsView": "CallRecordingsModule",
+    "WhisperXView": "WhisperXModule",
+}
+"""Models that are called otherwise in a generated client; of the rest, a `View` behind the name is left out."""
+
+ERROR = {"schema": {"$ref": f"{SCHEMAS}ErrorView"}}
+THROTTLED = {"schema": {"type": "object", "properties": {"message": {"type": "string"}}}}
+"""API Gateway's own."""
+
+REQUEST_HEADERS: Mapping[str, Mapping[str, str]] = {
+    "/transcript": {"If-None-Match": "The `ETag` of what one has: 304 where it is still the same."},
+    "/audio": {
+        "If-None-Match": "The `ETag` of what one has: 304 where it is still the same.",
+        "If-Range": "The `ETag` of what one has a part of: otherwise the whole is sent.",
+        "Range": "A part of a file in a folder, such as `bytes=0-4194303`.",
+    },
+}
+"""By the end of the path."""
 PARAMETER = re.compile(r"\{(\w+)\}")
 EMPTY = (204, 302, 304)
 """Answers without a body."""
@@ -84,11 +110,13 @@ def specification(app: APIGatewayHttpResolver) -> dict[str, Any]:
     schemas = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError", "ResponseValidationError"):
         schemas.pop(name, None)
-    problem = ErrorView.model_json_schema(ref_template="#/components/schemas/{model}")
+    problem = ErrorView.model_json_schema(ref_template=SCHEMAS + "{model}")
     schemas |= {**problem.pop("$defs"), "ErrorView": problem}
     for schema in schemas.values():
         for member in schema.get("properties", {}).values():
             member.pop("title", None)
+    document = json.loads(SCHEMA.sub(lambda found: SCHEMAS + _called(found[1]), json.dumps(document)))
+    schemas = {_called(name): schema for name, schema in document["components"]["schemas"].items()}
     return {
         **document,
         "info": {**document["info"], "description": DESCRIPTION},
@@ -111,10 +139,17 @@ def _complete(operation: dict[str, Any], path: str, route: Any) -> None:
         parameter["schema"] = _given(parameter["schema"])
         if parameter["in"] == "path":
             parameter["name"] = to_camel(parameter["name"])
+    for name, text in REQUEST_HEADERS.get(path[path.rindex("/") :], {}).items():
+        header = {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+        operation.setdefault("parameters", []).append(header)
     if "requestBody" in operation:
         (content,) = operation["requestBody"]["content"].values()
         content["schema"] = _given(content["schema"])
     operation["responses"] = _responses(operation, guarded=guarded, own=marked(route))
+
+
+def _called(name: str) -> str:
+    return CALLED.get(name, name.removesuffix("View"))
 
 
 def _given(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,7 +166,9 @@ def _responses(operation: Mapping[str, Any], *, guarded: bool, own: Iterable[int
     body = (413, 415) if "requestBody" in operation else ()
     for status in {400, 405, *own, *body, *(EVERYWHERE if guarded else ())}:
         told[status] = {"description": STATUSES[status]}
-        if status >= HTTPStatus.BAD_REQUEST:
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            told[status]["content"] = {content_types.APPLICATION_JSON: THROTTLED}
+        elif status >= HTTPStatus.BAD_REQUEST:
             told[status]["content"] = {content_types.APPLICATION_JSON: ERROR}
         elif status not in EMPTY:
             told[status]["content"] = success["content"]
@@ -140,6 +177,10 @@ def _responses(operation: Mapping[str, Any], *, guarded: bool, own: Iterable[int
             answer["description"] = STATUSES[status]
         if status in EMPTY:
             answer.pop("content", None)
+        if status in HEADERS:
+            answer["headers"] = {
+                name: {"description": text, "schema": {"type": "string"}} for name, text in HEADERS[status].items()
+            }
     return {str(status): told[status] for status in sorted(told)}
 
 

@@ -83,15 +83,23 @@ def as_set(kept: Kept) -> Settings:
     return replace(with_kept(settings(), kept.whisperx), **ours)
 
 
+_keys_for: set[str] = set()
+"""The server that the key in the cache was read for."""
+
+
 def api_key(own: Settings, *, fresh: bool) -> str:
     """The key of the WhisperX server out of Secrets Manager; `fresh`: as it is there at this moment.
 
+    It is read anew for another server too: that was set together with its key, and is not sent the former one's.
     Raises ConfigurationError.
     """
+    fresh = fresh or own.whisperx_url not in _keys_for
     try:
         secret: Any = parameters.get_secret(
             own.whisperx_secret, transform="json", max_age=KEY_CACHE_SECONDS, force_fetch=fresh
         )
+        _keys_for.clear()
+        _keys_for.add(own.whisperx_url)
         key: str = secret["apiKey"].strip()
     except (GetParameterError, TransformParameterError, TypeError, KeyError, AttributeError) as error:
         # the cause may quote the secret: it goes into no message and no log

@@ -22,12 +22,15 @@ from callscribe.telemetry import count, logger
 AT_ONCE = 250
 """Recordings between two looks at the clock; then it is written how far the run is."""
 
+COUNTING = timedelta(seconds=5)
+"""How long they are counted beforehand, so that one can judge how far the run is; then there are at least so many."""
+
 RESERVE = timedelta(seconds=20)
 """Kept back from the function's time: so many take a few seconds."""
 
 
 def begin(filters: Filters, run_id: str | None, clock: Clock, ends_at: datetime) -> Run:
-    """Begins a run over what `filters` accept, as far as time allows. Raises StoreError, and then has not begun."""
+    """Begins a run over what `filters` accept, as far as time allows. It is `failed` where it could not be begun."""
     now = clock()
     run = Run(
         task=Task.RETRY,
@@ -36,9 +39,14 @@ def begin(filters: Filters, run_id: str | None, clock: Clock, ends_at: datetime)
         started_at=now,
         ends_by=ends_at + SKEW,
         wish=replace(filters, status=Status.FAILED).document(),
-        counts={"queued": 0, "lost_races": 0},
+        counts={"matched": 0, "queued": 0, "lost_races": 0},
     )
-    runs.save(run)
+    try:
+        run.counts["matched"], _ = search.count(Filters.parse(run.wish), now + COUNTING, clock)
+        runs.save(run)
+    except StoreError as error:
+        run.end(Outcome.FAILED, error.message, error.code)
+        return run
     _work(run, clock, ends_at)
     return run
 

@@ -98,7 +98,13 @@ class Handlers:
 
         self.stack = stack
         self._modules = {"sync": sync, "queue": queue, "process": process, "api": api}
-        self._settings = (sync.settings, process.settings, api_settings.settings, api_settings.whisperx)
+        self._settings = (
+            sync.settings,
+            process.settings,
+            api_settings.settings,
+            api_settings.whisperx,
+            api_settings.origins,
+        )
         self._clients = (s3._client, invoke._client, secret._client)
         self._auth = auth
         self._monkeypatch = monkeypatch
@@ -132,7 +138,7 @@ class Handlers:
         for client in self._clients:
             client.cache_clear()
         parameters.clear_caches()
-        self._auth._read_at.clear()
+        self._auth._known.clear()
 
     def sync(self, **event: Any) -> Any:
         return self._run("sync", event, Context())

@@ -44,7 +44,9 @@ OPERATIONS = {
     "syncRecordings": Operation("POST", f"{LIST}/sync", INVOKE),
     "retryRecordings": Operation("POST", f"{LIST}/retry", INVOKE, body={}),
     "listTasks": Operation("GET", "/api/scheduler/tasks", {"BatchGetItem": 1, "Query": 3}),
-    "updateTask": Operation("PUT", "/api/scheduler/tasks/{command}", {"UpdateItem": 1, "Query": 1}, {"paused": False}),
+    "updateTask": Operation(
+        "PUT", "/api/scheduler/tasks/{command}", {"UpdateItem": 1, **SETTINGS, "Query": 1}, {"paused": False}
+    ),
     "runTask": Operation("POST", "/api/scheduler/tasks/{command}/run", INVOKE),
     "listRuns": Operation("GET", "/api/scheduler/runs", {"Query": 4}),
     "getRun": Operation("GET", "/api/scheduler/runs/{runId}", ALL),

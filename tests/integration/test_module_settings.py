@@ -7,7 +7,7 @@ import pytest
 from callscribe import transitions
 from callscribe.errors import Skipped
 from callscribe.run import Module, Task
-from callscribe.store import module_settings, recordings, switches
+from callscribe.store import module_settings, recordings
 from tests.integration import dynalite
 from tests.integration.conftest import api_key
 
@@ -120,7 +120,7 @@ def test_a_run_reads_them_in_one_request_with_what_is_switched_off(handlers, put
         kept = module_settings.require(Task.SYNC)
     assert kept.call_recordings == {"time_zone": "Asia/Kolkata", "patterns": [PATTERN]}
     assert requests == {"BatchGetItem": 1}
-    switches.enable(Module.CALL_RECORDINGS, enabled=False)
+    assert put(enabled=False).status == 200
     with pytest.raises(Skipped, match="disabled"):
         module_settings.require(Task.SYNC)
 

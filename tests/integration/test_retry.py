@@ -167,7 +167,7 @@ def test_all_that_match_are_queued_afresh_the_oldest_call_first_and_no_others(ha
         expected = [each for each in reversed(matching) if each not in done]
         answer = ask(**body)
         assert (answer.status, answer.json["status"], answer.json["trigger"]) == (200, "succeeded", "api")
-        assert answer.json["counts"] == {"queued": len(expected), "lost_races": 0}, body
+        assert answer.json["counts"] == {"matched": len(expected), "queued": len(expected), "lost_races": 0}, body
         assert shown(handlers, answer.json["id"]) == answer.json
         assert in_line() == behind + [calls[each] for each in expected], body
         after = all_recordings()
@@ -181,7 +181,7 @@ def test_all_that_match_are_queued_afresh_the_oldest_call_first_and_no_others(ha
 
 def test_without_a_body_all_that_failed_are_meant(handlers, made, functions, in_line):
     made("a")
-    assert handlers.api("POST", RETRY).json["counts"] == {"queued": 1, "lost_races": 0}
+    assert handlers.api("POST", RETRY).json["counts"] == {"matched": 1, "queued": 1, "lost_races": 0}
     assert len(in_line()) == 1
 
 
@@ -204,7 +204,7 @@ def test_what_one_request_is_too_short_for_goes_on_with_the_next_runs_of_queue(
     functions["queue"] = 15_000
     answer = ask(errorCode="service_error")
     assert (answer.status, answer.json["status"], answer.json["finishedAt"]) == (202, "running", None)
-    assert answer.json["counts"] == {"queued": 2, "lost_races": 0}
+    assert answer.json["counts"] == {"matched": 5, "queued": 2, "lost_races": 0}
     assert answer.json["filter"] == {"transcriptionStatus": "failed", "errorCode": "service_error"}
     assert shown(handlers, answer.json["id"]) == answer.json
     assert in_line() == many[:2:-1]
@@ -317,7 +317,7 @@ def test_of_two_runs_of_queue_at_once_one_goes_on_with_it(handlers, many, ask, f
     assert held[-1] is False
     assert held.count(False) == 1
     assert queued == many[::-1]
-    assert shown(handlers, run_id)["counts"] == {"queued": 5, "lost_races": 0}
+    assert shown(handlers, run_id)["counts"] == {"matched": 5, "queued": 5, "lost_races": 0}
 
 
 def test_a_run_that_is_under_way_is_left_to_itself(handlers, many, ask, queued, monkeypatch):
@@ -329,7 +329,7 @@ def test_a_run_that_is_under_way_is_left_to_itself(handlers, many, ask, queued, 
         return apply(*change)
 
     monkeypatch.setattr(recordings, "apply", meanwhile)
-    assert ask().json["counts"] == {"queued": 5, "lost_races": 0}
+    assert ask().json["counts"] == {"matched": 5, "queued": 5, "lost_races": 0}
     assert queued == many[::-1]
 
 
@@ -355,7 +355,7 @@ def test_what_is_claimed_or_deleted_at_this_moment_is_a_lost_race(handlers, many
         return apply(recording_id, change)
 
     monkeypatch.setattr(recordings, "apply", too_late)
-    assert ask().json["counts"] == {"queued": 3, "lost_races": 2}
+    assert ask().json["counts"] == {"matched": 5, "queued": 3, "lost_races": 2}
     assert recordings.get(many[2]).status is Status.PROCESSING
     assert recordings.get(many[3]) is None
 

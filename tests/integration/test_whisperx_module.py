@@ -175,9 +175,9 @@ def test_a_key_that_somebody_else_set_meanwhile_is_not_undone(put, secret, monke
     seen, keep, others = module_settings.read(), module_settings.keep, []
     put(language="en")
 
-    def meanwhile(*change):
+    def meanwhile(*change, **switch):
         others.append(put(apiKey="another"))
-        return keep(*change)
+        return keep(*change, **switch)
 
     with monkeypatch.context() as patch:
         patch.setattr(module_settings, "read", lambda: seen)
@@ -258,16 +258,46 @@ def test_settings_can_be_tried_before_they_are_kept(handlers, put, secret, stack
         return handlers.api("POST", TEST, body=body or None).json["code"]
 
     assert tried() == "refused"
-    assert tried(baseUrl=service.url) == "ok"
-    assert service.received[0].headers["authorization"] == "Bearer the-kept-one"
-    service.received.clear()
     assert tried(baseUrl=service.url, apiKey=KEY) == "ok"
     assert service.received[0].headers["authorization"] == f"Bearer {KEY}"
     service.received.clear()
     assert tried(baseUrl=None, apiKey="") == "ok"  # the template's
     assert all("authorization" not in each.headers for each in service.received)
-    assert tried(baseUrl=service.url, dialect="tasks") == "wrong_dialect"
+    assert tried(baseUrl=service.url, apiKey=KEY, dialect="tasks") == "wrong_dialect"
     assert (handlers.api("GET", MODULE).json, secret(), tables(stack)) == before
+
+
+def test_the_key_that_is_kept_is_sent_to_no_other_server(handlers, put, secret, service, transcribed, functions):
+    """Or whoever may set an address could read it."""
+    assert put(apiKey=KEY).status == 200
+    elsewhere = service.url.replace("127.0.0.1", "localhost")
+    before = handlers.api("GET", MODULE).json
+    for method, path in (("PUT", MODULE), ("POST", TEST)):
+        answer = handlers.api(method, path, body={"baseUrl": elsewhere})
+        assert (answer.status, answer.json["error"]["details"][0]["field"]) == (400, "apiKey")
+    assert service.received == []
+    assert handlers.api("GET", MODULE).json == before
+    assert put(baseUrl=f"{service.url}/").status == 200  # another path of the same one
+    assert transcribed("a.wav").headers["authorization"] == f"Bearer {KEY}"
+    assert put(baseUrl=elsewhere, apiKey="its-own").status == 200
+    handlers.sync()
+    handlers.api("POST", "/api/call-recordings/retry")
+    assert put(apiKey="").json["apiKeySet"] is False
+    assert put(baseUrl=service.url).status == 200  # there is none any more
+    assert secret() == {"apiKey": ""}
+
+
+def test_with_another_server_a_warm_function_sends_the_key_that_was_set_with_it(
+    handlers, put, secret, stack, service, functions
+):
+    s3 = client("s3", stack.endpoint)
+    for number, change in enumerate(({"apiKey": KEY}, {"baseUrl": f"{service.url}/", "apiKey": "its-own"})):
+        assert put(**change).status == 200
+        s3.put_object(Bucket=stack.buckets["RecordingsBucket"], Key=f"{number}.wav", Body=b"RIFF" + b"\0" * 100)
+        handlers.sync()
+        handlers.queue()
+        assert handlers.process()["counts"]["completed"] == 1
+    assert [each.headers["authorization"] for each in service.received] == [f"Bearer {KEY}", "Bearer its-own"]
 
 
 def test_what_could_not_be_kept_is_not_tried(handlers, service, functions):

@@ -25,7 +25,7 @@ SETTINGS = {
     "Sync": (sync.Settings,),
     "Queue": (),
     "Process": (process.Settings,),
-    "Api": (api.Settings, WhisperXSettings),
+    "Api": (api.Settings, api.Edge, WhisperXSettings),
 }
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -305,7 +305,8 @@ def test_opening_tells_gone_from_unreadable(tmp_path):
     source = open_source(str(tmp_path))
     with pytest.raises(PermanentError, match="gone"), source.open(f"{tmp_path}/none.wav".lstrip("/")):
         pass
-    with pytest.raises(RetryableError, match="directory"), source.open(str(tmp_path).lstrip("/")):
+    (tmp_path / "d").mkdir()
+    with pytest.raises(RetryableError, match="directory"), source.open(f"{tmp_path}/d".lstrip("/")):
         pass
 
 

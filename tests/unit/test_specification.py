@@ -13,6 +13,14 @@ OPERATIONS = [
 ]
 IDS = [operation["operationId"] for _, _, operation in OPERATIONS]
 
+OBVIOUS = {
+    *("id", "path", "status", "code", "message", "method", "attempt", "count", "enabled", "paused", "version", "limit"),
+    *("codec", "language", "channels", "extension", "callId", "phoneSystem", "duration", "slug", "nextCursor"),
+    *("startedAt", "finishedAt", "createdAt", "expiresAt", "statusSince", "since", "at", "items", "command", "module"),
+    *("pending", "queued", "processing", "completed", "failed", "total", "bytesSent", "bytesReceived", "errorCode"),
+    *("scheduleExpression", "recordedAt", "names", "examples", "ok", "notUnderstood", "recordingId", "baseUrl"),
+}
+
 operations = pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS, ids=IDS)
 
 
@@ -35,7 +43,8 @@ def test_an_operation_says_what_it_does_and_what_it_may_answer(path, method, ope
     assert operation["summary"]
     assert operation["tags"][0] in {tag["name"] for tag in DOCUMENT["tags"]}
     for parameter in operation.get("parameters", ()):
-        assert re.fullmatch("[a-z]+([A-Z][a-z]+)*", parameter["name"])
+        assert parameter["description"], parameter["name"]
+        assert parameter["in"] == "header" or re.fullmatch("[a-z]+([A-Z][a-z]+)*", parameter["name"])
     statuses = {int(status) for status in operation["responses"]}
     assert "422" not in operation["responses"]
     assert {400, 405} < statuses
@@ -43,7 +52,8 @@ def test_an_operation_says_what_it_does_and_what_it_may_answer(path, method, ope
     for status, answer in operation["responses"].items():
         assert answer["description"]
         if int(status) >= 400:
-            assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorView"}
+            error = {"$ref": "#/components/schemas/Error"}
+            assert (answer["content"]["application/json"]["schema"] == error) is (status != "429")
 
 
 @operations
@@ -63,6 +73,15 @@ def test_every_member_of_what_is_sent_and_answered_is_in_camel_case():
     for name, schema in DOCUMENT["components"]["schemas"].items():
         for member in schema.get("properties", {}):
             assert re.fullmatch("[a-z]+([A-Z][a-z]*)*", member), (name, member)
+
+
+def test_every_member_says_what_it_is_unless_its_name_or_its_kind_says_it():
+    """Those that are left out are called as the docs call them, or are a model or a list of one that has words."""
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        assert schema.get("description") or "enum" in schema, name
+        for member, told in schema.get("properties", {}).items():
+            kind = list(references(told))
+            assert told.get("description") or kind or member in OBVIOUS, (name, member)
 
 
 def test_what_is_sent_takes_no_member_that_is_not_known():

@@ -106,7 +106,8 @@ def register_recording(wish: Annotated[Registration, Body()]) -> Response[Record
     corrections = wish.corrections()
     status = HTTPStatus.OK if known else HTTPStatus.CREATED
     shown = _corrected(found, corrections, ours) if corrections else found
-    return Response(status, content_types.APPLICATION_JSON, view(shown))
+    where = {"Location": f"/api/call-recordings/{shown.id}"}
+    return Response(status, content_types.APPLICATION_JSON, view(shown), headers=where)
 
 
 @router.post("/api/call-recordings/<recording_id>/transcribe", status_code=HTTPStatus.ACCEPTED)

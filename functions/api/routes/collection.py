@@ -17,7 +17,7 @@ from callscribe.store.lists import Filters
 from functions.api import cursor as cursors
 from functions.api import invoke
 from functions.api.answers import may_answer
-from functions.api.errors import ApiError
+from functions.api.errors import LATER, ApiError
 from functions.api.parameters import (
     CodeFilter,
     DirectionFilter,
@@ -130,13 +130,19 @@ def retry_recordings(wish: Annotated[RetryRequest | None, Body()] = None) -> Res
     in_order(wish.since, wish.until)
     if wish.dry_run:
         return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, RetryCount(**_count(wish.filters())))
-    return answer_with(invoke.run(Task.RETRY, retry=wish.filters().document()))
+    run = invoke.run(Task.RETRY, retry=wish.filters().document())
+    if run["status"] == Outcome.FAILED:
+        raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, run["errorCode"], run["error"], details=[run], headers=LATER)
+    return answer_with(run)
 
 
 def answer_with(run: dict[str, Any]) -> Response[Any]:
     """A run: 200 when it has ended, 202 while it goes on."""
-    status = HTTPStatus.ACCEPTED if run["status"] == Outcome.RUNNING else HTTPStatus.OK
-    return Response(status, content_types.APPLICATION_JSON, RunView.model_validate(run))
+    shown = RunView.model_validate(run)
+    if shown.status is not Outcome.RUNNING:
+        return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, shown)
+    where = {"Location": f"/api/scheduler/runs/{shown.id}"}
+    return Response(HTTPStatus.ACCEPTED, content_types.APPLICATION_JSON, shown, headers=where)
 
 
 def _count(filters: Filters) -> dict[str, Any]:

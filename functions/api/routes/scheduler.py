@@ -31,7 +31,10 @@ SCHEDULE = "schedule"
 RUN_ID = re.compile(r"[0-9TZ:.-]{27}-[0-9a-f]{8}")
 """What `runs.new_id` makes."""
 
-Command = Annotated[Literal[*SCHEDULED], Path()]  # type: ignore[valid-type]  # those that there are
+WAITING = 3
+"""Files that a run in a list names: 500 runs with all that they know of are more than an answer may hold."""
+
+Command = Annotated[Literal[*SCHEDULED], Path(description="The task's command.")]  # type: ignore[valid-type]  # those that there are
 
 
 @router.get("/api/scheduler/tasks")
@@ -46,7 +49,8 @@ def list_tasks() -> TaskList:
 def update_task(command: Command, change: Annotated[TaskChange, Body()]) -> TaskView:
     """Pauses a task, or resumes it. What is under way comes to its end."""
     task = Task(command)
-    return _view(task, switches.pause(task, paused=change.paused))
+    switches.pause(task, paused=change.paused)
+    return _view(task, switches.read())
 
 
 @router.post("/api/scheduler/tasks/<command>/run")
@@ -61,15 +65,15 @@ def run_task(command: Command) -> Response[RunView]:
 
 @router.get("/api/scheduler/runs")
 def list_runs(  # noqa: PLR0917 — the query's names
-    task: Annotated[Task | None, Query()] = None,
-    status: Annotated[Outcome | None, Query()] = None,
-    trigger: Annotated[Literal["schedule", "api", "upload"] | None, Query()] = None,
+    task: Annotated[Task | None, Query(description="Of this task alone.")] = None,
+    status: Annotated[Outcome | None, Query(description="How they ended, or that they have not.")] = None,
+    trigger: Annotated[Literal["schedule", "api", "upload"] | None, Query(description="What began them.")] = None,
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,
     cursor: NextCursor = None,
 ) -> RunList:
-    """The newest runs first; they are kept 30 days."""
+    """The newest runs first; they are kept 30 days. Of the files that wait, each names three; the run itself more."""
     in_order(since, until)
     of = f"runs|{task}|{status}|{trigger}|{since}|{until}"
     place = cursors.decode(cursor, of)
@@ -85,7 +89,8 @@ def list_runs(  # noqa: PLR0917 — the query's names
     )
     following = {"run": {"S": page.next}} if page.next else None
     return RunList(
-        items=[RunView.model_validate(run.document()) for run in page.runs], next_cursor=cursors.encode(following, of)
+        items=[_short(run) for run in page.runs],
+        next_cursor=cursors.encode(following, of),
     )
 
 
@@ -97,6 +102,11 @@ def get_run(run_id: Annotated[str, Path(description="The run's id.")]) -> RunVie
     if found is None:
         raise ApiError(HTTPStatus.NOT_FOUND, "no_such_run", "There is no run of this id. They are kept 30 days.")
     return RunView.model_validate(found.document())
+
+
+def _short(run: Run) -> RunView:
+    shown = RunView.model_validate(run.document())
+    return shown.model_copy(update={"waiting": shown.waiting[:WAITING]})
 
 
 def _view(task: Task, off: Switches) -> TaskView:

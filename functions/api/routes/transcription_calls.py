@@ -17,8 +17,12 @@ FAILED = {"failed": True, "succeeded": False, None: None}
 
 @router.get("/api/transcription-calls")
 def list_transcription_calls(  # noqa: PLR0917 — the query's names
-    recording_id: Annotated[str | None, Query(alias="recordingId", pattern="^[a-z2-7]{20}$")] = None,
-    status: Annotated[Literal["succeeded", "failed"] | None, Query()] = None,
+    recording_id: Annotated[
+        str | None, Query(alias="recordingId", pattern="^[a-z2-7]{20}$", description="For this recording alone.")
+    ] = None,
+    status: Annotated[
+        Literal["succeeded", "failed"] | None, Query(description="How they ended: not the status of HTTP.")
+    ] = None,
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,

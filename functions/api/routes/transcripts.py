@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from callscribe.captions import FORMATS
+from callscribe.captions import FORMATS, REVISION
 from callscribe.recording import Recording
 from callscribe.store import transcripts
 from functions.api.accept import best
@@ -56,7 +56,7 @@ def get_transcript(
     form = wanted or _liked()
     bucket, name = settings().transcripts_bucket, _current(found) if version is None else version
     # a version never changes, and what is written of it only with Callscribe: nothing need be read to know the tag
-    tag = etag(found.id, name, form)
+    tag = etag(found.id, name, form, REVISION)
     seen = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
     if transcripts.created_at(name) and version is None and is_known(router.current_event.headers, tag):
         return Response(HTTPStatus.NOT_MODIFIED, headers=seen)
@@ -114,6 +114,9 @@ def _current(recording: Recording) -> str:
 
 
 def _missing(recording: Recording, version: str | None) -> ApiError:
+    if version is None and recording.transcript:
+        message = "The transcript is gone from its bucket. Transcribe the recording again, with force."
+        return ApiError(HTTPStatus.NOT_FOUND, "no_transcript", message)
     if version is None:
         message = f"This recording has no transcript yet: it is {recording.status}."
         return ApiError(HTTPStatus.NOT_FOUND, "no_transcript", message)

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from callscribe.run import Module
 from callscribe.store import module_settings
 from callscribe.store.switches import Switches
-from callscribe.whisperx_settings import CHECKS, FIELDS, SENDABLE, with_kept
+from callscribe.whisperx_settings import CHECKS, FIELDS, SENDABLE, server_of, with_kept
 from functions.api import changes, invoke, secret
 from functions.api.answers import may_answer
 from functions.api.errors import ApiError
@@ -19,6 +19,11 @@ from functions.api.settings import settings, whisperx
 from functions.api.views.modules import ModuleTest, WhisperXChange, WhisperXTrial, WhisperXView
 
 UNSENDABLE = "holds what cannot be sent in a header: only printable ASCII without spaces can be"
+
+OF_ANOTHER = (
+    "must be sent too, for baseUrl names another server, to which the key that is kept is not sent; "
+    "null if it wants none"
+)
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
@@ -35,11 +40,11 @@ def get_whisperx_module() -> WhisperXView:
 def update_whisperx_module(change: Annotated[WhisperXChange, Body()]) -> WhisperXView:
     """Changes what is given, all of it or nothing. The next run of process counts with it; the key within five minutes.
 
-    `{"enabled": false}`: nothing is queued or transcribed until it is enabled again.
+    Where `baseUrl` comes to name another server, its `apiKey` must be sent too. `{"enabled": false}`: nothing is queued
+    or transcribed until it is enabled again.
     """
     kept = module_settings.read()
     values = _checked(kept.whisperx, change)
-    whisperx()  # what is wrong in the template is told before anything is kept
     with secret.written(change.key):
         off = changes.keep(Module.WHISPERX, kept, values, change.switch)
     return _view(values, off, key_set=secret.is_set() if change.key is None else bool(change.key))
@@ -66,7 +71,12 @@ def check_whisperx_module(wish: Annotated[WhisperXTrial | None, Body()] = None) 
 def _checked(kept: Mapping[str, Any], wish: WhisperXTrial) -> dict[str, Any]:
     """What is to be kept. Raises ApiError 400 that names every fault, and quotes no key."""
     faults = {} if SENDABLE.fullmatch(wish.key or "") else {"api_key": UNSENDABLE}
-    return changes.checked(kept, wish.given(), CHECKS, faults)
+    values = changes.checked(kept, wish.given(), CHECKS, faults)
+    # else whoever may set the address could have the key sent to a server of their own, and so read it
+    before, after = (with_kept(whisperx(), each).whisperx_url for each in (kept, values))
+    if wish.key is None and server_of(before) != server_of(after) and secret.is_set():
+        raise changes.refused({"api_key": OF_ANOTHER})
+    return values
 
 
 def _view(values: Mapping[str, Any], off: Switches, *, key_set: bool) -> WhisperXView:

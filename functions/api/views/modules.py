@@ -38,8 +38,10 @@ class PreviewRequest(Wish):
     """What is given is tried instead of the present setting; null tries the template's."""
 
     phone_system: Name | None = None
-    time_zone: Name | None = None
-    patterns: list[Annotated[str, Field(max_length=500)]] | None = Field(None, max_length=100)
+    time_zone: Name | None = Field(None, description="Of times which do not tell theirs.")
+    patterns: list[Annotated[str, Field(max_length=500)]] | None = Field(
+        None, max_length=100, description="The site's own for names, with named groups; the first that matches counts."
+    )
 
     def given(self) -> dict[str, Any]:
         """The settings that were given, by name."""
@@ -49,9 +51,13 @@ class PreviewRequest(Wish):
 class CallRecordingsTrial(PreviewRequest):
     """What is given is tried instead of the present setting; null tries the template's."""
 
-    recordings_path: Annotated[str, Field(max_length=1024)] | None = None
+    recordings_path: Annotated[str, Field(max_length=1024)] | None = Field(
+        None, description="Where the recordings lie: s3://BUCKET/PREFIX/, or the path of a folder."
+    )
     channels: Literal[*map(str, CHANNELS)] | None = None  # type: ignore[valid-type]
-    extensions: list[Annotated[str, Field(max_length=20)]] | None = Field(None, max_length=100)
+    extensions: list[Annotated[str, Field(max_length=20)]] | None = Field(
+        None, max_length=100, description="Those of recordings, such as wav and mp3."
+    )
 
 
 class CallRecordingsChange(CallRecordingsTrial, ModuleChange):
@@ -79,11 +85,15 @@ class WhisperXTrial(Wish):
     """What is given is tried instead of the present setting; null tries the template's."""
 
     base_url: Annotated[str, Field(max_length=1024)] | None = None
-    dialect: Literal[*DIALECTS] | None = None  # type: ignore[valid-type]
+    dialect: Literal[*DIALECTS] | None = Field(  # type: ignore[valid-type]
+        None, description="The HTTP contract that the server speaks."
+    )
     language: Annotated[str, Field(pattern="^([a-z]{2,3})?$")] | None = None
-    diarize: StrictBool | None = None
-    model: Name | None = None
-    options: Annotated[str, Field(max_length=1000)] | None = None
+    diarize: StrictBool | None = Field(None, description="Whether the server is asked to tell speakers apart.")
+    model: Name | None = Field(None, description="For servers that have several; empty is the server's own choice.")
+    options: Annotated[str, Field(max_length=1000)] | None = Field(
+        None, description="Sent besides, as the server names them: compute_type=int8. No place for secrets."
+    )
     api_key: SecretStr | None = Field(
         None, max_length=4096, description="Kept in Secrets Manager. Null or empty: none is sent."
     )

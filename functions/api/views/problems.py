@@ -8,6 +8,8 @@ from functions.api.views.wire import Wire
 
 
 class Problem(Wire):
+    """What went wrong."""
+
     code: str = Field(description="For programs: it stays the same.", examples=["no_such_recording"])
     message: str = Field(
         description="For people: what is wrong, and what to do.",

@@ -110,6 +110,8 @@ def call_fields(metadata: CallMetadata) -> dict[str, Any]:
 
 
 class RecordingList(Wire):
+    """A page of recordings."""
+
     items: list[RecordingView]
     next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last.")
 
@@ -118,7 +120,7 @@ class OutageView(Wire):
     """The transcription service is unavailable: since when, when it is tried again, and the last error."""
 
     since: datetime
-    next_try_at: datetime
+    next_try_at: datetime = Field(description="When one recording is sent, to find out.")
     failures: int = Field(description="Tries in a row that found it unavailable.")
     code: str = Field(examples=["service_unavailable"])
     message: str
@@ -137,6 +139,8 @@ class StatusSummary(Wire):
 
 
 class CountView(Wire):
+    """How many there are."""
+
     count: int = Field(examples=[1284])
     exact: bool = Field(description="False where counting took longer than a request may: there are at least so many.")
 
@@ -148,11 +152,11 @@ class Metadata(Wish):
     """What a person knows better. Null forgets a field, until it is read again with a changed file or sidecar."""
 
     direction: Direction | None = None
-    caller: Words | None = Field(None, examples=["+1 202 555 0143"])
-    callee: Words | None = None
+    caller: Words | None = Field(None, description="Who called: a number.", examples=["+1 202 555 0143"])
+    callee: Words | None = Field(None, description="Who was called: a number.")
     extension: Words | None = None
-    remote_number: Words | None = None
-    party: Words | None = Field(None, examples=["Ann Lee"])
+    remote_number: Words | None = Field(None, description="The outside number where it is not known which side called.")
+    party: Words | None = Field(None, description="The name of the other side.", examples=["Ann Lee"])
     started_at: LocalMoment | None = Field(
         None, description="RFC 3339; without a zone, in the time zone of the module call-recordings."
     )
@@ -190,6 +194,8 @@ class Registration(Metadata):
 
 
 class TranscribeRequest(Wish):
+    """How a recording is to be transcribed."""
+
     force: StrictBool = Field(default=False, description="Also where it is completed: a new version of its transcript.")
 
 
@@ -200,11 +206,11 @@ class RetryRequest(Wish):
 
     transcription_status: Literal[Status.FAILED] = Field(Status.FAILED, description="Others are not retried.")
     error_code: Code | None = Field(None, description="Of the last error.")
-    search: Text | None = None
-    phone_number: Digits | None = None
+    search: Text | None = Field(None, description="As `search` of the list.")
+    phone_number: Digits | None = Field(None, description="As `phoneNumber` of the list.")
     direction: Direction | None = None
-    since: Moment | None = Field(None, alias="from")
-    until: Moment | None = Field(None, alias="to")
+    since: Moment | None = Field(None, alias="from", description="Calls at or after this time.")
+    until: Moment | None = Field(None, alias="to", description="Calls at or before this time.")
     dry_run: StrictBool = Field(default=False, description="Counts them, and changes nothing.")
 
     def filters(self) -> Filters:
@@ -222,7 +228,7 @@ class RetryRequest(Wish):
 class RetryCount(CountView):
     """What a dry run found."""
 
-    dry_run: Literal[True] = True
+    dry_run: Literal[True] = Field(default=True, description="Nothing was changed.")
 
 
 class VersionView(Wire):
@@ -234,6 +240,8 @@ class VersionView(Wire):
 
 
 class VersionList(Wire):
+    """Every stored transcript of a recording, newest first."""
+
     items: list[VersionView]
 
 

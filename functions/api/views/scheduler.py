@@ -15,7 +15,7 @@ class WaitingView(Wire):
     path: str
     size: int = Field(description="Bytes.")
     since: datetime = Field(description="When it was last written.")
-    why: str
+    why: str = Field(description="In a person's words.")
 
 
 class RunView(Wire):
@@ -23,7 +23,7 @@ class RunView(Wire):
 
     id: str = Field(examples=["2026-11-18T09:35:00.112233Z-4f1c2a9b"])
     task: Task
-    trigger: str = Field(description="schedule, api or upload", examples=["api"])
+    trigger: str = Field(description="What began it: schedule, api or upload.", examples=["api"])
     status: Outcome
     started_at: datetime
     finished_at: datetime | None = None
@@ -38,6 +38,8 @@ class RunView(Wire):
 
 
 class RunList(Wire):
+    """A page of runs."""
+
     items: list[RunView]
     next_cursor: str | None
 
@@ -55,10 +57,14 @@ class TaskView(Wire):
 
 
 class TaskList(Wire):
+    """The three tasks."""
+
     items: list[TaskView]
 
 
 class TaskChange(Wish):
+    """Whether the task is to do nothing from now on."""
+
     paused: StrictBool
 
 
@@ -78,5 +84,7 @@ class CallView(Wire):
 
 
 class CallList(Wire):
+    """A page of calls."""
+
     items: list[CallView]
     next_cursor: str | None

@@ -77,6 +77,9 @@ def webvtt(document: Document) -> str:
     )
 
 
+REVISION = "1"
+"""To be raised with whatever changes what is written of a transcript: who has it already is told so by this."""
+
 FORMATS = {
     "txt": Format("text/plain", text),
     "srt": Format("application/x-subrip", subrip),

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from callscribe import settings
 from callscribe.settings import WhisperXSettings
@@ -31,6 +32,13 @@ SENDABLE = re.compile("[!-~]*")
 def with_kept[T: WhisperXSettings](own: T, kept: Mapping[str, Any]) -> T:
     """The template's settings, with what a person has set in their place."""
     return replace(own, **{FIELDS[name]: value for name, value in kept.items()})
+
+
+def server_of(url: str) -> tuple[str, str, int | None]:
+    """Which server an address leads to, whatever its path: where a key may be sent that was given for it."""
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, (parts.hostname or "").removesuffix("."), port
 
 
 def _model(value: str) -> str | None:

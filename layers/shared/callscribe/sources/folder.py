@@ -6,8 +6,9 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from heapq import merge
-from itertools import accumulate, batched, chain
+from itertools import batched, chain
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO
 
@@ -106,15 +107,6 @@ class FolderSource:
                 return None
             raise
 
-    def _refuse_links(self, key: str) -> None:
-        """Raises FileNotFoundError where a folder below the configured path has become a link: it is not listed."""
-        if not self._configured:
-            return  # the root, from which a recording that is known is opened: links above it are the operator's
-        folders = key.removeprefix(self._configured).split("/")[:-1]
-        paths = accumulate(folders, "{}{}/".format, initial=self._configured)
-        if any(os.path.islink(path_of(path[:-1])) for path in paths if path != self._configured):  # noqa: PTH114
-            raise FileNotFoundError
-
     @contextmanager
     def _tolerating(self) -> Iterator[None]:
         try:
@@ -167,11 +159,24 @@ class FolderSource:
             folder += "/"
         return FolderSource(f"/{other.prefix}", within=self._configured)
 
+    def _open(self, key: str) -> BinaryIO:
+        """Below the configured path from folder to folder, so that no link is followed, whenever it was made.
+
+        Raises OSError; for a folder that is a link NotADirectoryError.
+        """
+        if not self._configured:  # the root, from which a recording that is known is opened
+            return open(path_of(key), "rb", opener=_without_waiting)
+        *folders, name = key.removeprefix(self._configured).split("/")
+        with ExitStack() as opened:
+            folder = opened.enter_context(_opened(path_of(self._configured)))
+            for each in folders:
+                folder = opened.enter_context(_opened(_name(each), folder))
+            return open(_name(name), "rb", opener=partial(_without_waiting, dir_fd=folder))
+
     @contextmanager
     def open(self, key: str) -> Iterator[FolderAudio]:
         try:
-            self._refuse_links(key)
-            file = open(path_of(key), "rb", opener=_without_waiting)  # noqa: SIM115 — closed below
+            file = self._open(key)
         except (FileNotFoundError, NotADirectoryError) as error:  # the latter where its folder has become a file
             raise PermanentError(
                 "The audio file is gone from the folder. Put it back, then retry.", code="audio_missing"
@@ -283,9 +288,9 @@ def _is_something_else(key: str) -> bool:
         return False
 
 
-def _without_waiting(path: str, flags: int) -> int:
+def _without_waiting(path: str, flags: int, *, dir_fd: int | None = None) -> int:
     """What was a file when it was listed may be something else by now.
 
     A pipe, whose opening would wait for a writer; or a link, to what is nobody's recording.
     """
-    return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW, dir_fd=dir_fd)

@@ -233,10 +233,11 @@ class ControlModel(Model):
     outage = OutageMap(null=True)
     probe = UnicodeAttribute(null=True)
     probe_lease = UTCDateTimeAttribute(null=True)
-    # switches: what is turned off
+    # switches: the tasks that are paused
     paused = UnicodeSetAttribute(null=True)
-    disabled = UnicodeSetAttribute(null=True)
-    # call-recordings, whisperx: what a person has set of the module, and which setting of it this is (`version`)
+    # call-recordings, whisperx: whether the module is enabled, what a person has set of it, and which setting of it
+    # this is (`version`)
+    enabled = BooleanAttribute(null=True)
     settings: MapAttribute[str, object] = MapAttribute(null=True)
     # sweep: where the sweep of a source is to go on
     source = UnicodeAttribute(null=True)

@@ -33,11 +33,11 @@ class Kept:
 
 def read() -> Kept:
     """As they are now. Raises StoreError."""
-    items = control.read(control.SWITCHES, *Module)
+    items = control.read(*switches.ITEMS)
     return Kept(
         {module: _values(items[module]) for module in Module},
         {module: items[module].version for module in Module},
-        switches.of(items[control.SWITCHES]),
+        switches.of(items),
     )
 
 
@@ -49,13 +49,19 @@ def require(task: Task, kept: Kept | None = None) -> Kept:
     return kept
 
 
-def keep(module: Module, seen: Kept, values: Mapping[str, Any]) -> bool:
-    """Keeps these in the place of those that were seen; False if somebody else has changed them meanwhile."""
+def keep(module: Module, seen: Kept, values: Mapping[str, Any], *, enabled: bool | None = None) -> bool:
+    """Keeps these in the place of those that were seen, and whether the module is enabled where that is said.
+
+    All in one write; False if somebody else has changed them meanwhile.
+    """
     settings: Any = Item.settings
-    version = seen.versions[module]
-    condition = Item.version == version if version else Item.version.does_not_exist()
-    actions = [settings.set(dict(values)), Item.version.set(uuid.uuid4().hex)]
-    return control.write(module, actions, condition) is not None
+    before, version = seen.versions[module], uuid.uuid4().hex
+    condition = Item.version == before if before else Item.version.does_not_exist()
+    actions = [settings.set(dict(values)), Item.version.set(version)]
+    if enabled is not None:
+        actions.append(Item.enabled.set(enabled))
+    kept = control.write(module, actions, condition) is not None
+    return kept or control.read(module)[module].version == version  # the answer to the write may have been lost
 
 
 def _values(item: Item) -> Mapping[str, Any]:

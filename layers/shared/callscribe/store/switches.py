@@ -1,12 +1,15 @@
 """What a person has turned off: paused tasks, and disabled modules."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from callscribe.errors import Skipped
 from callscribe.run import MODULE_OF, Module, Task
 from callscribe.store import control
 from callscribe.store.models import ControlModel as Item
+
+ITEMS = (control.SWITCHES, *Module)
+"""That of paused tasks, and those of the modules, which hold their settings too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +20,14 @@ class Switches:
 
 def read() -> Switches:
     """What is turned off now."""
-    return of(control.read(control.SWITCHES)[control.SWITCHES])
+    return of(control.read(*ITEMS))
 
 
-def of(item: Item) -> Switches:
-    """What the item of this module tells."""
+def of(items: Mapping[str, Item]) -> Switches:
+    """What these items tell."""
     return Switches(
-        frozenset(task for task in Task if task in (item.paused or ())),
-        frozenset(module for module in Module if module in (item.disabled or ())),
+        frozenset(task for task in Task if task in (items[control.SWITCHES].paused or ())),
+        frozenset(module for module in Module if items[module].enabled is False),
     )
 
 
@@ -44,17 +47,7 @@ def require(task: Task) -> None:
         raise reason
 
 
-def pause(task: Task, *, paused: bool) -> Switches:
-    """Pauses or resumes a task; once more changes nothing. What is turned off now."""
-    return _write(Item.paused.add({task.value}) if paused else Item.paused.delete({task.value}))
-
-
-def enable(module: Module, *, enabled: bool) -> Switches:
-    """Enables or disables a module; once more changes nothing. What is turned off now."""
-    value = {module.value}
-    return _write(Item.disabled.delete(value) if enabled else Item.disabled.add(value))
-
-
-def _write(action: Any) -> Switches:
-    item = control.write(control.SWITCHES, [action])
-    return of(item) if item else read()
+def pause(task: Task, *, paused: bool) -> None:
+    """Pauses or resumes a task; once more changes nothing. Modules are switched with their settings."""
+    value = {task.value}
+    control.write(control.SWITCHES, [Item.paused.add(value) if paused else Item.paused.delete(value)])
