@@ -6,7 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +26,7 @@ from functions.process import app as process
 from functions.process import dispatcher
 from functions.queue import app as queue
 from functions.sync import app as sync
+from local.cloud.client import aws_client
 from local.cloud.stack import Stack
 from local.lambdas.pool import lambda_environment
 from tests.integration.simulation.actors import Actor, Call, Go, current
@@ -43,6 +44,9 @@ NOT = timedelta(0)
 
 LIVING = 4
 """So many runs and requests live at once."""
+
+BUCKET = "recordings-of-the-stories"
+"""Of a name that is always the same: the ids of recordings are made of it, and stand in an order by them."""
 
 HANDLERS = {"sync": sync.lambda_handler, "queue": queue.lambda_handler, "process": process.lambda_handler}
 
@@ -67,11 +71,14 @@ class World:
     """`totals` counts what happened, over all examples."""
 
     def __init__(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+        aws_client("s3", stack.endpoint).create_bucket(Bucket=BUCKET)
+        stack = replace(stack, buckets={**stack.buckets, "RecordingsBucket": BUCKET})
         self.stack, self._patch = stack, monkeypatch
         self.totals: Counter[str] = Counter()
         for name in ("api", "sync", "queue", "process"):
             for variable, value in lambda_environment(stack.function(name), stack).items():
                 monkeypatch.setenv(variable, value)
+        monkeypatch.setenv("RECORDINGS_PATH", f"s3://{BUCKET}/")
         monkeypatch.setattr(logger._logger, "disabled", True)
         for method in ("add_metric", "flush_metrics"):  # runs in one process would mix theirs
             monkeypatch.setattr(metrics.provider, method, lambda **_: None)
