@@ -281,7 +281,7 @@ def test_whatever_happens_nothing_is_sent_twice_or_lost(deployed, monkeypatch, r
     world = World(deployed, monkeypatch)
     profile = settings(
         max_examples=EXAMPLES or 10,
-        stateful_step_count=48,
+        stateful_step_count=44,
         deadline=None,
         derandomize=not EXAMPLES,
         database=None,
