@@ -8,9 +8,6 @@ from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 
-from aws_lambda_powertools.utilities import parameters
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
-
 from callscribe.errors import ConfigurationError
 from callscribe.telemetry import logger
 from functions.api.errors import ApiError
@@ -86,6 +83,10 @@ def keys(*, anew: bool = False) -> dict[str, str]:
 
     `anew`: as they are now, unless they were asked for a moment ago. Raises ConfigurationError.
     """
+    # here, for they bring boto3 along, which costs a cold start a tenth
+    from aws_lambda_powertools.utilities import parameters
+    from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
+
     secret_id, now = settings().api_key_secret, time.monotonic()
     known = _known.get(secret_id)
     if known and now - known.asked_at < (REFRESH_SECONDS if anew else KEY_CACHE_SECONDS):

@@ -11,7 +11,6 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from callscribe.clock import utc_now
 from callscribe.run import MODULE_OF, SCHEDULED, Outcome, Run, Task
-from callscribe.schedule import Rate, parse
 from callscribe.store import runs, switches
 from callscribe.store.switches import Switches
 from functions.api import cursor as cursors
@@ -128,6 +127,8 @@ def _view(task: Task, off: Switches) -> TaskView:
 
 def _scheduled(expression: str, last: Run | None, now: datetime) -> tuple[str, datetime | None]:
     """The schedule in words, and when it fires next; the expression itself where it is one that we cannot read."""
+    from callscribe.schedule import Rate, parse
+
     try:
         schedule = parse(expression)
     except ValueError:
