@@ -61,8 +61,10 @@ def require_key(event: Mapping[str, Any]) -> str:
     authorization = next((value for name, value in headers.items() if name.lower() == "authorization"), "")
     scheme, _, key = authorization.partition(" ")
     given = key.strip() if scheme.lower() == "bearer" else ""
-    name = _name_of(given, keys()) or (given and _name_of(given, keys(anew=True)))
-    if not name:
+    name = _name_of(given, keys())
+    if name is None and given:
+        name = _name_of(given, keys(anew=True))
+    if name is None:
         raise UNAUTHORIZED
     return name
 

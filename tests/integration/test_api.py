@@ -1,15 +1,22 @@
 """The HTTP API: what a client sends as an API Gateway v2 event, and what comes back."""
 
+import json
 import re
+import time
 from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
 
 import pytest
+from aws_lambda_powertools.utilities import parameters
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
 from callscribe import transitions
 from callscribe.metadata import CallMetadata, Direction, Origin, combined
 from callscribe.recording import Status
 from callscribe.store import recordings
+from functions.api import auth
 from local.cloud.client import aws_client
+from tests.integration.conftest import api_key
 
 LIST = "/api/call-recordings"
 
@@ -25,6 +32,20 @@ def three(handlers):
         made.append(transitions.new("s3://b", f"{name}.wav", size=9, etag="e", modified_at=called, now=now))
         recordings.add(made[-1])
     return made
+
+
+@pytest.fixture
+def later(handlers, monkeypatch):
+    """Lets time pass for the keys that are remembered."""
+    handlers.forget()
+    now = [time.monotonic()]
+    monkeypatch.setattr(auth, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def later(seconds):
+        now[0] += seconds
+
+    yield later
+    handlers.forget()
 
 
 def error_of(answer):
@@ -63,6 +84,35 @@ def test_every_named_key_of_the_secret_is_good(handlers, stack):
     secrets.put_secret_value(SecretId=stack.secrets["ApiKeySecret"], SecretString=before)
     handlers.forget()
     assert answers == [200, 200, 401]
+
+
+def test_a_key_that_was_added_a_moment_ago_is_good_at_once_and_a_removed_one_for_a_minute(handlers, stack, later):
+    secrets, name = aws_client("secretsmanager", stack.endpoint), stack.secrets["ApiKeySecret"]
+    before = secrets.get_secret_value(SecretId=name)["SecretString"]
+    old = json.loads(before)["default"]
+    statuses = [handlers.api("GET", LIST, key=key).status for key in (old, "k-new")]
+    secrets.put_secret_value(SecretId=name, SecretString='{"next": "k-new"}')
+    later(1.1)
+    statuses += [handlers.api("GET", LIST, key=key).status for key in ("k-new", "k-new", old)]
+    secrets.put_secret_value(SecretId=name, SecretString=before)
+    later(1.1)
+    statuses += [handlers.api("GET", LIST, key=key).status for key in (old, "k-new")]
+    assert statuses == [200, 401, 200, 200, 401, 200, 401]
+
+
+def test_a_hiccup_of_secrets_manager_shuts_nobody_out_for_a_quarter_of_an_hour(handlers, stack, later, monkeypatch):
+    key = api_key(stack)
+    assert handlers.api("GET", LIST, key=key).status == 200
+
+    def unavailable(*_, **__):
+        raise GetParameterError("throttled")
+
+    monkeypatch.setattr(parameters, "get_secret", unavailable)
+    later(61)
+    assert [handlers.api("GET", LIST, key=each).status for each in (key, "wrong", None)] == [200, 401, 401]
+    later(840)
+    answer = handlers.api("GET", LIST, key=key)
+    assert (answer.status, error_of(answer)["code"]) == (500, "configuration")
 
 
 def test_a_secret_that_is_no_object_of_keys_says_so_without_quoting_it(handlers, stack):

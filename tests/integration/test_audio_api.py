@@ -252,6 +252,7 @@ def test_a_link_opens_the_audio_without_a_key_in_parts_too(opened, link, call):
     assert link["url"].startswith(f"{call.path}?")
     answer = opened(link["url"])
     assert (answer.status, bytes_of(answer), answer.headers["Content-Type"]) == (200, call.body, "audio/mpeg")
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"  # the page of a player may be anybody's
     assert opened(link["url"], range="bytes=0-0").status == 206
     assert opened(link["url"], if_none_match=answer.headers["ETag"]).status == 304
 

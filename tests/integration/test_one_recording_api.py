@@ -191,6 +191,16 @@ def test_a_file_that_is_not_there_is_404(place):
 
 
 @on_disk
+def test_where_sync_takes_longer_than_a_request_may_that_is_said_with_its_run(place, monkeypatch):
+    place.put("a.mp3")
+    monkeypatch.setattr(invoke, "call", lambda *_: None)
+    answer = place.register("a.mp3")
+    assert code_of(answer) == (504, "function_slow")
+    (run,) = answer.json["error"]["details"]
+    assert (run["task"], run["status"]) == ("sync_recordings", "running")
+
+
+@on_disk
 def test_a_file_that_is_not_complete_is_409_and_says_what_is_missing(place):
     place.put("a.wav", b"")
     place.put("b.mp3", AUDIO, 0)
