@@ -51,4 +51,4 @@ def _fits(signature: str, recording_id: str, expires: int, known: Mapping[str, s
 
 
 def _signature(key: str, recording_id: str, expires: int) -> str:
-    return hmac.new(key.encode(), f"audio {recording_id} {expires}".encode(), sha256).hexdigest()
+    return hmac.new(key.encode(errors="replace"), f"audio {recording_id} {expires}".encode(), sha256).hexdigest()

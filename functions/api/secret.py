@@ -12,8 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from callscribe.errors import StoreError
 from functions.api.settings import settings
 
-NAME = "apiKey"
-"""What the key is called in the secret, a JSON object."""
+NAME, SERVER = "apiKey", "server"
+"""What the key is called in the secret, a JSON object, and the server that it is for."""
 
 
 @cache
@@ -25,16 +25,17 @@ def _client() -> Any:
 
 
 @contextmanager
-def written(key: str | None) -> Iterator[None]:
+def written(key: str | None, server: str) -> Iterator[None]:
     """Sets the key, if one is given, before what is done inside; should that fail, the former is put back.
 
-    An empty one means that none is sent. Raises StoreError, which quotes nothing. Who dies in between leaves the new
-    key with the former settings: whoever asked had no answer, and sets both again.
+    With it stands the `server` that it is for: whatever two who change settings at once do to each other, process sends
+    it to no other. An empty one means that none is sent. Raises StoreError, which quotes nothing. Who dies in between
+    leaves the new key with the former settings: whoever asked had no answer, and sets both again.
     """
     if key is None:
         yield
         return
-    former, secret = _read(), json.dumps({NAME: key})
+    former, secret = _read(), json.dumps({NAME: key, SERVER: server})
     _write(secret, "take the key, and nothing was changed")
     try:
         yield

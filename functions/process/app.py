@@ -24,7 +24,7 @@ from callscribe.store.module_settings import Kept
 from callscribe.telemetry import count, logger, metrics
 from callscribe.transitions import RetryPolicy
 from callscribe.whisperx import connect
-from callscribe.whisperx_settings import SENDABLE, with_kept
+from callscribe.whisperx_settings import SENDABLE, server_of, with_kept
 from functions.process.dispatcher import Dispatcher
 from functions.process.endings import Limits
 from functions.process.time_left import TimeLeft
@@ -90,23 +90,30 @@ _keys_for: set[str] = set()
 def api_key(own: Settings, *, fresh: bool) -> str:
     """The key of the WhisperX server out of Secrets Manager; `fresh`: as it is there at this moment.
 
-    It is read anew for another server too: that was set together with its key, and is not sent the former one's.
-    Raises ConfigurationError.
+    It is read anew for another server too: that was set together with its key. It is sent to the server that it was set
+    for, which is the template's where the secret does not say; whoever may set another address over the API is not to
+    have it sent there. Raises ConfigurationError.
     """
     fresh = fresh or own.whisperx_url not in _keys_for
     try:
         secret: Any = parameters.get_secret(
             own.whisperx_secret, transform="json", max_age=KEY_CACHE_SECONDS, force_fetch=fresh
         )
-        _keys_for.clear()
-        _keys_for.add(own.whisperx_url)
         key: str = secret["apiKey"].strip()
+        server: str = secret.get("server") or server_of(settings().whisperx_url)
     except (GetParameterError, TransformParameterError, TypeError, KeyError, AttributeError) as error:
         # the cause may quote the secret: it goes into no message and no log
         raise ConfigurationError(
             f"The WhisperX secret cannot be read ({type(error).__name__}). "
             'It must exist and hold {"apiKey": "…"}, with an empty string if the server wants no key.'
         ) from None
+    if key and server != server_of(own.whisperx_url):
+        raise ConfigurationError(
+            "The key in the WhisperX secret was set for another server, and is not sent to this one. Set the key of "
+            "this one: apiKey in the settings of the module whisperx; null if it wants none."
+        )
+    _keys_for.clear()
+    _keys_for.add(own.whisperx_url)
     if not SENDABLE.fullmatch(key):
         raise ConfigurationError(
             "The key in the WhisperX secret cannot be sent: only printable ASCII without spaces can be. Write it anew."

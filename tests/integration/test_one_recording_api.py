@@ -427,6 +427,11 @@ def test_what_somebody_else_changed_meanwhile_is_not_undone_but_told(call, befor
     assert call.change(**wish).json["caller"] == NUMBER
 
 
+def test_a_number_is_found_that_was_copied_with_marks_that_nobody_sees(call, found):
+    assert call.change(caller="\u202a+1 202 555 0198\u202c", party="Ann\x00 Lee\x1b").json["party"] == "Ann Lee"
+    assert found(phoneNumber="2025550198") == [call.id]
+
+
 def test_a_correction_that_cannot_be_meant_is_400_and_changes_nothing(call):
     before = call.get()
     for body in (

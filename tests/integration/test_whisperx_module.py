@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from callscribe.run import Module
 from callscribe.store import module_settings
 from tests.integration.conftest import client
 
@@ -31,7 +32,12 @@ def secret(handlers, stack):
         handlers.forget()
 
     forget()
-    yield lambda: json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
+
+    def key():
+        held = json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
+        return {"apiKey": held["apiKey"]}
+
+    yield key
     forget()
 
 
@@ -285,6 +291,24 @@ def test_the_key_that_is_kept_is_sent_to_no_other_server(handlers, put, secret, 
     assert put(apiKey="").json["apiKeySet"] is False
     assert put(baseUrl=service.url).status == 200  # there is none any more
     assert secret() == {"apiKey": ""}
+
+
+def test_a_key_is_sent_to_no_other_server_whatever_two_changes_at_once_left_behind(
+    handlers, put, secret, stack, service, functions
+):
+    assert put(baseUrl="http://127.0.0.1:9", apiKey=KEY).status == 200
+    assert module_settings.keep(Module.WHISPERX, module_settings.read(), {"base_url": service.url})
+    client("s3", stack.endpoint).put_object(
+        Bucket=stack.buckets["RecordingsBucket"], Key="a.wav", Body=b"RIFF" + b"\0" * 100
+    )
+    handlers.sync()
+    handlers.queue()
+    run = handlers.process()
+    assert (run["status"], run["errorCode"]) == ("failed", "configuration")
+    assert handlers.api("POST", TEST).json["code"] == "configuration"
+    assert service.received == []
+    assert put(apiKey=KEY).status == 200  # it is this one's now
+    assert handlers.process()["counts"]["completed"] == 1
 
 
 def test_with_another_server_a_warm_function_sends_the_key_that_was_set_with_it(

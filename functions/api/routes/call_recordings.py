@@ -115,7 +115,7 @@ def register_recording(wish: Annotated[Registration, Body()]) -> Response[Record
 def transcribe_recording(
     recording_id: Id, wish: Annotated[TranscribeRequest | None, Body()] = None
 ) -> Response[RecordingView]:
-    """Puts a recording at the head of the queue, and starts at once, during an outage with a try.
+    """Puts a recording at the head of the queue, and starts at once where a slot is free, during an outage with a try.
 
     One that is completed only with `force`; 409 otherwise.
     """

@@ -73,7 +73,10 @@ def list_recordings(  # noqa: PLR0917 — the query's names
 
 @router.get("/api/call-recordings/status-summary")
 def get_status_summary() -> StatusSummary:
-    """How many recordings have each status, and whether the transcription service is unavailable."""
+    """How many recordings have each status, and whether the transcription service is unavailable.
+
+    What moves at this very moment may be counted on either side.
+    """
     found = counts.summary()
     numbers = {status.value: number for status, number in found.counts.items()}
     outage = OutageView.model_validate(found.outage) if found.outage else None

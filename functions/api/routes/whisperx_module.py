@@ -45,7 +45,7 @@ def update_whisperx_module(change: Annotated[WhisperXChange, Body()]) -> Whisper
     """
     kept = module_settings.read()
     values = _checked(kept.whisperx, change)
-    with secret.written(change.key):
+    with secret.written(change.key, server_of(with_kept(whisperx(), values).whisperx_url)):
         off = changes.keep(Module.WHISPERX, kept, values, change.switch)
     return _view(values, off, key_set=secret.is_set() if change.key is None else bool(change.key))
 

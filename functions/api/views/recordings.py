@@ -1,9 +1,10 @@
 """Recordings and their transcripts as clients see them, and what can be asked of them."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from callscribe.metadata import CallMetadata, Direction, Origin, as_written, offset_text
@@ -145,7 +146,14 @@ class CountView(Wire):
     exact: bool = Field(description="False where counting took longer than a request may: there are at least so many.")
 
 
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What nobody sees and numbers bring along that are copied from elsewhere: control characters, marks of direction."""
+
+Words = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    BeforeValidator(lambda value: UNSEEN.sub("", value) if isinstance(value, str) else value),
+]
 
 
 class Metadata(Wish):

@@ -1,5 +1,6 @@
 """The settings of the module call-recordings: the template's, and over them what a person has set over the API."""
 
+import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,9 @@ MOST_PATTERNS = 20
 """Each new name meets all of them."""
 
 MOST_EXTENSIONS = 50
+
+SYSTEM = ("", "proc", "sys", "dev", "etc")
+"""Folders at the root where no recordings lie: a slip would take up all that a machine has."""
 
 EXTENSION = re.compile("[a-z0-9]{1,10}")
 
@@ -107,6 +111,8 @@ def faults(given: Mapping[str, Any], checks: "Mapping[str, settings.Check] | Non
 
 
 def _recordings_path(value: str) -> str | None:
+    if value.startswith("/") and posixpath.normpath(value).split("/")[1] in SYSTEM:
+        return "must be a folder of recordings, not one of the system's"
     try:
         open_source(value)
     except ConfigurationError as error:

@@ -1,6 +1,6 @@
 """The settings of the module whisperx: the template's, and over them what a person has set over the API.
 
-The key is not among them: it is in Secrets Manager.
+The key is not among them: it is in Secrets Manager, with the server that it was set for.
 """
 
 import re
@@ -34,11 +34,11 @@ def with_kept[T: WhisperXSettings](own: T, kept: Mapping[str, Any]) -> T:
     return replace(own, **{FIELDS[name]: value for name, value in kept.items()})
 
 
-def server_of(url: str) -> tuple[str, str, int | None]:
+def server_of(url: str) -> str:
     """Which server an address leads to, whatever its path: where a key may be sent that was given for it."""
     parts = urlsplit(url)
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, (parts.hostname or "").removesuffix("."), port
+    return f"{parts.scheme}://{(parts.hostname or '').removesuffix('.')}:{port}"
 
 
 def _model(value: str) -> str | None:
