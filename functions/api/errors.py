@@ -80,8 +80,8 @@ def _invalid_request(error: RequestValidationError) -> Response[str]:
         {"field": ".".join(map(str, fault["loc"])), "message": fault["msg"].removeprefix("Value error, ")}
         for fault in error.errors()
     ]
-    if faults and faults[0]["field"] == "response":
-        return _fault(error)
+    if any(fault["loc"][0] == "response" for fault in error.errors()):
+        return _fault(error)  # it is our answer that is not valid, and no fault of the caller's
     if all(fault["loc"][0] == "path" for fault in error.errors()):
         message = "There is none of this name. `details` says which there are."
         return response(ApiError(HTTPStatus.NOT_FOUND, "not_found", message, details=faults))
