@@ -14,6 +14,7 @@ from functions.api import auth, errors, headers, links, specification
 from functions.api.body import with_json_body
 from functions.api.parameters import only_known
 from functions.api.routes import (
+    admin,
     audio,
     call_recordings,
     call_recordings_module,
@@ -41,6 +42,7 @@ for routes in (
     transcription_calls,
     call_recordings_module,
     whisperx_module,
+    admin,
 ):
     app.include_router(routes.router)
 

@@ -68,12 +68,12 @@ def in_order(since: datetime | None, until: datetime | None) -> None:
 
 def only_known(app: APIGatewayHttpResolver, next_middleware: Any) -> Response[Any]:
     """Middleware of all routes: a filter that is misspelt would list everything, and so would one in a body that the
-    route does not read. Raises ApiError 400.
+    route does not read. Raises ApiError 400. (Pages, and Powertools' own for what is not found, take what comes.)
 
     From here on, log lines name the route.
     """
     route = app.context["_route"]
-    if route.func.__module__.startswith("functions.api"):  # not Powertools' own, for what is not found
+    if route.include_in_schema and route.func.__module__.startswith("functions.api"):
         logger.append_keys(route=f"{route.method} {route.path}")
         known = [each.alias for each in route.dependant.query_params]
         given = app.current_event.query_string_parameters or {}

@@ -1,0 +1,71 @@
+// The HTTP API, with the key of who is signed in. The key is kept for the session of this tab alone.
+
+const KEPT = "callscribe.key";
+
+export const key = {
+  get: () => sessionStorage.getItem(KEPT),
+  set: (value) => sessionStorage.setItem(KEPT, value),
+  forget: () => sessionStorage.removeItem(KEPT),
+};
+
+// What went wrong, in words for a person. `status` is that of HTTP, 0 where no answer came; `details` name the fields.
+export class ApiError extends Error {
+  constructor(status, code, message, details = []) {
+    super(message);
+    Object.assign(this, { status, code, details });
+  }
+}
+
+const UNREACHABLE = "The API does not answer. Check the network; this page goes on by itself.";
+const BUSY = "More requests than the stack allows. Wait a moment; this page goes on by itself.";
+
+let refused = () => {};
+
+// `listener` is called when the key is refused: it was wrong, or has been taken away.
+export function onRefused(listener) {
+  refused = listener;
+}
+
+// The answer as JSON; null where there is none. Throws ApiError.
+export async function ask(path, { method = "GET", query, body, signal } = {}) {
+  return read(await send(path, { method, query, body, signal }));
+}
+
+// The answer's text and its media type, for what is downloaded. Throws ApiError.
+export async function fetchText(path, query) {
+  const response = await send(path, { query });
+  return new Blob([await response.blob()], { type: response.headers.get("Content-Type") ?? "" });
+}
+
+async function send(path, { method = "GET", query = {}, body, signal }) {
+  const given = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  const address = given.length ? `${path}?${new URLSearchParams(given)}` : path;
+  const headers = { Authorization: `Bearer ${key.get() ?? ""}` };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(address, { method, headers, body: body && JSON.stringify(body), signal, cache: "no-cache" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, "unreachable", UNREACHABLE);
+  }
+  if (!response.ok) throw await failure(response);
+  return response;
+}
+
+async function read(response) {
+  if (response.status === 204) return null;
+  try {
+    return await response.json();
+  } catch {
+    throw new ApiError(response.status, "not_json", "The API answered with something else than JSON.");
+  }
+}
+
+async function failure(response) {
+  if (response.status === 401) refused();
+  if (response.status === 429) return new ApiError(429, "busy", BUSY);
+  const told = await response.json().catch(() => ({}));
+  const { code = "error", message, details } = told.error ?? {};
+  return new ApiError(response.status, code, message ?? `The API answered ${response.status}.`, details);
+}

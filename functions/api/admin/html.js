@@ -1,0 +1,5 @@
+// How every part of the page is written: `html` makes elements, and what stands in ${…} becomes text, never markup.
+import { h } from "./vendor/preact.js";
+import htm from "./vendor/htm.js";
+
+export const html = htm.bind(h);

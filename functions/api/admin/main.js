@@ -1,0 +1,117 @@
+// The page: signing in, what is around each view, and which view an address shows.
+import { render } from "./vendor/preact.js";
+import { useCallback, useEffect, useState } from "./vendor/hooks.js";
+import { html } from "./html.js";
+import { Link, to, useAddress } from "./address.js";
+import { ask, key, onRefused } from "./api.js";
+import { useLive } from "./live.js";
+import { Ago, Clock, Empty, Heading, Notice } from "./parts.js";
+import { SignIn } from "./sign_in.js";
+import { capital, number } from "./words.js";
+
+const SUMMARY_SECONDS = 10;
+
+const VIEWS = {
+  "": ["Overview", () => import("./views/overview.js")],
+  recordings: ["Recordings", () => import("./views/recordings.js")],
+  failures: ["Failures", () => import("./views/failures.js")],
+  scheduler: ["Scheduler", () => import("./views/scheduler.js")],
+  calls: ["Calls", () => import("./views/calls.js")],
+  settings: ["Settings", () => import("./views/settings.js")],
+};
+const RECORDING = () => import("./views/recording.js");
+
+const THEME = "callscribe.theme";
+const THEMES = { "": "As the system", light: "Light", dark: "Dark" };
+
+function setTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  localStorage.setItem(THEME, theme);
+}
+
+function App() {
+  const [state, setState] = useState(key.get() ? "in" : "out");
+  useEffect(() => {
+    onRefused(() => {
+      key.forget();
+      setState((before) => (before === "in" ? "ended" : before));
+    });
+  }, []);
+  const signOut = useCallback(() => {
+    key.forget();
+    setState("out");
+  }, []);
+  if (state === "in") return html`<${Frame} signOut=${signOut} />`;
+  return html`<${SignIn} ended=${state === "ended"} done=${() => setState("in")} />`;
+}
+
+function Frame({ signOut }) {
+  const { path, query } = useAddress();
+  const summary = useLive((signal) => ask("/api/call-recordings/status-summary", { signal }), [], SUMMARY_SECONDS);
+  const [name = ""] = path;
+  return html`<a class="skip" href="#main">To the content</a>
+    <header class="top">
+      <${Link} class="brand" href=${to("")}>Callscribe<//>
+      <nav aria-label="Views">
+        ${Object.entries(VIEWS).map(
+          ([each, [title]]) => html`<${Link} href=${to(each)} aria-current=${each === name ? "page" : null}>
+            ${title}${each === "failures" && summary.data?.failed ? html` <span class="count">${number(summary.data.failed)}</span>` : null}
+          <//>`,
+        )}
+      </nav>
+      <div class="session">
+        <label>
+          <span class="unseen">Colours</span>
+          <select value=${localStorage.getItem(THEME) ?? ""} onChange=${(event) => setTheme(event.target.value)}>
+            ${Object.entries(THEMES).map(([value, title]) => html`<option value=${value}>${title}</option>`)}
+          </select>
+        </label>
+        <button type="button" onClick=${signOut}>Sign out</button>
+      </div>
+    </header>
+    <main id="main" tabindex="-1">
+      <${Outage} outage=${summary.data?.outage} />
+      <${View} key=${path.join("/")} path=${path} query=${query} summary=${summary} />
+    </main>`;
+}
+
+function Outage({ outage }) {
+  if (!outage) return null;
+  return html`<${Notice} kind="bad" title="The transcription service is unavailable">
+    <p>
+      Since <${Clock} at=${outage.since} /> (<${Ago} at=${outage.since} />), next try at <${Clock} at=${outage.nextTryAt} />,
+      ${" "}${number(outage.failures)} in vain so far. Last error: ${outage.message}
+    </p>
+    <p>No recording is lost and none loses an attempt: it goes on by itself. <${Link} href=${to("settings")}>Test the connection<//></p>
+  <//>`;
+}
+
+// Loads a view's file when it is first gone to.
+function View({ path, query, summary }) {
+  const [loaded, setLoaded] = useState(null);
+  const [name = "", id] = path;
+  const known = path.length < 3 && VIEWS[name] && (!id || name === "recordings");
+  useEffect(() => {
+    if (!known) return;
+    const load = id ? RECORDING : VIEWS[name][1];
+    load().then(
+      (module) => setLoaded({ Shown: module.default }),
+      () => setLoaded({ gone: true }),
+    );
+  }, []);
+  if (!known) {
+    return html`<${Heading} title="There is no such page" />
+      <${Empty} title="Nothing is at this address."><${Link} href=${to("")}>Go to the overview<//><//>`;
+  }
+  if (loaded?.gone) {
+    return html`<${Notice} kind="bad" title="This part of the page could not be loaded">
+      The network failed, or Callscribe was updated.${" "}
+      <button type="button" class="link" onClick=${() => location.reload()}>Load the page again</button>
+    <//>`;
+  }
+  if (!loaded) return html`<p class="waiting" role="status">Loading…</p>`;
+  return html`<${loaded.Shown} id=${id} query=${query} summary=${summary} />`;
+}
+
+document.documentElement.dataset.theme = localStorage.getItem(THEME) ?? "";
+render(html`<${App} />`, document.getElementById("app"));

@@ -1,0 +1,134 @@
+// What the views have in common: times, states, notices, tables, a question before something is done.
+import { useEffect, useRef, useState } from "./vendor/hooks.js";
+import { html } from "./html.js";
+import { Link } from "./address.js";
+import { STATUSES, capital, dayAndTime, plural, relative, time, utc } from "./words.js";
+
+// A time in the viewer's zone, in UTC on hover. `as`: how it is written.
+export function Time({ at, as = dayAndTime }) {
+  return at ? html`<time dateTime=${at} title=${utc(at)}>${as(at)}</time>` : null;
+}
+
+export const Ago = ({ at }) => html`<${Time} at=${at} as=${relative} />`;
+
+export const Clock = ({ at }) => html`<${Time} at=${at} as=${time} />`;
+
+export function Status({ status }) {
+  return html`<span class="badge ${status}">${STATUSES[status] ?? capital(status)}</span>`;
+}
+
+let first = true;
+
+// The beginning of a view. It takes the focus when the view is gone to, so that screen readers begin there.
+export function Heading({ title, children }) {
+  const heading = useRef(null);
+  useEffect(() => {
+    document.title = `${title} – Callscribe`;
+  }, [title]);
+  useEffect(() => {
+    if (!first) heading.current.focus({ preventScroll: true });
+    first = false;
+  }, []);
+  return html`<header class="heading">
+    <h1 tabindex="-1" ref=${heading}>${title}</h1>
+    ${children && html`<div class="actions">${children}</div>`}
+  </header>`;
+}
+
+// `kind`: bad, good, or nothing; the bad ones are read out at once.
+export function Notice({ kind = "", title, children, role }) {
+  return html`<div class="notice ${kind}" role=${role ?? (kind === "bad" ? "alert" : "status")}>
+    ${title && html`<strong>${title}</strong>`}
+    <div>${children}</div>
+  </div>`;
+}
+
+// What stands where there is nothing to be shown: why, and what to do.
+export function Empty({ title, children }) {
+  return html`<div class="empty">
+    <strong>${title}</strong>
+    <div>${children}</div>
+  </div>`;
+}
+
+// What is read from the API: its children once it is there, before that a sign of waiting, and what went wrong.
+export function Live({ live, children }) {
+  const { data, error, at, again } = live;
+  return html`${error &&
+    html`<${Notice} kind="bad" title=${data ? `Not up to date since ${time(at)}` : "This could not be read"}>
+      ${error.message} <button type="button" class="link" onClick=${again}>Try again</button>
+    <//>`}
+    ${data ? children(data) : !error && html`<p class="waiting" role="status">Loading…</p>`}`;
+}
+
+// A table that scrolls by itself where it is too wide. `columns`: [title, class]; `rows`: lists of cells.
+export function Table({ label, columns, rows }) {
+  return html`<div class="scrolls" role="region" aria-label=${label} tabindex="0">
+    <table>
+      <thead>
+        <tr>
+          ${columns.map(([title, kind]) => html`<th scope="col" class=${kind}>${title}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map(({ key, cells }) => html`<tr key=${key}>${cells.map((cell, at) => html`<td class=${columns[at][1]}>${cell}</td>`)}</tr>`)}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+// Forward through a list; back is the browser's own. `at(cursor)` is the address of a page.
+export function Pager({ at, cursor, next }) {
+  if (!cursor && !next) return null;
+  return html`<nav class="pager" aria-label="Pages">
+    ${cursor && html`<${Link} href=${at(null)}>First page<//>`} ${next && html`<${Link} href=${at(next)} rel="next">Next page<//>`}
+  </nav>`;
+}
+
+// A question before something is done. `question` is null, or { title, text, yes, act }.
+export function Question({ question, close }) {
+  const dialog = useRef(null);
+  useEffect(() => {
+    if (question) dialog.current.showModal();
+  }, [question]);
+  if (!question) return null;
+  const answer = (yes) => {
+    dialog.current.close();
+    close();
+    if (yes) question.act();
+  };
+  return html`<dialog ref=${dialog} aria-labelledby="question" onCancel=${() => close()}>
+    <h2 id="question">${question.title}</h2>
+    <p>${question.text}</p>
+    <div class="actions">
+      <button type="button" onClick=${() => answer(false)}>Cancel</button>
+      <button type="button" class="primary" onClick=${() => answer(true)}>${question.yes}</button>
+    </div>
+  </dialog>`;
+}
+
+// Something that is done at a click: `run(what, words)` does it and tells how it ended; `busy` as long as it is under way.
+export function useDeed() {
+  const [state, setState] = useState({ busy: false, told: null });
+  const run = async (work) => {
+    setState({ busy: true, told: null });
+    try {
+      setState({ busy: false, told: { kind: "good", text: await work() } });
+    } catch (error) {
+      setState({ busy: false, told: { kind: "bad", text: error.message } });
+    }
+  };
+  return { busy: state.busy, told: state.told, run };
+}
+
+// How a deed ended. The place is always there, so that readers of the screen notice what comes into it.
+export function Told({ told }) {
+  return html`<div class="told" aria-live="polite">${told?.text && html`<p class="notice ${told.kind}">${told.text}</p>`}</div>`;
+}
+
+// What a run of a retry came to.
+export function retried(run) {
+  const { queued = 0, lost_races: changed = 0 } = run.counts;
+  const rest = changed ? `; ${plural(changed, "other")} had changed meanwhile` : "";
+  return run.status === "running" ? "It goes on by itself: see Scheduler." : `${plural(queued, "recording")} back in line${rest}.`;
+}

@@ -1,0 +1,70 @@
+// What was exchanged with the transcription service.
+import { html } from "../html.js";
+import { Link, go, to } from "../address.js";
+import { ask } from "../api.js";
+import { useLive } from "../live.js";
+import { Empty, Heading, Live, Pager, Table, Time } from "../parts.js";
+import { bytes, number, span, spelt } from "../words.js";
+
+const SECONDS = 30;
+const PAGE = 100;
+const RESULTS = { succeeded: "Succeeded", failed: "Failed" };
+const COLUMNS = [["Time", ""], ["Recording", ""], ["Attempt", "figure"], ["Request", "wide"], ["Status", "figure"], ["Duration", "figure"], ["Sent", "figure"], ["Received", "figure"], ["Error", ""]];
+
+export default function Calls({ query }) {
+  const { recordingId, status, from, to: until, cursor } = query;
+  const filters = { recordingId, status, from: instant(from), to: instant(until), cursor };
+  const live = useLive((signal) => ask("/api/transcription-calls", { query: { ...filters, limit: PAGE }, signal }), [filters], SECONDS);
+  return html`<${Heading} title="Calls to the service" />
+    <${Filters} query=${query} />
+    <${Live} live=${live}>
+      ${({ items, nextCursor }) => html`${
+          items.length
+            ? html`<${Table} label="Calls to the service" columns=${COLUMNS} rows=${items.map(row)} />`
+            : html`<${Empty} title=${nextCursor ? "None of this page matches." : "There are no calls."}>
+                Calls are kept 30 days.${" "}${nextCursor ? "Go on to the next page." : html`What is sent to the service is shown here. <${Link} href=${to("calls")}>Show all<//>`}
+              <//>`
+        }
+        <${Pager} at=${(next) => to("calls", { ...query, cursor: next })} cursor=${cursor} next=${nextCursor} />`}
+    <//>`;
+}
+
+// A local time of a form as an instant; null for what is none.
+function instant(local) {
+  const at = new Date(local ?? "");
+  return Number.isNaN(at.getTime()) ? null : at.toISOString();
+}
+
+function Filters({ query }) {
+  const changed = (name) => (event) => go(to("calls", { ...query, cursor: "", [name]: event.target.value }));
+  return html`<div class="filters" role="search" aria-label="Calls">
+    <label>
+      Result
+      <select value=${query.status ?? ""} onChange=${changed("status")}>
+        <option value="">All</option>
+        ${Object.entries(RESULTS).map(([value, words]) => html`<option value=${value}>${words}</option>`)}
+      </select>
+    </label>
+    <label>From <input type="datetime-local" value=${query.from ?? ""} onChange=${changed("from")} /></label>
+    <label>To <input type="datetime-local" value=${query.to ?? ""} onChange=${changed("to")} /></label>
+    ${query.recordingId && html`<${Link} class="chip" href=${to("calls", { ...query, recordingId: "", cursor: "" })}>One recording <span aria-hidden="true">×</span><span class="unseen">, show all</span><//>`}
+  </div>`;
+}
+
+function row(call, at) {
+  const { recordingId, startedAt, attempt, method, url, status, duration, bytesSent, bytesReceived, error } = call;
+  return {
+    key: `${startedAt} ${recordingId} ${at}`,
+    cells: [
+      html`<${Time} at=${startedAt} />`,
+      html`<${Link} href=${to(`recordings/${recordingId}`)}><code>${recordingId.slice(0, 8)}</code><//>`,
+      number(attempt),
+      html`<span class="path">${method} ${url}</span>`,
+      html`<span class=${error ? "bad" : "good"}>${status ?? "none"}</span>`,
+      span(duration),
+      bytes(bytesSent),
+      bytes(bytesReceived),
+      error && html`<span class="bad">${spelt(error)}</span>`,
+    ],
+  };
+}

@@ -1,0 +1,156 @@
+// How it stands: the statuses as a picture of the flow, the last day, what failed and why, what waits to be complete.
+import { html } from "../html.js";
+import { Link, to } from "../address.js";
+import { ask } from "../api.js";
+import { useAtChange, useLive } from "../live.js";
+import { Ago, Empty, Heading, Live, Table, Time } from "../parts.js";
+import { STATUSES, bytes, capital, fileName, number, plural, relative, span, spelt, time } from "../words.js";
+
+const SECONDS = 60;
+
+export default function Overview({ summary }) {
+  const tasks = useLive((signal) => ask("/api/scheduler/tasks", { signal }), [], SECONDS);
+  const activity = useLive((signal) => ask("/api/call-recordings/activity", { signal }), [], SECONDS);
+  const failures = useLive((signal) => ask("/api/call-recordings/failure-summary", { signal }), []);
+  useAtChange(summary.data?.failed, failures.again);
+  useAtChange(summary.data?.queued, activity.again);
+  return html`<${Heading} title="Overview" />
+    <${Live} live=${summary}>${(data) => html`<${Flow} counts=${data} tasks=${tasks.data?.items} />`}<//>
+    <section aria-labelledby="last-day">
+      <h2 id="last-day">The last 24 hours</h2>
+      <${Live} live=${activity}>${(data) => html`<${LastDay} activity=${data} queued=${summary.data?.queued} />`}<//>
+    </section>
+    <div class="halves">
+      <section aria-labelledby="reasons">
+        <h2 id="reasons">Failures by reason</h2>
+        <${Live} live=${failures}>${(data) => html`<${Reasons} failures=${data} />`}<//>
+      </section>
+      <section aria-labelledby="incomplete">
+        <h2 id="incomplete">Waiting to be complete</h2>
+        <${Live} live=${tasks}>${(data) => html`<${Incomplete} run=${data.items.find((each) => each.command === "sync_recordings").lastRun} />`}<//>
+      </section>
+    </div>`;
+}
+
+const MEANINGS = {
+  pending: "found, not yet in line",
+  queued: "in line for transcription",
+  processing: "at the service now",
+  completed: "transcript stored",
+  failed: "retried when due, or by you",
+};
+
+function Flow({ counts, tasks = [] }) {
+  const schedule = (command) => {
+    const task = tasks.find((each) => each.command === command);
+    return task && (task.paused ? "paused" : task.schedule);
+  };
+  const card = (status) => html`<${Link} class="card ${status}" href=${to("recordings", { status })}>
+    <span class="name">${STATUSES[status]}</span>
+    <strong>${number(counts[status])}</strong>
+    <span class="meaning">${MEANINGS[status]}</span>
+  <//>`;
+  const arrow = (kind, words, note) => html`<li class="arrow ${kind}"><span>${words}</span> <small>${note}</small></li>`;
+  return html`<ol class="flow" aria-label="The way of recordings: ${plural(counts.total, "recording")}">
+    ${arrow("sync", "sync", schedule("sync_recordings"))}
+    <li>${card("pending")}</li>
+    ${arrow("queue", "queue", schedule("queue_transcriptions"))}
+    <li>${card("queued")}</li>
+    ${arrow("process", "process", schedule("process_transcription"))}
+    <li>${card("processing")}</li>
+    ${arrow("done", "done", null)}
+    <li>${card("completed")}</li>
+    ${arrow("fails", "failed", "tried again")}
+    <li class="aside">${card("failed")}</li>
+  </ol>`;
+}
+
+function LastDay({ activity, queued }) {
+  const sum = (name) => activity.hours.reduce((total, hour) => total + hour[name], 0);
+  const oldest = queued !== 0 && activity.oldestQueuedAt;
+  return html`<dl class="figures">
+      <div>
+        <dt>Oldest in line</dt>
+        <dd>${oldest ? html`<${Time} at=${oldest} as=${(at) => span(Math.max(0, (Date.now() - new Date(at)) / 1000))} />` : "none"}</dd>
+      </div>
+      <div>
+        <dt>Transcribed</dt>
+        <dd>${number(sum("transcribed"))}</dd>
+      </div>
+      <div>
+        <dt>Audio</dt>
+        <dd>${minutes(sum("audioSeconds"))}</dd>
+      </div>
+      <div>
+        <dt>Failed attempts</dt>
+        <dd>${number(sum("failedAttempts"))}</dd>
+      </div>
+    </dl>
+    <${Hours} hours=${activity.hours} />`;
+}
+
+const minutes = (seconds) => `${number(seconds < 600 ? Math.round(seconds / 6) / 10 : Math.round(seconds / 60))} min`;
+
+// One column an hour. `title` for who points at it; the table for who cannot.
+function Hours({ hours }) {
+  const most = Math.max(1, ...hours.map((hour) => hour.transcribed + hour.failedAttempts));
+  const told = (hour) => `${plural(hour.transcribed, "recording")} transcribed, ${plural(hour.failedAttempts, "failed attempt")}, ${minutes(hour.audioSeconds)} of audio`;
+  return html`<figure class="hours">
+    <figcaption>Transcribed per hour <span class="key good">transcribed</span> <span class="key bad">failed attempts</span></figcaption>
+    <div class="plot" aria-hidden="true">
+      <span class="most">${number(most)}</span>
+      ${hours.map(
+        (hour, at) => html`<div class="hour" key=${hour.startsAt} title="${time(hour.startsAt)}: ${told(hour)}">
+          <div class="columns">
+            <div class="bad" style=${{ height: `${(100 * hour.failedAttempts) / most}%` }}></div>
+            <div class="good" style=${{ height: `${(100 * hour.transcribed) / most}%` }}></div>
+          </div>
+          <span>${at % 4 === 3 ? time(hour.startsAt) : ""}</span>
+        </div>`,
+      )}
+    </div>
+    <details>
+      <summary>As a table</summary>
+      <${Table}
+        label="Transcribed per hour"
+        columns=${[["Hour from", ""], ["Transcribed", "figure"], ["Failed attempts", "figure"], ["Audio", "figure"]]}
+        rows=${hours.map((hour) => ({
+          key: hour.startsAt,
+          cells: [html`<${Time} at=${hour.startsAt} as=${time} />`, number(hour.transcribed), number(hour.failedAttempts), minutes(hour.audioSeconds)],
+        }))}
+      />
+    </details>
+  </figure>`;
+}
+
+function Reasons({ failures }) {
+  if (!failures.items.length) return html`<${Empty} title="Nothing has failed.">What fails is shown here, with its reason.<//>`;
+  const most = failures.items[0].count;
+  return html`<ul class="reasons">
+    ${failures.items.slice(0, 6).map(
+      (each) => html`<li key=${each.code}>
+        <${Link} href=${to("recordings", { status: "failed", errorCode: each.code })}>${capital(spelt(each.code))}<//>
+        <span class="share" aria-hidden="true"><span style=${{ width: `${(100 * each.count) / most}%` }}></span></span>
+        <strong>${number(each.count)}</strong>
+        <small>last <${Ago} at=${each.lastAt} /></small>
+      </li>`,
+    )}
+  </ul>
+  <p><${Link} href=${to("failures")}>All failures, and how to retry them<//></p>`;
+}
+
+function Incomplete({ run }) {
+  if (!run) return html`<${Empty} title="Nothing has been looked for yet.">Recordings are looked for by <${Link} href=${to("scheduler")}>sync<//>.<//>`;
+  const count = run.counts.waiting ?? 0;
+  if (!count) return html`<${Empty} title="No file waits.">The last look, <${Time} at=${run.startedAt} as=${relative} />, found all of them complete.<//>`;
+  return html`<p>${plural(count, "file")} ${count === 1 ? "is" : "are"} not complete yet; each is taken up as soon as it is.</p>
+    <ul class="waiting-files">
+      ${run.waiting.map(
+        (file) => html`<li key=${file.path}>
+          <span class="name" title=${file.path}>${fileName(file.path)}</span>
+          <small>${bytes(file.size)}, written <${Ago} at=${file.since} />. ${file.why}</small>
+        </li>`,
+      )}
+    </ul>
+    ${count > run.waiting.length && html`<p class="help">and ${number(count - run.waiting.length)} more.</p>`}`;
+}

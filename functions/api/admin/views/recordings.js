@@ -1,0 +1,191 @@
+// The list: filters in the address, a page at a time, and what can be done with those that failed.
+import { useEffect, useMemo, useRef, useState } from "../vendor/hooks.js";
+import { html } from "../html.js";
+import { Link, go, to } from "../address.js";
+import { ask } from "../api.js";
+import { useLive } from "../live.js";
+import { Empty, Heading, Live, Pager, Question, Status, Time, Told, retried, useDeed } from "../parts.js";
+import { DIRECTIONS, STATUSES, clock, fileName, number, parties, plural, spelt, way } from "../words.js";
+
+const SECONDS = 15;
+const PAGE = 50;
+const AT_ONCE = 4;
+
+// What the address says as the API's filters: days are the viewer's own, from their first moment to their last.
+function filtersOf({ status, search, direction, errorCode, from, to }) {
+  const moment = (day, end) => {
+    const at = new Date(`${day}T${end ? "23:59:59.999" : "00:00:00"}`);
+    return day && !Number.isNaN(at.getTime()) ? at.toISOString() : null;
+  };
+  return { transcriptionStatus: status, search, direction, errorCode, from: moment(from), to: moment(to, true) };
+}
+
+export default function Recordings({ query }) {
+  const filters = filtersOf(query);
+  const live = useLive(
+    (signal) => ask("/api/call-recordings", { query: { ...filters, limit: PAGE, cursor: query.cursor }, signal }),
+    [filters, query.cursor],
+    SECONDS,
+  );
+  const count = useLive((signal) => ask("/api/call-recordings/count", { query: filters, signal }), [filters]);
+  const again = () => {
+    live.again();
+    count.again();
+  };
+  return html`<${Heading} title="Recordings">
+      <span class="help" role="status">${count.data && `${count.data.exact ? "" : "at least "}${plural(count.data.count, "recording")}`}</span>
+    <//>
+    <${Filters} query=${query} />
+    <${Live} live=${live}>
+      ${(data) => html`<${List} key=${JSON.stringify(filters)} items=${data.items} filters=${filters} query=${query} again=${again} />
+        <${Pager} at=${(cursor) => to("recordings", { ...query, cursor })} cursor=${query.cursor} next=${data.nextCursor} />`}
+    <//>`;
+}
+
+function Filters({ query }) {
+  const form = useRef(null);
+  useEffect(() => {
+    // not as values of the fields: a list that is read anew must not undo what is being typed
+    for (const name of ["search", "status", "direction", "from", "to"]) form.current.elements[name].value = query[name] ?? "";
+  }, [JSON.stringify(query)]);
+  const show = () => {
+    const given = Object.fromEntries(new FormData(form.current));
+    go(to("recordings", { ...given, search: given.search.trim(), errorCode: query.errorCode }));
+  };
+  const submitted = (event) => {
+    event.preventDefault();
+    show();
+  };
+  const choice = (name, title, choices) => html`<label>
+    ${title}
+    <select name=${name} onChange=${show}>
+      <option value="">All</option>
+      ${Object.entries(choices).map(([value, words]) => html`<option value=${value}>${words}</option>`)}
+    </select>
+  </label>`;
+  return html`<form class="filters" role="search" aria-label="Recordings" ref=${form} onSubmit=${submitted}>
+    <label class="wide">
+      Number, call id or file name
+      <input type="search" name="search" maxlength="256" placeholder="2025550143, or its last digits" />
+    </label>
+    ${choice("status", "Status", STATUSES)} ${choice("direction", "Direction", DIRECTIONS)}
+    <label>From <input type="date" name="from" onChange=${show} /></label>
+    <label>To <input type="date" name="to" onChange=${show} /></label>
+    <button type="submit">Search</button>
+    ${query.errorCode &&
+    html`<${Link} class="chip" href=${to("recordings", { ...query, errorCode: "", cursor: "" })}>
+      Reason: ${spelt(query.errorCode)} <span aria-hidden="true">×</span><span class="unseen">, remove</span>
+    <//>`}
+    ${Object.keys(query).some((name) => name !== "cursor") && html`<${Link} href=${to("recordings")}>Clear all<//>`}
+  </form>`;
+}
+
+function List({ items, filters, query, again }) {
+  const [chosen, setChosen] = useState(() => new Set());
+  const [question, setQuestion] = useState(null);
+  const { busy, told, run } = useDeed();
+  const failed = useMemo(() => items.filter((each) => each.transcriptionStatus === "failed").map((each) => each.id), [items]);
+  const selected = failed.filter((id) => chosen.has(id));
+  const choose = (ids, yes) =>
+    setChosen((before) => {
+      const after = new Set(before);
+      ids.forEach((id) => (yes ? after.add(id) : after.delete(id)));
+      return after;
+    });
+  useEffect(() => setChosen(new Set()), [query.cursor]);
+
+  const retrySelected = () =>
+    run(async () => {
+      const words = await retryEach(selected);
+      setChosen(new Set());
+      again();
+      return words;
+    });
+  const askAboutAll = () =>
+    run(async () => {
+      const { count, exact } = await ask("/api/call-recordings/retry", { method: "POST", body: wish(filters, true) });
+      if (!count) return "None that match has failed.";
+      const words = `${exact ? "" : "at least "}${plural(count, "failed recording")}`;
+      setQuestion({
+        title: `Retry ${words}?`,
+        text: "All that match the filters go back in line, with all attempts before them.",
+        yes: `Retry ${exact ? number(count) : "all"}`,
+        act: () => run(async () => {
+          const ended = await ask("/api/call-recordings/retry", { method: "POST", body: wish(filters, false) });
+          again();
+          return retried(ended);
+        }),
+      });
+      return "";
+    });
+
+  if (!items.length) return html`<${Told} told=${told} /><${Nothing} query=${query} />`;
+  return html`${(failed.length > 0 || query.status === "failed") &&
+    html`<div class="bar">
+      <label><input type="checkbox" disabled=${!failed.length} checked=${failed.length > 0 && selected.length === failed.length} onChange=${(event) => choose(failed, event.target.checked)} /> All failed of this page</label>
+      <button type="button" disabled=${busy || !selected.length} onClick=${retrySelected}>Retry selected (${number(selected.length)})</button>
+      <button type="button" disabled=${busy} onClick=${askAboutAll}>Retry all that match…</button>
+    </div>`}
+    <${Told} told=${told} />
+    <ul class="recordings">
+      ${items.map((each) => html`<${Row} key=${each.id} recording=${each} chosen=${chosen.has(each.id)} choose=${(yes) => choose([each.id], yes)} />`)}
+    </ul>
+    <${Question} question=${question} close=${() => setQuestion(null)} />`;
+}
+
+function Row({ recording, chosen, choose }) {
+  const { id, path, recordedAt, transcriptionStatus: status, direction, transcript, audio, error } = recording;
+  const between = parties(recording);
+  const name = between ? `${between.from}${between.to ? ` ${between.either ? "–" : "→"} ${between.to}` : ""}` : fileName(path);
+  const seconds = audio?.duration ?? transcript?.duration;
+  return html`<li class=${status}>
+    <div class="choice">
+      ${status === "failed" && html`<input type="checkbox" aria-label="Select ${name}" checked=${chosen} onChange=${(event) => choose(event.target.checked)} />`}
+    </div>
+    <div class="call">
+      <${Link} class="parties" href=${to(`recordings/${id}`)}>${name}<//>
+      <small>
+        <${Time} at=${recordedAt} />${direction && ` · ${DIRECTIONS[direction]}`}${seconds ? ` · ${clock(seconds)}` : ""}
+      </small>
+    </div>
+    <div class="where">
+      <${Status} status=${status} />
+      <small title=${error?.message}>${way(recording)}${recording.sourceMissing ? " · file gone" : ""}${recording.sourceChanged ? " · file changed" : ""}</small>
+    </div>
+    <p class="preview" title=${path}>${transcript?.preview || (between ? fileName(path) : "")}</p>
+  </li>`;
+}
+
+function Nothing({ query }) {
+  const any = Object.keys(query).length > 0;
+  if (query.cursor) return html`<${Empty} title="Nothing on this page."><${Link} href=${to("recordings", { ...query, cursor: "" })}>Back to the first page<//><//>`;
+  if (any) return html`<${Empty} title="No recording matches."><${Link} href=${to("recordings")}>Clear the filters<//>, or search by the last four digits of a number.<//>`;
+  return html`<${Empty} title="There are no recordings yet.">
+    Put some where Callscribe looks for them (<${Link} href=${to("settings")}>Settings<//> say where); then <${Link} href=${to("scheduler")}>find them now<//>.
+  <//>`;
+}
+
+// The body of a retry: failed ones, whatever status the list shows.
+function wish({ search, direction, errorCode, from, to }, dryRun) {
+  const given = Object.entries({ search, direction, errorCode, from, to }).filter(([, value]) => value);
+  return { ...Object.fromEntries(given), dryRun };
+}
+
+// A few at once, each by itself: one that cannot be retried does not hold up the others.
+async function retryEach(ids) {
+  const left = [...ids];
+  const refused = [];
+  const worker = async () => {
+    for (let id = left.pop(); id; id = left.pop()) {
+      try {
+        await ask(`/api/call-recordings/${id}`, { method: "PUT", body: { transcriptionStatus: "queued" } });
+      } catch (error) {
+        refused.push(error.message);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  const done = ids.length - refused.length;
+  if (!done) throw new Error(refused[0]);
+  return `${plural(done, "recording")} back in line.${refused.length ? ` ${plural(refused.length, "other")} could not be: ${refused[0]}` : ""}`;
+}

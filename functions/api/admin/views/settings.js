@@ -1,0 +1,124 @@
+// The settings of both modules: tried before they are kept, and what is wrong is said beside the field.
+import { useState } from "../vendor/hooks.js";
+import { html } from "../html.js";
+import { ask } from "../api.js";
+import { useLive } from "../live.js";
+import { Heading, Live, Notice, Table, Told, useDeed } from "../parts.js";
+import { CallRecordings, WhisperX } from "../forms.js";
+import { DIRECTIONS, dayAndTime, fileName, plural } from "../words.js";
+
+export default function Settings() {
+  return html`<${Heading} title="Settings" />
+    <div class="modules">
+      <${Module} slug="whisperx" title="WhisperX server" Fields=${WhisperX} />
+      <${Module} slug="call-recordings" title="Call recordings" Fields=${CallRecordings} Extra=${Preview} />
+    </div>`;
+}
+
+function Module({ slug, title, Fields, Extra }) {
+  const live = useLive((signal) => ask(`/api/modules/${slug}`, { signal }), []);
+  return html`<section aria-labelledby=${slug}>
+    <h2 id=${slug}>${title}</h2>
+    <${Live} live=${live}>${(data) => html`<${Form} slug=${slug} kept=${data} reload=${live.again} Fields=${Fields} Extra=${Extra} />`}<//>
+  </section>`;
+}
+
+// `kept` are the settings as they count, `draft` what was changed here and is not kept yet.
+function Form({ slug, kept, reload, Fields, Extra }) {
+  const [draft, setDraft] = useState({});
+  const [faults, setFaults] = useState({});
+  const { busy, told, run } = useDeed();
+  const shown = { ...kept, ...draft };
+  const changed = Object.keys(draft).length > 0;
+  const set = (name, value) => {
+    setDraft((before) => {
+      const { [name]: _, ...rest } = before;
+      return JSON.stringify(value) === JSON.stringify(kept[name] ?? "") ? rest : { ...rest, [name]: value };
+    });
+    setFaults(({ [name]: _, ...rest }) => rest);
+  };
+  // The API names each field that is wrong; what it says stands at that field.
+  const asked = (path, method, body) =>
+    ask(path, { method, body }).catch((error) => {
+      const found = Object.fromEntries(error.details.filter((each) => each.field).map((each) => [fieldOf(each.field), each.message]));
+      setFaults(found);
+      throw Object.keys(found).length ? new Error("Some settings cannot be used: see there.") : error;
+    });
+  const change = (body, words) =>
+    run(async () => {
+      await asked(`/api/modules/${slug}`, "PUT", body);
+      setFaults({});
+      setDraft({});
+      reload();
+      return words;
+    });
+  const save = (event) => {
+    event.preventDefault();
+    change(draft, "Saved. The next runs count with it.");
+  };
+  const reset = (name) => change({ [name]: null }, "As the template has it.");
+  const test = () =>
+    run(async () => {
+      const { enabled, ...tried } = draft;
+      const verdict = await asked(`/api/modules/${slug}/test`, "POST", tried);
+      if (!verdict.ok) throw new Error(verdict.message);
+      return verdict.message;
+    });
+  return html`<form class="settings" onSubmit=${save} novalidate>
+    <label class="switch">
+      <input type="checkbox" checked=${shown.enabled} onChange=${(event) => set("enabled", event.target.checked)} />
+      <span>Enabled <small>While it is not, its tasks do nothing.</small></span>
+    </label>
+    <${Fields} shown=${shown} kept=${kept} draft=${draft} faults=${faults} set=${set} reset=${reset} />
+    <${Told} told=${told} />
+    <div class="actions">
+      <button type="button" disabled=${busy} onClick=${test}>Test connection</button>
+      <button type="button" disabled=${busy || !changed} onClick=${() => (setDraft({}), setFaults({}))}>Discard</button>
+      <button type="submit" class="primary" disabled=${busy || !changed}>Save</button>
+    </div>
+    ${Extra && html`<${Extra} draft=${draft} asked=${asked} />`}
+  </form>`;
+}
+
+// `body.patterns.0` and `patterns` are the field `patterns`.
+const fieldOf = (field) => field.split(".").find((part) => part !== "body" && !/^\d+$/.test(part)) ?? field;
+
+const COLUMNS = [["Name", "wide"], ["Direction", ""], ["Caller", ""], ["Called", ""], ["Call", ""], ["System", ""]];
+
+// How the newest names are read, with what is not kept yet.
+function Preview({ draft, asked }) {
+  const [found, setFound] = useState(null);
+  const { busy, told, run } = useDeed();
+  const look = () =>
+    run(async () => {
+      const { phoneSystem, timeZone, patterns } = draft;
+      setFound(await asked("/api/modules/call-recordings/preview", "POST", { phoneSystem, timeZone, patterns }));
+      return "";
+    });
+  return html`<div class="preview-names">
+    <h3>How names are read</h3>
+    <p class="help">The newest 200 names, read with the settings as they stand above. Nothing is changed by it.</p>
+    <button type="button" disabled=${busy} onClick=${look}>Preview names</button>
+    <${Told} told=${told} />
+    ${found && html`<${Names} found=${found} />`}
+  </div>`;
+}
+
+function Names({ found }) {
+  const { names, understood, byPattern, systems, examples, notUnderstood } = found;
+  if (!names) return html`<${Notice}>There are no recordings yet, whose names could be read.<//>`;
+  const told = Object.entries(systems).map(([system, count]) => `${system} ${count}`);
+  return html`<p role="status">
+      <strong>${understood} of ${plural(names, "name")} understood</strong>${byPattern ? `, ${byPattern} by a pattern of yours` : ""}.${told.length ? ` Recognised: ${told.join(", ")}.` : ""}
+    </p>
+    <${Table}
+      label="Names that are understood"
+      columns=${COLUMNS}
+      rows=${examples.map((each) => ({
+        key: each.path,
+        cells: [html`<span class="path">${fileName(each.path)}</span>`, DIRECTIONS[each.direction] ?? "", each.caller ?? each.remoteNumber, each.callee ?? each.extension, dayAndTime(each.recordedAt), each.phoneSystem],
+      }))}
+    />
+    ${notUnderstood.length > 0 &&
+    html`<details><summary>Not understood</summary><ul>${notUnderstood.map((path) => html`<li class="path" key=${path}>${fileName(path)}</li>`)}</ul></details>`}`;
+}

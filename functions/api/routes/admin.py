@@ -1,0 +1,102 @@
+"""/admin: the admin page, which is a few files in admin/ and uses nothing but this API.
+
+They are open to everyone, as /docs is: without a key they show a form that asks for it.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from functions.api.conditions import etag, is_known
+from functions.api.errors import ApiError
+
+FOLDER = Path(__file__).parents[1] / "admin"
+PAGE = "index.html"
+ASSETS = "{assets}"
+"""What the page calls the address of its files."""
+
+MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+AUDIO = "https://*.amazonaws.com https://*.amazonaws.com.cn"
+"""Where a player gets what lies in S3."""
+
+FOR_EVER = "public, max-age=31536000, immutable"
+
+router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The files by their names. `digest` tells this version of them from any other, and is part of their address.
+
+    So a browser keeps them for ever, and files that import each other are always of one version.
+    """
+
+    files: Mapping[str, str]
+    digest: str
+
+    @property
+    def page(self) -> str:
+        return self.files[PAGE].replace(ASSETS, f"/admin/assets/{self.digest}")
+
+
+@cache
+def site() -> Site:
+    """Read once a process."""
+    names = sorted(path for path in FOLDER.rglob("*") if path.suffix in MEDIA_TYPES)
+    files = {path.relative_to(FOLDER).as_posix(): path.read_text("utf-8") for path in names}
+    return Site(files, sha256(repr(files).encode()).hexdigest()[:16])
+
+
+@router.get("/admin/assets/.+", include_in_schema=False, compress=True)
+def get_asset() -> Response[str]:
+    """One of the page's files."""
+    digest, _, name = router.current_event.path.removeprefix("/admin/assets/").partition("/")
+    content = site().files.get(name) if digest == site().digest else None
+    if content is None:
+        raise ApiError(HTTPStatus.NOT_FOUND, "no_such_file", "There is no such file, or no more: load the page again.")
+    return Response(HTTPStatus.OK, MEDIA_TYPES[Path(name).suffix], content, headers={"Cache-Control": FOR_EVER})
+
+
+@router.get("/admin(?:/.*)?", include_in_schema=False, compress=True)
+def get_page() -> Response[str | None]:
+    """The page, at each of its addresses: it shows what the address says."""
+    tag = etag(site().digest)
+    headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Security-Policy": policy()}
+    if is_known(router.current_event.headers, tag):
+        return Response(HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Response(HTTPStatus.OK, MEDIA_TYPES[".html"], site().page, headers=headers)
+
+
+def policy() -> str:
+    """What the page may do: run its own files, speak to this API, and play audio. Text can never become markup."""
+    local = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
+    audio = f"{AUDIO} {local.scheme}://{local.netloc}" if local.netloc else AUDIO
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self'",
+            "connect-src 'self'",
+            f"media-src 'self' {audio}",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        )
+    )
