@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from callscribe.metadata import CallMetadata, Direction, Origin, as_written, offset_text
@@ -22,6 +22,11 @@ class FailureView(Wire):
     at: datetime
     retryable: bool = Field(description="Whether the same audio may succeed later: a class of errors, not a forecast.")
 
+    http_status: int | None = Field(
+        validation_alias=AliasChoices("httpStatus", "status"),  # as it stands in the answer, and in the record
+        description="Of HTTP, where the service answered with one of failure; null otherwise.",
+        examples=[500],
+    )
 
 class TranscriptView(Wire):
     """The current transcript in short; the whole is at …/transcript."""

@@ -331,7 +331,7 @@ def give_back(
     """
     outages = claimed.outages + (isinstance(error, ServiceDown) and not probe)
     if outages >= SUSPICIOUS and isinstance(error, ServiceDown):
-        refused = RetryableError(error.message, code=error.code)
+        refused = RetryableError(error.message, code=error.code, status=error.status)
         return fail(claimed, refused, policy, now, jitter, outages=outages)
     return _release(
         Actor.WORKER,
@@ -412,7 +412,8 @@ def allowed_for_person(status: Status, *, force: bool = False) -> tuple[Status, 
 
 def failure_of(error: TranscriptionError, now: datetime) -> Failure:
     """What the record keeps of an error."""
-    return Failure(code=error.code, message=error.message, at=now, retryable=not isinstance(error, PermanentError))
+    retryable = not isinstance(error, PermanentError)
+    return Failure(code=error.code, message=error.message, at=now, retryable=retryable, status=error.status)
 
 
 def _refusal(status: Status, target: Status, allowed: tuple[Status, ...]) -> str:
