@@ -122,6 +122,8 @@ class RetryPolicy:
 # Places in line. Within a status the index is sorted by these, so that what comes first is due first.
 # A leading digit is a lane: everything in lane 0 comes before everything in lane 1.
 
+LANE_1 = "1 "
+
 
 def pending_position(recorded_at: datetime) -> str:
     """The oldest call first."""
@@ -131,6 +133,11 @@ def pending_position(recorded_at: datetime) -> str:
 def queued_position(now: datetime, recorded_at: str, *, head: bool = False) -> str:
     """By the time of queueing, then the oldest call first; what a person asked for, at the head."""
     return f"{0 if head else 1} {iso(now)} {recorded_at}"
+
+
+def queued_since(position: str) -> datetime:
+    """When a recording was put in line, out of its place there: one that is given back has both as before."""
+    return datetime.fromisoformat(position.split(" ")[1])
 
 
 def due_position(at: datetime) -> str:
