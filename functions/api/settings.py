@@ -8,13 +8,16 @@ from functools import cache
 from callscribe.conversation import AUTO
 from callscribe.module_settings import CallRecordingsDefaults, CallRecordingsSettings
 from callscribe.run import Task
-from callscribe.settings import WhisperXSettings, load
+from callscribe.settings import WhisperXSettings, at_least, checked, load
 from callscribe.store import module_settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(CallRecordingsDefaults):
-    """Of call-recordings, what the template gives. `…_function` are invoked, `…_schedule` tell when the tasks run."""
+    """Of call-recordings, what the template gives. `…_function` are invoked, `…_schedule` tell when the tasks run.
+
+    `max_attempts` is what process goes by, and here only shown.
+    """
 
     channels: str = AUTO
     transcripts_bucket: str
@@ -26,6 +29,7 @@ class Settings(CallRecordingsDefaults):
     sync_schedule: str
     queue_schedule: str
     process_schedule: str
+    max_attempts: int = checked(at_least(1), default=5)
 
     @property
     def call_recordings(self) -> CallRecordingsSettings:

@@ -76,7 +76,7 @@ class Dispatcher:
 
         Raises ConfigurationError, StoreError, once what was under way has ended.
         """
-        self._run.counts.update(completed=0, failed=0, returned=0, recovered=0, lost_races=0)
+        self._run.counts.update(completed=0, failed=0, returned=0, recovered=0, lost_races=0, audio_seconds=0)
         to_come = deque(rounds)
         while True:
             if to_come and self._clock() >= to_come[0]:

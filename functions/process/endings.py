@@ -112,6 +112,8 @@ class Endings:
     def _count(self, after: Recording, result: Result) -> None:
         what, metric = ENDS[after.status]
         self._run.count(what)
+        if after.status is Status.COMPLETED:
+            self._run.count("audio_seconds", _seconds(after))
         count("RecordingsFailedFinally" if after.final else metric)
         why: dict[str, Any] = {}
         if isinstance(result, TranscriptionError):
@@ -127,6 +129,12 @@ class Endings:
             admission.answered(slot, kept=kept)
         else:
             admission.free(slot, kept=kept)
+
+
+def _seconds(completed: Recording) -> int:
+    """How long it is, as far as that is known: by the file or, where that does not tell, by its transcript."""
+    told = (each.duration for each in (completed.audio, completed.transcript) if each is not None)
+    return round(next((duration for duration in told if duration is not None), 0.0))
 
 
 def _goes_on(ended: Attempt) -> bool:

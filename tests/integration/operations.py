@@ -28,6 +28,8 @@ OPERATIONS = {
     "listRecordings": Operation("GET", LIST, {"Query": 1}, query="limit=100"),
     "getRecording": Operation("GET", f"{LIST}/{{recordingId}}", GET),
     "getStatusSummary": Operation("GET", f"{LIST}/status-summary", {"BatchGetItem": 1, "Query": 5}),
+    "getActivity": Operation("GET", f"{LIST}/activity", {"Query": 2}),
+    "getFailureSummary": Operation("GET", f"{LIST}/failure-summary", {"Query": 1}),
     "countRecordings": Operation("GET", f"{LIST}/count", {"Query": 1}, query="from=2026-01-01T00:00:00Z"),
     "getTranscript": Operation("GET", f"{LIST}/{{recordingId}}/transcript", {**GET, "GET S3": 1}),
     "listTranscriptVersions": Operation("GET", f"{LIST}/{{recordingId}}/transcript/versions", {**GET, "GET S3": 1}),

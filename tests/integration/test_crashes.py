@@ -130,6 +130,7 @@ def test_a_recording_that_kills_every_worker_ends_as_failed_and_holds_up_no_othe
         "returned": 0,
         "recovered": 1,
         "lost_races": 0,
+        "audio_seconds": 0,
     }
     handlers.pass_time(days=1)
     workers.run("process")

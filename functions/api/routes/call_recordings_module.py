@@ -123,6 +123,7 @@ def _view(values: Mapping[str, Any], off: Switches) -> CallRecordingsView:
         patterns=list(effective.patterns),
         channels=effective.channels,
         extensions=sorted(effective.audio),
+        phone_systems=sorted(phone_systems.SYSTEMS),
         changed=[to_camel(each.name) for each in fields(CallRecordingsSettings) if each.name in values],
     )
 

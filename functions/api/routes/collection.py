@@ -1,4 +1,4 @@
-"""/api/call-recordings: recordings as a whole: list, count, find new ones, retry those that failed."""
+"""/api/call-recordings: recordings as a whole: list, count, sum up, find new ones, retry those that failed."""
 
 from datetime import timedelta
 from http import HTTPStatus
@@ -12,7 +12,7 @@ from callscribe.clock import utc_now
 from callscribe.errors import ConfigurationError, SourceError
 from callscribe.run import Outcome, Task
 from callscribe.sources import open_within
-from callscribe.store import counts, search
+from callscribe.store import activity, counts, failures, search
 from callscribe.store.lists import Filters
 from functions.api import cursor as cursors
 from functions.api import invoke
@@ -32,6 +32,7 @@ from functions.api.parameters import (
     in_order,
 )
 from functions.api.settings import call_recordings
+from functions.api.views.overview import ActivityView, FailureSummary, group_view
 from functions.api.views.recordings import (
     CountView,
     OutageView,
@@ -81,6 +82,26 @@ def get_status_summary() -> StatusSummary:
     numbers = {status.value: number for status, number in found.counts.items()}
     outage = OutageView.model_validate(found.outage) if found.outage else None
     return StatusSummary(**numbers, total=sum(numbers.values()), outage=outage)
+
+
+@router.get("/api/call-recordings/activity")
+def get_activity() -> ActivityView:
+    """What was transcribed in the last 24 hours, hour by hour, and since when the queue waits.
+
+    Out of the runs of process, by the hour in which each started. What a run that was killed had done since it last
+    wrote how far it was is not in it.
+    """
+    return ActivityView.model_validate(activity.activity(utc_now()))
+
+
+@router.get("/api/call-recordings/failure-summary")
+def get_failure_summary() -> FailureSummary:
+    """The failed recordings by the error of their last attempt, the most frequent first.
+
+    Every one of them is read for it: ask for it now and then, not every second.
+    """
+    groups, whole = failures.summary(utc_now() + PATIENCE, utc_now)
+    return FailureSummary(items=[group_view(group) for group in groups], exact=whole)
 
 
 @router.get("/api/call-recordings/count")

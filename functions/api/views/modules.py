@@ -21,7 +21,7 @@ def settings_in(wish: Wish) -> dict[str, Any]:
 
 
 class CallRecordingsView(Wire):
-    """The module call-recordings with its settings as they count."""
+    """The module call-recordings with its settings as they count, and what there is to choose from."""
 
     slug: Literal[Module.CALL_RECORDINGS] = Module.CALL_RECORDINGS
     enabled: bool
@@ -31,6 +31,7 @@ class CallRecordingsView(Wire):
     patterns: list[str] = Field(description="The site's own for names; the first that matches counts.")
     channels: str = Field(description="Who speaks where in stereo.", examples=["auto"])
     extensions: list[str] = Field(description="Those of recordings.", examples=[["mp3", "wav"]])
+    phone_systems: list[str] = Field(description="Those that `phoneSystem` may name.", examples=[["3cx", "freepbx"]])
     changed: list[str] = Field(description="Which of them are not the template's.")
 
 

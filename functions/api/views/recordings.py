@@ -4,13 +4,14 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from callscribe.metadata import CallMetadata, Direction, Origin, as_written, offset_text
 from callscribe.phone_systems import SYSTEMS
 from callscribe.recording import Recording, Status
 from callscribe.store.lists import Filters
+from functions.api.settings import settings
 from functions.api.views.wire import Change, Code, Digits, LocalMoment, Moment, Text, Wire, Wish, at_least_one
 
 
@@ -21,6 +22,11 @@ class FailureView(Wire):
     message: str = Field(examples=["The service failed (500). Look into its log."])
     at: datetime
     retryable: bool = Field(description="Whether the same audio may succeed later: a class of errors, not a forecast.")
+    http_status: int | None = Field(
+        validation_alias=AliasChoices("httpStatus", "status"),  # as it stands in the answer, and in the record
+        description="Of HTTP, where the service answered with one of failure; null otherwise.",
+        examples=[500],
+    )
 
 
 class TranscriptView(Wire):
@@ -79,6 +85,9 @@ class RecordingView(MetadataView):
     transcription_status: Status
     status_since: datetime
     attempts: int = Field(description="Attempts since somebody last asked for a fresh start.", examples=[1])
+    max_attempts: int = Field(
+        description="Attempts before it waits for a person: a setting of the stack.", examples=[5]
+    )
     error: FailureView | None = Field(description="Why the last attempt ended, until one succeeds.")
     next_attempt_at: datetime | None = Field(description="When a failed one is tried again; null: a person decides.")
     job_since: datetime | None = Field(description="The service has been working on it by itself since then.")
@@ -92,10 +101,11 @@ def view(recording: Recording) -> RecordingView:
         **{
             name: getattr(recording, name)
             for name in RecordingView.model_fields.keys() - MetadataView.model_fields
-            if name != "transcription_status"
+            if name not in ("transcription_status", "max_attempts")
         },
         **call_fields(recording.metadata),
         transcription_status=recording.status,
+        max_attempts=settings().max_attempts,
     )
 
 

@@ -28,7 +28,10 @@ class RunView(Wire):
     started_at: datetime
     finished_at: datetime | None = None
     duration: float | None = Field(None, description="Seconds; null while it runs.")
-    counts: dict[str, int] = Field(default_factory=dict, description="How many recordings went which way.")
+    counts: dict[str, int] = Field(
+        default_factory=dict,
+        description="How many recordings went which way; of process also `audio_seconds`, how much was transcribed.",
+    )
     waiting: list[WaitingView] = Field(
         default_factory=list, description="The first of the files that are not complete yet."
     )

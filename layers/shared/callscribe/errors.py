@@ -56,7 +56,13 @@ class InvalidTransition(CallscribeError):
 
 
 class TranscriptionError(CallscribeError):
+    """`status` is that of HTTP where the error is what the service answered; None otherwise."""
+
     code = "transcription"
+
+    def __init__(self, message: str, *, code: str | None = None, status: int | None = None) -> None:
+        super().__init__(message, code=code)
+        self.status = status
 
 
 class RetryableError(TranscriptionError):
@@ -76,8 +82,15 @@ class ServiceUnavailable(TranscriptionError):
 
     code = "service_unavailable"
 
-    def __init__(self, message: str, *, code: str | None = None, retry_after: float | None = None) -> None:
-        super().__init__(message, code=code)
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, code=code, status=status)
         self.retry_after = retry_after
 
 

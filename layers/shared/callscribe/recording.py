@@ -27,12 +27,16 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why the last attempt ended. `retryable` is the error's class, not whether attempts are left."""
+    """Why the last attempt ended. `retryable` is the error's class, not whether attempts are left.
+
+    `status` is that of HTTP where the error is what the service answered.
+    """
 
     code: str
     message: str
     at: datetime
     retryable: bool
+    status: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,7 +66,9 @@ SHOWN = 20
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """Filled in while the task runs. `counts` says how many recordings went which way. Times are UTC.
+    """Filled in while the task runs. Times are UTC.
+
+    `counts` says how many recordings went which way; of process also `audio_seconds`, how much was transcribed.
 
     `ends_by` is when Lambda will have stopped it: one that is still `running` after that has died.
     """

@@ -122,6 +122,8 @@ class RetryPolicy:
 # Places in line. Within a status the index is sorted by these, so that what comes first is due first.
 # A leading digit is a lane: everything in lane 0 comes before everything in lane 1.
 
+LANE_1 = "1 "
+
 
 def pending_position(recorded_at: datetime) -> str:
     """The oldest call first."""
@@ -131,6 +133,11 @@ def pending_position(recorded_at: datetime) -> str:
 def queued_position(now: datetime, recorded_at: str, *, head: bool = False) -> str:
     """By the time of queueing, then the oldest call first; what a person asked for, at the head."""
     return f"{0 if head else 1} {iso(now)} {recorded_at}"
+
+
+def queued_since(position: str) -> datetime:
+    """When a recording was put in line, out of its place there: one that is given back has both as before."""
+    return datetime.fromisoformat(position.split(" ")[1])
 
 
 def due_position(at: datetime) -> str:
@@ -331,7 +338,7 @@ def give_back(
     """
     outages = claimed.outages + (isinstance(error, ServiceDown) and not probe)
     if outages >= SUSPICIOUS and isinstance(error, ServiceDown):
-        refused = RetryableError(error.message, code=error.code)
+        refused = RetryableError(error.message, code=error.code, status=error.status)
         return fail(claimed, refused, policy, now, jitter, outages=outages)
     return _release(
         Actor.WORKER,
@@ -412,7 +419,8 @@ def allowed_for_person(status: Status, *, force: bool = False) -> tuple[Status, 
 
 def failure_of(error: TranscriptionError, now: datetime) -> Failure:
     """What the record keeps of an error."""
-    return Failure(code=error.code, message=error.message, at=now, retryable=not isinstance(error, PermanentError))
+    retryable = not isinstance(error, PermanentError)
+    return Failure(code=error.code, message=error.message, at=now, retryable=retryable, status=error.status)
 
 
 def _refusal(status: Status, target: Status, allowed: tuple[Status, ...]) -> str:

@@ -33,6 +33,7 @@ class FailureMap(MapAttribute[str, object]):
     message = UnicodeAttribute()
     at = UTCDateTimeAttribute()
     retryable = BooleanAttribute()
+    status = NumberAttribute(null=True)
 
 
 class TranscriptMap(MapAttribute[str, object]):

@@ -14,7 +14,7 @@ from callscribe.search import NUMBERS, call_of, name_of, numbers_of, tail_of
 from callscribe.store import counts
 from callscribe.store.faults import LostRace, translated
 from callscribe.store.models import AudioMap, FailureMap, PartMap, RecordingModel, TranscriptMap
-from callscribe.transitions import Add, Change, Place, due_position
+from callscribe.transitions import LANE_1, Add, Change, Place, due_position, queued_since
 
 
 def add(recording: Recording) -> bool:
@@ -120,6 +120,17 @@ def first(status: Status, limit: int) -> list[Place]:
     return _places(status, None, limit)
 
 
+def longest_in_line() -> Place | None:
+    """The queued recording that has waited longest; None where none is queued.
+
+    One request, unless some are at the head: they stand before all others, however short a time they wait.
+    """
+    places = first(Status.QUEUED, 1)
+    if places and places[0].position < LANE_1:
+        places += _places(Status.QUEUED, RecordingModel.position >= LANE_1, 1)
+    return min(places, key=lambda place: queued_since(place.position), default=None)
+
+
 def due(now: datetime, limit: int) -> list[Place]:
     """Failed recordings whose next attempt has come, the longest due first."""
     return _places(Status.FAILED, RecordingModel.position <= due_position(now), limit)
@@ -181,6 +192,11 @@ def recording_of(model: RecordingModel) -> Recording:
         values[name] = _value(kind, values[name]) if values[name] is not None else None
     values["parts"] = tuple(_part(each) for each in values["parts"] or ())
     return Recording(**values)
+
+
+def failure_in(item: Mapping[str, Any]) -> Failure | None:
+    """What an item, as DynamoDB sends it, tells of the last error."""
+    return _value(Failure, FailureMap().deserialize(dict(item["error"]["M"]))) if "error" in item else None
 
 
 def _value[T](kind: type[T], stored: Any) -> T:

@@ -112,7 +112,7 @@ class TasksService:
         try:
             return self._client.get(ALL_TASKS, looking, _tasks)
         except (RetryableError, PermanentError) as error:
-            raise ServiceUnavailable(UNTOLD, code="service_busy") from error
+            raise ServiceUnavailable(UNTOLD, code="service_busy", status=error.status) from error
 
 
 def accepted_name(name: str) -> str:
@@ -130,7 +130,7 @@ def _tasks(answer: Answer) -> list[Mapping[str, Any]]:
     if _says_no_such_route(answer) or _says_no_such_task(answer):  # `all` may be taken for the name of a task
         return []
     if answer.status in NOT_THERE:
-        raise ServiceUnavailable(UNTOLD, code="service_busy")
+        raise ServiceUnavailable(UNTOLD, code="service_busy", status=answer.status)
     tasks = _mapping(approved(answer)).get("tasks")
     if not isinstance(tasks, list):
         raise unreadable()
@@ -139,7 +139,8 @@ def _tasks(answer: Answer) -> list[Mapping[str, Any]]:
 
 def _result(answer: Answer) -> Transcript | None:
     if _says_no_such_task(answer):
-        raise JobEnded(f"The service has forgotten the job ({answer.status}). It is sent again.", code="job_lost")
+        forgotten = f"The service has forgotten the job ({answer.status}). It is sent again."
+        raise JobEnded(forgotten, code="job_lost", status=answer.status)
     task = _mapping(approved(answer))
     match task.get("status"):
         case "queued" | "processing":

@@ -170,9 +170,10 @@ def options_at_fault(answer: Answer) -> list[str]:
 
 def _error(meaning: Meaning, answer: Answer, what: str) -> TranscriptionError:
     message = meaning.message.format(what) + hint(answer.body.decode(errors="replace"))
+    told: dict[str, Any] = {"code": meaning.code, "status": answer.status}
     if issubclass(meaning.kind, ServiceUnavailable):
-        return meaning.kind(message, code=meaning.code, retry_after=_retry_after(answer.headers))
-    return meaning.kind(message, code=meaning.code)
+        told["retry_after"] = _retry_after(answer.headers)
+    return meaning.kind(message, **told)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
