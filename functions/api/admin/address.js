@@ -1,6 +1,7 @@
 // What is shown is what the address says: /admin/recordings?status=failed. Links change it without loading the page anew.
-import { useEffect, useState } from "./vendor/hooks.js";
+
 import { html } from "./html.js";
+import { useEffect, useState } from "./vendor/hooks.js";
 
 const ROOT = "/admin";
 const MOVED = "callscribe:moved";
@@ -40,7 +41,8 @@ export function useAddress() {
 // A link within the page. With a modifier key, or the middle button, it is the browser's own.
 export function Link({ href, children, ...rest }) {
   const clicked = (event) => {
-    if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey)
+      return;
     event.preventDefault();
     go(href);
   };

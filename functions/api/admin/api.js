@@ -16,8 +16,8 @@ export class ApiError extends Error {
   }
 }
 
-const UNREACHABLE = "The API does not answer. Check the network; this page goes on by itself.";
-const BUSY = "More requests than the stack allows. Wait a moment; this page goes on by itself.";
+const UNREACHABLE = "The API does not answer. Check the network, then try again.";
+const BUSY = "More requests than the stack allows. Wait a moment, then try again.";
 
 let refused = () => {};
 

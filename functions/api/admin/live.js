@@ -17,7 +17,8 @@ export function useLive(load, inputs, seconds) {
     const look = async () => {
       clearTimeout(timer);
       control.abort();
-      const own = (control = new AbortController());
+      control = new AbortController();
+      const own = control;
       let found;
       try {
         found = { data: await latest.current(own.signal), error: null, at: new Date() };

@@ -1,13 +1,14 @@
 // The page: signing in, what is around each view, and which view an address shows.
-import { render } from "./vendor/preact.js";
-import { useCallback, useEffect, useState } from "./vendor/hooks.js";
-import { html } from "./html.js";
+
 import { Link, to, useAddress } from "./address.js";
 import { ask, key, onRefused } from "./api.js";
+import { html } from "./html.js";
 import { useLive } from "./live.js";
 import { Ago, Clock, Empty, Heading, Notice } from "./parts.js";
 import { SignIn } from "./sign_in.js";
-import { capital, number } from "./words.js";
+import { useCallback, useEffect, useState } from "./vendor/hooks.js";
+import { render } from "./vendor/preact.js";
+import { number } from "./words.js";
 
 const SUMMARY_SECONDS = 10;
 
@@ -22,7 +23,7 @@ const VIEWS = {
 const RECORDING = () => import("./views/recording.js");
 
 const THEME = "callscribe.theme";
-const THEMES = { "": "As the system", light: "Light", dark: "Dark" };
+const THEMES = { "": "Auto", light: "Light", dark: "Dark" };
 
 function setTheme(theme) {
   document.documentElement.dataset.theme = theme;

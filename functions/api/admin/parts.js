@@ -1,8 +1,9 @@
 // What the views have in common: times, states, notices, tables, a question before something is done.
-import { useEffect, useRef, useState } from "./vendor/hooks.js";
-import { html } from "./html.js";
+
 import { Link } from "./address.js";
-import { STATUSES, capital, dayAndTime, plural, relative, time, utc } from "./words.js";
+import { html } from "./html.js";
+import { useEffect, useRef, useState } from "./vendor/hooks.js";
+import { capital, dayAndTime, plural, relative, STATUSES, time, utc } from "./words.js";
 
 // A time in the viewer's zone, in UTC on hover. `as`: how it is written.
 export function Time({ at, as = dayAndTime }) {
@@ -54,10 +55,12 @@ export function Empty({ title, children }) {
 // What is read from the API: its children once it is there, before that a sign of waiting, and what went wrong.
 export function Live({ live, children }) {
   const { data, error, at, again } = live;
-  return html`${error &&
+  return html`${
+    error &&
     html`<${Notice} kind="bad" title=${data ? `Not up to date since ${time(at)}` : "This could not be read"}>
       ${error.message} <button type="button" class="link" onClick=${again}>Try again</button>
-    <//>`}
+    <//>`
+  }
     ${data ? children(data) : !error && html`<p class="waiting" role="status">Loading…</p>`}`;
 }
 
@@ -130,5 +133,7 @@ export function Told({ told }) {
 export function retried(run) {
   const { queued = 0, lost_races: changed = 0 } = run.counts;
   const rest = changed ? `; ${plural(changed, "other")} had changed meanwhile` : "";
-  return run.status === "running" ? "It goes on by itself: see Scheduler." : `${plural(queued, "recording")} back in line${rest}.`;
+  return run.status === "running"
+    ? "It goes on by itself: see Scheduler."
+    : `${plural(queued, "recording")} back in line${rest}.`;
 }

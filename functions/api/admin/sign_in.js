@@ -1,10 +1,12 @@
 // Who has no key, or one that is not good any more, is asked for it.
-import { useState } from "./vendor/hooks.js";
-import { html } from "./html.js";
-import { ask, key } from "./api.js";
-import { Heading, Notice } from "./parts.js";
 
-const WRONG = "This key is not accepted. Copy it again, whole: deployed, the command in the stack’s output ApiKeyCommand shows it; `make demo` prints it.";
+import { ask, key } from "./api.js";
+import { html } from "./html.js";
+import { Heading, Notice } from "./parts.js";
+import { useState } from "./vendor/hooks.js";
+
+const WRONG =
+  "This key is not accepted. Copy it again, whole: deployed, the command in the stack’s output ApiKeyCommand shows it; `make demo` prints it.";
 const UNSENDABLE = /[^!-~]/;
 
 export function SignIn({ ended, done }) {
@@ -12,7 +14,10 @@ export function SignIn({ ended, done }) {
   const [busy, setBusy] = useState(false);
   const submitted = async (event) => {
     event.preventDefault();
-    const given = new FormData(event.target).get("key").trim().replace(/^Bearer\s+/i, "");
+    const given = new FormData(event.target)
+      .get("key")
+      .trim()
+      .replace(/^Bearer\s+/i, "");
     if (!given || UNSENDABLE.test(given)) return setProblem(given ? WRONG : "Enter the key.");
     setBusy(true);
     setProblem("");

@@ -1,7 +1,8 @@
 // What was said, beside the player: a sentence is heard at a click, and the one that is spoken is lit and followed.
-import { useEffect, useMemo, useRef, useState } from "./vendor/hooks.js";
+
 import { html } from "./html.js";
 import { Empty } from "./parts.js";
+import { useEffect, useMemo, useRef, useState } from "./vendor/hooks.js";
 import { capital, clock, plural } from "./words.js";
 
 const SWAPPED = "callscribe.swapped.";
@@ -47,16 +48,20 @@ export function Transcript({ id, stored, media }) {
     step(event.shiftKey ? -1 : 1);
   };
 
-  if (!segments.length) return html`<${Empty} title="Nobody speaks in this recording.">That is no failure: the service found no speech.<//>`;
+  if (!segments.length)
+    return html`<${Empty} title="Nobody speaks in this recording.">That is no failure: the service found no speech.<//>`;
   const current = found[hit];
   return html`<div class="bar">
       <label class="wide">
         <span class="unseen">Search in the transcript</span>
         <input type="search" placeholder="Search in the transcript" value=${search} onInput=${searched} onKeyDown=${pressed} />
       </label>
-      ${search && html`<span role="status">${found.length ? `${hit + 1} of ${plural(found.length, "match", "matches")}` : "no match"}</span>
+      ${
+        search &&
+        html`<span role="status">${found.length ? `${hit + 1} of ${plural(found.length, "match", "matches")}` : "no match"}</span>
         <button type="button" aria-label="Match before" disabled=${!found.length} onClick=${() => step(-1)}>↑</button>
-        <button type="button" aria-label="Next match" disabled=${!found.length} onClick=${() => step(1)}>↓</button>`}
+        <button type="button" aria-label="Next match" disabled=${!found.length} onClick=${() => step(1)}>↓</button>`
+      }
       <label><input type="checkbox" checked=${follows} onChange=${(event) => setFollows(event.target.checked)} /> Follow</label>
       ${speakers.length === 2 && html`<button type="button" aria-pressed=${swapped} onClick=${swap}>Swap sides</button>`}
     </div>
@@ -64,9 +69,22 @@ export function Transcript({ id, stored, media }) {
       ${segments.map((segment, at) => {
         const side = sideOf(segment, speakers, swapped);
         const begins = at === 0 || segments[at - 1].speaker !== segment.speaker;
-        return html`<li key=${at} data-at=${at} class="side-${side.place} speaker-${side.colour} ${at === spoken ? "spoken" : ""}" aria-current=${at === spoken ? "true" : null}>
+        return html`<li
+            key=${at}
+            data-at=${at}
+            class="side-${side.place} speaker-${side.colour} ${at === spoken ? "spoken" : ""}"
+            aria-current=${at === spoken ? "true" : null}
+          >
           ${begins && side.name && html`<span class="speaker">${side.name}</span>`}
-          ${segment.start !== null && html`<button type="button" class="at" aria-label="Hear from ${clock(segment.start)}" onClick=${() => hear(segment.start)}>${clock(segment.start)}</button>`}
+          ${
+            segment.start !== null &&
+            html`<button
+              type="button"
+              class="at"
+              aria-label="Hear from ${clock(segment.start)}"
+              onClick=${() => hear(segment.start)}
+            >${clock(segment.start)}</button>`
+          }
           <p onClick=${() => getSelection().isCollapsed && hear(segment.start)}>${marked(segment.text, at, found, current)}</p>
         </li>`;
       })}
@@ -105,8 +123,10 @@ function useSpoken(media, segments) {
     };
     // the element comes later than this, and may be another one: its events are caught on their way down
     const kinds = ["timeupdate", "seeking"];
-    kinds.forEach((kind) => document.addEventListener(kind, look, true));
-    return () => kinds.forEach((kind) => document.removeEventListener(kind, look, true));
+    for (const kind of kinds) document.addEventListener(kind, look, true);
+    return () => {
+      for (const kind of kinds) document.removeEventListener(kind, look, true);
+    };
   }, [segments]);
   return spoken;
 }
@@ -139,7 +159,10 @@ function marked(text, at, found, current) {
   const parts = [];
   let done = 0;
   for (const hit of found.filter((each) => each.at === at)) {
-    parts.push(text.slice(done, hit.from), html`<mark class=${hit === current ? "current" : ""}>${text.slice(hit.from, hit.to)}</mark>`);
+    parts.push(
+      text.slice(done, hit.from),
+      html`<mark class=${hit === current ? "current" : ""}>${text.slice(hit.from, hit.to)}</mark>`,
+    );
     done = hit.to;
   }
   return [...parts, text.slice(done)];

@@ -4,7 +4,7 @@ const NUMBER = new Intl.NumberFormat();
 const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const DAY_AND_TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: "always", style: "long" });
+const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 
 export const STATUSES = {
   pending: "Pending",
@@ -21,7 +21,13 @@ export const TASKS = {
   retry_recordings: "Retry",
 };
 
-export const OUTCOMES = { succeeded: "succeeded", failed: "failed", died: "died", skipped: "skipped", running: "running" };
+export const OUTCOMES = {
+  succeeded: "succeeded",
+  failed: "failed",
+  died: "died",
+  skipped: "skipped",
+  running: "running",
+};
 
 export const DIRECTIONS = { inbound: "Inbound", outbound: "Outbound", internal: "Internal" };
 
@@ -95,13 +101,32 @@ export const reason = (error) => String(error.httpStatus ?? spelt(error.code));
 
 // Where a recording is on its way, and what comes next: `attempt 2 of 5 · 503 · next 14:05`.
 export function way(recording) {
-  const { transcriptionStatus: status, attempts, maxAttempts, error, statusSince, nextAttemptAt, transcript } = recording;
+  const {
+    transcriptionStatus: status,
+    attempts,
+    maxAttempts,
+    error,
+    statusSince,
+    nextAttemptAt,
+    transcript,
+  } = recording;
   const attempt = `attempt ${attempts} of ${Math.max(attempts, maxAttempts)}`;
   const parts = {
     pending: () => ["found", `queued at the next run`],
-    queued: () => [`in line since ${near(statusSince)}`, attempts && `attempt ${attempts + 1} comes`, error && `last ${reason(error)}`],
-    processing: () => [attempt, recording.jobSince ? `the service works on it since ${near(recording.jobSince)}` : `since ${near(statusSince)}`],
-    failed: () => [attempt, error && reason(error), nextAttemptAt ? `next ${near(nextAttemptAt)}` : "waits for a person"],
+    queued: () => [
+      `in line since ${near(statusSince)}`,
+      attempts && `attempt ${attempts + 1} comes`,
+      error && `last ${reason(error)}`,
+    ],
+    processing: () => [
+      attempt,
+      recording.jobSince ? `the service works on it since ${near(recording.jobSince)}` : `since ${near(statusSince)}`,
+    ],
+    failed: () => [
+      attempt,
+      error && reason(error),
+      nextAttemptAt ? `next ${near(nextAttemptAt)}` : "waits for a person",
+    ],
     completed: () => [
       `transcribed ${near(statusSince)}`,
       transcript?.noSpeech && "nobody speaks",
@@ -117,8 +142,7 @@ function near(moment) {
 }
 
 // Who spoke with whom, as far as it is known; null where nothing is.
-export function parties({ caller, callee, remoteNumber, extension }) {
-  if (caller || callee) return { from: caller ?? "unknown", to: callee ?? "unknown" };
-  if (remoteNumber) return extension ? { from: remoteNumber, to: extension, either: true } : { from: remoteNumber };
-  return extension ? { from: extension } : null;
+export function between({ caller, callee, remoteNumber, extension }) {
+  if (caller || callee) return `${caller ?? "unknown"} → ${callee ?? "unknown"}`;
+  return [remoteNumber, extension].filter(Boolean).join(" – ") || null;
 }

@@ -1,7 +1,8 @@
 // What was exchanged with the transcription service.
-import { html } from "../html.js";
-import { Link, go, to } from "../address.js";
+
+import { go, Link, to } from "../address.js";
 import { ask } from "../api.js";
+import { html } from "../html.js";
 import { useLive } from "../live.js";
 import { Empty, Heading, Live, Pager, Table, Time } from "../parts.js";
 import { bytes, number, span, spelt } from "../words.js";
@@ -9,22 +10,36 @@ import { bytes, number, span, spelt } from "../words.js";
 const SECONDS = 30;
 const PAGE = 100;
 const RESULTS = { succeeded: "Succeeded", failed: "Failed" };
-const COLUMNS = [["Time", ""], ["Recording", ""], ["Attempt", "figure"], ["Request", "wide"], ["Status", "figure"], ["Duration", "figure"], ["Sent", "figure"], ["Received", "figure"], ["Error", ""]];
+const COLUMNS = [
+  ["Time", ""],
+  ["Recording", ""],
+  ["Attempt", "figure"],
+  ["Request", "wide"],
+  ["Status", "figure"],
+  ["Duration", "figure"],
+  ["Sent", "figure"],
+  ["Received", "figure"],
+  ["Error", ""],
+];
 
 export default function Calls({ query }) {
   const { recordingId, status, from, to: until, cursor } = query;
   const filters = { recordingId, status, from: instant(from), to: instant(until), cursor };
-  const live = useLive((signal) => ask("/api/transcription-calls", { query: { ...filters, limit: PAGE }, signal }), [filters], SECONDS);
+  const live = useLive(
+    (signal) => ask("/api/transcription-calls", { query: { ...filters, limit: PAGE }, signal }),
+    [filters],
+    SECONDS,
+  );
   return html`<${Heading} title="Calls to the service" />
     <${Filters} query=${query} />
     <${Live} live=${live}>
       ${({ items, nextCursor }) => html`${
-          items.length
-            ? html`<${Table} label="Calls to the service" columns=${COLUMNS} rows=${items.map(row)} />`
-            : html`<${Empty} title=${nextCursor ? "None of this page matches." : "There are no calls."}>
+        items.length
+          ? html`<${Table} label="Calls to the service" columns=${COLUMNS} rows=${items.map(row)} />`
+          : html`<${Empty} title=${nextCursor ? "None of this page matches." : "There are no calls."}>
                 Calls are kept 30 days.${" "}${nextCursor ? "Go on to the next page." : html`What is sent to the service is shown here. <${Link} href=${to("calls")}>Show all<//>`}
               <//>`
-        }
+      }
         <${Pager} at=${(next) => to("calls", { ...query, cursor: next })} cursor=${cursor} next=${nextCursor} />`}
     <//>`;
 }

@@ -1,13 +1,14 @@
 // What failed, by reason, and how to retry a group of them.
-import { useState } from "../vendor/hooks.js";
-import { html } from "../html.js";
+
 import { Link, to } from "../address.js";
 import { ask } from "../api.js";
+import { html } from "../html.js";
 import { useAtChange, useLive } from "../live.js";
-import { Ago, Empty, Heading, Live, Notice, Question, Time, Told, retried, useDeed } from "../parts.js";
+import { Ago, Empty, Heading, Live, Notice, Question, retried, Time, Told, useDeed } from "../parts.js";
+import { useState } from "../vendor/hooks.js";
 import { capital, number, plural, spelt } from "../words.js";
 
-const SECONDS = 60;
+const SECONDS = 300;
 
 export default function Failures({ summary }) {
   const live = useLive((signal) => ask("/api/call-recordings/failure-summary", { signal }), [], SECONDS);
@@ -17,7 +18,10 @@ export default function Failures({ summary }) {
   const retry = ({ code }) =>
     run(async () => {
       const body = { errorCode: code };
-      const { count, exact } = await ask("/api/call-recordings/retry", { method: "POST", body: { ...body, dryRun: true } });
+      const { count, exact } = await ask("/api/call-recordings/retry", {
+        method: "POST",
+        body: { ...body, dryRun: true },
+      });
       if (!count) {
         live.again();
         return "None of them is failed any more.";

@@ -1,10 +1,11 @@
 // How it stands: the statuses as a picture of the flow, the last day, what failed and why, what waits to be complete.
-import { html } from "../html.js";
+
 import { Link, to } from "../address.js";
 import { ask } from "../api.js";
+import { html } from "../html.js";
 import { useAtChange, useLive } from "../live.js";
 import { Ago, Empty, Heading, Live, Table, Time } from "../parts.js";
-import { STATUSES, bytes, capital, fileName, number, plural, relative, span, spelt, time } from "../words.js";
+import { bytes, capital, fileName, number, plural, relative, STATUSES, span, spelt, time } from "../words.js";
 
 const SECONDS = 60;
 
@@ -33,11 +34,11 @@ export default function Overview({ summary }) {
 }
 
 const MEANINGS = {
-  pending: "found, not yet in line",
-  queued: "in line for transcription",
-  processing: "at the service now",
+  pending: "found",
+  queued: "in line",
+  processing: "at the service",
   completed: "transcript stored",
-  failed: "retried when due, or by you",
+  failed: "some wait for you",
 };
 
 function Flow({ counts, tasks = [] }) {
@@ -50,7 +51,8 @@ function Flow({ counts, tasks = [] }) {
     <strong>${number(counts[status])}</strong>
     <span class="meaning">${MEANINGS[status]}</span>
   <//>`;
-  const arrow = (kind, words, note) => html`<li class="arrow ${kind}"><span>${words}</span> <small>${note}</small></li>`;
+  const arrow = (kind, words, note) =>
+    html`<li class="arrow ${kind}"><span>${words}</span> <small>${note}</small></li>`;
   return html`<ol class="flow" aria-label="The way of recordings: ${plural(counts.total, "recording")}">
     ${arrow("sync", "sync", schedule("sync_recordings"))}
     <li>${card("pending")}</li>
@@ -59,9 +61,9 @@ function Flow({ counts, tasks = [] }) {
     ${arrow("process", "process", schedule("process_transcription"))}
     <li>${card("processing")}</li>
     ${arrow("done", "done", null)}
-    <li>${card("completed")}</li>
-    ${arrow("fails", "failed", "tried again")}
-    <li class="aside">${card("failed")}</li>
+    <li class="done">${card("completed")}</li>
+    ${arrow("fails", "attempt failed", "↩ tried again when due")}
+    <li class="fails">${card("failed")}</li>
   </ol>`;
 }
 
@@ -71,7 +73,14 @@ function LastDay({ activity, queued }) {
   return html`<dl class="figures">
       <div>
         <dt>Oldest in line</dt>
-        <dd>${oldest ? html`<${Time} at=${oldest} as=${(at) => span(Math.max(0, (Date.now() - new Date(at)) / 1000))} />` : "none"}</dd>
+        <dd>${
+          oldest
+            ? html`<${Time}
+            at=${oldest}
+            as=${(at) => span(Math.max(0, (Date.now() - new Date(at)) / 1000))}
+          />`
+            : "none"
+        }</dd>
       </div>
       <div>
         <dt>Transcribed</dt>
@@ -94,7 +103,8 @@ const minutes = (seconds) => `${number(seconds < 600 ? Math.round(seconds / 6) /
 // One column an hour. `title` for who points at it; the table for who cannot.
 function Hours({ hours }) {
   const most = Math.max(1, ...hours.map((hour) => hour.transcribed + hour.failedAttempts));
-  const told = (hour) => `${plural(hour.transcribed, "recording")} transcribed, ${plural(hour.failedAttempts, "failed attempt")}, ${minutes(hour.audioSeconds)} of audio`;
+  const told = (hour) =>
+    `${plural(hour.transcribed, "recording")} transcribed, ${plural(hour.failedAttempts, "failed attempt")}, ${minutes(hour.audioSeconds)} of audio`;
   return html`<figure class="hours">
     <figcaption>Transcribed per hour <span class="key good">transcribed</span> <span class="key bad">failed attempts</span></figcaption>
     <div class="plot" aria-hidden="true">
@@ -116,7 +126,12 @@ function Hours({ hours }) {
         columns=${[["Hour from", ""], ["Transcribed", "figure"], ["Failed attempts", "figure"], ["Audio", "figure"]]}
         rows=${hours.map((hour) => ({
           key: hour.startsAt,
-          cells: [html`<${Time} at=${hour.startsAt} as=${time} />`, number(hour.transcribed), number(hour.failedAttempts), minutes(hour.audioSeconds)],
+          cells: [
+            html`<${Time} at=${hour.startsAt} as=${time} />`,
+            number(hour.transcribed),
+            number(hour.failedAttempts),
+            minutes(hour.audioSeconds),
+          ],
         }))}
       />
     </details>
@@ -124,7 +139,8 @@ function Hours({ hours }) {
 }
 
 function Reasons({ failures }) {
-  if (!failures.items.length) return html`<${Empty} title="Nothing has failed.">What fails is shown here, with its reason.<//>`;
+  if (!failures.items.length)
+    return html`<${Empty} title="Nothing has failed.">What fails is shown here, with its reason.<//>`;
   const most = failures.items[0].count;
   return html`<ul class="reasons">
     ${failures.items.slice(0, 6).map(
@@ -140,9 +156,11 @@ function Reasons({ failures }) {
 }
 
 function Incomplete({ run }) {
-  if (!run) return html`<${Empty} title="Nothing has been looked for yet.">Recordings are looked for by <${Link} href=${to("scheduler")}>sync<//>.<//>`;
+  if (!run)
+    return html`<${Empty} title="Nothing has been looked for yet.">Recordings are looked for by <${Link} href=${to("scheduler")}>sync<//>.<//>`;
   const count = run.counts.waiting ?? 0;
-  if (!count) return html`<${Empty} title="No file waits.">The last look, <${Time} at=${run.startedAt} as=${relative} />, found all of them complete.<//>`;
+  if (!count)
+    return html`<${Empty} title="No file waits.">The last look, <${Time} at=${run.startedAt} as=${relative} />, found all of them complete.<//>`;
   return html`<p>${plural(count, "file")} ${count === 1 ? "is" : "are"} not complete yet; each is taken up as soon as it is.</p>
     <ul class="waiting-files">
       ${run.waiting.map(

@@ -1,14 +1,16 @@
 // One recording: heard and read side by side, and all that is known of it.
-import { useEffect, useRef, useState } from "../vendor/hooks.js";
-import { html } from "../html.js";
-import { Link, go, to } from "../address.js";
+
+import { go, Link, to } from "../address.js";
 import { ask, fetchText } from "../api.js";
+import { History } from "../history.js";
+import { html } from "../html.js";
 import { useAtChange, useLive } from "../live.js";
+import { Metadata } from "../metadata.js";
 import { Ago, Empty, Heading, Live, Notice, Question, Status, Time, Told, useDeed } from "../parts.js";
 import { Player } from "../player.js";
 import { Transcript } from "../transcript.js";
-import { History } from "../history.js";
-import { DIRECTIONS, bytes, clock, dayAndTime, fileName, parties, way } from "../words.js";
+import { useEffect, useRef, useState } from "../vendor/hooks.js";
+import { between, dayAndTime, fileName, way } from "../words.js";
 
 const MOVING_SECONDS = 3;
 const RESTING_SECONDS = 30;
@@ -16,22 +18,28 @@ const FORMATS = { txt: "Text", srt: "SubRip (SRT)", vtt: "WebVTT (VTT)", json: "
 
 export default function Recording({ id, query }) {
   const [resting, setResting] = useState(false);
-  const live = useLive((signal) => ask(`/api/call-recordings/${id}`, { signal }), [id], resting ? RESTING_SECONDS : MOVING_SECONDS);
+  const live = useLive(
+    (signal) => ask(`/api/call-recordings/${id}`, { signal }),
+    [id],
+    resting ? RESTING_SECONDS : MOVING_SECONDS,
+  );
   const status = live.data?.transcriptionStatus;
   useEffect(() => setResting(status === "completed" || status === "failed"), [status]);
   if (live.error?.status === 404 && !live.data) {
     return html`<${Heading} title="There is no such recording" />
       <${Empty} title="There is no recording of this id.">It may have been deleted. <${Link} href=${to("recordings")}>All recordings<//><//>`;
   }
-  return html`<${Live} live=${live}>${(recording) => html`<${Shown} recording=${recording} version=${query.version} again=${live.again} />`}<//>`;
+  return html`<${Live} live=${live}>${(recording) => html`<${Shown}
+      recording=${recording}
+      version=${query.version}
+      again=${live.again}
+    />`}<//>`;
 }
 
 function Shown({ recording, version, again }) {
   const { id, path, transcript, recordedAt, transcriptionStatus: status } = recording;
   const player = useRef(null);
-  const between = parties(recording);
-  const title = between ? `${between.from}${between.to ? ` ${between.either ? "–" : "→"} ${between.to}` : ""}` : fileName(path);
-  return html`<${Heading} title=${title}><${Again} recording=${recording} again=${again} /><//>
+  return html`<${Heading} title=${between(recording) ?? fileName(path)}><${Again} recording=${recording} again=${again} /><//>
     <p class="lead">
       <${Status} status=${status} /> <span>${way(recording)}</span>
       <span><${Time} at=${recordedAt} /></span>
@@ -41,10 +49,18 @@ function Shown({ recording, version, again }) {
     <div class="recording">
       <section class="heard" aria-label="Audio and transcript">
         <${Player} id=${id} missing=${recording.sourceMissing} media=${player} />
-        ${transcript ? html`<${Versions} recording=${recording} version=${version} media=${player} />` : html`<${Empty} title="There is no transcript yet.">${NEXT[status]}<//>`}
+        ${
+          transcript
+            ? html`<${Versions}
+            recording=${recording}
+            version=${version}
+            media=${player}
+          />`
+            : html`<${Empty} title="There is no transcript yet.">${NEXT[status]}<//>`
+        }
       </section>
       <div class="known">
-        <${Metadata} recording=${recording} />
+        <${Metadata} recording=${recording} again=${again} />
         <${History} recording=${recording} />
       </div>
     </div>`;
@@ -60,15 +76,21 @@ const NEXT = {
 
 function Trouble({ recording }) {
   const { error, transcriptionStatus: status, nextAttemptAt, sourceMissing, sourceChanged, transcript } = recording;
-  return html`${error &&
+  return html`${
+    error &&
     status !== "completed" &&
-    html`<${Notice} kind="bad" role="note" title=${status === "failed" ? "The last attempt failed" : "An attempt ended without a transcript"}>
+    html`<${Notice}
+        kind="bad"
+        role="note"
+        title=${status === "failed" ? "The last attempt failed" : "An attempt ended without a transcript"}
+      >
       <p>${error.message}</p>
       <p>
         <code>${error.code}</code>${error.httpStatus ? ` · HTTP ${error.httpStatus}` : ""} · <${Ago} at=${error.at} />${" "}
         ${status === "failed" && (nextAttemptAt ? html`· tried again <${Ago} at=${nextAttemptAt} />` : "· nobody tries it again but you")}
       </p>
-    <//>`}
+    <//>`
+  }
     ${transcript?.partial && html`<${Notice} role="note" title="One channel is missing">Of this stereo call, only one side could be transcribed. Transcribe it again: the other one is kept.<//>`}
     ${sourceMissing && html`<${Notice} role="note" title="The file is gone">Since <${Time} at=${sourceMissing} />. Put it back where it was: the next sync finds it.<//>`}
     ${sourceChanged && html`<${Notice} role="note" title="The file has changed">On <${Time} at=${sourceChanged} />, after it was transcribed. Transcribe it again to have what it holds now.<//>`}`;
@@ -96,7 +118,11 @@ function Again({ recording, again }) {
         })
       : send();
   return html`<${Told} told=${told} />
-    <button type="button" disabled=${busy || status === "processing"} onClick=${clicked}>${force ? "Transcribe again" : "Transcribe now"}</button>
+    <button
+      type="button"
+      disabled=${busy || status === "processing"}
+      onClick=${clicked}
+    >${force ? "Transcribe again" : "Transcribe now"}</button>
     <${Question} question=${question} close=${() => setQuestion(null)} />`;
 }
 
@@ -107,7 +133,10 @@ function Versions({ recording, version, media }) {
   const { busy, told, run } = useDeed();
   const versions = useLive((signal) => ask(`/api/call-recordings/${id}/transcript/versions`, { signal }), [id]);
   useAtChange(transcript.version, versions.again);
-  const live = useLive((signal) => ask(`/api/call-recordings/${id}/transcript`, { query: { format: "json", version: shown }, signal }), [id, shown]);
+  const live = useLive(
+    (signal) => ask(`/api/call-recordings/${id}/transcript`, { query: { format: "json", version: shown }, signal }),
+    [id, shown],
+  );
   const choose = (event) => {
     const chosen = event.target.value;
     go(to(`recordings/${id}`, { version: chosen === transcript.version ? "" : chosen }), { replace: true });
@@ -120,17 +149,26 @@ function Versions({ recording, version, media }) {
     });
   const items = versions.data?.items ?? [];
   return html`<div class="bar">
-      ${items.length > 1 &&
-      html`<label>
+      ${
+        items.length > 1 &&
+        html`<label>
         Version
         <select value=${shown} onChange=${choose}>
           ${items.map((each) => html`<option value=${each.version}>${dayAndTime(each.createdAt)}${each.current ? " (current)" : ""}</option>`)}
         </select>
-      </label>`}
+      </label>`
+      }
       <div class="downloads" role="group" aria-label="Download">
         <span>Download</span>
         ${Object.entries(FORMATS).map(
-          ([format, title]) => html`<button type="button" disabled=${busy} aria-label="Download as ${title}" onClick=${() => download(format)}>${format.toUpperCase()}</button>`,
+          ([format, title]) =>
+            html`<button
+                type="button"
+                disabled=${busy}
+                aria-label="Download ${format.toUpperCase()}"
+                title=${title}
+                onClick=${() => download(format)}
+              >${format.toUpperCase()}</button>`,
         )}
       </div>
     </div>
@@ -144,52 +182,4 @@ function save(file, name) {
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-}
-
-const FIELDS = {
-  direction: ["Direction", (value) => DIRECTIONS[value]],
-  caller: ["Caller"],
-  callee: ["Called"],
-  remoteNumber: ["Outside number"],
-  extension: ["Extension"],
-  party: ["Name"],
-  startedAt: ["Started", (value) => value.replace("T", " ")],
-  utcOffset: ["UTC offset"],
-  callId: ["Call id"],
-  phoneSystem: ["Phone system"],
-  kind: ["Kind"],
-};
-
-const ORIGINS = {
-  person: "corrected by a person",
-  sidecar: "from the file beside it",
-  index: "from the index",
-  tags: "from tags in the audio",
-  pattern: "by a pattern of yours",
-  name: "from the file’s name",
-  folder: "from the folder",
-};
-
-function Metadata({ recording }) {
-  const { audio, metadataOrigins, path, size, id } = recording;
-  const known = Object.entries(FIELDS).filter(([name]) => recording[name] !== null);
-  const file = [
-    ["File", html`<span class="path">${path}</span>`],
-    ["Size", bytes(size)],
-    ["Audio", audio && [audio.codec, audio.sampleRate && `${audio.sampleRate / 1000} kHz`, audio.channels && (audio.channels === 1 ? "mono" : `${audio.channels} channels`), audio.duration && clock(audio.duration)].filter(Boolean).join(" · ")],
-    ["Id", html`<code>${id}</code>`],
-  ];
-  return html`<section aria-labelledby="call">
-    <h2 id="call">The call</h2>
-    <dl class="facts">
-      ${known.map(
-        ([name, [title, words = String]]) => html`<div key=${name}>
-          <dt>${title}</dt>
-          <dd>${words(recording[name])} <small>${ORIGINS[metadataOrigins[name]] ?? ""}</small></dd>
-        </div>`,
-      )}
-      ${file.filter(([, value]) => value).map(([title, value]) => html`<div key=${title}><dt>${title}</dt><dd>${value}</dd></div>`)}
-    </dl>
-    ${!known.length && html`<p class="help">The name tells nothing of the call. A pattern of your own can read it: <${Link} href=${to("settings")}>Settings<//>.</p>`}
-  </section>`;
 }

@@ -1,13 +1,14 @@
 // The list: filters in the address, a page at a time, and what can be done with those that failed.
-import { useEffect, useMemo, useRef, useState } from "../vendor/hooks.js";
-import { html } from "../html.js";
-import { Link, go, to } from "../address.js";
-import { ask } from "../api.js";
-import { useLive } from "../live.js";
-import { Empty, Heading, Live, Pager, Question, Status, Time, Told, retried, useDeed } from "../parts.js";
-import { DIRECTIONS, STATUSES, clock, fileName, number, parties, plural, spelt, way } from "../words.js";
 
-const SECONDS = 15;
+import { go, Link, to } from "../address.js";
+import { ask } from "../api.js";
+import { html } from "../html.js";
+import { useLive } from "../live.js";
+import { Empty, Heading, Live, Pager, Question, retried, Status, Time, Told, useDeed } from "../parts.js";
+import { useEffect, useMemo, useRef, useState } from "../vendor/hooks.js";
+import { between, clock, DIRECTIONS, fileName, number, plural, STATUSES, spelt, way } from "../words.js";
+
+const SECONDS = 30;
 const PAGE = 50;
 const AT_ONCE = 4;
 
@@ -37,7 +38,14 @@ export default function Recordings({ query }) {
     <//>
     <${Filters} query=${query} />
     <${Live} live=${live}>
-      ${(data) => html`<${List} key=${JSON.stringify(filters)} items=${data.items} filters=${filters} query=${query} again=${again} />
+      ${(data) => html`<${List}
+          key=${JSON.stringify(filters)}
+          items=${data.items}
+          next=${data.nextCursor}
+          filters=${filters}
+          query=${query}
+          again=${again}
+        />
         <${Pager} at=${(cursor) => to("recordings", { ...query, cursor })} cursor=${query.cursor} next=${data.nextCursor} />`}
     <//>`;
 }
@@ -46,7 +54,8 @@ function Filters({ query }) {
   const form = useRef(null);
   useEffect(() => {
     // not as values of the fields: a list that is read anew must not undo what is being typed
-    for (const name of ["search", "status", "direction", "from", "to"]) form.current.elements[name].value = query[name] ?? "";
+    for (const name of ["search", "status", "direction", "from", "to"])
+      form.current.elements[name].value = query[name] ?? "";
   }, [JSON.stringify(query)]);
   const show = () => {
     const given = Object.fromEntries(new FormData(form.current));
@@ -72,24 +81,29 @@ function Filters({ query }) {
     <label>From <input type="date" name="from" onChange=${show} /></label>
     <label>To <input type="date" name="to" onChange=${show} /></label>
     <button type="submit">Search</button>
-    ${query.errorCode &&
-    html`<${Link} class="chip" href=${to("recordings", { ...query, errorCode: "", cursor: "" })}>
+    ${
+      query.errorCode &&
+      html`<${Link} class="chip" href=${to("recordings", { ...query, errorCode: "", cursor: "" })}>
       Reason: ${spelt(query.errorCode)} <span aria-hidden="true">×</span><span class="unseen">, remove</span>
-    <//>`}
+    <//>`
+    }
     ${Object.keys(query).some((name) => name !== "cursor") && html`<${Link} href=${to("recordings")}>Clear all<//>`}
   </form>`;
 }
 
-function List({ items, filters, query, again }) {
+function List({ items, next, filters, query, again }) {
   const [chosen, setChosen] = useState(() => new Set());
   const [question, setQuestion] = useState(null);
   const { busy, told, run } = useDeed();
-  const failed = useMemo(() => items.filter((each) => each.transcriptionStatus === "failed").map((each) => each.id), [items]);
+  const failed = useMemo(
+    () => items.filter((each) => each.transcriptionStatus === "failed").map((each) => each.id),
+    [items],
+  );
   const selected = failed.filter((id) => chosen.has(id));
   const choose = (ids, yes) =>
     setChosen((before) => {
       const after = new Set(before);
-      ids.forEach((id) => (yes ? after.add(id) : after.delete(id)));
+      for (const id of ids) after[yes ? "add" : "delete"](id);
       return after;
     });
   useEffect(() => setChosen(new Set()), [query.cursor]);
@@ -110,37 +124,64 @@ function List({ items, filters, query, again }) {
         title: `Retry ${words}?`,
         text: "All that match the filters go back in line, with all attempts before them.",
         yes: `Retry ${exact ? number(count) : "all"}`,
-        act: () => run(async () => {
-          const ended = await ask("/api/call-recordings/retry", { method: "POST", body: wish(filters, false) });
-          again();
-          return retried(ended);
-        }),
+        act: () =>
+          run(async () => {
+            const ended = await ask("/api/call-recordings/retry", { method: "POST", body: wish(filters, false) });
+            again();
+            return retried(ended);
+          }),
       });
       return "";
     });
 
-  if (!items.length) return html`<${Told} told=${told} /><${Nothing} query=${query} />`;
-  return html`${(failed.length > 0 || query.status === "failed") &&
+  if (!items.length) return html`<${Told} told=${told} /><${Nothing} query=${query} next=${next} />`;
+  return html`${
+    (failed.length > 0 || query.status === "failed") &&
     html`<div class="bar">
-      <label><input type="checkbox" disabled=${!failed.length} checked=${failed.length > 0 && selected.length === failed.length} onChange=${(event) => choose(failed, event.target.checked)} /> All failed of this page</label>
-      <button type="button" disabled=${busy || !selected.length} onClick=${retrySelected}>Retry selected (${number(selected.length)})</button>
+      <label><input
+        type="checkbox"
+        disabled=${!failed.length}
+        checked=${failed.length > 0 && selected.length === failed.length}
+        onChange=${(event) => choose(failed, event.target.checked)}
+      /> All failed of this page</label>
+      <button
+        type="button"
+        disabled=${busy || !selected.length}
+        onClick=${retrySelected}
+      >Retry selected (${number(selected.length)})</button>
       <button type="button" disabled=${busy} onClick=${askAboutAll}>Retry all that match…</button>
-    </div>`}
+    </div>`
+  }
     <${Told} told=${told} />
     <ul class="recordings">
-      ${items.map((each) => html`<${Row} key=${each.id} recording=${each} chosen=${chosen.has(each.id)} choose=${(yes) => choose([each.id], yes)} />`)}
+      ${items.map(
+        (each) => html`<${Row}
+          key=${each.id}
+          recording=${each}
+          chosen=${chosen.has(each.id)}
+          choose=${(yes) => choose([each.id], yes)}
+        />`,
+      )}
     </ul>
     <${Question} question=${question} close=${() => setQuestion(null)} />`;
 }
 
 function Row({ recording, chosen, choose }) {
   const { id, path, recordedAt, transcriptionStatus: status, direction, transcript, audio, error } = recording;
-  const between = parties(recording);
-  const name = between ? `${between.from}${between.to ? ` ${between.either ? "–" : "→"} ${between.to}` : ""}` : fileName(path);
+  const known = between(recording);
+  const name = known ?? fileName(path);
   const seconds = audio?.duration ?? transcript?.duration;
   return html`<li class=${status}>
     <div class="choice">
-      ${status === "failed" && html`<input type="checkbox" aria-label="Select ${name}" checked=${chosen} onChange=${(event) => choose(event.target.checked)} />`}
+      ${
+        status === "failed" &&
+        html`<input
+          type="checkbox"
+          aria-label="Select ${name}"
+          checked=${chosen}
+          onChange=${(event) => choose(event.target.checked)}
+        />`
+      }
     </div>
     <div class="call">
       <${Link} class="parties" href=${to(`recordings/${id}`)}>${name}<//>
@@ -152,14 +193,19 @@ function Row({ recording, chosen, choose }) {
       <${Status} status=${status} />
       <small title=${error?.message}>${way(recording)}${recording.sourceMissing ? " · file gone" : ""}${recording.sourceChanged ? " · file changed" : ""}</small>
     </div>
-    <p class="preview" title=${path}>${transcript?.preview || (between ? fileName(path) : "")}</p>
+    <p class="preview" title=${path}>${transcript?.preview || (known ? fileName(path) : "")}</p>
   </li>`;
 }
 
-function Nothing({ query }) {
+function Nothing({ query, next }) {
   const any = Object.keys(query).length > 0;
-  if (query.cursor) return html`<${Empty} title="Nothing on this page."><${Link} href=${to("recordings", { ...query, cursor: "" })}>Back to the first page<//><//>`;
-  if (any) return html`<${Empty} title="No recording matches."><${Link} href=${to("recordings")}>Clear the filters<//>, or search by the last four digits of a number.<//>`;
+  // few are looked for among very many: the API answers before it has gone through all of them
+  if (next)
+    return html`<${Empty} title="None found so far."><${Link} href=${to("recordings", { ...query, cursor: next })}>Look further back<//><//>`;
+  if (query.cursor)
+    return html`<${Empty} title="Nothing on this page."><${Link} href=${to("recordings", { ...query, cursor: "" })}>Back to the first page<//><//>`;
+  if (any)
+    return html`<${Empty} title="No recording matches."><${Link} href=${to("recordings")}>Clear the filters<//>, or search by the last four digits of a number.<//>`;
   return html`<${Empty} title="There are no recordings yet.">
     Put some where Callscribe looks for them (<${Link} href=${to("settings")}>Settings<//> say where); then <${Link} href=${to("scheduler")}>find them now<//>.
   <//>`;

@@ -1,10 +1,11 @@
 // The three tasks and their runs.
-import { html } from "../html.js";
-import { Link, go, to } from "../address.js";
+
+import { go, Link, to } from "../address.js";
 import { ask } from "../api.js";
+import { html } from "../html.js";
 import { useLive } from "../live.js";
 import { Ago, Empty, Heading, Live, Pager, Status, Table, Time, Told, useDeed } from "../parts.js";
-import { OUTCOMES, TASKS, number, plural, relative, span, spelt, time, utc } from "../words.js";
+import { number, OUTCOMES, plural, relative, span, spelt, TASKS, time, utc } from "../words.js";
 
 const SECONDS = 30;
 const STRIP = 40;
@@ -13,7 +14,11 @@ const PAGE = 50;
 export default function Scheduler({ query }) {
   const tasks = useLive((signal) => ask("/api/scheduler/tasks", { signal }), [], SECONDS);
   const filters = { task: query.task, status: query.status, cursor: query.cursor };
-  const runs = useLive((signal) => ask("/api/scheduler/runs", { query: { ...filters, limit: PAGE }, signal }), [filters], SECONDS);
+  const runs = useLive(
+    (signal) => ask("/api/scheduler/runs", { query: { ...filters, limit: PAGE }, signal }),
+    [filters],
+    SECONDS,
+  );
   const again = () => {
     tasks.again();
     runs.again();
@@ -28,7 +33,11 @@ export default function Scheduler({ query }) {
       <${Live} live=${runs}>
         ${({ items, nextCursor }) =>
           items.length
-            ? html`<${Runs} items=${items} /><${Pager} at=${(cursor) => to("scheduler", { ...query, cursor })} cursor=${query.cursor} next=${nextCursor} />`
+            ? html`<${Runs} items=${items} /><${Pager}
+                at=${(cursor) => to("scheduler", { ...query, cursor })}
+                cursor=${query.cursor}
+                next=${nextCursor}
+              />`
             : html`<${Empty} title="No run matches."><${Link} href=${to("scheduler")}>Show all<//>. Runs are kept 30 days.<//>`}
       <//>
     </section>`;
@@ -57,7 +66,9 @@ function Task({ task, again }) {
   const start = () =>
     act(async () => {
       const ended = await ask(`/api/scheduler/tasks/${command}/run`, { method: "POST" });
-      return ended.status === "running" ? "It runs, and goes on by itself." : `The run ${OUTCOMES[ended.status]}${ended.error ? `: ${ended.error}` : `. ${counted(ended.counts)}`}`;
+      return ended.status === "running"
+        ? "It runs, and goes on by itself."
+        : `The run ${OUTCOMES[ended.status]}${ended.error ? `: ${ended.error}` : `. ${counted(ended.counts)}`}`;
     });
   return html`<li aria-labelledby=${command}>
     <h2 id=${command}>${TASKS[command]} <small><code>${command}</code></small></h2>
@@ -68,8 +79,19 @@ function Task({ task, again }) {
     </dl>
     <${Strip} runs=${strip.data?.items ?? []} />
     <div class="actions">
-      <button type="button" disabled=${busy} aria-label="${paused ? "Resume" : "Pause"} ${TASKS[command]}" onClick=${pause}>${paused ? "Resume" : "Pause"}</button>
-      <button type="button" class="primary" disabled=${busy} aria-label="Run ${TASKS[command]} now" onClick=${start}>Run now</button>
+      <button
+        type="button"
+        disabled=${busy}
+        aria-label="${paused ? "Resume" : "Pause"}: ${TASKS[command]}"
+        onClick=${pause}
+      >${paused ? "Resume" : "Pause"}</button>
+      <button
+        type="button"
+        class="primary"
+        disabled=${busy}
+        aria-label="Run now: ${TASKS[command]}"
+        onClick=${start}
+      >Run now</button>
     </div>
     <${Told} told=${told} />
   </li>`;
@@ -82,7 +104,13 @@ function Strip({ runs }) {
   const skipped = runs.filter((each) => each.status === "skipped").length;
   const words = `${plural(runs.length, "run")}: ${number(bad)} bad, ${number(skipped)} skipped`;
   return html`<div class="strip" role="img" aria-label="The last ${words}">
-      ${[...runs].reverse().map((each) => html`<span key=${each.id} class=${each.status} title="${time(each.startedAt)} (${utc(each.startedAt)}): ${each.status}${each.error ? `. ${each.error}` : ""}"></span>`)}
+      ${[...runs].reverse().map(
+        (each) => html`<span
+          key=${each.id}
+          class=${each.status}
+          title="${time(each.startedAt)} (${utc(each.startedAt)}): ${each.status}${each.error ? `. ${each.error}` : ""}"
+        ></span>`,
+      )}
     </div>
     <p class="help">Last ${words}</p>`;
 }
@@ -99,7 +127,14 @@ function Choice({ query }) {
   return html`<div class="filters">${choice("task", "Task", TASKS)} ${choice("status", "Ended", OUTCOMES)}</div>`;
 }
 
-const COLUMNS = [["Started", ""], ["Task", ""], ["By", ""], ["Ended", ""], ["Duration", "figure"], ["What came of it", "wide"]];
+const COLUMNS = [
+  ["Started", ""],
+  ["Task", ""],
+  ["By", ""],
+  ["Ended", ""],
+  ["Duration", "figure"],
+  ["What came of it", "wide"],
+];
 
 function Runs({ items }) {
   const rows = items.map((each) => ({
@@ -113,12 +148,14 @@ function Runs({ items }) {
       each.error ?? counted(each.counts),
     ],
   }));
-  return html`<${Table} label="Recent runs" columns=${COLUMNS} rows=${rows} />`;
+  return html`<${Table} label="Runs" columns=${COLUMNS} rows=${rows} />`;
 }
 
 // What a run counted, as far as it is not nothing.
 function counted(counts) {
   const told = Object.entries(counts).filter(([, value]) => value);
   if (!told.length) return "nothing to do";
-  return told.map(([name, value]) => (name === "audio_seconds" ? `${span(value)} of audio` : `${number(value)} ${spelt(name)}`)).join(", ");
+  return told
+    .map(([name, value]) => (name === "audio_seconds" ? `${span(value)} of audio` : `${number(value)} ${spelt(name)}`))
+    .join(", ");
 }

@@ -1,10 +1,11 @@
 // The settings of both modules: tried before they are kept, and what is wrong is said beside the field.
-import { useState } from "../vendor/hooks.js";
-import { html } from "../html.js";
+
 import { ask } from "../api.js";
+import { CallRecordings, WhisperX } from "../forms.js";
+import { html } from "../html.js";
 import { useLive } from "../live.js";
 import { Heading, Live, Notice, Table, Told, useDeed } from "../parts.js";
-import { CallRecordings, WhisperX } from "../forms.js";
+import { useState } from "../vendor/hooks.js";
 import { DIRECTIONS, dayAndTime, fileName, plural } from "../words.js";
 
 export default function Settings() {
@@ -19,7 +20,13 @@ function Module({ slug, title, Fields, Extra }) {
   const live = useLive((signal) => ask(`/api/modules/${slug}`, { signal }), []);
   return html`<section aria-labelledby=${slug}>
     <h2 id=${slug}>${title}</h2>
-    <${Live} live=${live}>${(data) => html`<${Form} slug=${slug} kept=${data} reload=${live.again} Fields=${Fields} Extra=${Extra} />`}<//>
+    <${Live} live=${live}>${(data) => html`<${Form}
+        slug=${slug}
+        kept=${data}
+        reload=${live.again}
+        Fields=${Fields}
+        Extra=${Extra}
+      />`}<//>
   </section>`;
 }
 
@@ -40,7 +47,9 @@ function Form({ slug, kept, reload, Fields, Extra }) {
   // The API names each field that is wrong; what it says stands at that field.
   const asked = (path, method, body) =>
     ask(path, { method, body }).catch((error) => {
-      const found = Object.fromEntries(error.details.filter((each) => each.field).map((each) => [fieldOf(each.field), each.message]));
+      const found = Object.fromEntries(
+        error.details.filter((each) => each.field).map((each) => [fieldOf(each.field), each.message]),
+      );
       setFaults(found);
       throw Object.keys(found).length ? new Error("Some settings cannot be used: see there.") : error;
     });
@@ -55,6 +64,10 @@ function Form({ slug, kept, reload, Fields, Extra }) {
   const save = (event) => {
     event.preventDefault();
     change(draft, "Saved. The next runs count with it.");
+  };
+  const discard = () => {
+    setDraft({});
+    setFaults({});
   };
   const reset = (name) => change({ [name]: null }, "As the template has it.");
   const test = () =>
@@ -73,7 +86,7 @@ function Form({ slug, kept, reload, Fields, Extra }) {
     <${Told} told=${told} />
     <div class="actions">
       <button type="button" disabled=${busy} onClick=${test}>Test connection</button>
-      <button type="button" disabled=${busy || !changed} onClick=${() => (setDraft({}), setFaults({}))}>Discard</button>
+      <button type="button" disabled=${busy || !changed} onClick=${discard}>Discard</button>
       <button type="submit" class="primary" disabled=${busy || !changed}>Save</button>
     </div>
     ${Extra && html`<${Extra} draft=${draft} asked=${asked} />`}
@@ -83,7 +96,14 @@ function Form({ slug, kept, reload, Fields, Extra }) {
 // `body.patterns.0` and `patterns` are the field `patterns`.
 const fieldOf = (field) => field.split(".").find((part) => part !== "body" && !/^\d+$/.test(part)) ?? field;
 
-const COLUMNS = [["Name", "wide"], ["Direction", ""], ["Caller", ""], ["Called", ""], ["Call", ""], ["System", ""]];
+const COLUMNS = [
+  ["Name", "wide"],
+  ["Direction", ""],
+  ["Caller", ""],
+  ["Called", ""],
+  ["Call", ""],
+  ["System", ""],
+];
 
 // How the newest names are read, with what is not kept yet.
 function Preview({ draft, asked }) {
@@ -116,9 +136,18 @@ function Names({ found }) {
       columns=${COLUMNS}
       rows=${examples.map((each) => ({
         key: each.path,
-        cells: [html`<span class="path">${fileName(each.path)}</span>`, DIRECTIONS[each.direction] ?? "", each.caller ?? each.remoteNumber, each.callee ?? each.extension, dayAndTime(each.recordedAt), each.phoneSystem],
+        cells: [
+          html`<span class="path">${fileName(each.path)}</span>`,
+          DIRECTIONS[each.direction] ?? "",
+          each.caller ?? each.remoteNumber,
+          each.callee ?? each.extension,
+          dayAndTime(each.recordedAt),
+          each.phoneSystem,
+        ],
       }))}
     />
-    ${notUnderstood.length > 0 &&
-    html`<details><summary>Not understood</summary><ul>${notUnderstood.map((path) => html`<li class="path" key=${path}>${fileName(path)}</li>`)}</ul></details>`}`;
+    ${
+      notUnderstood.length > 0 &&
+      html`<details><summary>Not understood</summary><ul>${notUnderstood.map((path) => html`<li class="path" key=${path}>${fileName(path)}</li>`)}</ul></details>`
+    }`;
 }
