@@ -105,6 +105,7 @@ def test_each_status_has_its_class(service, reply, status, kind, code):
         send(service.url)
     assert raised.value.code == code
     assert str(status) in raised.value.message
+    assert raised.value.status == status
     assert SECRET not in raised.value.message
 
 

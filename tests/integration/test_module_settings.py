@@ -6,6 +6,7 @@ import pytest
 
 from callscribe import transitions
 from callscribe.errors import Skipped
+from callscribe.phone_systems import SYSTEMS
 from callscribe.run import Module, Task
 from callscribe.store import module_settings, recordings
 from tests.integration import dynalite
@@ -51,7 +52,7 @@ def test_the_template_counts_until_something_is_set_and_null_brings_it_back(hand
     assert template == {
         "slug": "call-recordings", "enabled": True, "recordingsPath": handlers.recordings_path,
         "phoneSystem": "yeastar", "timeZone": "Europe/Berlin", "patterns": [], "channels": "auto",
-        "extensions": ["mp3", "wav"], "changed": [],
+        "extensions": ["mp3", "wav"], "phoneSystems": sorted(SYSTEMS), "changed": [],
     }  # fmt: skip
     answer = put(phoneSystem="freepbx", patterns=[PATTERN], extensions=[".WAV", "ogg"])
     assert answer.status == 200

@@ -193,6 +193,25 @@ def test_no_other_outage_raises_a_suspicion():
     assert (change.target, change.values["outages"]) == (Status.QUEUED, SUSPICIOUS)
 
 
+def test_a_place_in_line_tells_since_when_also_that_of_what_is_given_back_or_stands_at_the_head():
+    assert transitions.queued_since(transitions.queued_position(NOW, iso(EARLIER))) == NOW
+    assert transitions.queued_since(transitions.queued_position(NOW, iso(EARLIER), head=True)) == NOW
+    assert transitions.queued_since(transitions.recover(a_claimed(), RetryPolicy(), NOW).values["position"]) == NOW
+    back = transitions.give_back(a_claimed(), GONE, RetryPolicy(), NOW, JITTER, probe=False)
+    assert transitions.queued_since(back.values["position"]) == EARLIER
+
+
+def test_the_record_keeps_the_status_that_the_service_answered_with():
+    refused = RetryableError("It failed (500).", code="service_error", status=500)
+    assert transitions.fail(a_claimed(), refused, RetryPolicy(), NOW, JITTER).values["error"].status == 500
+    assert transitions.fail(a_claimed(), RETRYABLE, RetryPolicy(), NOW, JITTER).values["error"].status is None
+    gone = ServiceDown("A proxy says so (502).", status=502)
+    for outages in (0, SUSPICIOUS):
+        change = transitions.give_back(a_claimed(outages=outages), gone, RetryPolicy(), NOW, JITTER, probe=False)
+        assert change.values["error"].status == 502
+    assert transitions.recover(a_claimed(), RetryPolicy(), NOW).values["error"].status is None
+
+
 def test_a_lost_claim_goes_to_the_end_of_the_line_or_ends_with_its_last_attempt():
     again = transitions.recover(a_claimed(attempts=4), RetryPolicy(max_attempts=5), NOW)
     assert again.target is Status.QUEUED

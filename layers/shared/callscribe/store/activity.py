@@ -49,11 +49,11 @@ class Activity:
 
 
 def activity(now: datetime) -> Activity:
-    """What was done in the last hours. Two requests; one more for each further MB of runs, about 2,500, and one where
-    something is at the head of the queue. Raises StoreError.
+    """What was done in the last hours, up to the present one of `now`. Raises StoreError.
 
-    Runs are read from the newest one on, and after `SEARCHES` requests no further. What a run that was killed had
-    counted since it last wrote how far it was is missing.
+    Two requests, for the runs of a day are less than a MB, even those of an outage; one more for each further MB, some
+    3,000 runs, and one where something is at the head of the queue. Runs are read from the newest one on, and after
+    `SEARCHES` requests no further. What a run that was killed had counted since it last wrote is missing.
     """
     hours = last_hours(now)
     # an id tells when a run was asked for: a moment before it started

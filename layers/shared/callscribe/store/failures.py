@@ -46,7 +46,7 @@ def summary(until: datetime, clock: Clock) -> tuple[list[Group], bool]:
     """The failed recordings by the error of their last attempt, the most frequent first, and whether that is all of
     them: it is not when it took longer than `until`. Then the older calls are missing. Raises StoreError.
 
-    One request for each MB of them, about 700. One that has no error, which no transition makes, is left out.
+    One request for each MB of them, about 800. One that has no error, which no transition makes, is left out.
     """
     groups, start = Groups(), None
     while True:
