@@ -10,8 +10,10 @@ ARCHITECTURE ?= x86_64
 BUILD_DIR    ?= .aws-sam/build
 JOBS         ?= 2
 
-# A second DynamoDB for the tests of races. They are skipped where it cannot be installed.
+# From npm: a second DynamoDB for the tests of races, and the rules that the admin page is held to. Their tests are skipped
+# where they cannot be installed.
 DYNALITE := .build/dynalite/.installed
+AXE      := .build/axe/.installed
 
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -43,7 +45,7 @@ lint: .venv/.installed ## check style, formatting and types
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy --strict functions layers/shared/callscribe local
 
-test: .venv/.installed .venv-sam/.installed $(DYNALITE) ## run every test that this machine can run, naming those it cannot
+test: .venv/.installed .venv-sam/.installed $(DYNALITE) $(AXE) ## run every test that this machine can run, naming those it cannot
 # The order of sets is the same each time, and so are the stories of the state machine.
 	PYTHONHASHSEED=0 $(VENV)/python -m pytest -rs -n $(JOBS) --dist loadfile --no-loadscope-reorder tests $(ARGS)
 
@@ -74,7 +76,15 @@ endef
 	$(call environment,.venv-sam,$<)
 	@touch $@
 
-$(DYNALITE):
+# $(call from_npm,PACKAGE@VERSION)
+define from_npm
 	@mkdir -p $(@D)
 	@if npm install --prefix $(@D) --no-save --no-package-lock --no-audit --no-fund --ignore-scripts --fetch-retries=0 \
-	  dynalite@4.0.0 >$(@D)/npm.log 2>&1; then touch $@; else echo "dynalite could not be installed: see $(@D)/npm.log"; fi
+	  $(1) >$(@D)/npm.log 2>&1; then touch $@; else echo "$(1) could not be installed: see $(@D)/npm.log"; fi
+endef
+
+$(DYNALITE):
+	$(call from_npm,dynalite@4.0.0)
+
+$(AXE):
+	$(call from_npm,axe-core@4.14.1)

@@ -40,13 +40,20 @@ class Served:
             s3.upload_file(str(sample), self.stack.buckets["RecordingsBucket"], f"2026/11/18/{sample.name}")
 
 
+DEFAULTS = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1", "MaxAttempts": "1"}
+
+
 @contextmanager
-def serve(state: Path, whisperx: str) -> Iterator[Served]:
-    parameters = {"WhisperXUrl": whisperx, "RetryBaseSeconds": "1", "OutagePauseSeconds": "1", "MaxAttempts": "1"}
+def serve(state: Path, whisperx: str, *, folder: Path | None = None, **parameters: str) -> Iterator[Served]:
+    """`parameters` are the template's, over DEFAULTS. Recordings lie in `folder`, or in the stack's own bucket."""
+    parameters = {"WhisperXUrl": whisperx, **DEFAULTS, **parameters}
     with serve_aws() as endpoint:
         stack = deploy(ROOT / "template.yaml", endpoint, parameters)
         server = HttpServer()
-        with Lambdas(stack, state, {"AWS_ENDPOINT_URL_LAMBDA": server.url}) as lambdas:
+        overrides = {"AWS_ENDPOINT_URL_LAMBDA": server.url}
+        if folder is not None:
+            overrides["RECORDINGS_PATH"] = str(folder)  # as `local up` does it
+        with Lambdas(stack, state, overrides) as lambdas:
             server.start(Front(lambdas, "api"))
             secrets = aws_client("secretsmanager", endpoint)
             secret = secrets.get_secret_value(SecretId=stack.secrets["ApiKeySecret"])["SecretString"]
