@@ -14,6 +14,12 @@ JOBS         ?= 2
 # where they cannot be installed.
 DYNALITE := .build/dynalite/.installed
 AXE      := .build/axe/.installed
+# The checks of the admin page's files, which are left out, and said to be, where it cannot be installed.
+BIOME    := .build/biome/.installed
+
+# What the admin page is made with: `make vendor`.
+PREACT := 11.2.0
+HTM    := 3.1.1
 
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -27,7 +33,7 @@ SAM     := PATH="$(CURDIR)/.venv-sam/bin:$$PATH" .venv-sam/bin/sam
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build lint test demo clean
+.PHONY: help setup build lint vendor test demo clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -40,10 +46,20 @@ build: .venv-sam/.installed ## check the template and build the functions and th
 # Lambda's code folder is read-only, so byte code must be there; and zipping changes the times that it is checked by.
 	.venv-sam/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash $(BUILD_DIR)
 
-lint: .venv/.installed ## check style, formatting and types
+lint: .venv/.installed $(BIOME) ## check style, formatting and types
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy --strict functions layers/shared/callscribe local
+	@if [ -e $(BIOME) ]; then ./.build/biome/node_modules/.bin/biome check --error-on-warnings; \
+	  else echo "the admin page's files were not checked: that wants npm"; fi
+
+vendor: ## fetch the libraries that the admin page is served with
+	@rm -rf .build/vendor && mkdir -p .build/vendor
+	npm install --prefix .build/vendor --no-save --no-package-lock --no-audit --no-fund --ignore-scripts preact@$(PREACT) htm@$(HTM)
+	@set -e; from=.build/vendor/node_modules to=functions/api/admin/vendor; \
+	  cp $$from/htm/dist/htm.module.js $$to/htm.js; \
+	  sed '/^\/\/# sourceMappingURL/d' $$from/preact/dist/preact.mjs >$$to/preact.js; \
+	  sed -e '/^\/\/# sourceMappingURL/d' -e 's#from"preact"#from"./preact.js"#' $$from/preact/hooks/dist/hooks.mjs >$$to/hooks.js
 
 test: .venv/.installed .venv-sam/.installed $(DYNALITE) $(AXE) ## run every test that this machine can run, naming those it cannot
 # The order of sets is the same each time, and so are the stories of the state machine.
@@ -88,3 +104,6 @@ $(DYNALITE):
 
 $(AXE):
 	$(call from_npm,axe-core@4.14.1)
+
+$(BIOME):
+	$(call from_npm,@biomejs/biome@2.6.8)
