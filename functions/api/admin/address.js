@@ -8,8 +8,17 @@ const MOVED = "callscribe:moved";
 
 // `path` below /admin, in parts; `query` as an object.
 export function here() {
-  const path = decodeURI(location.pathname.slice(ROOT.length)).split("/").filter(Boolean);
-  return { path, query: Object.fromEntries(new URLSearchParams(location.search)) };
+  const parts = location.pathname.slice(ROOT.length).split("/").filter(Boolean);
+  return { path: parts.map(decoded), query: Object.fromEntries(new URLSearchParams(location.search)) };
+}
+
+// As it stands where it is not well-formed, as %ff is not.
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 // An address of this page; what is empty in the query is left out.

@@ -91,7 +91,7 @@ function Outage({ outage }) {
 function View({ path, query, summary }) {
   const [loaded, setLoaded] = useState(null);
   const [name = "", id] = path;
-  const known = path.length < 3 && VIEWS[name] && (!id || name === "recordings");
+  const known = path.length < 3 && Object.hasOwn(VIEWS, name) && (!id || name === "recordings");
   useEffect(() => {
     if (!known) return;
     const load = id ? RECORDING : VIEWS[name][1];
