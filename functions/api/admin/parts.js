@@ -2,6 +2,7 @@
 
 import { Link } from "./address.js";
 import { html } from "./html.js";
+import { useAtChange } from "./live.js";
 import { useEffect, useRef, useState } from "./vendor/hooks.js";
 import { capital, dayAndTime, plural, relative, STATUSES, time, utc } from "./words.js";
 
@@ -88,6 +89,19 @@ export function Pager({ at, cursor, next }) {
   </nav>`;
 }
 
+// What had the focus last, outside of a question. A button that is disabled while it works loses it to nothing, and one that
+// is gone with what it did, for good: who uses the keyboard would have to begin at the top.
+let focused = null;
+addEventListener("focusin", ({ target }) => {
+  if (!target.closest("dialog")) focused = target;
+});
+function refocus() {
+  const { activeElement: active, body } = document;
+  if (active !== body && !active.closest("dialog:not([open])")) return;
+  const there = focused?.isConnected ? focused : document.querySelector("h1");
+  there?.focus({ preventScroll: true });
+}
+
 // A question before something is done. `question` is null, or { title, text, yes, act }.
 export function Question({ question, close }) {
   const dialog = useRef(null);
@@ -97,10 +111,13 @@ export function Question({ question, close }) {
   if (!question) return null;
   const answer = (yes) => {
     dialog.current.close();
-    close();
     if (yes) question.act();
   };
-  return html`<dialog ref=${dialog} aria-labelledby="question" onCancel=${() => close()}>
+  const closed = () => {
+    close();
+    refocus();
+  };
+  return html`<dialog ref=${dialog} aria-labelledby="question" onClose=${closed}>
     <h2 id="question">${question.title}</h2>
     <p>${question.text}</p>
     <div class="actions">
@@ -121,6 +138,7 @@ export function useDeed() {
       setState({ busy: false, told: { kind: "bad", text: error.message } });
     }
   };
+  useAtChange(state.busy, () => state.busy || refocus());
   return { busy: state.busy, told: state.told, run };
 }
 
