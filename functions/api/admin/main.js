@@ -3,6 +3,7 @@
 import { Link, to, useAddress } from "./address.js";
 import { ask, key, onRefused } from "./api.js";
 import { html } from "./html.js";
+import { inTurn } from "./in_turn.js";
 import { useLive } from "./live.js";
 import { Ago, Clock, Empty, Heading, Notice } from "./parts.js";
 import { SignIn } from "./sign_in.js";
@@ -12,15 +13,16 @@ import { number } from "./words.js";
 
 const SUMMARY_SECONDS = 10;
 
+// Their titles, and the files that each needs besides those of the page itself; the last is the view.
 const VIEWS = {
-  "": ["Overview", () => import("./views/overview.js")],
-  recordings: ["Recordings", () => import("./views/recordings.js")],
-  failures: ["Failures", () => import("./views/failures.js")],
-  scheduler: ["Scheduler", () => import("./views/scheduler.js")],
-  calls: ["Calls", () => import("./views/calls.js")],
-  settings: ["Settings", () => import("./views/settings.js")],
+  "": ["Overview", "views/overview.js"],
+  recordings: ["Recordings", "views/recordings.js"],
+  failures: ["Failures", "views/failures.js"],
+  scheduler: ["Scheduler", "views/scheduler.js"],
+  calls: ["Calls", "views/calls.js"],
+  settings: ["Settings", "forms.js", "views/settings.js"],
 };
-const RECORDING = () => import("./views/recording.js");
+const RECORDING = ["download.js", "player.js", "transcript.js", "history.js", "metadata.js", "views/recording.js"];
 
 const THEME = "callscribe.theme";
 const THEMES = { "": "Auto", light: "Light", dark: "Dark" };
@@ -94,8 +96,8 @@ function View({ path, query, summary }) {
   const known = path.length < 3 && VIEWS[name] && (!id || name === "recordings");
   useEffect(() => {
     if (!known) return;
-    const load = id ? RECORDING : VIEWS[name][1];
-    load().then(
+    const files = id ? RECORDING : VIEWS[name].slice(1);
+    inTurn(...files).then(
       (module) => setLoaded({ Shown: module.default }),
       () => setLoaded({ gone: true }),
     );
@@ -114,5 +116,7 @@ function View({ path, query, summary }) {
   return html`<${loaded.Shown} id=${id} query=${query} summary=${summary} />`;
 }
 
-document.documentElement.dataset.theme = localStorage.getItem(THEME) ?? "";
-render(html`<${App} />`, document.getElementById("app"));
+export function start(element) {
+  setTheme(localStorage.getItem(THEME) ?? "");
+  render(html`<${App} />`, element);
+}

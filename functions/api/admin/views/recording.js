@@ -2,6 +2,7 @@
 
 import { go, Link, to } from "../address.js";
 import { ask, fetchText } from "../api.js";
+import { save } from "../download.js";
 import { History } from "../history.js";
 import { html } from "../html.js";
 import { useAtChange, useLive } from "../live.js";
@@ -39,6 +40,9 @@ export default function Recording({ id, query }) {
 function Shown({ recording, version, again }) {
   const { id, path, transcript, recordedAt, transcriptionStatus: status } = recording;
   const player = useRef(null);
+  const versions = useLive((signal) => ask(`/api/call-recordings/${id}/transcript/versions`, { signal }), [id]);
+  useAtChange(transcript?.version ?? null, versions.again);
+  const stored = versions.data?.items ?? [];
   return html`<${Heading} title=${between(recording) ?? fileName(path)}><${Again} recording=${recording} again=${again} /><//>
     <p class="lead">
       <${Status} status=${status} /> <span>${way(recording)}</span>
@@ -48,20 +52,21 @@ function Shown({ recording, version, again }) {
     <${Trouble} recording=${recording} />
     <div class="recording">
       <section class="heard" aria-label="Audio and transcript">
-        <${Player} id=${id} missing=${recording.sourceMissing} media=${player} />
+        <${Player} id=${id} name=${fileName(path)} missing=${recording.sourceMissing} media=${player} />
         ${
           transcript
             ? html`<${Versions}
-            recording=${recording}
-            version=${version}
-            media=${player}
-          />`
+              recording=${recording}
+              versions=${stored}
+              version=${version}
+              media=${player}
+            />`
             : html`<${Empty} title="There is no transcript yet.">${NEXT[status]}<//>`
         }
       </section>
       <div class="known">
         <${Metadata} recording=${recording} again=${again} />
-        <${History} recording=${recording} />
+        <${History} recording=${recording} versions=${stored} />
       </div>
     </div>`;
 }
@@ -127,12 +132,10 @@ function Again({ recording, again }) {
 }
 
 // The transcript in the version that is chosen, and as a file.
-function Versions({ recording, version, media }) {
+function Versions({ recording, versions, version, media }) {
   const { id, transcript } = recording;
   const shown = version ?? transcript.version;
   const { busy, told, run } = useDeed();
-  const versions = useLive((signal) => ask(`/api/call-recordings/${id}/transcript/versions`, { signal }), [id]);
-  useAtChange(transcript.version, versions.again);
   const live = useLive(
     (signal) => ask(`/api/call-recordings/${id}/transcript`, { query: { format: "json", version: shown }, signal }),
     [id, shown],
@@ -147,14 +150,13 @@ function Versions({ recording, version, media }) {
       save(file, `${id}.${format}`);
       return "";
     });
-  const items = versions.data?.items ?? [];
   return html`<div class="bar">
       ${
-        items.length > 1 &&
+        versions.length > 1 &&
         html`<label>
         Version
         <select value=${shown} onChange=${choose}>
-          ${items.map((each) => html`<option value=${each.version}>${dayAndTime(each.createdAt)}${each.current ? " (current)" : ""}</option>`)}
+          ${versions.map((each) => html`<option value=${each.version}>${dayAndTime(each.createdAt)}${each.current ? " (current)" : ""}</option>`)}
         </select>
       </label>`
       }
@@ -174,12 +176,4 @@ function Versions({ recording, version, media }) {
     </div>
     <${Told} told=${told} />
     <${Live} live=${live}>${(stored) => html`<${Transcript} key=${shown} id=${id} stored=${stored} media=${media} />`}<//>`;
-}
-
-function save(file, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(file);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
