@@ -6,9 +6,9 @@ import { useEffect, useState } from "./vendor/hooks.js";
 const ROOT = "/admin";
 const MOVED = "callscribe:moved";
 
-// `path` below /admin, in parts; `query` as an object.
+// `path` below /admin, in parts, as it is written there; `query` as an object.
 export function here() {
-  const path = decodeURI(location.pathname.slice(ROOT.length)).split("/").filter(Boolean);
+  const path = location.pathname.slice(ROOT.length).split("/").filter(Boolean);
   return { path, query: Object.fromEntries(new URLSearchParams(location.search)) };
 }
 

@@ -110,7 +110,7 @@ export function Question({ question, close }) {
   </dialog>`;
 }
 
-// Something that is done at a click: `run(what, words)` does it and tells how it ended; `busy` as long as it is under way.
+// Something that is done at a click: `run(work)` does it, and its words are `told`; `busy` as long as it is under way.
 export function useDeed() {
   const [state, setState] = useState({ busy: false, told: null });
   const run = async (work) => {
