@@ -1,4 +1,4 @@
-"""The pictures of docs/admin.md, taken of a stack that runs: `python -m tests.browser.screenshots URL KEY RECORDING_ID`."""
+"""Pictures of docs/admin.md, of a stack that runs: `python -m tests.browser.screenshots URL KEY RECORDING_ID`."""
 
 import sys
 from pathlib import Path
