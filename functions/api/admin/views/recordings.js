@@ -58,6 +58,7 @@ function Filters({ query }) {
       form.current.elements[name].value = query[name] ?? "";
   }, [JSON.stringify(query)]);
   const show = () => {
+    if (!form.current.checkValidity()) return; // a year that is still being typed
     const given = Object.fromEntries(new FormData(form.current));
     go(to("recordings", { ...given, search: given.search.trim(), errorCode: query.errorCode }));
   };
@@ -78,8 +79,8 @@ function Filters({ query }) {
       <input type="search" name="search" maxlength="256" placeholder="2025550143, or its last digits" />
     </label>
     ${choice("status", "Status", STATUSES)} ${choice("direction", "Direction", DIRECTIONS)}
-    <label>From <input type="date" name="from" onChange=${show} /></label>
-    <label>To <input type="date" name="to" onChange=${show} /></label>
+    <label>From <input type="date" min="2000-01-01" name="from" onChange=${show} /></label>
+    <label>To <input type="date" min="2000-01-01" name="to" onChange=${show} /></label>
     <button type="submit">Search</button>
     ${
       query.errorCode &&
