@@ -104,6 +104,7 @@ function LastDay({ activity, queued }) {
         <dd>${number(sum("failedAttempts"))}</dd>
       </div>
     </dl>
+    ${!activity.exact && html`<p class="help">There were more runs than one request reads: the oldest hours are short.</p>`}
     <${Hours} hours=${activity.hours} />`;
 }
 
