@@ -70,10 +70,10 @@ function Filters({ query }) {
   </div>`;
 }
 
-function row(call, at) {
+function row(call) {
   const { recordingId, startedAt, attempt, method, url, status, duration, bytesSent, bytesReceived, error } = call;
   return {
-    key: `${startedAt} ${recordingId} ${at}`,
+    key: `${startedAt} ${recordingId}`, // not its place: a new call moves all others
     cells: [
       html`<${Time} at=${startedAt} />`,
       html`<${Link} href=${to(`recordings/${recordingId}`)}><code>${recordingId.slice(0, 8)}</code><//>`,

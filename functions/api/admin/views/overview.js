@@ -125,7 +125,7 @@ function Hours({ hours }) {
             <div class="bad" style=${{ height: `${(100 * hour.failedAttempts) / most}%` }}></div>
             <div class="good" style=${{ height: `${(100 * hour.transcribed) / most}%` }}></div>
           </div>
-          <span>${at % 4 === 3 ? time(hour.startsAt) : ""}</span>
+          <span>${at % 4 === 3 ? time(hour.startsAt) : null}</span>
         </div>`,
       )}
     </div>
