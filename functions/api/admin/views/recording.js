@@ -113,19 +113,21 @@ function Again({ recording, again }) {
       again();
       return "At the head of the line.";
     });
-  const clicked = () =>
-    force
-      ? setQuestion({
-          title: "Transcribe it again?",
-          text: "The service makes a new version of the transcript. The versions that there are stay.",
-          yes: "Transcribe again",
-          act: send,
-        })
-      : send();
+  const off = busy || status === "processing";
+  const clicked = () => {
+    if (off) return;
+    if (!force) return send();
+    setQuestion({
+      title: "Transcribe it again?",
+      text: "The service makes a new version of the transcript. The versions that there are stay.",
+      yes: "Transcribe again",
+      act: send,
+    });
+  };
   return html`<${Told} told=${told} />
     <button
       type="button"
-      disabled=${busy || status === "processing"}
+      aria-disabled=${off}
       onClick=${clicked}
     >${force ? "Transcribe again" : "Transcribe now"}</button>
     <${Question} question=${question} close=${() => setQuestion(null)} />`;
@@ -166,7 +168,7 @@ function Versions({ recording, versions, version, media }) {
           ([format, title]) =>
             html`<button
                 type="button"
-                disabled=${busy}
+                aria-disabled=${busy}
                 aria-label="Download ${format.toUpperCase()}"
                 title=${title}
                 onClick=${() => download(format)}

@@ -110,6 +110,7 @@ function List({ items, next, filters, query, again }) {
   useEffect(() => setChosen(new Set()), [query.cursor]);
 
   const retrySelected = () =>
+    selected.length &&
     run(async () => {
       const words = await retryEach(selected);
       setChosen(new Set());
@@ -147,10 +148,10 @@ function List({ items, next, filters, query, again }) {
       /> All failed of this page</label>
       <button
         type="button"
-        disabled=${busy || !selected.length}
+        aria-disabled=${busy || !selected.length}
         onClick=${retrySelected}
       >Retry selected (${number(selected.length)})</button>
-      <button type="button" disabled=${busy} onClick=${askAboutAll}>Retry all that match…</button>
+      <button type="button" aria-disabled=${busy} onClick=${askAboutAll}>Retry all that match…</button>
     </div>`
   }
     <${Told} told=${told} />

@@ -81,14 +81,14 @@ function Task({ task, again }) {
     <div class="actions">
       <button
         type="button"
-        disabled=${busy}
+        aria-disabled=${busy}
         aria-label="${paused ? "Resume" : "Pause"}: ${TASKS[command]}"
         onClick=${pause}
       >${paused ? "Resume" : "Pause"}</button>
       <button
         type="button"
         class="primary"
-        disabled=${busy}
+        aria-disabled=${busy}
         aria-label="Run now: ${TASKS[command]}"
         onClick=${start}
       >Run now</button>

@@ -63,9 +63,10 @@ function Form({ slug, kept, reload, Fields, Extra }) {
     });
   const save = (event) => {
     event.preventDefault();
-    change(draft, "Saved. The next runs count with it.");
+    if (changed) change(draft, "Saved. The next runs count with it.");
   };
   const discard = () => {
+    if (busy) return;
     setDraft({});
     setFaults({});
   };
@@ -85,9 +86,9 @@ function Form({ slug, kept, reload, Fields, Extra }) {
     <${Fields} shown=${shown} kept=${kept} draft=${draft} faults=${faults} set=${set} reset=${reset} />
     <${Told} told=${told} />
     <div class="actions">
-      <button type="button" disabled=${busy} onClick=${test}>Test connection</button>
-      <button type="button" disabled=${busy || !changed} onClick=${discard}>Discard</button>
-      <button type="submit" class="primary" disabled=${busy || !changed}>Save</button>
+      <button type="button" aria-disabled=${busy} onClick=${test}>Test connection</button>
+      <button type="button" aria-disabled=${busy || !changed} onClick=${discard}>Discard</button>
+      <button type="submit" class="primary" aria-disabled=${busy || !changed}>Save</button>
     </div>
     ${Extra && html`<${Extra} draft=${draft} asked=${asked} />`}
   </form>`;
@@ -118,7 +119,7 @@ function Preview({ draft, asked }) {
   return html`<div class="preview-names">
     <h3>How names are read</h3>
     <p class="help">The newest 200 names, read with the settings as they stand above. Nothing is changed by it.</p>
-    <button type="button" disabled=${busy} onClick=${look}>Preview names</button>
+    <button type="button" aria-disabled=${busy} onClick=${look}>Preview names</button>
     <${Told} told=${told} />
     ${found && html`<${Names} found=${found} />`}
   </div>`;
