@@ -79,10 +79,11 @@ function Frame({ signOut }) {
     </main>`;
 }
 
+// It is read out when it comes, and not again whenever its times are told anew.
 function Outage({ outage }) {
   if (!outage) return null;
   return html`<${Notice} kind="bad" title="The transcription service is unavailable">
-    <p>
+    <p aria-live="off">
       Since <${Clock} at=${outage.since} /> (<${Ago} at=${outage.since} />), next try at <${Clock} at=${outage.nextTryAt} />.
       ${" "}Tried in vain so far: ${number(outage.failures)}. Last error: ${outage.message}
     </p>
