@@ -53,12 +53,16 @@ function Form({ slug, kept, reload, Fields, Extra }) {
       setFaults(found);
       throw Object.keys(found).length ? new Error("Some settings cannot be used: see there.") : error;
     });
+  // What was sent is shown as the draft has it until it is read anew, else the former value would come back for a moment.
+  // What else was changed here stays, and what is typed meanwhile.
   const change = (body, words) =>
     run(async () => {
       await asked(`/api/modules/${slug}`, "PUT", body);
+      await reload();
       setFaults({});
-      setDraft({});
-      reload();
+      setDraft((now) =>
+        Object.fromEntries(Object.entries(now).filter(([name, value]) => !(name in body) || value !== draft[name])),
+      );
       return words;
     });
   const save = (event) => {
