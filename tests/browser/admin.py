@@ -1,6 +1,8 @@
 """The admin page, in the steps that every test begins with."""
 
 import re
+from fnmatch import fnmatch
+from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -41,3 +43,28 @@ def rows(table: Locator) -> list[list[str]]:
     return table.locator("tbody tr").evaluate_all(
         "(rows) => rows.map((row) => [...row.cells].map((cell) => cell.innerText))"
     )
+
+
+def arrive(page: Page, served: Served, address: str) -> None:
+    """Signs in where one wanted to be, and waits for what is there."""
+    page.goto(address)
+    enter(page, served.key)
+    settled(page)
+
+
+def settled(page: Page) -> None:
+    """Waits until a view is there with all that it has read."""
+    expect(page.get_by_role("heading", level=1).filter(has_not_text="Sign in to")).to_be_visible()
+    expect(page.get_by_text("Loading…")).to_have_count(0)
+
+
+def api(page: Page, served: Served, path: str) -> Any:
+    """What the API answers, asked past the page."""
+    return page.request.get(path, headers={"Authorization": f"Bearer {served.key}"}).json()
+
+
+def address_of(page: Page, served: Served, name: str) -> str:
+    """Where the page shows the sample of this name."""
+    items = api(page, served, "/api/call-recordings?limit=500")["items"]
+    (found,) = (item["id"] for item in items if fnmatch(item["path"].rpartition("/")[2], name))
+    return f"/admin/recordings/{found}"

@@ -20,7 +20,7 @@ const FORMATS = { txt: "Text", srt: "SubRip (SRT)", vtt: "WebVTT (VTT)", json: "
 export default function Recording({ id, query }) {
   const [resting, setResting] = useState(false);
   const live = useLive(
-    (signal) => ask(`/api/call-recordings/${id}`, { signal }),
+    (signal) => ask(`/api/call-recordings/${encodeURIComponent(id)}`, { signal }), // it comes out of the address
     [id],
     resting ? RESTING_SECONDS : MOVING_SECONDS,
   );
