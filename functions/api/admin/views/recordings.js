@@ -65,6 +65,8 @@ function Filters({ query }) {
     event.preventDefault();
     show();
   };
+  // a year that is being typed begins with zeros: 0002, 0020, 0202
+  const dated = (event) => event.target.value.startsWith("0") || show();
   const choice = (name, title, choices) => html`<label>
     ${title}
     <select name=${name} onChange=${show}>
@@ -78,8 +80,8 @@ function Filters({ query }) {
       <input type="search" name="search" maxlength="256" placeholder="2025550143, or its last digits" />
     </label>
     ${choice("status", "Status", STATUSES)} ${choice("direction", "Direction", DIRECTIONS)}
-    <label>From <input type="date" name="from" onChange=${show} /></label>
-    <label>To <input type="date" name="to" onChange=${show} /></label>
+    <label>From <input type="date" name="from" onChange=${dated} /></label>
+    <label>To <input type="date" name="to" onChange=${dated} /></label>
     <button type="submit">Search</button>
     ${
       query.errorCode &&
