@@ -2,7 +2,6 @@
 
 import { Link } from "./address.js";
 import { html } from "./html.js";
-import { useAtChange } from "./live.js";
 import { useEffect, useRef, useState } from "./vendor/hooks.js";
 import { capital, dayAndTime, plural, relative, STATUSES, time, utc } from "./words.js";
 

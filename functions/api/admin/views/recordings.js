@@ -58,7 +58,7 @@ function Filters({ query }) {
       form.current.elements[name].value = query[name] ?? "";
   }, [JSON.stringify(query)]);
   const show = () => {
-    if (!form.current.checkValidity()) return; // a year that is still being typed
+    if (!form.current.checkValidity()) return; // a year that is being typed begins with zeros: 0002, 0020, 0202
     const given = Object.fromEntries(new FormData(form.current));
     go(to("recordings", { ...given, search: given.search.trim(), errorCode: query.errorCode }));
   };
