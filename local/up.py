@@ -192,6 +192,7 @@ def _say_hello(running: Local) -> None:
     _say(
         f"The API answers at {running.url} with this key:\n"
         f'  curl -H "Authorization: Bearer {running.api.key}" {running.url}/api/call-recordings\n'
+        f"The admin page is at {running.url}/admin: sign in with the same key.\n"
         f"AWS answers at {running.stack.endpoint}, with the bucket {running.stack.buckets['RecordingsBucket']}.\n"
         "The tasks run now, and then by their schedules. Stop with Ctrl-C.\n"
     )

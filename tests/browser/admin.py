@@ -1,9 +1,10 @@
 """The admin page, in the steps that every test begins with."""
 
+import re
 from fnmatch import fnmatch
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.served import Served
 
@@ -14,17 +15,34 @@ def enter(page: Page, key: str) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def sign_in(page: Page, served: Served) -> None:
-    """Opens the page and signs in: the overview is there."""
-    page.goto("/admin")
+def sign_in(page: Page, served: Served, view: str = "Overview", query: str = "") -> None:
+    """Opens a view and signs in there: it is there."""
+    page.goto(f"/admin/{'' if view == 'Overview' else view.lower()}{query}")
     enter(page, served.key)
-    expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name=view, level=1)).to_be_visible()
 
 
 def visit(page: Page, address: str) -> None:
     """Goes there as with a bookmark, `/admin/recordings?status=failed`, and waits for the view."""
     page.goto(address)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def figure(place: Locator, title: str) -> Locator:
+    """What stands under this title."""
+    return place.locator("dt", has_text=re.compile(f"^{title}$")).locator("xpath=following-sibling::dd")
+
+
+def moment(place: Locator, at: str) -> Locator:
+    """Where this time is told; the form it is told in, is for people."""
+    return place.locator(f'time[datetime="{at}"]').first
+
+
+def rows(table: Locator) -> list[list[str]]:
+    """The cells' texts."""
+    return table.locator("tbody tr").evaluate_all(
+        "(rows) => rows.map((row) => [...row.cells].map((cell) => cell.innerText))"
+    )
 
 
 def arrive(page: Page, served: Served, address: str) -> None:

@@ -6,19 +6,10 @@ import { useEffect, useState } from "./vendor/hooks.js";
 const ROOT = "/admin";
 const MOVED = "callscribe:moved";
 
-// `path` below /admin, in parts; `query` as an object.
+// `path` below /admin, in parts, as it is written there; `query` as an object.
 export function here() {
-  const parts = location.pathname.slice(ROOT.length).split("/").filter(Boolean);
-  return { path: parts.map(decoded), query: Object.fromEntries(new URLSearchParams(location.search)) };
-}
-
-// As it stands where it is not well-formed, as %ff is not.
-function decoded(part) {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
+  const path = location.pathname.slice(ROOT.length).split("/").filter(Boolean);
+  return { path, query: Object.fromEntries(new URLSearchParams(location.search)) };
 }
 
 // An address of this page; what is empty in the query is left out.

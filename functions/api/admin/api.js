@@ -17,7 +17,11 @@ export class ApiError extends Error {
 }
 
 const UNREACHABLE = "The API does not answer. Check the network, then try again.";
-const BUSY = "More requests than the stack allows. Wait a moment, then try again.";
+const TOO_MANY = "More requests than the stack allows. Wait a moment, then try again.";
+
+// Answers of a stack that has no room at this moment, and how long to wait before what only reads is tried again (ms).
+const BUSY = [429, 503];
+const PAUSES = [700, 2000];
 
 let refused = () => {};
 
@@ -42,15 +46,26 @@ async function send(path, { method = "GET", query = {}, body, signal }) {
   const address = given.length ? `${path}?${new URLSearchParams(given)}` : path;
   const headers = { Authorization: `Bearer ${key.get() ?? ""}` };
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  let response;
+  for (const pause of method === "GET" ? PAUSES : []) {
+    const response = await sent(address, { method, headers, signal });
+    if (!BUSY.includes(response.status)) return checked(response);
+    await new Promise((done) => setTimeout(done, pause));
+  }
+  return checked(await sent(address, { method, headers, signal, body: body && JSON.stringify(body) }));
+}
+
+async function sent(address, options) {
   try {
-    response = await fetch(address, { method, headers, body: body && JSON.stringify(body), signal, cache: "no-cache" });
+    return await fetch(address, { ...options, cache: "no-cache" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, "unreachable", UNREACHABLE);
   }
-  if (!response.ok) throw await failure(response);
-  return response;
+}
+
+async function checked(response) {
+  if (response.ok) return response;
+  throw await failure(response);
 }
 
 async function read(response) {
@@ -64,7 +79,7 @@ async function read(response) {
 
 async function failure(response) {
   if (response.status === 401) refused();
-  if (response.status === 429) return new ApiError(429, "busy", BUSY);
+  if (response.status === 429) return new ApiError(429, "busy", TOO_MANY);
   const told = await response.json().catch(() => null); // a proxy's own words are no JSON, or not ours
   const { code = "error", message, details } = told?.error ?? {};
   return new ApiError(response.status, code, message ?? `The API answered ${response.status}.`, details);

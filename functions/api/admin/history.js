@@ -9,21 +9,20 @@ import { bytes, STATUSES, span, spelt } from "./words.js";
 
 const LIMIT = 100;
 
-export function History({ recording }) {
-  const { id, statusSince, transcriptionStatus: status, transcript } = recording;
+// `versions`: the transcripts that are stored of it.
+export function History({ recording, versions }) {
+  const { id, statusSince, transcriptionStatus: status } = recording;
   const calls = useLive(
     (signal) => ask("/api/transcription-calls", { query: { recordingId: id, limit: LIMIT }, signal }),
     [id],
   );
-  const versions = useLive((signal) => ask(`/api/call-recordings/${id}/transcript/versions`, { signal }), [id]);
   useAtChange(`${status} ${statusSince}`, calls.again);
-  useAtChange(transcript?.version ?? null, versions.again);
   return html`<section aria-labelledby="history">
     <h2 id="history">History</h2>
     <${Live} live=${calls}>
       ${(data) => html`<ol class="history">
-          ${events(recording, data.items, versions.data?.items ?? []).map(
-            ({ at, kind, title, note }, place) => html`<li key=${`${at} ${place}`} class=${kind}>
+          ${events(recording, data.items, versions).map(
+            ({ at, kind, title, note }) => html`<li key=${`${at} ${title}`} class=${kind}>
               <${Time} at=${at} />
               <span>${title}${note && html` <small>${note}</small>`}</span>
             </li>`,

@@ -2,7 +2,6 @@
 
 import { Link } from "./address.js";
 import { html } from "./html.js";
-import { useAtChange } from "./live.js";
 import { useEffect, useRef, useState } from "./vendor/hooks.js";
 import { capital, dayAndTime, plural, relative, STATUSES, time, utc } from "./words.js";
 
@@ -89,20 +88,8 @@ export function Pager({ at, cursor, next }) {
   </nav>`;
 }
 
-// What had the focus last, outside of a question. A button that is disabled while it works loses it to nothing, and one that
-// is gone with what it did, for good: who uses the keyboard would have to begin at the top.
-let focused = null;
-addEventListener("focusin", ({ target }) => {
-  if (!target.closest("dialog")) focused = target;
-});
-function refocus() {
-  const { activeElement: active, body } = document;
-  if (active !== body && !active.closest("dialog:not([open])")) return;
-  const there = focused?.isConnected ? focused : document.querySelector("h1");
-  there?.focus({ preventScroll: true });
-}
-
-// A question before something is done. `question` is null, or { title, text, yes, act }.
+// A question before something is done. `question` is null, or { title, text, yes, act }. It is taken away once the browser
+// has closed it, and so given the focus back to where it was.
 export function Question({ question, close }) {
   const dialog = useRef(null);
   useEffect(() => {
@@ -113,11 +100,7 @@ export function Question({ question, close }) {
     dialog.current.close();
     if (yes) question.act();
   };
-  const closed = () => {
-    close();
-    refocus();
-  };
-  return html`<dialog ref=${dialog} aria-labelledby="question" onClose=${closed}>
+  return html`<dialog ref=${dialog} aria-labelledby="question" onClose=${() => close()}>
     <h2 id="question">${question.title}</h2>
     <p>${question.text}</p>
     <div class="actions">
@@ -127,18 +110,23 @@ export function Question({ question, close }) {
   </dialog>`;
 }
 
-// Something that is done at a click: `run(what, words)` does it and tells how it ended; `busy` as long as it is under way.
+// Something that is done at a click: `run(work)` does it, and its words are `told`. As long as it is under way, nothing more
+// is done, and its button is `aria-disabled=${busy}`: a disabled one loses the focus, and who uses the keyboard is thrown
+// back to the top of the page.
 export function useDeed() {
   const [state, setState] = useState({ busy: false, told: null });
+  const underWay = useRef(false);
   const run = async (work) => {
+    if (underWay.current) return;
+    underWay.current = true;
     setState({ busy: true, told: null });
-    try {
-      setState({ busy: false, told: { kind: "good", text: await work() } });
-    } catch (error) {
-      setState({ busy: false, told: { kind: "bad", text: error.message } });
-    }
+    const told = await work().then(
+      (text) => ({ kind: "good", text }),
+      (error) => ({ kind: "bad", text: error.message }),
+    );
+    underWay.current = false;
+    setState({ busy: false, told });
   };
-  useAtChange(state.busy, () => state.busy || refocus());
   return { busy: state.busy, told: state.told, run };
 }
 

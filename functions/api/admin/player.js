@@ -1,21 +1,21 @@
 // The recording's audio. Its address needs no key and expires after an hour; then another one is asked for.
 
 import { ask } from "./api.js";
+import { fetchWhole, save } from "./download.js";
 import { html } from "./html.js";
-import { Notice } from "./parts.js";
+import { Notice, Told, useDeed } from "./parts.js";
 import { useEffect, useState } from "./vendor/hooks.js";
 
 const RATES = [0.75, 1, 1.25, 1.5, 2];
-const UNPLAYABLE =
-  "This browser cannot play it: the format is unknown to it, or the file is damaged or cannot be reached.";
+const UNPLAYABLE = "This browser cannot play it: it does not know the format, or the file is damaged or out of reach.";
 
-// `media`: a ref that becomes the audio element, by which others seek and follow.
-export function Player({ id, missing, media }) {
+// `media`: a ref that becomes the audio element, by which others seek and follow; `name` is that of the file.
+export function Player({ id, name, missing, media }) {
   const [state, setState] = useState({ src: null, at: 0, problem: null });
-  const fetchLink = async (at, play) => {
+  const fetchLink = async (at, plays) => {
     try {
       const { url, expiresAt } = await ask(`/api/call-recordings/${id}/audio-link`);
-      setState({ src: url, expires: new Date(expiresAt), at, play, problem: null });
+      setState({ src: url, expires: new Date(expiresAt), at, plays, problem: null });
     } catch (error) {
       setState({ src: null, at, problem: error.message });
     }
@@ -30,33 +30,42 @@ export function Player({ id, missing, media }) {
   };
   const loaded = ({ target }) => {
     if (state.at) target.currentTime = state.at;
-    if (state.play) target.play().catch(() => {});
+    if (state.plays) target.play().catch(() => {}); // what hinders it, `failed` tells
   };
   const paced = ({ target }) => {
     if (media.current) media.current.playbackRate = Number(target.value);
   };
   if (missing) return null;
+  const { src, problem } = state;
   return html`<div class="player">
-    ${state.problem && html`<${Notice} kind="bad" title="There is no sound">${state.problem} ${state.src && html`<a href=${state.src} target="_blank" rel="noopener">Open the file<//>`}<//>`}
+    ${problem && html`<${Notice} kind="bad" title="There is no sound">${problem}<//>`}
     ${
-      state.src &&
+      src &&
       html`<audio
           ref=${media}
+          src=${src}
           controls
+          controlslist="nodownload"
           preload="metadata"
-          src=${state.src}
+          aria-label="The call"
           onError=${failed}
           onLoadedMetadata=${loaded}
-          aria-label="The call"
-        >
-      This browser plays no audio.
-    </audio>`
+        ></audio>
+        <label>
+          Speed
+          <select onChange=${paced}>
+            ${RATES.map((rate) => html`<option value=${rate} selected=${rate === 1}>${rate}×</option>`)}
+          </select>
+        </label>
+        <${Download} src=${src} name=${name} />`
     }
-    <label>
-      Speed
-      <select onChange=${paced}>
-        ${RATES.map((rate) => html`<option value=${rate} selected=${rate === 1}>${rate}×</option>`)}
-      </select>
-    </label>
   </div>`;
+}
+
+// S3 hands a file out by itself; one in a folder is fetched here, for the API has it in parts.
+function Download({ src, name }) {
+  const { busy, told, run } = useDeed();
+  if (!src.startsWith("/")) return html`<a class="button" href=${src} target="_blank" rel="noopener">Audio file</a>`;
+  const fetchIt = () => run(async () => save(await fetchWhole(src), name));
+  return html`<button type="button" aria-disabled=${busy} onClick=${fetchIt}>Audio file</button><${Told} told=${told} />`;
 }

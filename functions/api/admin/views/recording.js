@@ -2,6 +2,7 @@
 
 import { go, Link, to } from "../address.js";
 import { ask, fetchText } from "../api.js";
+import { save } from "../download.js";
 import { History } from "../history.js";
 import { html } from "../html.js";
 import { useAtChange, useLive } from "../live.js";
@@ -12,11 +13,17 @@ import { Transcript } from "../transcript.js";
 import { useEffect, useRef, useState } from "../vendor/hooks.js";
 import { between, dayAndTime, fileName, way } from "../words.js";
 
+const ID = /^[a-z2-7]{20}$/;
 const MOVING_SECONDS = 3;
 const RESTING_SECONDS = 30;
 const FORMATS = { txt: "Text", srt: "SubRip (SRT)", vtt: "WebVTT (VTT)", json: "JSON" };
 
 export default function Recording({ id, query }) {
+  // what is no id may be another route of the API: /api/call-recordings/count
+  return ID.test(id) ? html`<${Known} id=${id} query=${query} />` : html`<${NoSuch} />`;
+}
+
+function Known({ id, query }) {
   const [resting, setResting] = useState(false);
   const live = useLive(
     (signal) => ask(`/api/call-recordings/${encodeURIComponent(id)}`, { signal }), // it comes out of the address
@@ -25,10 +32,7 @@ export default function Recording({ id, query }) {
   );
   const status = live.data?.transcriptionStatus;
   useEffect(() => setResting(status === "completed" || status === "failed"), [status]);
-  if (live.error?.status === 404 && !live.data) {
-    return html`<${Heading} title="There is no such recording" />
-      <${Empty} title="There is no recording of this id.">It may have been deleted. <${Link} href=${to("recordings")}>All recordings<//><//>`;
-  }
+  if (live.error?.status === 404 && !live.data) return html`<${NoSuch} />`;
   return html`<${Live} live=${live}>${(recording) => html`<${Shown}
       recording=${recording}
       version=${query.version}
@@ -36,9 +40,16 @@ export default function Recording({ id, query }) {
     />`}<//>`;
 }
 
+const NoSuch = () =>
+  html`<${Heading} title="There is no such recording" />
+    <${Empty} title="There is no recording of this id.">It may have been deleted. <${Link} href=${to("recordings")}>All recordings<//><//>`;
+
 function Shown({ recording, version, again }) {
   const { id, path, transcript, recordedAt, transcriptionStatus: status } = recording;
   const player = useRef(null);
+  const versions = useLive((signal) => ask(`/api/call-recordings/${id}/transcript/versions`, { signal }), [id]);
+  useAtChange(transcript?.version ?? null, versions.again);
+  const stored = versions.data?.items ?? [];
   return html`<${Heading} title=${between(recording) ?? fileName(path)}><${Again} recording=${recording} again=${again} /><//>
     <p class="lead">
       <${Status} status=${status} /> <span>${way(recording)}</span>
@@ -48,20 +59,21 @@ function Shown({ recording, version, again }) {
     <${Trouble} recording=${recording} />
     <div class="recording">
       <section class="heard" aria-label="Audio and transcript">
-        <${Player} id=${id} missing=${recording.sourceMissing} media=${player} />
+        <${Player} id=${id} name=${fileName(path)} missing=${recording.sourceMissing} media=${player} />
         ${
           transcript
             ? html`<${Versions}
-            recording=${recording}
-            version=${version}
-            media=${player}
-          />`
+              recording=${recording}
+              versions=${stored}
+              version=${version}
+              media=${player}
+            />`
             : html`<${Empty} title="There is no transcript yet.">${NEXT[status]}<//>`
         }
       </section>
       <div class="known">
         <${Metadata} recording=${recording} again=${again} />
-        <${History} recording=${recording} />
+        <${History} recording=${recording} versions=${stored} />
       </div>
     </div>`;
 }
@@ -108,31 +120,31 @@ function Again({ recording, again }) {
       again();
       return "At the head of the line.";
     });
-  const clicked = () =>
-    force
-      ? setQuestion({
-          title: "Transcribe it again?",
-          text: "The service makes a new version of the transcript. The versions that there are stay.",
-          yes: "Transcribe again",
-          act: send,
-        })
-      : send();
+  const off = busy || status === "processing";
+  const clicked = () => {
+    if (off) return;
+    if (!force) return send();
+    setQuestion({
+      title: "Transcribe it again?",
+      text: "The service makes a new version of the transcript. The versions that there are stay.",
+      yes: "Transcribe again",
+      act: send,
+    });
+  };
   return html`<${Told} told=${told} />
     <button
       type="button"
-      disabled=${busy || status === "processing"}
+      aria-disabled=${off}
       onClick=${clicked}
     >${force ? "Transcribe again" : "Transcribe now"}</button>
     <${Question} question=${question} close=${() => setQuestion(null)} />`;
 }
 
 // The transcript in the version that is chosen, and as a file.
-function Versions({ recording, version, media }) {
+function Versions({ recording, versions, version, media }) {
   const { id, transcript } = recording;
   const shown = version ?? transcript.version;
   const { busy, told, run } = useDeed();
-  const versions = useLive((signal) => ask(`/api/call-recordings/${id}/transcript/versions`, { signal }), [id]);
-  useAtChange(transcript.version, versions.again);
   const live = useLive(
     (signal) => ask(`/api/call-recordings/${id}/transcript`, { query: { format: "json", version: shown }, signal }),
     [id, shown],
@@ -147,14 +159,13 @@ function Versions({ recording, version, media }) {
       save(file, `${id}.${format}`);
       return "";
     });
-  const items = versions.data?.items ?? [];
   return html`<div class="bar">
       ${
-        items.length > 1 &&
+        versions.length > 1 &&
         html`<label>
         Version
         <select value=${shown} onChange=${choose}>
-          ${items.map((each) => html`<option value=${each.version}>${dayAndTime(each.createdAt)}${each.current ? " (current)" : ""}</option>`)}
+          ${versions.map((each) => html`<option value=${each.version}>${dayAndTime(each.createdAt)}${each.current ? " (current)" : ""}</option>`)}
         </select>
       </label>`
       }
@@ -164,7 +175,7 @@ function Versions({ recording, version, media }) {
           ([format, title]) =>
             html`<button
                 type="button"
-                disabled=${busy}
+                aria-disabled=${busy}
                 aria-label="Download ${format.toUpperCase()}"
                 title=${title}
                 onClick=${() => download(format)}
@@ -174,12 +185,4 @@ function Versions({ recording, version, media }) {
     </div>
     <${Told} told=${told} />
     <${Live} live=${live}>${(stored) => html`<${Transcript} key=${shown} id=${id} stored=${stored} media=${media} />`}<//>`;
-}
-
-function save(file, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(file);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

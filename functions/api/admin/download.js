@@ -1,0 +1,28 @@
+// Files for the viewer's own disk.
+import { ApiError } from "./api.js";
+
+// Lets the browser keep `file`, a Blob, under this name.
+export function save(file, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(file);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+// The whole file at an address that takes ranges, as a Blob: a large one comes in parts, for an answer of the API holds
+// 4 MB at most. Throws ApiError.
+export async function fetchWhole(address) {
+  const parts = [];
+  let done = 0;
+  let length = 1;
+  while (done < length) {
+    const response = await fetch(address, { headers: { Range: `bytes=${done}-` } });
+    if (!response.ok) throw new ApiError(response.status, "audio", "The file could not be fetched. Try again.");
+    const part = await response.blob();
+    parts.push(part);
+    done += part.size;
+    length = Number(response.headers.get("Content-Range")?.split("/")[1] ?? done);
+  }
+  return new Blob(parts, { type: parts[0].type });
+}
