@@ -7,6 +7,7 @@ import { capital, clock, plural } from "./words.js";
 
 const SWAPPED = "callscribe.swapped.";
 const COLOURS = 6;
+const ROUNDING = 0.001; // who seeks 259.818 s is at 259.817999 s
 
 // `stored` is the document as the API has it; `media` the ref of the audio element.
 export function Transcript({ id, stored, media }) {
@@ -117,7 +118,7 @@ function useSpoken(media, segments) {
     const look = (event) => {
       if (event.target !== media.current) return;
       const now = event.target.currentTime;
-      const begun = timed.filter(([start]) => start <= now);
+      const begun = timed.filter(([start]) => start <= now + ROUNDING);
       const last = begun.at(-1);
       setSpoken(last ? last[2] : null);
     };
