@@ -22,6 +22,8 @@ const FIELDS = {
   kind: { title: "Kind", fixed: true },
 };
 
+const LOCAL = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$/;
+
 const ORIGINS = {
   person: "a person",
   sidecar: "sidecar",
@@ -88,6 +90,9 @@ function spelled({ codec, sampleRate, channels, duration }) {
   return [codec, sampleRate && `${sampleRate / 1000} kHz`, of, duration && clock(duration)].filter(Boolean).join(" · ");
 }
 
+// A time is corrected as it is shown: in the zone of the phone system, where that is known. The API would take the site's.
+const inItsZone = (time, offset) => (offset && LOCAL.test(time) ? `${time}${offset}` : time);
+
 // What a person knows better counts more than what was read. Only what was changed is sent; empty forgets a field.
 function Correction({ recording, done, cancel }) {
   const { busy, told, run } = useDeed();
@@ -98,7 +103,8 @@ function Correction({ recording, done, cancel }) {
     const given = new FormData(event.target);
     const changed = fields
       .map(([name]) => [name, given.get(name).trim()])
-      .filter(([name, value]) => value !== (recording[name] ?? ""));
+      .filter(([name, value]) => value !== (recording[name] ?? ""))
+      .map(([name, value]) => [name, name === "startedAt" ? inItsZone(value, recording.utcOffset) : value]);
     if (!changed.length) return cancel();
     run(async () => {
       const body = Object.fromEntries(changed.map(([name, value]) => [name, value || null]));
