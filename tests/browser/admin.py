@@ -22,3 +22,11 @@ def visit(page: Page, address: str) -> None:
     """Goes there as with a bookmark, `/admin/recordings?status=failed`, and waits for the view."""
     page.goto(address)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def arrive(page: Page, served: Served, address: str) -> None:
+    """Opens this address in a new tab and signs in there, so that its view is shown."""
+    page.goto(address)
+    enter(page, served.key)
+    expect(page.get_by_role("navigation", name="Views")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
