@@ -57,6 +57,7 @@ vendor: ## fetch the libraries that the admin page is served with
 	@rm -rf .build/vendor && mkdir -p .build/vendor
 	npm install --prefix .build/vendor --no-save --no-package-lock --no-audit --no-fund --ignore-scripts preact@$(PREACT) htm@$(HTM)
 	@set -e; from=.build/vendor/node_modules to=functions/api/admin/vendor; \
+	  for each in preact htm; do cp $$from/$$each/LICENSE $$to/$$each.LICENSE; done; \
 	  cp $$from/htm/dist/htm.module.js $$to/htm.js; \
 	  sed '/^\/\/# sourceMappingURL/d' $$from/preact/dist/preact.mjs >$$to/preact.js; \
 	  sed -e '/^\/\/# sourceMappingURL/d' -e 's#from"preact"#from"./preact.js"#' $$from/preact/hooks/dist/hooks.mjs >$$to/hooks.js

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import requests
 
 from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client
@@ -34,10 +37,26 @@ class Served:
 
     def put(self, *names: str) -> None:
         """Puts samples into the recordings bucket."""
-        s3 = aws_client("s3", self.stack.endpoint)
         for name in names:
             (sample,) = SAMPLES.rglob(name)
-            s3.upload_file(str(sample), self.stack.buckets["RecordingsBucket"], f"2026/11/18/{sample.name}")
+            self.store(f"2026/11/18/{sample.name}", sample.read_bytes())
+
+    def store(self, key: str, content: bytes) -> None:
+        """Puts a file into the recordings bucket."""
+        s3 = aws_client("s3", self.stack.endpoint)
+        s3.put_object(Bucket=self.stack.buckets["RecordingsBucket"], Key=key, Body=content)
+
+    def remove(self, key: str) -> None:
+        """Takes it away again."""
+        s3 = aws_client("s3", self.stack.endpoint)
+        s3.delete_object(Bucket=self.stack.buckets["RecordingsBucket"], Key=key)
+
+    def ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
+        """What the API answers, where it does what is asked for."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        answer = requests.request(method, f"{self.url}/api/{path}", json=body, headers=headers, timeout=60)
+        assert answer.ok, answer.text
+        return answer.json()
 
 
 DEFAULTS = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1", "MaxAttempts": "1"}

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,15 +150,20 @@ def test_built_functions_take_a_recording_from_upload_to_transcript(
         assert secret not in logged
 
 
-def test_built_api_is_open_for_health_and_closed_without_a_key(
+def test_built_api_is_open_for_health_and_the_admin_page_and_closed_without_a_key(
     built: dict[str, Built], stack: Stack, tmp_path: Path
 ) -> None:
     variables = lambda_environment(stack.functions["ApiFunction"], stack)
     with emulate(built["ApiFunction"], variables, tmp_path / "log") as emulator:
         health = emulator.invoke(event("api-gateway-v2-health"))
         closed = emulator.invoke(event("api-gateway-v2-list-without-key"))
+        page = emulator.invoke(event("api-gateway-v2-health") | {"rawPath": "/admin"})
+        (script,) = re.findall(r'<script type="module" src="(.+?)">', page["body"])
+        asset = emulator.invoke(event("api-gateway-v2-health") | {"rawPath": script})
     assert (health["statusCode"], json.loads(health["body"])) == (200, {"status": "ok"})
     assert closed["statusCode"] == 401
+    assert (page["statusCode"], asset["statusCode"]) == (200, 200)
+    assert asset["body"] == (built["ApiFunction"].folder / "functions/api/admin/main.js").read_text()
 
 
 def _folders(built: dict[str, Built]) -> set[Path]:

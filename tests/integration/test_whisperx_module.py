@@ -89,17 +89,18 @@ def test_each_value_that_cannot_be_used_is_refused_by_name_and_nothing_is_change
     values = {
         "baseUrl": ["gpu-box:9000", "ftp://gpu-box", "http://", "http://u:p@gpu-box", "http://gpu-box?a=b",
                     "http://gpu-box#a", "http://gpu box", "http://gpu-box\n", "http://gpu-box:0", ""],
+        "language": ["English", "e", "EN", "en "],
         "model": ["large v3", "large\n", "größer", "a&b=c"],
         "options": ["device", "&", "a=b&c", "a=b\n"],
         "apiKey": ["with space", "schlüssel", "line\nbreak", "\t"],
     }  # fmt: skip
     for field, faulty in values.items():
         for value in faulty:
-            answer = put(**{"language": "en", "enabled": False, field: value})
+            answer = put(**{"diarize": True, "enabled": False, field: value})
             assert (answer.status, answer.json["error"]["code"]) == (400, "invalid_settings"), (field, value)
             assert [each["field"] for each in answer.json["error"]["details"]] == [field]
     malformed = {
-        "dialect": ["whisper", "", 1], "language": ["English", "e", "EN", 1], "diarize": ["true", 1],
+        "dialect": ["whisper", "", 1], "language": [1], "diarize": ["true", 1],
         "model": ["x" * 101, 1], "options": ["a=" + "x" * 1000], "baseUrl": ["http://" + "x" * 1024, 1],
         "apiKey": ["x" * 4097, 1], "enabled": ["no", None], "surprise": [1], "base_url": ["http://gpu-box"],
     }  # fmt: skip
@@ -113,11 +114,11 @@ def test_each_value_that_cannot_be_used_is_refused_by_name_and_nothing_is_change
 
 
 def test_several_faults_are_named_at_once(put):
-    answer = put(baseUrl="gpu-box", model="a b", options="x", apiKey="not sendable", language="de").json["error"]
-    assert [each["field"] for each in answer["details"]] == ["baseUrl", "model", "options", "apiKey"]
+    answer = put(baseUrl="gpu-box", language="English", model="a b", options="x", apiKey="not sendable").json["error"]
+    assert [each["field"] for each in answer["details"]] == ["baseUrl", "language", "model", "options", "apiKey"]
     assert answer["message"].startswith("Nothing was changed. baseUrl: must be an address")
-    answer = put(dialect="none", language="English").json["error"]
-    assert [each["field"] for each in answer["details"]] == ["body.dialect", "body.language"]
+    answer = put(dialect="none", diarize="yes").json["error"]
+    assert [each["field"] for each in answer["details"]] == ["body.dialect", "body.diarize"]
 
 
 @pytest.mark.parametrize("body", [{}, [], None, "x", {"key": "x"}])

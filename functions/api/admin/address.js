@@ -6,19 +6,10 @@ import { useEffect, useState } from "./vendor/hooks.js";
 const ROOT = "/admin";
 const MOVED = "callscribe:moved";
 
-// `path` below /admin, in parts; `query` as an object.
+// `path` below /admin, in parts, as it is written there; `query` as an object.
 export function here() {
-  const path = decoded(location.pathname.slice(ROOT.length)).split("/").filter(Boolean);
+  const path = location.pathname.slice(ROOT.length).split("/").filter(Boolean);
   return { path, query: Object.fromEntries(new URLSearchParams(location.search)) };
-}
-
-// As it is where it is mistyped: /admin/recordings/%zz.
-function decoded(path) {
-  try {
-    return decodeURI(path);
-  } catch {
-    return path;
-  }
 }
 
 // An address of this page; what is empty in the query is left out.

@@ -22,7 +22,7 @@ export function History({ recording, versions }) {
     <${Live} live=${calls}>
       ${(data) => html`<ol class="history">
           ${events(recording, data.items, versions).map(
-            ({ at, kind, title, note }, place) => html`<li key=${`${at} ${place}`} class=${kind}>
+            ({ at, kind, title, note }) => html`<li key=${`${at} ${title}`} class=${kind}>
               <${Time} at=${at} />
               <span>${title}${note && html` <small>${note}</small>`}</span>
             </li>`,

@@ -3,7 +3,8 @@ import { useCallback, useEffect, useRef, useState } from "./vendor/hooks.js";
 
 // `load(signal)` is called at once, whenever `inputs` change, and every so many `seconds` while the tab is visible (never
 // again without them). What was read stays while it is read anew, and also where that fails: `error` then says why, and
-// `at` of when the data is. Other inputs begin with nothing. `again()` reads at once.
+// `at` of when the data is. Other inputs begin with nothing. `again()` reads at once, and ends when that
+// is done.
 export function useLive(load, inputs, seconds) {
   const [state, setState] = useState({ key: null });
   const key = JSON.stringify(inputs);

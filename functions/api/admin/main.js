@@ -7,7 +7,7 @@ import { inTurn } from "./in_turn.js";
 import { useLive } from "./live.js";
 import { Ago, Clock, Empty, Heading, Notice } from "./parts.js";
 import { SignIn } from "./sign_in.js";
-import { useCallback, useEffect, useState } from "./vendor/hooks.js";
+import { useCallback, useEffect, useErrorBoundary, useState } from "./vendor/hooks.js";
 import { render } from "./vendor/preact.js";
 import { number } from "./words.js";
 
@@ -22,6 +22,7 @@ const VIEWS = {
   calls: ["Calls", "views/calls.js"],
   settings: ["Settings", "forms.js", "views/settings.js"],
 };
+const ID = /^[a-z2-7]{20}$/;
 const RECORDING = ["download.js", "player.js", "transcript.js", "history.js", "metadata.js", "views/recording.js"];
 
 const THEME = "callscribe.theme";
@@ -78,22 +79,24 @@ function Frame({ signOut }) {
     </main>`;
 }
 
+// It is read out when it comes, and not again whenever its times are told anew.
 function Outage({ outage }) {
   if (!outage) return null;
   return html`<${Notice} kind="bad" title="The transcription service is unavailable">
-    <p>
-      Since <${Clock} at=${outage.since} /> (<${Ago} at=${outage.since} />), next try at <${Clock} at=${outage.nextTryAt} />,
-      ${" "}${number(outage.failures)} in vain so far. Last error: ${outage.message}
+    <p aria-live="off">
+      Since <${Clock} at=${outage.since} /> (<${Ago} at=${outage.since} />), next try at <${Clock} at=${outage.nextTryAt} />.
+      ${" "}Tried in vain so far: ${number(outage.failures)}. Last error: ${outage.message}
     </p>
     <p>No recording is lost and none loses an attempt: it goes on by itself. <${Link} href=${to("settings")}>Test the connection<//></p>
   <//>`;
 }
 
-// Loads a view's file when it is first gone to.
+// Loads a view's files when it is first gone to.
 function View({ path, query, summary }) {
   const [loaded, setLoaded] = useState(null);
+  const [fault] = useErrorBoundary((error) => console.error(error));
   const [name = "", id] = path;
-  const known = path.length < 3 && VIEWS[name] && (!id || name === "recordings");
+  const known = path.length < 3 && Object.hasOwn(VIEWS, name) && (!id || (name === "recordings" && ID.test(id)));
   useEffect(() => {
     if (!known) return;
     const files = id ? RECORDING : VIEWS[name].slice(1);
@@ -106,9 +109,9 @@ function View({ path, query, summary }) {
     return html`<${Heading} title="There is no such page" />
       <${Empty} title="Nothing is at this address."><${Link} href=${to("")}>Go to the overview<//><//>`;
   }
-  if (loaded?.gone) {
-    return html`<${Notice} kind="bad" title="This part of the page could not be loaded">
-      The network failed, or Callscribe was updated.${" "}
+  if (fault || loaded?.gone) {
+    return html`<${Notice} kind="bad" title=${fault ? "A fault in this page" : "This part of the page could not be loaded"}>
+      ${fault ? "The console of the browser says more." : "The network failed, or Callscribe was updated."}${" "}
       <button type="button" class="link" onClick=${() => location.reload()}>Load the page again</button>
     <//>`;
   }

@@ -132,7 +132,7 @@ function Correction({ recording, done, cancel }) {
     <${Told} told=${told} />
     <div class="actions">
       <button type="button" onClick=${cancel}>Cancel</button>
-      <button type="submit" class="primary" disabled=${busy}>Save</button>
+      <button type="submit" class="primary" aria-disabled=${busy}>Save</button>
     </div>
   </form>`;
 }

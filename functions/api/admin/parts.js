@@ -88,7 +88,8 @@ export function Pager({ at, cursor, next }) {
   </nav>`;
 }
 
-// A question before something is done. `question` is null, or { title, text, yes, act }.
+// A question before something is done. `question` is null, or { title, text, yes, act }. It is taken away once the browser
+// has closed it, and so given the focus back to where it was.
 export function Question({ question, close }) {
   const dialog = useRef(null);
   useEffect(() => {
@@ -97,10 +98,9 @@ export function Question({ question, close }) {
   if (!question) return null;
   const answer = (yes) => {
     dialog.current.close();
-    close();
     if (yes) question.act();
   };
-  return html`<dialog ref=${dialog} aria-labelledby="question" onCancel=${() => close()}>
+  return html`<dialog ref=${dialog} aria-labelledby="question" onClose=${() => close()}>
     <h2 id="question">${question.title}</h2>
     <p>${question.text}</p>
     <div class="actions">
@@ -110,16 +110,22 @@ export function Question({ question, close }) {
   </dialog>`;
 }
 
-// Something that is done at a click: `run(what, words)` does it and tells how it ended; `busy` as long as it is under way.
+// Something that is done at a click: `run(work)` does it, and its words are `told`. As long as it is under way, nothing more
+// is done, and its button is `aria-disabled=${busy}`: a disabled one loses the focus, and who uses the keyboard is thrown
+// back to the top of the page.
 export function useDeed() {
   const [state, setState] = useState({ busy: false, told: null });
+  const underWay = useRef(false);
   const run = async (work) => {
+    if (underWay.current) return;
+    underWay.current = true;
     setState({ busy: true, told: null });
-    try {
-      setState({ busy: false, told: { kind: "good", text: await work() } });
-    } catch (error) {
-      setState({ busy: false, told: { kind: "bad", text: error.message } });
-    }
+    const told = await work().then(
+      (text) => ({ kind: "good", text }),
+      (error) => ({ kind: "bad", text: error.message }),
+    );
+    underWay.current = false;
+    setState({ busy: false, told });
   };
   return { busy: state.busy, told: state.told, run };
 }

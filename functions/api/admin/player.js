@@ -67,5 +67,5 @@ function Download({ src, name }) {
   const { busy, told, run } = useDeed();
   if (!src.startsWith("/")) return html`<a class="button" href=${src} target="_blank" rel="noopener">Audio file</a>`;
   const fetchIt = () => run(async () => save(await fetchWhole(src), name));
-  return html`<button type="button" disabled=${busy} onClick=${fetchIt}>Audio file</button><${Told} told=${told} />`;
+  return html`<button type="button" aria-disabled=${busy} onClick=${fetchIt}>Audio file</button><${Told} told=${told} />`;
 }

@@ -14,6 +14,7 @@ export function SignIn({ ended, done }) {
   const [busy, setBusy] = useState(false);
   const submitted = async (event) => {
     event.preventDefault();
+    if (busy) return;
     const given = new FormData(event.target)
       .get("key")
       .trim()
@@ -23,7 +24,7 @@ export function SignIn({ ended, done }) {
     setProblem("");
     key.set(given);
     try {
-      await ask("/api/scheduler/tasks");
+      await ask("/api/call-recordings", { query: { limit: 1 } });
       done();
     } catch (error) {
       key.forget();
@@ -49,7 +50,7 @@ export function SignIn({ ended, done }) {
         Deployed: the command in the stack’s output <code>ApiKeyCommand</code> shows it. On your machine:
         <code>make demo</code> prints it. It is kept until this tab is closed.
       </p>
-      <button type="submit" class="primary" disabled=${busy}>Sign in</button>
+      <button type="submit" class="primary" aria-disabled=${busy}>Sign in</button>
     </form>
     ${problem && html`<${Notice} kind="bad">${problem}<//>`}
   </main>`;

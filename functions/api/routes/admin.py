@@ -10,6 +10,7 @@ from functools import cache
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from aws_lambda_powertools.event_handler import Response
@@ -61,24 +62,30 @@ def site() -> Site:
     return Site(files, sha256(repr(files).encode()).hexdigest()[:16])
 
 
-@router.get("/admin/assets/.+", include_in_schema=False, compress=True)
+@router.get("/admin/assets/.+", include_in_schema=False)
 def get_asset() -> Response[str]:
     """One of the page's files."""
     digest, _, name = router.current_event.path.removeprefix("/admin/assets/").partition("/")
     content = site().files.get(name) if digest == site().digest else None
     if content is None:
         raise ApiError(HTTPStatus.NOT_FOUND, "no_such_file", "There is no such file, or no more: load the page again.")
-    return Response(HTTPStatus.OK, MEDIA_TYPES[Path(name).suffix], content, headers={"Cache-Control": FOR_EVER})
+    return _file(name, content, {"Cache-Control": FOR_EVER})
 
 
-@router.get("/admin(?:/.*)?", include_in_schema=False, compress=True)
+@router.get("/admin(?:/.*)?", include_in_schema=False)
 def get_page() -> Response[str | None]:
     """The page, at each of its addresses: it shows what the address says."""
     tag = etag(site().digest)
     headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Security-Policy": policy()}
     if is_known(router.current_event.headers, tag):
         return Response(HTTPStatus.NOT_MODIFIED, headers=headers)
-    return Response(HTTPStatus.OK, MEDIA_TYPES[".html"], site().page, headers=headers)
+    return _file(PAGE, site().page, headers)
+
+
+def _file(name: str, content: str, headers: Mapping[str, str]) -> Response[Any]:
+    # not by the route, which would compress its errors too, and those are JSON that is still added to
+    vary = {"Vary": "Accept-Encoding"}
+    return Response(HTTPStatus.OK, MEDIA_TYPES[Path(name).suffix], content, headers={**headers, **vary}, compress=True)
 
 
 def policy() -> str:

@@ -89,7 +89,8 @@ class WhisperXTrial(Wish):
     dialect: Literal[*DIALECTS] | None = Field(  # type: ignore[valid-type]
         None, description="The HTTP contract that the server speaks."
     )
-    language: Annotated[str, Field(pattern="^([a-z]{2,3})?$")] | None = None
+    # told, and not checked: CHECKS say what is wrong in a person's words
+    language: Annotated[str, Field(json_schema_extra={"pattern": "^([a-z]{2,3})?$"})] | None = None
     diarize: StrictBool | None = Field(None, description="Whether the server is asked to tell speakers apart.")
     model: Name | None = Field(None, description="For servers that have several; empty is the server's own choice.")
     options: Annotated[str, Field(max_length=1000)] | None = Field(

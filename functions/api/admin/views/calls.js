@@ -51,7 +51,11 @@ function instant(local) {
 }
 
 function Filters({ query }) {
-  const changed = (name) => (event) => go(to("calls", { ...query, cursor: "", [name]: event.target.value }));
+  const changed =
+    (name) =>
+    ({ target }) => {
+      if (target.checkValidity()) go(to("calls", { ...query, cursor: "", [name]: target.value })); // else it is half typed
+    };
   return html`<div class="filters" role="search" aria-label="Calls">
     <label>
       Result
@@ -60,16 +64,16 @@ function Filters({ query }) {
         ${Object.entries(RESULTS).map(([value, words]) => html`<option value=${value}>${words}</option>`)}
       </select>
     </label>
-    <label>From <input type="datetime-local" value=${query.from ?? ""} onChange=${changed("from")} /></label>
-    <label>To <input type="datetime-local" value=${query.to ?? ""} onChange=${changed("to")} /></label>
+    <label>From <input type="datetime-local" min="2000-01-01T00:00" value=${query.from ?? ""} onChange=${changed("from")} /></label>
+    <label>To <input type="datetime-local" min="2000-01-01T00:00" value=${query.to ?? ""} onChange=${changed("to")} /></label>
     ${query.recordingId && html`<${Link} class="chip" href=${to("calls", { ...query, recordingId: "", cursor: "" })}>One recording <span aria-hidden="true">×</span><span class="unseen">, show all</span><//>`}
   </div>`;
 }
 
-function row(call, at) {
+function row(call) {
   const { recordingId, startedAt, attempt, method, url, status, duration, bytesSent, bytesReceived, error } = call;
   return {
-    key: `${startedAt} ${recordingId} ${at}`,
+    key: `${startedAt} ${recordingId}`, // not its place: a new call moves all others
     cells: [
       html`<${Time} at=${startedAt} />`,
       html`<${Link} href=${to(`recordings/${recordingId}`)}><code>${recordingId.slice(0, 8)}</code><//>`,

@@ -70,7 +70,7 @@ function Group({ group, busy, retry }) {
     </dl>
     <div class="actions">
       <${Link} href=${to("recordings", { status: "failed", errorCode: code })}>Show them<//>
-      <button type="button" disabled=${busy} aria-label="Retry all of ${spelt(code)}" onClick=${retry}>Retry all…</button>
+      <button type="button" aria-disabled=${busy} aria-label="Retry all of ${spelt(code)}" onClick=${retry}>Retry all…</button>
     </div>
   </li>`;
 }

@@ -10,6 +10,7 @@ import { bytes, capital, fileName, number, plural, relative, STATUSES, span, spe
 const SECONDS = 60;
 
 export default function Overview({ summary }) {
+  const sweep = useLive(lastSweep, [], SECONDS);
   const tasks = useLive((signal) => ask("/api/scheduler/tasks", { signal }), [], SECONDS);
   const activity = useLive((signal) => ask("/api/call-recordings/activity", { signal }), [], SECONDS);
   const failures = useLive((signal) => ask("/api/call-recordings/failure-summary", { signal }), []);
@@ -28,9 +29,17 @@ export default function Overview({ summary }) {
       </section>
       <section aria-labelledby="incomplete">
         <h2 id="incomplete">Waiting to be complete</h2>
-        <${Live} live=${tasks}>${(data) => html`<${Incomplete} run=${data.items.find((each) => each.command === "sync_recordings").lastRun} />`}<//>
+        <${Live} live=${sweep}>${({ run }) => html`<${Incomplete} run=${run} />`}<//>
       </section>
     </div>`;
+}
+
+// The last run that looked at all files: one that an upload began looks at that file alone.
+async function lastSweep(signal) {
+  const query = { task: "sync_recordings", trigger: "schedule", limit: 1 };
+  const [latest] = (await ask("/api/scheduler/runs", { query, signal })).items;
+  // a run names more of the files that wait than a list of runs does
+  return { run: latest?.counts.waiting ? await ask(`/api/scheduler/runs/${latest.id}`, { signal }) : latest };
 }
 
 const MEANINGS = {
@@ -95,6 +104,7 @@ function LastDay({ activity, queued }) {
         <dd>${number(sum("failedAttempts"))}</dd>
       </div>
     </dl>
+    ${!activity.exact && html`<p class="help">There were more runs than one request reads: the oldest hours are short.</p>`}
     <${Hours} hours=${activity.hours} />`;
 }
 
@@ -115,7 +125,7 @@ function Hours({ hours }) {
             <div class="bad" style=${{ height: `${(100 * hour.failedAttempts) / most}%` }}></div>
             <div class="good" style=${{ height: `${(100 * hour.transcribed) / most}%` }}></div>
           </div>
-          <span>${at % 4 === 3 ? time(hour.startsAt) : ""}</span>
+          <span>${at % 4 === 3 ? time(hour.startsAt) : null}</span>
         </div>`,
       )}
     </div>

@@ -26,7 +26,7 @@ export default function Recording({ id, query }) {
 function Known({ id, query }) {
   const [resting, setResting] = useState(false);
   const live = useLive(
-    (signal) => ask(`/api/call-recordings/${id}`, { signal }),
+    (signal) => ask(`/api/call-recordings/${encodeURIComponent(id)}`, { signal }), // it comes out of the address
     [id],
     resting ? RESTING_SECONDS : MOVING_SECONDS,
   );
@@ -120,19 +120,21 @@ function Again({ recording, again }) {
       again();
       return "At the head of the line.";
     });
-  const clicked = () =>
-    force
-      ? setQuestion({
-          title: "Transcribe it again?",
-          text: "The service makes a new version of the transcript. The versions that there are stay.",
-          yes: "Transcribe again",
-          act: send,
-        })
-      : send();
+  const off = busy || status === "processing";
+  const clicked = () => {
+    if (off) return;
+    if (!force) return send();
+    setQuestion({
+      title: "Transcribe it again?",
+      text: "The service makes a new version of the transcript. The versions that there are stay.",
+      yes: "Transcribe again",
+      act: send,
+    });
+  };
   return html`<${Told} told=${told} />
     <button
       type="button"
-      disabled=${busy || status === "processing"}
+      aria-disabled=${off}
       onClick=${clicked}
     >${force ? "Transcribe again" : "Transcribe now"}</button>
     <${Question} question=${question} close=${() => setQuestion(null)} />`;
@@ -173,7 +175,7 @@ function Versions({ recording, versions, version, media }) {
           ([format, title]) =>
             html`<button
                 type="button"
-                disabled=${busy}
+                aria-disabled=${busy}
                 aria-label="Download ${format.toUpperCase()}"
                 title=${title}
                 onClick=${() => download(format)}

@@ -58,6 +58,7 @@ function Filters({ query }) {
       form.current.elements[name].value = query[name] ?? "";
   }, [JSON.stringify(query)]);
   const show = () => {
+    if (!form.current.checkValidity()) return; // a year that is being typed begins with zeros: 0002, 0020, 0202
     const given = Object.fromEntries(new FormData(form.current));
     go(to("recordings", { ...given, search: given.search.trim(), errorCode: query.errorCode }));
   };
@@ -65,8 +66,6 @@ function Filters({ query }) {
     event.preventDefault();
     show();
   };
-  // a year that is being typed begins with zeros: 0002, 0020, 0202
-  const dated = (event) => event.target.value.startsWith("0") || show();
   const choice = (name, title, choices) => html`<label>
     ${title}
     <select name=${name} onChange=${show}>
@@ -80,8 +79,8 @@ function Filters({ query }) {
       <input type="search" name="search" maxlength="256" placeholder="2025550143, or its last digits" />
     </label>
     ${choice("status", "Status", STATUSES)} ${choice("direction", "Direction", DIRECTIONS)}
-    <label>From <input type="date" name="from" onChange=${dated} /></label>
-    <label>To <input type="date" name="to" onChange=${dated} /></label>
+    <label>From <input type="date" min="2000-01-01" name="from" onChange=${show} /></label>
+    <label>To <input type="date" min="2000-01-01" name="to" onChange=${show} /></label>
     <button type="submit">Search</button>
     ${
       query.errorCode &&
@@ -111,6 +110,7 @@ function List({ items, next, filters, query, again }) {
   useEffect(() => setChosen(new Set()), [query.cursor]);
 
   const retrySelected = () =>
+    selected.length &&
     run(async () => {
       const words = await retryEach(selected);
       setChosen(new Set());
@@ -148,10 +148,10 @@ function List({ items, next, filters, query, again }) {
       /> All failed of this page</label>
       <button
         type="button"
-        disabled=${busy || !selected.length}
+        aria-disabled=${busy || !selected.length}
         onClick=${retrySelected}
       >Retry selected (${number(selected.length)})</button>
-      <button type="button" disabled=${busy} onClick=${askAboutAll}>Retry all that match…</button>
+      <button type="button" aria-disabled=${busy} onClick=${askAboutAll}>Retry all that match…</button>
     </div>`
   }
     <${Told} told=${told} />

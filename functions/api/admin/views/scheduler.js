@@ -53,10 +53,12 @@ function Task({ task, again }) {
   );
   const act = (work) =>
     run(async () => {
-      const words = await work();
-      again();
-      strip.again();
-      return words;
+      try {
+        return await work();
+      } finally {
+        again();
+        strip.again();
+      }
     });
   const pause = () =>
     act(async () => {
@@ -65,10 +67,10 @@ function Task({ task, again }) {
     });
   const start = () =>
     act(async () => {
-      const ended = await ask(`/api/scheduler/tasks/${command}/run`, { method: "POST" });
-      return ended.status === "running"
-        ? "It runs, and goes on by itself."
-        : `The run ${OUTCOMES[ended.status]}${ended.error ? `: ${ended.error}` : `. ${counted(ended.counts)}`}`;
+      const { status, error, counts } = await ask(`/api/scheduler/tasks/${command}/run`, { method: "POST" });
+      if (status === "failed") throw new Error(`The run failed: ${error}`);
+      if (status === "skipped") return `The run was skipped: ${error}`;
+      return status === "running" ? "It runs, and goes on by itself." : `The run succeeded. ${counted(counts)}`;
     });
   return html`<li aria-labelledby=${command}>
     <h2 id=${command}>${TASKS[command]} <small><code>${command}</code></small></h2>
@@ -81,14 +83,14 @@ function Task({ task, again }) {
     <div class="actions">
       <button
         type="button"
-        disabled=${busy}
+        aria-disabled=${busy}
         aria-label="${paused ? "Resume" : "Pause"}: ${TASKS[command]}"
         onClick=${pause}
       >${paused ? "Resume" : "Pause"}</button>
       <button
         type="button"
         class="primary"
-        disabled=${busy}
+        aria-disabled=${busy}
         aria-label="Run now: ${TASKS[command]}"
         onClick=${start}
       >Run now</button>

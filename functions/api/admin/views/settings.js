@@ -53,19 +53,24 @@ function Form({ slug, kept, reload, Fields, Extra }) {
       setFaults(found);
       throw Object.keys(found).length ? new Error("Some settings cannot be used: see there.") : error;
     });
+  // What was sent is shown as the draft has it until it is read anew, else the former value would come back for a moment.
+  // What else was changed here stays, and what is typed meanwhile.
   const change = (body, words) =>
     run(async () => {
       await asked(`/api/modules/${slug}`, "PUT", body);
+      await reload();
       setFaults({});
-      setDraft({});
-      reload();
+      setDraft((now) =>
+        Object.fromEntries(Object.entries(now).filter(([name, value]) => !(name in body) || value !== draft[name])),
+      );
       return words;
     });
   const save = (event) => {
     event.preventDefault();
-    change(draft, "Saved. The next runs count with it.");
+    if (changed) change(draft, "Saved. The next runs count with it.");
   };
   const discard = () => {
+    if (busy) return;
     setDraft({});
     setFaults({});
   };
@@ -85,9 +90,9 @@ function Form({ slug, kept, reload, Fields, Extra }) {
     <${Fields} shown=${shown} kept=${kept} draft=${draft} faults=${faults} set=${set} reset=${reset} />
     <${Told} told=${told} />
     <div class="actions">
-      <button type="button" disabled=${busy} onClick=${test}>Test connection</button>
-      <button type="button" disabled=${busy || !changed} onClick=${discard}>Discard</button>
-      <button type="submit" class="primary" disabled=${busy || !changed}>Save</button>
+      <button type="button" aria-disabled=${busy} onClick=${test}>Test connection</button>
+      <button type="button" aria-disabled=${busy || !changed} onClick=${discard}>Discard</button>
+      <button type="submit" class="primary" aria-disabled=${busy || !changed}>Save</button>
     </div>
     ${Extra && html`<${Extra} draft=${draft} asked=${asked} />`}
   </form>`;
@@ -118,7 +123,7 @@ function Preview({ draft, asked }) {
   return html`<div class="preview-names">
     <h3>How names are read</h3>
     <p class="help">The newest 200 names, read with the settings as they stand above. Nothing is changed by it.</p>
-    <button type="button" disabled=${busy} onClick=${look}>Preview names</button>
+    <button type="button" aria-disabled=${busy} onClick=${look}>Preview names</button>
     <${Told} told=${told} />
     ${found && html`<${Names} found=${found} />`}
   </div>`;

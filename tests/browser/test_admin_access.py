@@ -1,0 +1,318 @@
+"""Everybody can use the page: in light and dark, on a wide screen and a narrow one, with the keyboard alone."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.admin import address_of, arrive, enter, settled, sign_in
+from tests.browser.calls import BREAKS_THE_SERVER, STEREO, answers
+from tests.browser.complaints import Complaints
+from tests.e2e.served import Served
+
+WIDTHS = (1280, 390)
+NARROWEST = 320
+"""As narrow as WCAG 2.2 wants a page to be read without scrolling to the side (1.4.10): 1280 at 400 %."""
+
+VIEWS = ("Overview", "Recordings", "Failures", "Scheduler", "Calls", "Settings")
+TITLES = {"Calls": "Calls to the service"}
+"""Of views whose headings say more than their links."""
+
+NOTHING = {"items": [], "nextCursor": None, "exact": True}
+FOCUSED = """() => {
+  const {activeElement: element} = document, {left, right, width, height} = element.getBoundingClientRect();
+  const seen = width > 0 && height > 0 && right > 0 && left < innerWidth;
+  return {name: element.getAttribute("aria-label") ?? element.innerText, in: element.tagName, seen,
+    marked: getComputedStyle(element).outlineStyle !== "none"};
+}"""
+
+
+type State = Callable[[Page, Served, Complaints], None]
+STATES: dict[str, State] = {}
+
+
+def state(name: str) -> Callable[[State], State]:
+    """One that the page can be in, and how it is brought there."""
+
+    def keep(bring: State) -> State:
+        STATES[name] = bring
+        return bring
+
+    return keep
+
+
+def at(address: str) -> State:
+    return lambda page, served, _: arrive(page, served, address)
+
+
+def instead(pattern: str, answer: object) -> Callable[[Page], None]:
+    """What the API would answer in another stack."""
+    return lambda page: page.route(re.compile(pattern), lambda route: route.fulfill(json=answer))
+
+
+STATES |= {
+    "overview": at("/admin"),
+    "recordings": at("/admin/recordings"),
+    "recordings, none of which matches": at("/admin/recordings?search=zzzz"),
+    "failures": at("/admin/failures"),
+    "scheduler": at("/admin/scheduler"),
+    "no run matches": at("/admin/scheduler?status=died"),
+    "calls": at("/admin/calls"),
+    "calls, none of which matches": at("/admin/calls?to=2020-01-01T00:00"),
+    "settings": at("/admin/settings"),
+    "no such page": at("/admin/nothing/here"),
+}
+
+
+@state("sign-in")
+def signing_in(page: Page, served: Served, _: Complaints) -> None:
+    page.goto("/admin")
+
+
+@state("sign-in with an error")
+def refused(page: Page, served: Served, complaints: Complaints) -> None:
+    complaints.expect("status of 401")
+    page.goto("/admin")
+    enter(page, "wrong")
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+@state("overview with all hours")
+def hours(page: Page, served: Served, _: Complaints) -> None:
+    arrive(page, served, "/admin")
+    page.get_by_text("As a table").click()
+    expect(page.get_by_role("region", name="Transcribed per hour")).to_be_visible()
+
+
+@state("recordings with filters and some chosen")
+def chosen(page: Page, served: Served, _: Complaints) -> None:
+    arrive(page, served, "/admin/recordings?status=failed&errorCode=service_error")
+    page.get_by_label("All failed of this page").check()
+
+
+@state("no recordings")
+def no_recordings(page: Page, served: Served, _: Complaints) -> None:
+    instead(r"/api/call-recordings\?", NOTHING)(page)
+    arrive(page, served, "/admin/recordings")
+    expect(page.get_by_text("There are no recordings yet")).to_be_visible()
+
+
+@state("a question")
+def question(page: Page, served: Served, _: Complaints) -> None:
+    arrive(page, served, "/admin/recordings")
+    page.get_by_role("button", name="Retry all that match").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+@state("a completed recording, searched")
+def completed(page: Page, served: Served, _: Complaints) -> None:
+    arrive(page, served, address_of(page, served, STEREO))
+    page.get_by_label("Search in the transcript").fill("morning")
+    expect(page.get_by_text("1 of 2 matches")).to_be_visible()
+
+
+@state("a failed recording")
+def failed(page: Page, served: Served, _: Complaints) -> None:
+    arrive(page, served, address_of(page, served, BREAKS_THE_SERVER))
+
+
+@state("a recording that is corrected, wrongly")
+def correcting(page: Page, served: Served, complaints: Complaints) -> None:
+    complaints.expect("status of 400")
+    arrive(page, served, address_of(page, served, BREAKS_THE_SERVER))
+    page.get_by_role("button", name="Correct").click()
+    page.get_by_label("Started").fill("yesterday")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_label("Started")).to_have_attribute("aria-invalid", "true")
+
+
+@state("no such recording")
+def gone(page: Page, served: Served, complaints: Complaints) -> None:
+    complaints.expect("status of 404")
+    arrive(page, served, "/admin/recordings/aaaaaaaaaaaaaaaaaaaa")
+
+
+@state("no failures")
+def no_failures(page: Page, served: Served, _: Complaints) -> None:
+    instead("/failure-summary", NOTHING)(page)
+    arrive(page, served, "/admin/failures")
+
+
+@state("settings that are wrong")
+def wrong_settings(page: Page, served: Served, complaints: Complaints) -> None:
+    complaints.expect("status of 400")
+    arrive(page, served, "/admin/settings")
+    page.get_by_label("Time zone").fill("Mars/Phobos")
+    page.get_by_role("region", name="Call recordings").get_by_role("button", name="Save").click()
+    expect(page.get_by_label("Time zone")).to_have_attribute("aria-invalid", "true")
+
+
+@state("settings with a preview")
+def preview(page: Page, served: Served, _: Complaints) -> None:
+    arrive(page, served, "/admin/settings")
+    page.get_by_label("Patterns for names").fill("(?P<caller>[0-9]{10})-[0-9]{8}")
+    page.get_by_role("button", name="Preview names").click()
+    expect(page.get_by_role("region", name="Names that are understood")).to_be_visible()
+
+
+@state("an API that does not answer")
+def away(page: Page, served: Served, complaints: Complaints) -> None:
+    complaints.expect("net::ERR_FAILED")
+    page.route(re.compile("/api/call-recordings"), lambda route: route.abort())
+    arrive(page, served, "/admin/recordings")
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_it_breaks_no_rule_in_either_colours_and_any_width(page, served, complaints, violations, name):
+    STATES[name](page, served, complaints)
+    against_the_rules(page, violations)
+
+
+def test_it_breaks_no_rule_while_the_service_is_unavailable(page, served, violations, quick_service, reply):
+    quick_service.choose = lambda _: reply(status=503)
+    served.run("process")
+    quick_service.choose = answers(reply)
+    sign_in(page, served)
+    expect(page.get_by_text("The transcription service is unavailable")).to_be_visible()
+    settled(page)
+    against_the_rules(page, violations)
+
+
+def against_the_rules(page: Page, violations: Callable[[Page], list[str]]) -> None:
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        for colours in ("light", "dark"):
+            page.emulate_media(color_scheme=colours)
+            assert violations(page) == [], (width, colours)
+    page.set_viewport_size({"width": NARROWEST, "height": 900})
+    wide = page.evaluate("() => document.documentElement.scrollWidth")
+    assert wide == NARROWEST, f"it is {wide} wide"
+
+
+def test_every_view_can_be_gone_to_and_begins_where_it_is_read(page, served):
+    """The focus is on its heading, its title is that of the document, and its link is marked as the present one."""
+    sign_in(page, served)
+    for view in (*VIEWS[1:], VIEWS[0]):
+        link = page.get_by_role("navigation", name="Views").get_by_role("link", name=view)
+        link.click()
+        heading = page.get_by_role("heading", name=TITLES.get(view, view), level=1)
+        expect(heading).to_be_focused()
+        expect(page).to_have_title(f"{TITLES.get(view, view)} – Callscribe")
+        expect(link).to_have_attribute("aria-current", "page")
+        expect(page.locator("[aria-current=page]")).to_have_count(1)
+    page.go_back()
+    expect(page.get_by_role("heading", name="Settings", level=1)).to_be_focused()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in", level=1)).to_be_focused()
+    expect(page).to_have_title("Sign in to Callscribe – Callscribe")
+
+
+def test_who_filters_stays_in_the_filter(page, served):
+    arrive(page, served, "/admin/recordings")
+    status = page.get_by_label("Status")
+    status.focus()
+    status.select_option("failed")
+    expect(page.get_by_role("status").get_by_text("2 recordings")).to_be_visible()
+    expect(status).to_be_focused()
+
+
+def test_with_the_keyboard_alone_one_signs_in_and_hears_a_sentence(page, served):
+    page.goto("/admin")
+    tab_to(page, page.get_by_label("API key"))
+    page.keyboard.type(served.key)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Overview", level=1)).to_be_focused()
+    page.reload()
+    settled(page)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="To the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+    tab_to(page, page.get_by_role("link", name="Completed"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Recordings", level=1)).to_be_focused()
+    tab_to(page, page.get_by_role("link", name="2025550162 → 102"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="2025550162 → 102", level=1)).to_be_focused()
+    tab_to(page, page.get_by_role("button", name="Hear from 0:02"))
+    page.keyboard.press("Enter")
+    playing = "() => { const audio = document.querySelector('audio'); return !audio.paused && audio.currentTime > 2.8 }"
+    page.wait_for_function(playing)
+
+
+@pytest.mark.parametrize(
+    ("view", "opener"),
+    [("/admin/recordings", "Retry all that match"), ("/admin/failures", "Retry all of not audio"),
+     (STEREO, "Transcribe again")],
+)  # fmt: skip
+@pytest.mark.parametrize("leave", ["Escape", "Cancel"])
+def test_a_question_can_be_left_and_the_focus_returns_to_what_asked_it(page, served, view, opener, leave):
+    arrive(page, served, view if view.startswith("/") else address_of(page, served, view))
+    button = page.get_by_role("button", name=opener)
+    tab_to(page, button)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+    page.keyboard.press("Escape" if leave == "Escape" else "Enter")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(button).to_be_focused()
+
+
+def test_a_button_that_was_at_work_has_the_focus_again(page, served):
+    arrive(page, served, "/admin/settings")
+    button = page.get_by_role("button", name="Preview names")
+    tab_to(page, button)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("names understood")).to_be_visible()
+    expect(button).to_be_focused()
+
+
+@pytest.mark.parametrize("view", ["/admin/recordings", "/admin/settings", STEREO])
+def test_whatever_the_tab_key_comes_to_is_seen_and_marked_and_nothing_holds_it(page, served, view):
+    arrive(page, served, view if view.startswith("/") else address_of(page, served, view))
+    page.reload()
+    settled(page)
+    come_to = []
+    while not come_to or come_to[-1]["in"] != "BODY":
+        page.keyboard.press("Tab")
+        come_to.append(page.evaluate(FOCUSED))
+        assert len(come_to) < 100
+    assert come_to.pop(0)["name"] == "To the content"
+    # fields for dates, and the player, mark the part of them that has the focus
+    assert not [
+        each for each in come_to[:-1] if not each["seen"] or not (each["marked"] or each["in"] in ("INPUT", "AUDIO"))
+    ]
+
+
+def test_colours_are_as_they_were_chosen_until_others_are(page, served, context):
+    page.emulate_media(color_scheme="light")
+    sign_in(page, served)
+    light = background(page)
+    page.get_by_label("Colours").select_option("Dark")
+    dark = background(page)
+    assert dark != light
+    page.reload()
+    settled(page)
+    expect(page.get_by_label("Colours")).to_have_value("dark")
+    assert background(page) == dark
+    other = context.new_page()
+    other.goto("/admin")
+    expect(other.get_by_label("API key")).to_be_visible()
+    assert background(other) == dark
+    page.get_by_label("Colours").select_option("Auto")
+    assert background(page) == light
+
+
+def background(page: Page) -> str:
+    return str(page.evaluate("() => getComputedStyle(document.documentElement).backgroundColor"))
+
+
+def tab_to(page: Page, target: Locator) -> None:
+    """Presses Tab until the focus is there."""
+    expect(target).to_be_visible()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if target.evaluate("(element) => element === document.activeElement"):
+            return
+    raise AssertionError(f"the Tab key never comes to {target}")

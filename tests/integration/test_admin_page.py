@@ -1,0 +1,252 @@
+"""/admin: the page and its files, as they are handed out. What the page does in a browser is in tests/browser."""
+
+import gzip
+import re
+import sys
+from base64 import b64decode
+from hashlib import sha256
+from html.parser import HTMLParser
+from pathlib import PurePosixPath
+
+import pytest
+
+from functions.api.routes.admin import ASSETS, FOLDER, MEDIA_TYPES, site
+from tests.integration.conftest import ROOT, api_key
+
+ADDRESSES = (
+    *("/admin", "/admin/", "/admin/scheduler", "/admin/recordings/x", "/admin/recordings/x/y/z", "/admin/assets"),
+    *("/admin/né", "/admin/<script>", "/admin/../api"),
+)
+QUERIES = ("", "status=failed&from=2026-11-18", "no-such=1&no-such=2", "a[]=%00&%3Cscript%3E")
+
+POLICY = {
+    "default-src": {"'none'"},
+    "script-src": {"'self'"},
+    "style-src": {"'self'"},
+    "img-src": {"'self'"},
+    "connect-src": {"'self'"},
+    "media-src": {"'self'", "https://*.amazonaws.com", "https://*.amazonaws.com.cn"},
+    "base-uri": {"'none'"},
+    "form-action": {"'none'"},
+    "frame-ancestors": {"'none'"},
+    "require-trusted-types-for": {"'script'"},
+    "trusted-types": {"'none'"},
+}
+
+IMPORT = re.compile(
+    r"""\b(?:import\s*(?P<later>\()?|(?:import|export)\b[^;"'`=(]*\bfrom)\s*(?P<quote>["'`])(?P<file>[^"'`]+)(?P=quote)"""
+)
+IMPORT_OF_WHAT_IS_NOT_SAID = re.compile(r"""\bimport\s*\(\s*[^"'\s]""")
+URL = re.compile(r"""url\(\s*["']?(?P<file>[^"')]+)""")
+MARKUP_OUT_OF_TEXT = re.compile(
+    r"innerHTML|outerHTML|insertAdjacentHTML|dangerouslySetInnerHTML|document\.write|DOMParser|createContextualFragment"
+    r"|\beval\b|\bFunction\(|javascript:|srcdoc"
+)
+
+FILES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.is_file())
+SERVED = [name for name in FILES if PurePosixPath(name).suffix in MEDIA_TYPES]
+SCRIPTS = [name for name in SERVED if name.endswith(".js")]
+OURS = [name for name in SERVED if not name.startswith("vendor/")]
+
+
+def asset(name, digest=None):
+    return f"/admin/assets/{digest or site().digest}/{name}"
+
+
+def text(answer):
+    """The body, whichever way it was sent."""
+    return gzip.decompress(b64decode(answer.body)).decode() if "Content-Encoding" in answer.headers else answer.body
+
+
+def policy_of(answer):
+    directives = (each.split() for each in answer.headers["Content-Security-Policy"].split(";"))
+    return {name: set(sources) for name, *sources in directives}
+
+
+class Tags(HTMLParser):
+    """What stands in a page: each tag with its attributes, and the text that is in scripts and styles."""
+
+    def __init__(self, markup):
+        super().__init__()
+        self.tags, self.inline, self._open = [], [], ""
+        self.feed(markup)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._open = tag
+
+    def handle_endtag(self, _tag):
+        self._open = ""
+
+    def handle_data(self, data):
+        if self._open in ("script", "style") and data.strip():
+            self.inline.append(data)
+
+
+@pytest.fixture
+def page(handlers):
+    return handlers.api("GET", "/admin", key=None)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("path", ADDRESSES)
+def test_it_is_at_each_of_its_addresses_and_wants_no_key_and_no_aws(handlers, page, counted, path, query):
+    with counted() as requests:
+        answer = handlers.api("GET", path, query=query, key=None, authorization="Bearer wrong")
+    assert (answer.status, answer.body) == (200, page.body)
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["Cache-Control"] == "no-cache"
+    assert policy_of(answer) == policy_of(page)
+    assert not requests
+
+
+@pytest.mark.parametrize("path", ["/adminx", "/Admin", "//admin", "/administrator/x", "/api/admin"])
+def test_it_is_nowhere_else(handlers, path):
+    assert handlers.api("GET", path).status == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/admin", "/admin/recordings/x", "/admin/assets/x/main.js"])
+def test_it_can_only_be_read(handlers, method, path):
+    answer = handlers.api(method, path, key=None, accept_encoding="gzip")
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "more"),
+    [("", set()), ("http://127.0.0.1:4566", {"http://127.0.0.1:4566"}), ("http://aws:5000/", {"http://aws:5000"})],
+)
+def test_its_policy_lets_it_run_its_own_files_ask_this_api_and_play_from_s3_alone(handlers, endpoint, more):
+    handlers.overrides["AWS_ENDPOINT_URL"] = endpoint
+    answer = handlers.api("GET", "/admin", key=None)
+    assert policy_of(answer) == POLICY | {"media-src": POLICY["media-src"] | more}
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_its_markup_has_nothing_inline_and_loads_files_of_its_own_version_alone(page):
+    found = Tags(page.body)
+    assert found.inline == []
+    assert not [tag for tag, _ in found.tags if tag in ("style", "base", "iframe", "object", "embed", "form")]
+    attributes = [(name, value) for _, given in found.tags for name, value in given.items()]
+    assert not [name for name, _ in attributes if name.startswith("on") or name in ("style", "srcset", "http-equiv")]
+    loaded = [value for name, value in attributes if name in ("src", "href")]
+    assert loaded
+    assert {value.removeprefix(asset("")) for value in loaded} <= set(SERVED)
+    assert ASSETS not in page.body
+
+
+def test_every_file_that_a_script_or_a_style_loads_is_there():
+    for name in SERVED:
+        content = (FOLDER / name).read_text("utf-8")
+        loaded = list(imports(name)) if name.endswith(".js") else [each["file"] for each in URL.finditer(content)]
+        assert {within(name, each) for each in loaded} <= set(SERVED), name
+        assert all(each.startswith(("./", "../")) for each in loaded) or name.endswith(".css"), name
+        assert "@import" not in content
+        assert not (name.endswith(".js") and IMPORT_OF_WHAT_IS_NOT_SAID.search(content)), name
+
+
+def test_every_script_is_loaded_by_another_one():
+    loaded = {within(name, each) for name in SCRIPTS for each in imports(name)}
+    assert set(SCRIPTS) - loaded == {"main.js"}
+
+
+def test_it_tells_the_browser_at_once_of_every_script_that_its_beginning_needs(page):
+    needed, todo = set(), ["main.js"]
+    while todo:
+        name = todo.pop()
+        needed.add(name)
+        at_once = {within(name, each) for each, later in imports(name).items() if not later}
+        todo += at_once - needed
+    told = {given.get("src") or given.get("href") for tag, given in Tags(page.body).tags if tag in ("script", "link")}
+    assert {name for name in SCRIPTS if asset(name) in told} == needed
+
+
+def imports(name):
+    """What a script loads, and whether it does so later, when it is wanted."""
+    return {each["file"]: each["later"] for each in IMPORT.finditer((FOLDER / name).read_text("utf-8"))}
+
+
+def within(name, loaded):
+    """The name of the file that `name` means by this."""
+    return ((FOLDER / name).parent / loaded).resolve().relative_to(FOLDER).as_posix()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_no_file_of_ours_can_make_markup_or_code_out_of_text(name):
+    assert not MARKUP_OUT_OF_TEXT.search((FOLDER / name).read_text("utf-8"))
+
+
+@pytest.mark.parametrize("gzipped", [False, True])
+@pytest.mark.parametrize("name", SERVED)
+def test_a_file_is_had_under_its_version_and_kept_for_a_year(handlers, name, gzipped):
+    accepts = {"accept_encoding": "gzip, deflate, br, zstd"} if gzipped else {}
+    answer = handlers.api("GET", asset(name), key=None, **accepts)
+    assert (answer.status, text(answer)) == (200, (FOLDER / name).read_text("utf-8"))
+    assert answer.headers["Content-Type"] == MEDIA_TYPES[PurePosixPath(name).suffix]
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert answer.headers.get("Content-Encoding") == ("gzip" if gzipped else None)
+    assert answer.headers["Vary"] == "Accept-Encoding"  # a cache in between must not mix them up
+
+
+@pytest.mark.parametrize("accepts", ["", "gzip"])
+@pytest.mark.parametrize(
+    "path",
+    [*(asset("main.js", digest) for digest in ("0" * 16, "../x", "{digest}", ".")),
+     *map(asset, ("", "no-such.js", "index.html.bak", "main.js.map", "main.js~", "MAIN.JS", "main.js/", "./main.js")),
+     *map(asset, ("../app.py", "../main.js", "vendor/../main.js", "../../app.py", "views/../../auth.py", "app.py")),
+     *map(asset, ("%2e%2e/app.py", "..%2fapp.py", "..\\app.py", "vendor%2fhtm.js", "main.js%00", "main.js\0.css")),
+     *map(asset, ("/etc/passwd", "//etc/passwd", str(FOLDER / "main.js"), "vendor", "vendor/", "vendor/README.md")),
+     "/admin/assets/main.js", "/admin/assets//main.js", "/admin/assets/../main.js"],
+)  # fmt: skip
+def test_there_are_no_other_files_and_that_is_not_kept(handlers, path, accepts):
+    answer = handlers.api("GET", path, key=None, accept_encoding=accepts)
+    assert (answer.status, answer.json["error"]["code"]) == (404, "no_such_file")
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_it_is_not_sent_again_to_who_has_it(handlers, page):
+    tag = page.headers["ETag"]
+    for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        answer = handlers.api("GET", "/admin/failures", key=None, if_none_match=known, accept_encoding="gzip")
+        assert (answer.status, answer.body or "") == (304, "")
+        assert answer.headers["ETag"] == tag
+        assert policy_of(answer) == policy_of(page)
+    assert handlers.api("GET", "/admin", key=None, if_none_match='"other"').status == 200
+
+
+def test_it_is_sent_compressed_to_who_can_read_that(handlers, page):
+    answer = handlers.api("GET", "/admin", key=None, accept_encoding="gzip, deflate, br, zstd")
+    assert (answer.headers["Content-Encoding"], text(answer)) == ("gzip", page.body)
+
+
+def test_its_version_is_that_of_its_files(page, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys.modules[site.__module__], "FOLDER", tmp_path)
+    for name in SERVED:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((FOLDER / name).read_bytes())
+    assert site.__wrapped__().digest == site().digest
+    (tmp_path / "words.js").write_text("//")
+    assert site.__wrapped__().digest != site().digest
+
+
+def test_no_file_holds_a_key_or_tells_of_the_account(handlers, stack, page):
+    named = [*stack.tables.values(), *stack.buckets.values(), *stack.secrets.values(), stack.account_id, stack.region]
+    named += [each.name for each in stack.functions.values()]
+    handed_out = [page.body, *(text(handlers.api("GET", asset(name), key=None)) for name in SERVED)]
+    for each in (*named, api_key(stack), "arn:aws", "AKIA", "execute-api", "BEGIN "):
+        assert not [content for content in handed_out if each in content], each
+
+
+def test_the_libraries_are_those_that_are_said_to_be_and_as_npm_has_them():
+    """`make vendor` writes them; who brings a new version up to date writes down what came."""
+    described = (FOLDER / "vendor/README.md").read_text("utf-8")
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    rows = re.findall(r"^\| `(\S+)` \| (\w+) (\S+), .*\| `(\w+)` \|$", described, re.MULTILINE)
+    assert {name for name, *_ in rows} == {path.name for path in (FOLDER / "vendor").glob("*.js")}
+    for name, package, version, digest in rows:
+        assert sha256((FOLDER / "vendor" / name).read_bytes()).hexdigest() == digest, name
+        assert re.search(rf"^{package.upper()} +:= {re.escape(version)}$", makefile, re.MULTILINE)
+    for package, begins in (("preact", "The MIT License"), ("htm", "Apache License")):
+        assert (FOLDER / f"vendor/{package}.LICENSE").read_text("utf-8").strip().startswith(begins)
