@@ -120,8 +120,8 @@ def test_speakers_have_names_and_colours_that_can_be_swapped(page, served):
     expect(sentence(page, "Good morning.")).to_contain_text("Agent")
     greeting = recording(served, GREETING)
     visit(page, f"/admin/recordings/{greeting['id']}")
-    expect(sentence(page, "Hello")).to_contain_text("Speaker 1")
-    expect(sentence(page, "How can I")).to_contain_text("Speaker 2")
+    expect(sentence(page, "Hello")).to_contain_text("Speaker 00")
+    expect(sentence(page, "How can I")).to_contain_text("Speaker 01")
 
 
 def test_words_are_found_in_the_transcript(page, served):
@@ -302,8 +302,9 @@ def test_what_failed_for_good_says_that_it_waits_for_a_person(page, served):
 def test_a_format_that_the_browser_does_not_know_is_told_and_its_file_can_be_had(page, served):
     open_recording(page, served, INTERNAL)  # GSM 6.10
     expect(page.get_by_role("alert")).to_contain_text("This browser cannot play it")
-    address = page.get_by_role("link", name="Audio file").get_attribute("href")
-    assert requests.get(address, timeout=SECONDS).content == audio(INTERNAL)
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Audio file").click()
+    assert started.value.path().read_bytes() == audio(INTERNAL)
 
 
 def test_that_nobody_speaks_is_no_failure(page, served):
