@@ -352,6 +352,7 @@ def test_the_key_is_set_used_never_shown_and_taken_away(page, served, quick_serv
     press(page, WHISPERX, "Discard")
     page.get_by_role("button", name="Take the key away").click()
     expect(page.get_by_text("The key is taken away when this is saved.")).to_be_visible()
+    expect(page.get_by_role("button", name="Take the key away")).to_be_focused()
     press(page, WHISPERX, "Save")
     expect(page.get_by_text("None is set.")).to_be_visible()
     quick_service.received.clear()

@@ -130,7 +130,7 @@ export function WhisperX({ shown, draft, set, ...rest }) {
       html`<button
         type="button"
         class="link"
-        disabled=${draft.apiKey === null}
+        aria-disabled=${draft.apiKey === null}
         onClick=${() => set("apiKey", null)}
       >Take the key away</button>`
     }`;
