@@ -80,7 +80,7 @@ async function read(response) {
 async function failure(response) {
   if (response.status === 401) refused();
   if (response.status === 429) return new ApiError(429, "busy", TOO_MANY);
-  const told = await response.json().catch(() => ({}));
-  const { code = "error", message, details } = told.error ?? {};
+  const told = await response.json().catch(() => null); // a proxy's own words are no JSON, or not ours
+  const { code = "error", message, details } = told?.error ?? {};
   return new ApiError(response.status, code, message ?? `The API answered ${response.status}.`, details);
 }

@@ -19,6 +19,7 @@ export function Transcript({ id, stored, media }) {
   const list = useRef(null);
   const speakers = useMemo(() => namesOf(segments), [segments]);
   const found = useMemo(() => hits(segments, search), [segments, search]);
+  const foundIn = useMemo(() => Map.groupBy(found, (each) => each.at), [found]);
   const spoken = useSpoken(media, segments);
 
   useEffect(() => {
@@ -86,7 +87,7 @@ export function Transcript({ id, stored, media }) {
               onClick=${() => hear(segment.start)}
             >${clock(segment.start)}</button>`
           }
-          <p onClick=${() => getSelection().isCollapsed && hear(segment.start)}>${marked(segment.text, at, found, current)}</p>
+          <p onClick=${() => getSelection().isCollapsed && hear(segment.start)}>${marked(segment.text, foundIn.get(at), current)}</p>
         </li>`;
       })}
     </ol>`;
@@ -143,23 +144,19 @@ function show(list, selector) {
 
 // Each place where the words are: { at, from, to } of a segment's text.
 function hits(segments, search) {
-  const sought = search.trim().toLowerCase();
+  const sought = search.trim().replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
   if (!sought) return [];
-  return segments.flatMap(({ text }, at) => {
-    const places = [];
-    const small = text.toLowerCase();
-    for (let from = small.indexOf(sought); from >= 0; from = small.indexOf(sought, from + sought.length)) {
-      places.push({ at, from, to: from + sought.length });
-    }
-    return places;
-  });
+  const pattern = new RegExp(sought, "giu"); // in small letters, some texts are longer
+  return segments.flatMap(({ text }, at) =>
+    Array.from(text.matchAll(pattern), ({ 0: words, index }) => ({ at, from: index, to: index + words.length })),
+  );
 }
 
 // The text with its hits marked.
-function marked(text, at, found, current) {
+function marked(text, found = [], current = null) {
   const parts = [];
   let done = 0;
-  for (const hit of found.filter((each) => each.at === at)) {
+  for (const hit of found) {
     parts.push(
       text.slice(done, hit.from),
       html`<mark class=${hit === current ? "current" : ""}>${text.slice(hit.from, hit.to)}</mark>`,
