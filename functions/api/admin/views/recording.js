@@ -13,36 +13,29 @@ import { Transcript } from "../transcript.js";
 import { useEffect, useRef, useState } from "../vendor/hooks.js";
 import { between, dayAndTime, fileName, way } from "../words.js";
 
-const ID = /^[a-z2-7]{20}$/;
 const MOVING_SECONDS = 3;
 const RESTING_SECONDS = 30;
 const FORMATS = { txt: "Text", srt: "SubRip (SRT)", vtt: "WebVTT (VTT)", json: "JSON" };
 
 export default function Recording({ id, query }) {
-  // what is no id may be another route of the API: /api/call-recordings/count
-  return ID.test(id) ? html`<${Known} id=${id} query=${query} />` : html`<${NoSuch} />`;
-}
-
-function Known({ id, query }) {
   const [resting, setResting] = useState(false);
   const live = useLive(
-    (signal) => ask(`/api/call-recordings/${encodeURIComponent(id)}`, { signal }), // it comes out of the address
+    (signal) => ask(`/api/call-recordings/${id}`, { signal }),
     [id],
     resting ? RESTING_SECONDS : MOVING_SECONDS,
   );
   const status = live.data?.transcriptionStatus;
   useEffect(() => setResting(status === "completed" || status === "failed"), [status]);
-  if (live.error?.status === 404 && !live.data) return html`<${NoSuch} />`;
+  if (live.error?.status === 404 && !live.data) {
+    return html`<${Heading} title="There is no such recording" />
+      <${Empty} title="There is no recording of this id.">It may have been deleted. <${Link} href=${to("recordings")}>All recordings<//><//>`;
+  }
   return html`<${Live} live=${live}>${(recording) => html`<${Shown}
       recording=${recording}
       version=${query.version}
       again=${live.again}
     />`}<//>`;
 }
-
-const NoSuch = () =>
-  html`<${Heading} title="There is no such recording" />
-    <${Empty} title="There is no recording of this id.">It may have been deleted. <${Link} href=${to("recordings")}>All recordings<//><//>`;
 
 function Shown({ recording, version, again }) {
   const { id, path, transcript, recordedAt, transcriptionStatus: status } = recording;
