@@ -5,11 +5,10 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from itertools import count
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
-import requests
 
-from local.cloud.client import aws_client
 from tests.e2e.served import Served
 from tests.made_audio import wav
 
@@ -22,7 +21,6 @@ BEHIND_UTC = timedelta(hours=5)
 TINY = wav(np.full(800, 0.1))
 """A tenth of a second: what is never sent need not say anything."""
 
-SECONDS = 30
 _serial = count(1)
 
 
@@ -34,37 +32,13 @@ def call_name(caller: str, at: datetime) -> str:
 
 def put(served: Served, files: Mapping[str, bytes]) -> None:
     """Beside the samples."""
-    s3 = aws_client("s3", served.stack.endpoint)
-    for name, body in files.items():
-        s3.put_object(Bucket=served.stack.buckets["RecordingsBucket"], Key=f"{FOLDER}/{name}", Body=body)
-
-
-def remove(served: Served, name: str) -> None:
-    s3 = aws_client("s3", served.stack.endpoint)
-    s3.delete_object(Bucket=served.stack.buckets["RecordingsBucket"], Key=f"{FOLDER}/{name}")
-
-
-def answer(served: Served, path: str, **query: str) -> requests.Response:
-    """The API's answer to a GET."""
-    found = requests.get(f"{served.url}/api/{path}", params=query, headers=signed(served), timeout=SECONDS)
-    found.raise_for_status()
-    return found
-
-
-def retry(served: Served, recording_id: str) -> None:
-    """As somebody else does it who has the API's key."""
-    url = f"{served.url}/api/call-recordings/{recording_id}"
-    wish = {"transcriptionStatus": "queued"}
-    requests.put(url, json=wish, headers=signed(served), timeout=SECONDS).raise_for_status()
-
-
-def signed(served: Served) -> dict[str, str]:
-    return {"Authorization": f"Bearer {served.key}"}
+    for name, content in files.items():
+        served.store(f"{FOLDER}/{name}", content)
 
 
 def recordings(served: Served, **query: str) -> list[dict[str, Any]]:
     """All that match, newest first."""
-    items: list[dict[str, Any]] = answer(served, "call-recordings", limit="500", **query).json()["items"]
+    items: list[dict[str, Any]] = served.ask(f"call-recordings?{urlencode({'limit': 500, **query})}")["items"]
     return items
 
 

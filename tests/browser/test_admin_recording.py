@@ -5,7 +5,6 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-import requests
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.admin import arrive, visit
@@ -22,7 +21,7 @@ from tests.browser.calls import (
     audio,
 )
 from tests.browser.player import Player
-from tests.browser.recordings import SECONDS, TINY, answer, call_name, put, recording, remove
+from tests.browser.recordings import FOLDER, TINY, call_name, put, recording
 
 
 def open_recording(page: Page, served, name: str) -> dict:
@@ -154,12 +153,13 @@ def test_words_are_found_in_the_transcript(page, served):
 
 def test_a_transcript_is_downloaded_as_the_api_has_it(page, served):
     found = open_recording(page, served, GREETING)
+    signed = {"Authorization": f"Bearer {served.key}"}
     for form in ("txt", "srt", "vtt", "json"):
         with page.expect_download() as started:
             page.get_by_role("button", name=f"Download {form.upper()}").click()
         assert started.value.suggested_filename == f"{found['id']}.{form}"
-        told = answer(served, f"call-recordings/{found['id']}/transcript", format=form)
-        assert started.value.path().read_bytes() == told.content
+        told = page.request.get(f"/api/call-recordings/{found['id']}/transcript?format={form}", headers=signed)
+        assert started.value.path().read_bytes() == told.body()
 
 
 def test_what_is_in_line_can_be_transcribed_at_once_and_comes_by_itself(page, served):
@@ -328,7 +328,7 @@ def test_where_there_is_no_recording_it_is_said(page, served, complaints, addres
 def test_a_file_that_is_gone_is_told_and_found_again_when_it_is_back(page, served):
     found = recording(served, GREETING)
     name = found["path"].rpartition("/")[2]
-    remove(served, name)
+    served.remove(f"{FOLDER}/{name}")
     served.run("sync")
     arrive(page, served, f"/admin/recordings/{found['id']}")
     expect(page.get_by_role("note")).to_contain_text("The file is gone")
