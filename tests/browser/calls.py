@@ -105,6 +105,11 @@ def write_long_call(folder: Path) -> None:
     """As a file that has rested long enough to be taken up."""
     file = folder / LONG_CALL
     file.write_bytes(audio(LONG_CALL))
+    rest(file)
+
+
+def rest(file: Path) -> None:
+    """Lets it look as if nobody had written to it for long."""
     written = time.time() - RESTED_SECONDS
     os.utime(file, (written, written))
 

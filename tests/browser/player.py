@@ -1,0 +1,52 @@
+"""The player of a recording, as somebody hears it."""
+
+from playwright.sync_api import Locator, Page
+
+NOTE = """
+() => {
+  window.sought = [];
+  document.addEventListener("seeking", (event) => sought.push(event.target.currentTime), true);
+}
+"""
+
+
+class Player:
+    """That of the page, once it knows how long the call is. Notes where it is sent to from now on."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self.audio: Locator = page.locator("audio")
+        self._wait("audio?.readyState > 0")
+        page.evaluate(NOTE)
+
+    @property
+    def sought(self) -> list[float]:
+        """Where it was sent to, in seconds and in order."""
+        return [round(each, 3) for each in self._page.evaluate("() => sought")]  # it is cut at a millionth
+
+    @property
+    def paused(self) -> bool:
+        return bool(self.audio.evaluate("(audio) => audio.paused"))
+
+    @property
+    def rate(self) -> float:
+        return float(self.audio.evaluate("(audio) => audio.playbackRate"))
+
+    def plays_beyond(self, seconds: float) -> None:
+        """Waits until it is there, and goes on."""
+        self._wait("!audio.paused && audio.currentTime > seconds", seconds)
+
+    def has_until(self, seconds: float) -> None:
+        """Waits until all from where it is up to there has come."""
+        ranges = (
+            "[...Array(audio.buffered.length).keys()].map((at) => [audio.buffered.start(at), audio.buffered.end(at)])"
+        )
+        self._wait(f"{ranges}.some(([from, to]) => from <= audio.currentTime && to >= seconds)", seconds)
+
+    def go_to(self, seconds: float) -> None:
+        """As with its own bar."""
+        self.audio.evaluate("(audio, seconds) => { audio.currentTime = seconds; }", seconds)
+
+    def _wait(self, condition: str, seconds: float = 0) -> None:
+        look = f"(seconds) => {{ const audio = document.querySelector('audio'); return {condition}; }}"
+        self._page.wait_for_function(look, arg=seconds)
