@@ -68,6 +68,7 @@ STATES |= {
 @state("sign-in")
 def signing_in(page: Page, served: Served, _: Complaints) -> None:
     page.goto("/admin")
+    expect(page.get_by_label("API key")).to_be_visible()
 
 
 @state("sign-in with an error")
@@ -159,8 +160,10 @@ def preview(page: Page, served: Served, _: Complaints) -> None:
 @state("an API that does not answer")
 def away(page: Page, served: Served, complaints: Complaints) -> None:
     complaints.expect("net::ERR_FAILED")
+    arrive(page, served, "/admin/settings")
     page.route(re.compile("/api/call-recordings"), lambda route: route.abort())
-    arrive(page, served, "/admin/recordings")
+    page.get_by_role("link", name="Recordings").click()
+    expect(page.get_by_text("The API does not answer.")).to_be_visible()
 
 
 @pytest.mark.parametrize("name", STATES)
