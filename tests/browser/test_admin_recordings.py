@@ -225,9 +225,9 @@ def test_what_is_being_typed_is_not_undone_by_the_list_that_is_read_anew(page, s
 
 def test_what_cannot_be_read_is_told_and_tried_again(page, served, complaints):
     complaints.expect("status of 500")
-    page.clock.install()
-    page.route(LIST, lambda route: route.fulfill(status=500, json={"error": {"message": "Broken."}}))
     arrive(page, served, "/admin/recordings")
+    page.route(LIST, lambda route: route.fulfill(status=500, json={"error": {"message": "Broken."}}))
+    page.reload()
     told = page.get_by_role("alert")
     expect(told).to_contain_text("This could not be read")
     expect(told).to_contain_text("Broken.")
