@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from local.cloud.client import aws_client
-from tests.browser.admin import figure, moment, rows, sign_in
+from tests.browser.admin import enter, figure, moment, rows, sign_in
 from tests.e2e.served import Served
 
 TASKS = {
@@ -314,6 +314,16 @@ def test_what_is_not_kept_yet_outlives_a_look_at_another_view(page, served):
     page.get_by_role("link", name="Settings").click()
     expect(field(page, "Language")).to_have_value("de")
     press(page, WHISPERX, "Discard")
+    expect(field(page, "Language")).to_have_value("")
+
+
+def test_who_signs_out_leaves_nothing_that_was_typed(page, served):
+    sign_in(page, served, "Settings")
+    field(page, "Language").fill("de")
+    field(page, "Key of the server").fill(KEY)
+    page.get_by_role("button", name="Sign out").click()
+    enter(page, served.key)
+    expect(field(page, "Key of the server")).to_have_value("")
     expect(field(page, "Language")).to_have_value("")
 
 
