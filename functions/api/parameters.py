@@ -70,7 +70,7 @@ def only_known(app: APIGatewayHttpResolver, next_middleware: Any) -> Response[An
     """Middleware of all routes: a filter that is misspelt would list everything, and so would one in a body that the
     route does not read. Raises ApiError 400. (Pages, and Powertools' own for what is not found, take what comes.)
 
-    From here on, log lines name the route.
+    From here on, log lines name the route, if it is one of the API.
     """
     route = app.context["_route"]
     if route.include_in_schema and route.func.__module__.startswith("functions.api"):

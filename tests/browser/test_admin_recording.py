@@ -118,8 +118,8 @@ def test_speakers_have_names_and_colours_that_can_be_swapped(page, served):
     expect(sentence(page, "Good morning.")).to_contain_text("Agent")
     greeting = recording(served, GREETING)
     visit(page, f"/admin/recordings/{greeting['id']}")
-    expect(sentence(page, "Hello")).to_contain_text("Speaker 1")
-    expect(sentence(page, "How can I")).to_contain_text("Speaker 2")
+    expect(sentence(page, "Hello")).to_contain_text("Speaker 00")
+    expect(sentence(page, "How can I")).to_contain_text("Speaker 01")
 
 
 def test_words_are_found_in_the_transcript(page, served):
@@ -297,8 +297,9 @@ def test_what_failed_says_why_and_whether_it_is_tried_again(page, served):
 def test_a_format_that_the_browser_does_not_know_is_told_and_its_file_can_be_had(page, served):
     open_recording(page, served, INTERNAL)  # GSM 6.10
     expect(page.get_by_role("alert")).to_contain_text("This browser cannot play it")
-    address = page.get_by_role("link", name="Audio file").get_attribute("href")
-    assert page.request.get(address).body() == audio(INTERNAL)
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Audio file").click()
+    assert started.value.path().read_bytes() == audio(INTERNAL)
 
 
 def test_that_nobody_speaks_is_no_failure(page, served):
@@ -335,15 +336,17 @@ def test_a_file_that_is_gone_is_told_and_found_again_when_it_is_back(page, serve
     expect(page.get_by_role("note")).to_have_count(0)
 
 
-def test_an_address_that_has_expired_is_asked_for_again(page, served):
-    def expired(route):
+def test_what_cannot_be_reached_is_told_and_can_be_tried_again(page, served):
+    def broken(route):
         found = route.fetch().json()
-        url = found["url"].replace("in-", "no-")
-        route.fulfill(json={"url": url, "expiresAt": "2026-11-18T09:30:00Z"})
+        route.fulfill(json=found | {"url": found["url"].replace("in-", "no-")})
 
-    page.route("**/audio-link", expired, times=1)
+    page.route("**/audio-link", broken, times=1)
     open_recording(page, served, GREETING)
+    told = page.get_by_role("alert")
+    expect(told).to_contain_text("out of reach")
+    told.get_by_role("button", name="Try again").click()
+    expect(told).to_have_count(0)
     player = Player(page)
     page.get_by_text("How can I help you today?").click()
     player.plays_beyond(2.5)
-    expect(page.get_by_role("alert")).to_have_count(0)

@@ -18,8 +18,15 @@ export function to(path, query = {}) {
   return `${ROOT}${path && `/${path}`}${given.length ? `?${new URLSearchParams(given)}` : ""}`;
 }
 
+// The present address without the page of a list.
+export function firstPage() {
+  const { path, query } = here();
+  return to(path.join("/"), { ...query, cursor: "" });
+}
+
 export function go(address, { replace = false } = {}) {
-  history[replace ? "replaceState" : "pushState"](null, "", address);
+  const same = address === location.pathname + location.search;
+  history[replace || same ? "replaceState" : "pushState"](null, "", address);
   dispatchEvent(new Event(MOVED));
 }
 

@@ -16,8 +16,8 @@ export class ApiError extends Error {
   }
 }
 
-const UNREACHABLE = "The API does not answer. Check the network, then try again.";
-const TOO_MANY = "More requests than the stack allows. Wait a moment, then try again.";
+export const UNREACHABLE = "The API does not answer. Check the network, then try again.";
+const NO_ROOM = "The stack has no room at this moment, or took too long. Wait a moment, then try again.";
 
 // Answers of a stack that has no room at this moment, and how long to wait before what only reads is tried again (ms).
 const BUSY = [429, 503];
@@ -35,10 +35,9 @@ export async function ask(path, { method = "GET", query, body, signal } = {}) {
   return read(await send(path, { method, query, body, signal }));
 }
 
-// The answer's text and its media type, for what is downloaded. Throws ApiError.
-export async function fetchText(path, query) {
-  const response = await send(path, { query });
-  return new Blob([await response.blob()], { type: response.headers.get("Content-Type") ?? "" });
+// The answer as a Blob, for what is downloaded. Throws ApiError.
+export async function fetchFile(path, query) {
+  return (await send(path, { query })).blob();
 }
 
 async function send(path, { method = "GET", query = {}, body, signal }) {
@@ -72,15 +71,24 @@ async function read(response) {
   if (response.status === 204) return null;
   try {
     return await response.json();
-  } catch {
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    if (error.name !== "SyntaxError") throw new ApiError(0, "unreachable", UNREACHABLE); // it broke off
     throw new ApiError(response.status, "not_json", "The API answered with something else than JSON.");
   }
 }
 
 async function failure(response) {
   if (response.status === 401) refused();
-  if (response.status === 429) return new ApiError(429, "busy", TOO_MANY);
   const told = await response.json().catch(() => null); // a proxy's own words are no JSON, or not ours
   const { code = "error", message, details } = told?.error ?? {};
-  return new ApiError(response.status, code, message ?? `The API answered ${response.status}.`, details);
+  return new ApiError(response.status, code, inWords(response.status, message, details), details);
+}
+
+// Details name the fields that are wrong, for who has no form with these fields before them. What is not ours, as API
+// Gateway's own answers, has no message.
+function inWords(status, message, details = []) {
+  const faults = details.filter((each) => each.field).map((each) => `${each.field.split(".").at(-1)} ${each.message}`);
+  if (faults.length) return `The request is not valid: ${faults.join("; ")}.`;
+  return message ?? (status === 429 || status > 500 ? NO_ROOM : `The API answered ${status}.`);
 }

@@ -1,13 +1,19 @@
 // Files for the viewer's own disk.
-import { ApiError } from "./api.js";
+import { ApiError, UNREACHABLE } from "./api.js";
 
 // Lets the browser keep `file`, a Blob, under this name.
 export function save(file, name) {
+  const address = URL.createObjectURL(file);
+  follow(address, name);
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}
+
+// Goes to an address that is an attachment: the page stays.
+export function follow(address, name = "") {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(file);
+  link.href = address;
   link.download = name;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 // The whole file at an address that takes ranges, as a Blob: a large one comes in parts, for an answer of the API holds
@@ -17,8 +23,8 @@ export async function fetchWhole(address) {
   let done = 0;
   let length = 1;
   while (done < length) {
-    const response = await fetch(address, { headers: { Range: `bytes=${done}-` } });
-    if (!response.ok) throw new ApiError(response.status, "audio", "The file could not be fetched. Try again.");
+    const response = await fetch(address, { headers: { Range: `bytes=${done}-` } }).catch(() => null);
+    if (!response?.ok) throw new ApiError(response?.status ?? 0, "audio", UNREACHABLE);
     const part = await response.blob();
     parts.push(part);
     done += part.size;

@@ -51,6 +51,16 @@ const Text = ({ shown, set, list, ...rest }) =>
       />`}
   <//>`;
 
+const Switch = ({ shown, set, ...rest }) =>
+  html`<${Field} ...${rest}>
+    ${(given) => html`<input
+        type="checkbox"
+        checked=${shown[rest.name]}
+        onChange=${(event) => set(rest.name, event.target.checked)}
+        ...${given}
+      />`}
+  <//>`;
+
 const Choice = ({ shown, set, choices, ...rest }) =>
   html`<${Field} ...${rest}>
     ${(
@@ -107,10 +117,7 @@ export function WhisperX({ shown, draft, set, ...rest }) {
       title="Further options"
       help="As the server names them: compute_type=int8. No place for secrets."
     />
-    <label class="switch">
-      <input type="checkbox" checked=${shown.diarize} onChange=${(event) => set("diarize", event.target.checked)} />
-      <span>Tell speakers apart <small>Asks the server to label who speaks.</small></span>
-    </label>
+    <${Switch} ...${given} name="diarize" title="Tell speakers apart" help="Asks the server to label who speaks." />
     <${Field}
       ...${rest}
       name="apiKey"
@@ -119,7 +126,7 @@ export function WhisperX({ shown, draft, set, ...rest }) {
     >
       ${(field) => html`<input
           type="password"
-          autocomplete="off"
+          autocomplete="new-password"
           value=${draft.apiKey ?? ""}
           onInput=${(event) => set("apiKey", event.target.value)}
           ...${field}
@@ -130,7 +137,7 @@ export function WhisperX({ shown, draft, set, ...rest }) {
       html`<button
         type="button"
         class="link"
-        disabled=${draft.apiKey === null}
+        aria-disabled=${draft.apiKey === null}
         onClick=${() => set("apiKey", null)}
       >Take the key away</button>`
     }`;

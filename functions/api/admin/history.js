@@ -58,15 +58,18 @@ function events(recording, calls, versions) {
       title: "Transcript stored",
       note: each.current ? "current version" : "",
     })),
-    ...calls.map((call) => ({
-      at: call.startedAt,
-      kind: call.error ? "bad" : "",
-      title: `Attempt ${call.attempt}: ${call.method} ${call.status ?? "no answer"}`,
-      note: `${call.error ? `${spelt(call.error)}, ` : ""}${span(call.duration)}, ${bytes(call.bytesSent)} sent`,
-    })),
+    // a job that is asked for again and again is one attempt
+    ...calls
+      .filter((call) => call.error || call.method === "POST")
+      .map((call) => ({
+        at: call.startedAt,
+        kind: call.error ? "bad" : "",
+        title: `Attempt ${call.attempt}: ${call.method} ${call.status ?? "no answer"}`,
+        note: `${call.error ? `${spelt(call.error)}, ` : ""}${span(call.duration)}, ${bytes(call.bytesSent)} sent`,
+      })),
     // one that failed without a call: its audio could not be read
     status === "failed" &&
-      !calls.some((call) => call.error && call.attempt === attempts) && {
+      !calls.some((call) => call.error && endedAbout(call, error?.at)) && {
         at: error?.at,
         kind: "bad",
         title: `Attempt ${attempts} failed`,
@@ -75,4 +78,11 @@ function events(recording, calls, versions) {
     ["pending", "queued", "processing"].includes(status) && { at: statusSince, title: STATUSES[status] },
   ];
   return all.filter((each) => each?.at).sort((one, other) => new Date(other.at) - new Date(one.at));
+}
+
+const ABOUT_MS = 10_000;
+
+// Whether this call is what ended the attempt that failed then.
+function endedAbout({ startedAt, duration }, at) {
+  return Math.abs(new Date(at) - new Date(startedAt) - 1000 * duration) < ABOUT_MS;
 }

@@ -16,10 +16,10 @@ const SUMMARY_SECONDS = 10;
 // Their titles, and the files that each needs besides those of the page itself; the last is the view.
 const VIEWS = {
   "": ["Overview", "views/overview.js"],
-  recordings: ["Recordings", "views/recordings.js"],
-  failures: ["Failures", "views/failures.js"],
-  scheduler: ["Scheduler", "views/scheduler.js"],
-  calls: ["Calls", "views/calls.js"],
+  recordings: ["Recordings", "filters.js", "retry.js", "views/recordings.js"],
+  failures: ["Failures", "retry.js", "views/failures.js"],
+  scheduler: ["Scheduler", "filters.js", "views/scheduler.js"],
+  calls: ["Calls", "filters.js", "views/calls.js"],
   settings: ["Settings", "forms.js", "views/settings.js"],
 };
 const ID = /^[a-z2-7]{20}$/;
@@ -49,10 +49,17 @@ function App() {
   return html`<${SignIn} ended=${state === "ended"} done=${() => setState("in")} />`;
 }
 
+let moved = false;
+
 function Frame({ signOut }) {
   const { path, query } = useAddress();
   const summary = useLive((signal) => ask("/api/call-recordings/status-summary", { signal }), [], SUMMARY_SECONDS);
   const [name = ""] = path;
+  useEffect(() => {
+    // a link that is gone with where it led to leaves the focus to nobody
+    if (document.activeElement === document.body && moved) document.querySelector("h1")?.focus();
+    moved = true;
+  }, [JSON.stringify(query)]);
   return html`<a class="skip" href="#main">To the content</a>
     <header class="top">
       <${Link} class="brand" href=${to("")}>Callscribe<//>
@@ -121,5 +128,6 @@ function View({ path, query, summary }) {
 
 export function start(element) {
   setTheme(localStorage.getItem(THEME) ?? "");
+  element.replaceChildren();
   render(html`<${App} />`, element);
 }

@@ -3,8 +3,9 @@
 import { Link, to } from "./address.js";
 import { ask } from "./api.js";
 import { html } from "./html.js";
+import { useAtChange } from "./live.js";
 import { Told, useDeed } from "./parts.js";
-import { useState } from "./vendor/hooks.js";
+import { useEffect, useRef, useState } from "./vendor/hooks.js";
 import { bytes, clock, DIRECTIONS } from "./words.js";
 
 // By their names in the API; `words` is how a value is shown.
@@ -15,7 +16,7 @@ const FIELDS = {
   remoteNumber: { title: "Outside number" },
   extension: { title: "Extension" },
   party: { title: "Name" },
-  startedAt: { title: "Started", words: (value) => value.replace("T", " ") },
+  startedAt: { title: "Started", words: (value) => value.replace("T", " "), hint: "As the phone system wrote it" },
   utcOffset: { title: "UTC offset", fixed: true },
   callId: { title: "Call id" },
   phoneSystem: { title: "Phone system", fixed: true },
@@ -36,6 +37,8 @@ const ORIGINS = {
 
 export function Metadata({ recording, again }) {
   const [correcting, setCorrecting] = useState(false);
+  const button = useRef(null);
+  useAtChange(correcting, () => correcting || button.current.focus());
   const done = () => {
     setCorrecting(false);
     again();
@@ -47,6 +50,7 @@ export function Metadata({ recording, again }) {
         !correcting &&
         html`<button
           type="button"
+          ref=${button}
           disabled=${recording.transcriptionStatus === "processing"}
           onClick=${() => setCorrecting(true)}
         >Correct…</button>`
@@ -75,7 +79,7 @@ function Facts({ recording }) {
   };
   return html`<dl class="facts">
       ${known.map(
-        ([name, { title, words = String }]) => html`<div key=${name}>
+        ([name, { title, words = String, hint }]) => html`<div key=${name} title=${hint}>
           <dt>${title}</dt>
           <dd>${words(recording[name])} <small title="Where it was read">${ORIGINS[metadataOrigins[name]] ?? ""}</small></dd>
         </div>`,
@@ -97,7 +101,9 @@ const inItsZone = (time, offset) => (offset && LOCAL.test(time) ? `${time}${offs
 function Correction({ recording, done, cancel }) {
   const { busy, told, run } = useDeed();
   const [faults, setFaults] = useState({});
+  const form = useRef(null);
   const fields = Object.entries(FIELDS).filter(([, { fixed }]) => !fixed);
+  useEffect(() => form.current.elements[0].focus(), []);
   const submitted = (event) => {
     event.preventDefault();
     const given = new FormData(event.target);
@@ -112,13 +118,13 @@ function Correction({ recording, done, cancel }) {
         await ask(`/api/call-recordings/${recording.id}`, { method: "PUT", body });
       } catch (error) {
         setFaults(Object.fromEntries(error.details.map((each) => [each.field.split(".").at(-1), each.message])));
-        throw error.details.length ? new Error(error.details.map((each) => each.message).join(" ")) : error;
+        throw error;
       }
       done();
     });
   };
   const control = (name) => {
-    const rest = { name, "aria-invalid": name in faults };
+    const rest = { name, "aria-invalid": name in faults, "aria-describedby": name in faults ? `${name}-fault` : null };
     if (name !== "direction")
       return html`<input type="text" autocomplete="off" maxlength="100" defaultValue=${recording[name] ?? ""} ...${rest} />`;
     return html`<select ...${rest}>
@@ -126,8 +132,13 @@ function Correction({ recording, done, cancel }) {
       ${Object.entries(DIRECTIONS).map(([value, words]) => html`<option value=${value} selected=${value === recording.direction}>${words}</option>`)}
     </select>`;
   };
-  return html`<form class="correct" onSubmit=${submitted}>
-    ${fields.map(([name, { title }]) => html`<label key=${name}>${title} ${control(name)}</label>`)}
+  return html`<form class="correct" ref=${form} onSubmit=${submitted}>
+    ${fields.map(
+      ([name, { title }]) => html`<div key=${name}>
+        <label>${title} ${control(name)}</label>
+        ${faults[name] && html`<strong class="bad help" id="${name}-fault">${faults[name]}</strong>`}
+      </div>`,
+    )}
     <p class="help">Empty forgets a field. Times as 2026-11-18T09:30:00, in the time zone of the phone system, or with their own: +01:00.</p>
     <${Told} told=${told} />
     <div class="actions">

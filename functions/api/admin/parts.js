@@ -1,9 +1,9 @@
 // What the views have in common: times, states, notices, tables, a question before something is done.
 
-import { Link } from "./address.js";
+import { firstPage, Link } from "./address.js";
 import { html } from "./html.js";
 import { useEffect, useRef, useState } from "./vendor/hooks.js";
-import { capital, dayAndTime, plural, relative, STATUSES, time, utc } from "./words.js";
+import { capital, dayAndTime, near, relative, STATUSES, time, utc, way } from "./words.js";
 
 // A time in the viewer's zone, in UTC on hover. `as`: how it is written.
 export function Time({ at, as = dayAndTime }) {
@@ -14,10 +14,19 @@ export const Ago = ({ at }) => html`<${Time} at=${at} as=${relative} />`;
 
 export const Clock = ({ at }) => html`<${Time} at=${at} as=${time} />`;
 
+// Where a recording is on its way: `attempt 2 of 5 · 503 · next 14:05`.
+export function Way({ recording }) {
+  return way(recording).map((part, at) => {
+    const told = Array.isArray(part) ? html`${part[0]} <${Time} at=${part[1]} as=${near} />` : part;
+    return html`${at > 0 && " · "}${told}`;
+  });
+}
+
 export function Status({ status }) {
   return html`<span class="badge ${status}">${STATUSES[status] ?? capital(status)}</span>`;
 }
 
+const PATIENCE_MS = 1000; // then who waits is told so
 let first = true;
 
 // The beginning of a view. It takes the focus when the view is gone to, so that screen readers begin there.
@@ -57,8 +66,13 @@ export function Live({ live, children }) {
   const { data, error, at, again } = live;
   return html`${
     error &&
-    html`<${Notice} kind="bad" title=${data ? `Not up to date since ${time(at)}` : "This could not be read"}>
-      ${error.message} <button type="button" class="link" onClick=${again}>Try again</button>
+    html`<${Notice} kind="bad" title=${data ? "This is not up to date" : "This could not be read"}>
+      ${data && html`It is of <${Time} at=${at.toISOString()} />. `}${error.message}${" "}
+      ${
+        error.code === "invalid_cursor"
+          ? html`<${Link} href=${firstPage()}>First page<//>`
+          : html`<button type="button" class="link" onClick=${again}>Try again</button>`
+      }
     <//>`
   }
     ${data ? children(data) : !error && html`<p class="waiting" role="status">Loading…</p>`}`;
@@ -120,10 +134,12 @@ export function useDeed() {
     if (underWay.current) return;
     underWay.current = true;
     setState({ busy: true, told: null });
+    const waiting = setTimeout(() => setState({ busy: true, told: { kind: "", text: "Working…" } }), PATIENCE_MS);
     const told = await work().then(
       (text) => ({ kind: "good", text }),
       (error) => ({ kind: "bad", text: error.message }),
     );
+    clearTimeout(waiting);
     underWay.current = false;
     setState({ busy: false, told });
   };
@@ -133,13 +149,4 @@ export function useDeed() {
 // How a deed ended. The place is always there, so that readers of the screen notice what comes into it.
 export function Told({ told }) {
   return html`<div class="told" aria-live="polite">${told?.text && html`<p class="notice ${told.kind}">${told.text}</p>`}</div>`;
-}
-
-// What a run of a retry came to.
-export function retried(run) {
-  const { queued = 0, lost_races: changed = 0 } = run.counts;
-  const rest = changed ? `; ${plural(changed, "other")} had changed meanwhile` : "";
-  return run.status === "running"
-    ? "It goes on by itself: see Scheduler."
-    : `${plural(queued, "recording")} back in line${rest}.`;
 }

@@ -15,7 +15,9 @@ inTurn(
   "parts.js",
   "sign_in.js",
   "main.js",
-).then(
-  ({ start }) => start(document.getElementById("app")),
-  () => document.getElementById("app").append(FAILED),
-);
+)
+  .then(({ start }) => start(document.getElementById("app")))
+  .catch((error) => {
+    console.error(error);
+    document.getElementById("app").textContent = FAILED;
+  });

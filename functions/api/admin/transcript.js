@@ -7,9 +7,10 @@ import { capital, clock, plural } from "./words.js";
 
 const SWAPPED = "callscribe.swapped.";
 const COLOURS = 6;
+const LINGERS = 2; // seconds that a sentence stays lit when nobody speaks: short pauses do not flicker
 const ROUNDING = 0.001; // who seeks 259.818 s is at 259.817999 s
 
-// `stored` is the document as the API has it; `media` the ref of the audio element.
+// `stored` is the document as the API has it; `media` the ref of the audio element, null where there is no audio.
 export function Transcript({ id, stored, media }) {
   const { segments } = stored;
   const [swapped, setSwapped] = useState(() => sessionStorage.getItem(SWAPPED + id) === "yes");
@@ -30,7 +31,7 @@ export function Transcript({ id, stored, media }) {
   }, [hit, search]);
 
   const hear = (start) => {
-    const audio = media.current;
+    const audio = media?.current;
     if (!audio || start === null) return;
     audio.currentTime = start;
     audio.play().catch(() => {}); // what hinders it, the player tells
@@ -80,6 +81,7 @@ export function Transcript({ id, stored, media }) {
           ${begins && side.name && html`<span class="speaker">${side.name}</span>`}
           ${
             segment.start !== null &&
+            media &&
             html`<button
               type="button"
               class="at"
@@ -104,11 +106,11 @@ function sideOf(segment, speakers, swapped) {
   const at = speakers.indexOf(segment.speaker);
   if (at < 0) return { place: 0, colour: 0, name: "" };
   const meant = swapped && speakers.length === 2 ? 1 - at : at;
-  return { place: meant ? 1 : 0, colour: 1 + (meant % COLOURS), name: spokenName(speakers[meant], meant) };
+  return { place: meant ? 1 : 0, colour: 1 + (meant % COLOURS), name: spokenName(speakers[meant]) };
 }
 
-// `SPEAKER_01` is what servers call the second one.
-const spokenName = (name, at) => (/^speaker[ _]?\d+$/i.test(name) ? `Speaker ${at + 1}` : capital(name));
+// `SPEAKER_01` as Speaker 01: by the number that captions have too.
+const spokenName = (name) => capital(name.replace(/^SPEAKER_(?=\d+$)/, "Speaker "));
 
 // Which segment is spoken at this moment of the audio; null where none is.
 function useSpoken(media, segments) {
@@ -117,11 +119,10 @@ function useSpoken(media, segments) {
     const timed = segments.map((segment, at) => [segment.start, segment.end, at]).filter(([start]) => start !== null);
     timed.sort(([one], [other]) => one - other);
     const look = (event) => {
-      if (event.target !== media.current) return;
+      if (event.target !== media?.current) return;
       const now = event.target.currentTime;
-      const begun = timed.filter(([start]) => start <= now + ROUNDING);
-      const last = begun.at(-1);
-      setSpoken(last ? last[2] : null);
+      const [, end, at] = timed.findLast(([start]) => start <= now + ROUNDING) ?? [];
+      setSpoken(at === undefined || (end !== null && now > end + LINGERS) ? null : at);
     };
     // the element comes later than this, and may be another one: its events are caught on their way down
     const kinds = ["timeupdate", "seeking"];

@@ -4,7 +4,7 @@ const NUMBER = new Intl.NumberFormat();
 const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const DAY_AND_TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" }); // it stands within sentences
 
 export const STATUSES = {
   pending: "Pending",
@@ -51,7 +51,7 @@ export function relative(moment, now = Date.now()) {
     [60, "minute"],
     [1, "second"],
   ].find(([size]) => Math.abs(seconds) >= size) ?? [1, "second"];
-  return RELATIVE.format(Math.round(seconds / size), unit);
+  return RELATIVE.format(Math.trunc(seconds / size), unit);
 }
 
 // `0.4 s`, `45 s`, `12 min 5 s`, `3 h 20 min`, `2 d 4 h`.
@@ -99,8 +99,8 @@ export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 // Why it failed, as short as it can be: the status of HTTP where the service answered, else the error's name.
 export const reason = (error) => String(error.httpStatus ?? spelt(error.code));
 
-// Where a recording is on its way, and what comes next: `attempt 2 of 5 · 503 · next 14:05`.
-export function way(recording) {
+// Where a recording is on its way, and what comes next, in parts; a part that is a list has a time at its end.
+export function way(recording, now = Date.now()) {
   const {
     transcriptionStatus: status,
     attempts,
@@ -112,32 +112,34 @@ export function way(recording) {
   } = recording;
   const attempt = `attempt ${attempts} of ${Math.max(attempts, maxAttempts)}`;
   const parts = {
-    pending: () => ["found", `queued at the next run`],
+    pending: () => ["found", "queued at the next run"],
     queued: () => [
-      `in line since ${near(statusSince)}`,
+      ["in line since", statusSince],
       attempts && `attempt ${attempts + 1} comes`,
       error && `last ${reason(error)}`,
     ],
     processing: () => [
       attempt,
-      recording.jobSince ? `the service works on it since ${near(recording.jobSince)}` : `since ${near(statusSince)}`,
+      recording.jobSince ? ["the service works on it since", recording.jobSince] : ["since", statusSince],
     ],
-    failed: () => [
-      attempt,
-      error && reason(error),
-      nextAttemptAt ? `next ${near(nextAttemptAt)}` : "waits for a person",
-    ],
+    failed: () => [attempt, error && reason(error), comes(nextAttemptAt, now)],
     completed: () => [
-      `transcribed ${near(statusSince)}`,
+      ["transcribed", statusSince],
       transcript?.noSpeech && "nobody speaks",
       transcript?.partial && "one channel is missing",
     ],
   }[status]();
-  return parts.filter(Boolean).join(" · ");
+  return parts.filter(Boolean);
+}
+
+// What is tried again waits for its time, and then for a moment when nothing is queued.
+function comes(nextAttemptAt, now) {
+  if (!nextAttemptAt) return "waits for a person";
+  return new Date(nextAttemptAt) > now ? ["next", nextAttemptAt] : "next once the line is empty";
 }
 
 // The time alone where it is today's, else with its day.
-function near(moment) {
+export function near(moment) {
   return day(moment) === day(Date.now()) ? time(moment) : `${day(moment)}, ${time(moment)}`;
 }
 

@@ -24,6 +24,9 @@ from functions.api.views.recordings import AudioLink
 LARGEST_PART = 4 * 1024 * 1024
 """Bytes. Lambda answers with 6 MB at most, and in base64 four become nearly that."""
 
+INLINE, ATTACHMENT = "inline", "attachment"
+"""To be shown, or to be kept."""
+
 REDIRECT_SECONDS = 300
 """How long the address in a redirect is good: it is followed at once."""
 
@@ -79,7 +82,8 @@ def get_audio(
 def get_audio_link(recording_id: Id) -> AudioLink:
     """An address of the audio that wants no key, for an hour: for players, which cannot send headers."""
     found = _playable(recording_id)
-    if address := _address(found, links.SECONDS):
+    # a player takes it as well; who opens it otherwise is to have the file, also of a format that browsers do not play
+    if address := _address(found, links.SECONDS, ATTACHMENT):
         return AudioLink(url=address, expires_at=utc_now() + timedelta(seconds=links.SECONDS))
     _source_of(found)
     path, expires = links.sign(recording_id, router.context["key"])
@@ -95,10 +99,10 @@ def _playable(recording_id: str) -> Recording:
     return found
 
 
-def _address(recording: Recording, seconds: int) -> str | None:
+def _address(recording: Recording, seconds: int, kind: str = INLINE) -> str | None:
     """Where anybody can get it for so long; None where only we can. It is named by its id: names hold phone numbers."""
     return open_location(recording.location).link(
-        recording.key, seconds, content_type=_media_type(recording), disposition=_disposition(recording)
+        recording.key, seconds, content_type=_media_type(recording), disposition=_disposition(recording, kind)
     )
 
 
@@ -149,8 +153,8 @@ def _file(file: Opened, recording: Recording) -> Response[str | None]:
     return answer
 
 
-def _disposition(recording: Recording) -> str:
-    return f'inline; filename="{recording.id}.{_ending(recording)}"'
+def _disposition(recording: Recording, kind: str = INLINE) -> str:
+    return f'{kind}; filename="{recording.id}.{_ending(recording)}"'
 
 
 def _ending(recording: Recording) -> str:

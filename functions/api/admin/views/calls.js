@@ -1,7 +1,8 @@
 // What was exchanged with the transcription service.
 
-import { go, Link, to } from "../address.js";
+import { Link, to } from "../address.js";
 import { ask } from "../api.js";
+import { Choice, Filters } from "../filters.js";
 import { html } from "../html.js";
 import { useLive } from "../live.js";
 import { Empty, Heading, Live, Pager, Table, Time } from "../parts.js";
@@ -31,7 +32,17 @@ export default function Calls({ query }) {
     SECONDS,
   );
   return html`<${Heading} title="Calls to the service" />
-    <${Filters} query=${query} />
+    <${Filters} path="calls" query=${query} label="Calls">
+      <${Choice} name="status" title="Result" choices=${RESULTS} />
+      <label>From <input type="datetime-local" min="2000-01-01T00:00" name="from" /></label>
+      <label>To <input type="datetime-local" min="2000-01-01T00:00" name="to" /></label>
+      ${
+        recordingId &&
+        html`<${Link} class="chip" href=${to("calls", { ...query, recordingId: "", cursor: "" })}>
+          One recording <span aria-hidden="true">×</span><span class="unseen">, show all</span>
+        <//>`
+      }
+    <//>
     <${Live} live=${live}>
       ${({ items, nextCursor }) => html`${
         items.length
@@ -48,26 +59,6 @@ export default function Calls({ query }) {
 function instant(local) {
   const at = new Date(local ?? "");
   return Number.isNaN(at.getTime()) ? null : at.toISOString();
-}
-
-function Filters({ query }) {
-  const changed =
-    (name) =>
-    ({ target }) => {
-      if (target.checkValidity()) go(to("calls", { ...query, cursor: "", [name]: target.value })); // else it is half typed
-    };
-  return html`<div class="filters" role="search" aria-label="Calls">
-    <label>
-      Result
-      <select value=${query.status ?? ""} onChange=${changed("status")}>
-        <option value="">All</option>
-        ${Object.entries(RESULTS).map(([value, words]) => html`<option value=${value}>${words}</option>`)}
-      </select>
-    </label>
-    <label>From <input type="datetime-local" min="2000-01-01T00:00" value=${query.from ?? ""} onChange=${changed("from")} /></label>
-    <label>To <input type="datetime-local" min="2000-01-01T00:00" value=${query.to ?? ""} onChange=${changed("to")} /></label>
-    ${query.recordingId && html`<${Link} class="chip" href=${to("calls", { ...query, recordingId: "", cursor: "" })}>One recording <span aria-hidden="true">×</span><span class="unseen">, show all</span><//>`}
-  </div>`;
 }
 
 function row(call) {

@@ -5,7 +5,7 @@ import { ask } from "../api.js";
 import { html } from "../html.js";
 import { useAtChange, useLive } from "../live.js";
 import { Ago, Empty, Heading, Live, Table, Time } from "../parts.js";
-import { bytes, capital, fileName, number, plural, relative, STATUSES, span, spelt, time } from "../words.js";
+import { bytes, capital, fileName, number, plural, STATUSES, span, spelt, time, utc } from "../words.js";
 
 const SECONDS = 60;
 
@@ -14,8 +14,8 @@ export default function Overview({ summary }) {
   const tasks = useLive((signal) => ask("/api/scheduler/tasks", { signal }), [], SECONDS);
   const activity = useLive((signal) => ask("/api/call-recordings/activity", { signal }), [], SECONDS);
   const failures = useLive((signal) => ask("/api/call-recordings/failure-summary", { signal }), []);
-  useAtChange(summary.data?.failed, failures.again);
-  useAtChange(summary.data?.queued, activity.again);
+  useAtChange(summary.data?.failed, failures.again, SECONDS);
+  useAtChange(summary.data?.queued, activity.again, SECONDS);
   return html`<${Heading} title="Overview" />
     <${Live} live=${summary}>${(data) => html`<${Flow} counts=${data} tasks=${tasks.data?.items} />`}<//>
     <section aria-labelledby="last-day">
@@ -34,10 +34,10 @@ export default function Overview({ summary }) {
     </div>`;
 }
 
-// The last run that looked at all files: one that an upload began looks at that file alone.
+// The last run that has looked at all files, or should have: one that an upload began looks at that file alone.
 async function lastSweep(signal) {
-  const query = { task: "sync_recordings", trigger: "schedule", limit: 1 };
-  const [latest] = (await ask("/api/scheduler/runs", { query, signal })).items;
+  const query = { task: "sync_recordings", trigger: "schedule", limit: 2 };
+  const latest = (await ask("/api/scheduler/runs", { query, signal })).items.find((run) => run.status !== "running");
   // a run names more of the files that wait than a list of runs does
   return { run: latest?.counts.waiting ? await ask(`/api/scheduler/runs/${latest.id}`, { signal }) : latest };
 }
@@ -120,7 +120,10 @@ function Hours({ hours }) {
     <div class="plot" aria-hidden="true">
       <span class="most">${number(most)}</span>
       ${hours.map(
-        (hour, at) => html`<div class="hour" key=${hour.startsAt} title="${time(hour.startsAt)}: ${told(hour)}">
+        (
+          hour,
+          at,
+        ) => html`<div class="hour" key=${hour.startsAt} title="${time(hour.startsAt)} (${utc(hour.startsAt)}): ${told(hour)}">
           <div class="columns">
             <div class="bad" style=${{ height: `${(100 * hour.failedAttempts) / most}%` }}></div>
             <div class="good" style=${{ height: `${(100 * hour.transcribed) / most}%` }}></div>
@@ -167,10 +170,14 @@ function Reasons({ failures }) {
 
 function Incomplete({ run }) {
   if (!run)
-    return html`<${Empty} title="Nothing has been looked for yet.">Recordings are looked for by <${Link} href=${to("scheduler")}>sync<//>.<//>`;
+    return html`<${Empty} title="Nothing has been looked for yet.">The <${Link} href=${to("scheduler")}>schedule<//> says when it is.<//>`;
+  if (run.status !== "succeeded")
+    return html`<${Empty} title="It is not known which files wait.">
+      The last look, <${Ago} at=${run.startedAt} />, ${run.status === "skipped" ? "was skipped" : run.status}: ${run.error} See the <${Link} href=${to("scheduler")}>scheduler<//>.
+    <//>`;
   const count = run.counts.waiting ?? 0;
   if (!count)
-    return html`<${Empty} title="No file waits.">The last look, <${Time} at=${run.startedAt} as=${relative} />, found all of them complete.<//>`;
+    return html`<${Empty} title="No file waits.">The last look, <${Ago} at=${run.startedAt} />, found all of them complete.<//>`;
   return html`<p>${plural(count, "file")} ${count === 1 ? "is" : "are"} not complete yet; each is taken up as soon as it is.</p>
     <ul class="waiting-files">
       ${run.waiting.map(

@@ -1,40 +1,39 @@
 // One recording: heard and read side by side, and all that is known of it.
 
 import { go, Link, to } from "../address.js";
-import { ask, fetchText } from "../api.js";
+import { ask, fetchFile } from "../api.js";
 import { save } from "../download.js";
 import { History } from "../history.js";
 import { html } from "../html.js";
 import { useAtChange, useLive } from "../live.js";
 import { Metadata } from "../metadata.js";
-import { Ago, Empty, Heading, Live, Notice, Question, Status, Time, Told, useDeed } from "../parts.js";
+import { Ago, Empty, Heading, Live, Notice, Question, Status, Time, Told, useDeed, Way } from "../parts.js";
 import { Player } from "../player.js";
 import { Transcript } from "../transcript.js";
-import { useEffect, useRef, useState } from "../vendor/hooks.js";
-import { between, dayAndTime, fileName, way } from "../words.js";
+import { useRef, useState } from "../vendor/hooks.js";
+import { between, dayAndTime, fileName } from "../words.js";
 
-const MOVING_SECONDS = 3;
+const SECONDS = { pending: 15, queued: 5, processing: 3 }; // that is looked at soon again
 const RESTING_SECONDS = 30;
 const FORMATS = { txt: "Text", srt: "SubRip (SRT)", vtt: "WebVTT (VTT)", json: "JSON" };
 
 export default function Recording({ id, query }) {
-  const [resting, setResting] = useState(false);
   const live = useLive(
     (signal) => ask(`/api/call-recordings/${id}`, { signal }),
     [id],
-    resting ? RESTING_SECONDS : MOVING_SECONDS,
+    (recording) => SECONDS[recording?.transcriptionStatus] ?? RESTING_SECONDS,
   );
-  const status = live.data?.transcriptionStatus;
-  useEffect(() => setResting(status === "completed" || status === "failed"), [status]);
-  if (live.error?.status === 404 && !live.data) {
+  const recording = live.data;
+  if (live.error?.status === 404 && !recording) {
     return html`<${Heading} title="There is no such recording" />
-      <${Empty} title="There is no recording of this id.">It may have been deleted. <${Link} href=${to("recordings")}>All recordings<//><//>`;
+      <${Empty} title="There is no recording of this id.">
+        It may have been deleted. <${Link} href=${to("recordings")}>All recordings<//>
+      <//>`;
   }
-  return html`<${Live} live=${live}>${(recording) => html`<${Shown}
-      recording=${recording}
-      version=${query.version}
-      again=${live.again}
-    />`}<//>`;
+  return html`<${Heading} title=${recording ? (between(recording) ?? fileName(recording.path)) : "Recording"}>
+      ${recording && html`<${Again} recording=${recording} again=${live.again} />`}
+    <//>
+    <${Live} live=${live}>${() => html`<${Shown} recording=${recording} version=${query.version} again=${live.again} />`}<//>`;
 }
 
 function Shown({ recording, version, again }) {
@@ -43,9 +42,8 @@ function Shown({ recording, version, again }) {
   const versions = useLive((signal) => ask(`/api/call-recordings/${id}/transcript/versions`, { signal }), [id]);
   useAtChange(transcript?.version ?? null, versions.again);
   const stored = versions.data?.items ?? [];
-  return html`<${Heading} title=${between(recording) ?? fileName(path)}><${Again} recording=${recording} again=${again} /><//>
-    <p class="lead">
-      <${Status} status=${status} /> <span>${way(recording)}</span>
+  return html`<p class="lead">
+      <${Status} status=${status} /> <span><${Way} recording=${recording} /></span>
       <span><${Time} at=${recordedAt} /></span>
       <span class="help">${fileName(path)}</span>
     </p>
@@ -92,7 +90,7 @@ function Trouble({ recording }) {
       <p>${error.message}</p>
       <p>
         <code>${error.code}</code>${error.httpStatus ? ` · HTTP ${error.httpStatus}` : ""} · <${Ago} at=${error.at} />${" "}
-        ${status === "failed" && (nextAttemptAt ? html`· tried again <${Ago} at=${nextAttemptAt} />` : "· nobody tries it again but you")}
+        ${status === "failed" && html`· ${nextAttemptAt ? html`tried again <${Ago} at=${nextAttemptAt} />, or once nothing is queued` : "nobody tries it again but you"}`}
       </p>
     <//>`
   }
@@ -142,13 +140,18 @@ function Versions({ recording, versions, version, media }) {
     (signal) => ask(`/api/call-recordings/${id}/transcript`, { query: { format: "json", version: shown }, signal }),
     [id, shown],
   );
+  if (live.error?.code === "no_such_version") {
+    return html`<${Empty} title="There is no such version of the transcript.">
+      <${Link} href=${to(`recordings/${id}`)}>Show the current one<//>
+    <//>`;
+  }
   const choose = (event) => {
     const chosen = event.target.value;
     go(to(`recordings/${id}`, { version: chosen === transcript.version ? "" : chosen }), { replace: true });
   };
   const download = (format) =>
     run(async () => {
-      const file = await fetchText(`/api/call-recordings/${id}/transcript`, { format, version: shown });
+      const file = await fetchFile(`/api/call-recordings/${id}/transcript`, { format, version: shown });
       save(file, `${id}.${format}`);
       return "";
     });
@@ -177,5 +180,5 @@ function Versions({ recording, versions, version, media }) {
       </div>
     </div>
     <${Told} told=${told} />
-    <${Live} live=${live}>${(stored) => html`<${Transcript} key=${shown} id=${id} stored=${stored} media=${media} />`}<//>`;
+    <${Live} live=${live}>${(stored) => html`<${Transcript} key=${shown} id=${id} stored=${stored} media=${recording.sourceMissing ? null : media} />`}<//>`;
 }

@@ -1,15 +1,18 @@
 // The list: filters in the address, a page at a time, and what can be done with those that failed.
 
-import { go, Link, to } from "../address.js";
+import { Link, to } from "../address.js";
 import { ask } from "../api.js";
+import { Choice, Filters } from "../filters.js";
 import { html } from "../html.js";
 import { useLive } from "../live.js";
-import { Empty, Heading, Live, Pager, Question, retried, Status, Time, Told, useDeed } from "../parts.js";
-import { useEffect, useMemo, useRef, useState } from "../vendor/hooks.js";
-import { between, clock, DIRECTIONS, fileName, number, plural, STATUSES, spelt, way } from "../words.js";
+import { Empty, Heading, Live, Pager, Status, Time, Told, Way } from "../parts.js";
+import { useRetry } from "../retry.js";
+import { useMemo, useState } from "../vendor/hooks.js";
+import { between, clock, DIRECTIONS, fileName, number, plural, STATUSES, spelt } from "../words.js";
 
 const SECONDS = 30;
 const PAGE = 50;
+const PAGES = 5; // of the API, looked through before a person is asked to go on
 const AT_ONCE = 4;
 
 // What the address says as the API's filters: days are the viewer's own, from their first moment to their last.
@@ -24,22 +27,38 @@ function filtersOf({ status, search, direction, errorCode, from, to }) {
 export default function Recordings({ query }) {
   const filters = filtersOf(query);
   const live = useLive(
-    (signal) => ask("/api/call-recordings", { query: { ...filters, limit: PAGE, cursor: query.cursor }, signal }),
+    (signal) => page({ ...filters, limit: PAGE, cursor: query.cursor }, signal),
     [filters, query.cursor],
     SECONDS,
   );
-  const count = useLive((signal) => ask("/api/call-recordings/count", { query: filters, signal }), [filters]);
+  const [turn, setTurn] = useState(0);
   const again = () => {
-    live.again();
-    count.again();
+    setTurn(turn + 1);
+    return live.again();
   };
   return html`<${Heading} title="Recordings">
-      <span class="help" role="status">${count.data && `${count.data.exact ? "" : "at least "}${plural(count.data.count, "recording")}`}</span>
+      ${live.data && html`<${Count} key=${turn} data=${live.data} filters=${filters} cursor=${query.cursor} />`}
     <//>
-    <${Filters} query=${query} />
+    <${Filters} path="recordings" query=${query} label="Recordings">
+      <label class="wide">
+        Number, call id or file name
+        <input type="search" name="search" maxlength="256" placeholder="2025550143, or how a name begins" />
+      </label>
+      <${Choice} name="status" title="Status" choices=${STATUSES} />
+      <${Choice} name="direction" title="Direction" choices=${DIRECTIONS} />
+      <label>From <input type="date" min="2000-01-01" name="from" /></label>
+      <label>To <input type="date" min="2000-01-01" name="to" /></label>
+      <button type="submit">Search</button>
+      ${
+        query.errorCode &&
+        html`<${Link} class="chip" href=${to("recordings", { ...query, errorCode: "", cursor: "" })}>
+          Reason: ${spelt(query.errorCode)} <span aria-hidden="true">×</span><span class="unseen">, remove</span>
+        <//>`
+      }
+      ${Object.keys(query).some((name) => name !== "cursor") && html`<${Link} href=${to("recordings")}>Clear all<//>`}
+    <//>
     <${Live} live=${live}>
       ${(data) => html`<${List}
-          key=${JSON.stringify(filters)}
           items=${data.items}
           next=${data.nextCursor}
           filters=${filters}
@@ -50,52 +69,29 @@ export default function Recordings({ query }) {
     <//>`;
 }
 
-function Filters({ query }) {
-  const form = useRef(null);
-  useEffect(() => {
-    // not as values of the fields: a list that is read anew must not undo what is being typed
-    for (const name of ["search", "status", "direction", "from", "to"])
-      form.current.elements[name].value = query[name] ?? "";
-  }, [JSON.stringify(query)]);
-  const show = () => {
-    if (!form.current.checkValidity()) return; // a year that is being typed begins with zeros: 0002, 0020, 0202
-    const given = Object.fromEntries(new FormData(form.current));
-    go(to("recordings", { ...given, search: given.search.trim(), errorCode: query.errorCode }));
-  };
-  const submitted = (event) => {
-    event.preventDefault();
-    show();
-  };
-  const choice = (name, title, choices) => html`<label>
-    ${title}
-    <select name=${name} onChange=${show}>
-      <option value="">All</option>
-      ${Object.entries(choices).map(([value, words]) => html`<option value=${value}>${words}</option>`)}
-    </select>
-  </label>`;
-  return html`<form class="filters" role="search" aria-label="Recordings" ref=${form} onSubmit=${submitted}>
-    <label class="wide">
-      Number, call id or file name
-      <input type="search" name="search" maxlength="256" placeholder="2025550143, or its last digits" />
-    </label>
-    ${choice("status", "Status", STATUSES)} ${choice("direction", "Direction", DIRECTIONS)}
-    <label>From <input type="date" min="2000-01-01" name="from" onChange=${show} /></label>
-    <label>To <input type="date" min="2000-01-01" name="to" onChange=${show} /></label>
-    <button type="submit">Search</button>
-    ${
-      query.errorCode &&
-      html`<${Link} class="chip" href=${to("recordings", { ...query, errorCode: "", cursor: "" })}>
-      Reason: ${spelt(query.errorCode)} <span aria-hidden="true">×</span><span class="unseen">, remove</span>
-    <//>`
-    }
-    ${Object.keys(query).some((name) => name !== "cursor") && html`<${Link} href=${to("recordings")}>Clear all<//>`}
-  </form>`;
+// Few that are looked for among very many: the API answers before it has gone through all of them, so it is asked to go on.
+async function page(query, signal) {
+  let found = await ask("/api/call-recordings", { query, signal });
+  for (let more = 1; more < PAGES && !found.items.length && found.nextCursor; more += 1) {
+    found = await ask("/api/call-recordings", { query: { ...query, cursor: found.nextCursor }, signal });
+  }
+  return found;
+}
+
+// How many match. Where all are in sight, nobody has to be asked.
+function Count({ data, filters, cursor }) {
+  const whole = !cursor && !data.nextCursor;
+  const live = useLive(
+    (signal) => (whole ? null : ask("/api/call-recordings/count", { query: filters, signal })),
+    [filters, whole],
+  );
+  const { count, exact } = whole ? { count: data.items.length, exact: true } : (live.data ?? {});
+  return html`<span class="help" role="status">${count !== undefined && `${exact ? "" : "at least "}${plural(count, "recording")}`}</span>`;
 }
 
 function List({ items, next, filters, query, again }) {
   const [chosen, setChosen] = useState(() => new Set());
-  const [question, setQuestion] = useState(null);
-  const { busy, told, run } = useDeed();
+  const { busy, told, run, retryAll, question } = useRetry(again);
   const failed = useMemo(
     () => items.filter((each) => each.transcriptionStatus === "failed").map((each) => each.id),
     [items],
@@ -107,7 +103,6 @@ function List({ items, next, filters, query, again }) {
       for (const id of ids) after[yes ? "add" : "delete"](id);
       return after;
     });
-  useEffect(() => setChosen(new Set()), [query.cursor]);
 
   const retrySelected = () =>
     selected.length &&
@@ -117,24 +112,12 @@ function List({ items, next, filters, query, again }) {
       again();
       return words;
     });
-  const askAboutAll = () =>
-    run(async () => {
-      const { count, exact } = await ask("/api/call-recordings/retry", { method: "POST", body: wish(filters, true) });
-      if (!count) return "None that match has failed.";
-      const words = `${exact ? "" : "at least "}${plural(count, "failed recording")}`;
-      setQuestion({
-        title: `Retry ${words}?`,
-        text: "All that match the filters go back in line, with all attempts before them.",
-        yes: `Retry ${exact ? number(count) : "all"}`,
-        act: () =>
-          run(async () => {
-            const ended = await ask("/api/call-recordings/retry", { method: "POST", body: wish(filters, false) });
-            again();
-            return retried(ended);
-          }),
-      });
-      return "";
-    });
+  // failed ones, whatever status the list shows
+  const retryMatching = () =>
+    retryAll(
+      { ...filters, transcriptionStatus: "failed" },
+      "All that match the filters go back in line, with all attempts before them.",
+    );
 
   if (!items.length) return html`<${Told} told=${told} /><${Nothing} query=${query} next=${next} />`;
   return html`${
@@ -151,7 +134,7 @@ function List({ items, next, filters, query, again }) {
         aria-disabled=${busy || !selected.length}
         onClick=${retrySelected}
       >Retry selected (${number(selected.length)})</button>
-      <button type="button" aria-disabled=${busy} onClick=${askAboutAll}>Retry all that match…</button>
+      <button type="button" aria-disabled=${busy} onClick=${retryMatching}>Retry all that match…</button>
     </div>`
   }
     <${Told} told=${told} />
@@ -165,7 +148,7 @@ function List({ items, next, filters, query, again }) {
         />`,
       )}
     </ul>
-    <${Question} question=${question} close=${() => setQuestion(null)} />`;
+    ${question}`;
 }
 
 function Row({ recording, chosen, choose }) {
@@ -193,7 +176,7 @@ function Row({ recording, chosen, choose }) {
     </div>
     <div class="where">
       <${Status} status=${status} />
-      <small title=${error?.message}>${way(recording)}${recording.sourceMissing ? " · file gone" : ""}${recording.sourceChanged ? " · file changed" : ""}</small>
+      <small title=${error?.message}><${Way} recording=${recording} />${recording.sourceMissing ? " · file gone" : ""}${recording.sourceChanged ? " · file changed" : ""}</small>
     </div>
     <p class="preview" title=${path}>${transcript?.preview || (known ? fileName(path) : "")}</p>
   </li>`;
@@ -211,12 +194,6 @@ function Nothing({ query, next }) {
   return html`<${Empty} title="There are no recordings yet.">
     Put some where Callscribe looks for them (<${Link} href=${to("settings")}>Settings<//> say where); then <${Link} href=${to("scheduler")}>find them now<//>.
   <//>`;
-}
-
-// The body of a retry: failed ones, whatever status the list shows.
-function wish({ search, direction, errorCode, from, to }, dryRun) {
-  const given = Object.entries({ search, direction, errorCode, from, to }).filter(([, value]) => value);
-  return { ...Object.fromEntries(given), dryRun };
 }
 
 // A few at once, each by itself: one that cannot be retried does not hold up the others.

@@ -1,7 +1,8 @@
 // The three tasks and their runs.
 
-import { go, Link, to } from "../address.js";
+import { Link, to } from "../address.js";
 import { ask } from "../api.js";
+import { Choice, Filters } from "../filters.js";
 import { html } from "../html.js";
 import { useLive } from "../live.js";
 import { Ago, Empty, Heading, Live, Pager, Status, Table, Time, Told, useDeed } from "../parts.js";
@@ -29,7 +30,10 @@ export default function Scheduler({ query }) {
     <//>
     <section aria-labelledby="runs">
       <h2 id="runs">Recent runs</h2>
-      <${Choice} query=${query} />
+      <${Filters} path="scheduler" query=${query} label="Runs">
+        <${Choice} name="task" title="Task" choices=${TASKS} />
+        <${Choice} name="status" title="Ended" choices=${OUTCOMES} />
+      <//>
       <${Live} live=${runs}>
         ${({ items, nextCursor }) =>
           items.length
@@ -44,7 +48,7 @@ export default function Scheduler({ query }) {
 }
 
 function Task({ task, again }) {
-  const { command, schedule, scheduleExpression, paused, nextRunAt, lastRun } = task;
+  const { command, module, schedule, scheduleExpression, paused, nextRunAt, lastRun } = task;
   const { busy, told, run } = useDeed();
   const strip = useLive(
     (signal) => ask("/api/scheduler/runs", { query: { task: command, limit: STRIP }, signal }),
@@ -76,10 +80,10 @@ function Task({ task, again }) {
     <h2 id=${command}>${TASKS[command]} <small><code>${command}</code></small></h2>
     <dl class="figures small">
       <div><dt>Schedule</dt><dd title="${scheduleExpression}, in UTC">${schedule}</dd></div>
-      <div><dt>Next run</dt><dd>${nextRunAt ? html`<${Time} at=${nextRunAt} as=${relative} />` : paused ? "paused" : "not known, or the module is disabled"}</dd></div>
+      <div><dt>Next run</dt><dd>${nextRunAt ? html`<${Time} at=${nextRunAt} as=${relative} />` : paused ? "paused" : `none while ${module} is disabled`}</dd></div>
       <div><dt>Last run</dt><dd>${lastRun ? html`<${Status} status=${lastRun.status} /> <${Ago} at=${lastRun.startedAt} />` : "none yet"}</dd></div>
     </dl>
-    <${Strip} runs=${strip.data?.items ?? []} />
+    <${Live} live=${strip}>${({ items }) => html`<${Strip} runs=${items} />`}<//>
     <div class="actions">
       <button
         type="button"
@@ -115,18 +119,6 @@ function Strip({ runs }) {
       )}
     </div>
     <p class="help">Last ${words}</p>`;
-}
-
-function Choice({ query }) {
-  const changed = (name) => (event) => go(to("scheduler", { ...query, cursor: "", [name]: event.target.value }));
-  const choice = (name, title, choices) => html`<label>
-    ${title}
-    <select value=${query[name] ?? ""} onChange=${changed(name)}>
-      <option value="">All</option>
-      ${Object.entries(choices).map(([value, words]) => html`<option value=${value}>${words}</option>`)}
-    </select>
-  </label>`;
-  return html`<div class="filters">${choice("task", "Task", TASKS)} ${choice("status", "Ended", OUTCOMES)}</div>`;
 }
 
 const COLUMNS = [

@@ -4,9 +4,9 @@ import { ask } from "../api.js";
 import { CallRecordings, WhisperX } from "../forms.js";
 import { html } from "../html.js";
 import { useLive } from "../live.js";
-import { Heading, Live, Notice, Table, Told, useDeed } from "../parts.js";
-import { useState } from "../vendor/hooks.js";
-import { DIRECTIONS, dayAndTime, fileName, plural } from "../words.js";
+import { Heading, Live, Notice, Table, Time, Told, useDeed } from "../parts.js";
+import { useEffect, useRef, useState } from "../vendor/hooks.js";
+import { DIRECTIONS, fileName, plural } from "../words.js";
 
 export default function Settings() {
   return html`<${Heading} title="Settings" />
@@ -16,14 +16,18 @@ export default function Settings() {
     </div>`;
 }
 
+// What was changed here and is not kept yet, by module: it outlives a look at another view, and signing in anew.
+const drafts = {};
+
 function Module({ slug, title, Fields, Extra }) {
   const live = useLive((signal) => ask(`/api/modules/${slug}`, { signal }), []);
+  const [saved, setSaved] = useState(null);
   return html`<section aria-labelledby=${slug}>
     <h2 id=${slug}>${title}</h2>
     <${Live} live=${live}>${(data) => html`<${Form}
         slug=${slug}
-        kept=${data}
-        reload=${live.again}
+        kept=${saved ?? data}
+        keep=${setSaved}
         Fields=${Fields}
         Extra=${Extra}
       />`}<//>
@@ -31,18 +35,28 @@ function Module({ slug, title, Fields, Extra }) {
 }
 
 // `kept` are the settings as they count, `draft` what was changed here and is not kept yet.
-function Form({ slug, kept, reload, Fields, Extra }) {
-  const [draft, setDraft] = useState({});
+function Form({ slug, kept, keep, Fields, Extra }) {
+  const [draft, setDraft] = useState(drafts[slug] ?? {});
   const [faults, setFaults] = useState({});
   const { busy, told, run } = useDeed();
+  const form = useRef(null);
   const shown = { ...kept, ...draft };
+  drafts[slug] = draft;
+  const refused = useRef(false);
+  useEffect(() => {
+    if (refused.current) form.current.querySelector("[aria-invalid=true]")?.focus();
+    refused.current = false;
+  }, [faults]);
   const changed = Object.keys(draft).length > 0;
   const set = (name, value) => {
     setDraft((before) => {
       const { [name]: _, ...rest } = before;
       return JSON.stringify(value) === JSON.stringify(kept[name] ?? "") ? rest : { ...rest, [name]: value };
     });
-    setFaults(({ [name]: _, ...rest }) => rest);
+    setFaults((before) => {
+      const { [name]: _, ...rest } = before;
+      return name in before ? rest : before;
+    });
   };
   // The API names each field that is wrong; what it says stands at that field.
   const asked = (path, method, body) =>
@@ -50,15 +64,16 @@ function Form({ slug, kept, reload, Fields, Extra }) {
       const found = Object.fromEntries(
         error.details.filter((each) => each.field).map((each) => [fieldOf(each.field), each.message]),
       );
+      refused.current = true;
       setFaults(found);
-      throw Object.keys(found).length ? new Error("Some settings cannot be used: see there.") : error;
+      throw Object.keys(found).length
+        ? new Error("Some settings cannot be used: what is wrong stands at each of them.")
+        : error;
     });
-  // What was sent is shown as the draft has it until it is read anew, else the former value would come back for a moment.
   // What else was changed here stays, and what is typed meanwhile.
   const change = (body, words) =>
     run(async () => {
-      await asked(`/api/modules/${slug}`, "PUT", body);
-      await reload();
+      keep(await asked(`/api/modules/${slug}`, "PUT", body));
       setFaults({});
       setDraft((now) =>
         Object.fromEntries(Object.entries(now).filter(([name, value]) => !(name in body) || value !== draft[name])),
@@ -67,14 +82,17 @@ function Form({ slug, kept, reload, Fields, Extra }) {
     });
   const save = (event) => {
     event.preventDefault();
-    if (changed) change(draft, "Saved. The next runs count with it.");
+    if (changed) change(draft, "Saved. The next runs use it.");
   };
   const discard = () => {
     if (busy) return;
     setDraft({});
     setFaults({});
   };
-  const reset = (name) => change({ [name]: null }, "As the template has it.");
+  const reset = (name) => {
+    form.current.elements[name].focus(); // its own button goes
+    change({ [name]: null }, "As the template has it.");
+  };
   const test = () =>
     run(async () => {
       const { enabled, ...tried } = draft;
@@ -82,7 +100,7 @@ function Form({ slug, kept, reload, Fields, Extra }) {
       if (!verdict.ok) throw new Error(verdict.message);
       return verdict.message;
     });
-  return html`<form class="settings" onSubmit=${save} novalidate>
+  return html`<form class="settings" ref=${form} onSubmit=${save} novalidate>
     <label class="switch">
       <input type="checkbox" checked=${shown.enabled} onChange=${(event) => set("enabled", event.target.checked)} />
       <span>Enabled <small>While it is not, its tasks do nothing.</small></span>
@@ -114,9 +132,10 @@ const COLUMNS = [
 function Preview({ draft, asked }) {
   const [found, setFound] = useState(null);
   const { busy, told, run } = useDeed();
+  const { phoneSystem, timeZone, patterns } = draft;
+  useEffect(() => setFound(null), [phoneSystem, timeZone, patterns]); // it was of others
   const look = () =>
     run(async () => {
-      const { phoneSystem, timeZone, patterns } = draft;
       setFound(await asked("/api/modules/call-recordings/preview", "POST", { phoneSystem, timeZone, patterns }));
       return "";
     });
@@ -146,7 +165,7 @@ function Names({ found }) {
           DIRECTIONS[each.direction] ?? "",
           each.caller ?? each.remoteNumber,
           each.callee ?? each.extension,
-          dayAndTime(each.recordedAt),
+          html`<${Time} at=${each.recordedAt} />`,
           each.phoneSystem,
         ],
       }))}
