@@ -336,15 +336,17 @@ def test_a_file_that_is_gone_is_told_and_found_again_when_it_is_back(page, serve
     expect(page.get_by_role("note")).to_have_count(0)
 
 
-def test_an_address_that_has_expired_is_asked_for_again(page, served):
-    def expired(route):
+def test_what_cannot_be_reached_is_told_and_can_be_tried_again(page, served):
+    def broken(route):
         found = route.fetch().json()
-        url = found["url"].replace("in-", "no-")
-        route.fulfill(json={"url": url, "expiresAt": "2026-11-18T09:30:00Z"})
+        route.fulfill(json=found | {"url": found["url"].replace("in-", "no-")})
 
-    page.route("**/audio-link", expired, times=1)
+    page.route("**/audio-link", broken, times=1)
     open_recording(page, served, GREETING)
+    told = page.get_by_role("alert")
+    expect(told).to_contain_text("out of reach")
+    told.get_by_role("button", name="Try again").click()
+    expect(told).to_have_count(0)
     player = Player(page)
     page.get_by_text("How can I help you today?").click()
     player.plays_beyond(2.5)
-    expect(page.get_by_role("alert")).to_have_count(0)
