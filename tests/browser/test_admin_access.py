@@ -26,6 +26,14 @@ FOCUSED = """() => {
   return {name: element.getAttribute("aria-label") ?? element.innerText, in: element.tagName, seen,
     marked: getComputedStyle(element).outlineStyle !== "none"};
 }"""
+COLOUR = "(element) => getComputedStyle(element).backgroundColor"
+SPACED = """() => {
+  const sheet = new CSSStyleSheet();  // as a reader's own, which the page's policy lets through
+  const space = "line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important";
+  sheet.replaceSync(`* { ${space} } p { margin-bottom: 2em !important }`);
+  document.adoptedStyleSheets = [sheet];
+}"""
+"""As wide as WCAG 2.2 wants a page to bear it (1.4.12)."""
 
 
 type State = Callable[[Page, Served, Complaints], None]
@@ -68,6 +76,7 @@ STATES |= {
 @state("sign-in")
 def signing_in(page: Page, served: Served, _: Complaints) -> None:
     page.goto("/admin")
+    expect(page.get_by_label("API key")).to_be_visible()
 
 
 @state("sign-in with an error")
@@ -159,8 +168,10 @@ def preview(page: Page, served: Served, _: Complaints) -> None:
 @state("an API that does not answer")
 def away(page: Page, served: Served, complaints: Complaints) -> None:
     complaints.expect("net::ERR_FAILED")
+    arrive(page, served, "/admin/settings")
     page.route(re.compile("/api/call-recordings"), lambda route: route.abort())
-    arrive(page, served, "/admin/recordings")
+    page.get_by_role("link", name="Recordings").click()
+    expect(page.get_by_text("The API does not answer.")).to_be_visible()
 
 
 @pytest.mark.parametrize("name", STATES)
@@ -304,8 +315,23 @@ def test_colours_are_as_they_were_chosen_until_others_are(page, served, context)
     assert background(page) == light
 
 
+@pytest.mark.parametrize("view", ["/admin", "/admin/recordings", "/admin/scheduler", "/admin/settings", STEREO])
+def test_a_reader_may_space_the_text_and_nothing_is_pushed_out_of_sight(page, served, view):
+    arrive(page, served, view if view.startswith("/") else address_of(page, served, view))
+    page.set_viewport_size({"width": NARROWEST, "height": 900})
+    page.evaluate(SPACED)
+    assert page.evaluate("() => document.documentElement.scrollWidth") == NARROWEST
+
+
+def test_pictures_are_seen_in_colours_of_the_system(page, served):
+    page.emulate_media(forced_colors="active")
+    arrive(page, served, "/admin/scheduler")
+    runs = page.get_by_role("img", name="The last").first
+    assert runs.locator("span").last.evaluate(COLOUR) != page.locator("html").evaluate(COLOUR)
+
+
 def background(page: Page) -> str:
-    return str(page.evaluate("() => getComputedStyle(document.documentElement).backgroundColor"))
+    return str(page.locator("html").evaluate(COLOUR))
 
 
 def tab_to(page: Page, target: Locator) -> None:

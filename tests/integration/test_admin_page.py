@@ -33,9 +33,10 @@ POLICY = {
     "trusted-types": {"'none'"},
 }
 
-IMPORT = re.compile(
-    r"""\b(?:import\s*(?P<later>\()?|(?:import|export)\b[^;"'`=(]*\bfrom)\s*(?P<quote>["'`])(?P<file>[^"'`]+)(?P=quote)"""
-)
+SCRIPT = re.compile(r"""["'`](?P<file>[\w./-]+\.js)["'`]""")
+"""The name of one, whichever way it is loaded: with a dot before it, it lies beside the file, else in the folder."""
+
+IMPORT = re.compile(r"""^import\b[^;"]*"(?P<file>[^"]+)";""", re.MULTILINE)
 IMPORT_OF_WHAT_IS_NOT_SAID = re.compile(r"""\bimport\s*\(\s*[^"'\s]""")
 URL = re.compile(r"""url\(\s*["']?(?P<file>[^"')]+)""")
 MARKUP_OUT_OF_TEXT = re.compile(
@@ -140,37 +141,47 @@ def test_its_markup_has_nothing_inline_and_loads_files_of_its_own_version_alone(
 def test_every_file_that_a_script_or_a_style_loads_is_there():
     for name in SERVED:
         content = (FOLDER / name).read_text("utf-8")
-        loaded = list(imports(name)) if name.endswith(".js") else [each["file"] for each in URL.finditer(content)]
+        loaded = [each["file"] for each in (SCRIPT if name.endswith(".js") else URL).finditer(content)]
         assert {within(name, each) for each in loaded} <= set(SERVED), name
-        assert all(each.startswith(("./", "../")) for each in loaded) or name.endswith(".css"), name
+        assert all(each.startswith(("./", "../")) for each in imports(name)), name
         assert "@import" not in content
-        assert not (name.endswith(".js") and IMPORT_OF_WHAT_IS_NOT_SAID.search(content)), name
 
 
-def test_every_script_is_loaded_by_another_one():
-    loaded = {within(name, each) for name in SCRIPTS for each in imports(name)}
-    assert set(SCRIPTS) - loaded == {"main.js"}
+def test_every_script_is_loaded_by_another_one_and_by_its_name():
+    loaded = {
+        within(name, each["file"]) for name in SCRIPTS for each in SCRIPT.finditer((FOLDER / name).read_text("utf-8"))
+    }
+    assert set(SCRIPTS) - loaded == {"start.js"}
+    unsaid = [name for name in SCRIPTS if IMPORT_OF_WHAT_IS_NOT_SAID.search((FOLDER / name).read_text("utf-8"))]
+    assert unsaid == ["in_turn.js"]  # which is told what
 
 
-def test_it_tells_the_browser_at_once_of_every_script_that_its_beginning_needs(page):
-    needed, todo = set(), ["main.js"]
-    while todo:
-        name = todo.pop()
-        needed.add(name)
-        at_once = {within(name, each) for each, later in imports(name).items() if not later}
-        todo += at_once - needed
-    told = {given.get("src") or given.get("href") for tag, given in Tags(page.body).tags if tag in ("script", "link")}
-    assert {name for name in SCRIPTS if asset(name) in told} == needed
+def test_a_script_is_loaded_after_those_that_it_needs():
+    """One at a time: else the browser asks for what is missing by itself, and for all of that at once."""
+    start, main = ((FOLDER / name).read_text("utf-8") for name in ("start.js", "main.js"))
+    there = {"start.js", "in_turn.js"}
+    for each in SCRIPT.finditer(start[start.index("inTurn(") :]):
+        assert needs(each["file"]) <= there, each["file"]
+        there.add(each["file"])
+    views = [[each["file"] for each in SCRIPT.finditer(line)] for line in main.splitlines() if '"views/' in line]
+    assert {view for *_, view in views} == {name for name in SCRIPTS if name.startswith("views/")}
+    for view in views:
+        for at, name in enumerate(view):
+            assert needs(name) <= there | set(view[:at]), name
 
 
 def imports(name):
-    """What a script loads, and whether it does so later, when it is wanted."""
-    return {each["file"]: each["later"] for each in IMPORT.finditer((FOLDER / name).read_text("utf-8"))}
+    return [each["file"] for each in IMPORT.finditer((FOLDER / name).read_text("utf-8"))]
+
+
+def needs(name):
+    return {within(name, each) for each in imports(name)}
 
 
 def within(name, loaded):
     """The name of the file that `name` means by this."""
-    return ((FOLDER / name).parent / loaded).resolve().relative_to(FOLDER).as_posix()
+    beside = (FOLDER / name).parent if loaded.startswith(".") or name.endswith(".css") else FOLDER
+    return (beside / loaded).resolve().relative_to(FOLDER).as_posix()
 
 
 @pytest.mark.parametrize("name", OURS)
