@@ -33,8 +33,8 @@ class Player:
         return float(self.audio.evaluate("(audio) => audio.playbackRate"))
 
     def plays_beyond(self, seconds: float) -> None:
-        """Waits until it is there, and goes on."""
-        self._wait("!audio.paused && audio.currentTime > seconds", seconds)
+        """Waits until it has played so far."""
+        self._wait("(!audio.paused || audio.ended) && audio.currentTime > seconds", seconds)
 
     def has_until(self, seconds: float) -> None:
         """Waits until all from where it is up to there has come."""

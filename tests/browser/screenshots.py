@@ -27,6 +27,8 @@ def main(url: str, key: str, recording_id: str) -> None:
             ):
                 page.goto(address)
                 expect(page.get_by_text("Loading…")).to_have_count(0)
+                if name == "overview":
+                    expect(page.get_by_text("every 5 minutes")).to_be_visible()
                 if name == "recording":
                     _listen(page)
                 page.screenshot(path=DOCS / f"admin-{name}-{scheme}.png", full_page=True)

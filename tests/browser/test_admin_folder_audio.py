@@ -119,21 +119,20 @@ def test_the_whole_file_is_downloaded_by_its_name(page, player):
     assert started.value.path().read_bytes() == audio(LONG_CALL)
 
 
-def test_it_goes_on_at_the_same_place_when_its_address_has_expired(page, served, complaints):
+def test_it_goes_on_at_the_same_place_and_pace_when_its_address_has_expired(page, served, complaints):
     complaints.expect("status of 401")
-
-    def expired(route):
-        route.fulfill(json=route.fetch().json() | {"expiresAt": "2026-11-18T09:30:00Z"})
-
-    page.route("**/audio-link", expired, times=1)
+    page.clock.install()
     arrive(page, served, f"/admin/recordings/{recording(served, LONG_CALL)['id']}")
     player = Player(page)
+    page.get_by_label("Speed").select_option("2×")
     start = hear_from(page, 10)
-    player.plays_beyond(start + 1.2)  # an address is told from another one by its second
+    player.plays_beyond(start + 2.4)  # an address is told from another one by its second
+    page.clock.fast_forward(3_600_000)
     old = player.audio.get_attribute("src")
     page.route(lambda url: url.endswith(old), lambda route: route.fulfill(status=401))
     start = hear_from(page, 300)
     player.plays_beyond(start + 0.3)
     assert player.sought[1] == player.sought[-1] == start
+    assert player.rate == 2
     expect(player.audio).not_to_have_attribute("src", old)
     expect(page.get_by_role("alert")).to_have_count(0)

@@ -293,7 +293,7 @@ def test_a_group_is_retried_once_its_number_was_shown_and_agreed_to(page, served
     queued, others = ids(served, "transcriptionStatus=queued"), ids(served, "errorCode=not_audio")
     meant = ids(served, "errorCode=service_error")
     retry = page.get_by_role("button", name="Retry all of service error")
-    dialog = page.get_by_role("dialog", name="Retry 2 recordings?")
+    dialog = page.get_by_role("dialog", name="Retry 2 failed recordings?")
     retry.click()
     dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_have_count(0)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from local.cloud.client import aws_client
-from tests.browser.admin import figure, moment, rows, sign_in
+from tests.browser.admin import enter, figure, moment, rows, sign_in
 from tests.e2e.served import Served
 
 TASKS = {
@@ -202,7 +202,7 @@ def test_both_modules_show_what_the_api_has(page, served):
     }.items():  # fmt: skip
         expect(field(page, label)).to_have_value(kept.get(name, ""))
     expect(module(page, WHISPERX).get_by_label("Enabled")).to_be_checked()
-    expect(page.get_by_label("Tell speakers apart")).not_to_be_checked()
+    expect(page.get_by_role("checkbox", name="Tell speakers apart")).not_to_be_checked()
     kept = served.ask("modules/call-recordings")
     for label, name in {
         "Recordings path": "recordingsPath", "Phone system": "phoneSystem", "Time zone": "timeZone",
@@ -214,34 +214,46 @@ def test_both_modules_show_what_the_api_has(page, served):
     assert field(page, "Phone system").locator("option").all_inner_texts()[1:] == kept["phoneSystems"]
 
 
+WRONG = {
+    "Address": ("gpu-box:9000", "must be an address like http"),
+    "Language": ("english", "must be two or three small letters"),
+    "Time zone": ("Mars/Phobos", "must be the name of a time zone"),
+    "Patterns for names": ("(", "a bracket is opened and not closed"),
+    "Recordings path": ("s3://no-such-calls/", "The bucket does not exist"),
+}
+"""By field; and what is to be said of it."""
+
+
 @pytest.mark.usefixtures("restored")
 @pytest.mark.parametrize(
-    ("title", "label", "wrong", "says"),
+    ("title", "labels"),
     [
-        (WHISPERX, "Address", "gpu-box:9000", "must be an address like http"),
-        (WHISPERX, "Language", "english", "must be two or three small letters"),
-        (CALL_RECORDINGS, "Time zone", "Mars/Phobos", "must be the name of a time zone"),
-        (CALL_RECORDINGS, "Patterns for names", "(", "a bracket is opened and not closed"),
-        (CALL_RECORDINGS, "Recordings path", "s3://no-such-calls/", "The bucket does not exist"),
+        (WHISPERX, ["Address", "Language"]),
+        (CALL_RECORDINGS, ["Time zone", "Patterns for names"]),
+        (CALL_RECORDINGS, ["Recordings path"]),
     ],
 )
-def test_a_wrong_value_is_named_at_its_field_and_nothing_is_kept(page, served, complaints, title, label, wrong, says):
+def test_each_wrong_value_is_named_at_its_field_and_nothing_is_kept(page, served, complaints, title, labels):
     complaints.expect("status of 400")
     before = settings(served)
     other, right = RIGHT[title]
     sign_in(page, served, "Settings")
-    field(page, label).fill(wrong)
     field(page, other).fill(right)
-    expect(field(page, label)).to_have_attribute("aria-invalid", "false")
+    for label in labels:
+        field(page, label).fill(WRONG[label][0])
+        expect(field(page, label)).to_have_attribute("aria-invalid", "false")
     press(page, title, "Save")
     expect(module(page, title).get_by_text("Some settings cannot be used")).to_be_visible()
-    expect_fault(page, label, says)
+    for label in labels:
+        expect_fault(page, label, WRONG[label][1])
+    expect(field(page, labels[0])).to_be_focused()
     expect(field(page, other)).to_have_attribute("aria-invalid", "false")
     expect(field(page, other)).to_have_value(right)
     assert settings(served) == before
     press(page, title, "Discard")
-    expect(field(page, label)).to_have_attribute("aria-invalid", "false")
-    expect(field(page, label)).not_to_have_value(wrong)
+    for label in labels:
+        expect(field(page, label)).to_have_attribute("aria-invalid", "false")
+        expect(field(page, label)).not_to_have_value(WRONG[label][0])
     expect(field(page, other)).not_to_have_value(right)
 
 
@@ -261,30 +273,58 @@ def test_what_is_saved_is_there_for_the_next_one_too(page, served):
     save = module(page, WHISPERX).get_by_role("button", name="Save")
     expect(save).to_be_disabled()
     field(page, "Language").fill("en")
-    page.get_by_label("Tell speakers apart").check()
+    page.get_by_role("checkbox", name="Tell speakers apart").check()
     press(page, WHISPERX, "Save")
     expect(module(page, WHISPERX).get_by_text("Saved.")).to_be_visible()
     expect(save).to_be_disabled()
     page.reload()
     expect(field(page, "Language")).to_have_value("en")
-    expect(page.get_by_label("Tell speakers apart")).to_be_checked()
+    expect(page.get_by_role("checkbox", name="Tell speakers apart")).to_be_checked()
     assert served.ask("modules/whisperx")["changed"] == ["language", "diarize"]
 
 
 @pytest.mark.usefixtures("restored")
-def test_what_was_saved_stays_in_sight(page, served):
-    """The former value must not come back for the moment until the settings are read again."""
+def test_what_is_saved_never_leaves_the_sight(page, served):
+    """Between what was typed and what is kept, the former value must not come back for a moment."""
     sign_in(page, served, "Settings")
     field(page, "Language").fill("de")
-    held: list[Any] = []
-    page.route("**/modules/whisperx", lambda way: held.append(way) if way.request.method == "GET" else way.continue_())
-    with page.expect_request(lambda request: request.method == "GET" and request.url.endswith("/modules/whisperx")):
-        press(page, WHISPERX, "Save")
-    assert served.ask("modules/whisperx")["language"] == "de"
-    assert field(page, "Language").input_value() == "de"
-    held[0].continue_()
+    page.evaluate(EACH_FRAME, "language")
+    press(page, WHISPERX, "Save")
     expect(module(page, WHISPERX).get_by_text("Saved.")).to_be_visible()
+    assert page.evaluate("[...seen]") == ["de"]
+
+
+EACH_FRAME = """
+(id) => {
+  window.seen = new Set();
+  const look = () => {
+    seen.add(document.getElementById(id).value);
+    requestAnimationFrame(look);
+  };
+  look();
+}
+"""
+
+
+def test_what_is_not_kept_yet_outlives_a_look_at_another_view(page, served):
+    sign_in(page, served, "Settings")
+    field(page, "Language").fill("de")
+    page.get_by_role("link", name="Calls", exact=True).click()
+    expect(page.get_by_role("heading", name="Calls", level=1)).to_be_visible()
+    page.get_by_role("link", name="Settings").click()
     expect(field(page, "Language")).to_have_value("de")
+    press(page, WHISPERX, "Discard")
+    expect(field(page, "Language")).to_have_value("")
+
+
+def test_who_signs_out_leaves_nothing_that_was_typed(page, served):
+    sign_in(page, served, "Settings")
+    field(page, "Language").fill("de")
+    field(page, "Key of the server").fill(KEY)
+    page.get_by_role("button", name="Sign out").click()
+    enter(page, served.key)
+    expect(field(page, "Key of the server")).to_have_value("")
+    expect(field(page, "Language")).to_have_value("")
 
 
 @pytest.mark.usefixtures("restored")
@@ -295,6 +335,7 @@ def test_the_template_s_value_comes_back_and_what_is_not_kept_yet_stays(page, se
     field(page, "Patterns for names").fill("^(?P<caller>[0-9]+)")
     page.get_by_role("button", name="Time zone: use the template").click()
     expect(field(page, "Time zone")).to_have_value("UTC")
+    expect(field(page, "Time zone")).to_be_focused()
     expect(page.get_by_role("button", name="Time zone: use the template")).to_have_count(0)
     expect(field(page, "Patterns for names")).to_have_value("^(?P<caller>[0-9]+)")
     kept = served.ask("modules/call-recordings")
@@ -389,7 +430,7 @@ def test_a_module_that_is_switched_off_lets_its_tasks_do_nothing(page, served):
     expect(module(page, WHISPERX).get_by_text("Saved.")).to_be_visible()
     page.get_by_role("link", name="Scheduler").click()
     shown = task(page, "process_transcription")
-    expect(figure(shown, "Next run")).to_contain_text("the module is disabled")
+    expect(figure(shown, "Next run")).to_have_text("none while whisperx is disabled")
     shown.get_by_role("button", name="Run now").click()
     expect(shown.get_by_text("The run was skipped: The module whisperx is disabled.")).to_be_visible()
     page.get_by_role("link", name="Settings").click()

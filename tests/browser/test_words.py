@@ -75,36 +75,42 @@ def test_utc_is_told_to_the_second(words):
 FAILED = {"code": "service_error", "httpStatus": 503, "message": "The service failed (503)."}
 
 
+SINCE = "2026-11-27T23:05:00Z"
+
+
 @pytest.mark.parametrize(
-    ("recording", "text"),
+    ("recording", "parts"),
     [
-        ({"transcriptionStatus": "pending"}, "found · queued at the next run"),
-        ({"transcriptionStatus": "queued"}, "in line since 00:05"),
+        ({"transcriptionStatus": "pending"}, ["found", "queued at the next run"]),
+        ({"transcriptionStatus": "queued"}, [["in line since", SINCE]]),
         ({"transcriptionStatus": "queued", "attempts": 1, "error": FAILED},
-         "in line since 00:05 · attempt 2 comes · last 503"),
-        ({"transcriptionStatus": "processing", "attempts": 1}, "attempt 1 of 5 · since 00:05"),
+         [["in line since", SINCE], "attempt 2 comes", "last 503"]),
+        ({"transcriptionStatus": "processing", "attempts": 1}, ["attempt 1 of 5", ["since", SINCE]]),
         ({"transcriptionStatus": "processing", "attempts": 1, "jobSince": "2026-11-26T12:00:00Z"},
-         "attempt 1 of 5 · the service works on it since 26 Nov 2026, 13:00"),
+         ["attempt 1 of 5", ["the service works on it since", "2026-11-26T12:00:00Z"]]),
         ({"transcriptionStatus": "failed", "attempts": 2, "error": FAILED, "nextAttemptAt": "2026-11-28T13:05:00Z"},
-         "attempt 2 of 5 · 503 · next 14:05"),
+         ["attempt 2 of 5", "503", ["next", "2026-11-28T13:05:00Z"]]),
+        ({"transcriptionStatus": "failed", "attempts": 2, "error": FAILED, "nextAttemptAt": "2026-11-27T23:29:00Z"},
+         ["attempt 2 of 5", "503", "next once the line is empty"]),
         ({"transcriptionStatus": "failed", "attempts": 1, "error": {"code": "not_audio", "httpStatus": None}},
-         "attempt 1 of 5 · not audio · waits for a person"),
+         ["attempt 1 of 5", "not audio", "waits for a person"]),
         ({"transcriptionStatus": "failed", "attempts": 7, "error": FAILED},
-         "attempt 7 of 7 · 503 · waits for a person"),
-        ({"transcriptionStatus": "completed"}, "transcribed 00:05"),
+         ["attempt 7 of 7", "503", "waits for a person"]),
+        ({"transcriptionStatus": "completed"}, [["transcribed", SINCE]]),
         ({"transcriptionStatus": "completed", "transcript": {"noSpeech": True, "partial": True}},
-         "transcribed 00:05 · nobody speaks · one channel is missing"),
+         [["transcribed", SINCE], "nobody speaks", "one channel is missing"]),
     ],
 )  # fmt: skip
-def test_the_way_of_a_recording_says_where_it_is_and_what_comes_next(words, recording, text):
-    rest = {
-        "attempts": 0,
-        "maxAttempts": 5,
-        "error": None,
-        "statusSince": "2026-11-27T23:05:00Z",
-        "nextAttemptAt": None,
-    }
-    assert words("way", {**rest, "jobSince": None, "transcript": None, **recording}) == text
+def test_the_way_of_a_recording_says_where_it_is_and_what_comes_next(words, recording, parts):
+    rest = {"attempts": 0, "maxAttempts": 5, "error": None, "statusSince": SINCE, "nextAttemptAt": None}
+    assert words("way", {**rest, "jobSince": None, "transcript": None, **recording}, NOW) == parts
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"), [("2026-11-28T13:05:00Z", "14:05"), ("2026-11-26T12:00:00Z", "26 Nov 2026, 13:00")]
+)
+def test_the_day_is_told_where_it_is_not_today(words, moment, text):
+    assert words("near", moment) == text
 
 
 @pytest.mark.parametrize(

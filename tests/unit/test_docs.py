@@ -121,9 +121,21 @@ def test_the_examples_of_a_site_s_own_pattern_read_what_they_say():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_every_link_leads_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
-        assert target.startswith("https://") or (page.parent / target).exists(), target
+def test_every_link_and_picture_leads_somewhere(page):
+    text = page.read_text()
+    for target in re.findall(r"\]\(([^)]+)\)", text) + re.findall(r"src(?:set)?=\"([^\"]+)\"", text):
+        if target.startswith("https://"):
+            continue
+        name, _, part = target.partition("#")
+        path = page.parent / name if name else page
+        assert path.exists(), target
+        assert not part or part in headings(path), target
+
+
+def headings(page):
+    """Those of a page as links name them."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found]
 
 
 def test_every_option_of_up_is_in_the_readme():

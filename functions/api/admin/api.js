@@ -2,6 +2,9 @@
 
 const KEPT = "callscribe.key";
 
+// Told to the window when a person signs out: what they typed is not for the next one.
+export const SIGNED_OUT = "callscribe:signed-out";
+
 export const key = {
   get: () => sessionStorage.getItem(KEPT),
   set: (value) => sessionStorage.setItem(KEPT, value),

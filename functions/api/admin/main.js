@@ -1,7 +1,7 @@
 // The page: signing in, what is around each view, and which view an address shows.
 
 import { Link, to, useAddress } from "./address.js";
-import { ask, key, onRefused } from "./api.js";
+import { ask, key, onRefused, SIGNED_OUT } from "./api.js";
 import { html } from "./html.js";
 import { inTurn } from "./in_turn.js";
 import { useLive } from "./live.js";
@@ -43,6 +43,7 @@ function App() {
   }, []);
   const signOut = useCallback(() => {
     key.forget();
+    dispatchEvent(new Event(SIGNED_OUT));
     setState("out");
   }, []);
   if (state === "in") return html`<${Frame} signOut=${signOut} />`;

@@ -8,6 +8,7 @@ import { Ago, Empty, Heading, Live, Table, Time } from "../parts.js";
 import { bytes, capital, fileName, number, plural, STATUSES, span, spelt, time, utc } from "../words.js";
 
 const SECONDS = 60;
+const SHOWN = 5; // files that wait, the longest first
 
 export default function Overview({ summary }) {
   const sweep = useLive(lastSweep, [], SECONDS);
@@ -178,14 +179,24 @@ function Incomplete({ run }) {
   const count = run.counts.waiting ?? 0;
   if (!count)
     return html`<${Empty} title="No file waits.">The last look, <${Ago} at=${run.startedAt} />, found all of them complete.<//>`;
+  const longest = run.waiting.toSorted((one, other) => new Date(one.since) - new Date(other.since));
   return html`<p>${plural(count, "file")} ${count === 1 ? "is" : "are"} not complete yet; each is taken up as soon as it is.</p>
-    <ul class="waiting-files">
-      ${run.waiting.map(
-        (file) => html`<li key=${file.path}>
-          <span class="name" title=${file.path}>${fileName(file.path)}</span>
-          <small>${bytes(file.size)}, written <${Ago} at=${file.since} />. ${file.why}</small>
-        </li>`,
-      )}
-    </ul>
-    ${count > run.waiting.length && html`<p class="help">and ${number(count - run.waiting.length)} more.</p>`}`;
+    <${Files} files=${longest.slice(0, SHOWN)} />
+    ${
+      longest.length > SHOWN &&
+      html`<details>
+        <summary>${number(longest.length - SHOWN)} more</summary>
+        <${Files} files=${longest.slice(SHOWN)} />
+      </details>`
+    }
+    ${count > longest.length && html`<p class="help">The run names no more than these; there are ${number(count)}.</p>`}`;
 }
+
+const Files = ({ files }) => html`<ul class="waiting-files">
+    ${files.map(
+      (file) => html`<li key=${file.path}>
+        <span class="name" title=${file.path}>${fileName(file.path)}</span>
+        <small>${bytes(file.size)}, written <${Ago} at=${file.since} />. ${file.why}</small>
+      </li>`,
+    )}
+  </ul>`;

@@ -1,6 +1,6 @@
 // The settings of both modules: tried before they are kept, and what is wrong is said beside the field.
 
-import { ask } from "../api.js";
+import { ask, SIGNED_OUT } from "../api.js";
 import { CallRecordings, WhisperX } from "../forms.js";
 import { html } from "../html.js";
 import { useLive } from "../live.js";
@@ -16,8 +16,12 @@ export default function Settings() {
     </div>`;
 }
 
-// What was changed here and is not kept yet, by module: it outlives a look at another view, and signing in anew.
-const drafts = {};
+// What was changed here and is not kept yet, by module: it outlives a look at another view, and signing in anew where the
+// key was refused. Who signs out leaves nothing.
+let drafts = {};
+addEventListener(SIGNED_OUT, () => {
+  drafts = {};
+});
 
 function Module({ slug, title, Fields, Extra }) {
   const live = useLive((signal) => ask(`/api/modules/${slug}`, { signal }), []);
