@@ -163,7 +163,8 @@ def test_built_api_is_open_for_health_and_the_admin_page_and_closed_without_a_ke
     assert (health["statusCode"], json.loads(health["body"])) == (200, {"status": "ok"})
     assert closed["statusCode"] == 401
     assert (page["statusCode"], asset["statusCode"]) == (200, 200)
-    assert asset["body"] == (built["ApiFunction"].folder / "functions/api/admin/main.js").read_text()
+    beginning = built["ApiFunction"].folder / "functions/api/admin" / Path(script).name
+    assert asset["body"] == beginning.read_text()
 
 
 def _folders(built: dict[str, Built]) -> set[Path]:
