@@ -3,12 +3,12 @@
 #   ARGS          passed on: make test ARGS="-k retry", make demo ARGS=--once
 #   ARCHITECTURE  what is built for: x86_64 (default) or arm64, the same as the template's parameter of that name
 #   BUILD_DIR     where the built functions go
-#   JOBS          test files that run at once; 0: one after the other, in one process
+#   JOBS          test files that run at once, one more than processors, for many of them wait; 0: one after the other
 
 ARGS         ?=
 ARCHITECTURE ?= x86_64
 BUILD_DIR    ?= .aws-sam/build
-JOBS         ?= 2
+JOBS         ?= 3
 
 # From npm: a second DynamoDB for the tests of races, and the rules that the admin page is held to. Their tests are skipped
 # where they cannot be installed.
