@@ -55,9 +55,10 @@ def functions(**parameters):
 
 
 def statements(function, **parameters):
-    """All statements of a function's own policies, by their names."""
+    """All statements of a function's own policies, by their names; that of SAM for the failed events has none."""
     role = deployed(**parameters)[f"{function}Role"]
-    return {each["Sid"]: each for policy in role["Policies"] for each in policy["PolicyDocument"]["Statement"]}
+    found = [each for policy in role["Policies"] for each in policy["PolicyDocument"]["Statement"]]
+    return {each.get("Sid", "TellOfFailedEvents"): each for each in found}
 
 
 def of_type(kind):
@@ -125,7 +126,9 @@ def test_what_relies_on_how_long_functions_live_outlives_them():
 
 @pytest.mark.parametrize("name", ["SyncFunction", "QueueFunction", "ProcessFunction"])
 def test_a_task_is_not_repeated_by_lambda_but_by_its_schedule(name):
-    assert RESOURCES[name]["Properties"]["EventInvokeConfig"] == {"MaximumRetryAttempts": 0}
+    declared = RESOURCES[name]["Properties"]["EventInvokeConfig"]
+    assert declared["MaximumRetryAttempts"] == 0
+    assert declared["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["FailedEvents", "Arn"]}
     events = {event["Type"] for event in RESOURCES[name]["Properties"]["Events"].values()}
     assert events == {"Schedule"} if name != "SyncFunction" else {"Schedule", "EventBridgeRule"}
 
