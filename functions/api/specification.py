@@ -86,11 +86,11 @@ def install(app: APIGatewayHttpResolver) -> None:
     def document() -> str:
         return json.dumps(specification(app), ensure_ascii=False)
 
-    @app.get("/openapi.json", include_in_schema=False, compress=True)
+    @app.get("/openapi.json", include_in_schema=False)
     def openapi() -> Response[str]:
         return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, document())
 
-    @app.get("/docs", include_in_schema=False, compress=True)
+    @app.get("/docs", include_in_schema=False)
     def docs() -> Response[str]:
         return Response(
             HTTPStatus.OK,
