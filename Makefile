@@ -72,7 +72,7 @@ demo: .venv/.installed ## run Callscribe here, on sample recordings, without an 
 sam-local: .venv/.installed .venv-sam/.installed ## serve the built functions in containers, with SAM CLI and Docker (docs/sam-local.md)
 	$(VENV)/python -m local sam $(ARGS)
 
-rehearsal: .venv/.installed build ## a deployment as far as it goes without an AWS account: what is packed, created and answered
+rehearsal: .venv/.installed .venv-sam/.installed ## a deployment as far as it goes without an AWS account: what is packed, created and answered
 	$(VENV)/python -m tests.e2e.rehearsal
 
 clean: ## remove what was built and cached; the environments stay

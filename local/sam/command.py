@@ -99,6 +99,7 @@ def hello(up: Running) -> str:
             f"  {invoke} ProcessFunction -e {events}/schedule.json",
             f"  {invoke} SyncFunction -e {events}/upload.json",
             f"  {invoke} ApiFunction -e {events}/api-list.json",
+            f"  {invoke} ApiFunction -e {events}/api-list-without-key.json",
             "docs/sam-local.md tells of the other events. Stop with Ctrl-C.",
         )
     )

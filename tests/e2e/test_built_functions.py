@@ -116,27 +116,31 @@ def test_layer_serves_both_architectures(built: dict[str, Built]) -> None:
 def test_built_functions_take_a_recording_from_upload_to_transcript(
     built: dict[str, Built], stack: Stack, service: Any, tmp_path: Path
 ) -> None:
-    def invoke(name: str, what: dict[str, Any]) -> dict[str, Any]:
-        variables = lambda_environment(stack.functions[name], stack)
-        with emulate(built[name], variables, tmp_path / f"{name}.log") as emulator:
-            return emulator.invoke(what)
-
-    s3 = aws_client("s3", stack.endpoint)
-    s3.put_object(Bucket=stack.buckets["RecordingsBucket"], Key="calls/one.wav", Body=_second_of_silence())
     key = api_key(stack.endpoint, stack.secrets["ApiKeySecret"])
     events = examples(stack, key)
-    tick = events["schedule"]
 
-    synced = invoke("SyncFunction", tick)
-    assert (synced["status"], synced["counts"]["added"]) == ("succeeded", 1), synced
-    queued = invoke("QueueFunction", tick)
+    def invoke(name: str, *those: str) -> list[dict[str, Any]]:
+        variables = lambda_environment(stack.functions[name], stack)
+        with emulate(built[name], variables, tmp_path / f"{name}.log") as emulator:
+            return [emulator.invoke(events[each]) for each in those]
+
+    s3 = aws_client("s3", stack.endpoint)
+    uploaded = events["upload"]["detail"]["object"]["key"]
+    s3.put_object(Bucket=stack.buckets["RecordingsBucket"], Key=uploaded, Body=_second_of_silence())
+
+    tried, *synced = invoke("SyncFunction", "connection-test", "upload", "sync-part", "sync-file", "schedule")
+    assert tried["ok"], tried
+    assert [(each["status"], each["counts"]["listed"]) for each in synced] == [("succeeded", 1)] * 4, synced
+    assert [each["counts"]["added"] for each in synced] == [1, 0, 0, 0]
+    queued, retried = invoke("QueueFunction", "schedule", "queue-retry")
     assert (queued["status"], queued["counts"]["queued"]) == ("succeeded", 1), queued
-    processed = invoke("ProcessFunction", tick)
+    assert (retried["status"], retried["trigger"]) == ("succeeded", "api"), retried
+    (processed,) = invoke("ProcessFunction", "run-now")
     assert (processed["status"], processed["counts"]["completed"]) == ("succeeded", 1), processed
     (received,) = service.received
     assert (received.path, received.headers["authorization"]) == ("/asr", f"Bearer {WHISPERX_KEY}")
 
-    answer = invoke("ApiFunction", events["api-list"])
+    (answer,) = invoke("ApiFunction", "api-list")
     assert answer["statusCode"] == 200, answer
     (item,) = json.loads(answer["body"])["items"]
     assert item["transcriptionStatus"] == "completed"
