@@ -53,7 +53,7 @@ def sam(port: int) -> int:
 @contextmanager
 def running(port: int) -> Iterator[Running]:
     if reason := why_not():
-        raise SamError(f"sam local needs Docker, but {reason}. Without it, `make demo` runs the same functions.")
+        raise SamError(f"sam local needs Docker ({reason}). Without it, `make demo` runs the same functions.")
     address = find_address()
     try:
         port = free_port(LOCALHOST, port)
