@@ -150,7 +150,7 @@ def test_every_option_of_up_is_in_the_readme():
 def test_every_verb_of_make_that_the_docs_name_is_there():
     makefile = (ROOT / "Makefile").read_text()
     for page in PAGES:
-        for verb in re.findall(r"(?:`|^)make ([a-z]+)", page.read_text(), re.MULTILINE):
+        for verb in re.findall(r"(?:`|^)make ([a-z-]+)", page.read_text(), re.MULTILINE):
             assert re.search(rf"^{verb}:", makefile, re.MULTILINE), (page.name, verb)
 
 
