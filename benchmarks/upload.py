@@ -69,18 +69,20 @@ class WithLength:
 
 
 def send_bare(place: str, name: str, url: str) -> None:
-    """A GET and a POST, and nothing else."""
+    """A GET and a POST, and nothing else; in blocks as large as ours, which beats what `requests` does by itself."""
     import requests
 
     from callscribe.s3 import s3_client
+    from callscribe.whisperx.transport import BLOCK
 
-    with ExitStack() as stack:
+    with ExitStack() as stack, requests.Session() as session:
+        session.get_adapter(url).init_poolmanager(1, 1, blocksize=BLOCK)
         body: Any
         if place.startswith("s3://"):
             body = WithLength(s3_client().get_object(Bucket=BUCKET, Key=name))
         else:
             body = stack.enter_context(Path(place, name).open("rb"))
-        requests.post(url, data=body, timeout=600).raise_for_status()
+        session.post(url, data=body, timeout=600).raise_for_status()
 
 
 def send_ours(place: str, name: str, url: str) -> None:
