@@ -107,12 +107,12 @@ def show(bills: Sequence[Bill], heads: Sequence[str]) -> None:
     """As a table in Markdown."""
     print(f"| $ a month | {' | '.join(heads)} |\n|---{'|---' * len(heads)}|")
     for line in LINES:
-        print(f"| {line} | {' | '.join(amount(each.lines[line]) for each in bills)} |")
-    print(f"| **in all** | {' | '.join(f'**{amount(each.total)}**' for each in bills)} |")
-    print(f"| **for 1,000 calls** | {' | '.join(f'**{amount(each.per_thousand)}**' for each in bills)} |")
+        print(f"| {line} | {' | '.join(show_amount(each.lines[line]) for each in bills)} |")
+    print(f"| **in all** | {' | '.join(f'**{show_amount(each.total)}**' for each in bills)} |")
+    print(f"| **for 1,000 calls** | {' | '.join(f'**{show_amount(each.per_thousand)}**' for each in bills)} |")
 
 
-def amount(dollars: float) -> str:
+def show_amount(dollars: float) -> str:
     return f"{dollars:,.2f}" if dollars < 100 else f"{dollars:,.0f}"
 
 

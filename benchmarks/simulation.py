@@ -75,6 +75,9 @@ class Steps:
         return 5 * self.request
 
 
+ASSUMED = Steps()
+
+
 @dataclass(slots=True)
 class Run:
     """An invocation of process."""
@@ -135,7 +138,7 @@ class Simulation:
         lengths: Sequence[float],
         parameters: Parameters,
         service: Service,
-        steps: Steps = Steps(),
+        steps: Steps = ASSUMED,
         *,
         ticks: Sequence[float] | None = None,
         queue_ticks: Sequence[float] | None = None,

@@ -8,7 +8,7 @@ from math import ceil
 from typing import Any
 
 from benchmarks import stories
-from benchmarks.simulation import BYTES_A_SECOND, DAY, MINUTE, Outcome, Parameters, Steps
+from benchmarks.simulation import ASSUMED, BYTES_A_SECOND, DAY, MINUTE, Outcome, Parameters
 
 DAYS = 30
 """Of a month; what expires is kept as long."""
@@ -174,4 +174,4 @@ def sampled(a_second: float) -> float:
 
 
 def _seconds(story: Mapping[str, Any]) -> float:
-    return RUN + sum(story["requests"].values()) * Steps().request
+    return RUN + sum(story["requests"].values()) * ASSUMED.request
