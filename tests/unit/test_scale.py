@@ -3,7 +3,7 @@
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -61,7 +61,7 @@ def test_the_hottest_partition_is_that_of_the_lists_until_many_slots_are_in_use(
 def test_the_picture_is_well_formed_and_names_every_line():
     lines = [chart.Series(f"a < {number}", "a", [0.0, 60.0, 3600.0] * 480) for number in range(4)]
     drawn = chart.chart("waits", lines)
-    texts = [each.text for each in ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")]
+    texts = [each.text for each in ET.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")]
     assert {each.name for each in lines} < set(texts)
     assert "prefers-color-scheme: dark" in drawn
 
