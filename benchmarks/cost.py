@@ -16,7 +16,6 @@ from benchmarks.simulation import MINUTE, Outcome, Parameters, Service, Simulati
 from benchmarks.usage import Site
 from callscribe.whisperx import DIALECTS
 
-TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 CALLS_PER_DAY = (100, 10_000, 100_000)
 
 LINES = {
@@ -98,11 +97,6 @@ def cost(calls_per_day: float, seconds: float, dialect: str, site: Site, asked: 
     return bill(month, usage.DAYS * len(day.arrivals), asked, site.architecture)
 
 
-def declared(kind: str, otherwise: int) -> int:
-    """How many resources of a kind the template declares; so many as assumed where it has none yet."""
-    return TEMPLATE.read_text("utf-8").count(f"Type: {kind}\n") or otherwise
-
-
 def show(bills: Sequence[Bill], heads: Sequence[str]) -> None:
     """As a table in Markdown."""
     print(f"| $ a month | {' | '.join(heads)} |\n|---{'|---' * len(heads)}|")
@@ -128,13 +122,9 @@ def main() -> None:
     parser.add_argument("--kept-days", type=int, default=site.kept_days, help="recordings in the bucket (%(default)d)")
     parser.add_argument("--page-hours", type=float, default=site.page_hours, help="of the admin page, a day")
     parser.add_argument("--server-in-aws", action="store_true", help="in the same region: the audio does not go out")
-    for name, kind in (
-        ("metrics", ""),
-        ("alarms", "AWS::CloudWatch::Alarm"),
-        ("dashboards", "AWS::CloudWatch::Dashboard"),
-    ):
-        assumed = getattr(site, name)
-        parser.add_argument(f"--{name}", type=int, default=declared(kind, assumed) if kind else assumed)
+    parser.add_argument("--metrics", type=int, default=site.metrics, help="custom ones that are sent (%(default)d)")
+    parser.add_argument("--alarms", type=int, default=site.alarms, help="metrics that alarms look at (%(default)d)")
+    parser.add_argument("--dashboards", type=int, default=site.dashboards, help="(%(default)d)")
     parser.add_argument("--region-prices", type=Path, metavar="FILE", help="JSON with the names of prices.py")
     given = parser.parse_args()
     site = replace(

@@ -3,12 +3,15 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 from benchmarks import stories
 from benchmarks.simulation import ASSUMED, BYTES_A_SECOND, DAY, MINUTE, Outcome, Parameters
+
+TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 
 DAYS = 30
 """Of a month; what expires is kept as long."""
@@ -46,7 +49,8 @@ class Site:
     """What is not in the template. `kept_days`: so many days' recordings lie in the bucket and have a record.
 
     `sweep_minutes` is SyncSchedule. `page_hours`: how long the admin page is open each day, `page_requests` how often
-    it then asks in a minute. `outside`: whether the server is reached over the internet.
+    it then asks in a minute. `outside`: whether the server is reached over the internet. `metrics` are those of its own;
+    an alarm is paid for by each metric that it looks at.
     """
 
     minutes_per_call: float = 5.0
@@ -57,8 +61,13 @@ class Site:
     page_requests: float = 9.0
     outside: bool = True
     metrics: int = 20
-    alarms: int = 14
-    dashboards: int = 1
+    alarms: int = field(default_factory=lambda: declared(" MetricName: "))
+    dashboards: int = field(default_factory=lambda: declared(" Type: AWS::CloudWatch::Dashboard"))
+
+
+def declared(what: str) -> int:
+    """How often the template has this."""
+    return TEMPLATE.read_text("utf-8").count(what)
 
 
 def counted() -> tuple[Mapping[str, Any], Mapping[str, float]]:

@@ -73,7 +73,7 @@ def test_x_ray_records_the_first_of_each_second_and_a_twentieth_of_the_others():
 
 
 def test_settings_stay_within_what_the_template_allows():
-    declared = cost.TEMPLATE.read_text()
+    declared = usage.TEMPLATE.read_text()
     for parameter, most in (("MaxConcurrentTranscriptions", cost.MOST_SLOTS), ("RecordingsPerRun", cost.MOST_A_RUN)):
         assert f"MaxValue: {most}\n" in declared.split(f"\n  {parameter}:\n")[1].split("Description")[0]
     assert settings_for(100, 30, "asr") == Parameters()
@@ -81,10 +81,15 @@ def test_settings_stay_within_what_the_template_allows():
 
 
 def test_the_memory_that_is_charged_for_is_that_of_the_template():
-    declared = cost.TEMPLATE.read_text()
+    declared = usage.TEMPLATE.read_text()
     for function, gigabytes in usage.MEMORY.items():
         of_it = declared.split(f"\n  {function.capitalize()}Function:\n")[1]
         assert f"MemorySize: {int(1024 * gigabytes)}" in of_it.split("Policies:")[0]
+
+
+def test_alarms_are_paid_for_by_the_metrics_that_they_look_at():
+    assert SITE.alarms >= usage.declared(" Type: AWS::CloudWatch::Alarm") > 0
+    assert SITE.dashboards == 1
 
 
 def test_prices_of_another_region_are_read_and_unknown_names_refused(tmp_path):
