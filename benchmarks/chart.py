@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from html import escape
 from math import log10
 
-WIDTH, HEIGHT = 960, 440
-LEFT, RIGHT, TOP, BOTTOM = 76, 20, 46, 70
+WIDTH, HEIGHT = 960, 460
+LEFT, RIGHT, TOP, BOTTOM = 76, 24, 40, 94
+COLUMNS, COLUMN = 2, 420
 LEAST = 10.0
 """Seconds at the bottom: the scale is logarithmic."""
 MARKS: Mapping[str, float] = {"10 s": 10, "1 min": 60, "10 min": 600, "1 h": 3600, "10 h": 36_000}
@@ -62,8 +63,8 @@ def chart(title: str, series: Sequence[Series]) -> str:
     for number, each in enumerate(series):
         longest = [max(each.waits[at : at + STEP]) for at in range(0, len(each.waits), STEP)]
         points = " ".join(f"{x(at * STEP):.0f} {y(wait):.0f}" for at, wait in enumerate(longest))
-        column, row = number % 3, number // 3
-        left, top = LEFT + column * 290, HEIGHT - 32 + row * 18
+        column, row = number % COLUMNS, number // COLUMNS
+        left, top = LEFT + column * COLUMN, HEIGHT - 50 + row * 18
         parts += [
             f'<path class="line {each.kind}" d="M{points}"/>',
             f'<path class="line {each.kind}" d="M{left} {top - 4}h26"/>',

@@ -19,7 +19,7 @@ from callscribe.whisperx import DIALECTS
 
 SECONDS = 300.0
 """Of a call, on the average."""
-SITE = Site(minutes_per_call=SECONDS / 60, sweep_minutes=1440)
+SITE = Site(minutes_per_call=SECONDS / 60, sweep_minutes=360)
 CURVES = {"flat": load.FLAT, "working day": load.WORKING_DAY}
 
 
@@ -153,6 +153,7 @@ def main() -> None:
     parser.add_argument("--per-run", type=int, default=1000, help="RecordingsPerRun (%(default)d)")
     parser.add_argument("--interval", type=int, default=60, help="ProcessIntervalSeconds (%(default)d)")
     parser.add_argument("--queue-minutes", type=float, default=1.0, help="QueueSchedule (%(default)g)")
+    parser.add_argument("--batch", type=int, default=1000, help="a constant of queue: what a run puts in line")
     parser.add_argument("--dialect", choices=tuple(DIALECTS), default="asr")
     parser.add_argument("--servers", type=int, default=100, help="recordings that the server works on at once")
     parser.add_argument("--speed", type=float, default=0.1, help="its seconds for a second of audio (%(default)g)")
@@ -164,6 +165,7 @@ def main() -> None:
         parameters = replace(
             high(given.slots, queue_minutes=given.queue_minutes, interval=given.interval, dialect=given.dialect),
             per_run=given.per_run,
+            batch=given.batch,
         )
         service = Service(servers=given.servers, speed=given.speed)
         calls, curve = given.calls_per_minute, given.curve

@@ -49,8 +49,8 @@ class Site:
     """What is not in the template. `kept_days`: so many days' recordings lie in the bucket and have a record.
 
     `sweep_minutes` is SyncSchedule. `page_hours`: how long the admin page is open each day, `page_requests` how often
-    it then asks in a minute. `outside`: whether the server is reached over the internet. `metrics` are those of its own;
-    an alarm is paid for by each metric that it looks at.
+    it then asks in a minute. `outside`: whether the server is reached over the internet. `metrics` are those that
+    it sends; an alarm is paid for by each metric that it looks at.
     """
 
     minutes_per_call: float = 5.0
