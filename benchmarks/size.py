@@ -5,14 +5,15 @@ from pathlib import Path
 
 from benchmarks.budgets import Row, held
 from benchmarks.start import folder
-from tests.e2e import build
+from local import build
+from tests.e2e import emulator
 
 DECODER = ("av", "av.libs")
 BOTO = ("boto3", "botocore", "s3transfer")
 LAMBDA_ALLOWS = 250 * 1024**2 / 1e6
 """Megabytes of a function with its layers."""
 
-why_not = build.why_not
+why_not = emulator.why_not
 
 
 def measure(_: int) -> list[Row]:

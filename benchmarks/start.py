@@ -11,9 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.budgets import Row, held
+from local import build
+from local.build import Built
 from local.cloud.client import CREDENTIALS, REGION
-from tests.e2e import build, emulator
-from tests.e2e.build import Built
+from tests.e2e import emulator
 
 ENVIRONMENT = CREDENTIALS | {"AWS_DEFAULT_REGION": REGION}
 """A client cannot be made without, and would look for credentials over the network."""
@@ -33,7 +34,7 @@ type Seconds = tuple[float, float]
 """Of CPU, and by the clock."""
 
 
-why_not = build.why_not
+why_not = emulator.why_not
 
 
 def measure(rounds: int) -> list[Row]:
