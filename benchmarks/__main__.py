@@ -44,11 +44,15 @@ def missing(name: str, rows: list[Row], reason: str) -> list[Row]:
     return [held(each, None, reason) for each in BUDGETS if each.partition(".")[0] == name and each not in there]
 
 
-def circumstances(began: datetime, *, quick: bool) -> str:
-    """When, of which state of the code, and on what."""
-    commit = _git("rev-parse", "--short", "HEAD") + (" with changes" if _git("status", "--porcelain") else "")
+def code() -> str:
+    """Its commit, and whether it has been changed since."""
+    return _git("rev-parse", "--short", "HEAD") + (" with changes" if _git("status", "--porcelain") else "")
+
+
+def circumstances(of: str, began: datetime, *, quick: bool) -> str:
+    """Which code was measured, when, and on what."""
     return (
-        f"{'Quick, with small numbers: for trying. ' if quick else ''}Made by `python -m benchmarks` of {commit} on "
+        f"{'Quick, with small numbers: for trying. ' if quick else ''}Made by `python -m benchmarks` of {of} on "
         f"{began:%Y-%m-%d %H:%M} UTC in {(datetime.now(UTC) - began).seconds // 60} minutes: Python "
         f"{platform.python_version()}, {os.cpu_count()} processors, load {os.getloadavg()[2]:.1f}. "
         "[How to read it](README.md#how-to-read-the-table)."
@@ -84,10 +88,10 @@ def main() -> int:
         wanted = chosen(arguments.names, quick=arguments.quick)
     except ValueError as error:
         parser.error(str(error))
-    began = datetime.now(UTC)
+    began, measured = datetime.now(UTC), code()
     os.environ |= QUIET
     outcomes = [outcome(name, BENCHMARKS[name], number) for name, number in wanted.items()]
-    page = table(outcomes, circumstances(began, quick=arguments.quick))
+    page = table(outcomes, circumstances(measured, began, quick=arguments.quick))
     print(f"\n{page}")
     complete = not arguments.names and not arguments.quick
     if output := arguments.output or (RESULTS if complete else None):
