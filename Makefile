@@ -1,6 +1,6 @@
 # Callscribe: every verb of development. `make` alone lists them.
 #
-#   ARGS          passed on: make test ARGS="-k retry", make demo ARGS=--once
+#   ARGS          passed on: make test ARGS="-k retry", make demo ARGS=--once, make sam-local ARGS="--port 3001"
 #   ARCHITECTURE  what is built for: x86_64 (default) or arm64, the same as the template's parameter of that name
 #   BUILD_DIR     where the built functions go
 #   STAGE         what is deployed, a section of samconfig.toml: default, staging, production
@@ -35,10 +35,10 @@ SAM     := PATH="$(CURDIR)/.venv-sam/bin:$$PATH" .venv-sam/bin/sam
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build deploy lint audit vendor test demo clean
+.PHONY: help setup build deploy lint audit vendor test demo sam-local rehearsal clean
 
 help: ## list these verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: .venv/.installed ## make .venv with everything that the local stack and the tests need
 
@@ -80,6 +80,12 @@ test: .venv/.installed .venv-sam/.installed $(DYNALITE) $(AXE) ## run every test
 
 demo: .venv/.installed ## run Callscribe here, on sample recordings, without an AWS account
 	$(VENV)/python -m local up --samples $(ARGS)
+
+sam-local: .venv/.installed .venv-sam/.installed ## serve the built functions in containers, with SAM CLI and Docker (docs/sam-local.md)
+	$(VENV)/python -m local sam $(ARGS)
+
+rehearsal: .venv/.installed .venv-sam/.installed ## a deployment as far as it goes without an AWS account: what is packed, created and answered
+	$(VENV)/python -m tests.e2e.rehearsal
 
 clean: ## remove what was built and cached; the environments stay
 	rm -rf .aws-sam .build .callscribe .pytest_cache .mypy_cache .ruff_cache .hypothesis

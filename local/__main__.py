@@ -1,4 +1,4 @@
-"""The command line: `python -m local up`, `python -m local names`, `python -m local invoke`."""
+"""The command line: `python -m local up`, `… invoke`, `… sam`, `… names`."""
 
 import argparse
 import io
@@ -23,8 +23,12 @@ try:
     from callscribe.run import Outcome
     from callscribe.settings import http_url, query
     from callscribe.whisperx import DIALECTS
+    from local.build import BuildError
     from local.invoke import InvokeError, invoke
     from local.names import names
+    from local.recogniser.started import RecogniserError
+    from local.sam.command import sam
+    from local.sam.containers import SamError
     from local.up import Options, UpError, up
 except ModuleNotFoundError as error:
     sys.exit(f"{error}. Run 'make setup' once, then '.venv/bin/python -m local'.")
@@ -33,6 +37,8 @@ except KeyboardInterrupt:
 
 
 PORTS = 1 << 16
+SAM_PORT = 3000
+"""SAM CLI's own choice."""
 PARAMETERS = {
     "WhisperXDialect": "dialect",
     "WhisperXApiKey": "api_key",
@@ -49,7 +55,7 @@ SAMPLES_ARE = "caller-left"
 TASKS = ("sync", "queue", "process")
 
 FAULTS = (
-    *(UpError, InvokeError, ConfigurationError, ValueError, OSError),
+    *(UpError, InvokeError, SamError, BuildError, RecogniserError, ConfigurationError, ValueError, OSError),
     *(requests.RequestException, ClientError, BotoCoreError),
 )
 """What is told in one line."""
@@ -102,6 +108,11 @@ def _parser() -> argparse.ArgumentParser:
     invoke_command.add_argument("task", choices=TASKS)
     invoke_command.add_argument("--event", type=Path, metavar="FILE", help="a JSON event (the scheduled one)")
     invoke_command.set_defaults(run=lambda given: _invoke(given.task, given.event))
+    sam_command = commands.add_parser("sam", help="the built functions in containers, with SAM CLI and Docker")
+    sam_command.add_argument(
+        "--port", type=_port, default=SAM_PORT, help=f"of the HTTP API ({SAM_PORT}; 0: any free one)"
+    )
+    sam_command.set_defaults(run=lambda given: sam(given.port))
     return parser
 
 

@@ -1,9 +1,6 @@
 """`up`: the whole stack on this machine, from the very template that is deployed."""
 
-import json
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,8 +12,8 @@ from typing import Any
 from callscribe.clock import utc_now
 from local.api_client import ApiClient
 from local.cloud.aws import serve_aws
-from local.cloud.client import aws_client
 from local.cloud.scheduler import Scheduler, scheduled_event
+from local.cloud.secrets import api_key
 from local.cloud.stack import Stack, deploy
 from local.cloud.uploads import uploads
 from local.drive import Ending, TaskError, drive
@@ -24,13 +21,14 @@ from local.http_server import HttpServer
 from local.invoke import announce, withdraw
 from local.lambdas.front import Front
 from local.lambdas.pool import Lambdas
+from local.recogniser.started import recogniser
 from local.report import records, summary, write_json
+from local.sample_calls import put_samples
 from local.terminal import Terminal
 from local.watch import Watcher
 
 ROOT = Path(__file__).parent.parent
 STATE = ROOT / ".callscribe"
-SAMPLES = ROOT / "local" / "samples"
 OPTIONS = {
     "Write the right one into the WhisperX secret": "Give the right one with --api-key",
     "WhisperXUrl": "--whisperx",
@@ -127,7 +125,9 @@ class Local:
 def _running(options: Options) -> Iterator[Local]:
     with ExitStack() as parts:
         endpoint = options.aws_endpoint or parts.enter_context(serve_aws())
-        whisperx = options.whisperx or parts.enter_context(_recogniser(options.parameters["WhisperXDialect"]))
+        whisperx = options.whisperx or parts.enter_context(
+            recogniser(options.parameters["WhisperXDialect"], STATE / "logs" / "recogniser.log")
+        )
         parameters = {
             "WhisperXUrl": whisperx,
             **options.parameters,
@@ -135,7 +135,7 @@ def _running(options: Options) -> Iterator[Local]:
         }
         stack = deploy(ROOT / "template.yaml", endpoint, parameters)
         if options.recordings is None:
-            _put_samples(stack, broken=options.broken)
+            put_samples(stack, broken=options.broken)
         try:
             server = HttpServer(options.port)
         except OSError as error:
@@ -149,43 +149,9 @@ def _running(options: Options) -> Iterator[Local]:
         server.start(Front(lambdas, "api"))
         announce(stack, server.url, utc_now())
         parts.callback(withdraw, server.url)
-        yield Local(stack, lambdas, ApiClient(server.url, _api_key(stack)), server.url)
-
-
-@contextmanager
-def _recogniser(dialect: str) -> Iterator[str]:
-    """The built-in WhisperX server, in a process of its own: recognition would hold up everything else here."""
-    command = [sys.executable, "-m", "local.recogniser", "--port", "0", "--dialect", dialect]
-    log = STATE / "logs" / "recogniser.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        log.open("w") as errors,
-        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
-    ):
-        assert process.stdout
-        try:
-            first = process.stdout.readline()
-            if "http" not in first:
-                raise UpError(f"The built-in recogniser did not start: {log} says why.")
-            yield first.split()[-1]
-        finally:
-            process.terminate()
-
-
-def _put_samples(stack: Stack, *, broken: bool) -> None:
-    s3 = aws_client("s3", stack.endpoint)
-    folders = [SAMPLES, SAMPLES / "broken"] if broken else [SAMPLES]
-    for folder in folders:
-        for file in sorted(folder.iterdir()):
-            if file.suffix.lower() in (".wav", ".mp3", ".ogg", ".flac"):
-                s3.upload_file(str(file), stack.buckets["RecordingsBucket"], f"2026/11/18/{file.name}")
-
-
-def _api_key(stack: Stack) -> str:
-    secrets = aws_client("secretsmanager", stack.endpoint)
-    secret = secrets.get_secret_value(SecretId=stack.secrets["ApiKeySecret"])["SecretString"]
-    key: str = json.loads(secret)["default"]
-    return key
+        yield Local(
+            stack, lambdas, ApiClient(server.url, api_key(stack.endpoint, stack.secrets["ApiKeySecret"])), server.url
+        )
 
 
 def _say_hello(running: Local) -> None:

@@ -1,9 +1,11 @@
-"""Makes the template's secrets, which moto's CloudFormation silently leaves out."""
+"""Makes the template's secrets, which moto's CloudFormation silently leaves out, and tells the API key."""
 
 import json
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
+
+from local.cloud.client import aws_client
 
 # A fingerprint of the declared value, so that a changed parameter reaches a secret of an earlier run, while
 # one that a person changed since is left alone: CloudFormation does the same.
@@ -24,6 +26,13 @@ def make_secret(client: Any, name: str, properties: Mapping[str, Any]) -> str:
         client.put_secret_value(SecretId=name, SecretString=properties["SecretString"])
         client.tag_resource(SecretId=name, Tags=tags)
     return str(known["ARN"])
+
+
+def api_key(endpoint: str, arn: str) -> str:
+    """The key that was made for the HTTP API, out of its secret at the endpoint."""
+    secret = aws_client("secretsmanager", endpoint).get_secret_value(SecretId=arn)["SecretString"]
+    key: str = json.loads(secret)["default"]
+    return key
 
 
 def _value(client: Any, properties: Mapping[str, Any]) -> str:

@@ -34,18 +34,24 @@ def read_template(path: Path, parameters: Mapping[str, str], region: str) -> dic
         for name in _CODE_PROPERTIES:
             if name in properties:
                 properties[name] = _NO_CODE
+    try:
+        return transformed(template, parameters, region)
+    except InvalidDocumentException as error:
+        raise ValueError(f"{path}: {error.message}: {[cause.message for cause in error.causes]}") from error
+
+
+def transformed(template: dict[str, Json], parameters: Mapping[str, str], region: str) -> dict[str, Json]:
+    """Give the CloudFormation that AWS makes of a SAM template whose code lies in S3, as `sam package` leaves it."""
     # With a session of its own and no managed policies but those it brings, the translator asks nobody.
     translator = Translator({}, Parser(), boto_session=aws_session(region))
     try:
         translated: dict[str, Any] = translator.translate(
             template, dict(parameters), get_managed_policy_map=dict[str, str]
         )
-    except InvalidDocumentException as error:
-        raise ValueError(f"{path}: {error.message}: {[cause.message for cause in error.causes]}") from error
+        return translated
     finally:
         # Else it complains on the terminal, when it goes, of figures that nobody collected.
         translator.metrics.publish()
-    return translated
 
 
 def parameter_values(template: Mapping[str, Json], given: Mapping[str, str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ The emulator comes with SAM CLI, its counterpart in Python (awslambdaric) is wha
 import hashlib
 import json
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from typing import Any
 
 import requests
 
-from tests.e2e.build import ARCHITECTURE, ROOT, Built
+from local.build import ARCHITECTURE, ROOT, Built
 
 RUNTIME = ROOT / ".build" / "runtime"
 RUNTIME_LOCK = ROOT / "requirements" / "runtime.txt"
@@ -45,6 +46,15 @@ class Emulator:
             answer = session.post(self.url, json=event, timeout=ANSWER_SECONDS).json()
         assert "errorMessage" not in answer, f"{answer}\n{self.log.read_text()}"
         return dict(answer)
+
+
+def why_not() -> str | None:
+    """Why it cannot run here, or None."""
+    if platform.system() != "Linux" or ARCHITECTURE is None:
+        return "the Lambda emulator runs on Linux only, on x86_64 and arm64"
+    if not (ROOT / ".venv-sam" / "bin" / "sam").exists():
+        return "SAM CLI is not installed: `make test` installs it into .venv-sam"
+    return None
 
 
 def runtime() -> Path:

@@ -1,6 +1,5 @@
 """The stack as `local up` serves it, over HTTP and with worker processes, but with a service that answers at once."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import requests
 
 from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client
+from local.cloud.secrets import api_key
 from local.cloud.stack import Stack, deploy
 from local.http_server import HttpServer
 from local.lambdas.front import Front
@@ -74,7 +74,6 @@ def serve(state: Path, whisperx: str, *, folder: Path | None = None, **parameter
             overrides["RECORDINGS_PATH"] = str(folder)  # as `local up` does it
         with Lambdas(stack, state, overrides) as lambdas:
             server.start(Front(lambdas, "api"))
-            secrets = aws_client("secretsmanager", endpoint)
-            secret = secrets.get_secret_value(SecretId=stack.secrets["ApiKeySecret"])["SecretString"]
-            yield Served(state, server.url, json.loads(secret)["default"], stack, lambdas)
+            key = api_key(endpoint, stack.secrets["ApiKeySecret"])
+            yield Served(state, server.url, key, stack, lambdas)
             server.close()

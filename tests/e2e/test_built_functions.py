@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
+from local.build import BUILD, LOG, Built, build
 from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client
+from local.cloud.secrets import api_key
 from local.cloud.stack import Stack, deploy
+from local.events import examples
 from local.lambdas.pool import lambda_environment
-from tests.e2e.build import BUILD, LOG, Built, build, why_not
-from tests.e2e.emulator import emulate, probe
+from tests.e2e.emulator import emulate, probe, why_not
 
-EVENTS = Path(__file__).parents[1] / "events"
 FUNCTIONS = ("SyncFunction", "QueueFunction", "ProcessFunction", "ApiFunction")
 TRANSCRIBED = "hello there"  # what the scripted service answers
 UNCHECKED_HASH = (1).to_bytes(4, "little")  # PEP 552: the flags of a .pyc file
@@ -29,10 +30,6 @@ PARAMETERS = {"WhisperXApiKey": WHISPERX_KEY, "LogLevel": "DEBUG"}
 DEVELOPMENT_ONLY = ("pytest", "moto", "samtranslator", "samcli", "numpy", "pip")
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
-
-
-def event(name: str) -> dict[str, Any]:
-    return dict(json.loads((EVENTS / f"{name}.json").read_text()))
 
 
 @pytest.fixture(scope="session")
@@ -119,47 +116,52 @@ def test_layer_serves_both_architectures(built: dict[str, Built]) -> None:
 def test_built_functions_take_a_recording_from_upload_to_transcript(
     built: dict[str, Built], stack: Stack, service: Any, tmp_path: Path
 ) -> None:
-    def invoke(name: str, what: dict[str, Any]) -> dict[str, Any]:
+    key = api_key(stack.endpoint, stack.secrets["ApiKeySecret"])
+    events = examples(stack, key)
+
+    def invoke(name: str, *those: str) -> list[dict[str, Any]]:
         variables = lambda_environment(stack.functions[name], stack)
         with emulate(built[name], variables, tmp_path / f"{name}.log") as emulator:
-            return emulator.invoke(what)
+            return [emulator.invoke(events[each]) for each in those]
 
     s3 = aws_client("s3", stack.endpoint)
-    s3.put_object(Bucket=stack.buckets["RecordingsBucket"], Key="calls/one.wav", Body=_second_of_silence())
-    tick = event("eventbridge-schedule")
+    uploaded = events["upload"]["detail"]["object"]["key"]
+    s3.put_object(Bucket=stack.buckets["RecordingsBucket"], Key=uploaded, Body=_second_of_silence())
 
-    synced = invoke("SyncFunction", tick)
-    assert (synced["status"], synced["counts"]["added"]) == ("succeeded", 1), synced
-    queued = invoke("QueueFunction", tick)
+    tried, *synced = invoke("SyncFunction", "connection-test", "upload", "sync-part", "sync-file", "schedule")
+    assert tried["ok"], tried
+    assert [(each["status"], each["counts"]["listed"]) for each in synced] == [("succeeded", 1)] * 4, synced
+    assert [each["counts"]["added"] for each in synced] == [1, 0, 0, 0]
+    queued, retried = invoke("QueueFunction", "schedule", "queue-retry")
     assert (queued["status"], queued["counts"]["queued"]) == ("succeeded", 1), queued
-    processed = invoke("ProcessFunction", tick)
+    assert (retried["status"], retried["trigger"]) == ("succeeded", "api"), retried
+    (processed,) = invoke("ProcessFunction", "run-now")
     assert (processed["status"], processed["counts"]["completed"]) == ("succeeded", 1), processed
     (received,) = service.received
     assert (received.path, received.headers["authorization"]) == ("/asr", f"Bearer {WHISPERX_KEY}")
 
-    request = event("api-gateway-v2-list")
-    request["headers"]["authorization"] = f"Bearer {_api_key(stack)}"
-    answer = invoke("ApiFunction", request)
+    (answer,) = invoke("ApiFunction", "api-list")
     assert answer["statusCode"] == 200, answer
     (item,) = json.loads(answer["body"])["items"]
     assert item["transcriptionStatus"] == "completed"
 
     logged = "".join(log.read_text() for log in tmp_path.glob("*.log"))
     assert "run ended" in logged
-    for secret in (WHISPERX_KEY, _api_key(stack), TRANSCRIBED):
+    for secret in (WHISPERX_KEY, key, TRANSCRIBED):
         assert secret not in logged
 
 
 def test_built_api_is_open_for_health_and_the_admin_page_and_closed_without_a_key(
     built: dict[str, Built], stack: Stack, tmp_path: Path
 ) -> None:
+    events = examples(stack, key="")
     variables = lambda_environment(stack.functions["ApiFunction"], stack)
     with emulate(built["ApiFunction"], variables, tmp_path / "log") as emulator:
-        health = emulator.invoke(event("api-gateway-v2-health"))
-        closed = emulator.invoke(event("api-gateway-v2-list-without-key"))
-        page = emulator.invoke(event("api-gateway-v2-health") | {"rawPath": "/admin"})
+        health = emulator.invoke(events["api-health"])
+        closed = emulator.invoke(events["api-list-without-key"])
+        page = emulator.invoke(events["api-health"] | {"rawPath": "/admin"})
         (script,) = re.findall(r'<script type="module" src="(.+?)">', page["body"])
-        asset = emulator.invoke(event("api-gateway-v2-health") | {"rawPath": script})
+        asset = emulator.invoke(events["api-health"] | {"rawPath": script})
     assert (health["statusCode"], json.loads(health["body"])) == (200, {"status": "ok"})
     assert closed["statusCode"] == 401
     assert (page["statusCode"], asset["statusCode"]) == (200, 200)
@@ -174,12 +176,6 @@ def _folders(built: dict[str, Built]) -> set[Path]:
 def _size(folder: Path) -> int:
     """In bytes, of all files in it."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _api_key(stack: Stack) -> str:
-    secrets = aws_client("secretsmanager", stack.endpoint)
-    keys = json.loads(secrets.get_secret_value(SecretId=stack.secrets["ApiKeySecret"])["SecretString"])
-    return str(keys["default"])
 
 
 def _second_of_silence() -> bytes:

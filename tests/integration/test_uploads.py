@@ -11,7 +11,7 @@ from local.cloud.client import aws_client
 from local.cloud.scheduler import Scheduler
 from local.cloud.uploads import uploads
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "events/eventbridge-s3-object-created.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[2] / "events/upload.json").read_text())
 NOW = datetime(2026, 11, 22, 10, 5, 7, tzinfo=UTC)
 KEY = "2026/11/22/Büro 2/in-+4930 %2B123/(a)&b.wav"
 AUDIO = b"RIFF" + b"\0" * 100

@@ -18,6 +18,7 @@ from callscribe.transitions import TRANSITIONS
 from callscribe.whisperx import DIALECTS
 from functions.api import settings as api
 from functions.api.app import app
+from functions.api.routing import include_all
 from functions.process import app as process
 from functions.sync import app as sync
 
@@ -42,6 +43,7 @@ def test_every_parameter_is_in_the_readme_with_its_default():
 
 
 def test_every_route_is_in_the_readme():
+    include_all(app)
     for route in app._static_routes + app._dynamic_routes:
         if not route.include_in_schema:
             continue
@@ -148,7 +150,7 @@ def test_every_option_of_up_is_in_the_readme():
 def test_every_verb_of_make_that_the_docs_name_is_there():
     makefile = (ROOT / "Makefile").read_text()
     for page in PAGES:
-        for verb in re.findall(r"(?:`|^)make ([a-z]+)", page.read_text(), re.MULTILINE):
+        for verb in re.findall(r"(?:`|^)make ([a-z-]+)", page.read_text(), re.MULTILINE):
             assert re.search(rf"^{verb}:", makefile, re.MULTILINE), (page.name, verb)
 
 

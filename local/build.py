@@ -1,0 +1,86 @@
+"""The functions as `make build` builds them for Lambda on this machine, once for each state of their sources."""
+
+import fcntl
+import hashlib
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).parent.parent
+BUILD = ROOT / ".build" / "functions"
+STAMP = ROOT / ".build" / "functions.sha256"
+LOG = ROOT / ".build" / "functions.log"
+SOURCES = ("template.yaml", "samconfig.toml", "Makefile", "requirements/sam.txt", "functions", "layers")
+ARCHITECTURE = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine())
+"""What Lambda calls this machine's processor; None for one that it does not have."""
+
+
+class BuildError(Exception):
+    """The functions could not be built; the message is what the build said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """One built function. `layer` is what Lambda mounts on /opt; `timeout` is in seconds."""
+
+    name: str
+    folder: Path
+    layer: Path
+    handler: str
+    timeout: int
+
+
+def build() -> dict[str, Built]:
+    """Builds what has changed since the last time; the functions by their names in the template. Raises BuildError."""
+    STAMP.parent.mkdir(exist_ok=True)
+    with STAMP.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes, and each may be the first
+        digest = _digest()
+        if not STAMP.exists() or STAMP.read_text(encoding="utf-8") != digest:
+            _make(digest)
+    return built_in(BUILD)
+
+
+def built_in(folder: Path) -> dict[str, Built]:
+    """The functions that `sam build` left there, by their names in the template."""
+    resources: dict[str, Any] = yaml_parse((folder / "template.yaml").read_text(encoding="utf-8"))["Resources"]
+    return {
+        name: Built(
+            name=name,
+            folder=folder / resource["Properties"]["CodeUri"],
+            layer=folder / resources["SharedLayer"]["Properties"]["ContentUri"],
+            handler=resource["Properties"]["Handler"],
+            timeout=resource["Properties"]["Timeout"],
+        )
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+
+
+def _make(digest: str) -> None:
+    STAMP.unlink(missing_ok=True)
+    # a make of its own, even where this runs under `make -j test`
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    command = ["make", "build", f"BUILD_DIR={BUILD.relative_to(ROOT)}"]
+    if ARCHITECTURE:
+        command.append(f"ARCHITECTURE={ARCHITECTURE}")
+    with LOG.open("wb") as log:
+        failed = subprocess.call(command, cwd=ROOT, env=environ, stdout=log, stderr=subprocess.STDOUT)
+    if failed:
+        raise BuildError(f"make build failed:\n{LOG.read_text(errors='replace')}")
+    STAMP.write_text(digest, encoding="utf-8")
+
+
+def _digest() -> str:
+    digest = hashlib.sha256(str(ARCHITECTURE).encode())
+    for source in SOURCES:
+        top = ROOT / source
+        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,109 @@
+"""`sam`: the built functions in containers, with moto's AWS, the sample recordings and the recogniser beside them."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.build import ROOT, build
+from local.cloud.aws import serve_aws
+from local.cloud.secrets import api_key
+from local.cloud.stack import Stack, deploy
+from local.http_server import LOCALHOST
+from local.recogniser.started import recogniser
+from local.sam.containers import SAM, SamError, find_address, free_port, has_image, why_not
+from local.sam.files import Files, write
+from local.sam.service import Service, service
+from local.sample_calls import put_samples
+
+STATE = ROOT / ".callscribe" / "sam"
+PAUSE_SECONDS = 0.5
+SAMPLES_ARE = {"Channels": "caller-left"}
+"""Who speaks where in the stereo one among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What is up. `url` is that of the HTTP API, `key` its key."""
+
+    stack: Stack
+    url: str
+    key: str
+    files: Files
+    services: tuple[Service, ...]
+
+
+def sam(port: int) -> int:
+    """Serves the HTTP API on `port` until Ctrl-C; the exit status. Raises SamError, BuildError, RecogniserError."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # ends in order, as Ctrl-C does
+    with running(port) as up:
+        print(hello(up), flush=True)
+        try:
+            while True:
+                time.sleep(PAUSE_SECONDS)
+                for each in up.services:
+                    each.check()
+        except KeyboardInterrupt:
+            return 0
+
+
+@contextmanager
+def running(port: int) -> Iterator[Running]:
+    if reason := why_not():
+        raise SamError(f"sam local needs Docker ({reason}). Without it, `make demo` runs the same functions.")
+    address = find_address()
+    try:
+        port = free_port(LOCALHOST, port)
+    except OSError as error:
+        raise SamError(f"Port {port}: {error.strerror}. Choose another one with --port.") from error
+    print("Building what has changed of the functions …", flush=True)
+    build()
+    STATE.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as parts:
+        aws = parts.enter_context(serve_aws(host=address.listen))
+        whisperx = parts.enter_context(recogniser("asr", STATE / "recogniser.log", address.listen))
+        stack = deploy(ROOT / "template.yaml", aws, {"WhisperXUrl": address.inside(whisperx), **SAMPLES_ARE})
+        put_samples(stack)
+        key = api_key(aws, stack.secrets["ApiKeySecret"])
+        invoked = free_port(address.listen)
+        endpoints = {
+            "AWS_ENDPOINT_URL": address.inside(aws),
+            "AWS_ENDPOINT_URL_LAMBDA": f"http://{address.name}:{invoked}",
+        }
+        files = write(STATE, stack, key, endpoints, skip_pull=has_image())
+        places = (("start-lambda", address.listen, invoked), ("start-api", LOCALHOST, port))
+        services = tuple(
+            parts.enter_context(service(name, files.config, host, each, STATE / f"{name}.log"))
+            for name, host, each in places
+        )
+        url = f"http://{LOCALHOST}:{port}"
+        yield Running(stack, url, key, files, services)
+
+
+def hello(up: Running) -> str:
+    """What to do with it, as commands that can be pasted."""
+    events = _short(up.files.events)
+    invoke = f"{_short(SAM)} local invoke --config-file {_short(up.files.config)}"
+    return "\n".join(
+        (
+            f"The API answers at {up.url}, from a container, with this key:",
+            f'  curl -H "Authorization: Bearer {up.key}" {up.url}/api/call-recordings',
+            f"The admin page is at {up.url}/admin: sign in with the same key.",
+            f"AWS answers at {up.stack.endpoint}, with the bucket {up.stack.buckets['RecordingsBucket']}.",
+            "Run a function in a container of its own, in another terminal and this folder:",
+            f"  {invoke} SyncFunction -e {events}/schedule.json",
+            f"  {invoke} QueueFunction -e {events}/schedule.json",
+            f"  {invoke} ProcessFunction -e {events}/schedule.json",
+            f"  {invoke} SyncFunction -e {events}/upload.json",
+            f"  {invoke} ApiFunction -e {events}/api-list.json",
+            f"  {invoke} ApiFunction -e {events}/api-list-without-key.json",
+            "docs/sam-local.md tells of the other events. Stop with Ctrl-C.",
+        )
+    )
+
+
+def _short(path: Path) -> Path:
+    return path.relative_to(ROOT)

@@ -1,0 +1,77 @@
+"""`sam local start-api` and `start-lambda`, as processes that are up when they are needed and gone afterwards."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.sam.containers import ROOT, SAM, SamError
+
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+"""Its containers have to be stopped, too."""
+PAUSE_SECONDS = 0.05
+QUIET = {
+    "SAM_CLI_TELEMETRY": "0",
+    # SAM CLI would ask AWS who the user is, and hand the user's own keys on to the containers.
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One that is up. What it and the functions write is in `log`."""
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def check(self) -> None:
+        """Raises SamError if it has ended."""
+        if self.process.poll() is not None:
+            raise SamError(f"sam local {self.name} has ended. {self.log} may say why.")
+
+
+@contextmanager
+def service(name: str, config: Path, host: str, port: int, log: Path) -> Iterator[Service]:
+    """Runs `sam local NAME` until the block ends; containers are started as they are needed. Raises SamError."""
+    if not SAM.exists():
+        raise SamError("SAM CLI is not installed. `make sam-local` installs it into .venv-sam.")
+    arguments = ["--config-file", str(config), "--host", host, "--port", str(port), "--warm-containers", "LAZY"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(SAM), "local", name, *arguments],
+            cwd=ROOT,
+            env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | QUIET,
+            stdout=output,
+            stderr=output,
+            process_group=0,  # the terminal's Ctrl-C is for us: told twice, it would leave its containers behind
+        )
+    try:
+        _wait_for(host, port, process, log)
+        yield Service(name, process, log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_for(host: str, port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection((host, port), timeout=1).close()
+        except OSError:
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return
+    raise SamError(f"sam local did not start on {host}:{port}. It said:\n{log.read_text(errors='replace')}")

@@ -1,0 +1,18 @@
+"""Puts the sample recordings where a phone system would put its own."""
+
+from pathlib import Path
+
+from local.cloud.client import aws_client
+from local.cloud.stack import Stack
+
+SAMPLES = Path(__file__).parent / "samples"
+EXTENSIONS = (".wav", ".mp3", ".ogg", ".flac")
+
+
+def put_samples(stack: Stack, *, broken: bool = False) -> None:
+    """Into the bucket of the stack; `broken` adds the one that cannot be decoded."""
+    s3 = aws_client("s3", stack.endpoint)
+    for folder in [SAMPLES, SAMPLES / "broken"] if broken else [SAMPLES]:
+        for file in sorted(folder.iterdir()):
+            if file.suffix.lower() in EXTENSIONS:
+                s3.upload_file(str(file), stack.buckets["RecordingsBucket"], f"2026/11/18/{file.name}")

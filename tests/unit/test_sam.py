@@ -1,0 +1,91 @@
+"""What `sam local` is told, and the example events: without Docker, and without a stack."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from local.cloud.stack import Function, Stack
+from local.events import ACCOUNT, BUCKET, EVENTS, REGION, examples
+from local.sam import containers
+from local.sam.containers import Address
+from local.sam.files import write
+
+PAGE = (Path(__file__).parents[2] / "docs/sam-local.md").read_text()
+
+
+def function(logical_id, **environment):
+    return Function(
+        logical_id=logical_id,
+        name=f"callscribe-{logical_id}-1KQ2J8",
+        arn=f"arn:aws:lambda:us-east-1:000000000000:function:callscribe-{logical_id}-1KQ2J8",
+        handler="functions.sync.app.lambda_handler",
+        timeout_seconds=900,
+        memory_mb=512,
+        environment=environment,
+    )
+
+
+@pytest.fixture
+def stack():
+    sync = function("SyncFunction", AWS_ENDPOINT_URL="")
+    return Stack(
+        name="callscribe",
+        endpoint="http://10.0.0.1:5000",
+        region="us-east-1",
+        account_id="000000000000",
+        tables={},
+        buckets={"RecordingsBucket": "ours"},
+        secrets={},
+        functions={"SyncFunction": sync, "ApiFunction": function("ApiFunction", SYNC_FUNCTION=sync.name)},
+        rules=(),
+    )
+
+
+@pytest.fixture
+def no_docker(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+def test_functions_find_aws_and_each_other_by_the_names_that_sam_knows(stack, tmp_path):
+    endpoints = {"AWS_ENDPOINT_URL": "http://10.0.0.1:5000"}
+    files = write(tmp_path, stack, "the-key", endpoints, skip_pull=True)
+    options = tomllib.loads(files.config.read_text())["default"]["global"]["parameters"]
+    assert (options["region"], options["skip_pull_image"]) == ("us-east-1", True)
+    assert json.loads(Path(options["env_vars"]).read_text()) == {
+        "SyncFunction": endpoints,
+        "ApiFunction": {"SYNC_FUNCTION": "SyncFunction", **endpoints},
+    }
+
+
+def test_an_example_holds_the_names_of_the_stack_and_nothing_of_the_one_that_it_was_taken_from(stack):
+    events = examples(stack, "the-key")
+    assert events["upload"]["detail"]["bucket"]["name"] == "ours"
+    assert events["sync-part"]["recordingsPath"].startswith("s3://ours/")
+    assert events["api-list"]["headers"]["authorization"] == "Bearer the-key"
+    for each in (BUCKET, ACCOUNT, REGION):
+        assert each not in json.dumps(events)
+
+
+@pytest.mark.parametrize("path", sorted(EVENTS.glob("*")), ids=lambda path: path.name)
+def test_every_example_is_explained(path):
+    assert f"| `{path.name}` |" in PAGE
+
+
+def test_what_a_container_calls_is_where_this_machine_listens():
+    assert Address("127.0.0.1", "host.docker.internal").inside("http://127.0.0.1:5000") == (
+        "http://host.docker.internal:5000"
+    )
+
+
+def test_without_docker_it_is_said_what_is_missing(no_docker):
+    assert containers.why_not() == "there is no command 'docker'"
+
+
+def test_a_docker_that_does_not_run_is_told_from_one_that_is_not_there(monkeypatch, tmp_path):
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon.' >&2\nexit 1\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert containers.why_not() == "Docker does not answer: Cannot connect to the Docker daemon."
