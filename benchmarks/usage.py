@@ -27,7 +27,7 @@ RUN = 0.05
 SWEEP = 0.2
 """Seconds to list a thousand objects and compare them. Not measured on AWS."""
 READ_A_FILE = 0.0126
-"""Read units of a known object in a sweep: benchmarks/README.md."""
+"""Read units of a known object in a sweep: benchmarks/results.md."""
 ENTRY = 100
 """Bytes of a place in line, as the index by-status has it."""
 READ_UNIT = 4096

@@ -92,6 +92,33 @@ def test_alarms_are_paid_for_by_the_metrics_that_they_look_at():
     assert SITE.dashboards == 1
 
 
+STEPS = {
+    "sweep": "a sweep with nothing new, besides its listing",
+    "sweep, each new": "each new file that a sweep finds",
+    "upload": "an upload, told at once, with its run",
+    "queue": "queue with nothing pending",
+    "queue, each": "each recording that queue puts in line",
+    "process": "process with nothing to do",
+    "asr": "process with a recording, `asr`",
+    "asr, each more": "each further one of the same run",
+    "stereo": "process with a stereo call, each channel apart",
+    "job, sent": "process that sends a job",
+    "job, polled": "process that polls for a job",
+    "job, fetched": "process that fetches a transcript",
+    "status summary": "the status summary of the admin page",
+}
+
+
+def test_the_page_on_costs_tells_each_step_as_it_was_counted():
+    page = (usage.TEMPLATE.parent / "docs/cost.md").read_text()
+    stories, _ = usage.counted()
+    assert stories.keys() == STEPS.keys()
+    for name, told in stories.items():
+        requests, writes, reads = (sum(told[what].values()) for what in ("requests", "writes", "reads"))
+        own = sum(told["writes"].get(table, 0) for table in ("recordings", "control", "runs"))
+        assert f"| {STEPS[name]} | {requests:g} | {writes:g} | {own:g} | {reads:g} |" in page
+
+
 def test_prices_of_another_region_are_read_and_unknown_names_refused(tmp_path):
     file = tmp_path / "prices.json"
     file.write_text(json.dumps({"metric_month": 0.5}))

@@ -1,4 +1,4 @@
-"""The simulation beside the code: `python -m benchmarks.rehearsal`, in about two minutes.
+"""The simulation beside the code: `python -m benchmarks.validation`, in about two minutes.
 
 The real functions, in processes of their own on moto and dynalite, take the calls of a queue to a server that answers
 after a given time; runs begin every few seconds in the place of every minute. The simulation is told the same, with the
