@@ -69,7 +69,7 @@ class Endings:
         return fault
 
     def tell_of(self, recording: Recording) -> None:
-        """Remembers it for the next `announce`, if it is at the end of its way."""
+        """Counts it if it failed for good, and remembers what is at the end of its way for the next `announce`."""
         count("RecordingsFailedFinally", int(recording.final))
         if recording.final or recording.status is Status.COMPLETED:
             self._at_an_end.append(recording)

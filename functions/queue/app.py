@@ -1,7 +1,7 @@
 """queue_transcriptions: pending → queued, the oldest first; and the retries that a person asked for."""
 
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from callscribe import transitions
 from callscribe.clock import utc_now
 from callscribe.recording import Status
-from callscribe.run import Task
+from callscribe.run import Run, Task
 from callscribe.store import counts, models, recordings, runs, switches
 from callscribe.store.lists import Filters
 from callscribe.telemetry import count, logger, measure, metrics
@@ -32,19 +32,28 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     if "retry" in event:
         return retry.begin(Filters.parse(event["retry"]), event.get("run"), utc_now, ends_at).document()
     with runs.recorded(Task.QUEUE, event.get("trigger", runs.SCHEDULE), utc_now, ends_at, event.get("run")) as run:
-        counts.advance_checkpoint(utc_now())
-        retention.expire(store.retention_days, utc_now, run)
+        kept_since = utc_now() - timedelta(days=store.retention_days) if store.retention_days else None
+        expired = counts.advance_checkpoint(utc_now(), kept_since)
         measure("OldestQueuedAge", seconds=_age(recordings.longest_in_line()))
-        switches.require(Task.QUEUE)
-        run.counts.update(queued=0, lost_races=0)
-        for place in recordings.first(Status.PENDING, BATCH):
-            if ends_at - utc_now() < RESERVE:
-                break  # the next run goes on
-            queued = recordings.apply(place.id, transitions.queue(place, utc_now()))
-            run.count("queued" if queued else "lost_races")
-        count("RecordingsQueued", run.counts["queued"])
+        try:
+            switches.require(Task.QUEUE)
+            _queue(run, ends_at)
+        finally:  # also where the task is paused; and behind what waits, which is not to wait for it
+            if expired:
+                retention.expire(expired, utc_now, run)
     retry.go_on(utc_now, ends_at)
     return run.document()
+
+
+def _queue(run: Run, ends_at: datetime) -> None:
+    """Puts what is pending in line, as far as a run does. Raises StoreError."""
+    run.counts.update(queued=0, lost_races=0)
+    for place in recordings.first(Status.PENDING, BATCH):
+        if ends_at - utc_now() < RESERVE:
+            break  # the next run goes on
+        queued = recordings.apply(place.id, transitions.queue(place, utc_now()))
+        run.count("queued" if queued else "lost_races")
+    count("RecordingsQueued", run.counts["queued"])
 
 
 def _age(oldest: Place | None) -> float:

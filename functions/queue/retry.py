@@ -85,7 +85,6 @@ def _work(run: Run, clock: Clock, ends_at: datetime) -> None:
 def _end(run: Run, clock: Clock, outcome: Outcome, error: str | None = None, code: str | None = None) -> None:
     run.end(outcome, error, code)
     run.finished_at = clock()
-    count("RunsFailed", int(outcome is Outcome.FAILED))
     runs.hold(run, run.ends_by)
     logger.info("run ended", task=run.task, trigger=run.trigger, outcome=run.outcome, counts=run.counts)
 

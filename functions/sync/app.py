@@ -15,7 +15,7 @@ from callscribe.run import Outcome, Run, Task
 from callscribe.settings import at_least, checked, load
 from callscribe.sidecars import stem_of
 from callscribe.sources import Source, key_within, open_source, open_within
-from callscribe.store import models, module_settings, runs
+from callscribe.store import counts, models, module_settings, runs
 from callscribe.store.module_settings import Kept
 from callscribe.telemetry import count, logger, metrics
 from functions.sync import check, uploads
@@ -23,7 +23,7 @@ from functions.sync.intake import Intake
 from functions.sync.reading import Reader
 from functions.sync.sweep import Sweep
 
-UPLOAD, API, TEST = "upload", "api", "test"
+UPLOAD, TEST = "upload", "test"
 
 RESERVE = timedelta(minutes=1)
 """Kept back from the function's time to end in order."""
@@ -89,7 +89,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         ours = own.call_recordings.with_kept(kept.call_recordings)
         asked = event.get("recordingsPath")
         source = open_within(ours.recordings_path, asked) if asked else open_source(ours.recordings_path)
-        kept_since = utc_now() - timedelta(days=store.retention_days) if store.retention_days else None
+        # an upload is new, and who asks for a file knows how old it is
+        kept_since = None if uploaded or "file" in event else _kept_since(store.retention_days)
         sweep = sweep_of(source, own, ours, run, ends_at=ends_at, kept_since=kept_since)
         if uploaded:
             for stem in uploaded.stems:
@@ -99,10 +100,16 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         elif asked:
             sweep.part()
         else:
-            sweep.all(beside_another=trigger == API)  # a person does not wait for another run
+            sweep.all(beside_another=trigger == runs.API)  # a person does not wait for another run
         count("RecordingsAdded", run.counts["added"])
         count("FilesWaiting", run.counts["waiting"])
     return run.document()
+
+
+def _kept_since(retention_days: int) -> datetime | None:
+    """Files from before have no record any more, or would not have it for long; not by a longer retention either."""
+    kept_since = utc_now() - timedelta(days=retention_days) if retention_days else None
+    return max((each for each in (kept_since, counts.deleted_until()) if each), default=None)
 
 
 @dataclass(frozen=True, slots=True)

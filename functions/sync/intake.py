@@ -29,7 +29,7 @@ ADOPTING = (Status.PENDING, Status.FAILED)
 class Intake:
     """Of one run. Files in a folder must have rested for `min_age`; `bucket` is where transcripts are stored.
 
-    New files from before `kept_since` are not taken up: their records have been deleted, or would be at once.
+    Unknown files from before `kept_since` are not taken up: their records have been deleted, or would be at once.
     """
 
     source: Source
@@ -85,7 +85,7 @@ class Intake:
         if known and known.version is not None and is_version_of(known.version, file, sidecars, index):
             return
         if known is None and self.kept_since and file.modified_at < self.kept_since:
-            self.run.count("expired")
+            self.run.count("too_old")
             return
         if len(file.key.encode()) > LONGEST_KEY:
             self.run.count("refused")

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from callscribe.errors import StoreError
 from callscribe.recording import Status
 from callscribe.store import counts, recordings
 from callscribe.store.models import RecordingModel
@@ -44,7 +45,7 @@ def test_what_ended_so_long_ago_is_deleted_and_not_taken_up_again(kept, put, lis
     assert kept.queue()["counts"]["expired"] == 2
     assert listed() == {}
     swept = kept.sync()["counts"]
-    assert (swept["listed"], swept["added"], swept["expired"]) == (2, 0, 2)
+    assert (swept["listed"], swept["added"], swept["too_old"]) == (2, 0, 2)
     assert objects(stack, stack.buckets["RecordingsBucket"]) == {"failed.wav", "completed.wav"}
 
 
@@ -84,7 +85,7 @@ def test_the_counts_are_exact_wherever_a_run_dies(kept, put, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(recordings, "expire", die)
+        patch.setattr(recordings, "delete", die)
         with pytest.raises(KeyboardInterrupt):
             kept.queue()
     assert counts.summary().counts[Status.COMPLETED] == 1  # what is past the retention counts no more
@@ -126,11 +127,66 @@ def test_one_that_is_wanted_anew_at_that_moment_stays(kept, put, listed, monkeyp
     assert listed()["a.wav"]["transcriptionStatus"] == "queued"
 
 
-def test_a_file_that_is_too_old_cannot_be_registered_and_the_answer_says_why(kept, functions, put):
+def test_a_person_may_have_a_file_taken_up_that_is_too_old_for_sync(kept, functions, put, listed):
     put("old.wav")
     kept.pass_time(days=DAYS + 1)
+    assert kept.sync()["counts"]["too_old"] == 1
     answer = kept.api("POST", "/api/call-recordings", body={"path": f"{kept.recordings_path}old.wav"})
-    assert (answer.status, answer.json["error"]["code"]) == (409, "expired")
+    assert (answer.status, set(listed())) == (201, {"old.wav"})
+
+
+@pytest.mark.parametrize("days", ["", "90"])
+def test_a_longer_retention_or_none_brings_nothing_back(kept, put, listed, days):
+    transcribed(kept, put, "old.wav")
+    kept.pass_time(days=DAYS + 1)
+    assert kept.queue()["counts"]["expired"] == 1
+    kept.overrides["RETENTION_DAYS"] = days
+    kept.queue()
+    assert kept.sync()["counts"]["too_old"] == 1
+    assert listed() == {}
+
+
+@pytest.mark.parametrize("days", ["", "90"])
+def test_what_a_longer_retention_keeps_after_all_counts_again(kept, put, listed, monkeypatch, days):
+    transcribed(kept, put, "1.wav", "2.wav")
+    kept.pass_time(hours=1)
+    kept.queue()
+    kept.pass_time(days=DAYS + 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(recordings, "delete", lambda _: False)
+        kept.queue()
+    assert counts.summary().counts[Status.COMPLETED] == 0
+    kept.overrides["RETENTION_DAYS"] = days
+    kept.queue()
+    assert counts.summary().counts[Status.COMPLETED] == len(listed()) == 2
+    kept.pass_time(hours=1)
+    kept.queue()
+    assert counts.summary().counts[Status.COMPLETED] == 2
+
+
+def test_what_waits_is_queued_although_nothing_can_be_deleted(kept, put, listed, monkeypatch):
+    transcribed(kept, put, "old.wav")
+    kept.pass_time(days=DAYS + 1)
+    kept.overrides["RETENTION_DAYS"] = str(10 * DAYS)
+    put("new.wav")
+    kept.sync()
+    kept.overrides["RETENTION_DAYS"] = str(DAYS)
+
+    def fail(place):
+        raise StoreError("DynamoDB refuses it.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recordings, "delete", fail)
+        assert kept.queue()["status"] == "failed"
+    assert listed()["new.wav"]["transcriptionStatus"] == "queued"
+
+
+def test_a_paused_task_deletes_all_the_same(kept, put, listed):
+    transcribed(kept, put, "old.wav")
+    kept.pass_time(days=DAYS + 1)
+    kept.api("PUT", "/api/scheduler/tasks/queue_transcriptions", body={"paused": True})
+    assert kept.queue()["status"] == "skipped"
+    assert listed() == {}
 
 
 def test_runs_and_calls_are_kept_no_longer_than_the_retention(handlers, put, stack):

@@ -61,4 +61,5 @@ def main() -> None:
     shutil.copyfile(ROOT / "template.yaml", TEMPLATE)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -24,6 +24,9 @@ SETTLED = timedelta(minutes=20)
 what is older than this has been written by now, or never will be. The rest is for clocks that differ and a late index.
 """
 
+FLOOR_STEP = timedelta(hours=1)
+"""The floor is moved on so often: each time costs a write, and a count of what lies between."""
+
 LEAVING = timedelta(minutes=2)
 """Longer than a request to the API lives: as long no checkpoint is made once a completed one is about to leave."""
 
@@ -47,12 +50,19 @@ def summary() -> Summary:
     return Summary(counts, admission.outage_of(items[control.ADMISSION]))
 
 
-def advance_checkpoint(now: datetime) -> None:
-    """Moves the checkpoint on to what has settled by `now`. Loses to whoever moves it, or forgets it, meanwhile."""
+def advance_checkpoint(now: datetime, kept_since: datetime | None = None) -> datetime | None:
+    """Moves the checkpoint on to what has settled by `now`. Loses to whoever moves it, or forgets it, meanwhile.
+
+    What was completed before `kept_since` counts no more, and is to be deleted: up to the moment that is returned, if
+    any.
+    """
     seen = control.read(control.COMPLETED)[control.COMPLETED]
+    floor = datetime.fromisoformat(seen.floor) if seen.floor else None
+    if _is_to_move(floor, kept_since):
+        return kept_since if _move_floor(seen, kept_since) else None
     until = iso(now - SETTLED)
     if (seen.until and until <= seen.until) or (seen.blocked_until and now <= seen.blocked_until):
-        return
+        return floor
     added = _count(Status.COMPLETED, _between(seen.until or seen.floor, until))
     if added:
         control.write(
@@ -60,6 +70,13 @@ def advance_checkpoint(now: datetime) -> None:
             [Item.counted.set(int(seen.counted or 0) + added), Item.until.set(until), Item.version.set(_version())],
             _unmoved(seen),
         )
+    return floor
+
+
+def deleted_until() -> datetime | None:
+    """What was completed up to then has been deleted, whatever is kept now. Raises StoreError."""
+    seen = control.read(control.COMPLETED)[control.COMPLETED]
+    return datetime.fromisoformat(seen.deleted_until) if seen.deleted_until else None
 
 
 def forget_checkpoint(now: datetime) -> None:
@@ -78,19 +95,22 @@ def forget_checkpoint(now: datetime) -> None:
     )
 
 
-def raise_floor(until: datetime) -> bool:
-    """Before the completed up to then are deleted: counts them no more. False if the checkpoint was moved meanwhile.
+def _is_to_move(floor: datetime | None, kept_since: datetime | None) -> bool:
+    if floor is None or kept_since is None:
+        return floor is not kept_since
+    return abs(kept_since - floor) >= FLOOR_STEP
 
-    Raises StoreError.
-    """
-    seen, floor = control.read(control.COMPLETED)[control.COMPLETED], iso(until)
-    if seen.floor and floor <= seen.floor:
-        return True
-    actions = [Item.floor.set(floor), Item.version.set(_version())]
-    if seen.until and seen.until <= floor:
-        actions += [Item.counted.remove(), Item.until.remove()]  # all that it counts
-    elif seen.until:
+
+def _move_floor(seen: Item, kept_since: datetime | None) -> bool:
+    """False if the checkpoint was moved meanwhile. It is made anew, unless it counts what stays as well."""
+    floor = iso(kept_since) if kept_since else None
+    actions = [Item.version.set(_version()), Item.floor.set(floor) if floor else Item.floor.remove()]
+    if floor and floor > (seen.deleted_until or ""):
+        actions.append(Item.deleted_until.set(floor))
+    if floor and seen.until and (seen.floor or "") < floor < seen.until:
         actions.append(Item.counted.set(int(seen.counted or 0) - _count(Status.COMPLETED, _between(seen.floor, floor))))
+    else:
+        actions += [Item.counted.remove(), Item.until.remove()]
     return control.write(control.COMPLETED, actions, _unmoved(seen)) is not None
 
 

@@ -248,9 +248,11 @@ class ControlModel(Model):
     source = UnicodeAttribute(null=True)
     after = UnicodeAttribute(null=True)
     held_until = UTCDateTimeAttribute(null=True)
-    # completed: the checkpoint of their count, of those behind `floor` and up to `until`
+    # completed: the checkpoint of their count, of those behind `floor` and up to `until`; what was ever below a floor
+    # lies before `deleted_until`
     counted = NumberAttribute(null=True)
     floor = UnicodeAttribute(null=True)
+    deleted_until = UnicodeAttribute(null=True)
     until = UnicodeAttribute(null=True)
     version = UnicodeAttribute(null=True)
     blocked_until = UTCDateTimeAttribute(null=True)

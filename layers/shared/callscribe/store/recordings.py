@@ -52,13 +52,13 @@ def remove(seen: Recording) -> bool:
     """Deletes the record as it was seen; False if it has changed since. One that is gone already counts as deleted."""
     if seen.status is Status.COMPLETED:
         counts.forget_checkpoint(utc_now())
-    return expire(Place(seen.id, seen.status, seen.position)) or get(seen.id) is None
+    return delete(Place(seen.id, seen.status, seen.position)) or get(seen.id) is None
 
 
-def expire(place: Place) -> bool:
-    """Deletes what is past the retention; False if it is not there as it was seen any more.
+def delete(place: Place) -> bool:
+    """Deletes what stands there; False if it is not there as it was seen any more.
 
-    Of a completed one, `counts.raise_floor` must have said so before.
+    Of a completed one the count must have been told before, by a checkpoint that is forgotten or a floor.
     """
     as_seen = (RecordingModel.status == place.status.value) & (RecordingModel.position == place.position)
     try:

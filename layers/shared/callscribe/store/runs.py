@@ -16,10 +16,10 @@ from callscribe.run import Outcome, Run, Task, Waiting
 from callscribe.store import calls
 from callscribe.store.faults import LostRace, translated
 from callscribe.store.models import RunModel, WaitingMap
-from callscribe.telemetry import count, logger
+from callscribe.telemetry import count, fault_of, logger
 
-SCHEDULE = "schedule"
-"""What triggers a run whose event says nothing else."""
+SCHEDULE, API = "schedule", "api"
+"""Triggers: of a run whose event says nothing else, and of one that a person asked for."""
 
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
@@ -50,30 +50,34 @@ def recorded(task: Task, trigger: str, clock: Clock, ends_at: datetime, run_id: 
     A CallscribeError ends the run in order: it is recorded and logged, and the function answers with it; there is
     nothing for Lambda to repeat at once, the next run is soon. Anything else is a fault of ours: recorded, raised on.
 
-    Metrics: `RunsFailed`, of which an outage of the transcription service is none (it has one of its own), and
-    `ScheduledRuns`, those by the schedule that did not fail: an alarm waits for them to stop coming.
+    Metrics: `ScheduledRuns`, those by the schedule that could do their work: an alarm waits for them to stop coming.
+    `RunsFailed`, those that could not, unless a person waits for the answer. Not faults of ours, which Lambda counts by
+    itself; nor outages of the transcription service, which have a metric of their own.
     """
     now = clock()
     run = Run(task=task, id=run_id or new_id(now), trigger=trigger, started_at=now, ends_by=ends_at + SKEW)
     save(run)
+    failed = faulty = False
     try:
         yield run
     except Skipped as reason:
         run.end(Outcome.SKIPPED, reason.message, reason.code)
     except CallscribeError as error:
         run.end(Outcome.FAILED, error.message, error.code)
-        count("RunsFailed")
+        failed = True
         logger.error("run failed", task=task, code=error.code, reason=error.message)
     except BaseException as error:
         run.end(Outcome.FAILED, f"A fault in Callscribe ({type(error).__name__}). The log says more.", "internal_error")
-        count("RunsFailed")
+        logger.error("run failed", task=task, code=run.error_code, **fault_of(error))
+        faulty = True
         raise
     else:
         if run.outcome is Outcome.RUNNING:
             run.end(Outcome.SUCCEEDED)
     finally:
         run.finished_at = clock()
-        count("ScheduledRuns", int(trigger == SCHEDULE and run.outcome is not Outcome.FAILED))
+        count("RunsFailed", int(failed and trigger != API))
+        count("ScheduledRuns", int(trigger == SCHEDULE and not (failed or faulty)))
         logger.info("run ended", task=task, trigger=trigger, outcome=run.outcome, counts=run.counts, reason=run.error)
         try:
             save(run)
