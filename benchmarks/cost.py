@@ -11,8 +11,9 @@ from math import ceil
 from pathlib import Path
 
 from benchmarks import load, prices, usage
+from benchmarks.day import MINUTE, Outcome, Parameters, Service
 from benchmarks.prices import Prices
-from benchmarks.simulation import MINUTE, Outcome, Parameters, Service, Simulation
+from benchmarks.simulation import Simulation
 from benchmarks.usage import Site
 from callscribe.whisperx import DIALECTS
 

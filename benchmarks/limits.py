@@ -6,7 +6,7 @@ from math import ceil
 from typing import Any
 
 from benchmarks.capacity import WRITE_UNIT
-from benchmarks.simulation import ADMISSION_BYTES, ASSUMED, MINUTE, SLOT_BYTES, Outcome, Parameters, Service, Steps
+from benchmarks.day import ADMISSION_BYTES, ASSUMED, MINUTE, SLOT_BYTES, Outcome, Parameters, Service, Steps
 
 WRITES_A_SECOND = 1000
 """Write units that one partition of a table or an index takes."""

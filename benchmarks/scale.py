@@ -12,8 +12,9 @@ from typing import Any
 
 from benchmarks import chart, limits, load, usage
 from benchmarks.cost import bill, show_amount
+from benchmarks.day import DAY, Outcome, Parameters, Service
 from benchmarks.prices import Prices
-from benchmarks.simulation import DAY, Outcome, Parameters, Service, Simulation
+from benchmarks.simulation import Simulation
 from benchmarks.usage import Site
 from callscribe.whisperx import DIALECTS
 

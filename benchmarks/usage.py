@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import stories
-from benchmarks.simulation import ASSUMED, BYTES_A_SECOND, DAY, MINUTE, Outcome, Parameters
+from benchmarks.day import ASSUMED, BYTES_A_SECOND, DAY, MINUTE, Outcome, Parameters
 
 TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 

@@ -16,8 +16,9 @@ from statistics import median
 from typing import Any
 
 from benchmarks import stories, usage
+from benchmarks.day import Parameters, Service, Steps
 from benchmarks.load import Calls
-from benchmarks.simulation import Parameters, Service, Simulation, Steps
+from benchmarks.simulation import Simulation
 
 CALLS = 120
 SECONDS = 6.0

@@ -3,8 +3,9 @@
 import json
 
 from benchmarks import stories
+from benchmarks.day import Parameters, Service
 from benchmarks.ledger import Counting, Table
-from benchmarks.simulation import Parameters, Service, Simulation
+from benchmarks.simulation import Simulation
 from tests.integration.dynalite import declared_tables
 
 

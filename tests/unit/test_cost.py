@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks import cost, prices, usage
 from benchmarks.cost import LINES, bill, settings_for
+from benchmarks.day import Parameters
 from benchmarks.prices import Prices
-from benchmarks.simulation import Parameters
 from benchmarks.usage import Site
 
 SITE = Site()

@@ -8,7 +8,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from benchmarks import chart, limits, load, scale, usage
-from benchmarks.simulation import ADMISSION_BYTES, SLOT_BYTES, Parameters, Service, Simulation
+from benchmarks.day import ADMISSION_BYTES, SLOT_BYTES, Parameters, Service
+from benchmarks.simulation import Simulation
 from callscribe.store.admission import Slot
 
 SECONDS = 300.0

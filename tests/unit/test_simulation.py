@@ -3,7 +3,8 @@
 import pytest
 
 from benchmarks import load
-from benchmarks.simulation import Parameters, Service, Simulation
+from benchmarks.day import Parameters, Service
+from benchmarks.simulation import Simulation
 
 HOURS = 2
 UNTIL = HOURS * load.HOUR
