@@ -3,11 +3,13 @@
 #   ARGS          passed on: make test ARGS="-k retry", make demo ARGS=--once, make sam-local ARGS="--port 3001"
 #   ARCHITECTURE  what is built for: x86_64 (default) or arm64, the same as the template's parameter of that name
 #   BUILD_DIR     where the built functions go
+#   STAGE         what is deployed, a section of samconfig.toml: default, staging, production
 #   JOBS          test files that run at once, one more than processors, for many of them wait; 0: one after the other
 
 ARGS         ?=
 ARCHITECTURE ?= x86_64
 BUILD_DIR    ?= .aws-sam/build
+STAGE        ?= default
 JOBS         ?= 3
 
 # From npm: a second DynamoDB for the tests of races, and the rules that the admin page is held to. Their tests are skipped
@@ -33,7 +35,7 @@ SAM     := PATH="$(CURDIR)/.venv-sam/bin:$$PATH" .venv-sam/bin/sam
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build lint vendor test demo sam-local rehearsal clean
+.PHONY: help setup build deploy lint audit vendor test demo sam-local rehearsal clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -46,12 +48,22 @@ build: .venv-sam/.installed ## check the template and build the functions and th
 # Lambda's code folder is read-only, so byte code must be there; and zipping changes the times that it is checked by.
 	.venv-sam/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash $(BUILD_DIR)
 
+# Guided, until the parameters of the stage are in samconfig.toml: then only what has changed is asked for.
+deploy: build ## deploy to AWS, guided the first time; STAGE=staging or production for another stack
+	$(SAM) deploy --config-env $(STAGE) $(shell .venv-sam/bin/python -c 'import tomllib; \
+	  stage = tomllib.load(open("samconfig.toml", "rb")).get("$(STAGE)", {}); \
+	  print("" if "parameter_overrides" in stage.get("deploy", {}).get("parameters", {}) else "--guided")') $(ARGS)
+
 lint: .venv/.installed $(BIOME) ## check style, formatting and types
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy --strict functions layers/shared/callscribe local
 	@if [ -e $(BIOME) ]; then ./.build/biome/node_modules/.bin/biome check --error-on-warnings; \
 	  else echo "the admin page's files were not checked: that wants npm"; fi
+
+audit: .venv-sam/.installed .venv-audit/.installed ## look the template over: cfn-lint, and checkov for its safety
+	.venv-sam/bin/cfn-lint --include-checks I --format pretty template.yaml
+	.venv-audit/bin/checkov --file template.yaml --config-file .checkov.yaml
 
 vendor: ## fetch the libraries that the admin page is served with
 	@rm -rf .build/vendor && mkdir -p .build/vendor
@@ -97,6 +109,10 @@ endef
 
 .venv-sam/.installed: requirements/sam.txt
 	$(call environment,.venv-sam,$<)
+	@touch $@
+
+.venv-audit/.installed: requirements/audit.txt
+	$(call environment,.venv-audit,$<)
 	@touch $@
 
 # $(call from_npm,PACKAGE@VERSION)

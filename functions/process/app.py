@@ -30,9 +30,6 @@ from functions.process.endings import Limits
 from functions.process.time_left import TimeLeft
 from functions.process.transcription import Transcriber
 
-SCHEDULE = "schedule"
-"""What triggers a run whose event says nothing else."""
-
 TEST = "test"
 """What triggers no run: it is a person who wants to know whether the server answers."""
 
@@ -152,7 +149,7 @@ def transcriber(own: Settings, *, fresh: bool) -> Transcriber:
 
 def rounds(trigger: str, began_at: datetime, interval: int) -> list[datetime]:
     """When this run begins recordings: the schedule fires no faster than once a minute, so it has a minute's rounds."""
-    number = 60 // interval if trigger == SCHEDULE else 1
+    number = 60 // interval if trigger == runs.SCHEDULE else 1
     return [began_at + timedelta(seconds=each * interval) for each in range(number)]
 
 
@@ -179,7 +176,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     models.bind(os.environ)
     if event.get("trigger") == TEST:
         return tried_connection(event)
-    trigger, began_at = event.get("trigger", SCHEDULE), utc_now()
+    trigger, began_at = event.get("trigger", runs.SCHEDULE), utc_now()
     ends_at = began_at + timedelta(milliseconds=context.get_remaining_time_in_millis())
     with runs.recorded(Task.PROCESS, trigger, utc_now, ends_at, event.get("run")) as run:
         own = as_set(module_settings.require(Task.PROCESS))

@@ -12,7 +12,7 @@ from callscribe.recording import Recording, Status, TranscriptRef
 from callscribe.run import Outcome, Run
 from callscribe.store import admission, recordings
 from callscribe.store.admission import Slot
-from callscribe.telemetry import count, logger
+from callscribe.telemetry import count, logger, measure
 from callscribe.transitions import Change, RetryPolicy
 from functions.process.transcription import Attempt, Result, UnderWay
 
@@ -70,6 +70,7 @@ class Endings:
 
     def tell_of(self, recording: Recording) -> None:
         """Remembers it for the next `announce`, if it is at the end of its way."""
+        count("RecordingsFailedFinally", int(recording.final))
         if recording.final or recording.status is Status.COMPLETED:
             self._at_an_end.append(recording)
 
@@ -114,7 +115,8 @@ class Endings:
         self._run.count(what)
         if after.status is Status.COMPLETED:
             self._run.count("audio_seconds", _seconds(after))
-        count("RecordingsFailedFinally" if after.final else metric)
+            measure("AudioTranscribed", seconds=_seconds(after))
+        count(metric)
         why: dict[str, Any] = {}
         if isinstance(result, TranscriptionError):
             why = {"code": result.code, "reason": result.message}

@@ -12,8 +12,9 @@ from callscribe.recording import Status
 from callscribe.run import Task
 from callscribe.store import counts, models, recordings, runs, switches
 from callscribe.store.lists import Filters
-from callscribe.telemetry import count, logger, metrics
-from functions.queue import retry
+from callscribe.telemetry import count, logger, measure, metrics
+from callscribe.transitions import Place, queued_since
+from functions.queue import retention, retry
 
 BATCH = 1000
 """Recordings that one run puts in line: what 1,000 updates take stays well within the function's five minutes."""
@@ -26,12 +27,14 @@ RESERVE = timedelta(seconds=20)
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Takes a scheduled event, or `{"retry": FILTERS, "run": ID}`; answers with the run."""
-    models.bind(os.environ)
+    store = models.bind(os.environ)
     ends_at = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
     if "retry" in event:
         return retry.begin(Filters.parse(event["retry"]), event.get("run"), utc_now, ends_at).document()
-    with runs.recorded(Task.QUEUE, event.get("trigger", "schedule"), utc_now, ends_at, event.get("run")) as run:
+    with runs.recorded(Task.QUEUE, event.get("trigger", runs.SCHEDULE), utc_now, ends_at, event.get("run")) as run:
         counts.advance_checkpoint(utc_now())
+        retention.expire(store.retention_days, utc_now, run)
+        measure("OldestQueuedAge", seconds=_age(recordings.longest_in_line()))
         switches.require(Task.QUEUE)
         run.counts.update(queued=0, lost_races=0)
         for place in recordings.first(Status.PENDING, BATCH):
@@ -42,3 +45,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         count("RecordingsQueued", run.counts["queued"])
     retry.go_on(utc_now, ends_at)
     return run.document()
+
+
+def _age(oldest: Place | None) -> float:
+    """Seconds that the recording in line has waited; none where none is in line."""
+    return (utc_now() - queued_since(oldest.position)).total_seconds() if oldest else 0.0

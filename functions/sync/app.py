@@ -23,7 +23,7 @@ from functions.sync.intake import Intake
 from functions.sync.reading import Reader
 from functions.sync.sweep import Sweep
 
-SCHEDULE, UPLOAD, API, TEST = "schedule", "upload", "api", "test"
+UPLOAD, API, TEST = "upload", "api", "test"
 
 RESERVE = timedelta(minutes=1)
 """Kept back from the function's time to end in order."""
@@ -43,7 +43,15 @@ def settings() -> Settings:
     return load(Settings, os.environ)
 
 
-def sweep_of(source: Source, own: Settings, ours: CallRecordingsSettings, run: Run, ends_at: datetime) -> Sweep:
+def sweep_of(
+    source: Source,
+    own: Settings,
+    ours: CallRecordingsSettings,
+    run: Run,
+    *,
+    ends_at: datetime,
+    kept_since: datetime | None,
+) -> Sweep:
     """A sweep of the source, as the settings have it. Raises ConfigurationError."""
     reader = Reader(source=source, run=run, phone_system=ours.phone_system, patterns=ours.site_patterns, zone=ours.zone)
     intake = Intake(
@@ -53,6 +61,7 @@ def sweep_of(source: Source, own: Settings, ours: CallRecordingsSettings, run: R
         min_age=timedelta(seconds=own.min_file_age_seconds),
         clock=utc_now,
         run=run,
+        kept_since=kept_since,
     )
     return Sweep(source=source, intake=intake, extensions=ours.audio, run=run, clock=utc_now, stop_at=ends_at - RESERVE)
 
@@ -65,8 +74,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     With a `file` in it, only that file and what lies beside it are looked at. With `{"trigger": "test"}` it only tries
     whether the source can be listed.
     """
-    models.bind(os.environ)
-    trigger = UPLOAD if uploads.is_upload(event) else event.get("trigger", SCHEDULE)
+    store = models.bind(os.environ)
+    trigger = UPLOAD if uploads.is_upload(event) else event.get("trigger", runs.SCHEDULE)
     ends_at = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
     if trigger == TEST:
         return _tested(event)
@@ -80,7 +89,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         ours = own.call_recordings.with_kept(kept.call_recordings)
         asked = event.get("recordingsPath")
         source = open_within(ours.recordings_path, asked) if asked else open_source(ours.recordings_path)
-        sweep = sweep_of(source, own, ours, run, ends_at)
+        kept_since = utc_now() - timedelta(days=store.retention_days) if store.retention_days else None
+        sweep = sweep_of(source, own, ours, run, ends_at=ends_at, kept_since=kept_since)
         if uploaded:
             for stem in uploaded.stems:
                 sweep.family(stem)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zlib import crc32
 
@@ -27,7 +27,10 @@ ADOPTING = (Status.PENDING, Status.FAILED)
 
 @dataclass(slots=True, kw_only=True)
 class Intake:
-    """Of one run. Files in a folder must have rested for `min_age`; `bucket` is where transcripts are stored."""
+    """Of one run. Files in a folder must have rested for `min_age`; `bucket` is where transcripts are stored.
+
+    New files from before `kept_since` are not taken up: their records have been deleted, or would be at once.
+    """
 
     source: Source
     reader: Reader
@@ -35,6 +38,7 @@ class Intake:
     min_age: timedelta
     clock: Clock
     run: Run
+    kept_since: datetime | None = None
     _completed: list[Recording] = field(default_factory=list)
 
     def family(self, family: Family) -> None:
@@ -79,6 +83,9 @@ class Intake:
         file, known = sighting.file, sighting.known
         index = self.reader.index_for(file.key)
         if known and known.version is not None and is_version_of(known.version, file, sidecars, index):
+            return
+        if known is None and self.kept_since and file.modified_at < self.kept_since:
+            self.run.count("expired")
             return
         if len(file.key.encode()) > LONGEST_KEY:
             self.run.count("refused")

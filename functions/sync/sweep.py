@@ -21,7 +21,7 @@ from functions.sync.intake import Intake
 
 COUNTS = (
     *("listed", "added", "completed", "changed", "missing"),
-    *("waiting", "copying", "passed_over", "refused", "unreadable", "sidecars_unreadable"),
+    *("waiting", "copying", "passed_over", "expired", "refused", "unreadable", "sidecars_unreadable"),
 )
 """What a run says of the files that it met: docs/sync.md explains each."""
 

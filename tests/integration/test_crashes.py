@@ -190,6 +190,7 @@ def test_a_queue_run_killed_at_any_call_leaves_each_recording_to_be_queued_once(
         *RUN,
         "Query by-status completed",
         "UpdateItem control SET",
+        "Query by-status queued",
         "BatchGetItem control",
         "Query by-status pending",
         "UpdateItem recordings queued",

@@ -55,9 +55,10 @@ def functions(**parameters):
 
 
 def statements(function, **parameters):
-    """All statements of a function's own policies, by their names."""
+    """All statements of a function's own policies, by their names; that of SAM for the failed events has none."""
     role = deployed(**parameters)[f"{function}Role"]
-    return {each["Sid"]: each for policy in role["Policies"] for each in policy["PolicyDocument"]["Statement"]}
+    found = [each for policy in role["Policies"] for each in policy["PolicyDocument"]["Statement"]]
+    return {each.get("Sid", "TellOfFailedEvents"): each for each in found}
 
 
 def of_type(kind):
@@ -125,7 +126,9 @@ def test_what_relies_on_how_long_functions_live_outlives_them():
 
 @pytest.mark.parametrize("name", ["SyncFunction", "QueueFunction", "ProcessFunction"])
 def test_a_task_is_not_repeated_by_lambda_but_by_its_schedule(name):
-    assert RESOURCES[name]["Properties"]["EventInvokeConfig"] == {"MaximumRetryAttempts": 0}
+    declared = RESOURCES[name]["Properties"]["EventInvokeConfig"]
+    assert declared["MaximumRetryAttempts"] == 0
+    assert declared["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["FailedEvents", "Arn"]}
     events = {event["Type"] for event in RESOURCES[name]["Properties"]["Events"].values()}
     assert events == {"Schedule"} if name != "SyncFunction" else {"Schedule", "EventBridgeRule"}
 
@@ -277,3 +280,24 @@ def test_the_output_that_turns_uploads_on_is_there_for_a_bucket_that_is_not_the_
         "aws s3api put-bucket-notification-configuration --region eu-central-1 --bucket theirs "
         """--notification-configuration '{"EventBridgeConfiguration": {}}'"""
     )
+
+
+def test_every_parameter_stands_in_one_group_and_says_what_it_is_and_what_it_may_be():
+    groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    grouped = [name for group in groups for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(TEMPLATE["Parameters"])
+    for name, declared in TEMPLATE["Parameters"].items():
+        assert len(declared["Description"]) > 20, name
+        assert {"AllowedPattern", "AllowedValues", "MinValue"} & declared.keys(), name
+        assert ("AllowedPattern" in declared) == ("ConstraintDescription" in declared), name
+
+
+@pytest.mark.parametrize("parameters", [{}, {"RecordingsPath": "s3://theirs/in/"}, EFS], ids=["own", "bucket", "EFS"])
+def test_the_outputs_say_what_to_do_next_with_all_that_a_command_wants(parameters):
+    outputs = deployed("Outputs", **parameters)
+    commands = {name: value for name, value in outputs.items() if name.endswith("Command")}
+    assert {"ApiKeyCommand", "WhisperXKeyCommand", "AlarmsCommand"} <= set(commands)
+    assert all(value.startswith("aws ") and "--region eu-central-1" in value for value in commands.values())
+    assert all("${" not in value for value in outputs.values())
+    assert {"AdminUrl", "ApiUrl", "DashboardUrl", "RecordingsBucket", "RecordingsPath"} <= set(outputs)
+    assert all(len(each["Description"]) > 20 for each in TEMPLATE["Outputs"].values())

@@ -200,6 +200,9 @@ def _taken_up(of: str, path: str) -> Recording:
         if waiting["path"] == path:
             message = f"The file is not complete yet: {waiting['why']} Try again later; sync does."
             raise ApiError(HTTPStatus.CONFLICT, "not_complete", message)
+    if run["counts"].get("expired"):
+        message = "The file is older than recordings are kept here (RetentionDays): it is not taken up."
+        raise ApiError(HTTPStatus.CONFLICT, "expired", message)
     raise ApiError(HTTPStatus.NOT_FOUND, "no_such_file", "There is no such file, or it cannot be read.")
 
 

@@ -76,11 +76,12 @@ def query(value: str) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class StoreSettings:
-    """The names of the DynamoDB tables."""
+    """The names of the DynamoDB tables, and how many days what lies in them is kept (0: for ever)."""
 
     recordings_table: str
     control_table: str
     runs_table: str
+    retention_days: int = checked(at_least(0), default=0)
 
 
 @dataclass(frozen=True, kw_only=True)

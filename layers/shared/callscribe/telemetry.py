@@ -4,6 +4,7 @@ A log line names a recording by its id, never by its file name: names hold phone
 log level come from Powertools' own environment variables (POWERTOOLS_SERVICE_NAME, POWERTOOLS_LOG_LEVEL).
 """
 
+import os
 import traceback
 from typing import Any
 
@@ -11,12 +12,18 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 logger = Logger(use_rfc3339=True, utc=True)
-metrics = Metrics(namespace="Callscribe")
+metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Callscribe"))
+"""By CloudWatch's embedded metric format. The template's namespace tells two stacks in one account apart."""
 
 
 def count(name: str, value: int = 1) -> None:
-    """Adds to the metric `name` of this run, a count, in the namespace `Callscribe`."""
+    """Adds to the metric `name` of this run, a count."""
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+
+
+def measure(name: str, *, seconds: float) -> None:
+    """Adds a duration to the metric `name` of this run."""
+    metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=seconds)
 
 
 def fault_of(error: BaseException) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def due_position(at: datetime) -> str:
 
 def final_position(now: datetime) -> str:
     """A failed recording that waits for a person stands behind all that will be retried."""
-    return f"1 {iso(now)}"
+    return f"{LANE_1}{iso(now)}"
 
 
 def new(

@@ -48,7 +48,7 @@ export default function Calls({ query }) {
         items.length
           ? html`<${Table} label="Calls to the service" columns=${COLUMNS} rows=${items.map(row)} />`
           : html`<${Empty} title=${nextCursor ? "None of this page matches." : "There are no calls."}>
-                Calls are kept 30 days.${" "}${nextCursor ? "Go on to the next page." : html`What is sent to the service is shown here. <${Link} href=${to("calls")}>Show all<//>`}
+                Calls are kept 30 days at most.${" "}${nextCursor ? "Go on to the next page." : html`What is sent to the service is shown here. <${Link} href=${to("calls")}>Show all<//>`}
               <//>`
       }
         <${Pager} at=${(next) => to("calls", { ...query, cursor: next })} cursor=${cursor} next=${nextCursor} />`}

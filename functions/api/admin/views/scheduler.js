@@ -42,7 +42,7 @@ export default function Scheduler({ query }) {
                 cursor=${query.cursor}
                 next=${nextCursor}
               />`
-            : html`<${Empty} title="No run matches."><${Link} href=${to("scheduler")}>Show all<//>. Runs are kept 30 days.<//>`}
+            : html`<${Empty} title="No run matches."><${Link} href=${to("scheduler")}>Show all<//>. Runs are kept 30 days at most.<//>`}
       <//>
     </section>`;
 }

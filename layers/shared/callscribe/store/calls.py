@@ -1,9 +1,9 @@
-"""Calls to the transcription service in DynamoDB, kept 30 days beside the runs that made them."""
+"""Calls to the transcription service in DynamoDB, kept as long as the runs that made them."""
 
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -11,8 +11,6 @@ from callscribe.call import Call
 from callscribe.clock import iso
 from callscribe.store.faults import translated
 from callscribe.store.models import CALLS, CallModel
-
-KEPT = timedelta(days=30)
 
 SEARCHED_AT_ONCE = 1000
 """Calls read in one request by who looks for some of them: some 400 kB."""
@@ -35,7 +33,7 @@ def item(call: Call) -> CallModel:
     """What is stored of a call; `store.runs` writes it, together with its run."""
     values = {each.name: getattr(call, each.name) for each in fields(Call)}
     name = f"{iso(call.started_at)}-{uuid.uuid4().hex[:8]}"
-    return CallModel(id=name, expires_at=call.started_at + KEPT, **values)
+    return CallModel(id=name, expires_at=call.started_at + CallModel.kept, **values)
 
 
 def page(

@@ -1,7 +1,8 @@
 """How many recordings have each status: exact, without reading an entry for each that was ever completed.
 
 The open statuses are counted in the narrow index, about 10,000 entries a request. Of the completed, a checkpoint tells
-how many there were up to a place in their line, and only those behind it are counted.
+how many there were up to a place in their line, and only those behind it are counted. What is past the retention lies
+below a floor and counts no more: it is about to be deleted.
 """
 
 import uuid
@@ -39,7 +40,8 @@ def summary() -> Summary:
     """The counts and the breaker: six requests, and one more for each 10,000 or so that are to be counted."""
     items = control.read(control.COMPLETED, control.ADMISSION)
     checkpoint = items[control.COMPLETED]
-    behind = RecordingModel.position > checkpoint.until if checkpoint.until else None
+    counted_up_to = checkpoint.until or checkpoint.floor
+    behind = RecordingModel.position > counted_up_to if counted_up_to else None
     counts = {status: _count(status, behind if status is Status.COMPLETED else None) for status in Status}
     counts[Status.COMPLETED] += int(checkpoint.counted or 0)
     return Summary(counts, admission.outage_of(items[control.ADMISSION]))
@@ -51,13 +53,12 @@ def advance_checkpoint(now: datetime) -> None:
     until = iso(now - SETTLED)
     if (seen.until and until <= seen.until) or (seen.blocked_until and now <= seen.blocked_until):
         return
-    position = RecordingModel.position
-    added = _count(Status.COMPLETED, position.between(f"{seen.until}~", until) if seen.until else position <= until)
+    added = _count(Status.COMPLETED, _between(seen.until or seen.floor, until))
     if added:
         control.write(
             control.COMPLETED,
             [Item.counted.set(int(seen.counted or 0) + added), Item.until.set(until), Item.version.set(_version())],
-            Item.version == seen.version if seen.version else Item.version.does_not_exist(),
+            _unmoved(seen),
         )
 
 
@@ -75,6 +76,31 @@ def forget_checkpoint(now: datetime) -> None:
             Item.blocked_until.set(now + LEAVING),
         ],
     )
+
+
+def raise_floor(until: datetime) -> bool:
+    """Before the completed up to then are deleted: counts them no more. False if the checkpoint was moved meanwhile.
+
+    Raises StoreError.
+    """
+    seen, floor = control.read(control.COMPLETED)[control.COMPLETED], iso(until)
+    if seen.floor and floor <= seen.floor:
+        return True
+    actions = [Item.floor.set(floor), Item.version.set(_version())]
+    if seen.until and seen.until <= floor:
+        actions += [Item.counted.remove(), Item.until.remove()]  # all that it counts
+    elif seen.until:
+        actions.append(Item.counted.set(int(seen.counted or 0) - _count(Status.COMPLETED, _between(seen.floor, floor))))
+    return control.write(control.COMPLETED, actions, _unmoved(seen)) is not None
+
+
+def _between(after: str | None, until: str) -> Any:
+    position = RecordingModel.position
+    return position.between(f"{after}~", until) if after else position <= until
+
+
+def _unmoved(seen: Item) -> Any:
+    return Item.version == seen.version if seen.version else Item.version.does_not_exist()
 
 
 def _count(status: Status, condition: Any = None) -> int:

@@ -5,6 +5,7 @@ The names `s`, `k` and `id` are short because the sweep of sync reads them by th
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from pynamodb.attributes import (
     BooleanAttribute,
@@ -26,6 +27,9 @@ CALLS = "transcription_call"
 
 ALL = "all"
 """The one value of `listing`: the index of every recording by time has one partition."""
+
+KEPT_DAYS = 30
+"""Runs and calls are not kept for longer, whatever the retention is."""
 
 
 class FailureMap(MapAttribute[str, object]):
@@ -244,8 +248,9 @@ class ControlModel(Model):
     source = UnicodeAttribute(null=True)
     after = UnicodeAttribute(null=True)
     held_until = UTCDateTimeAttribute(null=True)
-    # completed: the checkpoint of their count
+    # completed: the checkpoint of their count, of those behind `floor` and up to `until`
     counted = NumberAttribute(null=True)
+    floor = UnicodeAttribute(null=True)
     until = UnicodeAttribute(null=True)
     version = UnicodeAttribute(null=True)
     blocked_until = UTCDateTimeAttribute(null=True)
@@ -263,6 +268,8 @@ class RunModel(Model):
 
     class Meta:
         table_name = ""
+
+    kept = timedelta(days=KEPT_DAYS)
 
     task = UnicodeAttribute(hash_key=True)
     run = UnicodeAttribute(range_key=True)
@@ -298,6 +305,8 @@ class CallModel(Model):
     class Meta:
         table_name = ""
 
+    kept = timedelta(days=KEPT_DAYS)
+
     kind = UnicodeAttribute(hash_key=True, attr_name="task", default=CALLS)
     id = UnicodeAttribute(range_key=True, attr_name="run")
     recording_id = UnicodeAttribute()
@@ -315,9 +324,13 @@ class CallModel(Model):
     by_recording = CallsOfRecording()
 
 
-def bind(environ: Mapping[str, str]) -> None:
-    """Tells the models their tables' names, out of the environment. Raises ConfigurationError."""
+def bind(environ: Mapping[str, str]) -> StoreSettings:
+    """Tells the models their tables' names and for how long items are kept, out of the environment.
+
+    Raises ConfigurationError.
+    """
     settings = load(StoreSettings, environ)
+    RunModel.kept = CallModel.kept = timedelta(days=min(KEPT_DAYS, settings.retention_days or KEPT_DAYS))
     for model, table in (
         (RecordingModel, settings.recordings_table),
         (ControlModel, settings.control_table),
@@ -327,3 +340,4 @@ def bind(environ: Mapping[str, str]) -> None:
         if model.Meta.table_name != table:
             model.Meta.table_name = table
             model._connection = None  # noqa: SLF001 — it was for the former
+    return settings

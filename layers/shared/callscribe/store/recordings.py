@@ -1,7 +1,7 @@
 """Recordings in DynamoDB. `apply` is the one place that changes a status, as one conditional write."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields, replace
 from datetime import datetime
 from hashlib import sha256
@@ -14,7 +14,7 @@ from callscribe.search import NUMBERS, call_of, name_of, numbers_of, tail_of
 from callscribe.store import counts
 from callscribe.store.faults import LostRace, translated
 from callscribe.store.models import AudioMap, FailureMap, PartMap, RecordingModel, TranscriptMap
-from callscribe.transitions import LANE_1, Add, Change, Place, due_position, queued_since
+from callscribe.transitions import LANE_1, Add, Change, Place, due_position, final_position, queued_since
 
 
 def add(recording: Recording) -> bool:
@@ -52,13 +52,34 @@ def remove(seen: Recording) -> bool:
     """Deletes the record as it was seen; False if it has changed since. One that is gone already counts as deleted."""
     if seen.status is Status.COMPLETED:
         counts.forget_checkpoint(utc_now())
-    as_seen = (RecordingModel.status == seen.status.value) & (RecordingModel.position == seen.position)
+    return expire(Place(seen.id, seen.status, seen.position)) or get(seen.id) is None
+
+
+def expire(place: Place) -> bool:
+    """Deletes what is past the retention; False if it is not there as it was seen any more.
+
+    Of a completed one, `counts.raise_floor` must have said so before.
+    """
+    as_seen = (RecordingModel.status == place.status.value) & (RecordingModel.position == place.position)
     try:
         with translated():
-            RecordingModel(seen.id).delete(condition=as_seen)
+            RecordingModel(place.id).delete(condition=as_seen)
     except LostRace:
-        return get(seen.id) is None
+        return False
     return True
+
+
+def ended_before(until: datetime, status: Status) -> Iterator[Place]:
+    """Those that were completed, or failed for good, up to then; the oldest first, a request for each thousand."""
+    position: Any = RecordingModel.position
+    ended = position.between(LANE_1, final_position(until)) if status is Status.FAILED else position <= iso(until)
+    found = iter(RecordingModel.by_status.query(status.value, ended, page_size=1000))
+    while True:
+        with translated():
+            model = next(found, None)
+        if model is None:
+            return
+        yield Place(model.id, status, model.position)
 
 
 def _as_expected(condition: Any, expected: Mapping[str, Any]) -> Any:

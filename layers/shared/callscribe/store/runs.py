@@ -1,11 +1,11 @@
-"""Runs in DynamoDB, kept 30 days: written when a task starts, as it goes on, and when it has ended."""
+"""Runs in DynamoDB, kept 30 days or less: written when a task starts, as it goes on, and when it has ended."""
 
 import json
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from heapq import merge
 from operator import itemgetter
 from typing import Any
@@ -18,7 +18,8 @@ from callscribe.store.faults import LostRace, translated
 from callscribe.store.models import RunModel, WaitingMap
 from callscribe.telemetry import count, logger
 
-KEPT = timedelta(days=30)
+SCHEDULE = "schedule"
+"""What triggers a run whose event says nothing else."""
 
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
@@ -48,6 +49,9 @@ def recorded(task: Task, trigger: str, clock: Clock, ends_at: datetime, run_id: 
 
     A CallscribeError ends the run in order: it is recorded and logged, and the function answers with it; there is
     nothing for Lambda to repeat at once, the next run is soon. Anything else is a fault of ours: recorded, raised on.
+
+    Metrics: `RunsFailed`, of which an outage of the transcription service is none (it has one of its own), and
+    `ScheduledRuns`, those by the schedule that did not fail: an alarm waits for them to stop coming.
     """
     now = clock()
     run = Run(task=task, id=run_id or new_id(now), trigger=trigger, started_at=now, ends_by=ends_at + SKEW)
@@ -58,16 +62,18 @@ def recorded(task: Task, trigger: str, clock: Clock, ends_at: datetime, run_id: 
         run.end(Outcome.SKIPPED, reason.message, reason.code)
     except CallscribeError as error:
         run.end(Outcome.FAILED, error.message, error.code)
+        count("RunsFailed")
         logger.error("run failed", task=task, code=error.code, reason=error.message)
     except BaseException as error:
         run.end(Outcome.FAILED, f"A fault in Callscribe ({type(error).__name__}). The log says more.", "internal_error")
+        count("RunsFailed")
         raise
     else:
         if run.outcome is Outcome.RUNNING:
             run.end(Outcome.SUCCEEDED)
     finally:
         run.finished_at = clock()
-        count("RunsFailed", int(run.outcome is Outcome.FAILED))
+        count("ScheduledRuns", int(trigger == SCHEDULE and run.outcome is not Outcome.FAILED))
         logger.info("run ended", task=task, trigger=trigger, outcome=run.outcome, counts=run.counts, reason=run.error)
         try:
             save(run)
@@ -197,7 +203,7 @@ def _model(run: Run) -> RunModel:
         error_code=run.error_code,
         wish=json.dumps(run.wish) if run.wish else None,
         after=run.after,
-        expires_at=run.started_at + KEPT,
+        expires_at=run.started_at + RunModel.kept,
     )
 
 

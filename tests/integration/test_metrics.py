@@ -1,0 +1,74 @@
+"""Metrics as the functions write them: CloudWatch's embedded metric format, with units, and nothing that is secret."""
+
+import json
+
+import pytest
+
+from callscribe import telemetry
+from tests.unit.test_watching import ALARMS, NAMESPACE, documented, metrics_of
+
+UNITS = {"OldestQueuedAge": "Seconds", "AudioTranscribed": "Seconds"}
+
+
+@pytest.fixture
+def written(capsys):
+    """What was written since it was last asked for: (service, metric) → its values, with units looked at."""
+
+    def written():
+        found = {}
+        for line in capsys.readouterr().out.splitlines():
+            document = json.loads(line) if line.startswith('{"_aws"') else {}
+            for directive in document.get("_aws", {}).get("CloudWatchMetrics", ()):
+                assert directive["Dimensions"] == [["service"]]
+                for metric in directive["Metrics"]:
+                    assert metric["Unit"] == UNITS.get(metric["Name"], "Count")
+                    found.setdefault((document["service"], metric["Name"]), []).extend(document[metric["Name"]])
+        return found
+
+    return written
+
+
+def test_the_way_of_recordings_is_measured_and_every_alarm_of_ours_with_it(
+    handlers, put, service, reply, written, monkeypatch
+):
+    seen = {}
+
+    def run(task, **event):
+        monkeypatch.setattr(telemetry.metrics.provider, "service", task)  # as the template's variable says in Lambda
+        getattr(handlers, task)(**event)
+        found = written()
+        assert set(found) <= {(service, name) for name, services in documented().items() for service in services}
+        seen.update(found)
+        return found
+
+    put("call-2025550143.wav")
+    put("broken-2025550144.wav")
+    assert run("sync")["sync", "RecordingsAdded"] == [2.0]
+    assert run("queue")["queue", "OldestQueuedAge"] == [0.0]
+    handlers.pass_time(minutes=7)
+    assert 419 < run("queue")["queue", "OldestQueuedAge"][0] < 430
+    service.replies = [reply(status=503)]
+    assert run("process")["process", "ServiceUnavailable"] == [1.0]
+    assert run("process")["process", "ServiceUnavailable"] == [1.0]  # it is known to be
+    handlers.pass_time(minutes=2)
+    service.replies = [reply(status=415), reply()]
+    probed = run("process")  # the probe fails for good, and the round goes on
+    assert sum(probed["process", "RecordingsFailedFinally"]) == 1
+    assert probed["process", "RecordingsCompleted"] == [1.0]
+    assert probed["process", "ScheduledRuns"] == [1.0]
+    assert run("process", trigger="api")["process", "ScheduledRuns"] == [0.0]
+    handlers.overrides["RECORDINGS_PATH"] = "s3://there-is-no-such-bucket/"
+    failed = run("sync")
+    assert (failed["sync", "RunsFailed"], failed["sync", "ScheduledRuns"]) == ([1.0], [0.0])
+    watched = [metric for alarm in ALARMS.values() for metric in metrics_of(alarm)]
+    ours = {(each["service"], name) for space, name, each in watched if "Callscribe" in str(space)}
+    assert ours - set(seen) == {("queue", "RunsFailed"), ("process", "RunsFailed")}  # as sync's
+    assert NAMESPACE.startswith("Callscribe/")
+
+
+def test_metrics_tell_no_numbers_of_phones(handlers, put, capsys):
+    put("call-2025550143.wav")
+    handlers.sync()
+    handlers.queue()
+    handlers.process()
+    assert "2025550143" not in "".join(line for line in capsys.readouterr().out.splitlines() if "_aws" in line)
