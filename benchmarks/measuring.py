@@ -9,6 +9,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+QUIET = {"POWERTOOLS_LOG_LEVEL": "ERROR", "POWERTOOLS_METRICS_DISABLED": "true"}
+"""For what runs functions: they have nothing to say between the figures."""
+
 PROCESSES = get_context("spawn")  # nothing of one measurement is left in the next
 
 

@@ -1,45 +1,37 @@
-"""What a sweep of sync costs: `python -m benchmarks.sweep [--files N]`.
+"""What a sweep of sync costs, over N known objects in S3 and N/10 known files in a folder.
 
-Over N known objects in S3 and N/10 known files in a folder, with a hundred new ones and with nothing new, beside
-listing alone in the same run. Each measurement has a process of its own; so have S3 (bucket.py) and DynamoDB, which is
-dynalite, with the tables of template.yaml: it tells what was read as AWS does, in `ConsumedCapacity`.
+With a hundred new ones and with nothing new, beside listing alone in the same run. Each measurement has a process of
+its own; so have S3 (bucket.py) and DynamoDB, which is dynalite, with the tables of template.yaml: it tells what was
+read as AWS does, in `ConsumedCapacity`.
 """
 
-import argparse
 import os
 import tempfile
-import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import batched
 from math import ceil
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
-from unittest import mock
 
 from benchmarks import bucket
-from benchmarks.measuring import PROCESSES, forget_peak, resident, running
-from benchmarks.upload import wav
+from benchmarks.budgets import Row, held
+from benchmarks.known_files import make_folder, seed
+from benchmarks.measuring import PROCESSES, running
+from benchmarks.sweep_figures import Figures, measured
+from tests.integration import dynalite
 
-FILES = 100_000
 NEW = 100
 """Of all files, evenly among the others."""
 ADDED = 1000
 """Objects in a bucket of which nothing is known."""
 ROUNDS = 5
-UNITS, RATIO = 0.013, 1.5
-GROWTH = 4.0
-"""Megabytes that one measurement may differ from the next."""
 READ_UNIT = 8192
 """Bytes that one read unit reads, eventually consistent."""
 PAGE = 1 << 20
 """Bytes of an index that one Query reads at most."""
-
 DYNALITE = 1.25
 """It fills a page sooner than DynamoDB does: it counts some 20 bytes more for each entry."""
 
@@ -47,17 +39,22 @@ CALLS = {"LIST": "ListObjectsV2", "Get": "GetItem", "BatchGet": "BatchGetItem", 
 CPU_COLUMNS = f"{'units/file':>11}{'CPU s':>8}{'× bare':>8}{'× ours':>8}{'MB':>8}"
 OF_THE_STORE = ("Query", "Get", "BatchGet", "units", "writes", "others")
 OF_S3 = ("LIST", "HEAD")
-OF_A_FOLDER = ("scandir", "lstat", "open")
+OF_A_FOLDER = ("scandir", "stat", "open")
+
+why_not = dynalite.why_not
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """Of one measurement: CPU and wall seconds, megabytes above what was resident before, and calls by their names."""
+class Swept:
+    """A source with so many files: listed by the bare client, by our listing alone, and swept."""
 
-    cpu: float
-    seconds: float
-    megabytes: float
-    calls: Counter[str]
+    files: int
+    bare: Figures
+    listed: Figures
+    some_new: Figures
+    nothing_new: Figures
+    tenth: Figures
+    """Nothing new in a tenth of them."""
 
 
 def sweep(path: str) -> None:
@@ -103,98 +100,6 @@ def bare(path: str) -> None:
                 os.lstat(entry.path)
 
 
-def measured(do: Callable[[str], None], path: str, warm: str) -> Figures:
-    """Once everything is imported and connected, by doing it where nothing lies."""
-    do(warm)
-    with counted() as calls:
-        before, began, cpu = forget_peak(), time.perf_counter(), time.process_time()
-        do(path)
-        cpu, seconds = time.process_time() - cpu, time.perf_counter() - began
-    return Figures(cpu, seconds, resident("VmHWM") - before, calls)
-
-
-@contextmanager
-def counted() -> Iterator[Counter[str]]:
-    """Counts requests to AWS and what the system is asked for, and adds up the read units of recordings."""
-    from botocore.client import BaseClient
-
-    calls: Counter[str] = Counter()
-    make = BaseClient._make_api_call  # noqa: SLF001 — where all requests pass, with their answers
-
-    def request(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
-        answer = make(client, operation, arguments)
-        table = arguments.get("TableName") or next(iter(arguments.get("RequestItems", ())), "")
-        of_recordings = table.startswith("Recordings")
-        writes = operation in {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"}
-        calls[("writes" if of_recordings else "others") if writes else operation] += 1
-        if of_recordings and not writes:  # PynamoDB always asks for it
-            calls["units"] += answer["ConsumedCapacity"]["CapacityUnits"]
-        return answer
-
-    def counting(name: str) -> Any:
-        asked = getattr(os, name)
-
-        def ask(*args: Any, **options: Any) -> Any:
-            calls[name] += 1
-            return asked(*args, **options)
-
-        return mock.patch.object(os, name, ask)
-
-    with (
-        mock.patch.object(BaseClient, "_make_api_call", request),
-        counting("scandir"),
-        counting("lstat"),
-        counting("open"),
-    ):
-        yield calls
-
-
-def seed(path: str, table: str, new: int) -> int:
-    """Writes the entries that a sweep would have made of all files but `new`; how many. The rest no sweep reads."""
-    from callscribe.recording import entry_of, recording_id, source_hash
-    from callscribe.sources import open_source
-    from functions.sync.version import version_of
-    from local.cloud.client import aws_client
-
-    source = open_source(path)
-    found = list(source.files())
-    every = len(found) // new if new else len(found) + 1
-    items = [
-        {
-            "id": {"S": recording_id(source.location, file.key)},
-            "s": {"S": source_hash(source.location)},
-            "k": {"S": entry_of(file.key, version_of(file, (), None, told=False))},
-        }
-        for number, file in enumerate(found, 1)
-        if number % every
-    ]
-    dynamodb = aws_client("dynamodb", os.environ["AWS_ENDPOINT_URL_DYNAMODB"])
-    for batch in batched(items, 25, strict=False):
-        answer = dynamodb.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item}} for item in batch]})
-        assert not answer["UnprocessedItems"]
-    return len(items)
-
-
-def make_folder(root: Path, number: int) -> None:
-    """Half of the files in one folder, the others in folders of dates, 50 in each; written an hour ago."""
-    root.mkdir()
-    audio, an_hour_ago = wav(800), time.time() - 3600
-    for count, key in enumerate(bucket.keys(number)):
-        day = count // 50
-        folder = root / ("all" if count < number // 2 else f"2025/{day // 28 % 12 + 1:02}/{day % 28 + 1:02}")
-        folder.mkdir(parents=True, exist_ok=True)
-        file = folder / key.rpartition("/")[2]
-        file.write_bytes(audio)
-        os.utime(file, (an_hour_ago, an_hour_ago))
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    what: str
-    files: int
-    figures: Figures
-
-
 class Bench:
     """Measures, with a worker process for each time."""
 
@@ -214,76 +119,117 @@ class Bench:
         ]
 
 
-def rows_of(bench: Bench, big: str, small: str, files: int) -> list[Row]:
-    """Of one kind of source: `big` has so many files besides the new ones, `small` a tenth."""
-    some_new = bench.once(sweep, big)
-    alone, ours, nothing_new = bench.in_turn(big, bare, list_alone, sweep)
-    tenth = bench.once(sweep, small)
-    return [
-        Row("listing, bare", files + NEW, alone),
-        Row("listing, ours", files + NEW, ours),
-        Row(f"sweep, {NEW} new", files + NEW, some_new),
-        Row("sweep, nothing new", files + NEW, nothing_new),
-        Row("sweep, nothing new", files // 10, tenth),
-    ]
+def swept(bench: Bench, place: str, files: int) -> Swept:
+    """Of one kind of source: `known` has so many files besides the new ones, `tenth` a tenth."""
+    some_new = bench.once(sweep, f"{place}known")
+    alone, ours, nothing_new = bench.in_turn(f"{place}known", bare, list_alone, sweep)
+    return Swept(files + NEW, alone, ours, some_new, nothing_new, bench.once(sweep, f"{place}tenth"))
 
 
-def show(columns: Sequence[str], rows: Sequence[Row]) -> None:
-    """A table; the ratios are to the CPU of the first and the second row."""
-    bare_cpu, ours_cpu = (row.figures.cpu for row in rows[:2])
+def show(columns: Sequence[str], of: Swept) -> None:
+    """A table of all that was counted; the ratios are to the CPU of the first and the second row."""
     print(f"{'':20}{'files':>8}" + "".join(f"{name:>9}" for name in columns) + CPU_COLUMNS)
-    for row in rows:
-        of, calls = row.figures, row.figures.calls
-        counts = "".join(f"{calls[CALLS.get(name, name)]:9g}" for name in columns)
-        ratios = f"{of.cpu / bare_cpu:8.2f}{of.cpu / ours_cpu:8.2f}" if row.files == rows[0].files else f"{'':16}"
+    for what, files, figures in (
+        ("listing, bare", of.files, of.bare),
+        ("listing, ours", of.files, of.listed),
+        (f"sweep, {NEW} new", of.files, of.some_new),
+        ("sweep, nothing new", of.files, of.nothing_new),
+        ("sweep, nothing new", (of.files - NEW) // 10, of.tenth),
+    ):
+        counts = "".join(f"{figures.calls[CALLS.get(name, name)]:9g}" for name in columns)
+        ratios = f"{figures.cpu / of.bare.cpu:8.2f}{figures.cpu / of.listed.cpu:8.2f}"
         print(
-            f"{row.what:20}{row.files:8}{counts}{calls['units'] / row.files:11.4f}{of.cpu:8.2f}{ratios}"
-            f"{of.megabytes:8.1f}"
+            f"{what:20}{files:8}{counts}{figures.calls['units'] / files:11.4f}{figures.cpu:8.2f}"
+            f"{ratios if files == of.files else '':16}{figures.megabytes:8.1f}"
         )
+    print()
 
 
-def budgets(rows: Sequence[Row], *, in_s3: bool) -> list[tuple[str, float, float]]:
-    """What is allowed: what, the figure, its limit. A folder's paths may be long, and listing is cheap there."""
-    _, ours, some_new, nothing_new, tenth = (row.figures for row in rows)
-    files, calls = rows[3].files, nothing_new.calls
-    both: list[tuple[str, float, float]] = [
-        ("writes when nothing is new", calls["writes"], 0),
-        ("writes for each new file", some_new.calls["writes"] / NEW, 1),
-        ("single records read, with new files", some_new.calls["GetItem"], 0),
-        ("Queries, one for each MB", calls["Query"], ceil(calls["units"] * READ_UNIT * DYNALITE / PAGE)),
-    ]
-    if not in_s3:
-        return both
+def of_s3(of: Swept) -> list[Row]:
+    calls, new = of.nothing_new.calls, of.some_new.calls
+    thousands, megabytes = ceil(of.files / 1000), calls["units"] * READ_UNIT / PAGE
+    alone, tenth = of.listed, of.tenth
     return [
-        *both,
-        ("LIST calls, one for each 1000 objects", calls["ListObjectsV2"], ceil(files / 1000)),
-        ("objects looked at, with new ones", some_new.calls["HeadObject"] + some_new.calls["GetObject"], 0),
-        ("read units for each object", calls["units"] / files, UNITS),
-        ("CPU, beside our listing alone", nothing_new.cpu / ours.cpu, RATIO),
-        ("MB more than with a tenth of the objects", nothing_new.megabytes - tenth.megabytes, GROWTH),
+        held(
+            "sweep.lists",
+            calls["ListObjectsV2"] / thousands,
+            f"{calls['ListObjectsV2']}, listing alone {alone.calls['ListObjectsV2']}",
+        ),
+        held(
+            "sweep.queries",
+            calls["Query"] / ceil(megabytes * DYNALITE),
+            f"{calls['Query']} for {megabytes:.1f} MB; dynalite fills a page at {1 / DYNALITE:g} MB",
+        ),
+        held("sweep.units", calls["units"] / of.files, f"{calls['units']:,.0f} in all"),
+        held("sweep.writes", calls["writes"], f"and {calls['others']} of the run's own record"),
+        held(
+            "sweep.memory",
+            of.nothing_new.megabytes - tenth.megabytes,
+            f"{of.nothing_new.megabytes:.1f} beside {tenth.megabytes:.1f} MB; listing alone {alone.megabytes:.1f} MB",
+        ),
+        held("sweep.cpu", of.nothing_new.cpu / alone.cpu, f"{of.nothing_new.cpu:.2f} s beside {alone.cpu:.2f} s"),
+        held("sweep.puts", new["writes"] / NEW, f"{new['writes']} for {NEW}"),
+        held("sweep.reads", new["GetItem"] + new["HeadObject"] + new["GetObject"], f"for {NEW}"),
+        Row(
+            "sweep: CPU, beside that of the bare client", of.nothing_new.cpu / of.bare.cpu, "×", f"{of.bare.cpu:.2f} s"
+        ),
     ]
 
 
-def main() -> None:
+def of_a_folder(of: Swept) -> list[Row]:
+    """Listing a local disk costs a tenth of what S3 does, so the ratio says less, and has no budget."""
+    calls, cpu = of.nothing_new.calls, of.nothing_new.cpu
+    return [
+        Row(
+            "sweep of a folder: CPU, beside listing alone",
+            cpu / of.listed.cpu,
+            "×",
+            f"{of.files:,} files in {cpu:.2f} s beside {of.listed.cpu:.2f} s; a bare walk {of.bare.cpu:.2f} s",
+        ),
+        Row(
+            "sweep of a folder: stat for each file",
+            calls["stat"] / of.files,
+            floor=f"a bare walk {of.bare.calls['stat'] / of.files:g}; {calls['scandir']} scandir, {calls['open']} open",
+        ),
+        Row("sweep of a folder", calls["writes"], "writes", f"{of.some_new.calls['writes']} with {NEW} new ones"),
+    ]
+
+
+def of_new_ones(added: Figures) -> list[Row]:
+    seconds = 1000 * added.seconds / ADDED
+    return [Row("sweep of new objects: CPU for each", 1000 * added.cpu / ADDED, "ms", f"{seconds:.1f} ms by the clock")]
+
+
+def measure(number: int) -> list[Row]:
+    with stage(number) as (folder, table), ProcessPoolExecutor(1, mp_context=PROCESSES, max_tasks_per_child=1) as pool:
+        rows = []
+        for place, files, columns, of in (
+            ("s3://", number, OF_S3, of_s3),
+            (f"{folder}/", number // 10, OF_A_FOLDER, of_a_folder),
+        ):
+            for name, new in (("known", NEW), ("tenth", 0)):
+                pool.submit(seed, place + name, table, new).result()
+            seen = swept(Bench(f"{place}empty", pool), place, files)
+            show((*columns, *OF_THE_STORE), seen)
+            rows += of(seen)
+        return rows + of_new_ones(Bench("s3://empty", pool).once(sweep, "s3://added"))
+
+
+@contextmanager
+def stage(number: int) -> Iterator[tuple[Path, str]]:
+    """Buckets and folders called `known`, `tenth` and `empty`, and `added`: where the folders lie, and the table."""
     from local.cloud.client import CREDENTIALS, REGION
     from local.cloud.stack import Stack
-    from tests.integration.dynalite import declared_tables, on_dynalite, serve_dynalite, why_not
 
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--files", type=int, default=FILES, metavar="N", help="known objects in S3 (%(default)s)")
-    number = parser.parse_args().files
-    if reason := why_not():
-        parser.exit(1, f"{reason}\n")
     sizes = {"known": number + NEW, "tenth": number // 10, "added": ADDED, "empty": 0}
     with (
         running(bucket.serve, sizes) as s3,
-        serve_dynalite() as dynamodb,
+        dynalite.serve_dynalite() as dynamodb,
         tempfile.TemporaryDirectory() as folder,
-        ProcessPoolExecutor(1, mp_context=PROCESSES, max_tasks_per_child=1) as pool,
     ):
-        declared = declared_tables()
+        declared = dynalite.declared_tables()
         nowhere = Stack("", "", "", "", {name: name for name in declared}, {}, {}, {}, ())
-        tables = on_dynalite(nowhere, dynamodb, declared).tables
+        tables = dynalite.on_dynalite(nowhere, dynamodb, declared).tables
         os.environ |= CREDENTIALS | {
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL_S3": s3,
@@ -293,28 +239,7 @@ def main() -> None:
             "CONTROL_TABLE": tables["ControlTable"],
             "RUNS_TABLE": tables["RunsTable"],
             "TRANSCRIPTS_BUCKET": "none",
-            "POWERTOOLS_LOG_LEVEL": "ERROR",
-            "POWERTOOLS_METRICS_DISABLED": "true",
         }
         for name, size in (("known", number // 10 + NEW), ("tenth", number // 100), ("empty", 0)):
             make_folder(Path(folder, name), size)
-        for place, columns, in_s3 in (("s3://", OF_S3, True), (f"{folder}/", OF_A_FOLDER, False)):
-            for name, new in (("known", NEW), ("tenth", 0)):
-                pool.submit(seed, place + name, tables["RecordingsTable"], new).result()
-            bench = Bench(f"{place}empty", pool)
-            rows = rows_of(bench, f"{place}known", f"{place}tenth", number if in_s3 else number // 10)
-            show((*columns, *OF_THE_STORE), rows)
-            for what, figure, limit in budgets(rows, in_s3=in_s3):
-                print(f"  {what:44}{figure:10.4g}  ≤ {limit:g}{'' if figure <= limit else '  OVER THE BUDGET'}")
-            print()
-        added = Bench("s3://empty", pool).once(sweep, "s3://added")
-        requests = sum(count for name, count in added.calls.items() if name not in {"units", "open"})
-        speed, milliseconds = ADDED / added.seconds, 1000 * added.cpu / ADDED
-        print(
-            f"{ADDED} objects, all new: {requests / ADDED:.3f} requests and {milliseconds:.1f} ms of CPU for each, "
-            f"{speed:.0f} a second"
-        )
-
-
-if __name__ == "__main__":
-    main()
+        yield Path(folder), tables["RecordingsTable"]

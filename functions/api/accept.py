@@ -1,4 +1,4 @@
-"""The Accept header, as RFC 9110 section 12.5.1 reads it: which of several media types a client likes best."""
+"""What a client can read, as RFC 9110 section 12.5 has it: the media type that it likes best, and content codings."""
 
 import re
 from collections.abc import Sequence
@@ -23,15 +23,26 @@ def best(accept: str, offered: Sequence[str]) -> str | None:
     return favourite if liking(favourite) > 0 else None
 
 
+def takes(accept_encoding: str, coding: str) -> bool:
+    """Whether content may come in this coding. A client that says nothing is sent it as it is."""
+    weights = _weights(accept_encoding)
+    return weights.get(coding, weights.get("*", 0.0)) > 0
+
+
 def _likings(accept: str) -> dict[str, float]:
-    """The q-values by media range: `text/*;q=0.5` is {"text/*": 0.5}. Java calls `*/*` a `*`, and 0.2 a `.2`."""
+    """The q-values by media range. Java calls `*/*` a `*`."""
+    named = (("*/*" if name == "*" else name, weight) for name, weight in _weights(accept).items())
+    return {name: weight for name, weight in named if MEDIA_RANGE.fullmatch(name)}
+
+
+def _weights(header: str) -> dict[str, float]:
+    """The q-values by name, the highest of each: `text/*;q=0.5` is {"text/*": 0.5}. Java calls 0.2 a `.2`."""
     found: dict[str, float] = {}
-    for part in accept.lower().split(","):
-        media_range, *parameters = (each.strip() for each in part.split(";"))
-        media_range = "*/*" if media_range == "*" else media_range
+    for part in header.lower().split(","):
+        name, *parameters = (each.strip() for each in part.split(";"))
         weights = [each[2:] for each in parameters if each.startswith("q=")] or ["1"]
         with suppress(ValueError):
             weight = float(weights[0])
-            if MEDIA_RANGE.fullmatch(media_range) and 0 <= weight <= 1:
-                found[media_range] = max(weight, found.get(media_range, 0.0))
+            if 0 <= weight <= 1:
+                found[name] = max(weight, found.get(name, 0.0))
     return found

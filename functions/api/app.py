@@ -1,5 +1,8 @@
 """The HTTP API: one function behind an API Gateway HTTP API."""
 
+from callscribe import start
+
+# isort: split
 import os
 import time
 from typing import Any
@@ -10,20 +13,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from callscribe.errors import CallscribeError
 from callscribe.store import models
 from callscribe.telemetry import logger
-from functions.api import auth, errors, headers, links, specification
+from functions.api import auth, errors, headers, links, routing, specification
 from functions.api.body import with_json_body
 from functions.api.parameters import only_known
-from functions.api.routes import (
-    admin,
-    audio,
-    call_recordings,
-    call_recordings_module,
-    collection,
-    scheduler,
-    transcription_calls,
-    transcripts,
-    whisperx_module,
-)
 from functions.api.settings import origins
 
 LINK = "link"
@@ -33,18 +25,6 @@ app = APIGatewayHttpResolver(enable_validation=True)
 errors.install(app)
 specification.install(app)
 app.use([only_known])
-for routes in (
-    collection,
-    call_recordings,
-    transcripts,
-    audio,
-    scheduler,
-    transcription_calls,
-    call_recordings_module,
-    whisperx_module,
-    admin,
-):
-    app.include_router(routes.router)
 
 
 @app.get("/health")
@@ -77,6 +57,7 @@ def _answer(event: dict[str, Any], context: LambdaContext, allowed: str) -> tupl
             key = LINK if links.opens(event) else auth.require_key(event)
             app.append_context(key=key)  # type: ignore[no-untyped-call]
             models.bind(os.environ)
+        routing.include(app, event["rawPath"])
         return key, app.resolve(with_json_body(event), context)
     except errors.ApiError as error:
         return key, errors.wire(error)
@@ -84,3 +65,6 @@ def _answer(event: dict[str, Any], context: LambdaContext, allowed: str) -> tupl
         return key, errors.wire(errors.of_callscribe(error))
     except Exception as error:  # noqa: BLE001 — else the client would have API Gateway's own words, and the log none
         return key, errors.wire(errors.of_fault(error))
+
+
+start.ended()

@@ -11,6 +11,7 @@ from typing import Any
 from callscribe.errors import ConfigurationError
 from callscribe.telemetry import logger
 from functions.api.errors import ApiError
+from functions.api.headers import sent
 from functions.api.settings import settings
 
 KEY_CACHE_SECONDS = 60
@@ -56,10 +57,7 @@ def require_key(event: Mapping[str, Any]) -> str:
 
     Raises ApiError 401 without a good key, ConfigurationError when there is none to compare with.
     """
-    # API Gateway sends header names in small letters, `sam local` with a capital
-    headers = event.get("headers") or {}
-    authorization = next((value for name, value in headers.items() if name.lower() == "authorization"), "")
-    scheme, _, key = authorization.partition(" ")
+    scheme, _, key = sent(event, "authorization").partition(" ")
     given = key.strip() if scheme.lower() == "bearer" else ""
     name = _name_of(given, keys())
     if name is None and given:

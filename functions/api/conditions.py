@@ -7,16 +7,24 @@ from hashlib import sha256
 RANGE = re.compile(r"bytes= *(?:(\d{1,40})-(\d{0,40})|-(\d{1,40})) *", re.ASCII | re.IGNORECASE)
 """One range; several in one header, or another unit, count as none."""
 
+WEAK = "W/"
+"""Before a tag that does not tell its bytes."""
+
 
 def etag(*parts: str) -> str:
     """The strong tag of what these parts tell from all else."""
     return f'"{sha256("\0".join(parts).encode()).hexdigest()[:32]}"'
 
 
+def weak_etag(*parts: str) -> str:
+    """The tag of what is the same whether it comes compressed or not, so that a strong one would tell too much."""
+    return f"{WEAK}{etag(*parts)}"
+
+
 def is_known(headers: Mapping[str, str], tag: str) -> bool:
     """Whether the client has the representation of this tag already: by If-None-Match, weakly compared."""
-    known = [each.strip().removeprefix("W/") for each in headers.get("if-none-match", "").split(",")]
-    return "*" in known or tag in known
+    known = [each.strip().removeprefix(WEAK) for each in headers.get("if-none-match", "").split(",")]
+    return "*" in known or tag.removeprefix(WEAK) in known
 
 
 class Unsatisfiable(Exception):

@@ -7,6 +7,8 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import CORSConfig
 
+from functions.api.compression import compressed
+
 SECURITY: Mapping[str, str] = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -35,6 +37,11 @@ def preflight(event: Mapping[str, Any], origins: str) -> dict[str, Any] | None:
     return {"statusCode": HTTPStatus.NO_CONTENT, "headers": {"Access-Control-Allow-Methods": METHODS}, "body": ""}
 
 
+def sent(event: Mapping[str, Any], name: str) -> str:
+    """A header of the request. API Gateway has their names in small letters, `sam local` with a capital."""
+    return next((value for each, value in (event.get("headers") or {}).items() if each.lower() == name), "")
+
+
 def cors(event: Mapping[str, Any], origins: str) -> dict[str, str]:
     """The headers for this request's origin, if it is one of `origins`, which are parted by spaces."""
     if not origins:
@@ -42,12 +49,14 @@ def cors(event: Mapping[str, Any], origins: str) -> dict[str, str]:
     allowed = CORSConfig(
         "", origins.split(), ["If-None-Match", "If-Range", "Range"], EXPOSED, max_age=PREFLIGHT_SECONDS
     )
-    origin = next((value for name, value in event.get("headers", {}).items() if name.lower() == "origin"), None)
-    return {**allowed.to_dict(origin), "Vary": "Origin"}
+    return {**allowed.to_dict(sent(event, "origin") or None), "Vary": "Origin"}
 
 
 def finished(answer: dict[str, Any], event: Mapping[str, Any], origins: str, *, linked: bool) -> dict[str, Any]:
-    """The answer with all of them, and an error with the request's id. What was `linked` may be played by any page."""
+    """The answer with all of them, an error with the request's id, and text compressed.
+
+    What was `linked` may be played by any page.
+    """
     identity, given = request_id(event), answer.get("headers") or {}
     headers = {**SECURITY, "X-Request-Id": identity}
     shared = cors(event, origins)
@@ -55,8 +64,9 @@ def finished(answer: dict[str, Any], event: Mapping[str, Any], origins: str, *, 
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     vary = ", ".join(each for each in (given.pop("Vary", ""), shared.pop("Vary", "")) if each)
     headers |= {**shared, **given} | ({"Vary": vary} if vary else {})
-    if answer["statusCode"] < HTTPStatus.BAD_REQUEST:
-        return {**answer, "headers": headers}
-    document = json.loads(answer["body"])
-    document["error"]["requestId"] = identity
-    return {**answer, "headers": headers, "body": json.dumps(document, ensure_ascii=False)}
+    answer = {**answer, "headers": headers}
+    if answer["statusCode"] >= HTTPStatus.BAD_REQUEST:
+        document = json.loads(answer["body"])
+        document["error"]["requestId"] = identity
+        answer["body"] = json.dumps(document, ensure_ascii=False)
+    return compressed(answer, sent(event, "accept-encoding"))

@@ -17,6 +17,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from pydantic.alias_generators import to_camel
 
 from functions.api.answers import EVERYWHERE, HEADERS, STATUSES, marked
+from functions.api.routing import include_all
 from functions.api.views.problems import ErrorView
 
 VERSION = "1.0"
@@ -86,11 +87,11 @@ def install(app: APIGatewayHttpResolver) -> None:
     def document() -> str:
         return json.dumps(specification(app), ensure_ascii=False)
 
-    @app.get("/openapi.json", include_in_schema=False, compress=True)
+    @app.get("/openapi.json", include_in_schema=False)
     def openapi() -> Response[str]:
         return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, document())
 
-    @app.get("/docs", include_in_schema=False, compress=True)
+    @app.get("/docs", include_in_schema=False)
     def docs() -> Response[str]:
         return Response(
             HTTPStatus.OK,
@@ -102,6 +103,7 @@ def install(app: APIGatewayHttpResolver) -> None:
 
 def specification(app: APIGatewayHttpResolver) -> dict[str, Any]:
     """The whole document, as OpenAPI 3.1."""
+    include_all(app)
     document: dict[str, Any] = json.loads(app.get_openapi_json_schema(title=TITLE, version=VERSION))
     routes = {(_path(route.path), route.method.lower()): route for route in app._static_routes + app._dynamic_routes}  # noqa: SLF001 — it offers no other way
     for path, operations in document["paths"].items():

@@ -1,8 +1,9 @@
 """The stack of template.yaml on moto's server, one for all tests of this folder, emptied for each."""
 
+import gzip
 import json
 import uuid
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -160,7 +161,10 @@ class Handlers:
         key: str | None = "",
         **headers: str,
     ) -> Any:
-        """An answer, with its JSON body decoded as `json`; the right key is sent unless another is given."""
+        """An answer, with its body as `text` where it was compressed and as `json` where it is that.
+
+        The right key is sent unless another is given.
+        """
         if key == "":
             key = api_key(self.stack)
         given = {"content-type": "application/json"} if body is not None or raw else {}
@@ -182,11 +186,14 @@ class Handlers:
         }
         answer = self._run("api", event, Context())
         is_json = answer["headers"].get("Content-Type", "").startswith("application/json")
+        compressed = "Content-Encoding" in answer["headers"]
+        text = gzip.decompress(b64decode(answer["body"])).decode() if compressed else answer["body"]
         return SimpleNamespace(
             status=answer["statusCode"],
             headers=answer["headers"],
             body=answer["body"],
-            json=json.loads(answer["body"]) if is_json else None,
+            text=text,
+            json=json.loads(text) if is_json else None,
         )
 
 

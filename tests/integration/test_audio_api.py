@@ -115,8 +115,9 @@ def test_the_audio_of_no_recording_is_404(handlers):
 
 
 def test_from_a_folder_comes_the_file_and_names_no_number(call):
-    answer = call.get()
+    answer = call.get(accept_encoding="gzip")
     assert (answer.status, bytes_of(answer)) == (200, call.body)
+    assert "Content-Encoding" not in answer.headers
     assert answer.headers["Content-Type"] == "audio/mpeg"
     assert answer.headers["Accept-Ranges"] == "bytes"
     assert answer.headers["Content-Disposition"] == f'inline; filename="{call.id}.mp3"'

@@ -45,6 +45,31 @@ def test_an_error_is_found_in_the_log_by_its_id_with_its_route_and_the_name_of_t
     assert "wrong" not in json.dumps(lines)
 
 
+@pytest.mark.parametrize("reads", ["gzip", "GZIP;q=0.5, br", "gzip, deflate, br, zstd", "*"])
+def test_text_comes_compressed_to_who_can_read_that(handlers, reads):
+    many = "&".join(f"parameter-{number}=1" for number in range(20))
+    for path, query, status in (("/openapi.json", "", 200), ("/docs", "", 200), (LIST, many, 400)):
+        plain = handlers.api("GET", path, query=query)
+        answer = handlers.api("GET", path, query=query, accept_encoding=reads)
+        assert (answer.status, answer.text) == (status, plain.body)
+        assert (answer.headers["Content-Encoding"], answer.headers["Vary"]) == ("gzip", "Accept-Encoding")
+        assert len(answer.body) < len(plain.body) / 2
+    assert answer.json["error"]["requestId"] == "r"
+
+
+@pytest.mark.parametrize("reads", [None, "", "identity", "br", "gzip;q=0", "identity;q=1, *;q=0", "*, gzip;q=0"])
+def test_text_comes_as_it_is_to_who_cannot_and_so_does_what_is_small(handlers, reads):
+    headers = {} if reads is None else {"accept_encoding": reads}
+    for answer in (
+        handlers.api("GET", "/openapi.json", **headers),
+        handlers.api("GET", "/health", **headers | {"accept_encoding": "gzip"}),
+        handlers.api("GET", "/nothing", **headers | {"accept_encoding": "gzip"}),
+    ):
+        assert json.loads(answer.body) == answer.json
+        assert "Content-Encoding" not in answer.headers
+        assert answer.headers["Vary"] == "Accept-Encoding"
+
+
 @pytest.mark.parametrize("origin", [ORIGIN, "https://evil.example.com", "null", ""])
 def test_without_a_setting_no_page_of_another_origin_may_use_the_api(handlers, origin):
     asked = handlers.api("OPTIONS", LIST, key=None, origin=origin, access_control_request_method="GET")
@@ -65,14 +90,14 @@ def test_pages_of_the_origins_that_are_set_may_and_no_others(handlers, monkeypat
     answer = handlers.api("GET", LIST, origin=ORIGIN)
     assert answer.status == 200
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
-    assert answer.headers["Vary"] == "Origin"
+    assert answer.headers["Vary"] == "Origin, Accept-Encoding"
     assert "ETag" in answer.headers["Access-Control-Expose-Headers"]
     assert handlers.api("GET", LIST, key=None, origin=ORIGIN).status == 401
     for other in ("https://evil.example.com", f"{ORIGIN}.evil.com", "null"):
         assert handlers.api("OPTIONS", LIST, key=None, origin=other).status == 401
         refused = handlers.api("GET", LIST, origin=other)
         assert not set(CORS) & set(refused.headers)
-        assert refused.headers["Vary"] == "Origin"
+        assert refused.headers["Vary"] == "Origin, Accept-Encoding"
 
 
 @pytest.mark.parametrize("raw", [False, True])

@@ -17,6 +17,7 @@ TALK = {
         {"start": 3600.5, "end": 3601.25, "text": " so <long>?", "speaker": "caller"},
     ]
 }
+VARY = "Accept, Accept-Encoding"
 MEDIA_TYPES = {
     "json": "application/json",
     "txt": "text/plain; charset=utf-8",
@@ -193,16 +194,17 @@ def test_who_has_the_transcript_is_not_sent_it_again_and_s3_is_not_asked(handler
     for name in MEDIA_TYPES:
         answer = handlers.api("GET", call.path, query=f"format={name}")
         tags[name] = answer.headers["ETag"]
-        assert (answer.headers["Vary"], answer.headers["Cache-Control"]) == ("Accept", "private, no-cache")
-        for known in (tags[name], f'W/{tags[name]}, "x"', "*"):
+        assert (answer.headers["Vary"], answer.headers["Cache-Control"]) == (VARY, "private, no-cache")
+        for known in (tags[name], f'{tags[name].removeprefix("W/")}, "x"', "*"):
             with counted() as requests:
                 again = handlers.api("GET", call.path, query=f"format={name}", if_none_match=known)
             assert (again.status, again.body, again.headers["ETag"]) == (304, None, tags[name])
-            assert again.headers["Vary"] == "Accept"
+            assert again.headers["Vary"] == VARY
             assert "Content-Type" not in again.headers
             assert not requests["GET S3"]
     assert len(set(tags.values())) == len(MEDIA_TYPES)
-    assert all(re.fullmatch('"[0-9a-f]+"', tag) for tag in tags.values())
+    # weak, for it stands for the same words whether they come compressed or not
+    assert all(re.fullmatch('W/"[0-9a-f]+"', tag) for tag in tags.values())
     by_accept = handlers.api("GET", call.path, accept="text/vtt", if_none_match=tags["vtt"])
     assert (by_accept.status, by_accept.headers["ETag"]) == (304, tags["vtt"])
     assert handlers.api("GET", call.path, accept="text/plain", if_none_match=tags["vtt"]).status == 200

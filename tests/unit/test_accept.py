@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.api.accept import best
+from functions.api.accept import best, takes
 
 OFFERED = ("application/json", "text/plain", "application/x-subrip", "text/vtt")
 JSON, TEXT, SUBRIP, WEBVTT = OFFERED
@@ -41,3 +41,23 @@ def test_the_best_liked_is_chosen_and_the_first_of_those_liked_alike(accept, exp
 @given(st.text(st.sampled_from('*/;,=q0.1 tex"vplain\x00ü')) | st.text())
 def test_no_header_breaks_it(accept):
     assert best(accept, OFFERED) in (*OFFERED, None)
+    assert takes(accept, "gzip") in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("accept_encoding", "expected"),
+    [
+        ("", False),
+        ("gzip", True),
+        ("br, GZip ;q=0.001", True),
+        ("*", True),
+        ("*;q=0, gzip", True),
+        ("gzip;q=0", False),
+        ("gzip;q=0.000, *", False),
+        ("identity;q=1, *;q=0", False),
+        ("gzipped, br", False),
+        ("gzip;q=nan", False),
+    ],
+)
+def test_a_coding_is_taken_by_who_names_it_or_all(accept_encoding, expected):
+    assert takes(accept_encoding, "gzip") is expected

@@ -13,7 +13,7 @@ MODULES = sorted([*LAYER.rglob("*.py"), *(ROOT / "functions").rglob("*.py")])
 
 PLAIN = (
     *("breaker", "call", "captions", "clock", "conversation", "errors", "ingest", "metadata", "moments"),
-    *("numbers", "phone_systems", "recording", "run", "search", "settings", "sidecars", "tags", "transcript"),
+    *("numbers", "phone_systems", "recording", "run", "search", "settings", "sidecars", "start", "tags", "transcript"),
     *("transitions", "wav", "words"),
 )
 """Plain Python: no AWS, no HTTP, and of the layer only each other. A folder is one with all that is in it."""

@@ -18,6 +18,7 @@ from callscribe.transitions import TRANSITIONS
 from callscribe.whisperx import DIALECTS
 from functions.api import settings as api
 from functions.api.app import app
+from functions.api.routing import include_all
 from functions.process import app as process
 from functions.sync import app as sync
 
@@ -42,6 +43,7 @@ def test_every_parameter_is_in_the_readme_with_its_default():
 
 
 def test_every_route_is_in_the_readme():
+    include_all(app)
     for route in app._static_routes + app._dynamic_routes:
         if not route.include_in_schema:
             continue

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from functions.api.conditions import etag, is_known
+from functions.api.conditions import is_known, weak_etag
 from functions.api.errors import ApiError
 
 FOLDER = Path(__file__).parents[1] / "admin"
@@ -75,7 +75,7 @@ def get_asset() -> Response[str]:
 @router.get("/admin(?:/.*)?", include_in_schema=False)
 def get_page() -> Response[str | None]:
     """The page, at each of its addresses: it shows what the address says."""
-    tag = etag(site().digest)
+    tag = weak_etag(site().digest)
     headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Security-Policy": policy()}
     if is_known(router.current_event.headers, tag):
         return Response(HTTPStatus.NOT_MODIFIED, headers=headers)
@@ -83,9 +83,7 @@ def get_page() -> Response[str | None]:
 
 
 def _file(name: str, content: str, headers: Mapping[str, str]) -> Response[Any]:
-    # not by the route, which would compress its errors too, and those are JSON that is still added to
-    vary = {"Vary": "Accept-Encoding"}
-    return Response(HTTPStatus.OK, MEDIA_TYPES[Path(name).suffix], content, headers={**headers, **vary}, compress=True)
+    return Response(HTTPStatus.OK, MEDIA_TYPES[Path(name).suffix], content, headers={**headers})
 
 
 def policy() -> str:

@@ -13,7 +13,7 @@ from callscribe.recording import Recording
 from callscribe.store import transcripts
 from functions.api.accept import best
 from functions.api.answers import may_answer
-from functions.api.conditions import etag, is_known
+from functions.api.conditions import is_known, weak_etag
 from functions.api.errors import ApiError
 from functions.api.routes.call_recordings import Id, existing
 from functions.api.settings import settings
@@ -56,7 +56,7 @@ def get_transcript(
     form = wanted or _liked()
     bucket, name = settings().transcripts_bucket, _current(found) if version is None else version
     # a version never changes, and what is written of it only with Callscribe: nothing need be read to know the tag
-    tag = etag(found.id, name, form, REVISION)
+    tag = weak_etag(found.id, name, form, REVISION)
     seen = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
     if transcripts.created_at(name) and version is None and is_known(router.current_event.headers, tag):
         return Response(HTTPStatus.NOT_MODIFIED, headers=seen)

@@ -1,0 +1,72 @@
+"""What each part may cost, and the rows in which figures are held to it.
+
+A budget is named after its benchmark and a word; it is limits that are agreed on, so none of them is measured.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """At most `limit`, in `unit`."""
+
+    what: str
+    limit: float
+    unit: str = ""
+
+
+BUDGETS = {
+    "sweep.lists": Budget("sweep with nothing new: LIST requests for each 1,000 objects", 1),
+    "sweep.queries": Budget("sweep with nothing new: Queries for each MB of the index", 1),
+    "sweep.units": Budget("sweep with nothing new: read units for each object", 0.013),
+    "sweep.writes": Budget("sweep with nothing new", 0, "writes"),
+    "sweep.memory": Budget("sweep with nothing new: memory above that with a tenth of the objects", 4, "MB"),
+    "sweep.cpu": Budget("sweep with nothing new: CPU, beside listing alone", 1.5, "×"),
+    "sweep.puts": Budget("sweep with new objects: writes for each of them", 1),
+    "sweep.reads": Budget("sweep with new objects: objects and records that are read for them", 0),
+    "requests.new": Budget("sync of a new object: more than without it", 1, "requests"),
+    "requests.updates": Budget("queue: updates for each pending recording", 1),
+    "requests.queue": Budget("queue: other requests", 12, "requests"),
+    "requests.recording": Budget("process, one recording on `asr`, warm", 12, "requests"),
+    "requests.list": Budget("API, list of 100", 1, "requests"),
+    "requests.one": Budget("API, one recording", 1, "requests"),
+    "requests.summary": Budget("API, status summary", 6, "requests"),
+    "claims.queries": Budget("an uncontended claim", 1, "queries"),
+    "claims.writes": Budget("an uncontended claim", 2, "writes"),
+    "claims.lost": Budget("16 workers that claim at once: lost writes for each claim", 3),
+    "upload.memory": Budget("process, a large file: memory above that before it", 8, "MB"),
+    "upload.time": Budget("process, a large file: time, beside a bare GET and POST", 1.3, "×"),
+    "start.sync": Budget("import of sync as it is built: CPU, beside boto3 with a client", 1.0, "×"),
+    "start.queue": Budget("import of queue as it is built: CPU, beside boto3 with a client", 1.0, "×"),
+    "start.process": Budget("import of process as it is built: CPU, beside boto3 with a client", 1.0, "×"),
+    "start.api": Budget("import of api as it is built: CPU, beside boto3 with a client", 1.4, "×"),
+    "size.together": Budget("layer and functions without the decoder, unzipped", 60, "MB"),
+    "size.decoder": Budget("what carries the decoder besides process", 0),
+}
+"""In the order of the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure, or None where it could not be measured; `floor`: what was measured beside it, and what it is made of.
+
+    `budget` is its limit, `name` that of the budget; without, it is told for information.
+    """
+
+    what: str
+    figure: float | None
+    unit: str = ""
+    floor: str = ""
+    budget: float | None = None
+    name: str = ""
+
+    @property
+    def met(self) -> bool:
+        return self.budget is None or (self.figure is not None and self.figure <= self.budget)
+
+
+def held(name: str, figure: float | None, floor: str, of: str = "") -> Row:
+    """The row of a figure that has a budget; `of`, where several are held to the same."""
+    budget = BUDGETS[name]
+    what = f"{budget.what} ({of})" if of else budget.what
+    return Row(what, figure, budget.unit, floor, budget.limit, name)
