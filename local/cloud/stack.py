@@ -95,13 +95,7 @@ def deploy(
     given = parameters or {}
     template = read_template(template_path, given, region)
     account_id: str = aws_client("sts", endpoint, region=region).get_caller_identity()["Account"]
-    values = parameter_values(template, given) | {
-        "AWS::AccountId": account_id,
-        "AWS::Region": region,
-        "AWS::StackName": name,
-        "AWS::Partition": "aws",
-        "AWS::URLSuffix": "amazonaws.com",
-    }
+    values = parameter_values(template, given) | pseudo_parameters(name, region, account_id)
     declared_secrets = resources_of(template, Intrinsics(template, values, lambda logical_id, _: logical_id), SECRET)
     client = aws_client("secretsmanager", endpoint, region=region)
     secrets = {
@@ -123,6 +117,17 @@ def deploy(
         functions=functions,
         rules=_rules(resources.get(RULE, {}), functions, endpoint, region),
     )
+
+
+def pseudo_parameters(name: str, region: str, account_id: str) -> dict[str, str]:
+    """Give what CloudFormation itself knows of a stack of that name."""
+    return {
+        "AWS::AccountId": account_id,
+        "AWS::Region": region,
+        "AWS::StackName": name,
+        "AWS::Partition": "aws",
+        "AWS::URLSuffix": "amazonaws.com",
+    }
 
 
 def _create_or_update(name: str, template: Mapping[str, Any], endpoint: str, region: str) -> dict[str, dict[str, str]]:

@@ -9,7 +9,7 @@ import tempfile
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ from local.cloud.aws import serve_aws
 from local.cloud.client import CREDENTIALS, REGION, aws_client
 from local.cloud.intrinsics import Intrinsics
 from local.cloud.secrets import api_key
-from local.cloud.stack import Stack, deploy
-from local.cloud.template import parameter_values, transformed
-from local.events import examples
+from local.cloud.stack import Stack, deploy, pseudo_parameters
+from local.cloud.template import parameter_values, resources_of, transformed
+from local.events import ACCOUNT, examples
 from local.lambdas.pool import lambda_environment
 from local.recogniser.started import recogniser
 from local.sam.containers import SAM, why_not
@@ -34,6 +34,9 @@ from tests.e2e.packages import Package, packages
 from tests.e2e.sam_local import sam_local
 
 LAYER = "SharedLayer"
+STACK_NAME = "rehearsal"
+GIVEN = {"WhisperXUrl": "http://whisperx.test"}
+"""Parameters."""
 LAMBDA_ALLOWS = 250 * 1024**2
 """Bytes, unzipped, of a function with its layers."""
 EVENTS = (
@@ -128,45 +131,44 @@ def _check_sizes(rehearsal: Rehearsal, found: dict[str, Package]) -> None:
 
 
 def create(rehearsal: Rehearsal, endpoint: str, packaged: dict[str, Any]) -> None:
-    """The whole template, as SAM transforms it, by moto's CloudFormation."""
+    """The template, as SAM transforms it, by moto's CloudFormation: all of it that moto knows."""
     rehearsal.step("The transformed template, created by moto's CloudFormation")
-    given = {"WhisperXUrl": "http://whisperx.test"}
-    template = transformed(packaged, given, REGION)
+    template = transformed(packaged, GIVEN, REGION)
+    declared = _declared(template)
+    known = {name for name, each in declared.items() if each["Type"] in get_model_map()}
     client = aws_client("cloudformation", endpoint)
+    resources = {name: declared[name] for name in known}
     client.create_stack(
-        StackName="rehearsal",
-        TemplateBody=json.dumps(template),
-        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
-        Capabilities=["CAPABILITY_IAM"],
+        StackName=STACK_NAME, TemplateBody=json.dumps({"Resources": resources}), Capabilities=["CAPABILITY_IAM"]
     )
-    (described,) = client.describe_stacks(StackName="rehearsal")["Stacks"]
+    (described,) = client.describe_stacks(StackName=STACK_NAME)["Stacks"]
     rehearsal.check(f"the stack is {described['StackStatus']}", right=described["StackStatus"] == "CREATE_COMPLETE")
-    pages = client.get_paginator("list_stack_resources").paginate(StackName="rehearsal")
+    pages = client.get_paginator("list_stack_resources").paginate(StackName=STACK_NAME)
     made = {each["LogicalResourceId"] for page in pages for each in page["StackResourceSummaries"]}
-    declared = _declared(template, given)
-    rehearsal.say(f"  {len(declared)} resources are declared, {len(declared & made)} of them were made:")
-    _say_by_type(rehearsal, template, declared & made)
-    rehearsal.say("  moto does not know these, and left them out; AWS makes them:")
-    left_out = declared - made
-    _say_by_type(rehearsal, template, left_out)
-    lost = sorted(each for each in left_out if template["Resources"][each]["Type"] in get_model_map())
+    rehearsal.say(f"  {len(declared)} resources are declared, {len(made)} of them were made:")
+    _say_by_type(rehearsal, declared, made)
+    rehearsal.say("  moto does not know these, and they were left out; AWS makes them:")
+    _say_by_type(rehearsal, declared, declared.keys() - known)
+    lost = sorted(known - made)
     rehearsal.check("everything that moto knows was made" + (f", but {_list(lost)}" if lost else ""), right=not lost)
 
 
-def _declared(template: dict[str, Any], given: dict[str, str]) -> set[str]:
-    """The logical ids of the resources whose condition holds."""
-    intrinsics = Intrinsics(template, parameter_values(template, given), lambda logical_id, _: logical_id)
+def _declared(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The resources whose condition holds. Where they refer to what moto does not know, its name stands for it."""
+    types = {name: each["Type"] for name, each in template["Resources"].items()}
+    values = parameter_values(template, GIVEN) | pseudo_parameters(STACK_NAME, REGION, ACCOUNT)
+    intrinsics = Intrinsics(template, values, lambda name, _: None if types[name] in get_model_map() else name)
     return {
-        name
-        for name, each in template["Resources"].items()
-        if "Condition" not in each or intrinsics.holds(each["Condition"])
+        name: {"Type": kind, "Properties": properties}
+        for kind in sorted(set(types.values()))
+        for name, properties in resources_of(template, intrinsics, kind).items()
     }
 
 
-def _say_by_type(rehearsal: Rehearsal, template: dict[str, Any], names: set[str]) -> None:
+def _say_by_type(rehearsal: Rehearsal, declared: dict[str, dict[str, Any]], names: Collection[str]) -> None:
     by_type = defaultdict(list)
     for name in sorted(names):
-        by_type[template["Resources"][name]["Type"]].append(name)
+        by_type[declared[name]["Type"]].append(name)
     for kind, those in sorted(by_type.items()):
         rehearsal.say(f"    {kind:<32} {_list(those)}")
 

@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from local.build import ROOT
 
 PATIENCE_SECONDS = 120
 """A container's image is made at its first start."""
+
+
+PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,16 @@ class SamLocal:
         with requests.Session() as session:
             session.trust_env = False
             return session.request(method, f"{self.url}{path}", headers=headers, timeout=PATIENCE_SECONDS)
+
+    def run(self, task: str) -> Any:
+        """The run of a task, which the API starts in another container; one may outlast the request."""
+        run = self.ask(f"/api/scheduler/tasks/{task}/run", "POST").json()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while run["status"] == "running" and time.monotonic() < deadline:
+            time.sleep(PAUSE_SECONDS)
+            answer = self.ask(f"/api/scheduler/runs/{run['id']}")
+            run = answer.json() if answer.ok else run  # it is not there before its container has begun
+        return run
 
 
 def _folder(command: str) -> str:

@@ -22,7 +22,7 @@ def test_an_upload_becomes_a_transcript_in_containers_and_the_api_shows_it_to_wh
         synced = sam.invoke("SyncFunction", "upload")
         assert (synced["trigger"], synced["counts"]["added"]) == ("upload", 1), synced
         for task, what in (("queue_transcriptions", "queued"), ("process_transcription", "completed")):
-            run = sam.ask(f"/api/scheduler/tasks/{task}/run", "POST").json()
+            run = sam.run(task)
             assert (run["status"], run["counts"][what]) == ("succeeded", 1), run
         answer = sam.ask("/api/call-recordings?transcriptionStatus=completed")
         assert answer.status_code == 200, answer.text
