@@ -15,11 +15,18 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.permissions.plugin import Permissions, watch_servers
+
 ROOT = Path(__file__).parents[1]
 ANSWER = (
     b'{"segments": [{"start": 0.1, "end": 0.9, "text": " hello there", "words": []}], '
     b'"word_segments": [], "language": "en"}'
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    watch_servers()
+    config.pluginmanager.register(Permissions(config))
 
 
 def pytest_collection_finish() -> None:

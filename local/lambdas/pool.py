@@ -218,6 +218,8 @@ def lambda_environment(function: Function, stack: Stack) -> dict[str, str]:
     return {
         **function.environment,
         **CREDENTIALS,
+        # Whose request it is can be told where it arrives.
+        "AWS_ACCESS_KEY_ID": function.logical_id,
         "AWS_ENDPOINT_URL": stack.endpoint,
         "AWS_REGION": stack.region,
         "AWS_DEFAULT_REGION": stack.region,

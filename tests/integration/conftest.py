@@ -21,11 +21,12 @@ from aws_lambda_powertools.utilities import parameters
 from botocore.httpsession import URLLib3Session
 
 from local.cloud.aws import serve_aws
-from local.cloud.client import aws_client
+from local.cloud.client import CREDENTIALS, aws_client
 from local.cloud.stack import Stack, deploy
 from local.lambdas.pool import Lambdas, lambda_environment
 from tests.integration import dynalite
 from tests.integration.mortals import Mortals, mortal_lambdas
+from tests.permissions.signing import Threads, signing_as
 
 ROOT = Path(__file__).parents[2]
 
@@ -113,6 +114,7 @@ class Handlers:
         self._ahead = timedelta()
         for module in (sync, queue, process, invoke, audio, call_recordings, collection, scheduler):
             monkeypatch.setattr(module, "utc_now", self.now)
+        monkeypatch.setattr(process, "ThreadPoolExecutor", Threads)
 
     def now(self) -> datetime:
         """The time as the handlers see it."""
@@ -128,11 +130,13 @@ class Handlers:
         return lambda_environment(self.stack.function("sync"), self.stack)["RECORDINGS_PATH"]
 
     def _run(self, function: str, event: Any, context: Context) -> Any:
-        for name, value in (lambda_environment(self.stack.function(function), self.stack) | self.overrides).items():
+        deployed = self.stack.function(function)
+        for name, value in (lambda_environment(deployed, self.stack) | CREDENTIALS | self.overrides).items():
             self._monkeypatch.setenv(name, value)
         for settings in self._settings:
             settings.cache_clear()
-        return self._modules[function].lambda_handler(event, context)
+        with signing_as(deployed.logical_id):
+            return self._modules[function].lambda_handler(event, context)
 
     def forget(self) -> None:
         """As in a new process: clients and secrets are had anew. For tests that change a secret, before and after."""

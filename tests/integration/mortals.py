@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from local.cloud.client import CREDENTIALS
 from local.cloud.stack import Stack
 from local.lambdas.pool import Lambdas, lambda_environment
 from tests.integration.nursery import nursery
@@ -48,6 +49,7 @@ class Mortals:
         self.environ: dict[str, str] = {}
         for function in TASKS:
             self.environ |= lambda_environment(stack.functions[function], stack)
+        self.environ |= CREDENTIALS  # three tasks share the clients of a worker: what they send is nobody's
         # named in any case: a worker may come from a stack elsewhere
         self.environ = {"AWS_ENDPOINT_URL_DYNAMODB": stack.endpoint} | self.environ | {"WHISPERX_URL": service}
 

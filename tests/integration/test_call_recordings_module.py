@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import requests
 
 from callscribe.store import module_settings
 from tests.integration.conftest import client
@@ -42,6 +43,24 @@ def uploaded(bucket, key):
         "detail-type": "Object Created",
         "detail": {"bucket": {"name": bucket}, "object": {"key": key, "size": 104}},
     }
+
+
+def test_recordings_in_another_bucket_are_read_with_what_lies_beside_them_and_handed_out(
+    handlers, put, listed, bucket, stack
+):
+    s3 = client("s3", stack.endpoint)
+    s3.put_object(Bucket=bucket, Key="in/a.json", Body=b'{"direction": "inbound"}')
+    put(recordingsPath=f"s3://{bucket}/in")
+    handlers.sync()
+    handlers.queue()
+    s3.delete_object(Bucket=bucket, Key="in/deeper/b.wav")
+    handlers.process()
+    handlers.process()
+    read, gone = listed()["a.wav"], listed()["b.wav"]
+    assert (read["transcriptionStatus"], read["direction"]) == ("completed", "inbound")
+    assert (gone["transcriptionStatus"], gone["error"]["code"]) == ("failed", "audio_missing")
+    address = handlers.api("GET", f"/api/call-recordings/{read['id']}/audio").headers["Location"]
+    assert requests.get(address, timeout=10).content == AUDIO
 
 
 def test_sync_sweeps_the_path_that_is_set_and_null_brings_the_templates_back(handlers, put, listed, bucket, stack):

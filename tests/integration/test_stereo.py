@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import soundfile
 
 from callscribe.errors import RetryableError
 from callscribe.store import transcripts
+from tests.integration.conftest import client
 from tests.made_audio import encoded, tone, wav
 
 LEFT, RIGHT = tone(4, 8_000, 300), tone(4, 8_000, 700)
@@ -122,6 +124,21 @@ def test_one_channel_that_fails_does_not_throw_the_other_away(handlers, transcri
     assert (item["transcriptionStatus"], item["attempts"]) == ("completed", 2)
     assert [each.channel for each in service.received] == ["left", "right", "left"]
     assert len(transcript(item)["segments"]) == 4
+
+
+def test_a_channel_that_the_bucket_has_forgotten_is_transcribed_anew(
+    handlers, transcribed, transcript, service, reply, stack
+):
+    item = transcribed(wav(LEFT, RIGHT), right=reply(status=415))
+    s3, bucket = client("s3", stack.endpoint), stack.buckets["TranscriptsBucket"]
+    (part,) = s3.list_objects_v2(Bucket=bucket, Prefix="parts/")["Contents"]
+    s3.delete_object(Bucket=bucket, Key=part["Key"])
+    handlers.api("POST", f"/api/call-recordings/{item['id']}/transcribe")
+    item = transcribed(None)
+    assert (item["transcriptionStatus"], item["error"]["code"]) == ("failed", "part_missing")
+    handlers.pass_time(minutes=1)
+    assert len(transcript(transcribed(None))["segments"]) == 4
+    assert Counter(each.channel for each in service.received) == {"left": 2, "right": 2}
 
 
 def test_one_channel_that_fails_for_good_leaves_the_transcript_of_the_other(transcribed, transcript, reply):

@@ -1,0 +1,390 @@
+"""How tests/permissions finds out what the functions need and what they may, and what holds of the template anyway."""
+
+import io
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from botocore.auth import S3SigV4QueryAuth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from moto.iam.aws_managed_policies import aws_managed_policies_data
+
+from tests.permissions import exceptions, granted, plugin, watch
+from tests.permissions.calls import Call, Request, UnknownRequestError, permissions, signed_by
+from tests.permissions.iam import Grant, UnsupportedStatementError, allowing, statement_of
+from tests.permissions.signing import Threads, signing_as
+from tests.permissions.verdict import judge, short
+
+PAGE = (Path(__file__).parents[2] / "docs/permissions.md").read_text()
+TABLE = granted.named_arn("dynamodb", "table/RecordingsTable")
+KEY = Credentials("SyncFunction", "local", method="env")
+
+
+def statement(effect="Allow", action="s3:GetObject", resource="arn:aws:s3:::calls/*", **more):
+    return statement_of({"Sid": effect, "Effect": effect, "Action": action, "Resource": resource, **more})
+
+
+# what a statement allows ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pattern", "resource", "fits"),
+    [
+        ("arn:aws:s3:::calls/*", "arn:aws:s3:::calls/2026/a.wav", True),
+        ("arn:aws:s3:::calls/*", "arn:aws:s3:::calls", False),
+        ("arn:aws:s3:::calls", "arn:aws:s3:::calls/2026/a.wav", False),
+        ("arn:aws:s3:::calls/*", "arn:aws:s3:::calls-of-others/a.wav", False),
+        ("arn:aws:s3:::call?/*", "arn:aws:s3:::calls/a.wav", True),
+        ("arn:aws:s3:::call?/*", "arn:aws:s3:::call/a.wav", False),
+        ("arn:aws:s3:::Calls/*", "arn:aws:s3:::calls/a.wav", False),
+        (TABLE, TABLE, True),
+        (TABLE, f"{TABLE}/index/by-key", False),
+        (f"{TABLE}/index/by-status", f"{TABLE}/index/by-status-and-time", False),
+        (f"{TABLE}/index/*", f"{TABLE}/index/by-key", True),
+        ("*", TABLE, True),
+    ],
+)
+def test_a_resource_is_meant_by_its_whole_name_or_by_a_pattern_of_it(pattern, resource, fits):
+    assert bool(allowing([statement(resource=pattern)], "s3:GetObject", resource)) is fits
+
+
+@pytest.mark.parametrize(
+    ("pattern", "allowed"),
+    [("s3:GetObject", True), ("s3:getobject", True), ("s3:Get*", True), ("*", True), ("s3:GetObjectVersion", False)],
+)
+def test_an_action_is_meant_in_any_case_of_its_letters(pattern, allowed):
+    assert bool(allowing([statement(action=pattern)], "s3:GetObject", "arn:aws:s3:::calls/a")) is allowed
+
+
+def test_a_grant_is_told_by_its_statement_and_by_what_of_it_was_needed():
+    both = statement(action=["s3:GetObject", "s3:PutObject"], resource=["arn:aws:s3:::a/*", "arn:aws:s3:::b/*"])
+    assert allowing([both], "s3:PutObject", "arn:aws:s3:::b/1") == {Grant("Allow", "s3:PutObject", "arn:aws:s3:::b/*")}
+    assert len(list(both.grants)) == 4
+
+
+def test_nothing_allows_what_is_denied():
+    denied = statement("Deny", action="s3:*", resource="*")
+    assert allowing([statement(), denied], "s3:GetObject", "arn:aws:s3:::calls/a") == set()
+    assert list(denied.grants) == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ({"ArnLike": {"lambda:SourceFunctionArn": "arn:aws:lambda:*:123456789012:function:*"}}, True),
+        ({"ArnLike": {"lambda:SourceFunctionArn": "arn:*:function:*"}}, False),  # a star ends at a colon
+        ({"StringEquals": {"lambda:SourceFunctionArn": ["another", granted.named_arn("lambda", "function:a")]}}, True),
+        ({"StringEquals": {"lambda:SourceFunctionArn": "another"}}, False),
+        ({"StringEquals": {"elasticfilesystem:AccessPointArn": "any"}}, False),  # our calls come without that key
+        ({"Bool": {"aws:SecureTransport": "true"}}, False),
+    ],
+)
+def test_a_statement_counts_where_its_condition_holds(condition, holds):
+    context = {"lambda:SourceFunctionArn": granted.named_arn("lambda", "function:a")}
+    allowed = allowing([statement(Condition=condition)], "s3:GetObject", "arn:aws:s3:::calls/a", context)
+    assert bool(allowed) is holds
+    denied = [statement(), statement("Deny", Condition=condition)]
+    assert bool(allowing(denied, "s3:GetObject", "arn:aws:s3:::calls/a", context)) is not holds
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"NotAction": "s3:PutObject"},
+        {"NotResource": "arn:aws:s3:::a"},
+        {"Principal": "*"},
+        {"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}},
+        {"Resource": "arn:aws:s3:::calls/${aws:username}/*"},
+    ],
+    ids=lambda more: next(iter(more)),
+)
+def test_a_statement_that_is_not_understood_is_an_error(more):
+    with pytest.raises(UnsupportedStatementError):
+        statement_of({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"} | more)
+
+
+# what a request asks for ----------------------------------------------------------------------------------------------
+
+
+def targeted(service, operation, **asked):
+    return service, Request("POST", "/", target=f"Version.{operation}", body=json.dumps(asked).encode())
+
+
+def dynamodb(operation, **asked):
+    return targeted("dynamodb", operation, **asked)
+
+
+def s3(method, path, **query):
+    return "s3", Request(method, path, query={name.replace("_", "-"): [value] for name, value in query.items()})
+
+
+RECORDINGS = "callscribe-RecordingsTable-1A2B"
+BUCKET = "arn:aws:s3:::TranscriptsBucket"
+
+
+@pytest.mark.parametrize(
+    ("request_", "needed"),
+    [
+        (dynamodb("GetItem", TableName=RECORDINGS), {("dynamodb:GetItem", TABLE)}),
+        (
+            dynamodb("Query", TableName=RECORDINGS, IndexName="by-key"),
+            {("dynamodb:Query", f"{TABLE}/index/by-key")},
+        ),
+        (
+            dynamodb("BatchGetItem", RequestItems={RECORDINGS: {}, "callscribe-RunsTable-3C": {}}),
+            {("dynamodb:BatchGetItem", TABLE), ("dynamodb:BatchGetItem", TABLE.replace("Recordings", "Runs"))},
+        ),
+        (
+            targeted("secretsmanager", "PutSecretValue", SecretId="arn:aws:secretsmanager:r:1:secret:s-ApiKeySecret-x"),
+            {("secretsmanager:PutSecretValue", granted.named_arn("secretsmanager", "secret:ApiKeySecret"))},
+        ),
+        (
+            targeted("events", "PutEvents", Entries=[{}, {}]),
+            {("events:PutEvents", granted.named_arn("events", "event-bus/default"))},
+        ),
+        (
+            ("lambda", Request("POST", "/2015-03-31/functions/callscribe-QueueFunction-9/invocations")),
+            {("lambda:InvokeFunction", granted.named_arn("lambda", "function:QueueFunction"))},
+        ),
+        (s3("GET", "/callscribe-transcriptsbucket-1/parts/a/b"), {("s3:GetObject", f"{BUCKET}/parts/…")}),
+        (s3("HEAD", "/callscribe-transcriptsbucket-1/a.wav"), {("s3:GetObject", f"{BUCKET}/…")}),
+        (s3("PUT", "/callscribe-transcriptsbucket-1/a.wav", x_id="PutObject"), {("s3:PutObject", f"{BUCKET}/…")}),
+        (s3("GET", "/callscribe-transcriptsbucket-1", list_type="2", prefix="a/"), {("s3:ListBucket", BUCKET)}),
+        (
+            s3("GET", "/theirs/a.wav", X_Amz_Credential="k", response_content_type="audio/wav"),
+            {("s3:GetObject", "arn:aws:s3:::another-bucket/…")},
+        ),
+        (
+            (
+                "s3",
+                Request(
+                    "POST",
+                    "/callscribe-transcriptsbucket-1",
+                    query={"delete": [""]},
+                    body=b'<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Object><Key>transcripts/a/1</Key>'
+                    b"</Object><Object><Key>parts/a</Key></Object></Delete>",
+                ),
+            ),
+            {("s3:DeleteObject", f"{BUCKET}/transcripts/…"), ("s3:DeleteObject", f"{BUCKET}/parts/…")},
+        ),
+    ],
+)  # fmt: skip
+def test_a_request_asks_for_an_action_on_what_it_names(request_, needed):
+    assert permissions(*request_, 200) == needed
+
+
+def test_to_be_told_that_an_object_is_gone_one_must_be_allowed_to_list_its_bucket():
+    needed = {("s3:GetObject", f"{BUCKET}/transcripts/…")}
+    path = "/callscribe-transcriptsbucket-1/transcripts/a"
+    assert permissions(*s3("HEAD", path), 404) == needed | {("s3:ListBucket", BUCKET)}
+    assert permissions(*s3("GET", path, X_Amz_Signature="0"), 404) == needed
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        dynamodb("TransactWriteItems"),
+        s3("GET", "/bucket/key", tagging=""),
+        s3("POST", "/bucket/key", uploads=""),
+        s3("DELETE", "/bucket"),
+        ("s3", Request("PUT", "/bucket/key", copies=True)),
+        targeted("events", "PutRule"),
+        ("lambda", Request("GET", "/2015-03-31/functions/name")),
+        ("sqs", Request("POST", "/")),
+    ],
+)
+def test_a_request_that_is_not_known_is_an_error(request_):
+    with pytest.raises(UnknownRequestError):
+        permissions(*request_, 200)
+
+
+def test_who_signed_stands_in_the_header_or_in_the_address():
+    request = AWSRequest("GET", "http://127.0.0.1/bucket/key")
+    SigV4Auth(KEY, "s3", "us-east-1").add_auth(request)
+    assert signed_by(request.headers["Authorization"], "") == ("SyncFunction", "s3")
+    address = AWSRequest("GET", "http://127.0.0.1/bucket/key")
+    S3SigV4QueryAuth(KEY, "s3", "us-east-1").add_auth(address)
+    assert signed_by("", address.url.partition("?")[2]) == ("SyncFunction", "s3")
+    assert signed_by("Bearer key", "limit=1") is None
+
+
+def test_a_handler_signs_with_its_name_and_so_do_its_threads_while_the_tests_keep_theirs():
+    def signs():
+        return KEY.get_frozen_credentials().access_key, Credentials("own", "").get_frozen_credentials().access_key
+
+    with Threads(1) as threads, ThreadPoolExecutor(1) as strangers:
+        with signing_as("ApiFunction"):
+            with signing_as("QueueFunction"):
+                in_a_thread = threads.submit(signs).result()
+            here, in_a_strange_thread = signs(), strangers.submit(signs).result()
+        afterwards = signs(), threads.submit(signs).result()
+    assert (here, in_a_thread) == (("ApiFunction", "own"), ("QueueFunction", "own"))
+    assert in_a_strange_thread == ("SyncFunction", "own")
+    assert afterwards == (("SyncFunction", "own"),) * 2
+
+
+# what a server sees ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ask(monkeypatch):
+    """Sends a request past the watch; what then has been seen, and what the application behind it got and answered."""
+    monkeypatch.setattr(watch, "seen", watch.Counter())
+    monkeypatch.setattr(watch, "not_understood", set())
+
+    def ask(key, target="DynamoDB_20120810.PutItem", answer="200 OK", says=b"{}", service="dynamodb"):
+        body = json.dumps({"TableName": RECORDINGS}).encode()
+        got = []
+
+        def application(environ, start_response):
+            got.append(environ["wsgi.input"].read())
+            start_response(answer, [])
+            return [says]
+
+        environ = {
+            "REQUEST_METHOD": "POST",
+            "PATH_INFO": "/",
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": io.BytesIO(body),
+            "HTTP_X_AMZ_TARGET": target,
+            "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 Credential={key}/20261128/us-east-1/{service}/aws4_request, …",
+        }
+        answered = b"".join(watch.watching(application)(environ, lambda *_: None))
+        assert (got, answered) == ([body], says)
+        return dict(watch.seen), watch.not_understood
+
+    return ask
+
+
+def test_what_a_function_asks_for_is_seen_on_its_way_and_reaches_the_server_as_it_is(ask):
+    assert ask("QueueFunction") == ({Call("QueueFunction", "dynamodb:PutItem", TABLE): 1}, set())
+    assert ask("QueueFunction", answer="400 Bad Request", says=b"ConditionalCheckFailedException") == (
+        {Call("QueueFunction", "dynamodb:PutItem", TABLE): 2},
+        set(),
+    )
+
+
+def test_what_the_tests_ask_for_themselves_is_nobodys_and_so_is_what_does_not_exist(ask):
+    assert ask("local") == ({}, set())
+    assert ask("SyncFunction", answer="400 Bad Request", says=b"...#ResourceNotFoundException") == ({}, set())
+
+
+def test_a_request_that_is_not_known_is_kept_to_be_told(ask):
+    assert ask("SyncFunction", target="DynamoDB_20120810.ExecuteStatement") == (
+        {},
+        {"SyncFunction: dynamodb: ExecuteStatement"},
+    )
+
+
+# the comparison -------------------------------------------------------------------------------------------------------
+
+POLICY = {
+    "Sync": [statement(), statement_of({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "arn:aws:sqs:::q"})]
+}
+GET, SEND = Call("Sync", "s3:GetObject", "arn:aws:s3:::calls/…"), Call("Sync", "sqs:SendMessage", "arn:aws:sqs:::q")
+BY_LAMBDA = {("Sync", "sqs:SendMessage"): "Lambda itself"}
+
+
+def test_a_policy_that_grants_what_was_asked_for_and_nothing_else_is_right():
+    verdict = judge(POLICY, {GET: 3}, BY_LAMBDA)
+    assert (verdict.missing, verdict.unused) == ((), ())
+    assert {(row.grant.action, row.times, row.reason) for row in verdict.rows} == {
+        ("s3:GetObject", 3, ""),
+        ("sqs:SendMessage", 0, "Lambda itself"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("seen", "excepted", "missing", "unused"),
+    [
+        ({GET: 1, SEND: 1, Call("Sync", "s3:PutObject", "arn:aws:s3:::calls/…"): 2}, {}, "s3:PutObject", ""),
+        ({GET: 1}, {}, "", "sqs:SendMessage on q is granted, and nothing asked for it"),
+        ({GET: 1, SEND: 1}, BY_LAMBDA, "", "is an exception, and was asked for"),
+        ({GET: 1, SEND: 1}, {("Sync", "Gone"): "a reason"}, "", "no such statement"),
+    ],
+    ids=["missing", "unused", "exception that is used", "exception of nothing"],
+)
+def test_what_is_missing_unused_or_wrongly_excepted_is_told(seen, excepted, missing, unused):
+    verdict = judge(POLICY, seen, excepted)
+    assert [missing in each for each in verdict.missing] == [True] * bool(missing)
+    assert [unused in each for each in verdict.unused] == [True] * bool(unused)
+
+
+@pytest.mark.parametrize(
+    ("all_tests", "action", "passes"),
+    [(True, "GetItem", False), (False, "GetItem", True), (False, "Scan", False)],
+    ids=["something unused", "unused by some tests", "something missing"],
+)
+def test_a_run_of_all_tests_fails_for_what_is_unused_and_any_run_for_what_is_missing(
+    tmp_path, monkeypatch, all_tests, action, passes
+):
+    monkeypatch.setattr(plugin, "LAST_RUN", tmp_path / "made" / "permissions.json")
+    monkeypatch.setattr(plugin, "_all_files", lambda: {"test_a.py"})
+    monkeypatch.setattr(watch, "seen", watch.Counter())
+    worker = plugin.Permissions(SimpleNamespace(workeroutput={}))
+    worker.pytest_collection_finish(SimpleNamespace(items=[SimpleNamespace(path="test_a.py")] * all_tests))
+    watch.seen[Call("QueueFunction", f"dynamodb:{action}", TABLE)] += 2
+    worker.pytest_sessionfinish(None, pytest.ExitCode.OK)
+    watch.seen.clear()
+
+    run, session = plugin.Permissions(SimpleNamespace()), SimpleNamespace(exitstatus=pytest.ExitCode.OK)
+    run.pytest_testnodedown(SimpleNamespace(workeroutput=worker._config.workeroutput))
+    run.pytest_sessionfinish(session, session.exitstatus)
+    assert (session.exitstatus == pytest.ExitCode.OK) is passes
+    assert plugin.LAST_RUN.exists() is all_tests
+
+
+# what can be said of the template at any time -------------------------------------------------------------------------
+
+
+def test_nothing_else_in_the_template_grants_anything_to_a_function():
+    assert granted.other_ways_in() == set()
+    assert granted.managed() == exceptions.ATTACHED
+
+
+@pytest.mark.parametrize("name", sorted(granted.functions()))
+def test_of_what_sam_attaches_our_code_is_left_logs_and_traces_and_lambda_the_network(name):
+    known = json.loads(aws_managed_policies_data)
+    attached = [
+        statement_of({**each, "Sid": policy})
+        for policy in exceptions.ATTACHED[name]
+        for each in known[policy]["Document"]["Statement"]
+    ]
+    statements, given = [*granted.statements()[name], *attached], {each for one in attached for each in one.actions}
+    ours = {"lambda:SourceFunctionArn": granted.named_arn("lambda", f"function:{name}")}
+    left = {action for action in given if allowing(statements, action, "*", ours)}
+    assert {action.partition(":")[0] for action in left} == {"logs", "xray"}
+    assert {action for action in given if allowing(statements, action, "*")} == given
+
+
+def test_every_exception_is_of_a_statement_that_there_is():
+    there = {(name, each.name) for name, statements in granted.statements().items() for each in statements}
+    assert exceptions.UNSEEN.keys() <= there
+
+
+def test_the_page_lists_what_each_function_may_and_nothing_else():
+    may = {
+        (name, grant.action, short(grant.resource))
+        for name, statements in granted.statements().items()
+        for statement in statements
+        for grant in statement.grants
+    }
+    listed = set()
+    for section in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]:
+        name = section.partition("\n")[0]
+        if name not in granted.functions():
+            continue
+        for actions, resources in re.findall(r"^\| (`.+?) \| (`.+?) \|", section, re.MULTILINE):
+            pairs = (
+                (action, on) for action in re.findall("`(.+?)`", actions) for on in re.findall("`(.+?)`", resources)
+            )
+            listed |= {(name, *pair) for pair in pairs}
+    assert listed == may
+
+
+def test_the_page_names_the_policies_that_sam_attaches():
+    assert set(re.findall(r"`(AWS[A-Za-z]+)`", PAGE)) == exceptions.MANAGED.keys()
