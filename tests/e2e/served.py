@@ -1,8 +1,10 @@
 """The stack as `local up` serves it, over HTTP and with worker processes, but with a service that answers at once."""
 
+import atexit
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from local.cloud.secrets import api_key
 from local.cloud.stack import Stack, deploy
 from local.http_server import HttpServer
 from local.lambdas.front import Front
-from local.lambdas.pool import Lambdas
+from local.lambdas.pool import Lambdas, Starter
+from tests.integration.nursery import nursery
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "local" / "samples"
@@ -59,6 +62,14 @@ class Served:
         return answer.json()
 
 
+@cache
+def worker() -> Starter:
+    """What starts the workers of all stacks, for as long as the tests run: in a moment, for all is imported."""
+    started = ExitStack()
+    atexit.register(started.close)
+    return started.enter_context(nursery({"TZ": ":UTC"}, "tests.handlers.deployed"))
+
+
 DEFAULTS = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1", "MaxAttempts": "1"}
 
 
@@ -72,7 +83,7 @@ def serve(state: Path, whisperx: str, *, folder: Path | None = None, **parameter
         overrides = {"AWS_ENDPOINT_URL_LAMBDA": server.url}
         if folder is not None:
             overrides["RECORDINGS_PATH"] = str(folder)  # as `local up` does it
-        with Lambdas(stack, state, overrides) as lambdas:
+        with Lambdas(stack, state, overrides, worker=worker()) as lambdas:
             server.start(Front(lambdas, "api"))
             key = api_key(endpoint, stack.secrets["ApiKeySecret"])
             yield Served(state, server.url, key, stack, lambdas)

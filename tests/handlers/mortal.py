@@ -6,7 +6,6 @@ Besides what the function takes, an event holds:
 `ahead`: by how many seconds the function's clock is fast, so that leases run out without waiting;
 `die`: {"number" or "call": which call, "when": "before" or "after" it, "holding": only with this recording};
 `hold`: {"call": which call waits for the lock on `go` in the "folder"}, where the worker puts a file of its own first;
-`rest`: nothing is run; the worker is there then, and has its clients.
 The answer holds the function's own as `run`, and as `calls` what was called, with the status of each answer.
 """
 
@@ -109,15 +108,17 @@ def _described(request: Any) -> tuple[str, str]:
     return " ".join(words), body.get("Key", {}).get("id", {}).get("S", "")
 
 
+def rest() -> None:
+    """The clients are there."""
+    models.bind(os.environ)
+    s3_client()
+    _ = models.RunModel._get_connection().connection.client
+
+
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     global _watch  # noqa: PLW0603 — a worker serves one event at a time
     _watch = Watch(event)
     os.environ.update(event["environ"])
-    if event.get("rest"):
-        models.bind(os.environ)
-        s3_client()
-        _ = models.RunModel._get_connection().connection.client
-        return {}
     for settings in (sync_app.settings, process_app.settings):
         settings.cache_clear()
     app = {"sync": sync_app, "queue": queue_app, "process": process_app}[event["task"]]

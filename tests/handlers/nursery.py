@@ -1,8 +1,9 @@
-"""Worker processes forked from one that has imported everything and has its clients: to start takes them no time.
+"""Worker processes forked from one that has imported everything: to start takes them no time.
 
-Started as `python -m tests.handlers.nursery FD` in the environment of the function. FD is a socket of packets. Each of
-them holds the environment of one worker, as JSON, and two descriptors: the socket over which its events come, and a
-pipe to which its process id is written, and, when it has ended, its exit status: of eight bytes each.
+Started as `python -m tests.handlers.nursery FD MODULE` in the environment of the function. The module's `rest` is
+called once, before any is forked. FD is a socket of packets. Each of them holds the environment of one worker, as JSON,
+and three descriptors: the socket over which its events come; a pipe to which its process id is written, and, when it
+has ended, its exit status, of eight bytes each; and the file that it writes to.
 """
 
 import gc
@@ -11,9 +12,9 @@ import os
 import selectors
 import socket
 import sys
+from importlib import import_module
 
 from local.lambdas import runtime
-from tests.handlers.mortal import lambda_handler
 
 MOST_BYTES = 1 << 16
 """Of a packet."""
@@ -25,14 +26,14 @@ def number(value: int) -> bytes:
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
-    lambda_handler({"environ": {}, "rest": True}, None)
+    import_module(sys.argv[2]).rest()
     gc.freeze()  # or each worker's first collection would copy all of it
     with selectors.DefaultSelector() as news:
         news.register(control, selectors.EVENT_READ)
         while True:
             for key, _ in news.select():
                 if key.fileobj is control:
-                    packet, descriptors, *_ = socket.recv_fds(control, MOST_BYTES, 2)
+                    packet, descriptors, *_ = socket.recv_fds(control, MOST_BYTES, 3)
                     if not packet:
                         return
                     pid = fork(json.loads(packet), *descriptors)
@@ -46,17 +47,20 @@ def main() -> None:
                     os.close(pipe)
 
 
-def fork(environment: dict[str, str], events: int, pipe: int) -> int:
+def fork(environment: dict[str, str], events: int, pipe: int, output: int) -> int:
     """Starts a worker, in a process group of its own as others are; its process id."""
     pid = os.fork()
     if pid == 0:
         os.setpgid(0, 0)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(output, stream.fileno())
         os.environ.clear()
         os.environ.update(environment)
         sys.argv[1] = str(events)
         runtime.main()
     os.setpgid(pid, pid)
     os.close(events)
+    os.close(output)
     os.write(pipe, number(pid))
     return pid
 

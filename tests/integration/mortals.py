@@ -34,7 +34,7 @@ def mortal_lambdas(stack: Stack, state: Path) -> Iterator[Lambdas]:
     }
     stack = replace(stack, functions=functions)
     with (
-        nursery(lambda_environment(functions["mortal"], stack)) as worker,
+        nursery(lambda_environment(functions["mortal"], stack), "tests.handlers.mortal") as worker,
         Lambdas(stack, state, workers_per_function=MOST, worker=worker) as lambdas,
     ):
         yield lambdas

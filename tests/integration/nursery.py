@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from local.lambdas.pool import CODE_PATHS, Starter
 from local.lambdas.process import WorkerProcess
@@ -19,17 +19,19 @@ BYTES = 8
 
 
 @contextmanager
-def nursery(environment: Mapping[str, str]) -> Iterator[Starter]:
-    """What starts a worker of tests/handlers/mortal.py."""
+def nursery(environment: Mapping[str, str], module: str) -> Iterator[Starter]:
+    """What starts a worker for handlers that this module has imported; it has a `rest`."""
     control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    command = [sys.executable, "-P", "-m", "tests.handlers.nursery", str(theirs.fileno())]
+    command = [sys.executable, "-P", "-m", "tests.handlers.nursery", str(theirs.fileno()), module]
     environ = {**environment, "PYTHONPATH": os.pathsep.join(map(str, CODE_PATHS))}
     with subprocess.Popen(command, env=environ, pass_fds=[theirs.fileno()]) as process:
         theirs.close()
 
         class Worker(WorkerProcess):
-            def _start(self, environment: Mapping[str, str], _: Sequence[Path], events: socket.socket, *__: Any) -> Any:
-                return Forked(control, environment, events)
+            def _start(
+                self, environment: Mapping[str, str], _: Sequence[Path], events: socket.socket, output: BinaryIO
+            ) -> Any:
+                return Forked(control, environment, events, output)
 
         try:
             yield Worker
@@ -41,10 +43,13 @@ def nursery(environment: Mapping[str, str]) -> Iterator[Starter]:
 class Forked:
     """As much of `subprocess.Popen` as is asked of a worker's."""
 
-    def __init__(self, control: socket.socket, environment: Mapping[str, str], events: socket.socket) -> None:
+    def __init__(
+        self, control: socket.socket, environment: Mapping[str, str], events: socket.socket, output: BinaryIO
+    ) -> None:
         self._news, pipe = os.pipe()
+        descriptors = [events.fileno(), pipe, output.fileno()]
         try:
-            socket.send_fds(control, [json.dumps(dict(environment)).encode()], [events.fileno(), pipe])
+            socket.send_fds(control, [json.dumps(dict(environment)).encode()], descriptors)
         finally:
             os.close(pipe)
         self._status: int | None = None

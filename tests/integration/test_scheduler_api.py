@@ -267,7 +267,7 @@ def test_a_cursor_of_one_list_is_none_of_another(handlers, history):
 
 def test_a_run_that_is_none_is_404(handlers, history):
     known = history[0].id
-    for name in ("none", known[:-1], known[:-8] + "ffffffff", known.upper(), known + "0", "x" * 3000):
+    for name in ("none", known[:-1], known[:-8] + "ffffffff", known.lower(), known + "0", "x" * 3000):
         answer = handlers.api("GET", f"{RUNS}/{name}")
         assert (answer.status, answer.json["error"]["code"]) == (404, "no_such_run"), name
     assert handlers.api("GET", f"{RUNS}/{known}").json["counts"] == history[0].counts

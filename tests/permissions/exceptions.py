@@ -7,12 +7,16 @@ from collections.abc import Mapping
 
 BY_THE_SERVICE = "Lambda itself uses it, with the function's role; our code does not."
 
+_FAILED = f"{BY_THE_SERVICE} It sends events that failed to their queue by it."
 _MOUNT = f"{BY_THE_SERVICE} It mounts EFS by it, which there is not on one's own machine."
 
 UNSEEN: Mapping[tuple[str, str], str] = {
     ("SyncFunction", "MountRecordings"): _MOUNT,
     ("ProcessFunction", "MountRecordings"): _MOUNT,
     ("ApiFunction", "MountRecordings"): _MOUNT,
+    ("SyncFunction", "sqs:SendMessage"): _FAILED,
+    ("QueueFunction", "sqs:SendMessage"): _FAILED,
+    ("ProcessFunction", "sqs:SendMessage"): _FAILED,
 }
 """Statements of which nothing is seen."""
 
