@@ -1,5 +1,8 @@
 """sync_recordings: every file that the phone system left gets a record, once."""
 
+from callscribe import start
+
+# isort: split
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -134,3 +137,6 @@ def _tested(wish: Mapping[str, Any]) -> dict[str, Any]:
     verdict = check.tried(ours.recordings_path, ours.audio)
     count("SourceTestsFailed", int(not verdict["ok"]))
     return verdict
+
+
+start.ended()

@@ -3,6 +3,7 @@
 from bisect import insort
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from callscribe.ingest import AUDIO
 from callscribe.sidecars import stem_of
@@ -10,8 +11,7 @@ from callscribe.sources import SourceFile
 from callscribe.store.inventory import Known
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(NamedTuple):
     """A file, and what is known of it, if anything is."""
 
     key: str

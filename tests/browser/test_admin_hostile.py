@@ -38,6 +38,10 @@ TOLD = (
     "() => [document.body.innerText, ...[...document.querySelectorAll('input, textarea')].map((e) => e.value)].join()"
 )
 LISTEN = "window.ran = 0; window.runs = () => { window.ran += 1; };"
+KEEPS_NOTHING = """
+for (const each of ["localStorage", "sessionStorage"])
+  Object.defineProperty(window, each, { get() { throw new DOMException("Access is denied", "SecurityError"); } });
+"""
 BUSY = {"status": 429, "json": {"message": "Too Many Requests"}}
 """As API Gateway says it."""
 
@@ -263,6 +267,13 @@ def put_keys(page: Page, served: Served, named: dict[str, str]) -> None:
     headers = {"Authorization": f"Bearer {next(iter(named.values()))}"}
     while not page.request.get("/api/scheduler/tasks", headers=headers).ok:
         pass  # whoever has just looked looks again a second later
+
+
+def test_where_the_browser_lets_it_keep_nothing_the_page_says_that_and_not_the_network(page, complaints):
+    complaints.expect("SecurityError")
+    page.add_init_script(KEEPS_NOTHING)
+    page.goto("/admin")
+    expect(page.get_by_text("Allow cookies and site data")).to_be_visible()
 
 
 TROUBLE: dict[str, tuple[Callable[[Route], None], str | None, str]] = {

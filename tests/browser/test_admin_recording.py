@@ -336,12 +336,16 @@ def test_a_file_that_is_gone_is_told_and_found_again_when_it_is_back(page, serve
     expect(page.get_by_role("note")).to_have_count(0)
 
 
-def test_what_cannot_be_reached_is_told_and_can_be_tried_again(page, served):
-    def broken(route):
-        found = route.fetch().json()
-        route.fulfill(json=found | {"url": found["url"].replace("in-", "no-")})
+def test_what_cannot_be_reached_is_told_and_can_be_tried_again_at_once(page, served, complaints):
+    complaints.expect("net::ERR_FAILED")
+    links = []
 
-    page.route("**/audio-link", broken, times=1)
+    def of_one_second(route):
+        links.append(route.fetch().json())
+        route.fulfill(json=links[0])
+
+    page.route("**/audio-link", of_one_second)
+    page.route(lambda url: "X-Amz-Signature" in url, lambda route: route.abort(), times=1)
     open_recording(page, served, GREETING)
     told = page.get_by_role("alert")
     expect(told).to_contain_text("out of reach")

@@ -16,6 +16,8 @@ export function Player({ id, name, missing, media }) {
   const fetchLink = async (at, plays) => {
     try {
       const { url } = await ask(linkOf(id));
+      // one of the same second is the same, and of that no player makes a new attempt by itself
+      if (media.current?.getAttribute("src") === url) media.current.load();
       setState({ src: url, since: performance.now(), at, plays, problem: null });
     } catch (error) {
       setState({ src: null, at, problem: error.message });

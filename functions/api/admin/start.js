@@ -2,6 +2,8 @@
 import { inTurn } from "./in_turn.js";
 
 const FAILED = "The page could not be loaded: the network failed, or Callscribe was updated. Load it again.";
+const BLOCKED =
+  "This browser lets the page keep nothing, so it cannot keep the key either. Allow cookies and site data for this address, then load the page again.";
 
 inTurn(
   "vendor/preact.js",
@@ -19,5 +21,5 @@ inTurn(
   .then(({ start }) => start(document.getElementById("app")))
   .catch((error) => {
     console.error(error);
-    document.getElementById("app").textContent = FAILED;
+    document.getElementById("app").textContent = error.name === "SecurityError" ? BLOCKED : FAILED;
   });

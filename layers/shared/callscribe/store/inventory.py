@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from callscribe.recording import LONGEST_KEY, source_hash
 from callscribe.store import control
@@ -18,9 +18,11 @@ from callscribe.store.models import ControlModel as Item
 from callscribe.store.models import RecordingModel
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A file that has a record. `version` is what the file was like; None where its key left no room for it."""
+class Known(NamedTuple):
+    """A file that has a record. `version` is what the file was like; None where its key left no room for it.
+
+    A tuple, for a sweep makes one for each file: in half the time of a dataclass that is frozen.
+    """
 
     key: str
     version: str | None
