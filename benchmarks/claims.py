@@ -5,6 +5,7 @@ of races. Half of the rounds have four recordings for each worker, half of them 
 """
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -101,6 +102,8 @@ def stage() -> Iterator[Stage]:
         }
         stack = replace(stack, functions=quiet)
         os.environ |= lambda_environment(stack.function("process"), stack)
+        # the workers write where this process does, and now and then metrics though they are turned off
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         with mortal_lambdas(stack, Path(folder)) as lambdas:
             workers = Mortals(lambdas, stack, SimpleNamespace(now=lambda: datetime.now(UTC)), service.url)
             workers.environ["MAX_CONCURRENT_TRANSCRIPTIONS"] = str(WORKERS)
