@@ -1,5 +1,8 @@
 """process_transcription: recordings from the head of the queue through the customer's WhisperX server."""
 
+from callscribe import start
+
+# isort: split
 import os
 import random
 from collections.abc import Mapping
@@ -10,8 +13,6 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
-from aws_lambda_powertools.utilities import parameters
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callscribe.clock import utc_now
@@ -91,6 +92,10 @@ def api_key(own: Settings, *, fresh: bool) -> str:
     for, which is the template's where the secret does not say; whoever may set another address over the API is not to
     have it sent there. Raises ConfigurationError.
     """
+    # here, for they bring all of boto3, and a run that has nothing to send does without
+    from aws_lambda_powertools.utilities import parameters
+    from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
+
     fresh = fresh or own.whisperx_url not in _keys_for
     try:
         secret: Any = parameters.get_secret(
@@ -202,3 +207,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         finally:
             executor.shutdown(wait=False)  # a transcription that was given up may hang; nothing waits for it
     return run.document()
+
+
+start.ended()

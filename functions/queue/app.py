@@ -1,5 +1,8 @@
 """queue_transcriptions: pending → queued, the oldest first; and the retries that a person asked for."""
 
+from callscribe import start
+
+# isort: split
 import os
 from datetime import datetime, timedelta
 from typing import Any
@@ -59,3 +62,6 @@ def _queue(run: Run, ends_at: datetime) -> None:
 def _age(oldest: Place | None) -> float:
     """Seconds that the recording in line has waited; none where none is in line."""
     return (utc_now() - queued_since(oldest.position)).total_seconds() if oldest else 0.0
+
+
+start.ended()
