@@ -76,13 +76,20 @@ class Context:
         return self.remaining_ms
 
 
+def forget_clients() -> None:
+    from callscribe import s3
+    from functions.api import invoke, secret
+
+    for client_of in (s3._client, invoke._client, secret._client):
+        client_of.cache_clear()
+
+
 class Handlers:
     """The four handlers in this process, each with the environment that the template gives it."""
 
     def __init__(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-        from callscribe import s3
         from functions.api import app as api
-        from functions.api import auth, invoke, secret
+        from functions.api import auth, invoke
         from functions.api import settings as api_settings
         from functions.api.routes import audio, call_recordings, collection, scheduler
         from functions.process import app as process
@@ -98,7 +105,6 @@ class Handlers:
             api_settings.whisperx,
             api_settings.origins,
         )
-        self._clients = (s3._client, invoke._client, secret._client)
         self._auth = auth
         self._monkeypatch = monkeypatch
         self.overrides: dict[str, str] = {}
@@ -128,8 +134,7 @@ class Handlers:
 
     def forget(self) -> None:
         """As in a new process: clients and secrets are had anew. For tests that change a secret, before and after."""
-        for client in self._clients:
-            client.cache_clear()
+        forget_clients()
         parameters.clear_caches()
         self._auth._known.clear()
 
@@ -194,11 +199,15 @@ def api_key(stack: Stack) -> str:
     return json.loads(secrets.get_secret_value(SecretId=stack.secrets["ApiKeySecret"])["SecretString"])["default"]
 
 
+@pytest.fixture(scope="module")
+def clients() -> None:
+    """The functions make theirs once for the tests of a module: those of another one may have had another endpoint."""
+    forget_clients()
+
+
 @pytest.fixture
-def handlers(stack: Stack, monkeypatch: pytest.MonkeyPatch, service: Any) -> Handlers:
+def handlers(stack: Stack, monkeypatch: pytest.MonkeyPatch, service: Any, clients: None) -> Handlers:
     made = Handlers(stack, monkeypatch)
-    for client_of in made._clients:
-        client_of.cache_clear()  # it may have been made for another endpoint
     # nobody listens at port 9: functions that are started at once wait for their schedule
     made.overrides |= {"WHISPERX_URL": service.url, "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:9"}
     return made
