@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from itertools import batched
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +18,8 @@ from urllib.parse import parse_qsl
 import pytest
 from aws_lambda_powertools.utilities import parameters
 from botocore.httpsession import URLLib3Session
+from moto.dynamodb.models import dynamodb_backends
+from moto.s3.models import s3_backends
 
 from local.cloud.aws import serve_aws
 from local.cloud.client import CREDENTIALS, aws_client
@@ -49,24 +50,15 @@ def stack(deployed: Stack) -> Stack:
 
 
 def empty(stack: Stack) -> None:
-    """Deletes what is stored in the stack."""
-    dynamodb, s3 = client("dynamodb", stack.endpoint), client("s3", stack.endpoint)
+    """Forgets what is stored in the stack. In moto itself, for to ask it over HTTP takes longer than most tests."""
+    dynamodb = dynamodb_backends[stack.account_id][stack.region]
     for table in stack.tables.values():
-        items = [item for page in dynamodb.get_paginator("scan").paginate(TableName=table) for item in page["Items"]]
-        keys = keys_of(stack.endpoint, table) if items else ()
-        deletions = [{"DeleteRequest": {"Key": {key: item[key] for key in keys}}} for item in items]
-        for batch in batched(deletions, 25, strict=False):
-            dynamodb.batch_write_item(RequestItems={table: list(batch)})
-    for bucket in stack.buckets.values():
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-            if entries := page.get("Contents"):
-                s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": entry["Key"]} for entry in entries]})
-
-
-@cache
-def keys_of(endpoint: str, table: str) -> tuple[str, ...]:
-    described = client("dynamodb", endpoint).describe_table(TableName=table)["Table"]
-    return tuple(key["AttributeName"] for key in described["KeySchema"])
+        dynamodb.get_table(table).items.clear()
+    s3 = s3_backends[stack.account_id]["aws"]
+    for name in stack.buckets.values():
+        bucket = s3.get_bucket(name)
+        bucket.keys.clear()
+        bucket.multiparts.clear()
 
 
 @dataclass
@@ -85,13 +77,20 @@ class Context:
         return self.remaining_ms
 
 
+def forget_clients() -> None:
+    from callscribe import s3
+    from functions.api import invoke, secret
+
+    for client_of in (s3._client, invoke._client, secret._client):
+        client_of.cache_clear()
+
+
 class Handlers:
     """The four handlers in this process, each with the environment that the template gives it."""
 
     def __init__(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-        from callscribe import s3
         from functions.api import app as api
-        from functions.api import auth, invoke, secret
+        from functions.api import auth, invoke
         from functions.api import settings as api_settings
         from functions.api.routes import audio, call_recordings, collection, scheduler
         from functions.process import app as process
@@ -107,7 +106,6 @@ class Handlers:
             api_settings.whisperx,
             api_settings.origins,
         )
-        self._clients = (s3._client, invoke._client, secret._client)
         self._auth = auth
         self._monkeypatch = monkeypatch
         self.overrides: dict[str, str] = {}
@@ -140,8 +138,7 @@ class Handlers:
 
     def forget(self) -> None:
         """As in a new process: clients and secrets are had anew. For tests that change a secret, before and after."""
-        for client in self._clients:
-            client.cache_clear()
+        forget_clients()
         parameters.clear_caches()
         self._auth._known.clear()
 
@@ -206,11 +203,15 @@ def api_key(stack: Stack) -> str:
     return json.loads(secrets.get_secret_value(SecretId=stack.secrets["ApiKeySecret"])["SecretString"])["default"]
 
 
+@pytest.fixture(scope="module")
+def clients() -> None:
+    """The functions make theirs once for the tests of a module: those of another one may have had another endpoint."""
+    forget_clients()
+
+
 @pytest.fixture
-def handlers(stack: Stack, monkeypatch: pytest.MonkeyPatch, service: Any) -> Handlers:
+def handlers(stack: Stack, monkeypatch: pytest.MonkeyPatch, service: Any, clients: None) -> Handlers:
     made = Handlers(stack, monkeypatch)
-    for client_of in made._clients:
-        client_of.cache_clear()  # it may have been made for another endpoint
     # nobody listens at port 9: functions that are started at once wait for their schedule
     made.overrides |= {"WHISPERX_URL": service.url, "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:9"}
     return made
