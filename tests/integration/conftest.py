@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 from aws_lambda_powertools.utilities import parameters
+from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
@@ -275,6 +276,26 @@ def counted(monkeypatch):
             yield requests
 
     return counted
+
+
+@pytest.fixture
+def lose_the_answer(monkeypatch):
+    """The next request of this operation is carried out, but its answer does not arrive."""
+
+    def arm(operation):
+        send, armed = URLLib3Session.send, [True]
+
+        def send_and_lose(self, request):
+            answer = send(self, request)
+            target = request.headers.get("X-Amz-Target", b"")
+            if armed and operation.encode() in (target.encode() if isinstance(target, str) else target):
+                armed.clear()
+                raise ConnectionClosedError(endpoint_url=request.url)
+            return answer
+
+        monkeypatch.setattr(URLLib3Session, "send", send_and_lose)
+
+    return arm
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from botocore.exceptions import ConnectionClosedError
-from botocore.httpsession import URLLib3Session
 
 from callscribe import transitions
 from callscribe.recording import Status
@@ -19,26 +17,6 @@ LEASE = NOW + timedelta(minutes=16)
 def new(handlers):
     handlers.queue()  # binds the models to the tables
     return transitions.new("s3://b", "a.wav", size=9, etag="e", modified_at=NOW, now=NOW)
-
-
-@pytest.fixture
-def lose_the_answer(monkeypatch):
-    """The next request of this operation is carried out, but its answer does not arrive."""
-
-    def arm(operation):
-        send, armed = URLLib3Session.send, [True]
-
-        def send_and_lose(self, request):
-            answer = send(self, request)
-            target = request.headers.get("X-Amz-Target", b"")
-            if armed and operation.encode() in (target.encode() if isinstance(target, str) else target):
-                armed.clear()
-                raise ConnectionClosedError(endpoint_url=request.url)
-            return answer
-
-        monkeypatch.setattr(URLLib3Session, "send", send_and_lose)
-
-    return arm
 
 
 def queued(new):

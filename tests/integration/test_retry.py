@@ -10,7 +10,7 @@ from callscribe import transitions
 from callscribe.errors import RetryableError, StoreError
 from callscribe.metadata import CallMetadata, Direction, Origin
 from callscribe.recording import Failure, Status
-from callscribe.store import recordings, runs
+from callscribe.store import recordings, runs, search
 from callscribe.transitions import Place, RetryPolicy
 from functions.queue import retry
 from tests.integration import dynalite
@@ -347,12 +347,12 @@ def test_what_is_claimed_or_deleted_at_this_moment_is_a_lost_race(handlers, many
     apply = recordings.apply
 
     def too_late(recording_id, change):
-        if recording_id == many[2]:
-            seen, now = recordings.get(recording_id), handlers.now()
-            place = Place(seen.id, seen.status, seen.position)
-            assert apply(seen.id, transitions.claim(place, "token", now, now + timedelta(minutes=16)))
-        if recording_id == many[3]:
-            with signing_as("somebody"):
+        with signing_as("somebody"):
+            if recording_id == many[2]:
+                seen, now = recordings.get(recording_id), handlers.now()
+                place = Place(seen.id, seen.status, seen.position)
+                assert apply(seen.id, transitions.claim(place, "token", now, now + timedelta(minutes=16)))
+            if recording_id == many[3]:
                 assert recordings.remove(recordings.get(recording_id))
         return apply(recording_id, change)
 
@@ -360,6 +360,31 @@ def test_what_is_claimed_or_deleted_at_this_moment_is_a_lost_race(handlers, many
     assert ask().json["counts"] == {"matched": 5, "queued": 3, "lost_races": 2}
     assert recordings.get(many[2]).status is Status.PROCESSING
     assert recordings.get(many[3]) is None
+
+
+@pytest.mark.parametrize("operation", ["UpdateItem", "PutItem"])
+def test_what_it_wrote_counts_though_the_answer_was_lost(
+    handlers, many, in_line, monkeypatch, lose_the_answer, operation
+):
+    run_id = handlers.queue(remaining_ms=15_000, retry={})["id"]
+    assert len(in_line()) == 2
+    unfinished = runs.unfinished
+
+    def then_lose(now):
+        found = unfinished(now)
+        lose_the_answer(operation)
+        return found
+
+    monkeypatch.setattr(runs, "unfinished", then_lose)
+    handlers.pass_time(seconds=1)
+    handlers.queue()
+    assert shown(handlers, run_id)["counts"] == {"matched": 5, "queued": 5, "lost_races": 0}
+
+
+def test_a_beginning_that_too_many_names_have_is_looked_for_by_time(handlers, many, in_line, monkeypatch):
+    monkeypatch.setattr(search, "NAMES", 1)
+    assert handlers.queue(retry={"search": "call-"})["counts"]["queued"] == 5
+    assert in_line() == many[::-1]
 
 
 @pytest.mark.parametrize("where", ["recordings.apply", "search.page", "runs.hold", "runs.unfinished"])
