@@ -31,6 +31,7 @@ RESERVE = timedelta(seconds=20)
 
 def begin(filters: Filters, run_id: str | None, clock: Clock, ends_at: datetime) -> Run:
     """Begins a run over what `filters` accept, as far as time allows. It is `failed` where it could not be begun."""
+    count("RecordingsQueued", 0)  # also where it comes to nothing: a handler without any metric is taken for a fault
     now = clock()
     run = Run(
         task=Task.RETRY,

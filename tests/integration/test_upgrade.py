@@ -6,7 +6,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from local.cloud.stack import deploy
-from tests.integration.conftest import ROOT, Handlers, api_key, client
+from tests.integration.conftest import ROOT, Handlers, api_key, client, empty
 from tests.previous import BUCKET, PARAMETERS, STORED, TEMPLATE, WAV
 
 BEFORE = yaml_parse(TEMPLATE.read_text())["Resources"]
@@ -48,7 +48,7 @@ def test_an_index_is_as_it_was_and_no_more_than_one_is_new(name):
 
 
 @pytest.fixture
-def upgraded(deployed, service, monkeypatch):
+def upgraded(deployed, service, monkeypatch, clients):
     """The handlers of this version on the stack of the one before, with what that had stored."""
     stored = json.loads(STORED.read_text())
     s3, dynamodb = client("s3", deployed.endpoint), client("dynamodb", deployed.endpoint)
@@ -66,12 +66,12 @@ def upgraded(deployed, service, monkeypatch):
     assert (now.tables, now.buckets, now.secrets) == (before.tables, before.buckets, before.secrets)
     assert api_key(now) == key
     handlers = Handlers(now, monkeypatch)
-    for client_of in handlers._clients:
-        client_of.cache_clear()
     handlers.forget()
     handlers.overrides |= {"WHISPERX_URL": service.url, "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:9"}
     yield handlers
     handlers.forget()
+    empty(now)
+    client("cloudformation", deployed.endpoint).delete_stack(StackName="upgraded")
 
 
 def test_recordings_transcripts_settings_and_runs_are_there_after_an_upgrade_and_the_work_goes_on(upgraded, service):
