@@ -149,7 +149,7 @@ def test_built_functions_take_a_recording_from_upload_to_transcript(
     assert "run ended" in logged
     for each in ("sync", "queue", "process"):  # as the template's alarms look for them
         written = [line for line in logged.splitlines() if '"Namespace":"Callscribe/callscribe"' in line]
-        assert any(f'"service":"{each}"' in line and '"ScheduledRuns":[1.0]' in line for line in written)
+        assert any(f'"service":"{each}"' in line and '"ScheduledRuns":[' in line for line in written)
     for secret in (WHISPERX_KEY, key, TRANSCRIBED):
         assert secret not in logged
 
