@@ -2,6 +2,7 @@
 
 import gc
 import re
+import signal
 import threading
 import time
 from collections import Counter
@@ -15,7 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests import leftovers
 from tests.permissions.plugin import Permissions, watch_servers
+from tests.waiting import LIMIT_SECONDS
 
 ROOT = Path(__file__).parents[1]
 ANSWER = (
@@ -25,8 +28,11 @@ ANSWER = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # who runs the tests in the background has it ignored, and so would every process that a test sends it to
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     watch_servers()
     config.pluginmanager.register(Permissions(config))
+    config.pluginmanager.register(leftovers)
 
 
 def pytest_collection_finish() -> None:
@@ -37,7 +43,10 @@ def pytest_collection_finish() -> None:
 
 @dataclass
 class Reply:
-    """What the service does with one request. `close`: breaks the connection after the audio; `wait` in seconds."""
+    """What the service does with one request. `close`: breaks the connection after the audio.
+
+    `wait` (seconds) makes it likely that requests meet. To prove that they do, use `hold_until` of the service.
+    """
 
     status: int = 200
     body: bytes = ANSWER
@@ -79,8 +88,9 @@ class ScriptedService:
         self.most_at_once = 0
         self.most_of_one = 0
         """So often was one recording there at once."""
+        self._awaited = 0
         self._under_way: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         service = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -99,10 +109,16 @@ class ScriptedService:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
+    def hold_until(self, arrived: int) -> None:
+        """Answer no request before this many have arrived, those before this call included."""
+        with self._changed:
+            self._awaited = arrived
+            self._changed.notify_all()
+
     def _serve(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
         url = urlsplit(request.path)
-        with self._lock:
+        with self._changed:
             headers = {name.lower(): value for name, value in request.headers.items()}
             received = Received(request.command, url.path, parse_qs(url.query), headers, body)
             self.received.append(received)
@@ -113,8 +129,10 @@ class ScriptedService:
             self._under_way[received.recording] += 1
             self.most_at_once = max(self.most_at_once, self._under_way.total())
             self.most_of_one = max(self.most_of_one, self._under_way[received.recording])
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: len(self.received) >= self._awaited, LIMIT_SECONDS)
         time.sleep(reply.wait)
-        with self._lock:
+        with self._changed:
             self._under_way[received.recording] -= 1
         request.close_connection = True
         if reply.close:
@@ -127,6 +145,7 @@ class ScriptedService:
             request.wfile.write(reply.body)
 
     def stop(self) -> None:
+        self.hold_until(0)
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from tests.waiting import LIMIT_SECONDS
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 VARIABLE = "CALLSCRIBE_CHROMIUM"
 FLAGS = (
@@ -17,7 +19,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-PATIENCE_MS = 15_000
+PATIENCE_MS = LIMIT_SECONDS * 1000
 """For what is to come on the page: functions may have to start first, on a machine that is busy with other tests."""
 
 

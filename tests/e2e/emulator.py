@@ -11,7 +11,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,12 +20,11 @@ from typing import Any
 import requests
 
 from local.build import ARCHITECTURE, ROOT, Built
+from tests.waiting import LIMIT_SECONDS, wait_until
 
 RUNTIME = ROOT / ".build" / "runtime"
 RUNTIME_LOCK = ROOT / "requirements" / "runtime.txt"
 INVOCATIONS = "2015-03-31/functions/function/invocations"
-START_SECONDS = 10
-ANSWER_SECONDS = 60
 
 # -S leaves out site-packages, where the development environment lies
 PYTHON = (str(Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"), "-S", "-s")
@@ -43,7 +41,7 @@ class Emulator:
         """The function's answer. An exception in the function is an AssertionError here."""
         with requests.Session() as session:
             session.trust_env = False  # no proxy between here and here
-            answer = session.post(self.url, json=event, timeout=ANSWER_SECONDS).json()
+            answer = session.post(self.url, json=event, timeout=LIMIT_SECONDS).json()
         assert "errorMessage" not in answer, f"{answer}\n{self.log.read_text()}"
         return dict(answer)
 
@@ -104,7 +102,7 @@ def emulate(built: Built, variables: Mapping[str, str], log: Path) -> Iterator[E
         yield Emulator(f"http://127.0.0.1:{front}/{INVOCATIONS}", log)
     finally:
         process.terminate()  # it ends the function with it
-        process.wait(ANSWER_SECONDS)
+        process.wait(LIMIT_SECONDS)
 
 
 def probe(built: Built, code: str) -> Any:
@@ -127,12 +125,9 @@ def _free_port() -> int:
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise AssertionError(f"The Lambda emulator did not start.\n{log.read_text()}")
+    def answers() -> bool:
+        assert process.poll() is None, f"The Lambda emulator did not start.\n{log.read_text()}"
+        with socket.socket() as client:
+            return client.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_until(answers)

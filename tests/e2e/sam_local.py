@@ -7,7 +7,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +15,7 @@ from typing import Any
 import requests
 
 from local.build import ROOT
-
-PATIENCE_SECONDS = 120
-"""A container's image is made at its first start."""
-
-
-PAUSE_SECONDS = 0.5
+from tests.waiting import LIMIT_SECONDS, wait_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +30,7 @@ class SamLocal:
         """What the function answers to `events/EVENT.json`, by the very command that was told."""
         (command,) = (each for each in self.commands if each.endswith(f" {function} -e {_folder(each)}/{event}.json"))
         done = subprocess.run(
-            shlex.split(command), cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+            shlex.split(command), cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT_SECONDS
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
@@ -47,17 +41,18 @@ class SamLocal:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         with requests.Session() as session:
             session.trust_env = False
-            return session.request(method, f"{self.url}{path}", headers=headers, timeout=PATIENCE_SECONDS)
+            return session.request(method, f"{self.url}{path}", headers=headers, timeout=LIMIT_SECONDS)
 
     def run(self, task: str) -> Any:
         """The run of a task, which the API starts in another container; one may outlast the request."""
         run = self.ask(f"/api/scheduler/tasks/{task}/run", "POST").json()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while run["status"] == "running" and time.monotonic() < deadline:
-            time.sleep(PAUSE_SECONDS)
+
+        def ended() -> Any:
             answer = self.ask(f"/api/scheduler/runs/{run['id']}")
-            run = answer.json() if answer.ok else run  # it is not there before its container has begun
-        return run
+            # it is not there before its container has begun, whose image is made at its first start
+            return answer.json() if answer.ok and answer.json()["status"] != "running" else None
+
+        return run if run["status"] != "running" else wait_until(ended)
 
 
 def _folder(command: str) -> str:
@@ -85,5 +80,5 @@ def sam_local() -> Iterator[SamLocal]:
             yield SamLocal(url=told[2], key=told[1], commands=commands)
         finally:
             process.send_signal(signal.SIGINT)
-            rest, _ = process.communicate(timeout=PATIENCE_SECONDS)
+            rest, _ = process.communicate(timeout=LIMIT_SECONDS)
         assert (process.returncode, rest) == (0, "")

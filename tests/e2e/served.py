@@ -2,7 +2,7 @@
 
 import atexit
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from local.http_server import HttpServer
 from local.lambdas.front import Front
 from local.lambdas.pool import Lambdas, Starter
 from tests.integration.nursery import nursery
+from tests.waiting import LIMIT_SECONDS
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "local" / "samples"
@@ -57,7 +58,7 @@ class Served:
     def ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
         """What the API answers, where it does what is asked for."""
         headers = {"Authorization": f"Bearer {self.key}"}
-        answer = requests.request(method, f"{self.url}/api/{path}", json=body, headers=headers, timeout=60)
+        answer = requests.request(method, f"{self.url}/api/{path}", json=body, headers=headers, timeout=LIMIT_SECONDS)
         assert answer.ok, answer.text
         return answer.json()
 
@@ -83,8 +84,7 @@ def serve(state: Path, whisperx: str, *, folder: Path | None = None, **parameter
         overrides = {"AWS_ENDPOINT_URL_LAMBDA": server.url}
         if folder is not None:
             overrides["RECORDINGS_PATH"] = str(folder)  # as `local up` does it
-        with Lambdas(stack, state, overrides, worker=worker()) as lambdas:
+        with closing(server), Lambdas(stack, state, overrides, worker=worker()) as lambdas:
             server.start(Front(lambdas, "api"))
             key = api_key(endpoint, stack.secrets["ApiKeySecret"])
             yield Served(state, server.url, key, stack, lambdas)
-            server.close()

@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from tests.e2e.served import ROOT, Served, serve
+from tests.waiting import LIMIT_SECONDS
 
 PAGE = (ROOT / "docs" / "api.md").read_text()
 EXAMPLES = re.findall(r"^```sh(?: (\w+))?\n(.*?)^```\n(?:```json\n(.*?)^```$)?", PAGE, re.MULTILINE | re.DOTALL)
@@ -44,7 +45,7 @@ def variables(served: Served, tmp_path_factory: pytest.TempPathFactory) -> dict[
     folder = tmp_path_factory.mktemp("curl")
     (folder / ".curlrc").write_text('fail-with-body\nsilent\nshow-error\nmax-time = 60\nwrite-out = "\\n"\n')
     items = requests.get(
-        f"{served.url}/api/call-recordings", headers={"Authorization": f"Bearer {served.key}"}, timeout=30
+        f"{served.url}/api/call-recordings", headers={"Authorization": f"Bearer {served.key}"}, timeout=LIMIT_SECONDS
     ).json()["items"]
 
     def one(status: str, name: str = "") -> str:
@@ -114,7 +115,7 @@ def test_each_example_of_the_page_does_what_the_page_says(variables: dict[str, s
 def test_every_route_of_the_specification_is_on_the_page(served: Served) -> None:
     shown = re.sub(r"\$(ID|FAILED|UNWANTED)", "{recordingId}", PAGE).replace("$RUN", "{runId}")
     shown = re.sub(r"scheduler/tasks/\w+", "scheduler/tasks/{command}", shown)
-    for path, methods in requests.get(f"{served.url}/openapi.json", timeout=30).json()["paths"].items():
+    for path, methods in requests.get(f"{served.url}/openapi.json", timeout=LIMIT_SECONDS).json()["paths"].items():
         for method in methods:
             asked = rf"-X {method.upper()} " if method != "get" else r"(?!.*-X )"
             called = rf'curl {asked if method == "get" else ".*" + asked}.*"\$URL{re.escape(path)}(\?[^"]*)?"'

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from tests.e2e.served import ROOT, Served, serve
+from tests.waiting import LIMIT_SECONDS
 
 CONFIG = ROOT / "tests" / "schemathesis.toml"
 EXAMPLES = "8"
@@ -45,8 +46,8 @@ def check(served: Served, config: Path, folder: Path, *arguments: str) -> str:
 def test_what_there_is_is_answered_as_documented_whatever_is_asked_of_it(served: Served, tmp_path: Path) -> None:
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {served.key}"
-    recording = session.get(f"{served.url}/api/call-recordings", timeout=30).json()["items"][0]["id"]
-    run = session.get(f"{served.url}/api/scheduler/runs", timeout=30).json()["items"][0]["id"]
+    recording = session.get(f"{served.url}/api/call-recordings", timeout=LIMIT_SECONDS).json()["items"][0]["id"]
+    run = session.get(f"{served.url}/api/scheduler/runs", timeout=LIMIT_SECONDS).json()["items"][0]["id"]
     config = tmp_path / "with-ids.toml"
     ids = f'\n[parameters]\n"path.recordingId" = "{recording}"\n"path.runId" = "{run}"\n'
     config.write_text(CONFIG.read_text() + ids)
@@ -58,7 +59,7 @@ def test_what_there_is_is_answered_as_documented_whatever_is_asked_of_it(served:
 
 def test_no_request_leads_to_a_fault_or_to_an_answer_that_is_not_documented(served: Served, tmp_path: Path) -> None:
     said = check(served, CONFIG, tmp_path)
-    paths = requests.get(f"{served.url}/openapi.json", timeout=30).json()["paths"].values()
+    paths = requests.get(f"{served.url}/openapi.json", timeout=LIMIT_SECONDS).json()["paths"].values()
     assert f"Tested: {sum(map(len, paths))}" in said
 
 

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +16,12 @@ import requests
 
 from callscribe.clock import utc_now
 from callscribe.whisperx import DIALECTS
+from tests.waiting import LIMIT_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
 HOUR = 3600
+RUN_SECONDS = 5 * LIMIT_SECONDS
+"""A whole run, from an empty stack to the last transcript."""
 
 
 @contextmanager
@@ -38,7 +40,7 @@ def local(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 def run(*arguments: str) -> tuple[int, str]:
     with local(*arguments) as process:
-        output, _ = process.communicate(timeout=240)
+        output, _ = process.communicate(timeout=RUN_SECONDS)
     return process.returncode, output
 
 
@@ -183,10 +185,10 @@ def test_the_stack_stays_up_serves_its_api_and_ends_on_a_signal(folder):
         auth = {"Authorization": f"Bearer {key}"}
 
         def call(method, path, **options):
-            return requests.request(method, f"{url}{path}", headers=auth, timeout=60, **options)
+            return requests.request(method, f"{url}{path}", headers=auth, timeout=LIMIT_SECONDS, **options)
 
-        assert requests.get(f"{url}/health", timeout=60).json() == {"status": "ok"}
-        assert requests.get(f"{url}/api/call-recordings", timeout=60).status_code == 401
+        assert requests.get(f"{url}/health", timeout=LIMIT_SECONDS).json() == {"status": "ok"}
+        assert requests.get(f"{url}/api/call-recordings", timeout=LIMIT_SECONDS).status_code == 401
         (item,) = call("GET", "/api/call-recordings").json()["items"]
         path = f"/api/call-recordings/{item['id']}"
         assert "hotel" in call("GET", f"{path}/transcript?format=txt").text
@@ -200,16 +202,14 @@ def test_the_stack_stays_up_serves_its_api_and_ends_on_a_signal(folder):
         outside = call("POST", "/api/call-recordings/sync?recordingsPath=/etc")
         assert (outside.status_code, outside.json()["error"]["code"]) == (400, "invalid_path")
         form = auth | {"Content-Type": "application/x-www-form-urlencoded"}  # as `curl -d` sends it
-        accepted = requests.post(f"{url}{path}/transcribe", headers=form, data='{"force": true}', timeout=60)
+        accepted = requests.post(f"{url}{path}/transcribe", headers=form, data='{"force": true}', timeout=LIMIT_SECONDS)
         assert accepted.status_code == 202
-        until = time.monotonic() + 30
-        while call("GET", path).json()["transcript"]["version"] == item["transcript"]["version"]:
-            assert time.monotonic() < until, "transcribe starts at once, not with the next schedule"
-            time.sleep(0.2)
+        # at once, and not with the next schedule
+        wait_until(lambda: call("GET", path).json()["transcript"]["version"] != item["transcript"]["version"])
         status, output = run("invoke", "queue")
         assert (status, json.loads(output)["task"]) == (0, "queue_transcriptions")
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=20)
+        rest, _ = process.communicate(timeout=LIMIT_SECONDS)
     assert process.returncode == 0
     assert "1 of 1 recordings completed." in rest
     assert "Traceback" not in rest

@@ -1,9 +1,10 @@
 """A stack whose functions are the tiny handlers, without an AWS behind it."""
 
 from local.cloud.stack import Function, Stack
+from tests.waiting import LIMIT_SECONDS
 
 
-def tiny_stack(*handlers: str, timeout_seconds: int = 10) -> Stack:
+def tiny_stack(*handlers: str, timeout_seconds: int = int(LIMIT_SECONDS)) -> Stack:
     functions = {
         name: Function(
             logical_id=name,

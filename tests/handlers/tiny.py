@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
-import time
+from pathlib import Path
 from typing import Any
+
+from tests.waiting import wait_until
 
 
 def echo(event: Any, context: Any) -> dict[str, Any]:
@@ -33,12 +35,20 @@ def respond(event: Any, _context: Any) -> Any:
     return json.loads(event["body"]) if event.get("body") and not event["isBase64Encoded"] else event
 
 
-def slow(event: Any, _context: Any) -> dict[str, Any]:
-    """Take as long as the event says, and leave a child behind that outlives it."""
-    if "child" in event:
-        child = subprocess.Popen(["sleep", "60"])
-        sys.stdout.write(f"child {child.pid}\n")
-    time.sleep(event["seconds"])
+def waiting(event: Any, _context: Any) -> dict[str, Any]:
+    """Say that it has begun, and end when it may.
+
+    With `child` in the event, it leaves a child behind. With `until`, it ends once that file exists; with `meet`, once
+    as many workers as `number` have been in that folder.
+    """
+    child = subprocess.Popen(["sleep", "600"]) if event.get("child") else None
+    sys.stdout.write(f"began {os.getpid()} {child.pid if child else 0}\n")
+    if "meet" in event:
+        (Path(event["meet"]) / str(os.getpid())).touch()
+        wait_until(lambda: len(list(Path(event["meet"]).iterdir())) >= event["number"])
+    if "until" in event:
+        wait_until(Path(event["until"]).exists)
+    sys.stdout.write("ended\n")
     return {"pid": os.getpid()}
 
 

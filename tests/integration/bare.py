@@ -1,5 +1,6 @@
 """Servers on bare sockets, for what HTTP servers do not do, and certificates for them."""
 
+import select
 import socket
 import threading
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+
+from tests.waiting import LIMIT_SECONDS
 
 
 @contextmanager
@@ -35,6 +38,18 @@ def server(serve, *, connections=1):
         listener.shutdown(socket.SHUT_RDWR)
         thread.join()
         listener.close()
+
+
+def has_hung_up(connection, seconds=0.0):
+    """Whether the client closes the connection within this time, though not all that it sent may have been read."""
+    poll = select.poll()
+    poll.register(connection, select.POLLRDHUP)
+    return bool(poll.poll(seconds * 1000))
+
+
+def wait_for_hang_up(connection):
+    """Wait until the client closes the connection. Raises AssertionError if it never does."""
+    assert has_hung_up(connection, LIMIT_SECONDS), "the client still waits"
 
 
 def read_request(connection):

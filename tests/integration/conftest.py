@@ -22,6 +22,7 @@ from botocore.httpsession import URLLib3Session
 from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
 
+from callscribe.whisperx import check
 from local.cloud.aws import serve_aws
 from local.cloud.client import CREDENTIALS, aws_client
 from local.cloud.stack import Stack, deploy
@@ -29,6 +30,7 @@ from local.lambdas.pool import Lambdas, lambda_environment
 from tests.integration import dynalite
 from tests.integration.mortals import Mortals, mortal_lambdas
 from tests.permissions.signing import Threads, signing_as
+from tests.waiting import LIMIT_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -211,7 +213,16 @@ def clients() -> None:
 
 
 @pytest.fixture
-def handlers(stack: Stack, monkeypatch: pytest.MonkeyPatch, service: Any, clients: None) -> Handlers:
+def patient_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection test waits for as long as a slow machine may take."""
+    for limit in ("SECONDS", "CONNECT_SECONDS", "ANSWER_SECONDS"):
+        monkeypatch.setattr(check, limit, LIMIT_SECONDS)
+
+
+@pytest.fixture
+def handlers(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, service: Any, clients: None, patient_check: None
+) -> Handlers:
     made = Handlers(stack, monkeypatch)
     # nobody listens at port 9: functions that are started at once wait for their schedule
     made.overrides |= {"WHISPERX_URL": service.url, "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:9"}
@@ -237,11 +248,14 @@ def functions(handlers: Handlers, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
 
 @pytest.fixture
 def put(stack: Stack) -> Callable[..., None]:
-    """Puts an object into the recordings bucket."""
+    """Puts an object into the recordings bucket, as if that had been some seconds ago: `age`."""
     s3 = client("s3", stack.endpoint)
 
-    def put(key: str, body: bytes = b"RIFF" + b"\0" * 100) -> None:
-        s3.put_object(Bucket=stack.buckets["RecordingsBucket"], Key=key, Body=body)
+    def put(key: str, body: bytes = b"RIFF" + b"\0" * 100, *, age: float = 0) -> None:
+        bucket = stack.buckets["RecordingsBucket"]
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
+        if age:
+            s3_backends[stack.account_id]["aws"].get_object(bucket, key).last_modified -= timedelta(seconds=age)
 
     return put
 

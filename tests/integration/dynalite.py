@@ -19,9 +19,11 @@ from local.cloud.template import TABLE, parameter_values, read_template, resourc
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".build" / "dynalite"
+# A connection stays open: Node.js closes one after five seconds, which is a lost request on a slow machine.
 SERVE = """
 const options = {createTableMs: 0, updateTableMs: 0, deleteTableMs: 0};
 const server = require(process.argv[1])(options);
+server.keepAliveTimeout = 0;
 server.listen(0, "127.0.0.1", () => console.log(server.address().port));
 """
 KEPT = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")

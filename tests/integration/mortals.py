@@ -1,7 +1,6 @@
 """The three tasks in worker processes that may die or be held up, with one clock for all of them."""
 
 import fcntl
-import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from local.cloud.client import CREDENTIALS
 from local.cloud.stack import Stack
 from local.lambdas.pool import Lambdas, lambda_environment
 from tests.integration.nursery import nursery
+from tests.waiting import wait_until
 
 TASKS = ("SyncFunction", "QueueFunction", "ProcessFunction")
 MOST = 32
@@ -74,8 +74,7 @@ class Mortals:
         with (folder / "go").open("w") as go, ThreadPoolExecutor(number) as pool:
             fcntl.flock(go, fcntl.LOCK_EX)
             answers = [pool.submit(self.invoke, "mortal", task, hold=hold) for _ in range(number)]
-            while len(list(folder.iterdir())) <= number and not any(answer.done() for answer in answers):
-                time.sleep(0.01)
+            wait_until(lambda: len(list(folder.iterdir())) > number or any(answer.done() for answer in answers))
             fcntl.flock(go, fcntl.LOCK_UN)
             return [answer.result() for answer in answers]
 

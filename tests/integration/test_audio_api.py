@@ -13,6 +13,7 @@ from functions.api import links
 from functions.api.routes.audio import LARGEST_PART, MEDIA_TYPES
 from local.cloud.client import aws_client
 from tests.integration.test_sync import AUDIO, Folder
+from tests.waiting import LIMIT_SECONDS
 
 LIST = "/api/call-recordings"
 NAME = "in-2025550100-12025550143 Zoë+%.mp3"
@@ -83,17 +84,17 @@ def test_from_s3_the_address_hands_out_the_file_to_who_has_no_key_and_names_no_n
     assert answer.headers["Cache-Control"] == "no-store"
     address = answer.headers["Location"]
     assert dict(parse_qsl(urlsplit(address).query))["X-Amz-Expires"] == "300"
-    got = requests.get(address, timeout=10)
+    got = requests.get(address, timeout=LIMIT_SECONDS)
     assert (got.status_code, got.content, got.headers["Content-Type"]) == (200, AUDIO, "audio/mpeg")
     assert got.headers["Content-Disposition"] == f'inline; filename="{made}.mp3"'
-    part = requests.get(address, headers={"Range": "bytes=1-2"}, timeout=10)
+    part = requests.get(address, headers={"Range": "bytes=1-2"}, timeout=LIMIT_SECONDS)
     assert (part.status_code, part.content) == (206, AUDIO[1:3])
 
 
 def test_a_link_to_s3_leads_there_and_is_good_for_an_hour(handlers, put, sync):
     put("a.wav", AUDIO)
     link = handlers.api("GET", f"{LIST}/{sync('a.wav')}/audio-link").json
-    got = requests.get(link["url"], timeout=10)
+    got = requests.get(link["url"], timeout=LIMIT_SECONDS)
     assert (got.content, got.headers["Content-Type"]) == (AUDIO, "audio/wav")
     assert dict(parse_qsl(urlsplit(link["url"]).query))["X-Amz-Expires"] == str(links.SECONDS)
     left = datetime.fromisoformat(link["expiresAt"]) - datetime.now(UTC)

@@ -8,6 +8,7 @@ import requests
 from callscribe.store import module_settings
 from tests.integration.conftest import client
 from tests.made_audio import tone, wav
+from tests.waiting import LIMIT_SECONDS
 
 MODULE = "/api/modules/call-recordings"
 SYNC = "/api/call-recordings/sync"
@@ -60,7 +61,7 @@ def test_recordings_in_another_bucket_are_read_with_what_lies_beside_them_and_ha
     assert (read["transcriptionStatus"], read["direction"]) == ("completed", "inbound")
     assert (gone["transcriptionStatus"], gone["error"]["code"]) == ("failed", "audio_missing")
     address = handlers.api("GET", f"/api/call-recordings/{read['id']}/audio").headers["Location"]
-    assert requests.get(address, timeout=10).content == AUDIO
+    assert requests.get(address, timeout=LIMIT_SECONDS).content == AUDIO
 
 
 def test_sync_sweeps_the_path_that_is_set_and_null_brings_the_templates_back(handlers, put, listed, bucket, stack):

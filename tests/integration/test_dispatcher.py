@@ -1,7 +1,6 @@
 """Who may send, when, and how many at once: slots, rounds, and the time that is left."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +15,7 @@ from callscribe.store import admission, control, recordings, switches
 from callscribe.store.admission import Slot
 from functions.process import app as process
 from functions.process import dispatcher, time_left
+from tests.waiting import LIMIT_SECONDS
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LEASE = NOW + timedelta(minutes=16)
@@ -119,9 +119,9 @@ def test_of_many_who_ask_at_once_one_becomes_the_probe():
 # several at once -----------------------------------------------------------------------------------------------------
 
 
-def test_a_run_works_on_as_many_at_once_as_there_are_slots(handlers, waiting, service, reply):
+def test_a_run_works_on_as_many_at_once_as_there_are_slots(handlers, waiting, service):
     handlers.overrides |= {"MAX_CONCURRENT_TRANSCRIPTIONS": "3", "RECORDINGS_PER_RUN": "7"}
-    service.replies = [reply(wait=0.2)]
+    service.hold_until(3)
     waiting(*[100] * 9)
     assert handlers.process()["counts"]["completed"] == 7
     assert service.most_at_once == 3
@@ -172,7 +172,7 @@ def test_a_pause_stops_what_a_run_has_not_begun(handlers, waiting, service, monk
     assert handlers.process()["errorCode"] == "paused"
 
 
-def test_a_recording_whose_worker_died_is_sent_alone_so_that_none_dies_with_it(handlers, waiting, service, reply):
+def test_a_recording_whose_worker_died_is_sent_alone_so_that_none_dies_with_it(handlers, waiting, service):
     handlers.overrides |= {"MAX_CONCURRENT_TRANSCRIPTIONS": "4", "RECORDINGS_PER_RUN": "9"}
     waiting(*[100] * 4)
     now = handlers.now()
@@ -185,7 +185,7 @@ def test_a_recording_whose_worker_died_is_sent_alone_so_that_none_dies_with_it(h
             together.append(sum(service._under_way.values()))
         serve(request)
 
-    service.replies = [reply(wait=0.3)]
+    service.hold_until(2)
     service._serve = watch
     run = handlers.process()
     assert (run["counts"]["recovered"], run["counts"]["completed"]) == (2, 4)
@@ -230,10 +230,8 @@ def test_an_interval_that_is_none_of_the_choices_is_refused(handlers):
 def test_late_in_a_run_nothing_is_begun_that_would_not_be_finished(handlers, put, service, listed, monkeypatch):
     """In the first three of nine minutes whatever comes; later, one ten times as long waits for the next run."""
     handlers.overrides["RECORDINGS_PER_RUN"] = "9"
-    put("a.wav", b"x" * 1000)
-    for name, size in (("b", 1000), ("long", 1_000_000), ("d", 1000)):
-        time.sleep(1.1)  # S3 tells times by the second, and they are the order
-        put(f"{name}.wav", b"x" * size)
+    for age, (name, size) in enumerate((("d", 1000), ("long", 1_000_000), ("b", 1000), ("a", 1000))):
+        put(f"{name}.wav", b"x" * size, age=age)
     handlers.sync()
     handlers.queue()
     serve = service._serve
@@ -250,7 +248,7 @@ def test_what_hangs_is_given_up_in_order_before_lambda_ends_the_run(handlers, wa
     """The service's own deadline did not help: whatever hangs, the run says how it ended and frees its slot."""
     waiting(100)
     released = threading.Event()
-    monkeypatch.setattr("callscribe.whisperx.asr.AsrService.send", lambda *_, **__: released.wait(30))
+    monkeypatch.setattr("callscribe.whisperx.asr.AsrService.send", lambda *_, **__: released.wait(LIMIT_SECONDS))
     monkeypatch.setattr(time_left, "LEAST", timedelta())
     monkeypatch.setattr(time_left, "RESERVE", timedelta(seconds=2))
     monkeypatch.setattr(time_left, "GIVE_UP", timedelta(seconds=1))

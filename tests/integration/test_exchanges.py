@@ -11,11 +11,11 @@ import pytest
 from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
 from callscribe.settings import WhisperXSettings
 from callscribe.transcript import Transcript
-from callscribe.whisperx import Job, Timeouts, connect
+from callscribe.whisperx import Job, connect
 from tests.integration.audio import Bytes
+from tests.integration.timeouts import PATIENT
 
 EXCHANGES = Path(__file__).parents[1] / "exchanges"
-TIMEOUTS = Timeouts(connect=1.0, total=3.0)
 SPOKEN = "Thanks for calling, how can I help?\nMy order is 4711."
 
 
@@ -41,8 +41,8 @@ def outcome(url, recorded):
     service = connect(WhisperXSettings(whisperx_url=url, whisperx_dialect=dialect), "")
     try:
         if recorded.method == "GET" and dialect == "tasks":
-            return service.poll(Job("cb9d0200"), TIMEOUTS)
-        return service.send(Bytes(100), "abc.wav", TIMEOUTS)
+            return service.poll(Job("cb9d0200"), PATIENT)
+        return service.send(Bytes(100), "abc.wav", PATIENT)
     except TranscriptionError as error:
         return error
 
@@ -121,7 +121,7 @@ def test_what_was_sent_before_is_found_in_a_recorded_list_of_tasks(service, repl
     recorded = Recorded.named("tasks-all")
     service.replies = [reply(status=recorded.status, headers=recorded.headers, body=recorded.body)]
     dialect = connect(WhisperXSettings(whisperx_url=service.url, whisperx_dialect="tasks"), "")
-    found = dialect.send(Bytes(100), "tone2s.wav", TIMEOUTS, again=True)
+    found = dialect.send(Bytes(100), "tone2s.wav", PATIENT, again=True)
     assert found == Job("91eb8d3f-a805-425f-896a-9725250fcac4")
 
 

@@ -1,10 +1,10 @@
 """Promises of local/lambdas/pool.py: what a handler sees, and what becomes of it, is what it is on Lambda."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 
 from local.lambdas.pool import ROOT, Lambdas
 from tests.handlers.stack import tiny_stack
+from tests.waiting import LIMIT_SECONDS, wait_until
 
 
 @pytest.fixture
@@ -36,11 +37,15 @@ def alive(pid: int) -> bool:
     return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def gone(pid: int, seconds: float = 5) -> bool:
-    end = time.monotonic() + seconds
-    while alive(pid) and time.monotonic() < end:
-        time.sleep(0.02)
-    return not alive(pid)
+def wait_for_end(pid: int) -> None:
+    wait_until(lambda: not alive(pid))
+
+
+def began(tmp_path: Path) -> tuple[int, int]:
+    """The process ids of the worker of `waiting` and of its child (0 if there is none), once it has begun."""
+    log = tmp_path / "logs" / "waiting.log"
+    (worker, child), *_ = wait_until(lambda: log.exists() and re.findall(r"began (\d+) (\d+)\n", log.read_text()))
+    return int(worker), int(child)
 
 
 def test_a_handler_gets_its_event_and_lambdas_context(lambdas: Lambdas) -> None:
@@ -48,7 +53,7 @@ def test_a_handler_gets_its_event_and_lambdas_context(lambdas: Lambdas) -> None:
     assert not result.failed
     assert result.payload["event"] == {"a": ["ü", None]}
     context = result.payload["context"]
-    assert context.pop("remaining") in range(9000, 10001)
+    assert 1000 < context.pop("remaining") <= LIMIT_SECONDS * 1000
     assert context.pop("log_stream_name")
     assert context == {
         "aws_request_id": result.request_id,
@@ -133,62 +138,61 @@ def test_what_lambda_would_not_pass_on_fails(lambdas: Lambdas, name: str, kind: 
 
 
 def test_an_event_that_takes_too_long_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
-    with Lambdas(tiny_stack("slow", timeout_seconds=1), tmp_path) as lambdas:
-        before = lambdas.invoke("slow", {"seconds": 0}).payload["pid"]
-        start = time.monotonic()
-        result = lambdas.invoke("slow", {"seconds": 30, "child": True})
-        assert time.monotonic() - start < 3
+    with Lambdas(tiny_stack("waiting", timeout_seconds=2), tmp_path) as lambdas:
+        result = lambdas.invoke("waiting", {"until": str(tmp_path / "never"), "child": True})
         assert result.failed
         assert result.payload["errorType"] == "Sandbox.Timedout"
-        assert "Task timed out after 1.00 seconds" in result.payload["errorMessage"]
-        log = log_of(tmp_path, "slow")
-        child = int(log.split("child ")[1].split()[0])
-        assert gone(child)
-        assert gone(before)
-        assert not lambdas.invoke("slow", {"seconds": 0}).failed
+        assert "Task timed out after 2.00 seconds" in result.payload["errorMessage"]
+        worker, child = began(tmp_path)
+        wait_for_end(child)
+        wait_for_end(worker)
+        assert lambdas.invoke("waiting", {}).payload["pid"] != worker
 
 
 def test_events_at_once_get_workers_of_their_own_up_to_the_limit(tmp_path: Path) -> None:
+    (tmp_path / "meeting").mkdir()
+    event = {"meet": str(tmp_path / "meeting"), "number": 3}
     with (
-        Lambdas(tiny_stack("slow"), tmp_path, workers_per_function=3) as lambdas,
+        Lambdas(tiny_stack("waiting"), tmp_path, workers_per_function=3) as lambdas,
         ThreadPoolExecutor(9) as threads,
     ):
-        results = list(threads.map(lambda _: lambdas.invoke("slow", {"seconds": 0.3}), range(9)))
+        results = list(threads.map(lambda _: lambdas.invoke("waiting", event), range(9)))
     assert not any(result.failed for result in results)
     assert len({result.payload["pid"] for result in results}) == 3
 
 
 def test_an_event_that_is_not_waited_for_runs_to_its_end(tmp_path: Path) -> None:
-    with Lambdas(tiny_stack("slow"), tmp_path) as lambdas:
-        start = time.monotonic()
-        assert lambdas.invoke("slow", {"seconds": 0.5, "child": True}, wait=False).payload is None
-        assert time.monotonic() - start < 0.3
-        lambdas.stop(grace_seconds=10)
-        assert "child" in log_of(tmp_path, "slow")
+    with Lambdas(tiny_stack("waiting"), tmp_path) as lambdas:
+        assert lambdas.invoke("waiting", {"until": str(tmp_path / "now")}, wait=False).payload is None
+        began(tmp_path)
+        (tmp_path / "now").touch()
+        lambdas.stop(grace_seconds=LIMIT_SECONDS)
+        assert log_of(tmp_path, "waiting").endswith("ended\n")
 
 
 def test_stopping_ends_workers_that_are_busy_and_idle_and_refuses_more(tmp_path: Path) -> None:
-    lambdas = Lambdas(tiny_stack("slow"), tmp_path)
-    idle = lambdas.invoke("slow", {"seconds": 0}).payload["pid"]
-    lambdas.invoke("slow", {"seconds": 60}, wait=False)
-    time.sleep(0.3)
-    start = time.monotonic()
+    stack = tiny_stack("waiting", "echo")
+    lambdas = Lambdas(stack, tmp_path)
+    idle = lambdas.invoke("echo", {}).payload["pid"]
+    lambdas.invoke("waiting", {"until": str(tmp_path / "never")}, wait=False)
+    busy, _ = began(tmp_path)
     lambdas.stop()
-    assert time.monotonic() - start < 3
-    assert gone(idle)
-    with pytest.raises(RuntimeError):
-        lambdas.invoke("slow", {"seconds": 0})
+    for pid in (idle, busy):
+        wait_for_end(pid)
+    assert "ended" not in log_of(tmp_path, "waiting")
+    for name in stack.functions:
+        with pytest.raises(RuntimeError):
+            lambdas.invoke(name, {})
 
 
 PARENT = """
-import sys, time
+import sys
 from pathlib import Path
 from local.lambdas.pool import Lambdas
 from tests.handlers.stack import tiny_stack
 try:
-    with Lambdas(tiny_stack("slow", timeout_seconds=60), Path(sys.argv[1])) as lambdas:
-        print(lambdas.invoke("slow", {"seconds": 0}).payload["pid"], flush=True)
-        lambdas.invoke("slow", {"seconds": 50})
+    with Lambdas(tiny_stack("waiting"), Path(sys.argv[1])) as lambdas:
+        lambdas.invoke("waiting", {"until": sys.argv[1] + "/never"})
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
@@ -204,13 +208,11 @@ def test_workers_end_with_their_parent_and_without_a_traceback(tmp_path: Path, e
         text=True,
         process_group=0,
     )
-    assert parent.stdout
-    worker = int(parent.stdout.readline())
-    time.sleep(0.5)
+    worker, _ = began(tmp_path)
     # To the whole group, as the terminal does it.
     os.killpg(parent.pid, end)
-    output, errors = parent.communicate(timeout=10)
-    assert gone(worker)
+    output, errors = parent.communicate(timeout=LIMIT_SECONDS)
+    wait_for_end(worker)
     assert errors == ""
-    assert (tmp_path / "logs" / "slow.log").read_text() == ""
+    assert log_of(tmp_path, "waiting") == f"began {worker} 0\n"
     assert ("interrupted" in output) == (end is signal.SIGINT)

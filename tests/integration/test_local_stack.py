@@ -15,6 +15,7 @@ from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client, aws_session
 from local.cloud.stack import Stack, deploy
 from local.lambdas.pool import ROOT
+from tests.waiting import LIMIT_SECONDS
 
 TEMPLATE = ROOT / "template.yaml"
 NEEDED = {"WhisperXUrl": "http://whisperx.test:9000"}
@@ -106,6 +107,7 @@ Outputs:
 SERVER = """
 import sys
 from local.cloud.aws import serve_aws
+from tests.waiting import LIMIT_SECONDS
 # Has Python change threads as often as it can: without the lock, races would have two winners at once.
 sys.setswitchinterval(1e-6)
 for _ in range(2):
@@ -139,7 +141,7 @@ class Server:
 
     def stop(self) -> tuple[str, str]:
         """End it, and give what it wrote besides its URLs."""
-        return self._process.communicate("\n\n", timeout=10)
+        return self._process.communicate("\n\n", timeout=LIMIT_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +154,7 @@ def server() -> Iterator[str]:
 @pytest.fixture
 def aws(server: str) -> str:
     """The endpoint of an empty AWS."""
-    requests.post(f"{server}/moto-api/reset", timeout=10).raise_for_status()
+    requests.post(f"{server}/moto-api/reset", timeout=LIMIT_SECONDS).raise_for_status()
     return server
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceUnavailable
 from callscribe.settings import WhisperXSettings
-from callscribe.whisperx import Job, Timeouts, connect
+from callscribe.whisperx import Job, connect
 from tests.integration.audio import Bytes
+from tests.integration.timeouts import PATIENT
 
-TIMEOUTS = Timeouts(connect=1.0, total=1.5)
 DEFAULTS = [
     ("response_format", "verbose_json"),
     ("timestamp_granularities[]", "word"),
@@ -21,7 +21,7 @@ DEFAULTS = [
 
 def send(url, name="abc.wav", **settings):
     dialect = connect(WhisperXSettings(whisperx_url=url, whisperx_dialect="openai", **settings), "k3y")
-    return dialect.send(Bytes(1000), name, TIMEOUTS)
+    return dialect.send(Bytes(1000), name, PATIENT)
 
 
 def fields(received):
@@ -139,5 +139,5 @@ def test_a_form_field_that_the_site_itself_has_set_is_blamed_and_not_the_audio(s
 def test_a_job_of_another_dialect_is_lost(dialect):
     service = connect(WhisperXSettings(whisperx_url="http://127.0.0.1:9", whisperx_dialect=dialect), "")
     with pytest.raises(JobEnded) as raised:
-        service.poll(Job("a"), TIMEOUTS)
+        service.poll(Job("a"), PATIENT)
     assert raised.value.code == "job_lost"

@@ -112,11 +112,11 @@ def test_the_pause_doubles_to_a_quarter_of_an_hour(handlers, queue_up, service, 
     service.replies = [reply(status=503)]
     queue_up(1)
     tries = []
-    for minute in range(75):
+    for minute in range(50):
         if handlers.process()["counts"]["returned"]:
             tries.append(minute)
         handlers.pass_time(minutes=1)
-    assert tries == [0, 1, 3, 7, 15, 30, 45, 60]
+    assert tries == [0, 1, 3, 7, 15, 30, 45]
 
 
 def test_a_person_sees_since_when_until_when_and_why(handlers, queue_up, outage, service, reply):
@@ -245,7 +245,7 @@ def test_a_server_that_takes_one_at_a_time_and_refuses_the_rest_costs_nobody_an_
             request.end_headers()
             return
         try:
-            time.sleep(0.2)
+            time.sleep(0.2)  # so that the others find it busy
             answer(request)
         finally:
             busy.release()

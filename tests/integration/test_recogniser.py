@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,9 +18,11 @@ import requests
 import soundfile
 
 from callscribe.settings import WhisperXSettings
-from callscribe.whisperx import DIALECTS, Job, Timeouts, connect
+from callscribe.whisperx import DIALECTS, Job, connect
 from callscribe.whisperx.check import check
 from local.recogniser.speech import SAMPLE_RATE, pcm_blocks, utterances
+from tests.integration.timeouts import PATIENT
+from tests.waiting import LIMIT_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "local" / "samples"
@@ -45,7 +46,7 @@ def running(*options: str) -> Iterator[str]:
             yield found[1]
         finally:
             server.terminate()
-            server.wait(timeout=10)
+            server.wait(timeout=LIMIT_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,9 @@ def recogniser() -> Iterator[str]:
 def post(url: str, name: str, audio: bytes | None = None, **options: str) -> requests.Response:
     body = (SAMPLES / name).read_bytes() if audio is None else audio
     query = {"output": "json", "language": "en"} | options
-    return requests.post(f"{url}/asr", params=query, files={"audio_file": (Path(name).name, body)}, timeout=120)
+    return requests.post(
+        f"{url}/asr", params=query, files={"audio_file": (Path(name).name, body)}, timeout=LIMIT_SECONDS
+    )
 
 
 def transcript(response: requests.Response) -> dict[str, Any]:
@@ -211,13 +214,13 @@ def test_a_language_without_model_is_500(recogniser: str, language: str) -> None
 
 def test_without_options_the_answer_is_lines_of_text(recogniser: str) -> None:
     with (SAMPLES / SHORTEST).open("rb") as audio:
-        response = requests.post(f"{recogniser}/asr", files={"audio_file": audio}, timeout=120)
+        response = requests.post(f"{recogniser}/asr", files={"audio_file": audio}, timeout=LIMIT_SECONDS)
     assert response.status_code == 200
     assert "how can i help you today\n" in response.text
 
 
 def test_a_wrong_field_is_422_in_fastapi_s_shape(recogniser: str) -> None:
-    response = requests.post(f"{recogniser}/asr", files={"file": ("a.wav", b"x")}, timeout=10)
+    response = requests.post(f"{recogniser}/asr", files={"file": ("a.wav", b"x")}, timeout=LIMIT_SECONDS)
     assert response.status_code == 422
     assert response.json() == {
         "detail": [{"type": "missing", "loc": ["body", "audio_file"], "msg": "Field required", "input": None}]
@@ -225,7 +228,7 @@ def test_a_wrong_field_is_422_in_fastapi_s_shape(recogniser: str) -> None:
 
 
 def test_a_part_without_file_name_is_422(recogniser: str) -> None:
-    response = requests.post(f"{recogniser}/asr", files={"audio_file": (None, "text")}, timeout=10)
+    response = requests.post(f"{recogniser}/asr", files={"audio_file": (None, "text")}, timeout=LIMIT_SECONDS)
     assert response.status_code == 422
     assert response.json()["detail"][0]["loc"] == ["body", "audio_file"]
 
@@ -237,9 +240,9 @@ def test_a_bad_boolean_is_422(recogniser: str) -> None:
 
 
 def test_there_is_no_health_route_but_a_description(recogniser: str) -> None:
-    response = requests.get(f"{recogniser}/health", timeout=10)
+    response = requests.get(f"{recogniser}/health", timeout=LIMIT_SECONDS)
     assert (response.status_code, response.json()) == (404, {"detail": "Not Found"})
-    assert "/asr" in requests.get(f"{recogniser}/openapi.json", timeout=10).json()["paths"]
+    assert "/asr" in requests.get(f"{recogniser}/openapi.json", timeout=LIMIT_SECONDS).json()["paths"]
 
 
 def test_two_recordings_at_once_are_both_answered(recogniser: str) -> None:
@@ -254,10 +257,10 @@ def test_a_key_is_demanded_when_one_is_set() -> None:
     with running("--api-key", "secret") as url:
         audio = {"audio_file": ("a.wav", (SAMPLES / SHORTEST).read_bytes())}
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "secret"}):
-            refused = requests.post(f"{url}/asr", files=audio, headers=headers, timeout=10)
+            refused = requests.post(f"{url}/asr", files=audio, headers=headers, timeout=LIMIT_SECONDS)
             assert refused.status_code == 401
         key = {"Authorization": "Bearer secret"}
-        assert requests.post(f"{url}/asr", files=audio, headers=key, timeout=60).status_code == 200
+        assert requests.post(f"{url}/asr", files=audio, headers=key, timeout=LIMIT_SECONDS).status_code == 200
 
 
 @pytest.fixture(scope="module")
@@ -274,18 +277,20 @@ def openai_server() -> Iterator[str]:
 
 def submit(url: str, name: str = "a.wav", audio: bytes | None = None, **options: str) -> requests.Response:
     body = (SAMPLES / SHORTEST).read_bytes() if audio is None else audio
-    return requests.post(f"{url}/speech-to-text", params=options, files={"file": (name, body)}, timeout=60)
+    return requests.post(f"{url}/speech-to-text", params=options, files={"file": (name, body)}, timeout=LIMIT_SECONDS)
 
 
 def ended(url: str, identifier: str) -> dict[str, Any]:
     """The task, once it has ended."""
-    for _ in range(200):
-        task: dict[str, Any] = requests.get(f"{url}/task/{identifier}", timeout=10).json()
+
+    def look() -> dict[str, Any] | None:
+        task: dict[str, Any] = requests.get(f"{url}/task/{identifier}", timeout=LIMIT_SECONDS).json()
         if task["status"] not in ("queued", "processing"):
             return task
         assert task["result"] is None
-        time.sleep(0.1)
-    raise AssertionError("the task did not end")
+        return None
+
+    return wait_until(look)
 
 
 def test_an_upload_becomes_a_task_that_can_be_asked_for(task_server: str) -> None:
@@ -294,7 +299,7 @@ def test_an_upload_becomes_a_task_that_can_be_asked_for(task_server: str) -> Non
     task = ended(task_server, submitted["identifier"])
     assert (task["status"], task["error"], task["metadata"]["language"]) == ("completed", None, "en")
     assert {"help", "hotel"} <= {word["word"] for word in task["result"]["word_segments"]}
-    listed = requests.get(f"{task_server}/task/all", timeout=10).json()["tasks"]
+    listed = requests.get(f"{task_server}/task/all", timeout=LIMIT_SECONDS).json()["tasks"]
     (found,) = [each for each in listed if each["file_name"] == "asked-for.wav"]
     assert (found["identifier"], found["status"]) == (submitted["identifier"], "completed")
 
@@ -320,17 +325,17 @@ def test_what_cannot_be_decoded_becomes_no_task(task_server: str) -> None:
 def test_a_task_can_be_deleted_and_is_then_unknown(task_server: str) -> None:
     identifier = submit(task_server).json()["identifier"]
     ended(task_server, identifier)
-    assert requests.delete(f"{task_server}/task/{identifier}/delete", timeout=10).status_code == 200
-    response = requests.get(f"{task_server}/task/{identifier}", timeout=10)
+    assert requests.delete(f"{task_server}/task/{identifier}/delete", timeout=LIMIT_SECONDS).status_code == 200
+    response = requests.get(f"{task_server}/task/{identifier}", timeout=LIMIT_SECONDS)
     assert (response.status_code, response.json()["error"]["code"]) == (404, "TASK_NOT_FOUND")
-    assert requests.delete(f"{task_server}/task/{identifier}/delete", timeout=10).status_code == 404
+    assert requests.delete(f"{task_server}/task/{identifier}/delete", timeout=LIMIT_SECONDS).status_code == 404
 
 
 def test_segments_are_nested_in_a_verbose_answer(openai_server: str) -> None:
     options = {"response_format": "verbose_json", "language": "en", "model": "whisper-1"}
     with (SAMPLES / SHORTEST).open("rb") as audio:
         url = f"{openai_server}/v1/audio/transcriptions"
-        answer = requests.post(url, data=options, files={"file": audio}, timeout=60).json()
+        answer = requests.post(url, data=options, files={"file": audio}, timeout=LIMIT_SECONDS).json()
     assert "how can i help you today" in answer["text"]
     assert answer["segments"]["segments"][0]["words"][0]["start"] > 0
     assert answer["language"] == "en"
@@ -350,7 +355,7 @@ def test_the_openai_dialect_refuses_in_its_own_way(
 ) -> None:
     files = {"file": ("a.wav", (SAMPLES / SHORTEST).read_bytes() if audio is None else audio)}
     url = f"{openai_server}/v1/audio/transcriptions"
-    assert requests.post(url, data=options, files=files, timeout=60).status_code == status
+    assert requests.post(url, data=options, files=files, timeout=LIMIT_SECONDS).status_code == status
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -358,13 +363,13 @@ def test_callscribe_understands_the_recogniser_in_each_dialect(request: pytest.F
     url = request.getfixturevalue({"asr": "recogniser", "tasks": "task_server", "openai": "openai_server"}[dialect])
     settings = WhisperXSettings(whisperx_url=url, whisperx_dialect=dialect, whisperx_language="en")
     assert check(settings, "").ok
-    service, timeouts = connect(settings, ""), Timeouts(connect=1.0, total=60.0)
+    service = connect(settings, "")
     with (SAMPLES / SHORTEST).open("rb") as file:
         length = (SAMPLES / SHORTEST).stat().st_size
-        result: Any = service.send(SimpleNamespace(length=length, read=file.read), "x-0.flac", timeouts)
+        result: Any = service.send(SimpleNamespace(length=length, read=file.read), "x-0.flac", PATIENT)
     if isinstance(result, Job):
         ended(url, result.id)
-        result = service.poll(result, timeouts)
+        result = service.poll(result, PATIENT)
     assert "how can i help you today" in result.text
     assert result.language == "en"
 

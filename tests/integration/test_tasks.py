@@ -79,8 +79,7 @@ def test_a_recording_becomes_a_transcript(handlers, put, listed, service, stack)
 
 
 def test_one_run_takes_one_recording_the_oldest_queued(handlers, put, listed, service):
-    put("b.wav", b"b.wav" * 20)
-    time.sleep(1.1)  # S3 tells times by the second
+    put("b.wav", b"b.wav" * 20, age=10)
     put("a.wav", b"a.wav" * 20)
     through_the_queue(handlers)
     assert {name: item["transcriptionStatus"] for name, item in listed().items()} == {

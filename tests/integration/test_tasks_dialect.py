@@ -9,12 +9,12 @@ import pytest
 
 from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceUnavailable
 from callscribe.settings import WhisperXSettings
-from callscribe.whisperx import Job, Timeouts, connect
+from callscribe.whisperx import Job, connect
 from callscribe.whisperx import tasks as module
 from callscribe.whisperx import tasks as tasks_dialect
 from tests.integration.audio import Bytes
+from tests.integration.timeouts import IMPATIENT, PATIENT
 
-TIMEOUTS = Timeouts(connect=1.0, total=1.5)
 QUEUED = {"identifier": "cb9d0200-50a0", "message": "Task queued"}
 NO_GPU = "CUDA failed with error no CUDA-capable device is detected"
 
@@ -32,7 +32,7 @@ def listed(identifier, status="completed", name="abc.wav", started="2026-11-22T1
 
 
 def send(dialect, name="abc.wav", *, again=False):
-    return dialect.send(Bytes(100), name, TIMEOUTS, again=again)
+    return dialect.send(Bytes(100), name, PATIENT, again=again)
 
 
 def test_the_audio_goes_into_the_field_the_options_into_the_query_and_a_job_comes_back(service, reply):
@@ -159,7 +159,7 @@ def test_a_list_that_is_none_does_not_lead_to_a_second_sending(service, reply, s
 def test_a_404_of_a_proxy_says_nothing_about_a_job(service, reply, body):
     service.replies = [reply(status=404, body=body)]
     with pytest.raises(ServiceUnavailable) as raised:
-        tasks(service.url).poll(Job("a"), TIMEOUTS)
+        tasks(service.url).poll(Job("a"), PATIENT)
     assert raised.value.code == "wrong_address"
 
 
@@ -182,12 +182,18 @@ def test_a_server_that_does_not_tell_its_tasks_is_not_sent_the_same_again(servic
     assert len(service.received) == 1
 
 
-@pytest.mark.parametrize(("silence", "code"), [({"wait": 1.0}, "timeout"), ({"close": True}, "connection_lost")])
-def test_a_poll_without_an_answer_is_no_outage(service, reply, silence, code):
-    service.replies = [reply(**silence)]
+def test_a_poll_without_an_answer_in_time_is_no_outage(service):
+    service.hold_until(2)  # and there is only one
     with pytest.raises(RetryableError) as raised:
-        tasks(service.url).poll(Job("a"), Timeouts(connect=0.5, total=0.5))
-    assert (raised.type, raised.value.code) == (RetryableError, code)
+        tasks(service.url).poll(Job("a"), IMPATIENT)
+    assert (raised.type, raised.value.code) == (RetryableError, "timeout")
+
+
+def test_a_poll_whose_connection_breaks_is_no_outage(service, reply):
+    service.replies = [reply(close=True)]
+    with pytest.raises(RetryableError) as raised:
+        tasks(service.url).poll(Job("a"), PATIENT)
+    assert (raised.type, raised.value.code) == (RetryableError, "connection_lost")
 
 
 def test_a_poll_that_finds_nobody_is_an_outage():
@@ -195,7 +201,7 @@ def test_a_poll_that_finds_nobody_is_an_outage():
         unused.bind(("127.0.0.1", 0))
         dialect = tasks(f"http://127.0.0.1:{unused.getsockname()[1]}")
         with pytest.raises(ServiceUnavailable):
-            dialect.poll(Job("a"), TIMEOUTS)
+            dialect.poll(Job("a"), PATIENT)
 
 
 @pytest.mark.parametrize(
@@ -224,12 +230,12 @@ def test_what_another_recording_failed_of_says_nothing(service, reply):
 def test_a_server_that_lacked_a_gpu_is_asked_for_the_cpu_at_once_for_an_hour(service, reply, monkeypatch):
     service.replies = [as_json(reply, {"status": "failed", "error": NO_GPU}), as_json(reply, QUEUED)]
     with pytest.raises(JobEnded):
-        tasks(service.url).poll(Job("a"), TIMEOUTS)
+        tasks(service.url).poll(Job("a"), PATIENT)
     send(tasks(service.url), "other-0.wav")
     monkeypatch.setattr(tasks_dialect, "NO_GPU_SECONDS", -1.0)
     service.replies = [as_json(reply, {"status": "failed", "error": NO_GPU}), as_json(reply, QUEUED)]
     with pytest.raises(JobEnded):
-        tasks(service.url).poll(Job("a"), TIMEOUTS)
+        tasks(service.url).poll(Job("a"), PATIENT)
     send(tasks(service.url), "other-0.wav")
     queries = [received.query for received in service.received if received.method == "POST"]
     assert queries == [{"device": ["cpu"], "compute_type": ["int8"]}, {}]
@@ -245,7 +251,7 @@ def test_a_task_in_the_list_that_cannot_be_asked_for_is_unreadable(service, repl
 @pytest.mark.parametrize("status", ["queued", "processing"])
 def test_a_job_under_way_is_waited_for(service, reply, status):
     service.replies = [as_json(reply, {"status": status, "result": None, "metadata": {}, "error": None})]
-    assert tasks(service.url).poll(Job("a-1"), TIMEOUTS) is None
+    assert tasks(service.url).poll(Job("a-1"), PATIENT) is None
     assert (service.received[0].method, service.received[0].path) == ("GET", "/task/a-1")
 
 
@@ -260,7 +266,7 @@ def test_a_job_under_way_is_waited_for(service, reply, status):
 )
 def test_a_completed_job_is_a_transcript(service, reply, result, metadata, text, language):
     service.replies = [as_json(reply, {"status": "completed", "result": result, "metadata": metadata})]
-    transcript = tasks(service.url).poll(Job("a"), TIMEOUTS)
+    transcript = tasks(service.url).poll(Job("a"), PATIENT)
     assert (transcript.text, transcript.language) == (text, language)
 
 
@@ -299,7 +305,7 @@ POLLED = [
 def test_each_way_that_a_poll_ends_has_its_class(service, reply, status, body, kind, code, words):
     service.replies = [as_json(reply, body, status=status)]
     with pytest.raises(kind) as raised:
-        tasks(service.url).poll(Job("a"), TIMEOUTS)
+        tasks(service.url).poll(Job("a"), PATIENT)
     assert (raised.type, raised.value.code) == (kind, code)
     assert raised.value.status == (None if status == 200 else status)
     assert words in raised.value.message
@@ -360,7 +366,7 @@ def test_every_exchange_is_told_and_nothing_secret_with_it(service, reply):
     job = send(dialect, again=True)
     for _ in range(2):
         with pytest.raises((RetryableError, ServiceUnavailable)):
-            dialect.poll(job, TIMEOUTS)
+            dialect.poll(job, PATIENT)
     assert [(each.method, each.url.removeprefix(service.url), each.status, each.error) for each in told] == [
         ("GET", "/task/all", 200, None),
         ("POST", "/speech-to-text", 200, None),

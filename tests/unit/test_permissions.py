@@ -314,28 +314,56 @@ def test_what_is_missing_unused_or_wrongly_excepted_is_told(seen, excepted, miss
     assert [unused in each for each in verdict.unused] == [True] * bool(unused)
 
 
+def report(file, when="call", outcome="passed"):
+    return pytest.TestReport(f"{file}::test_it", (file, 1, "test_it"), {}, outcome, None, when)
+
+
+ALL_RAN = [report("tests/test_a.py"), report("tests/test_b.py"), report(*plugin.UNWATCHED, "setup", "skipped")]
+NEVER = "ExecuteStatement"  # no function may do this
+
+
 @pytest.mark.parametrize(
-    ("all_tests", "action", "passes"),
-    [(True, "GetItem", False), (False, "GetItem", True), (False, "Scan", False)],
-    ids=["something unused", "unused by some tests", "something missing"],
-)
-def test_a_run_of_all_tests_fails_for_what_is_unused_and_any_run_for_what_is_missing(
-    tmp_path, monkeypatch, all_tests, action, passes
+    ("reports", "action", "passes", "recorded"),
+    [
+        (ALL_RAN, "GetItem", False, True),
+        (ALL_RAN, NEVER, False, True),
+        (ALL_RAN[1:], "GetItem", True, False),
+        (ALL_RAN[1:], NEVER, False, False),
+        ([*ALL_RAN, report("tests/test_b.py", "setup", "skipped")], "GetItem", True, False),
+        ([*ALL_RAN, report("tests/test_b.py", "call", "skipped")], "GetItem", True, False),
+        ([], "GetItem", True, False),
+    ],
+    ids=[
+        "unused after all tests", "missing after all tests", "unused by some files", "missing after some files",
+        "unused, one skipped", "unused, one skipped while it ran", "collected only",
+    ],
+)  # fmt: skip
+def test_unused_permissions_fail_a_run_of_all_tests_and_missing_ones_fail_any_run(
+    tmp_path, monkeypatch, reports, action, passes, recorded
 ):
     monkeypatch.setattr(plugin, "LAST_RUN", tmp_path / "made" / "permissions.json")
-    monkeypatch.setattr(plugin, "_all_files", lambda: {"test_a.py"})
+    monkeypatch.setattr(plugin, "_all_files", lambda: {"tests/test_a.py", "tests/test_b.py", *plugin.UNWATCHED})
     monkeypatch.setattr(watch, "seen", watch.Counter())
     worker = plugin.Permissions(SimpleNamespace(workeroutput={}))
-    worker.pytest_collection_finish(SimpleNamespace(items=[SimpleNamespace(path="test_a.py")] * all_tests))
     watch.seen[Call("QueueFunction", f"dynamodb:{action}", TABLE)] += 2
     worker.pytest_sessionfinish(None, pytest.ExitCode.OK)
     watch.seen.clear()
 
     run, session = plugin.Permissions(SimpleNamespace()), SimpleNamespace(exitstatus=pytest.ExitCode.OK)
+    for each in reports:
+        run.pytest_runtest_logreport(each)
     run.pytest_testnodedown(SimpleNamespace(workeroutput=worker._config.workeroutput))
     run.pytest_sessionfinish(session, session.exitstatus)
     assert (session.exitstatus == pytest.ExitCode.OK) is passes
-    assert plugin.LAST_RUN.exists() is all_tests
+    assert plugin.LAST_RUN.exists() is recorded
+
+
+def test_a_run_that_only_collects_is_not_judged_and_records_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(plugin, "LAST_RUN", tmp_path / "permissions.json")
+    run, session = plugin.Permissions(SimpleNamespace()), SimpleNamespace(exitstatus=pytest.ExitCode.OK)
+    run.pytest_sessionfinish(session, session.exitstatus)
+    assert session.exitstatus == pytest.ExitCode.OK
+    assert not plugin.LAST_RUN.exists()
 
 
 # what can be said of the template at any time -------------------------------------------------------------------------

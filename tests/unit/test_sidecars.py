@@ -4,7 +4,6 @@ import codecs
 import contextlib
 import json
 import re
-import time
 import traceback
 import tracemalloc
 from datetime import UTC, datetime, timedelta, timezone
@@ -579,18 +578,13 @@ def test_known_keys_with_any_values_are_read(document):
         assert not isinstance(value, str) or (value.strip() and value.encode())
 
 
-def test_five_megabytes_take_little_more_than_to_parse_them():
+def test_five_megabytes_are_read_in_little_more_memory_than_it_takes_to_parse_them():
     word = {"word": "order", "start": 1.2, "end": 1.4, "score": 0.9}
     segment = {"start": 1.0, "end": 9.0, "text": " so " * 20, "words": [word] * 20}
     body = json.dumps({"caller": NUMBER, "transcript": {"segments": [segment] * 4_000}}).encode()
     assert 4_500_000 < len(body) < LARGEST
-    began = time.process_time()
-    json.loads(body)
-    parsed = time.process_time()
-    assert len(read(Kind.JSON, body).transcript.segments) == 4_000
-    assert time.process_time() - parsed < 30 * (parsed - began)
     tracemalloc.start()
-    read(Kind.JSON, body)
+    assert len(read(Kind.JSON, body).transcript.segments) == 4_000
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 16 * len(body)

@@ -1,7 +1,6 @@
 """A site's own patterns: checked when they are set, and above the built-in forms when names are read."""
 
 from datetime import UTC, datetime
-from time import process_time
 
 import pytest
 from hypothesis import given
@@ -126,10 +125,8 @@ def test_a_pattern_reads_any_name(path):
     reading(path, "(?P<caller>.*)(?P<started_at>.*)")
 
 
-def test_a_pattern_that_would_take_others_for_ever_takes_no_time():
-    began = process_time()
-    reading("a" * 1000 + "!", "^(?P<party>(a+)+)$")
-    assert process_time() - began < 1
+def test_a_pattern_that_other_engines_would_never_finish_ends():
+    assert reading("a" * 1000 + "!", "^(?P<party>(a+)+)$").known() == {}
 
 
 def test_a_preview_counts_names_that_a_pattern_understood():

@@ -10,7 +10,9 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 
-PATIENCE = 60.0
+from tests.waiting import LIMIT_SECONDS
+
+PATIENCE = LIMIT_SECONDS
 """Seconds of real time for what lies between two calls: who needs more is stuck, and so would the test be."""
 
 
@@ -94,7 +96,7 @@ class Actor:
             self._thread.start()
         else:
             self._going.release()
-        if not self._standing.acquire(timeout=PATIENCE):
+        if not self._standing.acquire(timeout=LIMIT_SECONDS):
             raise RuntimeError(f"{self.kind} is stuck behind {self.at}")
         if self.killed:
             self.kill()
@@ -107,7 +109,7 @@ class Actor:
                 each.at = None
             elif not each.ended:
                 each._going.release()
-                each._standing.acquire(timeout=PATIENCE)
+                each._standing.acquire(timeout=LIMIT_SECONDS)
 
     def stand(self, call: Call) -> Go:
         """Stands at a call until the test lets it go on. For the actor's own thread."""

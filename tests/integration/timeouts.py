@@ -1,0 +1,10 @@
+"""How long the tests let a request to the transcription service take."""
+
+from callscribe.whisperx import Timeouts
+from tests.waiting import LIMIT_SECONDS
+
+PATIENT = Timeouts(connect=LIMIT_SECONDS, total=LIMIT_SECONDS)
+"""For a server that answers, however slow the machine is."""
+
+IMPATIENT = Timeouts(connect=0.5, total=0.5)
+"""For a server that never answers, or never completely."""

@@ -1,0 +1,42 @@
+"""A pytest plugin that keeps what one test leaves open from being held against another one.
+
+Python warns of an open file or socket when it is collected as garbage, which may be many tests later, and warnings are
+errors here.
+"""
+
+import gc
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
+    """Throw away what a failed test has left: it has failed already, and its traceback holds all its variables."""
+    before = item.session.testsfailed
+    try:
+        return (yield)
+    finally:
+        if item.session.testsfailed > before:
+            _forget_last_exception()
+            hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+            try:
+                gc.collect()
+            finally:
+                sys.unraisablehook = hook
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _collect_garbage_of_the_module() -> Iterator[None]:
+    """Let tests that passed and left something open fail in their own module."""
+    yield
+    gc.collect()
+
+
+def _forget_last_exception() -> None:
+    """pytest keeps it for debuggers until the next test is called."""
+    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+        if hasattr(sys, name):
+            delattr(sys, name)
