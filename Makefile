@@ -35,7 +35,7 @@ SAM     := PATH="$(CURDIR)/.venv-sam/bin:$$PATH" .venv-sam/bin/sam
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build deploy lint audit vendor test demo sam-local rehearsal clean
+.PHONY: help setup build deploy lint audit vendor test test-all demo sam-local rehearsal clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -74,9 +74,14 @@ vendor: ## fetch the libraries that the admin page is served with
 	  sed '/^\/\/# sourceMappingURL/d' $$from/preact/dist/preact.mjs >$$to/preact.js; \
 	  sed -e '/^\/\/# sourceMappingURL/d' -e 's#from"preact"#from"./preact.js"#' $$from/preact/hooks/dist/hooks.mjs >$$to/hooks.js
 
-test: .venv/.installed .venv-sam/.installed $(DYNALITE) $(AXE) ## run every test that this machine can run, naming those it cannot
 # The order of sets is the same each time, and so are the stories of the state machine.
-	PYTHONHASHSEED=0 $(VENV)/python -m pytest -rs -n $(JOBS) --dist loadfile --no-loadscope-reorder tests $(ARGS)
+PYTEST = PYTHONHASHSEED=0 $(VENV)/python -m pytest -rs -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+test: .venv/.installed ## run the tests that tell most for their time
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-all: .venv/.installed .venv-sam/.installed $(DYNALITE) $(AXE) ## run every test that this machine can run, naming those it cannot
+	$(PYTEST) $(ARGS)
 
 demo: .venv/.installed ## run Callscribe here, on sample recordings, without an AWS account
 	$(VENV)/python -m local up --samples $(ARGS)

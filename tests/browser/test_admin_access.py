@@ -11,6 +11,8 @@ from tests.browser.calls import BREAKS_THE_SERVER, STEREO, answers
 from tests.browser.complaints import Complaints
 from tests.e2e.served import Served
 
+pytestmark = pytest.mark.slow
+
 LOOKS = ((1280, "light"), (390, "dark"))
 """Each colour and each width; what one of both breaks, it breaks with either of the other."""
 NARROWEST = 320

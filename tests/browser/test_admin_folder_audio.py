@@ -11,6 +11,8 @@ from tests.browser.player import Player
 from tests.browser.recordings import recording
 from tests.made_audio import tone, wav
 
+pytestmark = pytest.mark.slow
+
 PART_SECONDS = 4 * 1024 * 1024 / 16_000
 """The most of the call that one answer holds."""
 

@@ -16,6 +16,8 @@ from tests.browser.calls import DESCRIPTION, GREETING, ORDER, asr, audio
 from tests.browser.conftest import PARAMETERS
 from tests.e2e.served import Served, serve
 
+pytestmark = pytest.mark.slow
+
 RUN = "runs()"
 IMAGE = f"<img src=x onerror={RUN}>"
 SCRIPT = f"<script>{RUN}</script>"

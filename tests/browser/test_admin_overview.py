@@ -17,6 +17,8 @@ from tests.browser.calls import BREAKS_THE_SERVER, GREETING, audio
 from tests.browser.watching import touched, watch
 from tests.e2e.served import Served
 
+pytestmark = pytest.mark.slow
+
 BERLIN = ZoneInfo("Europe/Berlin")
 """Where the viewer is."""
 

@@ -4,6 +4,7 @@ import json
 import re
 from datetime import UTC, datetime
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.admin import arrive, visit
@@ -21,6 +22,8 @@ from tests.browser.calls import (
 )
 from tests.browser.player import Player
 from tests.browser.recordings import FOLDER, TINY, call_name, put, recording
+
+pytestmark = pytest.mark.slow
 
 
 def open_recording(page: Page, served, name: str) -> dict:

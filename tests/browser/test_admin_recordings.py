@@ -12,6 +12,8 @@ from tests.browser.admin import arrive
 from tests.browser.calls import BREAKS_THE_SERVER, NO_AUDIO, ORDER, SILENCE, audio
 from tests.browser.recordings import TINY, call_name, put, recording, recordings
 
+pytestmark = pytest.mark.slow
+
 PAGE = 50
 OLD_CALLS = 60
 """So there are two pages."""

@@ -12,6 +12,8 @@ from local.cloud.client import aws_client
 from tests.browser.admin import enter, figure, moment, rows, sign_in
 from tests.e2e.served import Served
 
+pytestmark = pytest.mark.slow
+
 TASKS = {
     "sync_recordings": "Find recordings",
     "queue_transcriptions": "Put them in line",

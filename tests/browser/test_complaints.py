@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 class Strict(BaseHTTPRequestHandler):
     """As the API answers: data, that may do nothing."""

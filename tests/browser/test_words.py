@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+pytestmark = pytest.mark.slow
+
 FILES = Path(__file__).parents[2] / "functions" / "api" / "admin"
 CALL = "async ([name, args]) => (await import('/words.js'))[name](...args)"
 NOW = 1_795_822_200_000

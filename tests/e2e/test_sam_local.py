@@ -8,7 +8,10 @@ from local.build import BUILD
 from local.sam.containers import why_not
 from tests.e2e.sam_local import sam_local
 
-pytestmark = pytest.mark.skipif(why_not() is not None, reason=f"sam local needs Docker ({why_not()})")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(why_not() is not None, reason=f"sam local needs Docker ({why_not()})"),
+]
 
 
 def containers() -> str:

@@ -12,6 +12,8 @@ import requests
 from tests.e2e.served import ROOT, Served, serve
 from tests.waiting import LIMIT_SECONDS
 
+pytestmark = pytest.mark.slow
+
 CONFIG = ROOT / "tests" / "schemathesis.toml"
 EXAMPLES = "8"
 """For each operation and phase; docs/api.md names the command that takes more."""

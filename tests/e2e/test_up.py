@@ -94,6 +94,7 @@ def test_the_samples_are_transcribed_and_the_words_were_spoken(samples, tmp_path
             assert planted not in text, log.name
 
 
+@pytest.mark.slow
 def test_what_cannot_be_decoded_ends_as_failed_and_is_named(tmp_path):
     status, output = run("up", "--samples", "--broken", "--once", "--json", str(tmp_path / "out.json"))
     assert status == 1
@@ -107,6 +108,7 @@ def test_what_cannot_be_decoded_ends_as_failed_and_is_named(tmp_path):
     assert "6 of 7 recordings completed." in output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_folder_of_ones_own_goes_through_a_server_of_ones_own(folder, tmp_path, dialect):
     with recogniser("own-key", dialect) as url:
@@ -122,6 +124,7 @@ def test_a_folder_of_ones_own_goes_through_a_server_of_ones_own(folder, tmp_path
     assert "own-key" not in output + "".join(log.read_text() for log in (ROOT / ".callscribe/logs").glob("*.log"))
 
 
+@pytest.mark.slow
 def test_a_key_that_is_refused_ends_in_order_and_costs_no_attempt(folder, tmp_path):
     with recogniser("own-key") as url:
         status, output = run(
@@ -136,6 +139,7 @@ def test_a_key_that_is_refused_ends_in_order_and_costs_no_attempt(folder, tmp_pa
     assert "Traceback" not in output
 
 
+@pytest.mark.slow
 def test_a_server_that_is_busy_at_first_is_waited_for_and_costs_no_attempt(folder, tmp_path, service, reply):
     service.replies = [reply(status=503), reply(status=429, headers={"Retry-After": "2"}), reply()]
     out = tmp_path / "out.json"
@@ -173,6 +177,7 @@ def test_a_command_that_cannot_be_meant_says_so(arguments, says):
     assert "Traceback" not in output
 
 
+@pytest.mark.slow
 def test_the_stack_stays_up_serves_its_api_and_ends_on_a_signal(folder):
     with local("up", "--recordings", str(folder)) as process:
         assert process.stdout

@@ -12,10 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from local.cloud.client import REGION, aws_client
 from local.cloud.intrinsics import Intrinsics
 from local.cloud.stack import Stack
 from local.cloud.template import TABLE, parameter_values, read_template, resources_of
+
+ENGINES = ("moto", pytest.param("dynalite", marks=pytest.mark.slow))
+"""What tests are parametrized with that must not depend on how one engine does it."""
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".build" / "dynalite"

@@ -87,6 +87,7 @@ def assert_shown_as_died(trigger, handlers, point, calls):
     assert outcome_of(trigger, handlers) is expected
 
 
+@pytest.mark.slow
 def test_a_worker_killed_at_any_call_loses_no_recording_and_holds_no_slot(
     handlers, stack, service, workers, anew, subtests
 ):
@@ -143,6 +144,7 @@ def test_a_recording_that_kills_every_worker_ends_as_failed_and_holds_up_no_othe
     assert_counts_are_right()
 
 
+@pytest.mark.slow
 def test_a_probe_that_is_killed_is_followed_by_another_after_its_lease(
     handlers, stack, service, workers, anew, reply, subtests
 ):
@@ -173,6 +175,7 @@ def test_a_probe_that_is_killed_is_followed_by_another_after_its_lease(
             assert_counts_are_right()
 
 
+@pytest.mark.slow
 def test_a_queue_run_killed_at_any_call_leaves_each_recording_to_be_queued_once(
     handlers, stack, workers, anew, subtests
 ):
@@ -215,6 +218,7 @@ def test_a_queue_run_killed_at_any_call_leaves_each_recording_to_be_queued_once(
             assert_shown_as_died(trigger, handlers, point, calls[:-1])
 
 
+@pytest.mark.slow
 def test_a_retry_killed_at_any_call_is_ended_by_a_later_run_of_queue_and_queues_each_once(
     handlers, stack, workers, anew, subtests
 ):
@@ -256,6 +260,7 @@ def test_a_retry_killed_at_any_call_is_ended_by_a_later_run_of_queue_and_queues_
             assert_counts_are_right()
 
 
+@pytest.mark.slow
 def test_a_sync_killed_at_any_call_comes_to_the_same_end(handlers, stack, put, workers, anew, subtests):
     """New, with a transcript beside it, changed and gone: whatever a run that died had done of it."""
     bucket = stack.buckets["RecordingsBucket"]
@@ -328,6 +333,7 @@ def jobs(service, workers, reply):
     return names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", ["that sends", "that polls"])
 def test_a_worker_killed_over_a_job_leaves_it_to_be_found_and_never_sends_it_again(
     handlers, stack, workers, anew, jobs, subtests, run

@@ -138,5 +138,5 @@ def test_a_header_that_is_never_filled_in_is_taken_after_a_day(handlers, folder)
     assert run["waiting"][0]["path"] == str(path)
     handlers.pass_time(seconds=ABANDONED.total_seconds() - 3 * AGE)
     assert handlers.sync()["counts"]["added"] == 0
-    handlers.pass_time(minutes=2)
+    handlers.pass_time(seconds=2 * AGE)
     assert handlers.sync()["counts"]["added"] == 1

@@ -112,6 +112,7 @@ def test_a_job_keeps_its_slot_until_it_has_ended(handlers, queued, jobs, listed)
     assert not control.read(control.ADMISSION)[control.ADMISSION].slots
 
 
+@pytest.mark.slow
 def test_three_hours_cost_one_attempt_and_few_requests(handlers, queued, jobs, listed, counted):
     """On a clock that the test moves."""
     queued(2)

@@ -360,6 +360,7 @@ def test_a_second_server_in_one_process_is_refused_for_it_would_empty_the_first(
         pass
 
 
+@pytest.mark.slow
 def test_of_many_conditional_updates_at_once_exactly_one_wins(aws: str) -> None:
     client = aws_client("dynamodb", aws)
     client.create_table(

@@ -12,7 +12,7 @@ from callscribe.store import module_settings, recordings
 from tests.integration import dynalite
 from tests.integration.conftest import api_key
 
-pytestmark = pytest.mark.parametrize("stack", ["moto", "dynalite"], indirect=True)
+pytestmark = pytest.mark.parametrize("stack", dynalite.ENGINES, indirect=True)
 
 MODULE = "/api/modules/call-recordings"
 PATTERN = "^desk-(?P<extension>[0-9]+)-(?P<remote_number>[0-9]+)"

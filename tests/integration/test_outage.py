@@ -39,6 +39,7 @@ def queue_up(handlers, put):
     return queue_up
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("trouble", "every"), [("refused", 3), (401, 5)])
 def test_eight_hours_of_outage_cost_no_attempt_and_end_by_themselves(
     handlers, queue_up, listed, service, reply, outage, trouble, every

@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
 TWELVE = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-@pytest.fixture(params=["moto", "dynalite"])
+@pytest.fixture(params=dynalite.ENGINES)
 def stack(request, stack):
     """The stack on each engine."""
     if request.param == "moto":

@@ -16,7 +16,7 @@ from callscribe.store import recordings
 from tests.integration import dynalite
 from tests.integration.checks import all_recordings, assert_counts_are_right, assert_no_slot_is_held
 
-pytestmark = pytest.mark.parametrize("stack", ["moto", "dynalite"], indirect=True)
+pytestmark = pytest.mark.parametrize("stack", dynalite.ENGINES, indirect=True)
 
 MANY, MANY_ON_MOTO = 200, 48
 """On moto each query costs as much as there are records, and the test's own process pays for it."""
@@ -90,7 +90,9 @@ def writes(answers, *names):
     return len(answered), answered.count(400)
 
 
-@pytest.mark.parametrize(("number", "slots", "callers"), [(12, 1, 4), (MANY, 32, 64)])
+@pytest.mark.parametrize(
+    ("number", "slots", "callers"), [(12, 1, 4), pytest.param(MANY, 32, 64, marks=pytest.mark.slow)]
+)
 def test_runs_at_the_same_moment_send_no_recording_twice(
     handlers, stack, workers, line, service, number, slots, callers
 ):
@@ -105,6 +107,7 @@ def test_runs_at_the_same_moment_send_no_recording_twice(
     assert_each_was_sent_once(handlers, service, added, slots)
 
 
+@pytest.mark.slow
 def test_more_runs_than_slots_at_the_same_moment_send_as_many_as_there_are_slots(
     handlers, workers, line, service, tmp_path
 ):
@@ -118,6 +121,7 @@ def test_more_runs_than_slots_at_the_same_moment_send_as_many_as_there_are_slots
     assert_each_was_sent_once(handlers, service, added, slots)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [64, 16])
 def test_sixteen_claims_at_the_same_moment_lose_three_writes_each_at_most(workers, line, tmp_path, number):
     line(number)

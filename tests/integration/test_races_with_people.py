@@ -19,6 +19,8 @@ from tests.integration.checks import all_recordings, assert_counts_are_right, as
 from tests.integration.conftest import api_key
 from tests.waiting import LIMIT_SECONDS
 
+pytestmark = pytest.mark.slow
+
 RECORDINGS, SLOTS, PEOPLE, WISHES = 20, 4, 4, 25
 
 

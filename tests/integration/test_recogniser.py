@@ -24,6 +24,8 @@ from local.recogniser.speech import SAMPLE_RATE, pcm_blocks, utterances
 from tests.integration.timeouts import PATIENT
 from tests.waiting import LIMIT_SECONDS, wait_until
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "local" / "samples"
 EXPECTED: dict[str, list[str]] = json.loads((SAMPLES / "expected.json").read_text())

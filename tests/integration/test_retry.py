@@ -23,7 +23,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 IN, OUT, _ = Direction
 
 
-both_engines = pytest.mark.parametrize("stack", ["moto", "dynalite"], indirect=True)
+both_engines = pytest.mark.parametrize("stack", dynalite.ENGINES, indirect=True)
 
 
 @pytest.fixture

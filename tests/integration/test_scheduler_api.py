@@ -206,7 +206,7 @@ def zulu(moment):
     return moment.isoformat().replace("+00:00", "Z")
 
 
-@pytest.mark.parametrize("stack", ["moto", "dynalite"], indirect=True)
+@pytest.mark.parametrize("stack", dynalite.ENGINES, indirect=True)
 def test_runs_are_paged_each_once_whatever_they_are_filtered_by(handlers, history):
     handlers.pass_time(seconds=1)
     since, until = sorted((history[4].started_at, history[10].started_at))

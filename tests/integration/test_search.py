@@ -16,7 +16,7 @@ from callscribe.store import lists, recordings, search
 from tests.integration import dynalite
 from tests.integration.conftest import api_key
 
-pytestmark = pytest.mark.parametrize("stack", ["moto", "dynalite"], indirect=True)
+pytestmark = pytest.mark.parametrize("stack", dynalite.ENGINES, indirect=True)
 
 LIST = "/api/call-recordings"
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

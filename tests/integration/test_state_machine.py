@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
@@ -21,6 +22,8 @@ from tests.integration.simulation.checks import Checks
 from tests.integration.simulation.ending import come_to_rest, finish, runs_are_told_as_they_are, summary_is_exact
 from tests.integration.simulation.service import FOR_EVER, Mode
 from tests.integration.simulation.world import Setup, World
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = int(os.environ.get("CALLSCRIBE_EXAMPLES", "0"))
 FILES = 6

@@ -37,6 +37,7 @@ def test_a_path_asked_for_must_lie_inside_the_source(handlers, put, stack):
 # queue ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_queue_takes_a_thousand_the_oldest_call_first(handlers, counted):
     handlers.queue()  # binds the models to the tables
     now = datetime(2026, 11, 22, tzinfo=UTC)

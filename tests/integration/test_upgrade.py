@@ -9,6 +9,8 @@ from local.cloud.stack import deploy
 from tests.integration.conftest import ROOT, Handlers, api_key, client, empty
 from tests.previous import BUCKET, PARAMETERS, STORED, TEMPLATE, WAV
 
+pytestmark = pytest.mark.slow
+
 BEFORE = yaml_parse(TEMPLATE.read_text())["Resources"]
 NOW = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
 KEPT = sorted(name for name, each in BEFORE.items() if each.get("DeletionPolicy") == "Retain")

@@ -60,7 +60,8 @@ def move(recording):
     return moved
 
 
-@pytest.mark.parametrize("stack", ["moto", "dynalite"], indirect=True)
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", dynalite.ENGINES, indirect=True)
 def test_all_recordings_are_seen_once_while_all_of_them_change_their_status(handlers, made):
     called = {each.id: each.recorded_at for each in made}
     random.Random(6).shuffle(made)
@@ -72,6 +73,7 @@ def test_all_recordings_are_seen_once_while_all_of_them_change_their_status(hand
     assert [called[each] for each in seen] == sorted(called.values(), reverse=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stack", ["dynalite"], indirect=True)
 @pytest.mark.parametrize("status", ["pending", "queued"])
 def test_of_one_status_those_that_stay_are_seen_once_and_no_other_twice(handlers, made, status):
