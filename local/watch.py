@@ -15,6 +15,8 @@ import requests
 from local.api_client import ApiClient
 
 POLL_SECONDS = 0.25
+IDLE_POLL_SECONDS = 5.0
+"""While no function runs: only somebody at the API can change anything then."""
 RESTRAINT = 3
 """At most a quarter of the time goes into looking, however many recordings there are."""
 
@@ -23,12 +25,20 @@ class Watcher:
     """Looks through the API in a thread of its own; a context manager."""
 
     def __init__(
-        self, api: ApiClient, say: Callable[[str], None], show: Callable[[Mapping[str, int]], None] | None = None
+        self,
+        api: ApiClient,
+        say: Callable[[str], None],
+        show: Callable[[Mapping[str, int]], None] | None = None,
+        is_busy: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`say` prints a line; `show` gets, after each look, how many recordings there are of each status."""
+        """`say` prints a line; `show` gets, after each look, how many recordings there are of each status.
+
+        `is_busy` says whether any function has run since it was last asked.
+        """
         self._api = api
         self._say = say
         self._show = show
+        self._is_busy = is_busy
         self._seen: dict[str, tuple[str, int]] = {}
         self._stopped = threading.Event()
         self._looking = threading.Lock()
@@ -62,12 +72,15 @@ class Watcher:
                 self._show(Counter(item["transcriptionStatus"] for item in items))
 
     def _watch(self) -> None:
-        pause = POLL_SECONDS
+        pause, looked_at = POLL_SECONDS, 0.0
         while not self._stopped.wait(pause):
             began = time.monotonic()
+            if not self._is_busy() and began - looked_at < IDLE_POLL_SECONDS:
+                continue
             with suppress(requests.RequestException):  # the next look may succeed
                 self.look()
-            pause = max(POLL_SECONDS, RESTRAINT * (time.monotonic() - began))
+            looked_at = time.monotonic()
+            pause = max(POLL_SECONDS, RESTRAINT * (looked_at - began))
 
 
 def line(item: dict[str, Any]) -> str:

@@ -93,6 +93,20 @@ class Lambdas:
         Thread(target=pool.run, args=(request_id, event), name=f"{name} {request_id}", daemon=True).start()
         return Result(request_id)
 
+    def activity(self, *, besides: str) -> Callable[[], bool]:
+        """Give what tells whether any function has been running since it was last asked, other than the one named."""
+        ignored = self.stack.function(besides).name
+        pools = [pool for name, pool in self._pools.items() if name != ignored]
+        before = (0, 0)
+
+        def has_run() -> bool:
+            nonlocal before
+            now = sum(pool.started for pool in pools), sum(pool.under_way for pool in pools)
+            changed, before = now != before, now
+            return changed or before[1] > 0
+
+        return has_run
+
     def stop(self, grace_seconds: float = 0.0) -> None:
         """Take no more events, give those under way `grace_seconds` to end, and end all workers."""
         for pool in self._pools.values():
@@ -122,7 +136,10 @@ class _Pool:
         self._start = start
         self._idle: list[WorkerProcess] = []
         self._busy: set[WorkerProcess] = set()
-        self._under_way = 0
+        self.under_way = 0
+        """How many events are waiting or running."""
+        self.started = 0
+        """How many there have been so far."""
         self._stopped = False
         self._changed = Condition()
 
@@ -131,7 +148,8 @@ class _Pool:
         with self._changed:
             if self._stopped:
                 raise RuntimeError("the functions have been stopped")
-            self._under_way += 1
+            self.under_way += 1
+            self.started += 1
 
     def run(self, request_id: str, event: Any) -> Result:
         """Run the event in a worker that is free, in a new one, or as soon as one gets free."""
@@ -142,7 +160,7 @@ class _Pool:
             return self._run_in(worker, request_id, event)
         finally:
             with self._changed:
-                self._under_way -= 1
+                self.under_way -= 1
                 self._changed.notify_all()
 
     def _take(self) -> WorkerProcess | None:
@@ -204,11 +222,11 @@ class _Pool:
 
     def stop(self, grace_seconds: float) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: not self._under_way, grace_seconds)
+            self._changed.wait_for(lambda: not self.under_way, grace_seconds)
             for worker in self._busy:
                 worker.kill()
             # Not for ever: a Ctrl-C in the wrong instant leaves an event counted that nobody runs.
-            self._changed.wait_for(lambda: not self._under_way, _LAST_SECONDS)
+            self._changed.wait_for(lambda: not self.under_way, _LAST_SECONDS)
             while self._idle:
                 self._idle.pop().close()
 

@@ -17,7 +17,7 @@ RUN = """
 
 def why_not() -> str | None:
     """Why it cannot be asked, or None."""
-    return None if SCRIPT.exists() else "axe-core is not installed: `make test` does it where there is npm"
+    return None if SCRIPT.exists() else "axe-core is not installed: `make test-all` does it where there is npm"
 
 
 def violations(page: Page) -> list[str]:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.admin import figure, moment, rows, sign_in
+from tests.browser.admin import figure, moment, rows, settled, sign_in
 from tests.browser.calls import BREAKS_THE_SERVER, GREETING, audio
 from tests.browser.watching import touched, watch
 from tests.e2e.served import Served
@@ -57,6 +57,13 @@ def day(page: Page) -> Locator:
 
 def incomplete(page: Page) -> Locator:
     return page.get_by_role("region", name="Waiting to be complete")
+
+
+def wait_for_overview(page: Page) -> None:
+    """Until every part of it has been read."""
+    expect(incomplete(page)).to_contain_text("No file waits.")
+    expect(page.get_by_text("every 5 minutes")).to_be_visible()
+    settled(page)
 
 
 def test_each_status_is_counted_as_the_api_counts_it_and_leads_to_its_recordings(page, served):
@@ -192,8 +199,7 @@ def test_an_update_of_the_overview_touches_nothing_but_what_has_changed(page, se
     page.clock.install()
     page.set_viewport_size({"width": 1280, "height": 500})
     sign_in(page, served)
-    expect(incomplete(page)).to_contain_text("No file waits.")
-    expect(page.get_by_text("Loading…")).to_have_count(0)
+    wait_for_overview(page)
     page.get_by_role("link", name="All failures").focus()
     place = page.evaluate("scrollY")
     assert place > 0
@@ -219,7 +225,7 @@ def test_a_list_that_is_read_again_keeps_what_is_in_it(page, served, view):
     sign_in(page, served, view)
     listed = page.get_by_role("main").locator("tr, li")
     expect(listed).not_to_have_count(0)
-    expect(page.get_by_text("Loading…")).to_have_count(0)
+    settled(page)
     before = listed.count()
     watch(page)
     put_in_line(served)
@@ -232,8 +238,7 @@ def test_a_list_that_is_read_again_keeps_what_is_in_it(page, served, view):
 def test_nothing_is_asked_for_while_nobody_sees_the_page(page, served):
     page.clock.install()
     sign_in(page, served)
-    expect(incomplete(page)).to_contain_text("No file waits.")
-    expect(page.get_by_text("Loading…")).to_have_count(0)
+    wait_for_overview(page)
     see(page, False)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

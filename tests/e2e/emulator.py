@@ -51,7 +51,7 @@ def why_not() -> str | None:
     if platform.system() != "Linux" or ARCHITECTURE is None:
         return "the Lambda emulator runs on Linux only, on x86_64 and arm64"
     if not (ROOT / ".venv-sam" / "bin" / "sam").exists():
-        return "SAM CLI is not installed: `make test` installs it into .venv-sam"
+        return "SAM CLI is not installed: `make test-all` installs it into .venv-sam"
     return None
 
 

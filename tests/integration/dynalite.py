@@ -1,6 +1,6 @@
 """dynalite: an implementation of DynamoDB that has nothing in common with moto's, for what must not depend on either.
 
-`make test` installs it where there is npm. It is a process of its own; S3 and the secrets stay on moto.
+`make test-all` installs it where there is npm. It is a process of its own; S3 and the secrets stay on moto.
 """
 
 import shutil
@@ -41,7 +41,7 @@ def why_not() -> str | None:
     if shutil.which("node") is None:
         return "dynalite needs Node.js"
     if not (FOLDER / "node_modules" / "dynalite").exists():
-        return "dynalite is not installed: `make test` does it where there is npm and a network"
+        return "dynalite is not installed: `make test-all` does it where there is npm and a network"
     return None
 
 

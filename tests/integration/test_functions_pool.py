@@ -170,6 +170,20 @@ def test_an_event_that_is_not_waited_for_runs_to_its_end(tmp_path: Path) -> None
         assert log_of(tmp_path, "waiting").endswith("ended\n")
 
 
+def test_activity_tells_whether_any_other_function_has_run_since_it_was_last_asked(tmp_path: Path) -> None:
+    with Lambdas(tiny_stack("waiting", "echo"), tmp_path) as lambdas:
+        has_run = lambdas.activity(besides="echo")
+        assert not has_run()
+        lambdas.invoke("waiting", {})
+        assert [has_run(), has_run()] == [True, False]
+        lambdas.invoke("echo", {})
+        assert not has_run()
+        lambdas.invoke("waiting", {"until": str(tmp_path / "now")}, wait=False)
+        assert [has_run(), has_run()] == [True, True]
+        (tmp_path / "now").touch()
+        wait_until(lambda: not has_run())
+
+
 def test_stopping_ends_workers_that_are_busy_and_idle_and_refuses_more(tmp_path: Path) -> None:
     stack = tiny_stack("waiting", "echo")
     lambdas = Lambdas(stack, tmp_path)

@@ -2,7 +2,9 @@
 
 import pytest
 
+from local import watch
 from local.watch import Watcher, line
+from tests.waiting import wait_until
 
 SEEN = {
     "id": "a",
@@ -62,3 +64,22 @@ def test_each_change_is_said_once_and_a_claim_too_short_to_be_seen_as_well():
     for _ in range(4):
         watcher.look()
     assert [each.split()[1] for each in said] == ["queued", "processing", "completed"]
+
+
+def test_an_idle_stack_is_looked_at_again_when_a_function_has_run(monkeypatch):
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(watch, "IDLE_POLL_SECONDS", 1e9)
+    looks, answers = [], []
+
+    class Looked:
+        def recordings(self):
+            looks.append(len(answers))
+            return iter(())
+
+    def is_busy():
+        answers.append(len(answers) == 50)
+        return answers[-1]
+
+    with Watcher(Looked(), print, is_busy=is_busy):
+        wait_until(lambda: len(answers) > 100)
+    assert looks == [51]
