@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl
@@ -33,7 +34,7 @@ from tests.permissions.signing import Threads, signing_as
 from tests.waiting import LIMIT_SECONDS
 
 ROOT = Path(__file__).parents[2]
-
+TICK = timedelta(milliseconds=1)
 
 client = cache(aws_client)
 """Making a client takes longer than most tests."""
@@ -111,19 +112,23 @@ class Handlers:
         )
         self._auth = auth
         self._monkeypatch = monkeypatch
+        self._clock = Lock()
         self.overrides: dict[str, str] = {}
-        self._ahead = timedelta()
+        self._now = datetime.now(UTC)
         for module in (sync, queue, process, invoke, audio, call_recordings, collection, scheduler):
             monkeypatch.setattr(module, "utc_now", self.now)
         monkeypatch.setattr(process, "ThreadPoolExecutor", Threads)
 
     def now(self) -> datetime:
-        """The time as the handlers see it."""
-        return datetime.now(UTC) + self._ahead
+        """The time as the handlers see it, which passes only when they look at it: a millisecond each time."""
+        with self._clock:
+            self._now += TICK
+            return self._now
 
     def pass_time(self, **duration: float) -> None:
         """As much later, for the handlers; named as for `timedelta`."""
-        self._ahead += timedelta(**duration)
+        with self._clock:
+            self._now += timedelta(**duration)
 
     @property
     def recordings_path(self) -> str:

@@ -46,7 +46,7 @@ def test_every_call_is_kept_with_what_a_person_asks_about_it(handlers, through, 
     assert (second["method"], second["url"]) == ("POST", f"{service.url}/asr")
     assert second["bytesSent"] == len(service.received[1].body) > 100
     assert second["bytesReceived"] == len(reply().body)
-    assert 0 < second["duration"] < 10
+    assert second["duration"] > 0
     assert "planted" not in json.dumps([first, second])
     stored = client("dynamodb", stack.endpoint).scan(TableName=stack.tables["RunsTable"])["Items"]
     lives = {float(each["expires_at"]["N"]) for each in stored if "recording_id" in each}
