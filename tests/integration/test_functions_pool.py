@@ -214,18 +214,21 @@ except KeyboardInterrupt:
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
 def test_workers_end_with_their_parent_and_without_a_traceback(tmp_path: Path, end: signal.Signals) -> None:
-    parent = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", PARENT, str(tmp_path)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         process_group=0,
-    )
-    worker, _ = began(tmp_path)
-    # To the whole group, as the terminal does it.
-    os.killpg(parent.pid, end)
-    output, errors = parent.communicate(timeout=LIMIT_SECONDS)
+    ) as parent:
+        try:
+            worker, _ = began(tmp_path)
+            # To the whole group, as the terminal does it.
+            os.killpg(parent.pid, end)
+            output, errors = parent.communicate(timeout=LIMIT_SECONDS)
+        finally:
+            parent.kill()
     wait_for_end(worker)
     assert errors == ""
     assert log_of(tmp_path, "waiting") == f"began {worker} 0\n"

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import requests
@@ -143,12 +143,18 @@ class Server:
         """End it, and give what it wrote besides its URLs."""
         return self._process.communicate("\n\n", timeout=LIMIT_SECONDS)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._process as process:
+            process.kill()
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    running = Server()
-    yield running.url
-    running.stop()
+    with Server() as running:
+        yield running.url
 
 
 @pytest.fixture
@@ -345,13 +351,13 @@ def test_the_users_own_aws_setup_is_not_touched(aws: str, small: Path, monkeypat
 
 
 def test_each_server_starts_empty_and_is_quiet(small: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    server = Server()
-    first = deploy(small, server.url, {"Needed": "x"})
-    server.next()
-    assert server.url != first.endpoint
-    assert not aws_client("dynamodb", server.url).list_tables()["TableNames"]
-    deploy(small, server.url, {"Needed": "x"})
-    assert server.stop() == ("", "")
+    with Server() as server:
+        first = deploy(small, server.url, {"Needed": "x"})
+        server.next()
+        assert server.url != first.endpoint
+        assert not aws_client("dynamodb", server.url).list_tables()["TableNames"]
+        deploy(small, server.url, {"Needed": "x"})
+        assert server.stop() == ("", "")
     assert capfd.readouterr() == ("", "")
 
 
