@@ -17,7 +17,7 @@ ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 — only where containers must reach it
 # As many connections may wait as werkzeug itself lets wait.
 _BACKLOG = 128
 # How long `close` may have to wait for the accepting thread to notice.
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.25
 
 
 class QuietHandler(WSGIRequestHandler):
