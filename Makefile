@@ -77,10 +77,10 @@ vendor: ## fetch the libraries that the admin page is served with
 # The order of sets is the same each time, and so are the stories of the state machine.
 PYTEST = PYTHONHASHSEED=0 $(VENV)/python -m pytest -rs -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-test: .venv/.installed ## run the tests that tell most for their time
+test: .venv/.installed ## run the quick tests, in about three minutes
 	$(PYTEST) -m "not slow" $(ARGS)
 
-test-all: .venv/.installed .venv-sam/.installed $(DYNALITE) $(AXE) ## run every test that this machine can run, naming those it cannot
+test-all: .venv/.installed .venv-sam/.installed $(DYNALITE) $(AXE) ## run every test that this machine can run
 	$(PYTEST) $(ARGS)
 
 demo: .venv/.installed ## run Callscribe here, on sample recordings, without an AWS account

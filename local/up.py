@@ -78,7 +78,7 @@ def up(options: Options) -> int:
             parts.enter_context(Scheduler(running.stack, fire))
             parts.enter_context(uploads(fire))
         parts.callback(TERMINAL.end)
-        with Watcher(running.api, _say, TERMINAL.show, running.lambdas.activity(besides="api")) as watcher:
+        with Watcher(running.api, _say, TERMINAL.show, running.lambdas.activity(except_for="api")) as watcher:
             ending = _work(running, watcher, stays=not options.once)
             watcher.look()
         TERMINAL.end()

@@ -1,5 +1,6 @@
 """Shows each recording's way in the terminal: a line whenever one changes its status."""
 
+import math
 import threading
 import time
 from collections import Counter
@@ -16,7 +17,7 @@ from local.api_client import ApiClient
 
 POLL_SECONDS = 0.25
 IDLE_POLL_SECONDS = 5.0
-"""While no function runs: only somebody at the API can change anything then."""
+"""Between looks while no function runs: then only an API request can change anything."""
 RESTRAINT = 3
 """At most a quarter of the time goes into looking, however many recordings there are."""
 
@@ -72,7 +73,7 @@ class Watcher:
                 self._show(Counter(item["transcriptionStatus"] for item in items))
 
     def _watch(self) -> None:
-        pause, looked_at = POLL_SECONDS, 0.0
+        pause, looked_at = POLL_SECONDS, -math.inf
         while not self._stopped.wait(pause):
             began = time.monotonic()
             if not self._is_busy() and began - looked_at < IDLE_POLL_SECONDS:

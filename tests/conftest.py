@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import leftovers
 from tests.permissions.plugin import Permissions, watch_servers
@@ -27,8 +28,13 @@ ANSWER = (
 )
 
 
+# Hypothesis would fail an example that takes longer than 200 ms, and data that is slow to generate.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    # who runs the tests in the background has it ignored, and so would every process that a test sends it to
+    # a shell starts background jobs with SIGINT ignored, and every process that a test starts would inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
     watch_servers()
     config.pluginmanager.register(Permissions(config))
@@ -89,6 +95,7 @@ class ScriptedService:
         self.most_of_one = 0
         """So often was one recording there at once."""
         self._awaited = 0
+        self._held_in_vain = False
         self._under_way: Counter[str] = Counter()
         self._changed = threading.Condition()
         service = self
@@ -130,7 +137,8 @@ class ScriptedService:
             self.most_at_once = max(self.most_at_once, self._under_way.total())
             self.most_of_one = max(self.most_of_one, self._under_way[received.recording])
             self._changed.notify_all()
-            self._changed.wait_for(lambda: len(self.received) >= self._awaited, LIMIT_SECONDS)
+            if not self._changed.wait_for(lambda: len(self.received) >= self._awaited, LIMIT_SECONDS):
+                self._held_in_vain = True
         time.sleep(reply.wait)
         with self._changed:
             self._under_way[received.recording] -= 1
@@ -149,6 +157,7 @@ class ScriptedService:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        assert not self._held_in_vain, f"{self._awaited} requests were awaited, and {len(self.received)} came"
 
 
 @pytest.fixture

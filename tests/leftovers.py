@@ -1,4 +1,4 @@
-"""A pytest plugin that keeps what one test leaves open from being held against another one.
+"""A pytest plugin that keeps what one test leaves open from being blamed on another.
 
 Python warns of an open file or socket when it is collected as garbage, which may be many tests later, and warnings are
 errors here.
@@ -14,7 +14,7 @@ import pytest
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
-    """Throw away what a failed test has left: it has failed already, and its traceback holds all its variables."""
+    """Collect the garbage of a failed test silently: its traceback kept everything alive, and it has failed already."""
     before = item.session.testsfailed
     try:
         return (yield)
@@ -30,7 +30,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _collect_garbage_of_the_module() -> Iterator[None]:
-    """Let tests that passed and left something open fail in their own module."""
+    """Collect garbage at the end of each module, so that a leak is reported in that module."""
     yield
     gc.collect()
 

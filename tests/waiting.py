@@ -1,10 +1,10 @@
-"""Waiting in tests: for an event, never for a time that it should have taken."""
+"""Waiting in tests: for an event, never for a fixed time."""
 
 import time
 from collections.abc import Callable
 
 LIMIT_SECONDS = 120.0
-"""How long anything may take before a test fails. Nothing comes near it, on however slow a machine."""
+"""How long a test waits for something before it fails: far more than anything needs, even on a slow machine."""
 
 _PAUSE_SECONDS = 0.02
 

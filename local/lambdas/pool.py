@@ -93,9 +93,9 @@ class Lambdas:
         Thread(target=pool.run, args=(request_id, event), name=f"{name} {request_id}", daemon=True).start()
         return Result(request_id)
 
-    def activity(self, *, besides: str) -> Callable[[], bool]:
-        """Give what tells whether any function has been running since it was last asked, other than the one named."""
-        ignored = self.stack.function(besides).name
+    def activity(self, *, except_for: str) -> Callable[[], bool]:
+        """Return a function that says whether any function but this one has run since the last call."""
+        ignored = self.stack.function(except_for).name
         pools = [pool for name, pool in self._pools.items() if name != ignored]
         before = (0, 0)
 

@@ -1,9 +1,14 @@
 """What a page must not do, whatever a test looks at: errors, violations of its policy, requests to anybody else."""
 
 import re
+from contextlib import suppress
 from typing import Any
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Request
+
+from tests.waiting import wait_until
+
+IN_VAIN = "expected in vain: "
 
 TELL = """
 addEventListener("securitypolicyviolation", (event) =>
@@ -29,13 +34,18 @@ class Complaints:
         """Declares that such a complaint will come, as Chromium's about an answer of 401: `expect("status of 401")`."""
         self._expected.append(pattern)
 
+    def wait_for_expected(self) -> None:
+        """Until every complaint that is expected has come; `unexpected` tells which of them never did."""
+        with suppress(AssertionError):
+            wait_until(lambda: not any(each.startswith(IN_VAIN) for each in self.unexpected()))
+
     def unexpected(self) -> list[str]:
         """Those that no test expects, and what was expected in vain."""
         for page in self._context.pages:
             page.evaluate("() => 0")  # what was told before this has come
         unexpected = [each for each in self._made if not any(re.search(pattern, each) for pattern in self._expected)]
         in_vain = [pattern for pattern in self._expected if not any(re.search(pattern, each) for each in self._made)]
-        return unexpected + [f"expected in vain: {pattern}" for pattern in in_vain]
+        return unexpected + [f"{IN_VAIN}{pattern}" for pattern in in_vain]
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error":

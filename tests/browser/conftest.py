@@ -88,6 +88,7 @@ def complaints(context: BrowserContext, served: Served) -> Iterator[Complaints]:
     """What the page did that it must not do: the test fails at its end for any that it has not said to expect."""
     made = Complaints(context, served.url, served.stack.endpoint)
     yield made
+    made.wait_for_expected()
     assert not (unexpected := made.unexpected()), "\n".join(unexpected)
 
 

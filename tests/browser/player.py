@@ -6,12 +6,16 @@ NOTE = """
 () => {
   window.sought = [];
   document.addEventListener("seeking", (event) => sought.push(event.target.currentTime), true);
+  window.lit = [];
+  new MutationObserver((changes) => {
+    for (const { target } of changes) if (target.ariaCurrent === "true") lit.push(target.textContent);
+  }).observe(document.body, { subtree: true, attributeFilter: ["aria-current"] });
 }
 """
 
 
 class Player:
-    """That of the page, once it knows how long the call is. Notes where it is sent to from now on."""
+    """That of the page, once it knows how long the call is. Notes where it is sent to and what is lit from now on."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
@@ -35,6 +39,13 @@ class Player:
     def plays_beyond(self, seconds: float) -> None:
         """Waits until it has played so far."""
         self._wait("(!audio.paused || audio.ended) && audio.currentTime > seconds", seconds)
+
+    def lights(self, text: str) -> None:
+        """Waits until a sentence with this text has been lit, if only for a moment."""
+        self._page.wait_for_function("(text) => lit.some((each) => each.includes(text))", arg=text)
+
+    def pause(self) -> None:
+        self.audio.evaluate("(audio) => audio.pause()")
 
     def has_until(self, seconds: float) -> None:
         """Waits until all from where it is up to there has come."""

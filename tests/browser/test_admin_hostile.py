@@ -15,6 +15,7 @@ from tests.browser.admin import api, arrive, enter, settled
 from tests.browser.calls import DESCRIPTION, GREETING, ORDER, asr, audio
 from tests.browser.conftest import PARAMETERS
 from tests.e2e.served import Served, serve
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -267,8 +268,8 @@ def put_keys(page: Page, served: Served, named: dict[str, str]) -> None:
     secrets = aws_client("secretsmanager", served.stack.endpoint)
     secrets.put_secret_value(SecretId=served.stack.secrets["ApiKeySecret"], SecretString=json.dumps(named))
     headers = {"Authorization": f"Bearer {next(iter(named.values()))}"}
-    while not page.request.get("/api/scheduler/tasks", headers=headers).ok:
-        pass  # whoever has just looked looks again a second later
+    # whoever has just looked looks again a second later
+    wait_until(lambda: page.request.get("/api/scheduler/tasks", headers=headers).ok)
 
 
 def test_where_the_browser_lets_it_keep_nothing_the_page_says_that_and_not_the_network(page, complaints):

@@ -93,7 +93,7 @@ def test_the_arrows_say_when_recordings_go_on(page, served):
 def test_how_long_the_oldest_is_in_line_is_told(page, served):
     put_in_line(served)
     since = served.ask("call-recordings/activity")["oldestQueuedAt"]
-    page.clock.install(time=datetime.fromisoformat(since) + timedelta(hours=2, minutes=5))
+    page.clock.set_fixed_time(datetime.fromisoformat(since) + timedelta(hours=2, minutes=5))
     sign_in(page, served)
     expect(moment(figure(day(page), "Oldest in line"), since)).to_have_text("2 h 5 min")
 

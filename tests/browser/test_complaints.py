@@ -63,4 +63,4 @@ def test_what_was_expected_in_vain_is_told(page, complaints):
     complaints.expect("wrong")
     assert complaints.unexpected() == ["expected in vain: wrong"]
     page.evaluate("() => console.error('wrong')")
-    assert complaints.unexpected() == []
+    wait_until(lambda: complaints.unexpected() == [])

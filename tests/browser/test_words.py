@@ -29,13 +29,15 @@ def words(browser: Browser) -> Iterator[Callable[..., Any]]:
     """Calls one of them by its name."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(FILES)))
     Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    with browser.new_context(locale="en-GB", timezone_id="Europe/Berlin") as context:
-        context.clock.set_fixed_time(datetime.fromtimestamp(NOW / 1000, UTC))
-        page = context.new_page()
-        page.goto(f"http://127.0.0.1:{server.server_port}/icon.svg")
-        yield lambda name, *args: page.evaluate(CALL, [name, args])
-    server.shutdown()
-    server.server_close()
+    try:
+        with browser.new_context(locale="en-GB", timezone_id="Europe/Berlin") as context:
+            context.clock.set_fixed_time(datetime.fromtimestamp(NOW / 1000, UTC))
+            page = context.new_page()
+            page.goto(f"http://127.0.0.1:{server.server_port}/icon.svg")
+            yield lambda name, *args: page.evaluate(CALL, [name, args])
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.mark.parametrize(

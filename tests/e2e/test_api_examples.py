@@ -43,7 +43,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: 
 def variables(served: Served, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What the page calls the recordings and the API."""
     folder = tmp_path_factory.mktemp("curl")
-    (folder / ".curlrc").write_text('fail-with-body\nsilent\nshow-error\nmax-time = 60\nwrite-out = "\\n"\n')
+    (folder / ".curlrc").write_text('fail-with-body\nsilent\nshow-error\nmax-time = 120\nwrite-out = "\\n"\n')
     items = requests.get(
         f"{served.url}/api/call-recordings", headers={"Authorization": f"Bearer {served.key}"}, timeout=LIMIT_SECONDS
     ).json()["items"]

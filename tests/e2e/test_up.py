@@ -24,6 +24,15 @@ RUN_SECONDS = 5 * LIMIT_SECONDS
 """A whole run, from an empty stack to the last transcript."""
 
 
+def end(process: subprocess.Popen[str]) -> None:
+    """In order, and if that does not help, by force."""
+    process.terminate()
+    try:
+        process.wait(LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
 @contextmanager
 def local(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "local", *arguments]
@@ -34,8 +43,7 @@ def local(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         try:
             yield process
         finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
+            end(process)
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -64,7 +72,7 @@ def recogniser(key: str, dialect: str = "asr") -> Iterator[str]:
             assert process.stdout
             yield process.stdout.readline().split()[-1]
         finally:
-            process.terminate()
+            end(process)
 
 
 def test_the_samples_are_transcribed_and_the_words_were_spoken(samples, tmp_path):
@@ -209,8 +217,10 @@ def test_the_stack_stays_up_serves_its_api_and_ends_on_a_signal(folder):
         form = auth | {"Content-Type": "application/x-www-form-urlencoded"}  # as `curl -d` sends it
         accepted = requests.post(f"{url}{path}/transcribe", headers=form, data='{"force": true}', timeout=LIMIT_SECONDS)
         assert accepted.status_code == 202
-        # at once, and not with the next schedule
         wait_until(lambda: call("GET", path).json()["transcript"]["version"] != item["transcript"]["version"])
+        # at once, and not with the next schedule
+        runs = call("GET", "/api/scheduler/runs?task=process_transcription&trigger=api").json()["items"]
+        assert [each["counts"]["completed"] for each in runs] == [1]
         status, output = run("invoke", "queue")
         assert (status, json.loads(output)["task"]) == (0, "queue_transcriptions")
         process.send_signal(signal.SIGINT)

@@ -36,10 +36,10 @@ def respond(event: Any, _context: Any) -> Any:
 
 
 def waiting(event: Any, _context: Any) -> dict[str, Any]:
-    """Say that it has begun, and end when it may.
+    """Log that it has begun, then wait for what the event names.
 
-    With `child` in the event, it leaves a child behind. With `until`, it ends once that file exists; with `meet`, once
-    as many workers as `number` have been in that folder.
+    `child`: start a process that outlives it. `until`: wait for this file. `meet`: wait until `number` workers have
+    been in this folder.
     """
     child = subprocess.Popen(["sleep", "600"]) if event.get("child") else None
     sys.stdout.write(f"began {os.getpid()} {child.pid if child else 0}\n")

@@ -41,7 +41,7 @@ def server(serve, *, connections=1):
 
 
 def has_hung_up(connection, seconds=0.0):
-    """Whether the client closes the connection within this time, though not all that it sent may have been read."""
+    """Whether the client closes the connection within `seconds`, even with data left unread."""
     poll = select.poll()
     poll.register(connection, select.POLLRDHUP)
     return bool(poll.poll(seconds * 1000))

@@ -130,6 +130,11 @@ class Handlers:
         with self._clock:
             self._now += timedelta(**duration)
 
+    def catch_up(self, moment: datetime) -> None:
+        """Let it be no earlier than this for the handlers."""
+        with self._clock:
+            self._now = max(self._now, moment)
+
     @property
     def recordings_path(self) -> str:
         """That of the template."""
@@ -253,7 +258,7 @@ def functions(handlers: Handlers, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
 
 @pytest.fixture
 def put(stack: Stack) -> Callable[..., None]:
-    """Puts an object into the recordings bucket, as if that had been some seconds ago: `age`."""
+    """Puts an object into the recordings bucket. `age`: how many seconds ago it was written."""
     s3 = client("s3", stack.endpoint)
 
     def put(key: str, body: bytes = b"RIFF" + b"\0" * 100, *, age: float = 0) -> None:

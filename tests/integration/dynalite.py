@@ -20,7 +20,7 @@ from local.cloud.stack import Stack
 from local.cloud.template import TABLE, parameter_values, read_template, resources_of
 
 ENGINES = ("moto", pytest.param("dynalite", marks=pytest.mark.slow))
-"""What tests are parametrized with that must not depend on how one engine does it."""
+"""For `parametrize`: tests whose result must not depend on the DynamoDB engine."""
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".build" / "dynalite"

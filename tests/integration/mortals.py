@@ -11,7 +11,7 @@ from typing import Any
 
 from local.cloud.client import CREDENTIALS
 from local.cloud.stack import Stack
-from local.lambdas.pool import Lambdas, lambda_environment
+from local.lambdas.pool import Lambdas, Result, lambda_environment
 from tests.integration.nursery import nursery
 from tests.waiting import wait_until
 
@@ -55,7 +55,7 @@ class Mortals:
 
     def kill(self, task: str, trigger: str = "a test", **die: Any) -> None:
         """A run that must die as it is told: of a kill -9, without a word."""
-        result = self._lambdas.invoke("mortal", self._event(task, trigger=trigger, die=die))
+        result = self._run("mortal", task, trigger=trigger, die=die)
         assert result.failed, f"did not die: {result.payload}"
         assert "signal: SIGKILL" in result.payload["errorMessage"], result.payload
 
@@ -74,15 +74,21 @@ class Mortals:
         with (folder / "go").open("w") as go, ThreadPoolExecutor(number) as pool:
             fcntl.flock(go, fcntl.LOCK_EX)
             answers = [pool.submit(self.invoke, "mortal", task, hold=hold) for _ in range(number)]
-            wait_until(lambda: len(list(folder.iterdir())) > number or any(answer.done() for answer in answers))
-            fcntl.flock(go, fcntl.LOCK_UN)
+            try:
+                wait_until(lambda: len(list(folder.iterdir())) > number or any(answer.done() for answer in answers))
+            finally:
+                fcntl.flock(go, fcntl.LOCK_UN)
             return [answer.result() for answer in answers]
 
     def invoke(self, name: str, task: str, **more: Any) -> Any:
-        result = self._lambdas.invoke(name, self._event(task, **more))
+        result = self._run(name, task, **more)
         assert not result.failed, result.payload
         return result.payload
 
-    def _event(self, task: str, **more: Any) -> dict[str, Any]:
-        ahead = (self._handlers.now() - datetime.now(UTC)).total_seconds()
-        return {"task": task, "trigger": "a test", "environ": self.environ, "ahead": ahead, **more}
+    def _run(self, name: str, task: str, **more: Any) -> Result:
+        """In the worker, time passes as it does for the machine; afterwards it is as late for the handlers here."""
+        ahead = self._handlers.now() - datetime.now(UTC)
+        event = {"task": task, "trigger": "a test", "environ": self.environ, "ahead": ahead.total_seconds(), **more}
+        result = self._lambdas.invoke(name, event)
+        self._handlers.catch_up(datetime.now(UTC) + ahead)
+        return result

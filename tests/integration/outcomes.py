@@ -6,7 +6,7 @@ from callscribe.errors import PermanentError, ServiceUnavailable, TranscriptionE
 from callscribe.transcript import Transcript
 from tests.conftest import Reply, ScriptedService
 from tests.integration.test_exchanges import EXCHANGES, Recorded, outcome
-from tests.integration.test_misbehaving import MISBEHAVIOUR, came_of
+from tests.integration.test_misbehaving import MISBEHAVIOUR, came_of, timeouts_for
 
 
 def row(name, result):
@@ -33,8 +33,8 @@ def rows():
         service.replies = [Reply(status=recorded.status, headers=recorded.headers, body=recorded.body)]
         yield row(file.stem, outcome(service.url, recorded))
     service.stop()
-    for name, (serve, _) in MISBEHAVIOUR.items():
-        yield row(name, came_of(serve).result)
+    for name, (serve, expected) in MISBEHAVIOUR.items():
+        yield row(name, came_of(serve, timeouts=timeouts_for(expected)).result)
 
 
 if __name__ == "__main__":

@@ -267,9 +267,11 @@ def test_a_server_that_reads_too_slowly_is_a_failed_attempt():
             connection.recv(1024)
 
     with server(slow) as url:
-        with pytest.raises(RetryableError) as raised:
-            send(url, Bytes(50 * 1024 * 1024), timeouts=IMPATIENT)
-        given_up.set()
+        try:
+            with pytest.raises(RetryableError) as raised:
+                send(url, Bytes(50 * 1024 * 1024), timeouts=IMPATIENT)
+        finally:
+            given_up.set()
     assert raised.value.code == "timeout"
 
 

@@ -187,7 +187,7 @@ def test_a_disk_that_fails_is_not_taken_for_a_bad_file() -> None:
         examine(Failing(encoded("m4a", tone(12, 16_000))))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_no_damage_brings_it_down(data: st.DataObject) -> None:
     content = bytearray(SOUNDS[data.draw(st.sampled_from(sorted(SOUNDS)))])

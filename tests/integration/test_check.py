@@ -222,6 +222,7 @@ def test_an_address_that_is_none():
 
 def test_a_server_that_is_busy_is_not_called_dead(monkeypatch):
     monkeypatch.setattr(checking, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(checking, "SECONDS", 2 * LIMIT_SECONDS)  # the server must not wait for as long
     with server(wait_for_hang_up) as url:
         found = verdict(url)
     assert (found.ok, found.code) == (False, "no_answer")

@@ -119,9 +119,10 @@ def test_of_many_who_ask_at_once_one_becomes_the_probe():
 # several at once -----------------------------------------------------------------------------------------------------
 
 
-def test_a_run_works_on_as_many_at_once_as_there_are_slots(handlers, waiting, service):
+def test_a_run_works_on_as_many_at_once_as_there_are_slots(handlers, waiting, service, reply):
     handlers.overrides |= {"MAX_CONCURRENT_TRANSCRIPTIONS": "3", "RECORDINGS_PER_RUN": "7"}
     service.hold_until(3)
+    service.replies = [reply(wait=0.1)]  # in which one too many would be seen
     waiting(*[100] * 9)
     assert handlers.process()["counts"]["completed"] == 7
     assert service.most_at_once == 3
@@ -172,7 +173,7 @@ def test_a_pause_stops_what_a_run_has_not_begun(handlers, waiting, service, monk
     assert handlers.process()["errorCode"] == "paused"
 
 
-def test_a_recording_whose_worker_died_is_sent_alone_so_that_none_dies_with_it(handlers, waiting, service):
+def test_a_recording_whose_worker_died_is_sent_alone_so_that_none_dies_with_it(handlers, waiting, service, reply):
     handlers.overrides |= {"MAX_CONCURRENT_TRANSCRIPTIONS": "4", "RECORDINGS_PER_RUN": "9"}
     waiting(*[100] * 4)
     now = handlers.now()
@@ -186,6 +187,7 @@ def test_a_recording_whose_worker_died_is_sent_alone_so_that_none_dies_with_it(h
         serve(request)
 
     service.hold_until(2)
+    service.replies = [reply(wait=0.1)]  # in which one too many would be seen
     service._serve = watch
     run = handlers.process()
     assert (run["counts"]["recovered"], run["counts"]["completed"]) == (2, 4)
@@ -231,7 +233,7 @@ def test_late_in_a_run_nothing_is_begun_that_would_not_be_finished(handlers, put
     """In the first three of nine minutes whatever comes; later, one ten times as long waits for the next run."""
     handlers.overrides["RECORDINGS_PER_RUN"] = "9"
     for age, (name, size) in enumerate((("d", 1000), ("long", 1_000_000), ("b", 1000), ("a", 1000))):
-        put(f"{name}.wav", b"x" * size, age=age)
+        put(f"{name}.wav", b"x" * size, age=3600 * age)
     handlers.sync()
     handlers.queue()
     serve = service._serve
@@ -248,14 +250,20 @@ def test_what_hangs_is_given_up_in_order_before_lambda_ends_the_run(handlers, wa
     """The service's own deadline did not help: whatever hangs, the run says how it ended and frees its slot."""
     waiting(100)
     released = threading.Event()
-    monkeypatch.setattr("callscribe.whisperx.asr.AsrService.send", lambda *_, **__: released.wait(LIMIT_SECONDS))
+
+    def hang(*_, **__):
+        handlers.pass_time(seconds=1)
+        released.wait(LIMIT_SECONDS)
+
+    monkeypatch.setattr("callscribe.whisperx.asr.AsrService.send", hang)
     monkeypatch.setattr(time_left, "LEAST", timedelta())
-    monkeypatch.setattr(time_left, "RESERVE", timedelta(seconds=2))
+    monkeypatch.setattr(time_left, "RESERVE", timedelta())
     monkeypatch.setattr(time_left, "GIVE_UP", timedelta(seconds=1))
     run = handlers.process(remaining_ms=2000)
     released.set()
     assert (run["status"], run["counts"]["failed"]) == ("succeeded", 1)
-    assert listed()["0.wav"]["error"]["code"] == "timeout"
+    error = listed()["0.wav"]["error"]
+    assert (error["code"], "did not end within the time of the run" in error["message"]) == ("timeout", True)
     assert isinstance(admission.take(1, "next", handlers.now(), handlers.now()), Slot)
 
 

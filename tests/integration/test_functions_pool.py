@@ -172,7 +172,7 @@ def test_an_event_that_is_not_waited_for_runs_to_its_end(tmp_path: Path) -> None
 
 def test_activity_tells_whether_any_other_function_has_run_since_it_was_last_asked(tmp_path: Path) -> None:
     with Lambdas(tiny_stack("waiting", "echo"), tmp_path) as lambdas:
-        has_run = lambdas.activity(besides="echo")
+        has_run = lambdas.activity(except_for="echo")
         assert not has_run()
         lambdas.invoke("waiting", {})
         assert [has_run(), has_run()] == [True, False]
@@ -186,11 +186,10 @@ def test_activity_tells_whether_any_other_function_has_run_since_it_was_last_ask
 
 def test_stopping_ends_workers_that_are_busy_and_idle_and_refuses_more(tmp_path: Path) -> None:
     stack = tiny_stack("waiting", "echo")
-    lambdas = Lambdas(stack, tmp_path)
-    idle = lambdas.invoke("echo", {}).payload["pid"]
-    lambdas.invoke("waiting", {"until": str(tmp_path / "never")}, wait=False)
-    busy, _ = began(tmp_path)
-    lambdas.stop()
+    with Lambdas(stack, tmp_path) as lambdas:
+        idle = lambdas.invoke("echo", {}).payload["pid"]
+        lambdas.invoke("waiting", {"until": str(tmp_path / "never")}, wait=False)
+        busy, _ = began(tmp_path)
     for pid in (idle, busy):
         wait_for_end(pid)
     assert "ended" not in log_of(tmp_path, "waiting")

@@ -107,7 +107,6 @@ Outputs:
 SERVER = """
 import sys
 from local.cloud.aws import serve_aws
-from tests.waiting import LIMIT_SECONDS
 # Has Python change threads as often as it can: without the lock, races would have two winners at once.
 sys.setswitchinterval(1e-6)
 for _ in range(2):

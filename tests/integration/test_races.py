@@ -114,11 +114,13 @@ def test_more_runs_than_slots_at_the_same_moment_send_as_many_as_there_are_slots
     slots = 4
     added = line(16)
     service.hold_until(slots)
+    service.replies[0].wait = 0.2  # in which one too many would be seen
     workers.environ["MAX_CONCURRENT_TRANSCRIPTIONS"] = str(slots)
     answers = workers.at_once(16, "process", TAKE, tmp_path / "hold")
     assert sum(answer["run"]["counts"]["completed"] for answer in answers) >= slots
     until_nothing_is_left(workers, 1)
     assert_each_was_sent_once(handlers, service, added, slots)
+    assert service.most_at_once == slots
 
 
 @pytest.mark.slow

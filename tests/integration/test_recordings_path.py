@@ -20,6 +20,7 @@ def sync(handlers, monkeypatch):
 
     def sync(path, root):
         handlers.overrides["RECORDINGS_PATH"] = root
+        handlers.pass_time(minutes=1)  # the files are older than now
         answer = handlers.api("POST", SYNC, query=f"recordingsPath={path}")
         return SimpleNamespace(status=answer.status, error=answer.json.get("error"), run=answer.json)
 

@@ -178,12 +178,12 @@ def test_what_holds_no_audio_yet_waits_and_is_shown(place, handlers, listed):
 
 def test_a_file_in_a_folder_must_have_rested(handlers, tmp_path, listed):
     folder = Folder(tmp_path)
-    folder.put("deep/old.mp3", age=61)
-    folder.put("deep/young.mp3", age=30)
+    folder.put("deep/old.mp3", age=3600)
+    folder.put("deep/young.mp3", age=0)
     handlers.overrides["RECORDINGS_PATH"] = folder.path
     assert counts(handlers) == {"listed": 2, "added": 1, "waiting": 1}
     assert listed()["old.mp3"]["path"] == str(tmp_path / "deep" / "old.mp3")
-    handlers.pass_time(seconds=31)
+    handlers.pass_time(hours=1)
     assert counts(handlers) == {"listed": 2, "added": 1}
 
 

@@ -171,7 +171,8 @@ def test_audio_that_is_gone_fails_for_good_and_says_so(handlers, put, listed, st
 def test_a_file_that_cannot_be_read_fails_with_its_reason(handlers, tmp_path, listed, monkeypatch):
     file = tmp_path / "a.wav"
     file.write_bytes(b"x" * 100)
-    handlers.overrides |= {"RECORDINGS_PATH": str(tmp_path), "MIN_FILE_AGE_SECONDS": "0"}
+    handlers.overrides["RECORDINGS_PATH"] = str(tmp_path)
+    handlers.pass_time(minutes=2)
     handlers.sync()
     handlers.queue()
     file.unlink()

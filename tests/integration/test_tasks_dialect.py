@@ -172,10 +172,13 @@ def test_a_server_that_is_not_there_for_the_list_is_an_outage(service, reply, st
     assert len(service.received) == 1
 
 
-@pytest.mark.parametrize("silence", [{"wait": 1.0}, {"close": True}])
-def test_a_server_that_does_not_tell_its_tasks_is_not_sent_the_same_again(service, reply, monkeypatch, silence):
-    monkeypatch.setattr(module, "LOOKING_SECONDS", 0.5)
-    service.replies = [reply(**silence)]
+@pytest.mark.parametrize("answers", [False, True], ids=["silent", "breaks the connection"])
+def test_a_server_that_does_not_tell_its_tasks_is_not_sent_the_same_again(service, reply, monkeypatch, answers):
+    if answers:
+        service.replies = [reply(close=True)]
+    else:
+        monkeypatch.setattr(module, "LOOKING_SECONDS", 0.5)
+        service.hold_until(2)  # and there is only one
     with pytest.raises(ServiceUnavailable) as raised:
         send(tasks(service.url), again=True)
     assert raised.value.code == "service_busy"

@@ -12,7 +12,7 @@ from tests.permissions.verdict import judge, table
 
 def main() -> int:
     if not LAST_RUN.exists():
-        print("Nothing has been seen yet: run `make test-all`.")
+        print("There is no record yet: run `make test-all` with no test skipped.")
         return 2
     seen = {Call(*call): times for *call, times in json.loads(LAST_RUN.read_text())}
     verdict = judge(statements(), seen, UNSEEN)

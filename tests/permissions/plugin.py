@@ -1,7 +1,7 @@
 """For pytest: records what the functions ask AWS for, and fails the run where that is not what the template grants.
 
 A permission that is missing fails any run. One that is granted but never used can only be judged by a run that executed
-all tests that the requests come from: nothing deselected, nothing skipped, and not `--collect-only`.
+all tests that the requests come from: nothing deselected, nothing skipped but UNWATCHED, and not `--collect-only`.
 """
 
 import json
@@ -124,8 +124,8 @@ class Permissions:
             return
         if self._skipped:
             self._remark = (
-                f"Permissions of the functions: none missing; whether any is unused was not judged, because "
-                f"{len(self._skipped)} tests were skipped."
+                f"Permissions of the functions: none missing. Unused ones were not looked for, because tests were "
+                f"skipped ({len(self._skipped)})."
             )
         else:
             self._remark = (

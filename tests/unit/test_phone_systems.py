@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from time import process_time
 
 import pytest
 from hypothesis import given
@@ -218,18 +217,13 @@ def test_no_name_is_too_strange_to_read(path, system):
         *("20230517", "-20230517-142530", "_20230517142530(", "-1684333530.1", "-20230517-142530-1684333530.1", "_AO_"),
     ],
 )
-def test_reading_a_long_name_takes_time_in_proportion_to_its_length(piece):
-    """A form that looked twice at each place would take 64 times as long for eight times the length."""
+def test_no_form_backtracks_without_end_on_a_long_name(piece):
+    """One that tried every way to split it would not end while anybody waits."""
     for start in ("", "[", "in-", "20230517-142530_", "20230517_142530", "110221-IN", "conf-rec-", "x_"):
+        name = Name("", (), (start + piece * LONGEST)[: LONGEST - 1] + "\n")
         for _, forms in FORMS:
             for form in forms:
-                short, long = (Name("", (), (start + piece * count)[: count - 1] + "\n") for count in (4096, 32768))
-                times = []
-                for name in (short, long):
-                    began = process_time()
-                    form.read(name)
-                    times.append(process_time() - began)
-                assert times[1] < max(0.25, 24 * times[0]), form.pattern
+                form.read(name)
 
 
 def test_a_name_that_no_system_could_store_is_not_read():

@@ -79,7 +79,7 @@ def test_what_is_no_index_is_refused(body):
     assert SECRET not in str(raised.value)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=200))
 def test_any_rows_are_read(rows):
     index = read_index(HEAD.encode() + rows)

@@ -1,5 +1,7 @@
 """What the terminal shows of a recording's way."""
 
+import math
+
 import pytest
 
 from local import watch
@@ -66,20 +68,36 @@ def test_each_change_is_said_once_and_a_claim_too_short_to_be_seen_as_well():
     assert [each.split()[1] for each in said] == ["queued", "processing", "completed"]
 
 
+class Counted:
+    """An API that notes how many times the watcher had asked for activity at each look."""
+
+    def __init__(self):
+        self.asked, self.looks = 0, []
+
+    def recordings(self):
+        self.looks.append(self.asked)
+        return iter(())
+
+    def is_busy_at(self, *times):
+        def is_busy():
+            self.asked += 1
+            return self.asked in times
+
+        return is_busy
+
+
 def test_an_idle_stack_is_looked_at_again_when_a_function_has_run(monkeypatch):
     monkeypatch.setattr(watch, "POLL_SECONDS", 0.001)
-    monkeypatch.setattr(watch, "IDLE_POLL_SECONDS", 1e9)
-    looks, answers = [], []
+    monkeypatch.setattr(watch, "IDLE_POLL_SECONDS", math.inf)
+    api = Counted()
+    with Watcher(api, print, is_busy=api.is_busy_at(50)):
+        wait_until(lambda: api.asked > 100)
+    assert api.looks == [1, 50]
 
-    class Looked:
-        def recordings(self):
-            looks.append(len(answers))
-            return iter(())
 
-    def is_busy():
-        answers.append(len(answers) == 50)
-        return answers[-1]
-
-    with Watcher(Looked(), print, is_busy=is_busy):
-        wait_until(lambda: len(answers) > 100)
-    assert looks == [51]
+def test_an_idle_stack_is_looked_at_again_after_a_while(monkeypatch):
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(watch, "IDLE_POLL_SECONDS", 0)
+    api = Counted()
+    with Watcher(api, print, is_busy=api.is_busy_at()):
+        wait_until(lambda: len(api.looks) > 2)

@@ -12,9 +12,6 @@ from typing import Any
 
 from tests.waiting import LIMIT_SECONDS
 
-PATIENCE = LIMIT_SECONDS
-"""Seconds of real time for what lies between two calls: who needs more is stuck, and so would the test be."""
-
 
 class Killed(BaseException):
     """As `kill -9`: nothing may catch it, and nothing that its way out runs through reaches anything any more."""
