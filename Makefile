@@ -75,7 +75,7 @@ vendor: ## fetch the libraries that the admin page is served with
 	  sed -e '/^\/\/# sourceMappingURL/d' -e 's#from"preact"#from"./preact.js"#' $$from/preact/hooks/dist/hooks.mjs >$$to/hooks.js
 
 # The order of sets is the same each time, and so are the stories of the state machine.
-PYTEST = PYTHONHASHSEED=0 $(VENV)/python -m pytest -rs -n $(JOBS) --dist loadfile --no-loadscope-reorder
+PYTEST = PYTHONHASHSEED=0 $(VENV)/python -m pytest -rs -n $(JOBS) --dist loadfile
 
 test: .venv/.installed ## run the quick tests, in about three minutes
 	$(PYTEST) -m "not slow" $(ARGS)
