@@ -95,7 +95,7 @@ class ScriptedService:
         self.most_of_one = 0
         """So often was one recording there at once."""
         self._awaited = 0
-        self._held_in_vain = False
+        self._gave_up = ""
         self._under_way: Counter[str] = Counter()
         self._changed = threading.Condition()
         service = self
@@ -138,7 +138,7 @@ class ScriptedService:
             self.most_of_one = max(self.most_of_one, self._under_way[received.recording])
             self._changed.notify_all()
             if not self._changed.wait_for(lambda: len(self.received) >= self._awaited, LIMIT_SECONDS):
-                self._held_in_vain = True
+                self._gave_up = f"{self._awaited} requests were awaited, and {len(self.received)} came"
         time.sleep(reply.wait)
         with self._changed:
             self._under_way[received.recording] -= 1
@@ -157,7 +157,7 @@ class ScriptedService:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-        assert not self._held_in_vain, f"{self._awaited} requests were awaited, and {len(self.received)} came"
+        assert not self._gave_up, self._gave_up
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ class Complaints:
         self._expected.append(pattern)
 
     def wait_for_expected(self) -> None:
-        """Until every complaint that is expected has come; `unexpected` tells which of them never did."""
+        """Wait until every expected complaint has come; `unexpected` lists those that never did."""
         with suppress(AssertionError):
             wait_until(lambda: not any(each.startswith(IN_VAIN) for each in self.unexpected()))
 

@@ -170,7 +170,7 @@ def test_an_event_that_is_not_waited_for_runs_to_its_end(tmp_path: Path) -> None
         assert log_of(tmp_path, "waiting").endswith("ended\n")
 
 
-def test_activity_tells_whether_any_other_function_has_run_since_it_was_last_asked(tmp_path: Path) -> None:
+def test_activity_says_whether_another_function_has_run_since_the_last_call(tmp_path: Path) -> None:
     with Lambdas(tiny_stack("waiting", "echo"), tmp_path) as lambdas:
         has_run = lambdas.activity(except_for="echo")
         assert not has_run()
