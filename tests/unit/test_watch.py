@@ -69,7 +69,7 @@ def test_each_change_is_said_once_and_a_claim_too_short_to_be_seen_as_well():
 
 
 class Counted:
-    """An API that notes how many times the watcher had asked for activity at each look."""
+    """An API that records, at each look, how many times the watcher has checked for activity."""
 
     def __init__(self):
         self.asked, self.looks = 0, []
