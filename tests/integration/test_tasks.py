@@ -263,7 +263,7 @@ def claim(handlers, put, *, lease):
     put("a.wav")
     handlers.sync()
     handlers.queue()
-    now = datetime.now(UTC)
+    now = handlers.now()
     (place,) = recordings.first(Status.QUEUED, 5)
     return recordings.apply(place.id, transitions.claim(place, "first", now, now + lease))
 
@@ -276,7 +276,7 @@ def test_a_lost_claim_is_recovered_and_its_late_worker_writes_nothing(handlers, 
     before = recordings.get(lost.id)
     assert before.attempts == 2
     ref = TranscriptRef(version="late", language=None, duration=None, preview="", no_speech=True)
-    assert recordings.apply(lost.id, transitions.complete(lost, ref, datetime.now(UTC))) is None
+    assert recordings.apply(lost.id, transitions.complete(lost, ref, handlers.now())) is None
     assert recordings.get(lost.id) == before
 
 
@@ -289,7 +289,7 @@ def test_a_claim_whose_lease_holds_is_left_alone(handlers, put, listed, service)
 
 def test_a_recording_that_kills_its_workers_ends(handlers, put, listed):
     lost = claim(handlers, put, lease=timedelta(seconds=-1))
-    assert recordings.apply(lost.id, transitions.recover(lost, RetryPolicy(max_attempts=1), datetime.now(UTC)))
+    assert recordings.apply(lost.id, transitions.recover(lost, RetryPolicy(max_attempts=1), handlers.now()))
     assert listed()["a.wav"]["error"]["code"] == "worker_lost"
     assert listed()["a.wav"]["transcriptionStatus"] == "failed"
 
@@ -298,7 +298,7 @@ def test_a_place_can_be_claimed_once(handlers, put):
     put("a.wav")
     handlers.sync()
     handlers.queue()
-    now = datetime.now(UTC)
+    now = handlers.now()
     (place,) = recordings.first(Status.QUEUED, 5)
     assert recordings.apply(place.id, transitions.claim(place, "one", now, now + timedelta(minutes=1)))
     assert recordings.apply(place.id, transitions.claim(place, "two", now, now + timedelta(minutes=1))) is None
