@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import uuid
 from base64 import b64decode, b64encode
 from collections import Counter
@@ -24,6 +25,7 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
 
 from callscribe.whisperx import check
+from functions.api import auth
 from local.cloud.aws import serve_aws
 from local.cloud.client import CREDENTIALS, aws_client
 from local.cloud.stack import Stack, deploy
@@ -284,6 +286,8 @@ def listed(handlers: Handlers) -> Callable[[], dict[str, Any]]:
 @pytest.fixture
 def counted(monkeypatch):
     """Counts requests by operation (DynamoDB) or method and service, while the context lasts."""
+    # cached keys must not expire in the middle of the test, which would be one request more
+    monkeypatch.setattr(auth, "KEY_CACHE_SECONDS", math.inf)
 
     @contextmanager
     def counted():
