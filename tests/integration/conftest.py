@@ -25,7 +25,6 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
 
 from callscribe.whisperx import check
-from functions.api import auth
 from local.cloud.aws import serve_aws
 from local.cloud.client import CREDENTIALS, aws_client
 from local.cloud.stack import Stack, deploy
@@ -286,6 +285,8 @@ def listed(handlers: Handlers) -> Callable[[], dict[str, Any]]:
 @pytest.fixture
 def counted(monkeypatch):
     """Counts requests by operation (DynamoDB) or method and service, while the context lasts."""
+    from functions.api import auth
+
     # cached keys must not expire in the middle of the test, which would be one request more
     monkeypatch.setattr(auth, "KEY_CACHE_SECONDS", math.inf)
 

@@ -233,8 +233,10 @@ def test_a_record_of_before_parts_and_jobs_is_transcribed(handlers, put, listed,
 
 
 def test_a_fault_of_ours_fails_the_attempt_and_is_logged_without_its_text(handlers, put, listed, monkeypatch, capfd):
+    text = "planted 12025550143"
+
     def choke(*_, **__):
-        raise ValueError("planted 12025550143")
+        raise ValueError(text)  # the log shows this line of code, which must not hold the text itself
 
     monkeypatch.setattr("callscribe.whisperx.asr.AsrService.send", choke)
     put("a.wav")
