@@ -261,6 +261,27 @@ def test_a_question_can_be_left_and_the_focus_returns_to_what_asked_it(page, ser
         expect(button).to_be_focused()
 
 
+def test_a_question_that_follows_another_at_once_stays(page, served):
+    arrive(page, served, address_of(page, served, STEREO))
+    button = page.get_by_role("button", name="Transcribe again")
+    button.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    # the browser reports that the first one was closed only after the second one was opened
+    page.evaluate(
+        """(selector) => {
+          document.querySelector("dialog").addEventListener("close", () => { window.reported = true });
+          document.querySelector("dialog").close();
+          document.querySelector(selector).click();
+        }""",
+        ".heading .actions > button",
+    )
+    page.wait_for_function("() => window.reported")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(button).to_be_focused()
+
+
 def test_a_button_that_was_at_work_has_the_focus_again(page, served):
     arrive(page, served, "/admin/settings")
     button = page.get_by_role("button", name="Preview names")

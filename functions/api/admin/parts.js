@@ -2,7 +2,7 @@
 
 import { firstPage, Link } from "./address.js";
 import { html } from "./html.js";
-import { useEffect, useRef, useState } from "./vendor/hooks.js";
+import { useEffect, useLayoutEffect, useRef, useState } from "./vendor/hooks.js";
 import { capital, dayAndTime, near, relative, STATUSES, time, utc, way } from "./words.js";
 
 // A time in the viewer's zone, in UTC on hover. `as`: how it is written.
@@ -103,18 +103,19 @@ export function Pager({ at, cursor, next }) {
 }
 
 // A question before something is done. `question` is null, or { title, text, yes, act }. It is taken away once the browser
-// has closed it, and so given the focus back to where it was.
+// has closed it, and so given the focus back to where it was. The browser reports that a frame later: by then the next
+// question can be open, as it is opened at once.
 export function Question({ question, close }) {
   const dialog = useRef(null);
-  useEffect(() => {
-    if (question) dialog.current.showModal();
+  useLayoutEffect(() => {
+    if (question && !dialog.current.open) dialog.current.showModal();
   }, [question]);
   if (!question) return null;
   const answer = (yes) => {
     dialog.current.close();
     if (yes) question.act();
   };
-  return html`<dialog ref=${dialog} aria-labelledby="question" onClose=${() => close()}>
+  return html`<dialog ref=${dialog} aria-labelledby="question" onClose=${() => dialog.current.open || close()}>
     <h2 id="question">${question.title}</h2>
     <p>${question.text}</p>
     <div class="actions">
