@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import math
 import uuid
 from base64 import b64decode, b64encode
 from collections import Counter
@@ -36,6 +35,7 @@ from tests.waiting import LIMIT_SECONDS
 
 ROOT = Path(__file__).parents[2]
 TICK = timedelta(milliseconds=1)
+DAY_SECONDS = 86_400
 
 client = cache(aws_client)
 """Making a client takes longer than most tests."""
@@ -119,6 +119,9 @@ class Handlers:
         for module in (sync, queue, process, invoke, audio, call_recordings, collection, scheduler):
             monkeypatch.setattr(module, "utc_now", self.now)
         monkeypatch.setattr(process, "ThreadPoolExecutor", Threads)
+        # a key that expired in the middle of a test would be read again, which is one request more
+        for module in (auth, process):
+            monkeypatch.setattr(module, "KEY_CACHE_SECONDS", DAY_SECONDS)
 
     def now(self) -> datetime:
         """The time as the handlers see it, which passes only when they look at it: a millisecond each time."""
@@ -153,6 +156,9 @@ class Handlers:
     def forget(self) -> None:
         """As in a new process: clients and secrets are had anew. For tests that change a secret, before and after."""
         forget_clients()
+        self.forget_keys()
+
+    def forget_keys(self) -> None:
         parameters.clear_caches()
         self._auth._known.clear()
 
@@ -235,6 +241,7 @@ def handlers(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, service: Any, clients: None, patient_check: None
 ) -> Handlers:
     made = Handlers(stack, monkeypatch)
+    made.forget_keys()  # an earlier test may have cached them for less than a day
     # nobody listens at port 9: functions that are started at once wait for their schedule
     made.overrides |= {"WHISPERX_URL": service.url, "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:9"}
     return made
@@ -285,10 +292,6 @@ def listed(handlers: Handlers) -> Callable[[], dict[str, Any]]:
 @pytest.fixture
 def counted(monkeypatch):
     """Counts requests by operation (DynamoDB) or method and service, while the context lasts."""
-    from functions.api import auth
-
-    # cached keys must not expire in the middle of the test, which would be one request more
-    monkeypatch.setattr(auth, "KEY_CACHE_SECONDS", math.inf)
 
     @contextmanager
     def counted():

@@ -15,6 +15,7 @@ from callscribe.metadata import CallMetadata, Direction, Origin, combined
 from callscribe.recording import Status
 from callscribe.store import recordings
 from functions.api import auth
+from functions.api.auth import KEY_CACHE_SECONDS
 from local.cloud.client import aws_client
 from tests.integration.conftest import api_key
 
@@ -40,6 +41,7 @@ def later(handlers, monkeypatch):
     handlers.forget()
     now = [time.monotonic()]
     monkeypatch.setattr(auth, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(auth, "KEY_CACHE_SECONDS", KEY_CACHE_SECONDS)  # the tests keep keys for a day
 
     def later(seconds):
         now[0] += seconds
