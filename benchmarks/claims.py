@@ -105,7 +105,8 @@ def stage() -> Iterator[Stage]:
         # the workers write where this process does, and now and then metrics though they are turned off
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         with mortal_lambdas(stack, Path(folder)) as lambdas:
-            workers = Mortals(lambdas, stack, SimpleNamespace(now=lambda: datetime.now(UTC)), service.url)
+            clock = SimpleNamespace(now=lambda: datetime.now(UTC), catch_up=lambda _moment: None)
+            workers = Mortals(lambdas, stack, clock, service.url)
             workers.environ["MAX_CONCURRENT_TRANSCRIPTIONS"] = str(WORKERS)
             yield Stage(workers, line_of(aws, stack.buckets["RecordingsBucket"]), Path(folder))
     service.stop()
