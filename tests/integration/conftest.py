@@ -119,7 +119,9 @@ class Handlers:
         for module in (sync, queue, process, invoke, audio, call_recordings, collection, scheduler):
             monkeypatch.setattr(module, "utc_now", self.now)
         monkeypatch.setattr(process, "ThreadPoolExecutor", Threads)
-        # a key that expired in the middle of a test would be read again, which is one request more
+        # Keys that expired in the middle of a test would be read again, which is one request more: start without the
+        # cached keys of earlier tests, and keep those that are read for longer than any test takes.
+        self.forget_keys()
         for module in (auth, process):
             monkeypatch.setattr(module, "KEY_CACHE_SECONDS", DAY_SECONDS)
 
@@ -241,7 +243,6 @@ def handlers(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, service: Any, clients: None, patient_check: None
 ) -> Handlers:
     made = Handlers(stack, monkeypatch)
-    made.forget_keys()  # an earlier test may have cached them for less than a day
     # nobody listens at port 9: functions that are started at once wait for their schedule
     made.overrides |= {"WHISPERX_URL": service.url, "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:9"}
     return made

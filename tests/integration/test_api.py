@@ -41,7 +41,7 @@ def later(handlers, monkeypatch):
     handlers.forget()
     now = [time.monotonic()]
     monkeypatch.setattr(auth, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr(auth, "KEY_CACHE_SECONDS", KEY_CACHE_SECONDS)  # the tests keep keys for a day
+    monkeypatch.setattr(auth, "KEY_CACHE_SECONDS", KEY_CACHE_SECONDS)  # other tests keep keys for a day
 
     def later(seconds):
         now[0] += seconds
