@@ -94,7 +94,7 @@ rehearsal: .venv/.installed .venv-sam/.installed ## a deployment as far as it go
 
 clean: ## remove what was built and cached; the environments stay
 	rm -rf .aws-sam .build .callscribe .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find functions layers local tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find functions layers local benchmarks testing tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 # The environments are made anew when their lock changes, so that they hold nothing but what it names.
 # $(call environment,FOLDER,LOCK)

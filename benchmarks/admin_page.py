@@ -41,7 +41,7 @@ def stage(folder: Path, number: int) -> Iterator[Stage]:
     from local.http_server import HttpServer
     from local.lambdas.front import Front
     from local.lambdas.pool import Lambdas
-    from tests.integration.dynalite import ROOT, declared_tables, on_dynalite, serve_dynalite
+    from testing.dynalite import ROOT, declared_tables, on_dynalite, serve_dynalite
 
     with serve_aws() as aws, serve_dynalite() as dynamodb:
         deployed = deploy(ROOT / "template.yaml", aws, {"WhisperXUrl": "http://127.0.0.1:9"})
@@ -202,14 +202,13 @@ def views(browser: Any, at: Stage, rows: list[Row]) -> None:
 
 
 def why_not() -> str | None:
-    from tests.browser import chromium
-    from tests.integration import dynalite
+    from testing import chromium, dynalite
 
     return chromium.why_not() or dynalite.why_not()
 
 
 def measure(number: int) -> list[Row]:
-    from tests.browser import chromium
+    from testing import chromium
 
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder, stage(Path(folder), number) as at, chromium.launch() as browser:

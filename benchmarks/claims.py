@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.budgets import Row, held
 from benchmarks.measuring import QUIET
 from benchmarks.upload import wav
-from tests.integration import dynalite
+from testing import dynalite
 
 WORKERS = 16
 TAKE, CLAIM = "UpdateItem control ADD", "UpdateItem recordings processing"
@@ -90,8 +90,8 @@ def stage() -> Iterator[Stage]:
     from local.cloud.aws import serve_aws
     from local.cloud.stack import deploy
     from local.lambdas.pool import lambda_environment
-    from tests.conftest import ScriptedService
-    from tests.integration.mortals import Mortals, mortal_lambdas
+    from testing.scripted_service import ScriptedService
+    from testing.workers.mortals import Mortals, mortal_lambdas
 
     service = ScriptedService()
     with tempfile.TemporaryDirectory() as folder, serve_aws() as aws, dynalite.serve_dynalite() as dynamodb:

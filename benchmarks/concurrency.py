@@ -15,7 +15,7 @@ from benchmarks.budgets import Row
 from benchmarks.claims import line_of
 from benchmarks.measuring import QUIET, running
 from benchmarks.upload import serve_s3
-from tests.integration import dynalite
+from testing import dynalite
 
 SECONDS = 1.0
 """That the service takes for a recording."""
@@ -33,7 +33,7 @@ def measure(number: int) -> list[Row]:
 def row_of(runs: int, number: int) -> Row:
     from local.cloud.stack import deploy
     from local.lambdas.pool import Lambdas, lambda_environment
-    from tests.conftest import ScriptedService
+    from testing.scripted_service import ScriptedService
 
     service = ScriptedService()
     service.replies[0].wait = SECONDS

@@ -46,8 +46,8 @@ def stage() -> Iterator[Stage]:
     from local.cloud.aws import serve_aws
     from local.cloud.client import aws_client
     from local.cloud.stack import deploy
-    from tests.conftest import ScriptedService
-    from tests.integration.conftest import ROOT, Handlers, api_key
+    from testing.handlers import ROOT, Handlers, api_key
+    from testing.scripted_service import ScriptedService
 
     service = ScriptedService()
     with serve_aws() as aws, pytest.MonkeyPatch.context() as patch:

@@ -6,7 +6,7 @@ from pathlib import Path
 from benchmarks.budgets import Row, held
 from benchmarks.start import folder
 from local import build
-from tests.e2e import emulator
+from testing import emulator
 
 DECODER = ("av", "av.libs")
 BOTO = ("boto3", "botocore", "s3transfer")

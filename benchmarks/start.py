@@ -14,7 +14,7 @@ from benchmarks.budgets import Row, held
 from local import build
 from local.build import Built
 from local.cloud.client import CREDENTIALS, REGION
-from tests.e2e import emulator
+from testing import emulator
 
 ENVIRONMENT = CREDENTIALS | {"AWS_DEFAULT_REGION": REGION}
 """A client cannot be made without, and would look for credentials over the network."""

@@ -174,7 +174,7 @@ def jobs(stage: Stage) -> dict[str, Ledger]:
 
 def admin(stage: Stage) -> dict[str, Ledger]:
     """What the admin page asks for every ten seconds."""
-    from tests.integration.conftest import api_key
+    from testing.handlers import api_key
 
     key = api_key(stage.handlers.stack)
 
@@ -234,9 +234,9 @@ def main() -> None:
     from local.cloud.aws import serve_aws
     from local.cloud.client import aws_client
     from local.cloud.stack import deploy
-    from tests.conftest import Reply, ScriptedService
-    from tests.integration.conftest import Handlers
-    from tests.integration.dynalite import declared_tables, on_dynalite, serve_dynalite, why_not
+    from testing.dynalite import declared_tables, on_dynalite, serve_dynalite, why_not
+    from testing.handlers import Handlers
+    from testing.scripted_service import Reply, ScriptedService
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.parse_args()

@@ -21,7 +21,7 @@ from benchmarks.budgets import Row, held
 from benchmarks.known_files import make_folder, seed
 from benchmarks.measuring import PROCESSES, running
 from benchmarks.sweep_figures import Figures, measured
-from tests.integration import dynalite
+from testing import dynalite
 
 NEW = 100
 """Of all files, evenly among the others."""

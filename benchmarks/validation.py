@@ -91,7 +91,7 @@ def real(lambdas: Any, service: Any) -> Figures:
 
 def waiting_service(seconds: float) -> Any:
     """Answers each request after so long, and keeps when it came (`at`)."""
-    from tests.conftest import Received, Reply, ScriptedService
+    from testing.scripted_service import Received, Reply, ScriptedService
 
     service: Any = ScriptedService()
     service.at = []
@@ -121,7 +121,7 @@ def main() -> None:
     from local.cloud.client import aws_client
     from local.cloud.stack import deploy
     from local.lambdas.pool import Lambdas
-    from tests.integration.dynalite import declared_tables, on_dynalite, serve_dynalite, why_not
+    from testing.dynalite import declared_tables, on_dynalite, serve_dynalite, why_not
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.parse_args()

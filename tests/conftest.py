@@ -1,31 +1,18 @@
-"""A transcription service that does as it is told: a real HTTP server on loopback."""
+"""What every test may use: the scripted service, and the watch over what the functions ask of AWS."""
 
 import gc
-import re
 import signal
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from testing.scripted_service import Reply, ScriptedService
 from tests import leftovers
 from tests.permissions.plugin import Permissions, watch_servers
-from tests.waiting import LIMIT_SECONDS
 
 ROOT = Path(__file__).parents[1]
-ANSWER = (
-    b'{"segments": [{"start": 0.1, "end": 0.9, "text": " hello there", "words": []}], '
-    b'"word_segments": [], "language": "en"}'
-)
 
 
 # Hypothesis would fail an example that takes longer than 200 ms, and data that is slow to generate.
@@ -45,119 +32,6 @@ def pytest_collection_finish() -> None:
     """Three thousand tests and all imports stay to the end: the collector needs not look at them again and again."""
     gc.collect()
     gc.freeze()
-
-
-@dataclass
-class Reply:
-    """What the service does with one request. `close`: breaks the connection after the audio.
-
-    `wait` (seconds) makes it likely that requests meet. To prove that they do, use `hold_until` of the service.
-    """
-
-    status: int = 200
-    body: bytes = ANSWER
-    headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "text/plain; charset=utf-8"})
-    wait: float = 0.0
-    close: bool = False
-
-
-@dataclass
-class Received:
-    """One request as it arrived."""
-
-    method: str
-    path: str
-    query: dict[str, list[str]]
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def recording(self) -> str:
-        """The id of the recording whose audio it holds."""
-        named = re.search(rb'filename="([^-".]+)', self.body)
-        return named[1].decode() if named else ""
-
-    @property
-    def channel(self) -> str:
-        """`left` or `right` where it holds one channel only."""
-        named = re.search(rb'filename="[^"]+-(left|right)\.wav"', self.body)
-        return named[1].decode() if named else ""
-
-
-class ScriptedService:
-    """Answers each request with the next of `replies`, the last one again and again; or with what `choose` says."""
-
-    def __init__(self) -> None:
-        self.replies: list[Reply] = [Reply()]
-        self.choose: Callable[[Received], Reply] | None = None
-        self.received: list[Received] = []
-        self.most_at_once = 0
-        self.most_of_one = 0
-        """So often was one recording there at once."""
-        self._awaited = 0
-        self._gave_up = ""
-        self._under_way: Counter[str] = Counter()
-        self._changed = threading.Condition()
-        service = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                service._serve(self)
-
-            do_GET = do_POST  # noqa: N815 — as http.server wants it
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
-
-    def hold_until(self, arrived: int) -> None:
-        """Answer no request before this many have arrived, those before this call included."""
-        with self._changed:
-            self._awaited = arrived
-            self._changed.notify_all()
-
-    def _serve(self, request: BaseHTTPRequestHandler) -> None:
-        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
-        url = urlsplit(request.path)
-        with self._changed:
-            headers = {name.lower(): value for name, value in request.headers.items()}
-            received = Received(request.command, url.path, parse_qs(url.query), headers, body)
-            self.received.append(received)
-            if self.choose:
-                reply = self.choose(received)
-            else:
-                reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
-            self._under_way[received.recording] += 1
-            self.most_at_once = max(self.most_at_once, self._under_way.total())
-            self.most_of_one = max(self.most_of_one, self._under_way[received.recording])
-            self._changed.notify_all()
-            if not self._changed.wait_for(lambda: len(self.received) >= self._awaited, LIMIT_SECONDS):
-                self._gave_up = f"{self._awaited} requests were awaited, and {len(self.received)} came"
-        time.sleep(reply.wait)
-        with self._changed:
-            self._under_way[received.recording] -= 1
-        request.close_connection = True
-        if reply.close:
-            return
-        request.send_response_only(reply.status)
-        for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
-            request.send_header(name, value)
-        request.end_headers()
-        with suppress(ConnectionError):  # the client gave up
-            request.wfile.write(reply.body)
-
-    def stop(self) -> None:
-        self.hold_until(0)
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-        assert not self._gave_up, self._gave_up
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from testing.made_audio import wav
 from tests.e2e.served import SAMPLES
-from tests.made_audio import wav
 
 type Spoken = tuple[float, float, str, str]
 """From, to (seconds), by whom and what."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Request
 
-from tests.waiting import wait_until
+from testing.waiting import wait_until
 
 IN_VAIN = "expected in vain: "
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browser import axe, chromium
+from testing import chromium
+from tests.browser import axe
 from tests.browser.calls import (
     BREAKS_THE_SERVER,
     GREETING,

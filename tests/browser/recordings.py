@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 import numpy as np
 
+from testing.made_audio import wav
 from tests.e2e.served import Served
-from tests.made_audio import wav
 
 FOLDER = "2026/11/18"
 """Where Served puts the samples."""

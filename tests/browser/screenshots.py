@@ -5,8 +5,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from testing.chromium import launch
 from tests.browser.admin import enter
-from tests.browser.chromium import launch
 
 DOCS = Path(__file__).parents[2] / "docs"
 SIZE = {"width": 1280, "height": 900}

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from testing.made_audio import tone, wav
 from tests.browser.admin import arrive
 from tests.browser.calls import LONG_CALL, SPOKEN, audio, rest
 from tests.browser.player import Player
 from tests.browser.recordings import recording
-from tests.made_audio import tone, wav
 
 pytestmark = pytest.mark.slow
 

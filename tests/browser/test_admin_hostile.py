@@ -11,11 +11,11 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from local.cloud.client import aws_client
+from testing.waiting import wait_until
 from tests.browser.admin import api, arrive, enter, settled
 from tests.browser.calls import DESCRIPTION, GREETING, ORDER, asr, audio
 from tests.browser.conftest import PARAMETERS
 from tests.e2e.served import Served, serve
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.waiting import wait_until
+from testing.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

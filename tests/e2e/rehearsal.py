@@ -29,7 +29,7 @@ from local.lambdas.pool import lambda_environment
 from local.recogniser.started import recogniser
 from local.sam.containers import SAM, why_not
 from local.sample_calls import put_samples
-from tests.e2e import emulator
+from testing import emulator
 from tests.e2e.packages import Package, packages
 from tests.e2e.sam_local import sam_local
 

@@ -15,7 +15,7 @@ from typing import Any
 import requests
 
 from local.build import ROOT
-from tests.waiting import LIMIT_SECONDS, wait_until
+from testing.waiting import LIMIT_SECONDS, wait_until
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from local.cloud.stack import Stack, deploy
 from local.http_server import HttpServer
 from local.lambdas.front import Front
 from local.lambdas.pool import Lambdas, Starter
-from tests.integration.nursery import nursery
-from tests.waiting import LIMIT_SECONDS
+from testing.waiting import LIMIT_SECONDS
+from testing.workers.forked import nursery
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "local" / "samples"
@@ -68,7 +68,7 @@ def worker() -> Starter:
     """What starts the workers of all stacks, for as long as the tests run: in a moment, for all is imported."""
     started = ExitStack()
     atexit.register(started.close)
-    return started.enter_context(nursery({"TZ": ":UTC"}, "tests.handlers.deployed"))
+    return started.enter_context(nursery({"TZ": ":UTC"}, "testing.workers.deployed"))
 
 
 DEFAULTS = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1", "MaxAttempts": "1"}

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import requests
 
+from testing.waiting import LIMIT_SECONDS
 from tests.e2e.served import ROOT, Served, serve
-from tests.waiting import LIMIT_SECONDS
 
 PAGE = (ROOT / "docs" / "api.md").read_text()
 EXAMPLES = re.findall(r"^```sh(?: (\w+))?\n(.*?)^```\n(?:```json\n(.*?)^```$)?", PAGE, re.MULTILINE | re.DOTALL)

@@ -17,7 +17,7 @@ from local.cloud.secrets import api_key
 from local.cloud.stack import Stack, deploy
 from local.events import examples
 from local.lambdas.pool import lambda_environment
-from tests.e2e.emulator import emulate, probe, why_not
+from testing.emulator import emulate, probe, why_not
 
 FUNCTIONS = ("SyncFunction", "QueueFunction", "ProcessFunction", "ApiFunction")
 TRANSCRIBED = "hello there"  # what the scripted service answers

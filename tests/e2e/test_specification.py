@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests
 
+from testing.waiting import LIMIT_SECONDS
 from tests.e2e.served import ROOT, Served, serve
-from tests.waiting import LIMIT_SECONDS
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ import requests
 
 from callscribe.clock import utc_now
 from callscribe.whisperx import DIALECTS
-from tests.waiting import LIMIT_SECONDS, wait_until
+from testing.waiting import LIMIT_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
 HOUR = 3600

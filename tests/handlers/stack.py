@@ -1,7 +1,7 @@
 """A stack whose functions are the tiny handlers, without an AWS behind it."""
 
 from local.cloud.stack import Function, Stack
-from tests.waiting import LIMIT_SECONDS
+from testing.waiting import LIMIT_SECONDS
 
 
 def tiny_stack(*handlers: str, timeout_seconds: int = int(LIMIT_SECONDS)) -> Stack:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.waiting import wait_until
+from testing.waiting import wait_until
 
 
 def echo(event: Any, context: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tests.waiting import LIMIT_SECONDS
+from testing.waiting import LIMIT_SECONDS
 
 
 @contextmanager

@@ -1,23 +1,13 @@
 """The stack of template.yaml on moto's server, one for all tests of this folder, emptied for each."""
 
-import gzip
 import json
-import uuid
-from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from pathlib import Path
-from threading import Lock
-from types import SimpleNamespace
+from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl
 
 import pytest
-from aws_lambda_powertools.utilities import parameters
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 from moto.dynamodb.models import dynamodb_backends
@@ -25,20 +15,12 @@ from moto.s3.models import s3_backends
 
 from callscribe.whisperx import check
 from local.cloud.aws import serve_aws
-from local.cloud.client import CREDENTIALS, aws_client
 from local.cloud.stack import Stack, deploy
-from local.lambdas.pool import Lambdas, lambda_environment
-from tests.integration import dynalite
-from tests.integration.mortals import Mortals, mortal_lambdas
-from tests.permissions.signing import Threads, signing_as
-from tests.waiting import LIMIT_SECONDS
-
-ROOT = Path(__file__).parents[2]
-TICK = timedelta(milliseconds=1)
-DAY_SECONDS = 86_400
-
-client = cache(aws_client)
-"""Making a client takes longer than most tests."""
+from local.lambdas.pool import Lambdas
+from testing import dynalite
+from testing.handlers import ROOT, Handlers, client, forget_clients
+from testing.waiting import LIMIT_SECONDS
+from testing.workers.mortals import Mortals, mortal_lambdas
 
 
 @pytest.fixture(scope="session")
@@ -64,165 +46,6 @@ def empty(stack: Stack) -> None:
         bucket = s3.get_bucket(name)
         bucket.keys.clear()
         bucket.multiparts.clear()
-
-
-@dataclass
-class Context:
-    """What Lambda hands to a handler, as far as handlers look."""
-
-    remaining_ms: int = 900_000
-    function_name: str = "test"
-    memory_limit_in_mb: int = 512
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:test"
-
-    def __post_init__(self) -> None:
-        self.aws_request_id = str(uuid.uuid4())
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.remaining_ms
-
-
-def forget_clients() -> None:
-    from callscribe import s3
-    from functions.api import invoke, secret
-
-    for client_of in (s3._client, invoke._client, secret._client):
-        client_of.cache_clear()
-
-
-class Handlers:
-    """The four handlers in this process, each with the environment that the template gives it."""
-
-    def __init__(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-        from functions.api import app as api
-        from functions.api import auth, invoke
-        from functions.api import settings as api_settings
-        from functions.api.routes import audio, call_recordings, collection, scheduler
-        from functions.process import app as process
-        from functions.queue import app as queue
-        from functions.sync import app as sync
-
-        self.stack = stack
-        self._modules = {"sync": sync, "queue": queue, "process": process, "api": api}
-        self._settings = (
-            sync.settings,
-            process.settings,
-            api_settings.settings,
-            api_settings.whisperx,
-            api_settings.origins,
-        )
-        self._auth = auth
-        self._monkeypatch = monkeypatch
-        self._clock = Lock()
-        self.overrides: dict[str, str] = {}
-        self._now = datetime.now(UTC)
-        for module in (sync, queue, process, invoke, audio, call_recordings, collection, scheduler):
-            monkeypatch.setattr(module, "utc_now", self.now)
-        monkeypatch.setattr(process, "ThreadPoolExecutor", Threads)
-        # Keys that expired in the middle of a test would be read again, which is one request more: start without the
-        # cached keys of earlier tests, and keep those that are read for longer than any test takes.
-        self.forget_keys()
-        for module in (auth, process):
-            monkeypatch.setattr(module, "KEY_CACHE_SECONDS", DAY_SECONDS)
-
-    def now(self) -> datetime:
-        """The time as the handlers see it, which passes only when they look at it: a millisecond each time."""
-        with self._clock:
-            self._now += TICK
-            return self._now
-
-    def pass_time(self, **duration: float) -> None:
-        """As much later, for the handlers; named as for `timedelta`."""
-        with self._clock:
-            self._now += timedelta(**duration)
-
-    def catch_up(self, moment: datetime) -> None:
-        """Let it be no earlier than this for the handlers."""
-        with self._clock:
-            self._now = max(self._now, moment)
-
-    @property
-    def recordings_path(self) -> str:
-        """That of the template."""
-        return lambda_environment(self.stack.function("sync"), self.stack)["RECORDINGS_PATH"]
-
-    def _run(self, function: str, event: Any, context: Context) -> Any:
-        deployed = self.stack.function(function)
-        for name, value in (lambda_environment(deployed, self.stack) | CREDENTIALS | self.overrides).items():
-            self._monkeypatch.setenv(name, value)
-        for settings in self._settings:
-            settings.cache_clear()
-        with signing_as(deployed.logical_id):
-            return self._modules[function].lambda_handler(event, context)
-
-    def forget(self) -> None:
-        """As in a new process: clients and secrets are had anew. For tests that change a secret, before and after."""
-        forget_clients()
-        self.forget_keys()
-
-    def forget_keys(self) -> None:
-        parameters.clear_caches()
-        self._auth._known.clear()
-
-    def sync(self, **event: Any) -> Any:
-        return self._run("sync", event, Context())
-
-    def queue(self, remaining_ms: int = 300_000, **event: Any) -> Any:
-        return self._run("queue", event, Context(remaining_ms))
-
-    def process(self, remaining_ms: int = 900_000, **event: Any) -> Any:
-        return self._run("process", event, Context(remaining_ms))
-
-    def api(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: str = "",
-        body: Any = None,
-        raw: bytes = b"",
-        key: str | None = "",
-        **headers: str,
-    ) -> Any:
-        """An answer, with its body as `text` where it was compressed and as `json` where it is that.
-
-        The right key is sent unless another is given.
-        """
-        if key == "":
-            key = api_key(self.stack)
-        given = {"content-type": "application/json"} if body is not None or raw else {}
-        given |= {"authorization": f"Bearer {key}"} if key is not None else {}
-        event = {
-            "version": "2.0",
-            "routeKey": "$default",
-            "rawPath": path,
-            "rawQueryString": query,
-            "headers": given | {name.replace("_", "-"): value for name, value in headers.items()},
-            "queryStringParameters": dict(parse_qsl(query, keep_blank_values=True)) or None,
-            "requestContext": {
-                "http": {"method": method, "path": path, "sourceIp": "127.0.0.1", "protocol": "HTTP/1.1"},
-                "requestId": "r",
-                "stage": "$default",
-            },
-            "body": b64encode(raw).decode() if raw else body if isinstance(body, str | None) else json.dumps(body),
-            "isBase64Encoded": bool(raw),
-        }
-        answer = self._run("api", event, Context())
-        is_json = answer["headers"].get("Content-Type", "").startswith("application/json")
-        compressed = "Content-Encoding" in answer["headers"]
-        text = gzip.decompress(b64decode(answer["body"])).decode() if compressed else answer["body"]
-        return SimpleNamespace(
-            status=answer["statusCode"],
-            headers=answer["headers"],
-            body=answer["body"],
-            text=text,
-            json=json.loads(text) if is_json else None,
-        )
-
-
-def api_key(stack: Stack) -> str:
-    secrets = client("secretsmanager", stack.endpoint)
-    return json.loads(secrets.get_secret_value(SecretId=stack.secrets["ApiKeySecret"])["SecretString"])["default"]
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import sys
 
 from callscribe.errors import PermanentError, ServiceUnavailable, TranscriptionError
 from callscribe.transcript import Transcript
-from tests.conftest import Reply, ScriptedService
+from testing.scripted_service import Reply, ScriptedService
 from tests.integration.test_exchanges import EXCHANGES, Recorded, outcome
 from tests.integration.test_misbehaving import MISBEHAVIOUR, came_of, timeouts_for
 

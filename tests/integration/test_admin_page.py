@@ -10,7 +10,7 @@ import pytest
 
 from functions.api.compression import SMALL
 from functions.api.routes.admin import ASSETS, FOLDER, MEDIA_TYPES, site
-from tests.integration.conftest import ROOT, api_key
+from testing.handlers import ROOT, api_key
 
 ADDRESSES = (
     *("/admin", "/admin/", "/admin/scheduler", "/admin/recordings/x", "/admin/recordings/x/y/z", "/admin/assets"),

@@ -17,7 +17,7 @@ from callscribe.store import recordings
 from functions.api import auth
 from functions.api.auth import KEY_CACHE_SECONDS
 from local.cloud.client import aws_client
-from tests.integration.conftest import api_key
+from testing.handlers import api_key
 
 LIST = "/api/call-recordings"
 

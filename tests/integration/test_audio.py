@@ -21,7 +21,7 @@ from callscribe.sources import open_source
 from functions.process.audio import LOOKS, examine
 from local.cloud.client import aws_client
 from local.cloud.stack import Stack
-from tests.made_audio import AMR, AMR_FRAME, FORMATS, GSM_FRAME, Bytes, encoded, fmt, riff, tone, wav
+from testing.made_audio import AMR, AMR_FRAME, FORMATS, GSM_FRAME, Bytes, encoded, fmt, riff, tone, wav
 
 NOTHING = np.zeros(0)
 UNKNOWN = AudioInfo()

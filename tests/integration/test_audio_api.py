@@ -12,8 +12,8 @@ import requests
 from functions.api import links
 from functions.api.routes.audio import LARGEST_PART, MEDIA_TYPES
 from local.cloud.client import aws_client
+from testing.waiting import LIMIT_SECONDS
 from tests.integration.test_sync import AUDIO, Folder
-from tests.waiting import LIMIT_SECONDS
 
 LIST = "/api/call-recordings"
 NAME = "in-2025550100-12025550143 Zoë+%.mp3"

@@ -6,9 +6,9 @@ import pytest
 import requests
 
 from callscribe.store import module_settings
-from tests.integration.conftest import client
-from tests.made_audio import tone, wav
-from tests.waiting import LIMIT_SECONDS
+from testing.handlers import client
+from testing.made_audio import tone, wav
+from testing.waiting import LIMIT_SECONDS
 
 MODULE = "/api/modules/call-recordings"
 SYNC = "/api/call-recordings/sync"

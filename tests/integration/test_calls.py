@@ -7,7 +7,7 @@ import pytest
 
 from callscribe.clock import iso
 from functions.api import invoke
-from tests.integration.conftest import client
+from testing.handlers import client
 
 CALLS = "/api/transcription-calls"
 

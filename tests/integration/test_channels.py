@@ -16,7 +16,7 @@ from callscribe.errors import PermanentError, RetryableError
 from callscribe.recording import Channel
 from functions.process.audio import examine
 from functions.process.channels import split
-from tests.made_audio import FORMATS, Bytes, encoded, fmt, riff, tone, wav
+from testing.made_audio import FORMATS, Bytes, encoded, fmt, riff, tone, wav
 
 LEFT, RIGHT = Channel
 LOW, HIGH = 300.0, 700.0

@@ -16,9 +16,9 @@ from callscribe.errors import ConfigurationError
 from callscribe.settings import WhisperXSettings
 from callscribe.whisperx import check as checking
 from callscribe.whisperx.check import check
-from tests.conftest import Reply, ScriptedService
+from testing.scripted_service import Reply, ScriptedService
+from testing.waiting import LIMIT_SECONDS
 from tests.integration.bare import has_hung_up, read_request, self_signed, server, wait_for_hang_up
-from tests.waiting import LIMIT_SECONDS
 
 pytestmark = pytest.mark.usefixtures("patient_check")
 

@@ -18,14 +18,15 @@ from callscribe.run import Outcome, Run, Task
 from callscribe.store import control, recordings, runs
 from callscribe.store.lists import Filters
 from callscribe.transitions import Place
-from tests.conftest import ANSWER
+from testing.handlers import client
+from testing.scripted_service import ANSWER
 from tests.integration.checks import (
     all_recordings,
     assert_completed,
     assert_counts_are_right,
     assert_no_slot_is_held,
 )
-from tests.integration.conftest import client, empty
+from tests.integration.conftest import empty
 
 MAX_ATTEMPTS = 5
 LEASE = {"minutes": 17}

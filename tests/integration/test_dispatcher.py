@@ -15,7 +15,7 @@ from callscribe.store import admission, control, recordings, switches
 from callscribe.store.admission import Slot
 from functions.process import app as process
 from functions.process import dispatcher, time_left
-from tests.waiting import LIMIT_SECONDS
+from testing.waiting import LIMIT_SECONDS
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LEASE = NOW + timedelta(minutes=16)

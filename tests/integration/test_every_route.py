@@ -6,7 +6,7 @@ import pytest
 
 from functions.api import invoke
 from local.cloud.client import aws_client
-from tests.integration.conftest import api_key
+from testing.handlers import api_key
 from tests.integration.operations import OPERATIONS, documented
 
 BUDGETS = {"listRecordings": 1, "getRecording": 1, "getStatusSummary": 6}

@@ -18,8 +18,8 @@ from local.cloud.client import aws_client
 from local.http_server import HttpServer
 from local.lambdas.front import MAX_BODY_BYTES, Front
 from local.lambdas.pool import Lambdas
+from testing.waiting import LIMIT_SECONDS
 from tests.handlers.stack import tiny_stack
-from tests.waiting import LIMIT_SECONDS
 
 
 @pytest.fixture(scope="module")

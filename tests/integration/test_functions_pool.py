@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from local.lambdas.pool import ROOT, Lambdas
+from testing.waiting import LIMIT_SECONDS, wait_until
 from tests.handlers.stack import tiny_stack
-from tests.waiting import LIMIT_SECONDS, wait_until
 
 
 @pytest.fixture

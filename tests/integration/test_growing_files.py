@@ -9,7 +9,7 @@ import pytest
 from callscribe.recording import Status, recording_id
 from callscribe.store import recordings
 from functions.sync.complete import ABANDONED
-from tests.made_audio import tone, wav
+from testing.made_audio import tone, wav
 
 AGE = 3600
 """Seconds that a file must have rested. They only pass when the test says so: no machine is as slow as that."""

@@ -10,7 +10,7 @@ from callscribe.store import admission, control, recordings
 from callscribe.transcript import Segment, Transcript
 from callscribe.whisperx import Job
 from functions.process import app as process
-from tests.made_audio import tone, wav
+from testing.made_audio import tone, wav
 
 SPOKEN = Transcript(segments=(Segment(text="hello there", start=0.0, end=1.0),), language="en")
 GONE = ServiceUnavailable("Nobody is there.")

@@ -15,7 +15,7 @@ from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client, aws_session
 from local.cloud.stack import Stack, deploy
 from local.lambdas.pool import ROOT
-from tests.waiting import LIMIT_SECONDS
+from testing.waiting import LIMIT_SECONDS
 
 TEMPLATE = ROOT / "template.yaml"
 NEEDED = {"WhisperXUrl": "http://whisperx.test:9000"}

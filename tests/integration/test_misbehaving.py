@@ -21,10 +21,10 @@ from callscribe.whisperx import Timeouts, connect
 from callscribe.whisperx import http as whisperx_http
 from callscribe.whisperx.http import Client
 from callscribe.whisperx.transport import PatientAdapter
+from testing.waiting import LIMIT_SECONDS
 from tests.integration.audio import Bytes
 from tests.integration.bare import has_hung_up, read_request, server, wait_for_hang_up
 from tests.integration.timeouts import IMPATIENT, PATIENT
-from tests.waiting import LIMIT_SECONDS
 
 KEY, TEXT, NUMBER = "planted-key-5f2e", "planted words", "12025550143"
 PLANTED = (KEY, TEXT, NUMBER)

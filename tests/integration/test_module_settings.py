@@ -9,8 +9,8 @@ from callscribe.errors import Skipped
 from callscribe.phone_systems import SYSTEMS
 from callscribe.run import Module, Task
 from callscribe.store import module_settings, recordings
-from tests.integration import dynalite
-from tests.integration.conftest import api_key
+from testing import dynalite
+from testing.handlers import api_key
 
 pytestmark = pytest.mark.parametrize("stack", dynalite.ENGINES, indirect=True)
 

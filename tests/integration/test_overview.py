@@ -13,8 +13,8 @@ from callscribe.run import Run, Task
 from callscribe.store import activity, failures, recordings, runs
 from callscribe.store.models import RecordingModel, RunModel
 from functions.api.routes import collection
-from tests.integration import dynalite
-from tests.made_audio import tone, wav
+from testing import dynalite
+from testing.made_audio import tone, wav
 
 LIST = "/api/call-recordings"
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)

@@ -13,7 +13,7 @@ import pytest
 from callscribe import transitions
 from callscribe.recording import Status
 from callscribe.store import recordings
-from tests.integration import dynalite
+from testing import dynalite
 from tests.integration.checks import all_recordings, assert_counts_are_right, assert_no_slot_is_held
 
 pytestmark = pytest.mark.parametrize("stack", dynalite.ENGINES, indirect=True)

@@ -15,9 +15,9 @@ from callscribe.store import recordings
 from local.http_server import HttpServer
 from local.lambdas.front import Front
 from local.lambdas.pool import Lambdas
+from testing.handlers import api_key
+from testing.waiting import LIMIT_SECONDS
 from tests.integration.checks import all_recordings, assert_counts_are_right, assert_no_slot_is_held
-from tests.integration.conftest import api_key
-from tests.waiting import LIMIT_SECONDS
 
 pytestmark = pytest.mark.slow
 

@@ -21,8 +21,8 @@ from callscribe.settings import WhisperXSettings
 from callscribe.whisperx import DIALECTS, Job, connect
 from callscribe.whisperx.check import check
 from local.recogniser.speech import SAMPLE_RATE, pcm_blocks, utterances
+from testing.waiting import LIMIT_SECONDS, wait_until
 from tests.integration.timeouts import PATIENT
-from tests.waiting import LIMIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ from callscribe.errors import StoreError
 from callscribe.recording import Status
 from callscribe.store import counts, recordings
 from callscribe.store.models import RecordingModel
-from tests.integration.conftest import client
+from testing.handlers import client
 
 PERMANENT = 415
 DAYS = 30

@@ -13,9 +13,9 @@ from callscribe.recording import Failure, Status
 from callscribe.store import recordings, runs, search
 from callscribe.transitions import Place, RetryPolicy
 from functions.queue import retry
-from tests.integration import dynalite
+from testing import dynalite
+from testing.signing import signing_as
 from tests.integration.checks import all_recordings, assert_counts_are_right
-from tests.permissions.signing import signing_as
 
 RETRY = "/api/call-recordings/retry"
 RUNS = "/api/scheduler/runs"

@@ -7,8 +7,8 @@ import pytest
 from callscribe.run import SCHEDULED, Outcome, Run, Task
 from callscribe.store import runs
 from functions.api import invoke
-from tests.integration import dynalite
-from tests.integration.conftest import api_key
+from testing import dynalite
+from testing.handlers import api_key
 
 TASKS = "/api/scheduler/tasks"
 RUNS = "/api/scheduler/runs"

@@ -13,8 +13,8 @@ from callscribe import transitions
 from callscribe.metadata import CallMetadata, Direction, Origin
 from callscribe.recording import Status
 from callscribe.store import lists, recordings, search
-from tests.integration import dynalite
-from tests.integration.conftest import api_key
+from testing import dynalite
+from testing.handlers import api_key
 
 pytestmark = pytest.mark.parametrize("stack", dynalite.ENGINES, indirect=True)
 

@@ -6,7 +6,7 @@ import pytest
 from aws_lambda_powertools.utilities import parameters
 from botocore.httpsession import URLLib3Session
 
-from tests.integration.conftest import client
+from testing.handlers import client
 
 KEY = "planted-key-5f2e"
 TEXT = "planted words about a credit card"

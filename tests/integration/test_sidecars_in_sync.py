@@ -13,9 +13,9 @@ from callscribe.recording import Status, recording_id
 from callscribe.sources.folder import FolderSource
 from callscribe.sources.s3 import S3Source
 from callscribe.store import recordings
+from testing.made_audio import encoded, tone
 from tests.integration.checks import assert_counts_are_right
 from tests.integration.test_sync import AUDIO, Folder, counts, place, upload  # noqa: F401 — a fixture
-from tests.made_audio import encoded, tone
 
 SAID = {
     "transcript": {"language": "en", "segments": [{"start": 0.5, "end": 2.0, "text": "Good morning.", "speaker": "A"}]}

@@ -10,8 +10,8 @@ import soundfile
 
 from callscribe.errors import RetryableError
 from callscribe.store import transcripts
-from tests.integration.conftest import client
-from tests.made_audio import encoded, tone, wav
+from testing.handlers import client
+from testing.made_audio import encoded, tone, wav
 
 LEFT, RIGHT = tone(4, 8_000, 300), tone(4, 8_000, 700)
 SAID = {

@@ -8,8 +8,8 @@ from benchmarks import stories
 from benchmarks.day import Parameters, Service
 from benchmarks.ledger import Counting, Table
 from benchmarks.simulation import Simulation
-from tests.integration.dynalite import declared_tables
-from tests.permissions.signing import signing_as
+from testing.dynalite import declared_tables
+from testing.signing import signing_as
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from moto.s3.models import s3_backends
 from callscribe.recording import Status, recording_id
 from callscribe.store import inventory, recordings
 from functions.sync import app, sweep
+from testing.handlers import client
 from tests.integration.checks import all_recordings
-from tests.integration.conftest import client
 
 MINUTES_OLD = 3600
 AUDIO = b"ID3" + b"\0" * 200

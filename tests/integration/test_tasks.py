@@ -12,7 +12,7 @@ from callscribe.store import counts, recordings
 from callscribe.store.models import RecordingModel
 from callscribe.transitions import RetryPolicy
 from local.cloud.client import aws_client
-from tests.integration.conftest import client
+from testing.handlers import client
 
 
 def through_the_queue(handlers):

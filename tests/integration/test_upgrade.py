@@ -6,7 +6,8 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from local.cloud.stack import deploy
-from tests.integration.conftest import ROOT, Handlers, api_key, client, empty
+from testing.handlers import ROOT, Handlers, api_key, client
+from tests.integration.conftest import empty
 from tests.previous import BUCKET, PARAMETERS, STORED, TEMPLATE, WAV
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from callscribe import transitions
 from callscribe.recording import Status
 from callscribe.store import recordings
-from tests.integration import dynalite
+from testing import dynalite
 
 LIST = "/api/call-recordings"
 NUMBER = 500

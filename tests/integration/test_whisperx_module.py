@@ -6,7 +6,7 @@ import pytest
 
 from callscribe.run import Module
 from callscribe.store import module_settings
-from tests.integration.conftest import client
+from testing.handlers import client
 
 MODULE = "/api/modules/whisperx"
 TEST = f"{MODULE}/test"

@@ -1,7 +1,7 @@
 """How long the tests let a request to the transcription service take."""
 
 from callscribe.whisperx import Timeouts
-from tests.waiting import LIMIT_SECONDS
+from testing.waiting import LIMIT_SECONDS
 
 PATIENT = Timeouts(connect=LIMIT_SECONDS, total=LIMIT_SECONDS)
 """For a server that answers, however slow the machine is."""

@@ -12,8 +12,8 @@ import pytest
 from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client
 from local.cloud.stack import deploy
-from tests.conftest import Reply, ScriptedService
-from tests.integration.conftest import ROOT, Handlers, client
+from testing.handlers import ROOT, Handlers, client
+from testing.scripted_service import Reply, ScriptedService
 from tests.previous import BUCKET, PARAMETERS, STORED, TEMPLATE, WAV
 
 TRANSCRIBED = {

@@ -41,16 +41,33 @@ def imported(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+DEVELOPMENT = {"benchmarks", "testing", "tests"}
+
+NOT_IMPORTED = {
+    "functions": {"local", *DEVELOPMENT},
+    "local": DEVELOPMENT,
+    "testing": {"benchmarks", "tests"},
+    "benchmarks": {"tests"},
+}
+"""What a folder must not import."""
+
+
 def names(path):
     return {name.split(".")[0] for name in imported(path)}
 
 
 @pytest.mark.parametrize("path", sorted(LAYER.rglob("*.py")), ids=lambda path: path.relative_to(LAYER).as_posix())
 def test_the_layer_knows_no_function_and_each_library_has_its_room(path):
-    assert not {"functions", "local", "tests"} & names(path)
+    assert not {"functions", "local", *DEVELOPMENT} & names(path)
     for library, room in ROOMS.items():
         if library in names(path):
             assert any(path.is_relative_to(LAYER / each) for each in room)
+
+
+@pytest.mark.parametrize("folder", NOT_IMPORTED)
+def test_users_need_no_test_code_and_nothing_imports_the_tests(folder):
+    wrong = {path: NOT_IMPORTED[folder] & names(path) for path in (ROOT / folder).rglob("*.py")}
+    assert not any(wrong.values()), wrong
 
 
 @pytest.mark.parametrize("name", PLAIN)

@@ -13,10 +13,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
+from testing.signing import Threads, signing_as
 from tests.permissions import exceptions, granted, plugin, watch
 from tests.permissions.calls import Call, Request, UnknownRequestError, permissions, signed_by
 from tests.permissions.iam import Grant, UnsupportedStatementError, allowing, statement_of
-from tests.permissions.signing import Threads, signing_as
 from tests.permissions.verdict import judge, short
 
 PAGE = (Path(__file__).parents[2] / "docs/permissions.md").read_text()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from callscribe.schedule import parse
 from local.cloud.scheduler import Scheduler, scheduled_event
 from local.cloud.stack import Rule, Stack
-from tests.waiting import LIMIT_SECONDS
+from testing.waiting import LIMIT_SECONDS
 
 # A Sunday.
 NOW = datetime(2026, 11, 22, 12, 34, 56, tzinfo=UTC)

@@ -8,7 +8,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from callscribe.errors import ConfigurationError
 from callscribe.settings import WhisperXSettings, at_least, checked, http_url, language, load
-from tests.conftest import ROOT
+from testing.handlers import ROOT
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from callscribe import transitions
 from callscribe.errors import RetryableError
 from callscribe.transitions import RetryPolicy
 from functions.process.transcription import Transcriber
-from tests.made_audio import fmt, riff
+from testing.made_audio import fmt, riff
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ import pytest
 
 from local import watch
 from local.watch import Watcher, line
-from tests.waiting import wait_until
+from testing.waiting import wait_until
 
 SEEN = {
     "id": "a",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from callscribe.recording import AudioInfo
 from callscribe.wav import read_header, read_tags
-from tests.made_audio import fmt, riff, tone, wav
+from testing.made_audio import fmt, riff, tone, wav
 
 PCM = fmt(1, 1, 8000, 16)
 SECOND = bytes(16_000)

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 
-from tests.waiting import LIMIT_SECONDS
+from testing.waiting import LIMIT_SECONDS
 
 
 class Killed(BaseException):

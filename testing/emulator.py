@@ -20,7 +20,7 @@ from typing import Any
 import requests
 
 from local.build import ARCHITECTURE, ROOT, Built
-from tests.waiting import LIMIT_SECONDS, wait_until
+from testing.waiting import LIMIT_SECONDS, wait_until
 
 RUNTIME = ROOT / ".build" / "runtime"
 RUNTIME_LOCK = ROOT / "requirements" / "runtime.txt"

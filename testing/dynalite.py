@@ -22,7 +22,7 @@ from local.cloud.template import TABLE, parameter_values, read_template, resourc
 ENGINES = ("moto", pytest.param("dynalite", marks=pytest.mark.slow))
 """For `parametrize`: tests whose result must not depend on the DynamoDB engine."""
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".build" / "dynalite"
 # A connection stays open: Node.js closes one after five seconds, which is a lost request on a slow machine.
 SERVE = """

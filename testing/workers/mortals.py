@@ -12,8 +12,8 @@ from typing import Any
 from local.cloud.client import CREDENTIALS
 from local.cloud.stack import Stack
 from local.lambdas.pool import Lambdas, Result, lambda_environment
-from tests.integration.nursery import nursery
-from tests.waiting import wait_until
+from testing.waiting import wait_until
+from testing.workers.forked import nursery
 
 TASKS = ("SyncFunction", "QueueFunction", "ProcessFunction")
 MOST = 32
@@ -22,19 +22,19 @@ MOST = 32
 
 @contextmanager
 def mortal_lambdas(stack: Stack, state: Path) -> Iterator[Lambdas]:
-    """tests/handlers/mortal.py as two functions: one whose workers are killed, and one whose worker lives on."""
+    """testing/workers/mortal.py as two functions: one whose workers are killed, and one whose worker lives on."""
     functions = {
         name: replace(
             stack.functions["ProcessFunction"],
             logical_id=name,
             name=name,
-            handler="tests.handlers.mortal.lambda_handler",
+            handler="testing.workers.mortal.lambda_handler",
         )
         for name in ("mortal", "survivor")
     }
     stack = replace(stack, functions=functions)
     with (
-        nursery(lambda_environment(functions["mortal"], stack), "tests.handlers.mortal") as worker,
+        nursery(lambda_environment(functions["mortal"], stack), "testing.workers.mortal") as worker,
         Lambdas(stack, state, workers_per_function=MOST, worker=worker) as lambdas,
     ):
         yield lambdas

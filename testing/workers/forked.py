@@ -1,4 +1,4 @@
-"""Starts worker processes that are forked from one; tests/handlers/nursery.py is that one's side."""
+"""Starts worker processes that are forked from one; testing/workers/nursery.py is that one's side."""
 
 import json
 import os
@@ -22,7 +22,7 @@ BYTES = 8
 def nursery(environment: Mapping[str, str], module: str) -> Iterator[Starter]:
     """What starts a worker for handlers that this module has imported; it has a `rest`."""
     control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    command = [sys.executable, "-P", "-m", "tests.handlers.nursery", str(theirs.fileno()), module]
+    command = [sys.executable, "-P", "-m", "testing.workers.nursery", str(theirs.fileno()), module]
     environ = {**environment, "PYTHONPATH": os.pathsep.join(map(str, CODE_PATHS))}
     with subprocess.Popen(command, env=environ, pass_fds=[theirs.fileno()]) as process:
         theirs.close()

@@ -1,6 +1,6 @@
 """Worker processes forked from one that has imported everything: to start takes them no time.
 
-Started as `python -m tests.handlers.nursery FD MODULE` in the environment of the function. The module's `rest` is
+Started as `python -m testing.workers.nursery FD MODULE` in the environment of the function. The module's `rest` is
 called once, before any is forked. FD is a socket of packets. Each of them holds the environment of one worker, as JSON,
 and three descriptors: the socket over which its events come; a pipe to which its process id is written, and, when it
 has ended, its exit status, of eight bytes each; and the file that it writes to.
