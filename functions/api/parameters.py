@@ -13,13 +13,13 @@ from callscribe.recording import Status
 from callscribe.store.lists import Filters
 from callscribe.telemetry import logger
 from functions.api.errors import ApiError
-from functions.api.views.wire import Code, Digits, Moment, Text
+from functions.api.views.wire import Absent, Code, Digits, Moment, Text
 
 StatusFilter = Annotated[
-    Status | None, Query(alias="transcriptionStatus", description="Where recordings are on their way.")
+    Status | Absent, Query(alias="transcriptionStatus", description="Where recordings are on their way.")
 ]
 SearchFilter = Annotated[
-    Text | None,
+    Text | Absent,
     Query(
         alias="search",
         description="The id of a call or of a recording, a phone number as in `phoneNumber`, or what the file's name "
@@ -27,15 +27,17 @@ SearchFilter = Annotated[
     ),
 ]
 NumberFilter = Annotated[
-    Digits | None,
+    Digits | Absent,
     Query(alias="phoneNumber", description="A number, its last digits (four or more), or an extension."),
 ]
-DirectionFilter = Annotated[Direction | None, Query(description="Seen from the phone system that recorded the calls.")]
-CodeFilter = Annotated[Code | None, Query(alias="errorCode", description="The code of the last error.")]
-Since = Annotated[Moment | None, Query(alias="from", description="At or after this time.")]
-Until = Annotated[Moment | None, Query(alias="to", description="At or before this time.")]
+DirectionFilter = Annotated[
+    Direction | Absent, Query(description="Seen from the phone system that recorded the calls.")
+]
+CodeFilter = Annotated[Code | Absent, Query(alias="errorCode", description="The code of the last error.")]
+Since = Annotated[Moment | Absent, Query(alias="from", description="At or after this time.")]
+Until = Annotated[Moment | Absent, Query(alias="to", description="At or before this time.")]
 Limit = Annotated[int, Query(ge=1, le=500, description="So many at most in one page.")]
-NextCursor = Annotated[str | None, Query(max_length=4096, description="`nextCursor` of the page before.")]
+NextCursor = Annotated[str | Absent, Query(max_length=4096, description="`nextCursor` of the page before.")]
 
 
 def filters_of(  # noqa: PLR0917 — the query's names

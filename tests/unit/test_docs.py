@@ -49,7 +49,7 @@ def test_every_route_is_in_the_readme():
             continue
         methods = [route.method] if isinstance(route.method, str) else route.method
         path = re.sub(r"<(\w+)>", r"{\1}", route.path)
-        path = re.sub(r"\{(recording|run)_id\}", "{id}", path)
+        path = re.sub(r"\{(recording|run)Id\}", "{id}", path)
         for method in methods:
             assert f"`{method} {path}`" in README
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from callscribe.clock import utc_now
@@ -14,12 +14,13 @@ from callscribe.errors import PermanentError, RetryableError
 from callscribe.recording import Recording
 from callscribe.sources import Opened, Source, open_location, open_source
 from functions.api import links
-from functions.api.answers import may_answer
 from functions.api.conditions import Unsatisfiable, byte_range, etag, is_known
 from functions.api.errors import ApiError
-from functions.api.routes.call_recordings import Id, existing
+from functions.api.routes.call_recordings import Id, IfNoneMatch, existing
 from functions.api.settings import call_recordings
+from functions.api.specification import answers
 from functions.api.views.recordings import AudioLink
+from functions.api.views.wire import Absent
 
 LARGEST_PART = 4 * 1024 * 1024
 """Bytes. Lambda answers with 6 MB at most, and in base64 four become nearly that."""
@@ -45,21 +46,27 @@ MEDIA_TYPES = {
 }
 """By the ending of the name: what lies in S3 often has no type of its own, and a browser plays nothing without."""
 
-AUDIO = {"content": {"audio/*": {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}}}
-ANSWERS: dict[int, Any] = {
-    200: {"description": "The whole file.", **AUDIO},
-    206: {"description": "The part that `Range` asks for, or as much of it as an answer may hold.", **AUDIO},
+FILE = {"content": {"audio/*": {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}}}
+AUDIO: dict[int, Any] = {
+    200: {"description": "The whole file.", **FILE},
+    206: {"description": "The part that `Range` names, or as much of it as an answer may hold.", **FILE},
 }
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 
-@router.get("/api/call-recordings/<recording_id>/audio", responses=ANSWERS)
-@may_answer(302, 304, 404, 413, 416)
-def get_audio(
+@router.get(
+    "/api/call-recordings/<recordingId>/audio",
+    responses=answers(302, 304, 404, 413, 416) | AUDIO,
+    security=[{"bearer": []}, {"link": []}],
+)
+def get_audio(  # noqa: PLR0917 — the parameters' names
     recording_id: Id,
-    expires: Annotated[int | None, Query(description="Of an address from …/audio-link.")] = None,  # noqa: ARG001
-    signature: Annotated[str | None, Query(description="Of an address from …/audio-link.")] = None,  # noqa: ARG001
+    expires: Annotated[int | Absent, Query(description="Of an address from …/audio-link.")] = None,  # noqa: ARG001
+    signature: Annotated[str | Absent, Query(description="Of an address from …/audio-link.")] = None,  # noqa: ARG001
+    if_none_match: IfNoneMatch = None,  # noqa: ARG001
+    if_range: Annotated[str | Absent, Header(description="The `ETag` of the part that one has.")] = None,  # noqa: ARG001
+    wanted: Annotated[str | Absent, Header(alias="Range", description="Such as bytes=0-4194303.")] = None,  # noqa: ARG001
 ) -> Response[str | None]:
     """The recording's audio: in S3 a redirect to an address that is good for five minutes; in a folder the file itself.
 
@@ -77,8 +84,7 @@ def get_audio(
         raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, error.code, error.message) from error
 
 
-@router.get("/api/call-recordings/<recording_id>/audio-link")
-@may_answer(404)
+@router.get("/api/call-recordings/<recordingId>/audio-link", responses=answers(404))
 def get_audio_link(recording_id: Id) -> AudioLink:
     """An address of the audio that wants no key, for an hour: for players, which cannot send headers."""
     found = _playable(recording_id)

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response, content_types
-from aws_lambda_powertools.event_handler.openapi.params import Body, Path
+from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from callscribe import transitions
@@ -21,9 +21,9 @@ from callscribe.run import Outcome, Task
 from callscribe.sources import key_within, open_source
 from callscribe.store import admission, recordings, transcripts
 from functions.api import invoke
-from functions.api.answers import may_answer
 from functions.api.errors import ApiError
 from functions.api.settings import call_recordings, settings
+from functions.api.specification import answers
 from functions.api.views.recordings import (
     RecordingChange,
     RecordingView,
@@ -31,21 +31,21 @@ from functions.api.views.recordings import (
     TranscribeRequest,
     view,
 )
+from functions.api.views.wire import Absent
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
-Id = Annotated[str, Path(description="The recording's id.")]
+Id = Annotated[str, Path(alias="recordingId", description="The recording's id.")]
+IfNoneMatch = Annotated[str | Absent, Header(description="The `ETag` of what one has: 304 where it is still the same.")]
 
 
-@router.get("/api/call-recordings/<recording_id>")
-@may_answer(404)
+@router.get("/api/call-recordings/<recordingId>", responses=answers(404))
 def get_recording(recording_id: Id) -> RecordingView:
     """One recording: where it is on its way and why, and what is known of its call."""
     return view(existing(recording_id))
 
 
-@router.put("/api/call-recordings/<recording_id>")
-@may_answer(404, 409)
+@router.put("/api/call-recordings/<recordingId>", responses=answers(404, 409))
 def update_recording(recording_id: Id, change: Annotated[RecordingChange, Body()]) -> RecordingView:
     """Gives a recording another status, or corrects what is known of its call; only what is sent is changed.
 
@@ -59,8 +59,7 @@ def update_recording(recording_id: Id, change: Annotated[RecordingChange, Body()
     return view(_requested(seen, target, values=_corrections(seen, corrections)))
 
 
-@router.delete("/api/call-recordings/<recording_id>", status_code=HTTPStatus.NO_CONTENT)
-@may_answer(404, 409)
+@router.delete("/api/call-recordings/<recordingId>", status_code=204, responses=answers(404, 409))
 def delete_recording(recording_id: Id) -> Response[None]:
     """Deletes the record and every version of its transcript; the file itself is left alone.
 
@@ -80,8 +79,7 @@ def delete_recording(recording_id: Id) -> Response[None]:
     return Response(HTTPStatus.NO_CONTENT)
 
 
-@router.post("/api/call-recordings", status_code=HTTPStatus.CREATED)
-@may_answer(200, 404, 409, 502, 504)
+@router.post("/api/call-recordings", status_code=201, responses=answers(200, 404, 409, 502, 504))
 def register_recording(wish: Annotated[Registration, Body()]) -> Response[RecordingView]:
     """Takes up one file at once, without waiting for sync: 201, or 200 when it is known already.
 
@@ -110,10 +108,9 @@ def register_recording(wish: Annotated[Registration, Body()]) -> Response[Record
     return Response(status, content_types.APPLICATION_JSON, view(shown), headers=where)
 
 
-@router.post("/api/call-recordings/<recording_id>/transcribe", status_code=HTTPStatus.ACCEPTED)
-@may_answer(404, 409)
+@router.post("/api/call-recordings/<recordingId>/transcribe", status_code=202, responses=answers(404, 409))
 def transcribe_recording(
-    recording_id: Id, wish: Annotated[TranscribeRequest | None, Body()] = None
+    recording_id: Id, wish: Annotated[TranscribeRequest | Absent, Body()] = None
 ) -> Response[RecordingView]:
     """Puts a recording at the head of the queue, and starts at once where a slot is free, during an outage with a try.
 

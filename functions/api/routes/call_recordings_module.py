@@ -19,9 +19,9 @@ from callscribe.store import lists, module_settings
 from callscribe.store.lists import Filters
 from callscribe.store.switches import Switches
 from functions.api import changes, invoke
-from functions.api.answers import may_answer
 from functions.api.errors import ApiError
 from functions.api.settings import settings
+from functions.api.specification import answers
 from functions.api.views.modules import (
     CallRecordingsChange,
     CallRecordingsTrial,
@@ -32,6 +32,7 @@ from functions.api.views.modules import (
     PreviewRequest,
 )
 from functions.api.views.recordings import call_fields
+from functions.api.views.wire import Absent
 
 LOOKED_AT = 200
 """Names of a preview: one request."""
@@ -49,8 +50,7 @@ def get_call_recordings_module() -> CallRecordingsView:
     return _view(kept.call_recordings, kept.switches)
 
 
-@router.put("/api/modules/call-recordings")
-@may_answer(409, 502, 504)
+@router.put("/api/modules/call-recordings", responses=answers(409, 502, 504))
 def update_call_recordings_module(change: Annotated[CallRecordingsChange, Body()]) -> CallRecordingsView:
     """Changes what is given, all of it or nothing. Recordings that are known already stay as they were read.
 
@@ -65,15 +65,14 @@ def update_call_recordings_module(change: Annotated[CallRecordingsChange, Body()
     return _view(values, changes.keep(Module.CALL_RECORDINGS, kept, values, change.switch))
 
 
-@router.post("/api/modules/call-recordings/test")
-@may_answer(502, 504)
-def check_call_recordings_module(wish: Annotated[CallRecordingsTrial | None, Body()] = None) -> ModuleTest:
+@router.post("/api/modules/call-recordings/test", responses=answers(502, 504))
+def check_call_recordings_module(wish: Annotated[CallRecordingsTrial | Absent, Body()] = None) -> ModuleTest:
     """Whether recordings can be found, as it is set or with what is given; by sync itself, with its rights."""
     return _tried(_checked(module_settings.read().call_recordings, wish.given()) if wish else None)
 
 
 @router.post("/api/modules/call-recordings/preview")
-def preview_names(wish: Annotated[PreviewRequest | None, Body()] = None) -> NamesPreview:
+def preview_names(wish: Annotated[PreviewRequest | Absent, Body()] = None) -> NamesPreview:
     """How the newest names are read with these settings; nothing is changed by it."""
     given = wish.given() if wish else {}
     tried = _effective(_checked(module_settings.read().call_recordings, given))

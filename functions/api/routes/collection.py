@@ -16,7 +16,6 @@ from callscribe.store import activity, counts, failures, search
 from callscribe.store.lists import Filters
 from functions.api import cursor as cursors
 from functions.api import invoke
-from functions.api.answers import may_answer
 from functions.api.errors import LATER, ApiError
 from functions.api.parameters import (
     CodeFilter,
@@ -32,6 +31,7 @@ from functions.api.parameters import (
     in_order,
 )
 from functions.api.settings import call_recordings
+from functions.api.specification import answers
 from functions.api.views.overview import ActivityView, FailureSummary, group_view
 from functions.api.views.recordings import (
     CountView,
@@ -43,6 +43,7 @@ from functions.api.views.recordings import (
     view,
 )
 from functions.api.views.scheduler import RunView
+from functions.api.views.wire import Absent
 
 PATIENCE = timedelta(seconds=20)
 """How long a request counts: API Gateway gives up after 30 s."""
@@ -118,11 +119,10 @@ def count_recordings(  # noqa: PLR0917 — the query's names
     return CountView(**_count(filters_of(status, text, number, direction, error_code, since, until)))
 
 
-@router.post("/api/call-recordings/sync")
-@may_answer(202, 502)
+@router.post("/api/call-recordings/sync", responses=answers(202, 502))
 def sync_recordings(
     recordings_path: Annotated[
-        str | None,
+        str | Absent,
         Query(alias="recordingsPath", max_length=1024, description="A part of the source; else all of it."),
     ] = None,
 ) -> Response[RunView]:
@@ -142,9 +142,8 @@ def sync_recordings(
     return answer_with(run)
 
 
-@router.post("/api/call-recordings/retry")
-@may_answer(202, 502)
-def retry_recordings(wish: Annotated[RetryRequest | None, Body()] = None) -> Response[RunView | RetryCount]:
+@router.post("/api/call-recordings/retry", responses=answers(202, 502))
+def retry_recordings(wish: Annotated[RetryRequest | Absent, Body()] = None) -> Response[RunView | RetryCount]:
     """Queues all failed recordings that match, as a fresh start; with `dryRun`, only says how many they are.
 
     200 with the run's counts. When that takes longer than a request may, 202: it goes on by itself, however many they

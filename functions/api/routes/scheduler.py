@@ -15,12 +15,13 @@ from callscribe.store import runs, switches
 from callscribe.store.switches import Switches
 from functions.api import cursor as cursors
 from functions.api import invoke
-from functions.api.answers import may_answer
 from functions.api.errors import ApiError
 from functions.api.parameters import Limit, NextCursor, Since, Until, in_order
 from functions.api.routes.collection import answer_with
 from functions.api.settings import settings
+from functions.api.specification import answers
 from functions.api.views.scheduler import RunList, RunView, TaskChange, TaskList, TaskView
+from functions.api.views.wire import Absent
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
@@ -43,8 +44,7 @@ def list_tasks() -> TaskList:
     return TaskList(items=[_view(task, off) for task in SCHEDULED])
 
 
-@router.put("/api/scheduler/tasks/<command>")
-@may_answer(404)
+@router.put("/api/scheduler/tasks/<command>", responses=answers(404))
 def update_task(command: Command, change: Annotated[TaskChange, Body()]) -> TaskView:
     """Pauses a task, or resumes it. What is under way comes to its end."""
     task = Task(command)
@@ -52,8 +52,7 @@ def update_task(command: Command, change: Annotated[TaskChange, Body()]) -> Task
     return _view(task, switches.read())
 
 
-@router.post("/api/scheduler/tasks/<command>/run")
-@may_answer(202, 404, 502)
+@router.post("/api/scheduler/tasks/<command>/run", responses=answers(202, 404, 502))
 def run_task(command: Command) -> Response[RunView]:
     """Runs a task now: 200 with its run if it ends within the request, else 202, and it goes on.
 
@@ -64,9 +63,9 @@ def run_task(command: Command) -> Response[RunView]:
 
 @router.get("/api/scheduler/runs")
 def list_runs(  # noqa: PLR0917 — the query's names
-    task: Annotated[Task | None, Query(description="Of this task alone.")] = None,
-    status: Annotated[Outcome | None, Query(description="How they ended, or that they have not.")] = None,
-    trigger: Annotated[Literal["schedule", "api", "upload"] | None, Query(description="What began them.")] = None,
+    task: Annotated[Task | Absent, Query(description="Of this task alone.")] = None,
+    status: Annotated[Outcome | Absent, Query(description="How they ended, or that they have not.")] = None,
+    trigger: Annotated[Literal["schedule", "api", "upload"] | Absent, Query(description="What began them.")] = None,
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,
@@ -93,9 +92,8 @@ def list_runs(  # noqa: PLR0917 — the query's names
     )
 
 
-@router.get("/api/scheduler/runs/<run_id>")
-@may_answer(404)
-def get_run(run_id: Annotated[str, Path(description="The run's id.")]) -> RunView:
+@router.get("/api/scheduler/runs/<runId>", responses=answers(404))
+def get_run(run_id: Annotated[str, Path(alias="runId", description="The run's id.")]) -> RunView:
     """One run: how far it is, or how it ended."""
     found = runs.get(run_id, utc_now()) if RUN_ID.fullmatch(run_id) else None
     if found is None:

@@ -9,6 +9,7 @@ from callscribe.store import calls
 from functions.api import cursor as cursors
 from functions.api.parameters import Limit, NextCursor, Since, Until, in_order
 from functions.api.views.scheduler import CallList, CallView
+from functions.api.views.wire import Absent
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
@@ -18,10 +19,10 @@ FAILED = {"failed": True, "succeeded": False, None: None}
 @router.get("/api/transcription-calls")
 def list_transcription_calls(  # noqa: PLR0917 — the query's names
     recording_id: Annotated[
-        str | None, Query(alias="recordingId", pattern="^[a-z2-7]{20}$", description="For this recording alone.")
+        str | Absent, Query(alias="recordingId", pattern="^[a-z2-7]{20}$", description="For this recording alone.")
     ] = None,
     status: Annotated[
-        Literal["succeeded", "failed"] | None, Query(description="How they ended: not the status of HTTP.")
+        Literal["succeeded", "failed"] | Absent, Query(description="How they ended: not the status of HTTP.")
     ] = None,
     since: Since = None,
     until: Until = None,

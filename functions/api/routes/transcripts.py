@@ -12,12 +12,13 @@ from callscribe.captions import FORMATS, REVISION
 from callscribe.recording import Recording
 from callscribe.store import transcripts
 from functions.api.accept import best
-from functions.api.answers import may_answer
 from functions.api.conditions import is_known, weak_etag
 from functions.api.errors import ApiError
-from functions.api.routes.call_recordings import Id, existing
+from functions.api.routes.call_recordings import Id, IfNoneMatch, existing
 from functions.api.settings import settings
+from functions.api.specification import answers
 from functions.api.views.recordings import VersionList, VersionView
+from functions.api.views.wire import Absent
 
 LARGEST_ANSWER = 6_000_000
 """Bytes; Lambda answers with 6 MB at most (6,291,556), headers and all."""
@@ -28,7 +29,7 @@ JSON = "json"
 MEDIA_TYPES = {JSON: content_types.APPLICATION_JSON} | {name: each.media_type for name, each in FORMATS.items()}
 """What a transcript may be had as; the first when a client takes anything."""
 
-ANSWER: dict[int, Any] = {
+TRANSCRIPT: dict[int, Any] = {
     200: {
         "description": "The transcript.",
         "content": {
@@ -41,15 +42,15 @@ ANSWER: dict[int, Any] = {
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 
-@router.get("/api/call-recordings/<recording_id>/transcript", responses=ANSWER)
-@may_answer(304, 404, 406, 413)
+@router.get("/api/call-recordings/<recordingId>/transcript", responses=answers(304, 404, 406, 413) | TRANSCRIPT)
 def get_transcript(
     recording_id: Id,
     wanted: Annotated[
-        Literal[*MEDIA_TYPES] | None,  # type: ignore[valid-type]
+        Literal[*MEDIA_TYPES] | Absent,  # type: ignore[valid-type]
         Query(alias="format", description="Else as the Accept header likes it best."),
     ] = None,
-    version: Annotated[str | None, Query(description="One of …/transcript/versions; else the current one.")] = None,
+    version: Annotated[str | Absent, Query(description="One of …/transcript/versions; else the current one.")] = None,
+    if_none_match: IfNoneMatch = None,  # noqa: ARG001
 ) -> Response[str | None]:
     """The transcript as JSON, text, SubRip or WebVTT. Its `ETag` is good for `If-None-Match`."""
     found = existing(recording_id)
@@ -80,8 +81,7 @@ def get_transcript(
     return Response(HTTPStatus.OK, f"{MEDIA_TYPES[form]}; charset=utf-8", body, headers=headers)
 
 
-@router.get("/api/call-recordings/<recording_id>/transcript/versions")
-@may_answer(404)
+@router.get("/api/call-recordings/<recordingId>/transcript/versions", responses=answers(404))
 def list_transcript_versions(recording_id: Id) -> VersionList:
     """Every transcript that is stored for a recording, newest first."""
     found = existing(recording_id)

@@ -13,10 +13,11 @@ from callscribe.store import module_settings
 from callscribe.store.switches import Switches
 from callscribe.whisperx_settings import CHECKS, FIELDS, SENDABLE, server_of, with_kept
 from functions.api import changes, invoke, secret
-from functions.api.answers import may_answer
 from functions.api.errors import ApiError
 from functions.api.settings import settings, whisperx
+from functions.api.specification import answers
 from functions.api.views.modules import ModuleTest, WhisperXChange, WhisperXTrial, WhisperXView
+from functions.api.views.wire import Absent
 
 UNSENDABLE = "holds what cannot be sent in a header: only printable ASCII without spaces can be"
 
@@ -35,8 +36,7 @@ def get_whisperx_module() -> WhisperXView:
     return _view(kept.whisperx, kept.switches, key_set=secret.is_set())
 
 
-@router.put("/api/modules/whisperx")
-@may_answer(409)
+@router.put("/api/modules/whisperx", responses=answers(409))
 def update_whisperx_module(change: Annotated[WhisperXChange, Body()]) -> WhisperXView:
     """Changes what is given, all of it or nothing. The next run of process counts with it; the key within five minutes.
 
@@ -50,9 +50,8 @@ def update_whisperx_module(change: Annotated[WhisperXChange, Body()]) -> Whisper
     return _view(values, off, key_set=secret.is_set() if change.key is None else bool(change.key))
 
 
-@router.post("/api/modules/whisperx/test")
-@may_answer(502, 504)
-def check_whisperx_module(wish: Annotated[WhisperXTrial | None, Body()] = None) -> ModuleTest:
+@router.post("/api/modules/whisperx/test", responses=answers(502, 504))
+def check_whisperx_module(wish: Annotated[WhisperXTrial | Absent, Body()] = None) -> ModuleTest:
     """Whether the server answers, as it is set or with what is given; by process itself, from its network.
 
     No audio goes out.

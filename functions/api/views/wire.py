@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import SkipJsonSchema
 
 from callscribe.numbers import digits_of, number
 
@@ -104,6 +105,9 @@ def _filled(text: str) -> str:
         raise ValueError("is empty: leave it out")
     return text
 
+
+Absent = SkipJsonSchema[None]
+"""What a parameter or a body that was left out is: nobody sends null instead, so the schema does not offer it."""
 
 Text = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_filled)]
 
