@@ -1,48 +1,32 @@
-"""What a client can read, as RFC 9110 section 12.5 has it: the media type that it likes best, and content codings."""
+"""What a client can read: the media type that it prefers (RFC 9110, section 12.5.1), and content codings."""
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 
-MEDIA_RANGE = re.compile(r"[^\s/]+/[^\s/]+")
-
 
 def best(accept: str, offered: Sequence[str]) -> str | None:
-    """The best liked of the `offered` media types, and the first of those that are liked alike; None when none is.
+    """The preferred one of the `offered` media types, the first of equals; None when none is acceptable."""
+    weights = _weights(accept) or {"*/*": 1.0}
 
-    A client that says nothing, or nothing that can be understood, takes anything. Parameters other than q are passed
-    over: `text/vtt; charset=utf-8` is `text/vtt`.
-    """
-    likings = _likings(accept) or {"*/*": 1.0}
+    def weight(media_type: str) -> float:
+        ranges = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")  # the most specific one counts
+        return next((weights[each] for each in ranges if each in weights), 0.0)
 
-    def liking(media_type: str) -> float:
-        ranges = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")  # what is said most exactly counts
-        return next((likings[each] for each in ranges if each in likings), 0.0)
-
-    favourite = max(offered, key=liking)
-    return favourite if liking(favourite) > 0 else None
+    preferred = max(offered, key=weight)
+    return preferred if weight(preferred) > 0 else None
 
 
 def takes(accept_encoding: str, coding: str) -> bool:
-    """Whether content may come in this coding. A client that says nothing is sent it as it is."""
+    """Whether content may come in this coding. Without the header it is sent as it is."""
     weights = _weights(accept_encoding)
     return weights.get(coding, weights.get("*", 0.0)) > 0
 
 
-def _likings(accept: str) -> dict[str, float]:
-    """The q-values by media range. Java calls `*/*` a `*`."""
-    named = (("*/*" if name == "*" else name, weight) for name, weight in _weights(accept).items())
-    return {name: weight for name, weight in named if MEDIA_RANGE.fullmatch(name)}
-
-
 def _weights(header: str) -> dict[str, float]:
-    """The q-values by name, the highest of each: `text/*;q=0.5` is {"text/*": 0.5}. Java calls 0.2 a `.2`."""
+    """The q-value of each name: `text/vtt; charset=utf-8, text/*;q=0.5` is {"text/vtt": 1.0, "text/*": 0.5}."""
     found: dict[str, float] = {}
-    for part in header.lower().split(","):
-        name, *parameters = (each.strip() for each in part.split(";"))
-        weights = [each[2:] for each in parameters if each.startswith("q=")] or ["1"]
+    for part in filter(None, header.lower().replace(" ", "").split(",")):
+        name, _, q = part.partition(";q=")
         with suppress(ValueError):
-            weight = float(weights[0])
-            if 0 <= weight <= 1:
-                found[name] = max(weight, found.get(name, 0.0))
+            found[name.partition(";")[0]] = float(q or 1)
     return found
