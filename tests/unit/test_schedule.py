@@ -146,32 +146,27 @@ def test_times_are_in_utc_whatever_the_zone_of_the_question() -> None:
         ("rate(5 minutes)", "every 5 minutes"),
         ("rate(60 minutes)", "every hour"),
         ("rate(90 minutes)", "every 90 minutes"),
-        ("rate(36 hours)", "every 36 hours"),
-        ("rate(1 day)", "every day"),
         ("rate(48 hours)", "every 2 days"),
         ("cron(* * * * ? *)", "every minute"),
-        ("cron(0/1 * * * ? *)", "every minute"),
         ("cron(0/5 * * * ? *)", "every 5 minutes"),
         ("cron(*/30 * ? * * *)", "every 30 minutes"),
+        ("cron(0 * * * ? *)", "every hour"),
         ("cron(0 0/2 * * ? *)", "every 2 hours"),
-        # these do not come round evenly
-        ("cron(0/7 * * * ? *)", "every seventh minute of every hour"),
-        ("cron(0 */5 * * ? *)", "at minute 0 past every fifth hour"),
-        ("cron(3/20 * * * ? *)", "every 20th minute from 3 through 59 of every hour"),
-        ("cron(30 * * * ? *)", "at minute 30 of every hour"),
         ("cron(0 2 * * ? *)", "at 02:00 UTC every day"),
-        ("cron(0,45 9 * * ? *)", "at 09:00 UTC and 09:45 UTC every day"),
-        ("cron(0 18 ? * MON-FRI *)", "at 18:00 UTC on Monday, Tuesday, Wednesday, Thursday, and Friday"),
-        ("cron(0 0 ? * FRI-MON *)", "at 00:00 UTC on Friday, Saturday, Sunday, and Monday"),
-        ("cron(0 0 ? * 3#2 *)", "at 00:00 UTC on the second Tuesday of the month"),
-        ("cron(0 0 31 * ? *)", "at 00:00 UTC on the 31st day of every month"),
-        ("cron(15 10 ? * 6L 2026-2030)", "at 10:15 UTC on the last Friday of the month, in 2026 to 2030"),
-        ("cron(0 0 1 1 ? 2030)", "at 00:00 UTC on January 1, in 2030"),
-        ("cron(0/5 * * * ? 2026)", "every 5 minutes, in 2026"),
+        ("cron(5 18 ? * MON-FRI *)", "at 18:05 UTC Monday to Friday"),
+        ("cron(0 0 ? * 1 *)", "at 00:00 UTC every Sunday"),
     ],
 )
-def test_an_expression_is_said_as_a_person_would(expression: str, words: str) -> None:
+def test_a_common_expression_is_given_in_words(expression: str, words: str) -> None:
     assert parse(expression).words() == words
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["cron(0/7 * * * ? *)", "cron(0,45 9 * * ? *)", "cron(0 2 1 * ? *)", "cron(0 2 ? * 3#2 *)", "cron(0 2 * * ? 2030)"],
+)
+def test_any_other_is_given_as_it_is_written(expression: str) -> None:
+    assert parse(expression).words() == expression
 
 
 @given(
@@ -182,15 +177,13 @@ def test_an_expression_is_said_as_a_person_would(expression: str, words: str) ->
     weekday=st.sampled_from(["*", "SUN", "2-6", "SAT-MON", "6L", "3#2", "2/2"]),
     year=st.sampled_from(["*", "2027", "2027-2029", "2027/5"]),
 )
-def test_whatever_fires_can_be_said(minutes: str, hours: str, day: str, month: str, weekday: str, year: str) -> None:
+def test_whatever_fires_can_be_shown(minutes: str, hours: str, day: str, month: str, weekday: str, year: str) -> None:
     weekday = weekday if day == "?" else "?"
     try:
         schedule = parse(f"cron({minutes} {hours} {day} {month} {weekday} {year})")
     except ValueError:  # the 31st of February
         return
-    words = schedule.words()
-    assert words[0].islower()
-    assert words == words.strip()
+    assert schedule.words()
     following = schedule.next_after(NOW)
     assert following is None or following > NOW
 

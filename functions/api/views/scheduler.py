@@ -52,7 +52,7 @@ class TaskView(Wire):
 
     command: Task
     module: Module
-    schedule: str = Field(description="In a person's words; times of day are UTC.", examples=["every 5 minutes"])
+    schedule: str = Field(description="Common ones in words, UTC; else the expression.", examples=["every 5 minutes"])
     schedule_expression: str = Field(examples=["cron(0/5 * * * ? *)"])
     paused: bool
     next_run_at: datetime | None = Field(description="Null while it is paused, or its module disabled.")

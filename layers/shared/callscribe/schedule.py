@@ -1,4 +1,4 @@
-"""EventBridge's schedule expressions, `cron(…)` and `rate(…)`: when they fire next, and in a person's words.
+"""EventBridge's schedule expressions, `cron(…)` and `rate(…)`: when they fire next, and the common ones in words.
 
 The calendar arithmetic is cronsim's. Its dialect is Unix's: five fields, no year, Sunday is 0, no `?`, and
 ranges do not go over the end of the week. Here the one is written in the other.
@@ -15,11 +15,16 @@ _CRON = re.compile(r"cron\((.*)\)")
 _RATE = re.compile(r"rate\(([1-9][0-9]*) (minute|hour|day)(s?)\)")
 _FIELDS = ("minutes", "hours", "day of the month", "month", "weekday", "year")
 _UNITS = (("day", 24 * 60), ("hour", 60), ("minute", 1))
-# Minutes and hours that come round evenly: cronsim would call them "every fifth minute of every hour".
-_EVEN_MINUTES = re.compile(r"(?:\*|0)/(\d+) \* \* \* \*")
-_EVEN_HOURS = re.compile(r"0 (?:\*|0)/(\d+) \* \* \*")
-# It says 21th.
-_ORDINALS = {"1": "1st", "2": "2nd", "3": "3rd"}
+# The common forms, in cronsim's dialect. A step that does not divide the hour or the day is not even.
+_STEPS = (
+    (re.compile(r"(?:\*|(?:\*|0)/(\d+)) \* \* \* \*"), "minute", 60),
+    (re.compile(r"0 (?:\*|(?:\*|0)/(\d+)) \* \* \*"), "hour", 24),
+)
+_AT = re.compile(r"(\d+) (\d+) \* \* (\S+)")
+_ON = {"*": "every day", "1,2,3,4,5": "Monday to Friday"} | {
+    str(number): f"every {name}"
+    for number, name in enumerate(("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"))
+}
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 # The years that EventBridge knows.
 _FIRST_YEAR, _LAST_YEAR = 1970, 2199
@@ -32,7 +37,7 @@ class Schedule(Protocol):
         """Give the first time later than `moment` (aware), in UTC. None: it never fires again."""
 
     def words(self) -> str:
-        """Give it as a person would say it: `every 5 minutes`, `at 02:00 UTC every day`."""
+        """Give a common one in words, `every 5 minutes`, and any other as its expression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ class Rate:
 class Cron:
     """On the minutes that match `fields`, in cronsim's dialect, in the given years; in UTC, as rules are."""
 
+    expression: str
     fields: str
     years: frozenset[int] | None
 
@@ -76,27 +82,20 @@ class Cron:
             now = datetime(min(later), 1, 1, tzinfo=UTC) - timedelta(seconds=1)
 
     def words(self) -> str:
-        """cronsim's words, but `every 5 minutes` where they come round evenly."""
-        for pattern, name, whole in ((_EVEN_MINUTES, "minute", 60), (_EVEN_HOURS, "hour", 24)):
-            even = pattern.fullmatch(self.fields)
-            if even and whole % int(even[1]) == 0:
-                text = _every(int(even[1]), name)
-                break
-        else:
-            text = str(CronSim(self.fields, datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)).explain())
-            text = re.sub(r"\b\d\d:\d\d\b", r"\g<0> UTC", text[0].lower() + text[1:])
-            text = re.sub(r"\b([2-5])([123])th\b", lambda found: found[1] + _ORDINALS[found[2]], text)
-        return text if self.years is None else f"{text}, in {_spans(self.years)}"
+        """`every 5 minutes`, `every 2 hours`, `at 02:00 UTC every day`."""
+        if self.years is None:
+            for pattern, unit, whole in _STEPS:
+                found = pattern.fullmatch(self.fields)
+                if found and whole % int(found[1] or 1) == 0:
+                    return _every(int(found[1] or 1), unit)
+            at = _AT.fullmatch(self.fields)
+            if at and at[3] in _ON:
+                return f"at {int(at[2]):02}:{int(at[1]):02} UTC {_ON[at[3]]}"
+        return self.expression
 
 
 def _every(number: int, unit: str) -> str:
     return f"every {unit}" if number == 1 else f"every {number} {unit}s"
-
-
-def _spans(years: frozenset[int]) -> str:
-    """`2026`, `2026 to 2029`; the first and the last where there are gaps between them."""
-    first, last = min(years), max(years)
-    return str(first) if first == last else f"{first} to {last}"
 
 
 def parse(expression: str) -> Schedule:
@@ -121,7 +120,7 @@ def _cron(expression: str, fields: list[str]) -> Cron:
         raise ValueError(f"{expression!r}: EventBridge wants '?' for either the day of the month or the weekday")
     try:
         weekdays = "*" if weekday == "?" else ",".join(map(_weekday, weekday.split(",")))
-        cron = Cron(f"{minutes} {hours} {'*' if day == '?' else day} {month} {weekdays}", _years(year))
+        cron = Cron(expression, f"{minutes} {hours} {'*' if day == '?' else day} {month} {weekdays}", _years(year))
         # Says at once if cronsim cannot read it.
         CronSim(cron.fields, datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC))
     except (CronSimError, ValueError) as error:
