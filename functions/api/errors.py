@@ -37,7 +37,6 @@ STATUSES: dict[type[CallscribeError], HTTPStatus] = {
     ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
-
 BUSY = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 LATER = {"Retry-After": "5"}
 
@@ -71,17 +70,13 @@ def of_callscribe(error: CallscribeError) -> ApiError:
     return ApiError(status, error.code, error.message, headers=LATER if status in BUSY else {})
 
 
-def _callscribe_error(error: CallscribeError) -> Response[str]:
-    return response(of_callscribe(error))
-
-
 def _invalid_request(error: RequestValidationError) -> Response[str]:
     faults = [
         {"field": ".".join(map(str, fault["loc"])), "message": fault["msg"].removeprefix("Value error, ")}
         for fault in error.errors()
     ]
     if any(fault["loc"][0] == "response" for fault in error.errors()):
-        return _fault(error)  # it is our answer that is not valid, and no fault of the caller's
+        return response(of_fault(error))  # it is our answer that is not valid, and no fault of the caller's
     if all(fault["loc"][0] == "path" for fault in error.errors()):
         message = "There is none of this name. `details` says which there are."
         return response(ApiError(HTTPStatus.NOT_FOUND, "not_found", message, details=faults))
@@ -114,15 +109,11 @@ def of_fault(error: Exception) -> ApiError:
     return ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", message)
 
 
-def _fault(error: Exception) -> Response[str]:
-    return response(of_fault(error))
-
-
 def install(app: BaseRouter) -> None:
     """Makes `app` answer every error in the one shape."""
     handle: Any = app.exception_handler  # type: ignore[attr-defined]  # every resolver has it
     handle(ApiError)(response)
-    handle(CallscribeError)(_callscribe_error)
+    handle(CallscribeError)(lambda error: response(of_callscribe(error)))
     handle(RequestValidationError)(_invalid_request)
     handle(NotFoundError)(lambda _error: _no_route(app))
-    handle(Exception)(_fault)
+    handle(Exception)(lambda error: response(of_fault(error)))

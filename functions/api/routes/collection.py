@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from callscribe.clock import utc_now
 from callscribe.errors import ConfigurationError, SourceError
+from callscribe.recording import Status
 from callscribe.run import Outcome, Task
 from callscribe.sources import open_within
 from callscribe.store import activity, counts, failures, search
@@ -28,7 +29,6 @@ from functions.api.parameters import (
     StatusFilter,
     Until,
     filters_of,
-    in_order,
 )
 from functions.api.settings import call_recordings
 from functions.api.specification import answers
@@ -150,10 +150,12 @@ def retry_recordings(wish: Annotated[RetryRequest | Absent, Body()] = None) -> R
     are, and `GET /api/scheduler/runs/{id}` shows how far it is.
     """
     wish = wish or RetryRequest.model_validate({})
-    in_order(wish.since, wish.until)
+    filters = filters_of(
+        Status.FAILED, wish.search, wish.phone_number, wish.direction, wish.error_code, wish.since, wish.until
+    )
     if wish.dry_run:
-        return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, RetryCount(**_count(wish.filters())))
-    run = invoke.run(Task.RETRY, retry=wish.filters().document())
+        return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, RetryCount(**_count(filters)))
+    run = invoke.run(Task.RETRY, retry=filters.document())
     if run["status"] == Outcome.FAILED:
         raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, run["errorCode"], run["error"], details=[run], headers=LATER)
     return answer_with(run)

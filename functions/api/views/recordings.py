@@ -10,7 +10,6 @@ from pydantic.alias_generators import to_camel
 from callscribe.metadata import CallMetadata, Direction, Origin, as_written, offset_text
 from callscribe.phone_systems import SYSTEMS
 from callscribe.recording import Recording, Status
-from callscribe.store.lists import Filters
 from functions.api.settings import settings
 from functions.api.views.wire import Change, Code, Digits, LocalMoment, Moment, Text, Wire, Wish, at_least_one
 
@@ -230,17 +229,6 @@ class RetryRequest(Wish):
     since: Moment | None = Field(None, alias="from", description="Calls at or after this time.")
     until: Moment | None = Field(None, alias="to", description="Calls at or before this time.")
     dry_run: StrictBool = Field(default=False, description="Counts them, and changes nothing.")
-
-    def filters(self) -> Filters:
-        return Filters(
-            status=Status.FAILED,
-            direction=self.direction,
-            since=self.since,
-            until=self.until,
-            number=self.phone_number or "",
-            error_code=self.error_code or "",
-            text=self.search or "",
-        )
 
 
 class RetryCount(CountView):
