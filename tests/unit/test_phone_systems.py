@@ -29,15 +29,11 @@ def told(metadata):
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row["name"])
-def test_a_name_tells_this_and_nothing_else(row):
-    assert told(read(row["name"])) == row["tells"]
-
-
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: row["name"])
-def test_each_field_says_whether_the_name_or_a_folder_told_it(row):
+def test_a_name_says_this_and_nothing_else_and_whether_a_folder_said_it(row):
+    found = read(row["name"])
+    assert told(found) == row["tells"]
     by_folder = row.get("by_folder", [])
-    expected = {name: Origin.FOLDER if name in by_folder else Origin.NAME for name in row["tells"]}
-    assert read(row["name"]).origins == expected
+    assert found.origins == {name: Origin.FOLDER if name in by_folder else Origin.NAME for name in row["tells"]}
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -51,11 +47,8 @@ def test_a_wrong_setting_of_the_phone_system_costs_nothing_that_is_certain(syste
 
 def test_the_setting_tells_systems_of_the_same_names_apart():
     name = "in-15551230000-5557654321-20230517-102530-1684333530.44.wav"
-    assert [read(name, system).phone_system for system in ("", "issabel", "yeastar")] == [
-        "freepbx",
-        "issabel",
-        "freepbx",
-    ]
+    found = [read(name, system).phone_system for system in ("", "issabel", "yeastar")]
+    assert found == ["freepbx", "issabel", "freepbx"]
     assert read("20230517-142530_5551234567-all.mp3", "goautodial").phone_system == "goautodial"
 
 
@@ -80,26 +73,10 @@ def test_the_systems_whose_sides_are_known_can_be_set():
 
 
 TRAPS = [
-    "1684333530",
-    "1684333530123",
-    "20230517142530",
-    "20230517-142530",
-    "2023-05-17",
-    "12345678-1234-1234-1234-123456789012",
-    "192.168.1.100",
-    "10.0.0.5",
-    "772693750",
-    "851012500",
-    "51020103108",
-    "rec_1684333530",
-    "call_20230517142530",
-    "1684333530-1684333531",
-    "s",
-    "unknown",
-    "anonymous",
-    "always",
-    "null",
-]
+    "1684333530", "1684333530123", "20230517142530", "20230517-142530", "2023-05-17",
+    "12345678-1234-1234-1234-123456789012", "192.168.1.100", "10.0.0.5", "772693750", "851012500", "51020103108",
+    "rec_1684333530", "call_20230517142530", "1684333530-1684333531", "s", "unknown", "anonymous", "always", "null",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("trap", TRAPS)
@@ -111,74 +88,22 @@ def test_what_looks_like_a_number_is_none(path, trap):
 
 @pytest.mark.parametrize(
     ("path", "folders", "stem"),
-    [
-        ("s3://bucket/a/b.wav", ("a",), "b"),
-        ("https://host/a/b.wav", ("a",), "b"),
-        ("C:\\a\\b.wav", ("C:", "a"), "b"),
-        ("/a//b", ("a",), "b"),
-        ("%2B49%20x.wav", (), "+49 x"),
-        ("a%2Fb.wav", (), "a/b"),
-        ("100%.wav", (), "100%"),
-        ("%zz%2B.wav", (), "%zz%2B"),
-        ("%ff.wav", (), "%ff"),
-        ("1684333530.12", (), "1684333530.12"),
-        ("a.wav49", (), "a"),
-        ("", (), ""),
-        ("a/", ("a",), ""),
-    ],
-)
+    [("s3://bucket/a/b.wav", ("a",), "b"), ("https://host/a/b.wav", ("a",), "b"), ("C:\\a\\b.wav", ("C:", "a"), "b"),
+     ("/a//b", ("a",), "b"), ("%2B49%20x.wav", (), "+49 x"), ("a%2Fb.wav", (), "a/b"), ("100%.wav", (), "100%"),
+     ("%zz%2B.wav", (), "%zz%2B"), ("%ff.wav", (), "%ff"), ("1684333530.12", (), "1684333530.12"),
+     ("a.wav49", (), "a"), ("", (), ""), ("a/", ("a",), "")],
+)  # fmt: skip
 def test_paths_are_taken_apart(path, folders, stem):
     name = take_apart(path)
     assert (name.folders, name.stem) == (folders, stem)
 
 
-PIECES = st.sampled_from(
-    [
-        *(
-            "20230517",
-            "142530",
-            "1684333530",
-            ".12",
-            "-",
-            "_",
-            "in",
-            "out",
-            "[",
-            "]",
-            "(",
-            ")",
-            "@",
-            "%2B",
-            "%",
-            "/",
-            "\\",
-        ),
-        *(
-            "RE" + "a" * 32,
-            "12345678-1234-1234-1234-123456789012",
-            "_TO_",
-            "_FROM_",
-            "conference",
-            "+",
-            "x",
-            "é",
-            "\udce9",
-        ),
-        *(
-            "-all",
-            "auto-",
-            "q600",
-            "year=2023",
-            "conversation_id=",
-            "Call recording ",
-            "T19:42_UTC",
-            ".wav",
-            "٣",
-            "\0",
-            "\n",
-        ),
-    ]
-)
+PIECES = st.sampled_from([
+    "20230517", "142530", "1684333530", ".12", "-", "_", "in", "out", "[", "]", "(", ")", "@", "%2B", "%", "/",
+    "\\", "_TO_", "_FROM_", "conference", "+", "x", "é", "\udce9", "12345678-1234-1234-1234-123456789012",
+    "-all", "auto-", "q600", "year=2023", "conversation_id=", "T19:42_UTC", ".wav", "٣", "Call recording ", "\0",
+    "\n", "RE" + "a" * 32,
+])  # fmt: skip
 
 
 @given(st.one_of(st.text(), st.lists(PIECES, max_size=40).map("".join)), st.sampled_from(["", *SYSTEMS]))
@@ -190,33 +115,10 @@ def test_no_name_is_too_strange_to_read(path, system):
 
 @pytest.mark.parametrize(
     "piece",
-    [
-        *(
-            "-",
-            "_",
-            "0",
-            "a",
-            "-1",
-            "_1",
-            "(",
-            ")",
-            "[",
-            "]",
-            "@",
-            " ",
-            ".",
-            "-A",
-            "a_",
-            "(1)",
-            "_TO_",
-            "in-",
-            "_A",
-            "RE",
-            "%2B",
-        ),
-        *("20230517", "-20230517-142530", "_20230517142530(", "-1684333530.1", "-20230517-142530-1684333530.1", "_AO_"),
-    ],
-)
+    ["-", "_", "0", "a", "-1", "_1", "(", ")", "[", "]", "@", ".", "-A", "a_", "(1)", "_TO_", "in-", "_A", "RE",
+     "%2B", "20230517", "_AO_", "-20230517-142530", "_20230517142530(", "-1684333530.1",
+     "-20230517-142530-1684333530.1", " "],
+)  # fmt: skip
 def test_no_form_backtracks_without_end_on_a_long_name(piece):
     """One that tried every way to split it would not end while anybody waits."""
     for start in ("", "[", "in-", "20230517-142530_", "20230517_142530", "110221-IN", "conf-rec-", "x_"):
