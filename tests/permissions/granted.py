@@ -48,13 +48,13 @@ _REF_IS_THE_ARN = (SECRET, "AWS::SNS::Topic")
 
 
 @cache
-def _translated() -> dict[str, Any]:
+def translated() -> dict[str, Any]:
     return read_template(TEMPLATE, _SERVER, REGION)
 
 
 @cache
 def _logical_ids() -> Mapping[str, str]:
-    return {name.lower(): name for name in _translated()["Resources"]}
+    return {name.lower(): name for name in translated()["Resources"]}
 
 
 def logical_id(name: str, otherwise: str | None = None) -> str:
@@ -67,8 +67,9 @@ def logical_id(name: str, otherwise: str | None = None) -> str:
     return found or otherwise or name
 
 
-def _resolved(kind: str, parameters: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    template = _translated()
+def intrinsics(parameters: Mapping[str, str]) -> Intrinsics:
+    """What CloudFormation makes of the template's functions with these parameters."""
+    template = translated()
     pseudo = {
         "AWS::AccountId": ACCOUNT,
         "AWS::Partition": "aws",
@@ -83,8 +84,12 @@ def _resolved(kind: str, parameters: Mapping[str, str]) -> dict[str, dict[str, A
             return _ARNS[its_kind](name)
         return f"{name}.{attribute}" if attribute else name
 
-    values = parameter_values(template, _SERVER | dict(parameters)) | pseudo
-    return resources_of(template, Intrinsics(template, values, stand_in), kind)
+    return Intrinsics(template, parameter_values(template, _SERVER | dict(parameters)) | pseudo, stand_in)
+
+
+def resolved(kind: str, parameters: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The properties of all resources of a type that a deployment with these parameters has."""
+    return resources_of(translated(), intrinsics(parameters), kind)
 
 
 @cache
@@ -92,8 +97,8 @@ def _roles() -> list[dict[str, dict[str, Any]]]:
     """The role of each function by the function's logical id, in each of the deployments."""
     deployments = []
     for parameters in DEPLOYMENTS:
-        roles = _resolved(ROLE, parameters)
-        functions = _resolved(FUNCTION, parameters)
+        roles = resolved(ROLE, parameters)
+        functions = resolved(FUNCTION, parameters)
         deployments.append({name: roles[each["Role"].partition(".")[0]] for name, each in functions.items()})
     return deployments
 
@@ -131,5 +136,5 @@ def managed() -> Mapping[str, frozenset[str]]:
 
 def other_ways_in() -> set[str]:
     """The types of resources beside roles by which a template can grant something to a function's role."""
-    kinds = {each["Type"] for each in _translated()["Resources"].values()}
+    kinds = {each["Type"] for each in translated()["Resources"].values()}
     return {kind for kind in kinds if kind.startswith("AWS::IAM::") and kind != ROLE}
