@@ -87,8 +87,8 @@ def _dynamodb(request: Request) -> Iterator[tuple[str, str]]:
     else:
         raise UnknownRequestError(f"dynamodb: {operation}")
     for table in tables:
-        name, _, rest = table.partition("/")
-        yield f"dynamodb:{operation}", named_arn("dynamodb", f"table/{logical_id(name)}{_after('/', rest)}")
+        name, slash, rest = table.partition("/")
+        yield f"dynamodb:{operation}", named_arn("dynamodb", f"table/{logical_id(name)}{slash}{rest}")
 
 
 def _secretsmanager(request: Request) -> Iterator[tuple[str, str]]:
@@ -113,10 +113,6 @@ def _lambda(request: Request) -> Iterator[tuple[str, str]]:
 
 def _operation(request: Request) -> str:
     return request.target.rpartition(".")[2]
-
-
-def _after(separator: str, rest: str) -> str:
-    return separator + rest if rest else ""
 
 
 # S3: by method, by whether an object is named, and by what else the query asks for ------------------------------------

@@ -1,7 +1,7 @@
 """What a policy's statements allow, as IAM decides it: what the template uses of it, and an error for the rest."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,17 +93,7 @@ def _arn_fits(pattern: str, arn: str) -> bool:
     return len(parts) == len(given) and all(map(_fits, parts, given))
 
 
-def _same(value: str, text: str) -> bool:
-    return value == text
-
-
-_OPERATORS = {
-    "StringEquals": _same,
-    "StringLike": _fits,
-    "ArnEquals": _arn_fits,
-    "ArnLike": _arn_fits,
-    "Bool": lambda value, text: value.lower() == text.lower(),
-}
+_OPERATORS: Mapping[str, Callable[[str, str], bool]] = {"StringEquals": str.__eq__, "ArnLike": _arn_fits}
 
 
 def _holds(condition: tuple[str, str, tuple[str, ...]], context: Mapping[str, str]) -> bool:
