@@ -9,46 +9,27 @@ import tempfile
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from moto.cloudformation.parsing import get_model_map
 from samtranslator.yaml_helper import yaml_parse
 
-from local.build import BUILD, LOG, STAMP, BuildError, Built, build
+from local.build import BUILD, LOG, ROOT, STAMP, BuildError, build
 from local.cloud.aws import serve_aws
 from local.cloud.client import CREDENTIALS, REGION, aws_client
 from local.cloud.intrinsics import Intrinsics
-from local.cloud.secrets import api_key
-from local.cloud.stack import Stack, deploy, pseudo_parameters
+from local.cloud.stack import pseudo_parameters
 from local.cloud.template import parameter_values, resources_of, transformed
-from local.events import ACCOUNT, examples
-from local.lambdas.pool import lambda_environment
-from local.recogniser.started import recogniser
-from local.sam.containers import SAM, why_not
-from local.sample_calls import put_samples
+from local.events import ACCOUNT
+from local.sam.containers import SAM
 from testing import emulator
-from tests.e2e.packages import Package, packages
-from tests.e2e.sam_local import sam_local
+from tests.e2e.packages import packages
 
-LAYER = "SharedLayer"
 STACK_NAME = "rehearsal"
 GIVEN = {"WhisperXUrl": "http://whisperx.test"}
 """Parameters."""
-LAMBDA_ALLOWS = 250 * 1024**2
-"""Bytes, unzipped, of a function with its layers."""
-EVENTS = (
-    ("SyncFunction", "upload"),
-    ("QueueFunction", "schedule"),
-    ("ProcessFunction", "schedule"),
-    ("ApiFunction", "api-list"),
-    ("ApiFunction", "api-list-without-key"),
-)
-"""Which function is given which of the examples, in this order."""
-COUNTED = {"SyncFunction": "added", "QueueFunction": "queued", "ProcessFunction": "completed"}
-"""What the run of a task has to count one of, for one recording was uploaded."""
 
 
 class Rehearsal:
@@ -78,16 +59,13 @@ def main() -> int:
     rehearsal.step("make build")
     STAMP.unlink(missing_ok=True)
     try:
-        built = build()
+        build()
     except BuildError as error:
         sys.exit(str(error))
     rehearsal.say(LOG.read_text(encoding="utf-8").strip())
     with serve_aws() as endpoint, tempfile.TemporaryDirectory() as folder:
-        packaged = package(rehearsal, endpoint, Path(folder))
-        create(rehearsal, endpoint, packaged)
-        with emulated(rehearsal, endpoint, built, Path(folder)) as answer:
-            answers(rehearsal, answer)
-    in_containers(rehearsal)
+        create(rehearsal, endpoint, package(rehearsal, endpoint, Path(folder)))
+    invoked(rehearsal)
     rehearsal.step("Done")
     rehearsal.say("\n".join(["Wrong:", *rehearsal.faults]) if rehearsal.faults else "All was right.")
     return int(bool(rehearsal.faults))
@@ -119,15 +97,7 @@ def package(rehearsal: Rehearsal, endpoint: str, folder: Path) -> dict[str, Any]
         rehearsal.check(
             f"{each.name}: byte code of every module", right=each.modules > 0 and not each.without_byte_code
         )
-    _check_sizes(rehearsal, found)
     return template
-
-
-def _check_sizes(rehearsal: Rehearsal, found: dict[str, Package]) -> None:
-    for name in dict(EVENTS):
-        together = found[name].unzipped + found[LAYER].unzipped
-        sizes = f"{_mb(together).strip()} unzipped, of {_mb(LAMBDA_ALLOWS).strip()} that Lambda allows"
-        rehearsal.check(f"{name} with the layer: {sizes}", right=together <= LAMBDA_ALLOWS)
 
 
 def create(rehearsal: Rehearsal, endpoint: str, packaged: dict[str, Any]) -> None:
@@ -173,62 +143,12 @@ def _say_by_type(rehearsal: Rehearsal, declared: dict[str, dict[str, Any]], name
         rehearsal.say(f"    {kind:<32} {_list(those)}")
 
 
-@contextmanager
-def emulated(
-    rehearsal: Rehearsal, endpoint: str, built: dict[str, Built], folder: Path
-) -> Iterator[Callable[[str, str], Any]]:
-    """Gives what invokes a built function with an example under the Lambda emulator."""
-    rehearsal.step("Each built function under AWS's Lambda emulator")
-    with recogniser("asr", folder / "recogniser.log") as whisperx:
-        stack: Stack = deploy(BUILD / "template.yaml", endpoint, {"WhisperXUrl": whisperx})
-        put_samples(stack)
-        events = examples(stack, api_key(endpoint, stack.secrets["ApiKeySecret"]))
-
-        def answer(function: str, event: str) -> Any:
-            variables = lambda_environment(stack.functions[function], stack)
-            with emulator.emulate(built[function], variables, folder / f"{function}.log") as emulated:
-                return emulated.invoke(events[event])
-
-        yield answer
-
-
-def answers(rehearsal: Rehearsal, answer: Callable[[str, str], Any]) -> None:
-    """From an upload to a transcript, function by function."""
-    for function, event in EVENTS:
-        try:
-            right, text = _judged(function, event, answer(function, event))
-        except AssertionError as error:  # the function raised, and that holds its log
-            right, text = False, str(error)
-        rehearsal.check(f"{function} ← {event}.json: {text}", right=right)
-
-
-def _judged(function: str, event: str, given: dict[str, Any]) -> tuple[bool, str]:
-    """Whether the answer is as it should be, and what it is in short."""
-    if function in COUNTED:
-        counts = {what: count for what, count in given["counts"].items() if count}
-        right = given["status"] == "succeeded" and counts.get(COUNTED[function]) == 1
-        return right, f"{given['status']} {json.dumps(counts)}"
-    items = json.loads(given["body"]).get("items", [])
-    statuses = [each["transcriptionStatus"] for each in items]
-    wanted = (200, ["completed"]) if event == "api-list" else (401, [])
-    return (given["statusCode"], statuses) == wanted, f"{given['statusCode']} {[_said(each) for each in items] or ''}"
-
-
-def _said(item: dict[str, Any]) -> str | None:
-    return item["transcript"] and item["transcript"]["preview"]
-
-
-def in_containers(rehearsal: Rehearsal) -> None:
-    """The same by `sam local`, where there is Docker."""
-    rehearsal.step("Each built function in a container, by sam local")
-    if reason := why_not():
-        rehearsal.say(f"  left out: {reason}")
-        return
-    with sam_local() as sam:
-        answers(rehearsal, sam.invoke)
-        for said, key, wanted in (("with", sam.key, 200), ("without", "", 401)):
-            status = sam.ask("/api/call-recordings", key=key).status_code
-            rehearsal.check(f"start-api: GET /api/call-recordings {said} its key: {status}", right=status == wanted)
+def invoked(rehearsal: Rehearsal) -> None:
+    """Each built function, under AWS's Lambda emulator and, where there is Docker, in a container by sam local."""
+    rehearsal.step("The built functions, from an upload to a transcript")
+    tests = [str(Path(__file__).with_name(f"test_{each}.py")) for each in ("built_functions", "sam_local")]
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-rs", *tests], cwd=ROOT, check=False)
+    rehearsal.check("they do what they are deployed for", right=done.returncode == 0)
 
 
 def _mb(size: int) -> str:

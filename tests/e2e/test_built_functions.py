@@ -1,13 +1,12 @@
 """The functions as they are deployed, under AWS's Lambda emulator: what is missing from a build is missing here too."""
 
-import io
 import json
 import re
-import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from local.build import BUILD, LOG, Built, build
@@ -18,6 +17,7 @@ from local.cloud.stack import Stack, deploy
 from local.events import examples
 from local.lambdas.pool import lambda_environment
 from testing.emulator import emulate, probe, why_not
+from testing.made_audio import wav
 
 FUNCTIONS = ("SyncFunction", "QueueFunction", "ProcessFunction", "ApiFunction")
 TRANSCRIBED = "hello there"  # what the scripted service answers
@@ -126,7 +126,7 @@ def test_built_functions_take_a_recording_from_upload_to_transcript(
 
     s3 = aws_client("s3", stack.endpoint)
     uploaded = events["upload"]["detail"]["object"]["key"]
-    s3.put_object(Bucket=stack.buckets["RecordingsBucket"], Key=uploaded, Body=_second_of_silence())
+    s3.put_object(Bucket=stack.buckets["RecordingsBucket"], Key=uploaded, Body=wav(np.zeros(8000)))
 
     tried, *synced = invoke("SyncFunction", "connection-test", "upload", "sync-part", "sync-file", "schedule")
     assert tried["ok"], tried
@@ -179,13 +179,3 @@ def _folders(built: dict[str, Built]) -> set[Path]:
 def _size(folder: Path) -> int:
     """In bytes, of all files in it."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _second_of_silence() -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as audio:
-        audio.setnchannels(1)
-        audio.setsampwidth(2)
-        audio.setframerate(8000)
-        audio.writeframes(bytes(16000))
-    return file.getvalue()
