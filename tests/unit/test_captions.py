@@ -135,17 +135,10 @@ def test_no_speech_is_an_empty_file():
 
 @pytest.mark.parametrize(
     ("seconds", "written_as"),
-    [
-        (0.0004, "00:00:00.000"),
-        (0.9996, "00:00:01.000"),
-        (59.9999, "00:01:00.000"),
-        (3599.9996, "01:00:00.000"),
-        (3661.25, "01:01:01.250"),
-        (359_999.9994, "99:59:59.999"),
-        (359_999.9996, "100:00:00.000"),
-        (9_999_999.0, "2777:46:39.000"),
-    ],
-)
+    [(0.0004, "00:00:00.000"), (0.9996, "00:00:01.000"), (59.9999, "00:01:00.000"), (3599.9996, "01:00:00.000"),
+     (3661.25, "01:01:01.250"), (359_999.9994, "99:59:59.999"), (359_999.9996, "100:00:00.000"),
+     (9_999_999.0, "2777:46:39.000")],
+)  # fmt: skip
 def test_times_are_right_at_every_size(seconds, written_as):
     late = document(Segment(text="late", start=seconds, end=seconds + 1.5))
     assert f"\n{written_as} --> " in captions.webvtt(late)
@@ -163,10 +156,8 @@ def test_cues_come_in_the_order_of_their_starts_and_may_overlap():
 
 
 def test_a_cue_that_ends_where_it_begins_or_before_takes_the_time_to_say_it():
-    assert times(document(Segment(text="x" * 30, start=5.0, end=5.0), Segment(text="y" * 30, start=9.0, end=1.0))) == [
-        (5000, 7000),
-        (9000, 11_000),
-    ]
+    neither = document(Segment(text="x" * 30, start=5.0, end=5.0), Segment(text="y" * 30, start=9.0, end=1.0))
+    assert times(neither) == [(5000, 7000), (9000, 11_000)]
     assert times(document(Segment(text="x", start=5.0001, end=5.0002))) == [(5000, 5001)]
 
 
@@ -209,12 +200,6 @@ def test_a_long_segment_is_broken_at_words_if_possible_after_a_pause():
     ]
     assert [(cue.start, cue.end) for cue in cues] == [(10_000, 13_570), (13_600, 15_970)]
     assert {cue.speaker for cue in cues} == {"agent"}
-
-
-def test_slow_speech_is_broken_by_its_time():
-    cues = written(document(spoken("one two three four five", each=3.0)))
-    assert [cue.text for cue in cues] == ["one two", "three four", "five"]
-    assert [cue.start for cue in cues] == [0, 6000, 12_000]
 
 
 def test_words_may_lack_punctuation_and_spaces():
@@ -299,10 +284,3 @@ def test_captions_of_timed_words_are_short_and_in_line(words, each, start):
     assert " ".join(cue.text for cue in cues) == " ".join(words)
     assert all(len(cue.text) <= LONGEST_TEXT and cue.end - cue.start <= LONGEST_SECONDS * 1000 + 1 for cue in cues)
     assert all(one.end <= next_.start for one, next_ in pairwise(cues))
-
-
-def test_ten_thousand_segments_of_two_speakers():
-    many = [Segment(text=f"line {n}", start=n * 2.0, end=n * 2 + 2.5, speaker=f"S{n % 2}") for n in range(10_000)]
-    cues = written(document(*many))
-    assert len(cues) == 10_000
-    assert (cues[-1].start, cues[-1].text, cues[-1].speaker) == (19_998_000, "line 9999", "S1")

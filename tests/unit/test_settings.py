@@ -32,13 +32,8 @@ def test_variables_become_typed_values_and_an_empty_one_counts_as_unset():
 def test_every_fault_is_named_at_once():
     with pytest.raises(ConfigurationError) as raised:
         load(Example, {"URL": "host:9000", "ATTEMPTS": "0", "DIARIZE": "maybe"})
-    for variable in (
-        "TABLE is not set",
-        "URL must be an address",
-        "ATTEMPTS must be 1 or more",
-        "DIARIZE must be true",
-    ):
-        assert variable in raised.value.message
+    for fault in ("TABLE is not set", "URL must be", "ATTEMPTS must be 1 or more", "DIARIZE must be true"):
+        assert fault in raised.value.message
 
 
 @pytest.mark.parametrize("url", ["http://host?", "http://host/?a=b", "http://host/base#", "http://host#a"])
