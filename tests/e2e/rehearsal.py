@@ -25,7 +25,7 @@ from local.cloud.template import parameter_values, resources_of, transformed
 from local.events import ACCOUNT
 from local.sam.containers import SAM
 from testing import emulator
-from tests.e2e.packages import packages
+from tests.e2e.packages import packages, without_byte_code
 
 STACK_NAME = "rehearsal"
 GIVEN = {"WhisperXUrl": "http://whisperx.test"}
@@ -87,16 +87,14 @@ def package(rehearsal: Rehearsal, endpoint: str, folder: Path) -> dict[str, Any]
     if done.returncode:
         raise SystemExit(done.stderr)
     template: dict[str, Any] = yaml_parse(output.read_text(encoding="utf-8"))
-    found = {each.name: each for each in packages(template, endpoint)}
-    rehearsal.say("  package            zipped  unzipped   files  modules  on top")
-    for each in found.values():
-        sizes = f"{_mb(each.zipped)} {_mb(each.unzipped)} {each.files:>7} {each.modules:>8}"
-        folders = [name for name in each.folders if not name.endswith((".dist-info", "__pycache__"))]
-        rehearsal.say(f"  {each.name:<16} {sizes}  {_list(folders)}")
-    for each in found.values():
-        rehearsal.check(
-            f"{each.name}: byte code of every module", right=each.modules > 0 and not each.without_byte_code
-        )
+    rehearsal.say("  package          unzipped   files  on top")
+    for name, archive in packages(template, endpoint):
+        files = archive.infolist()
+        size = sum(each.file_size for each in files) / 1e6
+        top = sorted({each.filename.partition("/")[0] for each in files if "/" in each.filename})
+        folders = [folder for folder in top if not folder.endswith((".dist-info", "__pycache__"))]
+        rehearsal.say(f"  {name:<16} {size:>5.1f} MB {len(files):>7}  {_list(folders)}")
+        rehearsal.check("byte code of every module", right=not without_byte_code(archive))
     return template
 
 
@@ -149,10 +147,6 @@ def invoked(rehearsal: Rehearsal) -> None:
     tests = [str(Path(__file__).with_name(f"test_{each}.py")) for each in ("built_functions", "sam_local")]
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-rs", *tests], cwd=ROOT, check=False)
     rehearsal.check("they do what they are deployed for", right=done.returncode == 0)
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1e6:>6.1f} MB"
 
 
 def _list(names: Any) -> str:
