@@ -1,8 +1,6 @@
 """The admin page, in the steps that every test begins with."""
 
 import re
-from fnmatch import fnmatch
-from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -13,13 +11,6 @@ def enter(page: Page, key: str) -> None:
     """Gives this key to the form that asks for one."""
     page.get_by_label("API key").fill(key)
     page.get_by_role("button", name="Sign in").click()
-
-
-def sign_in(page: Page, served: Served, view: str = "Overview", query: str = "") -> None:
-    """Opens a view and signs in there: it is there."""
-    page.goto(f"/admin/{'' if view == 'Overview' else view.lower()}{query}")
-    enter(page, served.key)
-    expect(page.get_by_role("heading", name=view, level=1)).to_be_visible()
 
 
 def visit(page: Page, address: str) -> None:
@@ -45,8 +36,8 @@ def rows(table: Locator) -> list[list[str]]:
     )
 
 
-def arrive(page: Page, served: Served, address: str) -> None:
-    """Signs in where one wanted to be, and waits for what is there."""
+def arrive(page: Page, served: Served, address: str = "/admin") -> None:
+    """Opens a page, signs in there and waits for what is on it."""
     page.goto(address)
     enter(page, served.key)
     settled(page)
@@ -56,15 +47,3 @@ def settled(page: Page) -> None:
     """Waits until a view is there with all that it has read."""
     expect(page.get_by_role("heading", level=1).filter(has_not_text="Sign in to")).to_be_visible()
     expect(page.get_by_text("Loading…")).to_have_count(0)
-
-
-def api(page: Page, served: Served, path: str) -> Any:
-    """What the API answers, asked past the page."""
-    return page.request.get(path, headers={"Authorization": f"Bearer {served.key}"}).json()
-
-
-def address_of(page: Page, served: Served, name: str) -> str:
-    """Where the page shows the sample of this name."""
-    items = api(page, served, "/api/call-recordings?limit=500")["items"]
-    (found,) = (item["id"] for item in items if fnmatch(item["path"].rpartition("/")[2], name))
-    return f"/admin/recordings/{found}"

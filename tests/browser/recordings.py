@@ -46,3 +46,8 @@ def recording(served: Served, name: str) -> dict[str, Any]:
     """The one whose file is called so; `name` is a pattern, as those of the samples are."""
     (found,) = [each for each in recordings(served) if fnmatchcase(each["path"].rpartition("/")[2], name)]
     return found
+
+
+def address_of(served: Served, name: str) -> str:
+    """Where the page shows it."""
+    return f"/admin/recordings/{recording(served, name)['id']}"

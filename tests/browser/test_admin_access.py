@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.admin import address_of, arrive, enter, settled, sign_in, visit
+from tests.browser.admin import arrive, enter, settled, visit
 from tests.browser.calls import BREAKS_THE_SERVER, STEREO, answers
 from tests.browser.complaints import Complaints
+from tests.browser.recordings import address_of
 from tests.e2e.served import Served
 
 pytestmark = pytest.mark.slow
@@ -40,22 +41,11 @@ SPACED = """() => {
 """As wide as WCAG 2.2 wants a page to bear it (1.4.12)."""
 
 
-type Tour = Callable[[Page, Served, Complaints], Iterator[str]]
-TOURS: dict[str, Tour] = {}
-
-
-def tour(walk: Tour) -> Tour:
-    """Marks what leads from one state of the page to the next; it tells what each is."""
-    TOURS[walk.__name__] = walk
-    return walk
-
-
 def instead(page: Page, pattern: str, answer: object) -> None:
     """What the API would answer in another stack."""
     page.route(re.compile(pattern), lambda route: route.fulfill(json=answer))
 
 
-@tour
 def sign_in_form(page: Page, _: Served, complaints: Complaints) -> Iterator[str]:
     page.goto("/admin")
     expect(page.get_by_label("API key")).to_be_visible()
@@ -66,7 +56,6 @@ def sign_in_form(page: Page, _: Served, complaints: Complaints) -> Iterator[str]
     yield "with an error"
 
 
-@tour
 def overview(page: Page, served: Served, _: Complaints) -> Iterator[str]:
     arrive(page, served, "/admin")
     yield "as it is"
@@ -75,7 +64,6 @@ def overview(page: Page, served: Served, _: Complaints) -> Iterator[str]:
     yield "with all hours"
 
 
-@tour
 def recordings(page: Page, served: Served, _: Complaints) -> Iterator[str]:
     arrive(page, served, "/admin/recordings")
     yield "some"
@@ -94,17 +82,15 @@ def recordings(page: Page, served: Served, _: Complaints) -> Iterator[str]:
     yield "none"
 
 
-@tour
 def completed_recording(page: Page, served: Served, _: Complaints) -> Iterator[str]:
-    arrive(page, served, address_of(page, served, STEREO))
+    arrive(page, served, address_of(served, STEREO))
     page.get_by_label("Search in the transcript").fill("morning")
     expect(page.get_by_text("1 of 2 matches")).to_be_visible()
     yield "searched"
 
 
-@tour
 def failed_recording(page: Page, served: Served, complaints: Complaints) -> Iterator[str]:
-    arrive(page, served, address_of(page, served, BREAKS_THE_SERVER))
+    arrive(page, served, address_of(served, BREAKS_THE_SERVER))
     yield "as it is"
     complaints.expect("status of 400")
     page.get_by_role("button", name="Correct").click()
@@ -114,17 +100,17 @@ def failed_recording(page: Page, served: Served, complaints: Complaints) -> Iter
     yield "corrected, wrongly"
 
 
-@tour
 def nowhere(page: Page, served: Served, complaints: Complaints) -> Iterator[str]:
     arrive(page, served, "/admin/nothing/here")
     yield "no such page"
     complaints.expect("status of 404")
     visit(page, "/admin/recordings/aaaaaaaaaaaaaaaaaaaa")
-    expect(page.get_by_text("no recording of this id")).to_be_visible()
+    expect(page.get_by_role("heading", name="There is no such recording", level=1)).to_be_visible()
     yield "no such recording"
+    page.get_by_role("link", name="All recordings").click()
+    expect(page.get_by_role("heading", name="Recordings", level=1)).to_be_visible()
 
 
-@tour
 def failures(page: Page, served: Served, _: Complaints) -> Iterator[str]:
     arrive(page, served, "/admin/failures")
     yield "some"
@@ -134,7 +120,6 @@ def failures(page: Page, served: Served, _: Complaints) -> Iterator[str]:
     yield "none"
 
 
-@tour
 def tasks_and_calls(page: Page, served: Served, _: Complaints) -> Iterator[str]:
     arrive(page, served, "/admin/scheduler")
     yield "scheduler"
@@ -144,7 +129,6 @@ def tasks_and_calls(page: Page, served: Served, _: Complaints) -> Iterator[str]:
         yield address
 
 
-@tour
 def settings(page: Page, served: Served, complaints: Complaints) -> Iterator[str]:
     arrive(page, served, "/admin/settings")
     yield "as they are"
@@ -164,9 +148,16 @@ def settings(page: Page, served: Served, complaints: Complaints) -> Iterator[str
     yield "no API"
 
 
-@pytest.mark.parametrize("name", TOURS)
-def test_it_breaks_no_rule_in_either_colours_and_any_width(page, served, complaints, violations, name):
-    for state in TOURS[name](page, served, complaints):
+TOURS = (
+    *(sign_in_form, overview, recordings, completed_recording, failed_recording, nowhere, failures, tasks_and_calls),
+    settings,
+)
+"""Each leads from one state of the page to the next, and gives its name."""
+
+
+@pytest.mark.parametrize("walk", TOURS, ids=lambda walk: walk.__name__)
+def test_it_breaks_no_rule_in_either_colours_and_any_width(page, served, complaints, violations, walk):
+    for state in walk(page, served, complaints):
         against_the_rules(page, violations, state)
 
 
@@ -174,7 +165,7 @@ def test_it_breaks_no_rule_while_the_service_is_unavailable(page, served, violat
     quick_service.choose = lambda _: reply(status=503)
     served.run("process")
     quick_service.choose = answers(reply)
-    sign_in(page, served)
+    arrive(page, served)
     expect(page.get_by_text("The transcription service is unavailable")).to_be_visible()
     settled(page)
     against_the_rules(page, violations, "an outage")
@@ -194,7 +185,7 @@ def against_the_rules(page: Page, violations: Callable[[Page], list[str]], state
 
 def test_every_view_can_be_gone_to_and_begins_where_it_is_read(page, served):
     """The focus is on its heading, its title is that of the document, and its link is marked as the present one."""
-    sign_in(page, served)
+    arrive(page, served)
     for view in (*VIEWS[1:], VIEWS[0]):
         link = page.get_by_role("navigation", name="Views").get_by_role("link", name=view)
         link.click()
@@ -249,7 +240,7 @@ def test_with_the_keyboard_alone_one_signs_in_and_hears_a_sentence(page, served)
      (STEREO, "Transcribe again")],
 )  # fmt: skip
 def test_a_question_can_be_left_and_the_focus_returns_to_what_asked_it(page, served, view, opener):
-    arrive(page, served, view if view.startswith("/") else address_of(page, served, view))
+    arrive(page, served, view if view.startswith("/") else address_of(served, view))
     button = page.get_by_role("button", name=opener)
     tab_to(page, button)
     for key in ("Escape", "Enter"):  # which presses Cancel
@@ -262,7 +253,7 @@ def test_a_question_can_be_left_and_the_focus_returns_to_what_asked_it(page, ser
 
 
 def test_a_question_that_follows_another_at_once_stays(page, served):
-    arrive(page, served, address_of(page, served, STEREO))
+    arrive(page, served, address_of(served, STEREO))
     button = page.get_by_role("button", name="Transcribe again")
     button.click()
     expect(page.get_by_role("dialog")).to_be_visible()
@@ -282,18 +273,9 @@ def test_a_question_that_follows_another_at_once_stays(page, served):
     expect(button).to_be_focused()
 
 
-def test_a_button_that_was_at_work_has_the_focus_again(page, served):
-    arrive(page, served, "/admin/settings")
-    button = page.get_by_role("button", name="Preview names")
-    tab_to(page, button)
-    page.keyboard.press("Enter")
-    expect(page.get_by_text("names understood")).to_be_visible()
-    expect(button).to_be_focused()
-
-
 @pytest.mark.parametrize("view", ["/admin/recordings", "/admin/settings", STEREO])
 def test_whatever_the_tab_key_comes_to_is_seen_and_marked_and_nothing_holds_it(page, served, view):
-    arrive(page, served, view if view.startswith("/") else address_of(page, served, view))
+    arrive(page, served, view if view.startswith("/") else address_of(served, view))
     page.reload()
     settled(page)
     come_to = []
@@ -310,7 +292,7 @@ def test_whatever_the_tab_key_comes_to_is_seen_and_marked_and_nothing_holds_it(p
 
 def test_colours_are_as_they_were_chosen_until_others_are(page, served, context):
     page.emulate_media(color_scheme="light")
-    sign_in(page, served)
+    arrive(page, served)
     light = background(page)
     page.get_by_label("Colours").select_option("Dark")
     dark = background(page)

@@ -9,7 +9,7 @@ from testing.made_audio import tone, wav
 from tests.browser.admin import arrive
 from tests.browser.calls import LONG_CALL, SPOKEN, audio, rest
 from tests.browser.player import Player
-from tests.browser.recordings import recording
+from tests.browser.recordings import address_of, recording
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,7 @@ def served(served_from_folder):
 @pytest.fixture
 def player(page, served) -> Player:
     """At the page of the call."""
-    arrive(page, served, f"/admin/recordings/{recording(served, LONG_CALL)['id']}")
+    arrive(page, served, address_of(served, LONG_CALL))
     return Player(page)
 
 
@@ -69,7 +69,7 @@ def test_what_comes_in_several_parts_is_heard_without_a_seam(page, served):
     file.write_bytes(wav(*2 * [tone(WIDE_SECONDS, WIDE_RATE)], rate=WIDE_RATE))
     rest(file)
     served.run("sync")
-    arrive(page, served, f"/admin/recordings/{recording(served, WIDE)['id']}")
+    arrive(page, served, address_of(served, WIDE))
     player = Player(page)
     page.get_by_label("Speed").select_option("2×")
     player.audio.focus()
@@ -125,7 +125,7 @@ def test_the_whole_file_is_downloaded_by_its_name(page, player):
 def test_it_goes_on_at_the_same_place_and_pace_when_its_address_has_expired(page, served, complaints):
     complaints.expect("status of 401")
     page.clock.install()
-    arrive(page, served, f"/admin/recordings/{recording(served, LONG_CALL)['id']}")
+    arrive(page, served, address_of(served, LONG_CALL))
     player = Player(page)
     page.get_by_label("Speed").select_option("2×")
     start = hear_from(page, 10)

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 
 from local.cloud.client import aws_client
 from testing.waiting import wait_until
-from tests.browser.admin import api, arrive, enter, settled
+from tests.browser.admin import arrive, enter, settled
 from tests.browser.calls import DESCRIPTION, GREETING, ORDER, asr, audio
 from tests.browser.conftest import PARAMETERS
 from tests.e2e.served import Served, serve
@@ -87,8 +87,8 @@ def page(page: Page) -> Iterator[Page]:
     assert not asked
 
 
-def recording(page: Page, served: Served, status: str) -> dict[str, Any]:
-    (found,) = api(page, served, f"/api/call-recordings?transcriptionStatus={status}")["items"]
+def the_one(served: Served, status: str) -> dict[str, Any]:
+    (found,) = served.ask(f"call-recordings?transcriptionStatus={status}")["items"]
     return found
 
 
@@ -103,14 +103,8 @@ def expect_told(page: Page, *texts: str) -> None:
     )
 
 
-def test_names_and_what_was_said_are_text_in_the_list(page, served):
-    arrive(page, served, "/admin/recordings")
-    expect_told(page, SCRIPT, "+12025550143", FAILED)
-    expect(page.get_by_title(COMPLETED)).to_be_visible()
-
-
 def test_what_was_said_and_by_whom_and_what_lay_beside_it_is_text(page, served):
-    arrive(page, served, f"/admin/recordings/{recording(page, served, 'completed')['id']}")
+    arrive(page, served, f"/admin/recordings/{the_one(served, 'completed')['id']}")
     expect_told(page, *EVIL, COMPLETED, FOLDER)
     expect(page).to_have_title("+12025550143 → unknown – Callscribe")
     search = page.get_by_label("Search in the transcript")
@@ -125,7 +119,7 @@ def test_what_was_said_and_by_whom_and_what_lay_beside_it_is_text(page, served):
 
 def test_what_the_service_says_in_an_error_is_not_told_and_what_a_person_has_corrected_is_text(page, served):
     corrections = {"caller": IMAGE, "callee": SVG, "party": SCRIPT, "callId": LINK, "extension": ENTITIES}
-    arrive(page, served, f"/admin/recordings/{recording(page, served, 'failed')['id']}")
+    arrive(page, served, f"/admin/recordings/{the_one(served, 'failed')['id']}")
     expect_told(page, FAILED, "The service rejected the request (422).")
     assert IMAGE not in page.evaluate(TOLD)
     page.get_by_role("button", name="Correct").click()
@@ -137,19 +131,22 @@ def test_what_the_service_says_in_an_error_is_not_told_and_what_a_person_has_cor
     expect_told(page, *corrections.values())
     page.get_by_role("button", name="Correct").click()
     expect_told(page, *corrections.values())
-    body = dict.fromkeys(corrections)
-    path = f"/api/call-recordings/{recording(page, served, 'failed')['id']}"
-    assert page.request.put(path, data=body, headers={"Authorization": f"Bearer {served.key}"}).ok
+    served.ask(f"call-recordings/{the_one(served, 'failed')['id']}", "PUT", dict.fromkeys(corrections))
 
 
 @pytest.mark.parametrize(
-    ("view", "text"),
-    [("/admin", WAITING), ("/admin/failures", "The service rejected the request (422)."), ("/admin/calls", ADDRESS),
-     ("/admin/settings", ADDRESS)],
-)  # fmt: skip
-def test_names_and_addresses_are_text_in_every_view(page, served, view, text):
+    ("view", "texts"),
+    [
+        ("/admin", [WAITING]),
+        ("/admin/recordings", [SCRIPT, "+12025550143", FAILED]),
+        ("/admin/failures", ["The service rejected the request (422)."]),
+        ("/admin/calls", [ADDRESS]),
+        ("/admin/settings", [ADDRESS]),
+    ],
+)
+def test_names_addresses_and_what_was_said_are_text_in_every_view(page, served, view, texts):
     arrive(page, served, view)
-    expect_told(page, text)
+    expect_told(page, *texts)
 
 
 def test_settings_and_what_they_make_of_names_are_text(page, served, complaints):
@@ -199,7 +196,7 @@ def test_the_key_is_kept_for_the_session_of_the_tab_and_sent_to_the_api_alone(pa
     sent, said = [], []
     page.on("request", lambda request: sent.append((request.url, json.dumps(request.headers))))
     page.on("console", lambda message: said.append(message.text))
-    arrive(page, served, f"/admin/recordings/{recording(page, served, 'completed')['id']}")
+    arrive(page, served, f"/admin/recordings/{the_one(served, 'completed')['id']}")
     for view in ("Overview", "Settings"):
         page.get_by_role("navigation", name="Views").get_by_role("link", name=view).click()
         settled(page)
@@ -314,6 +311,7 @@ def test_trouble_with_the_api_is_told_with_a_way_to_try_again_and_the_page_goes_
         page.get_by_label("Status").select_option("completed")
         expect(alert).to_contain_text(words)
         expect(alert).to_contain_text("This could not be read")
+        expect(row).to_have_count(0)  # it may not match
         page.unroute(EVERYTHING)
         page.clock.fast_forward("00:40")
         expect(alert).to_have_count(0)

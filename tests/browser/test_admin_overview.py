@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.admin import figure, moment, rows, settled, sign_in
+from tests.browser.admin import arrive, figure, moment, rows, settled
 from tests.browser.calls import BREAKS_THE_SERVER, GREETING, audio
 from tests.browser.watching import touched, watch
 from tests.e2e.served import Served
@@ -67,9 +67,11 @@ def wait_for_overview(page: Page) -> None:
 
 
 def test_each_status_is_counted_as_the_api_counts_it_and_leads_to_its_recordings(page, served):
-    sign_in(page, served)
+    arrive(page, served)
     summary = served.ask(SUMMARY)
     flow = page.get_by_role("list", name=f"The way of recordings: {summary['total']} recordings")
+    for step in ("sync every 5 minutes", "queue every 10 minutes", "process every minute"):
+        expect(flow.get_by_role("listitem").filter(has_text=step)).to_be_visible()
     expect(flow.get_by_role("link")).to_have_count(len(STATUSES))
     for status in STATUSES:
         card = flow.get_by_role("link", name=status)
@@ -81,26 +83,17 @@ def test_each_status_is_counted_as_the_api_counts_it_and_leads_to_its_recordings
     expect(page.get_by_text(f"{summary['failed']} recordings", exact=True)).to_be_visible()
 
 
-def test_the_arrows_say_when_recordings_go_on(page, served):
-    sign_in(page, served)
-    arrows = page.get_by_role("list", name="The way of recordings").get_by_role("listitem")
-    schedules = [each["schedule"] for each in served.ask("scheduler/tasks")["items"]]
-    assert schedules == ["every 5 minutes", "every 10 minutes", "every minute"]
-    for name, schedule in zip(("sync", "queue", "process"), schedules, strict=True):
-        expect(arrows.filter(has_text=f"{name} {schedule}")).to_be_visible()
-
-
 def test_how_long_the_oldest_is_in_line_is_told(page, served):
     put_in_line(served)
     since = served.ask("call-recordings/activity")["oldestQueuedAt"]
     page.clock.set_fixed_time(datetime.fromisoformat(since) + timedelta(hours=2, minutes=5))
-    sign_in(page, served)
+    arrive(page, served)
     expect(moment(figure(day(page), "Oldest in line"), since)).to_have_text("2 h 5 min")
 
 
 def test_the_last_day_is_summed_up_and_told_by_the_hour(page, served):
     with page.expect_response("**/activity") as answer:
-        sign_in(page, served)
+        arrive(page, served)
     hours = answer.value.json()["hours"]
     total = {name: sum(hour[name] for hour in hours) for name in ("transcribed", "failedAttempts", "audioSeconds")}
     assert all(total.values())
@@ -125,7 +118,7 @@ def minutes(seconds: int) -> str:
 
 
 def test_failures_are_counted_by_reason_and_lead_to_their_recordings(page, served):
-    sign_in(page, served)
+    arrive(page, served)
     reasons = page.get_by_role("region", name="Failures by reason")
     for reason, count in {"Service error": 2, "Not audio": 1}.items():
         told = reasons.get_by_role("listitem").filter(has_text=reason)
@@ -139,7 +132,7 @@ def test_failures_are_counted_by_reason_and_lead_to_their_recordings(page, serve
 
 def test_a_file_that_is_not_complete_is_named_with_its_reason_as_long_as_it_waits(page, served):
     page.clock.install()
-    sign_in(page, served)
+    arrive(page, served)
     expect(incomplete(page)).to_contain_text("No file waits.")
     served.store("2026/11/19/still empty.wav", b"")
     served.run("sync")
@@ -167,7 +160,7 @@ def overloaded(service: Any, reply: Any) -> Iterator[None]:
 def test_an_outage_is_told_in_each_view_as_long_as_it_lasts(page, served, quick_service, reply):
     put_in_line(served)
     page.clock.install()
-    sign_in(page, served)
+    arrive(page, served)
     told = page.get_by_role("alert")
     expect(page.get_by_role("link", name="Queued")).to_be_visible()
     expect(told).to_have_count(0)
@@ -198,7 +191,7 @@ def test_an_update_of_the_overview_touches_nothing_but_what_has_changed(page, se
     put_in_line(served)
     page.clock.install()
     page.set_viewport_size({"width": 1280, "height": 500})
-    sign_in(page, served)
+    arrive(page, served)
     wait_for_overview(page)
     page.get_by_role("link", name="All failures").focus()
     place = page.evaluate("scrollY")
@@ -219,10 +212,10 @@ def test_an_update_of_the_overview_touches_nothing_but_what_has_changed(page, se
     assert page.evaluate("scrollY") == place
 
 
-@pytest.mark.parametrize("view", ["Recordings", "Scheduler", "Calls"])
+@pytest.mark.parametrize("view", ["recordings", "scheduler", "calls"])
 def test_a_list_that_is_read_again_keeps_what_is_in_it(page, served, view):
     page.clock.install()
-    sign_in(page, served, view)
+    arrive(page, served, f"/admin/{view}")
     listed = page.get_by_role("main").locator("tr, li")
     expect(listed).not_to_have_count(0)
     settled(page)
@@ -237,7 +230,7 @@ def test_a_list_that_is_read_again_keeps_what_is_in_it(page, served, view):
 
 def test_nothing_is_asked_for_while_nobody_sees_the_page(page, served):
     page.clock.install()
-    sign_in(page, served)
+    arrive(page, served)
     wait_for_overview(page)
     see(page, False)
     asked: list[str] = []
@@ -276,7 +269,7 @@ def group(page: Page, reason: str) -> Locator:
 
 
 def test_failures_are_grouped_by_what_went_wrong(page, served):
-    sign_in(page, served, "Failures")
+    arrive(page, served, "/admin/failures")
     groups = served.ask("call-recordings/failure-summary")["items"]
     assert {each["code"]: (each["count"], each["final"]) for each in groups} == {
         "service_error": (2, 0),
@@ -296,7 +289,7 @@ def test_failures_are_grouped_by_what_went_wrong(page, served):
 
 
 def test_a_group_is_retried_once_its_number_was_shown_and_agreed_to(page, served):
-    sign_in(page, served, "Failures")
+    arrive(page, served, "/admin/failures")
     queued, others = ids(served, "transcriptionStatus=queued"), ids(served, "errorCode=not_audio")
     meant = ids(served, "errorCode=service_error")
     retry = page.get_by_role("button", name="Retry all of service error")
@@ -304,11 +297,6 @@ def test_a_group_is_retried_once_its_number_was_shown_and_agreed_to(page, served
     retry.click()
     dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_have_count(0)
-    retry.click()
-    expect(dialog).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(dialog).to_have_count(0)
-    expect(retry).to_be_focused()
     assert ids(served, "transcriptionStatus=failed") == meant | others
     retry.click()
     dialog.get_by_role("button", name="Retry 2").click()
@@ -321,7 +309,7 @@ def test_a_group_is_retried_once_its_number_was_shown_and_agreed_to(page, served
 
 
 def test_where_nothing_has_failed_any_more_it_says_so(page, served):
-    sign_in(page, served, "Failures")
+    arrive(page, served, "/admin/failures")
     expect(group(page, "Service error")).to_be_visible()
     served.ask("call-recordings/retry", "POST", {})
     page.get_by_role("button", name="Retry all of service error").click()
@@ -340,7 +328,7 @@ def size(number: int) -> str:
 
 
 def test_each_call_is_told_with_what_it_took_and_how_it_ended(page, served):
-    sign_in(page, served, "Calls")
+    arrive(page, served, "/admin/calls")
     calls = served.ask("transcription-calls")["items"]
     assert {each["status"] for each in calls} >= {200, 415, 500}
     table = page.get_by_role("table")
@@ -366,7 +354,7 @@ def test_each_call_is_told_with_what_it_took_and_how_it_ended(page, served):
 
 
 def test_calls_are_found_by_how_they_ended_and_when_they_were(page, served):
-    sign_in(page, served, "Calls")
+    arrive(page, served, "/admin/calls")
     calls = served.ask("transcription-calls")["items"]
     found = page.locator("tbody tr")
     since, until = page.get_by_label("From", exact=True), page.get_by_label("To", exact=True)
@@ -383,14 +371,12 @@ def test_calls_are_found_by_how_they_ended_and_when_they_were(page, served):
     expect(found).to_have_count(len(calls))
     until.fill(f"{oldest:%Y-%m-%dT%H:%M}")
     expect(page.get_by_text("There are no calls.")).to_be_visible()
-    page.reload()
-    expect(until).to_have_value(f"{oldest:%Y-%m-%dT%H:%M}")
     page.get_by_role("link", name="Show all").click()
     expect(found).to_have_count(len(calls))
 
 
 def test_a_call_leads_to_its_recording_and_a_recording_to_its_calls(page, served):
-    sign_in(page, served, "Calls")
+    arrive(page, served, "/admin/calls")
     calls = Counter(each["recordingId"] for each in served.ask("transcription-calls")["items"])
     recording, number = calls.most_common(1)[0]
     page.get_by_role("link", name=recording[:8]).first.click()
@@ -406,7 +392,7 @@ def test_a_call_leads_to_its_recording_and_a_recording_to_its_calls(page, served
 def test_nothing_secret_is_told_of_a_call(page, served, quick_service):
     received = [each for each in quick_service.received if each.headers.get("authorization") == f"Bearer {KEY}"]
     assert {"token": [OPTION]}.items() <= received[-1].query.items()
-    sign_in(page, served, "Calls")
+    arrive(page, served, "/admin/calls")
     expect(page.get_by_text("/behind/asr").first).to_be_visible()
     told = page.content()
     for secret in (KEY, OPTION, served.key, "2025550", "hotel"):

@@ -21,7 +21,7 @@ from tests.browser.calls import (
     audio,
 )
 from tests.browser.player import Player
-from tests.browser.recordings import FOLDER, TINY, call_name, put, recording
+from tests.browser.recordings import FOLDER, TINY, address_of, call_name, put, recording
 
 pytestmark = pytest.mark.slow
 
@@ -53,17 +53,6 @@ def fact(page: Page, title: str) -> Locator:
 
 def history(page: Page) -> Locator:
     return page.get_by_role("region", name="History").get_by_role("listitem")
-
-
-def test_a_sentence_is_heard_from_its_start(page, served):
-    open_recording(page, served, GREETING)
-    player = Player(page)
-    page.get_by_text("How can I help you today?").click()
-    player.plays_beyond(2.5)
-    page.get_by_role("button", name="Hear from 0:00").focus()
-    page.keyboard.press("Enter")
-    player.plays_beyond(0.5)
-    assert player.sought == [2.36, 0.32]
 
 
 def test_the_sentence_that_is_spoken_is_lit(page, served):
@@ -120,8 +109,7 @@ def test_speakers_have_names_and_colours_that_can_be_swapped(page, served):
     expect(page.get_by_role("button", name="Swap sides")).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="Swap sides").click()
     expect(sentence(page, "Good morning.")).to_contain_text("Agent")
-    greeting = recording(served, GREETING)
-    visit(page, f"/admin/recordings/{greeting['id']}")
+    visit(page, address_of(served, GREETING))
     expect(sentence(page, "Hello")).to_contain_text("Speaker 00")
     expect(sentence(page, "How can I")).to_contain_text("Speaker 01")
 
@@ -293,7 +281,7 @@ def test_what_failed_says_why_and_whether_it_is_tried_again(page, served):
     player.audio.focus()
     page.keyboard.press("Space")
     player.plays_beyond(0.2)
-    visit(page, f"/admin/recordings/{recording(served, NO_AUDIO)['id']}")
+    visit(page, address_of(served, NO_AUDIO))
     expect(told).to_contain_text("not_audio · HTTP 415")
     expect(told).to_contain_text("nobody tries it again but you")
 
@@ -312,14 +300,6 @@ def test_that_nobody_speaks_is_no_failure(page, served):
     expect(page.get_by_text("transcribed")).to_contain_text("nobody speaks")
     expect(page.get_by_role("alert")).to_have_count(0)
     expect(page.get_by_role("note")).to_have_count(0)
-
-
-def test_where_there_is_no_recording_of_the_id_it_is_said(page, served, complaints):
-    complaints.expect("status of 404")
-    arrive(page, served, "/admin/recordings/aaaaaaaaaaaaaaaaaaaa")
-    expect(page.get_by_role("heading", name="There is no such recording", level=1)).to_be_visible()
-    page.get_by_role("link", name="All recordings").click()
-    expect(page.get_by_role("heading", name="Recordings", level=1)).to_be_visible()
 
 
 def test_a_file_that_is_gone_is_told_and_found_again_when_it_is_back(page, served):

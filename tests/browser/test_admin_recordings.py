@@ -233,25 +233,6 @@ def test_what_is_being_typed_is_not_undone_by_the_list_that_is_read_anew(page, s
     expect(rows(page)).to_have_count(1)
 
 
-def test_what_was_read_stays_while_it_cannot_be_read_anew(page, served, complaints):
-    complaints.expect("net::ERR_FAILED")
-    page.clock.install()
-    arrive(page, served, "/admin/recordings")
-    expect(rows(page)).to_have_count(PAGE)
-    page.route(LIST, lambda route: route.abort())
-    page.clock.fast_forward(31_000)
-    told = page.get_by_role("alert")
-    expect(told).to_contain_text("not up to date")
-    expect(rows(page)).to_have_count(PAGE)
-    search(page, "0143")
-    expect(told).to_contain_text("This could not be read")
-    expect(rows(page)).to_have_count(0)
-    page.unroute_all()
-    told.get_by_role("button", name="Try again").click()
-    expect(rows(page)).to_have_count(1)
-    expect(told).to_have_count(0)
-
-
 def test_where_there_is_nothing_it_is_said_what_to_do(page, served):
     nothing = {"items": [], "nextCursor": None}
     page.route(LIST, lambda route: route.fulfill(json=nothing))
@@ -297,9 +278,6 @@ def test_all_that_match_are_retried_when_a_person_has_seen_how_many_they_are(pag
     question.get_by_role("button", name="Cancel").click()
     expect(question).to_have_count(0)
     assert statuses(served, *callers) == {"failed"}
-    page.get_by_role("button", name="Retry all that match").click()
-    question.press("Escape")
-    expect(question).to_have_count(0)
     page.get_by_role("button", name="Retry all that match").click()
     question.get_by_role("button", name="Retry 3").click()
     expect(page.get_by_text("3 recordings back in line.")).to_be_visible()

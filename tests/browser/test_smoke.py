@@ -2,14 +2,14 @@
 
 from playwright.sync_api import expect
 
-from tests.browser.admin import settled, sign_in
+from tests.browser.admin import arrive, settled
 from tests.browser.calls import GREETING
 from tests.browser.player import Player
-from tests.browser.recordings import recording
+from tests.browser.recordings import address_of
 
 
 def test_every_view_opens_and_a_sentence_of_a_call_is_heard(page, served):
-    sign_in(page, served)
+    arrive(page, served)
     expect(page.get_by_role("link", name="Completed").get_by_text("4", exact=True)).to_be_visible()
     links = page.get_by_role("navigation", name="Views").get_by_role("link")
     assert links.count() > 3
@@ -17,7 +17,7 @@ def test_every_view_opens_and_a_sentence_of_a_call_is_heard(page, served):
         link.click()
         expect(link).to_have_attribute("aria-current", "page")
         settled(page)
-    page.goto(f"/admin/recordings/{recording(served, GREETING)['id']}")
+    page.goto(address_of(served, GREETING))
     player = Player(page)
     page.get_by_text("How can I help you today?").click()
     player.plays_beyond(2.5)

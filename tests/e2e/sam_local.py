@@ -28,7 +28,7 @@ class SamLocal:
 
     def invoke(self, function: str, event: str) -> Any:
         """What the function answers to `events/EVENT.json`, by the very command that was told."""
-        (command,) = (each for each in self.commands if each.endswith(f" {function} -e {_folder(each)}/{event}.json"))
+        (command,) = (each for each in self.commands if re.search(rf" {function} -e \S+/{event}\.json$", each))
         done = subprocess.run(
             shlex.split(command), cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT_SECONDS
         )
@@ -53,10 +53,6 @@ class SamLocal:
             return answer.json() if answer.ok and answer.json()["status"] != "running" else None
 
         return run if run["status"] != "running" else wait_until(ended)
-
-
-def _folder(command: str) -> str:
-    return command.rpartition(" ")[2].rpartition("/")[0]
 
 
 @contextmanager
