@@ -2,41 +2,30 @@
 
 import re
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from local.http_server import HttpServer
 from testing.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
 
-class Strict(BaseHTTPRequestHandler):
-    """As the API answers: data, that may do nothing."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Security-Policy", "default-src 'none'")
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def served() -> Iterator[Any]:
-    """In the place of a whole stack."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Strict)
-    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    yield SimpleNamespace(url=url, stack=SimpleNamespace(endpoint=url))
-    server.shutdown()
-    server.server_close()
+    """In the place of a whole stack: what it answers is data, that may do nothing, as from the API."""
+
+    def strict(_environ: Any, start_response: Any) -> list[bytes]:
+        data = [("Content-Security-Policy", "default-src 'none'"), ("Content-Type", "application/json")]
+        start_response("200 OK", data)
+        return [b"{}"]
+
+    with closing(HttpServer()) as server:
+        server.start(strict)
+        yield SimpleNamespace(url=server.url, stack=SimpleNamespace(endpoint=server.url))
 
 
 MISDEEDS = {
