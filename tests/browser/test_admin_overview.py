@@ -3,8 +3,6 @@
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -146,25 +144,16 @@ def test_a_file_that_is_not_complete_is_named_with_its_reason_as_long_as_it_wait
     expect(incomplete(page)).to_contain_text("No file waits.")
 
 
-@contextmanager
-def overloaded(service: Any, reply: Any) -> Iterator[None]:
-    """The service says that it is, and that the next may try at once: so no test has to wait for the next try."""
-    choose = service.choose
-    service.choose = lambda _request: reply(status=503, headers={"Retry-After": "0"})
-    try:
-        yield
-    finally:
-        service.choose = choose
-
-
-def test_an_outage_is_told_in_each_view_as_long_as_it_lasts(page, served, quick_service, reply):
+def test_an_outage_is_told_in_each_view_as_long_as_it_lasts(page, served, quick_service, reply, monkeypatch):
     put_in_line(served)
     page.clock.install()
     arrive(page, served)
     told = page.get_by_role("alert")
     expect(page.get_by_role("link", name="Queued")).to_be_visible()
     expect(told).to_have_count(0)
-    with overloaded(quick_service, reply):
+    with monkeypatch.context() as overloaded:
+        at_once = {"Retry-After": "0"}  # so that the test need not wait for the next try
+        overloaded.setattr(quick_service, "choose", lambda _: reply(status=503, headers=at_once))
         served.run("process")
         page.clock.fast_forward("00:11")
         expect(told).to_contain_text("The transcription service is unavailable")
