@@ -1,53 +1,51 @@
-"""Counts what handlers ask AWS for, where it leaves, with the units that DynamoDB would charge for it.
+"""Counts the requests that handlers send to AWS, with the units that DynamoDB would charge for them.
 
-The write units come from the item as it is before and after each write (capacity.py), the read units from what the
-emulator answers: dynalite tells them as AWS does, moto does not.
+Write units are calculated from the item before and after each write (write_units.py). Read units are those that the
+emulator reports: dynalite reports them as AWS does, moto does not.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
 from unittest import mock
 
-from benchmarks import capacity
-from benchmarks.capacity import Index, Item, Write
+from benchmarks.write_units import Index, Item, indexes_of, keys_of, writes
 
-HOT = frozenset({"by-key", "by-status", "by-time", "by-status-and-time", "by-name", "control", "runs"})
-"""What has few partition keys, so that one of them may become too hot."""
-
-LEAST = 0.5
-"""Read units that a Query which finds nothing costs in DynamoDB; dynalite says none."""
+EMPTY_QUERY = 0.5
+"""Read units of a Query that finds nothing in DynamoDB; dynalite reports none."""
 
 
 @dataclass(slots=True)
 class Ledger:
-    """`requests` by operation; `writes` and `reads` in units, by table and index; `hot`: the former by partition key.
+    """`requests` by operation; `writes` and `reads` in units, by table and index; `sent`: events and log lines.
 
-    `told` is what emulators say of the tables' own write units: for comparison.
+    `reported` is what the emulator reports as the tables' own write units, for comparison.
     """
 
     requests: Counter[str] = field(default_factory=Counter)
     writes: Counter[str] = field(default_factory=Counter)
     reads: Counter[str] = field(default_factory=Counter)
-    hot: Counter[str] = field(default_factory=Counter)
-    told: float = 0.0
-    events: int = 0
-    log_lines: int = 0
-    log_bytes: int = 0
+    sent: Counter[str] = field(default_factory=Counter)
+    reported: float = 0.0
 
-    def add(self, write: Write) -> None:
-        self.writes[write.place] += write.units
-        if write.place in HOT:
-            partition = write.partition if write.place != "by-key" else "of the source"
-            self.hot[f"{write.place} {partition}"] += write.units
+    def beyond(self, other: "Ledger") -> "Ledger":
+        """What was counted here and not there."""
+        more = Ledger(reported=self.reported - other.reported)
+        for name in ("requests", "writes", "reads", "sent"):
+            counter: Counter[str] = getattr(more, name)
+            counter.update(getattr(self, name))
+            counter.subtract(getattr(other, name))
+        return more
 
-    def document(self) -> dict[str, Any]:
-        """As it is kept."""
-        counts = {name: dict(sorted(getattr(self, name).items())) for name in ("requests", "writes", "reads", "hot")}
-        return counts | {"events": self.events, "log_lines": self.log_lines, "log_bytes": self.log_bytes}
+    def document(self) -> dict[str, dict[str, float]]:
+        """As it is kept in stories.json."""
+        return {
+            name: {key: count for key, count in sorted(getattr(self, name).items()) if count}
+            for name in ("requests", "writes", "reads", "sent")
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +58,7 @@ class Table:
 
     @classmethod
     def declared(cls, logical_id: str, table: Mapping[str, Any]) -> "Table":
-        keys = tuple(key["AttributeName"] for key in table["KeySchema"])
-        return cls(logical_id.removesuffix("Table").lower(), keys, tuple(capacity.indexes_of(table)))
-
-
-type Written = tuple[str, Item, Item | None]
-"""Table, key, and the item as it is afterwards; None where only the answer tells: PynamoDB asks for it."""
+        return cls(logical_id.removesuffix("Table").lower(), keys_of(table), indexes_of(table))
 
 
 class Counting:
@@ -75,12 +68,12 @@ class Counting:
         from botocore.client import BaseClient
 
         self._tables = tables
-        self._made = BaseClient._make_api_call  # noqa: SLF001 — where all requests pass, with their answers
+        self._send = BaseClient._make_api_call  # noqa: SLF001 — where all requests pass, with their responses
         self._client = BaseClient
 
     @contextmanager
     def counted(self) -> Iterator[Ledger]:
-        """Counts as long as the context lasts."""
+        """Count as long as the context lasts."""
         ledger = Ledger()
 
         def request(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
@@ -91,63 +84,51 @@ class Counting:
 
     def _request(self, ledger: Ledger, client: Any, operation: str, arguments: dict[str, Any]) -> Any:
         ledger.requests[operation] += 1
-        if operation == "PutEvents":
-            ledger.events += len(arguments["Entries"])
-        written = list(_written(operation, arguments, self._tables))
-        before = [self._item(client, name, key) for name, key, _ in written]
+        ledger.sent["events"] += len(arguments["Entries"]) if operation == "PutEvents" else 0
+        keys = list(self._written(operation, arguments))
+        before = [self._item(client, table, key) for table, key in keys]
         try:
-            answer = self._made(client, operation, arguments)
-        except client.exceptions.ConditionalCheckFailedException:  # that costs as well
-            self._count(ledger, written, before, before)
-            raise
-        after = [item or answer.get("Attributes") for _, _, item in written]
-        self._count(ledger, written, before, after)
-        self._told(ledger, arguments, answer, wrote=bool(written))
-        return answer
+            response = self._send(client, operation, arguments)
+            self._read(ledger, arguments, response, wrote=bool(keys))
+            return response
+        finally:  # a write whose condition did not hold costs as well
+            for (table, key), item in zip(keys, before, strict=True):
+                known = self._tables[table]
+                for place, units in writes(known.name, known.indexes, item, self._item(client, table, key)):
+                    ledger.writes[place] += units
 
-    def _count(
-        self, ledger: Ledger, written: Sequence[Written], before: Sequence[Item | None], after: Sequence[Item | None]
-    ) -> None:
-        for (name, key, _), was, is_now in zip(written, before, after, strict=True):
-            table = self._tables[name]
-            partition = key[table.keys[0]]["S"]
-            for write in capacity.writes(table.name, partition, table.indexes, was, is_now):
-                ledger.add(write)
+    def _written(self, operation: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, Item]]:
+        """Table and key of each item that a request writes."""
+        if operation in {"UpdateItem", "DeleteItem"}:
+            yield arguments["TableName"], arguments["Key"]
+        puts = {}
+        if operation == "PutItem":
+            puts = {arguments["TableName"]: [arguments["Item"]]}
+        elif operation == "BatchWriteItem":
+            requests = arguments["RequestItems"].items()
+            puts = {table: [each["PutRequest"]["Item"] for each in items] for table, items in requests}
+        for table, items in puts.items():
+            for item in items:
+                yield table, {name: item[name] for name in self._tables[table].keys}
 
     def _item(self, client: Any, table: str, key: Item) -> Item | None:
-        found = self._made(client, "GetItem", {"TableName": table, "Key": key, "ConsistentRead": True})
+        found = self._send(client, "GetItem", {"TableName": table, "Key": key, "ConsistentRead": True})
         item: Item | None = found.get("Item")
         return item
 
-    def _told(self, ledger: Ledger, arguments: Mapping[str, Any], answer: Mapping[str, Any], *, wrote: bool) -> None:
-        consumed = answer.get("ConsumedCapacity") or []
+    def _read(self, ledger: Ledger, arguments: Mapping[str, Any], response: Mapping[str, Any], *, wrote: bool) -> None:
+        consumed = response.get("ConsumedCapacity") or []
         for each in consumed if isinstance(consumed, list) else [consumed]:
             if wrote:
-                ledger.told += each["CapacityUnits"]
+                ledger.reported += each["CapacityUnits"]
             else:
                 place = arguments.get("IndexName") or self._tables[each["TableName"]].name
-                ledger.reads[place] += max(each["CapacityUnits"], LEAST)
-
-
-def _written(operation: str, arguments: Mapping[str, Any], tables: Mapping[str, Table]) -> Iterator[Written]:
-    """The items that a request writes."""
-    if operation in {"UpdateItem", "DeleteItem"}:
-        yield arguments["TableName"], arguments["Key"], None
-    elif operation == "PutItem":
-        yield _put(arguments["TableName"], arguments["Item"], tables)
-    elif operation == "BatchWriteItem":
-        for table, requests in arguments["RequestItems"].items():
-            for each in requests:
-                yield _put(table, each["PutRequest"]["Item"], tables)
-
-
-def _put(table: str, item: Item, tables: Mapping[str, Table]) -> Written:
-    return table, {name: item[name] for name in tables[table].keys}, item
+                ledger.reads[place] += max(each["CapacityUnits"], EMPTY_QUERY)
 
 
 @contextmanager
 def logged(ledger: Ledger) -> Iterator[None]:
-    """Takes what is logged meanwhile: Powertools' lines, and those that metrics are printed as."""
+    """Take what is logged meanwhile: Powertools' lines, and those that metrics are printed as."""
     from callscribe.telemetry import logger
 
     lines = StringIO()
@@ -160,4 +141,4 @@ def logged(ledger: Ledger) -> Iterator[None]:
         for handler, stream in zip(handlers, former, strict=True):
             handler.setStream(stream)  # type: ignore[attr-defined]
         text = lines.getvalue()
-        ledger.log_lines, ledger.log_bytes = text.count("\n"), len(text.encode())
+        ledger.sent["log_lines"], ledger.sent["log_bytes"] = text.count("\n"), len(text.encode())

@@ -1,13 +1,34 @@
-"""What AWS asks for each thing, in one table: list prices of us-east-1, in dollars, without the free tier."""
+"""The prices of AWS and the lines of a bill: list prices of us-east-1, in dollars, without the free tier."""
 
 import json
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from math import inf
 from pathlib import Path
 
 OF_MONTH = "November 2026"
 """The month that these are of. docs/cost.md says which of them were looked up, and which were only remembered."""
 
 MILLION = 1_000_000
+
+LINES = {
+    "Lambda: time": ("lambda_gb_second", "lambda_storage_gb_second"),
+    "Lambda: requests": ("lambda_request",),
+    "DynamoDB: writes": ("dynamodb_write_unit",),
+    "DynamoDB: reads": ("dynamodb_read_unit",),
+    "DynamoDB: storage": ("dynamodb_gb_month",),
+    "DynamoDB: point-in-time recovery": ("dynamodb_recovery_gb_month",),
+    "S3: requests": ("s3_put_or_list", "s3_get"),
+    "S3: transcripts": ("s3_gb_month",),
+    "EventBridge": ("events_event",),
+    "API Gateway": ("api_request",),
+    "Secrets Manager": ("secret_month", "secret_request"),
+    "CloudWatch: logs": ("logs_gb", "logs_gb_month"),
+    "CloudWatch: metrics, alarms, dashboard": ("metric_month", "alarm_month", "dashboard_month"),
+    "X-Ray": ("trace",),
+    "audio out to the server": ("out_gb",),
+}
+"""The lines of the bill, with the prices in each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +58,20 @@ class Prices:
     trace: float = 5.00 / MILLION
     out_gb: float = 0.09
 
-    def gb_second(self, architecture: str) -> float:
-        """Of a function's memory, on that processor."""
-        return self.lambda_gb_second_arm64 if architecture == "arm64" else self.lambda_gb_second_x86_64
+    def bill(self, used: Mapping[str, float], architecture: str) -> dict[str, float]:
+        """Dollars by line, for the quantities that are used; `lambda_gb_second` is charged by architecture."""
+        price = asdict(self)
+        price["lambda_gb_second"] = price[f"lambda_gb_second_{architecture}"]
+        return {line: sum(used[name] * price[name] for name in names) for line, names in LINES.items()}
 
 
 def read(path: Path) -> Prices:
-    """Those of another region or month: a JSON object with the names above. Raises ValueError for any other name."""
+    """Prices of another region or month, from a JSON object with the names above. Raises ValueError."""
     given = json.loads(path.read_text("utf-8"))
-    if unknown := given.keys() - {each.name for each in fields(Prices)}:
-        raise ValueError(f"there are no such prices: {', '.join(sorted(unknown))}")
+    known = {each.name for each in fields(Prices)}
+    for name, price in given.items() if isinstance(given, dict) else [("the document", given)]:
+        if name not in known:
+            raise ValueError(f"{name} is not the name of a price")
+        if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < inf:
+            raise ValueError(f"{name} must be a number of 0 or more, not {price!r}")
     return replace(Prices(), **given)

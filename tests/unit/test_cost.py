@@ -1,107 +1,123 @@
-"""What the calculator of costs adds up."""
+"""The cost calculator, and the figures of docs/cost.md, which are calculated again here."""
 
 import json
+import sys
 from dataclasses import fields, replace
 
 import pytest
 
-from benchmarks import cost, prices, usage
-from benchmarks.cost import LINES, bill, settings_for
-from benchmarks.day import Parameters
-from benchmarks.prices import Prices
-from benchmarks.usage import Site
+from benchmarks import cost, prices
+from benchmarks.cost import CALLS_PER_DAY, TEMPLATE, Load, Settings, money, quantities, settings_for, steps, table
+from benchmarks.prices import LINES, Prices
 
-SITE = Site()
-
-
-def month(calls=500, dialect="asr", site=SITE, seconds=30.0):
-    parameters = settings_for(calls, seconds, dialect)
-    day = cost.simulated(calls, site, seconds, parameters)
-    return usage.of_month(day, parameters, site), len(day.arrivals) * usage.DAYS
+STORIES = json.loads(cost.STORIES.read_text())["stories"]
+PAGE = (TEMPLATE.parent / "docs/cost.md").read_text()
+TEXT = " ".join(PAGE.split())
+BUSY, SIX_HOURS = 10_000, {"sweep_minutes": 360}
 
 
-def test_every_quantity_is_charged_once_at_a_price_that_there_is():
-    quantities, _ = month()
+def bill(calls=BUSY, **options):
+    load = Load(calls_per_day=calls, **options)
+    return Prices().bill(quantities(load), load.architecture)
+
+
+def total(calls=BUSY, **options):
+    return sum(bill(calls, **options).values())
+
+
+def units(story, kind="writes", tables=None):
+    return sum(number for name, number in STORIES[story][kind].items() if tables is None or name in tables)
+
+
+def test_every_quantity_is_charged_once_at_a_price_that_exists():
     names = [name for line in LINES.values() for name in line]
     assert len(names) == len(set(names))
-    assert set(names) == set(quantities)
+    assert set(names) == set(quantities(Load(calls_per_day=500)))
     priced = {each.name for each in fields(Prices)} - {"lambda_gb_second_x86_64", "lambda_gb_second_arm64"}
     assert priced | {"lambda_gb_second"} == set(names)
 
 
-def test_a_bill_is_the_sum_of_quantities_times_prices():
-    quantities, calls = month()
-    free = Prices(**{each.name: 0.0 for each in fields(Prices)})
-    dollars = bill(quantities, calls, replace(free, dynamodb_write_unit=2.0, s3_get=3.0), "x86_64")
-    assert dollars.total == pytest.approx(2 * quantities["dynamodb_write_unit"] + 3 * quantities["s3_get"])
-    assert dollars.per_thousand == pytest.approx(1000 * dollars.total / calls)
+def test_a_call_costs_the_units_that_were_counted_for_its_steps():
+    few, more = (quantities(Load(calls_per_day=each))["dynamodb_write_unit"] for each in (200, 400))
+    way = ("upload", "queue, each", "asr, each more")
+    assert (more - few) / (200 * cost.DAYS) == pytest.approx(sum(units(step) for step in way))
 
 
-def test_a_call_costs_the_units_that_were_counted_for_each_of_its_steps():
-    stories, _ = usage.counted()
-    each = sum(sum(stories[step]["writes"].values()) for step in ("upload", "queue, each", "asr, each more"))
-    (few, calls), (more, more_calls) = month(200), month(400)
-    # a run and an outcome more or less beside the recordings; and the runs are as many on both days
-    assert (more["dynamodb_write_unit"] - few["dynamodb_write_unit"]) / (more_calls - calls) == pytest.approx(
-        each, rel=0.01
-    )
+def test_without_calls_only_schedules_and_what_exists_anyway_are_charged():
+    idle = bill(0)
+    assert {line for line, dollars in idle.items() if not dollars} == {
+        "S3: transcripts", "EventBridge", "audio out to the server",
+    }  # fmt: skip
+    assert table([Load(calls_per_day=0)]).endswith("| **for 1,000 calls** | **–** |")
 
 
-def test_arm64_costs_a_fifth_less_for_time_and_the_same_for_the_rest():
-    quantities, calls = month()
-    x86, arm = (bill(quantities, calls, Prices(), each).lines for each in ("x86_64", "arm64"))
-    scratch = quantities["lambda_storage_gb_second"] * Prices().lambda_storage_gb_second
-    assert arm["Lambda: time"] - scratch == pytest.approx(0.8 * (x86["Lambda: time"] - scratch), rel=0.001)
-    assert {name for name in LINES if arm[name] != x86[name]} == {"Lambda: time"}
+def test_jobs_are_polled_once_a_round_and_cost_no_waiting():
+    asr, tasks = (Load(calls_per_day=BUSY, dialect=each, seconds_to_transcribe=150) for each in ("asr", "tasks"))
+    assert quantities(tasks)["lambda_gb_second"] < quantities(asr)["lambda_gb_second"] / 2
+    happens = steps(tasks, settings_for(tasks))
+    assert happens["job, polled"] == 2 * happens["job, sent"] == 2 * happens["job, fetched"]
 
 
-def test_jobs_cost_less_time_and_more_writes_than_waiting():
-    (asr, _), (tasks, _) = (month(dialect=each, seconds=120) for each in ("asr", "tasks"))
-    assert tasks["lambda_gb_second"] < asr["lambda_gb_second"] / 2
-    assert tasks["dynamodb_write_unit"] > asr["dynamodb_write_unit"]
+def test_an_unfinished_sweep_keeps_the_next_one_from_starting():
+    lists = [quantities(Load(calls_per_day=0.001, kept_days=days))["s3_put_or_list"] for days in (1e9, 1e12, 1e15)]
+    assert lists[0] == pytest.approx(8640 * 1000, rel=0.01)
+    assert lists[1] == lists[2] == pytest.approx(30 * 86_400 / cost.SWEEP_PAGE, rel=0.01)
 
 
-def test_sweeps_cost_by_the_recordings_that_are_kept_and_never_more_than_one_at_a_time():
-    assert usage.swept(1_000_000, SITE)[0] == 288 * 1000
-    assert usage.swept(100_000_000, SITE)[0] == 86_400 / usage.SWEEP
-    assert usage.swept(1_000_000, replace(SITE, sweep_minutes=1440))[0] == 1000
+def test_settings_and_memory_are_those_of_the_template():
+    template = TEMPLATE.read_text()
+    for parameter, most in (("MaxConcurrentTranscriptions", cost.MAX_SLOTS), ("RecordingsPerRun", cost.MAX_PER_RUN)):
+        assert f"MaxValue: {most}\n" in template.split(f"\n  {parameter}:\n")[1].split("Description")[0]
+    for function, gigabytes in cost.MEMORY_GB.items():
+        declared = template.split(f"\n  {function.capitalize()}Function:\n")[1].split("Policies:")[0]
+        assert f"MemorySize: {int(1024 * gigabytes)}" in declared
+    assert settings_for(Load(calls_per_day=100)) == Settings()
+    assert settings_for(Load(calls_per_day=10_000_000)).slots == cost.MAX_SLOTS
+    assert "use 2" in str(settings_for(Load(calls_per_day=BUSY, seconds_to_transcribe=300)))
 
 
-def test_x_ray_records_the_first_of_each_second_and_a_twentieth_of_the_others():
-    assert usage.sampled(0.5) == 0.5
-    assert usage.sampled(21.0) == 2.0
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--calls-per-day", "-1"),
+        ("--calls-per-day", "nan"),
+        ("--minutes-per-call", "0"),
+        ("--seconds-to-transcribe", "inf"),
+        ("--seconds-to-transcribe", "900"),
+        ("--kept-days", "many"),
+        ("--region-prices", "missing.json"),
+    ],
+)
+def test_a_bad_option_is_refused_with_its_name(option, value, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["cost", f"{option}={value}"])
+    with pytest.raises(SystemExit):
+        cost.main()
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert value in message or "880 seconds" in message
 
 
-def test_settings_stay_within_what_the_template_allows():
-    declared = usage.TEMPLATE.read_text()
-    for parameter, most in (("MaxConcurrentTranscriptions", cost.MOST_SLOTS), ("RecordingsPerRun", cost.MOST_A_RUN)):
-        assert f"MaxValue: {most}\n" in declared.split(f"\n  {parameter}:\n")[1].split("Description")[0]
-    assert settings_for(100, 30, "asr") == Parameters()
-    assert settings_for(10_000_000, 30, "asr").slots == cost.MOST_SLOTS
+def test_prices_of_another_region_are_read_and_anything_else_is_refused(tmp_path):
+    file = tmp_path / "prices.json"
+    file.write_text(json.dumps({"metric_month": 0.5}))
+    assert prices.read(file) == replace(Prices(), metric_month=0.5)
+    for wrong in ({"metrics": 0.5}, {"metric_month": -1}, {"metric_month": "0.5"}, []):
+        file.write_text(json.dumps(wrong))
+        with pytest.raises(ValueError, match=r"price|metric_month"):
+            prices.read(file)
 
 
-def test_the_memory_that_is_charged_for_is_that_of_the_template():
-    declared = usage.TEMPLATE.read_text()
-    for function, gigabytes in usage.MEMORY.items():
-        of_it = declared.split(f"\n  {function.capitalize()}Function:\n")[1]
-        assert f"MemorySize: {int(1024 * gigabytes)}" in of_it.split("Policies:")[0]
-
-
-def test_alarms_are_paid_for_by_the_metrics_that_they_look_at():
-    assert SITE.alarms >= usage.declared(" Type: AWS::CloudWatch::Alarm") > 0
-    assert SITE.dashboards == 1
-
+# docs/cost.md ---------------------------------------------------------------------------------------------------------
 
 STEPS = {
-    "sweep": "a sweep with nothing new, besides its listing",
+    "sweep": "a sweep with nothing new, of up to 1,000 files",
     "sweep, each new": "each new file that a sweep finds",
-    "upload": "an upload, told at once, with its run",
+    "upload": "an upload notification, with its run",
     "queue": "queue with nothing pending",
-    "queue, each": "each recording that queue puts in line",
+    "queue, each": "each recording that is queued",
     "process": "process with nothing to do",
     "asr": "process with a recording, `asr`",
     "asr, each more": "each further one of the same run",
-    "stereo": "process with a stereo call, each channel apart",
+    "stereo": "process with a stereo call, transcribed by channel",
     "job, sent": "process that sends a job",
     "job, polled": "process that polls for a job",
     "job, fetched": "process that fetches a transcript",
@@ -109,20 +125,53 @@ STEPS = {
 }
 
 
-def test_the_page_on_costs_tells_each_step_as_it_was_counted():
-    page = (usage.TEMPLATE.parent / "docs/cost.md").read_text()
-    stories, _ = usage.counted()
-    assert stories.keys() == STEPS.keys()
-    for name, told in stories.items():
-        requests, writes, reads = (sum(told[what].values()) for what in ("requests", "writes", "reads"))
-        own = sum(told["writes"].get(table, 0) for table in ("recordings", "control", "runs"))
-        assert f"| {STEPS[name]} | {requests:g} | {writes:g} | {own:g} | {reads:g} |" in page
+def test_the_page_has_each_step_as_it_was_counted():
+    assert STORIES.keys() == STEPS.keys()
+    for step, name in STEPS.items():
+        own = units(step, tables=("recordings", "control", "runs"))
+        counts = f"{units(step, 'requests'):g} | {units(step):g} | {own:g} | {units(step, 'reads'):g}"
+        assert f"| {name} | {counts} |" in PAGE
 
 
-def test_prices_of_another_region_are_read_and_unknown_names_refused(tmp_path):
-    file = tmp_path / "prices.json"
-    file.write_text(json.dumps({"metric_month": 0.5}))
-    assert prices.read(file) == replace(Prices(), metric_month=0.5)
-    file.write_text(json.dumps({"metrics": 0.5}))
-    with pytest.raises(ValueError, match="metrics"):
-        prices.read(file)
+def test_the_page_has_the_bills_that_the_calculator_prints():
+    assert f"\n{table([Load(calls_per_day=each, **SIX_HOURS) for each in CALLS_PER_DAY])}\n" in PAGE
+    for name, options in (
+        ("as deployed, with a sweep every 5 minutes", {}),
+        ("with `tasks`", {"dialect": "tasks", **SIX_HOURS}),
+        ("on arm64", {"architecture": "arm64", **SIX_HOURS}),
+    ):
+        assert f"| {name} | {' | '.join(money(total(each, **options)) for each in CALLS_PER_DAY)} |" in PAGE
+    for seconds in (30, 120, 300):
+        row = f"| {seconds} |"
+        for dialect in ("asr", "tasks"):
+            each = bill(dialect=dialect, seconds_to_transcribe=seconds, server_in_aws=True, **SIX_HOURS)
+            row += f" {money(each['Lambda: time'])} | {money(each['DynamoDB: writes'])} | {money(sum(each.values()))} |"
+        assert row in PAGE
+
+
+def test_the_page_has_the_figures_that_the_calculator_gives():
+    idle, deployed = total(0, **SIX_HOURS), total()
+    beyond = [
+        100_000 * (total(calls, dialect=dialect, server_in_aws=True, **SIX_HOURS) - idle) / calls / cost.DAYS
+        for calls in CALLS_PER_DAY
+        for dialect in ("asr", "tasks")
+    ]
+    sweeps = deployed - total(sweep_minutes=cost.MAX_NUMBER)
+    way = ("upload", "queue, each", "asr, each more")
+    indexes = sum(units(step) - units(step, tables=("recordings", "control", "runs")) for step in way)
+    watching, quiet = bill(100)["CloudWatch: metrics, alarms, dashboard"], total(100, **SIX_HOURS)
+    for figure in (
+        f"about {idle:.0f} $ a month when nothing happens, and {min(beyond):.0f} to {max(beyond):.0f} cents for 1,000",
+        f"every 5 minutes is {money(sweeps)} $ a month; half of it is LIST",
+        f"{sum(map(units, way))} write units a call, {indexes} of them",
+        f"{sum(map(units, way)) * Prices().dynamodb_write_unit * 100_000:.1f} cents for 1,000 calls",
+        f"{money(watching)} $ of {money(quiet)} are metrics",
+        f"{money(deployed - total(**SIX_HOURS))} of {money(deployed)} $ a month",
+        f"30 days kept instead of 365 are {money(total(kept_days=30))} instead of {money(deployed)} $",
+        f"{money(total(100) - total(100, page_hours=0))} $ a month for each that is open 8 hours",
+        f"{100 * 30 * 0.5 * Prices().lambda_gb_second_x86_64:.3f} cents where it waits for one call",
+        f"a poll every minute is {units('job, polled')} write units",
+    ):
+        assert figure in TEXT
+    assert total(100_000, **SIX_HOURS) < total(100_000, dialect="tasks", **SIX_HOURS)
+    assert bill(**SIX_HOURS)["audio out to the server"] / total(**SIX_HOURS) == pytest.approx(2 / 3, abs=0.1)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks import stories
-from benchmarks.capacity import Index, Write, indexes_of, size, stored, units, writes
+from benchmarks.write_units import Index, indexes_of, size, stored, units, writes
 
 BY_STATUS = Index("by-status", ("status", "position"), frozenset({"id", "status", "position"}))
 WHOLE = Index("by-time", ("listing", "at"), None)
@@ -16,7 +16,7 @@ def item(**values):
 
 
 def written(before, after):
-    return list(writes("recordings", "x", [BY_STATUS, WHOLE], before, after))
+    return list(writes("recordings", [BY_STATUS, WHOLE], before, after))
 
 
 @pytest.mark.parametrize(
@@ -34,47 +34,21 @@ def written(before, after):
         ({"L": [{"N": "1"}, {"S": "x"}]}, 3 + 2 + 2 + 1),
     ],
 )
-def test_an_attribute_is_its_name_and_its_value_as_documented(value, bytes_of_value):
+def test_an_attribute_has_the_documented_size(value, bytes_of_value):
     assert size({"name": value}) == 4 + bytes_of_value
-
-
-def test_a_write_unit_is_a_kilobyte_begun():
     assert [units(each) for each in (0, 1, 1024, 1025, 2049)] == [1, 1, 1, 2, 3]
 
 
-def test_a_new_item_is_written_to_each_index_whose_keys_it_has():
-    assert written(None, item(id="a", status="pending", position="1")) == [
-        Write("recordings", "x", 1),
-        Write("by-status", "pending", 1),
-    ]
-
-
-def test_a_new_key_deletes_one_entry_and_puts_another():
-    before, after = (item(id="a", status=status, position="1", listing="all", at="1") for status in ("queued", "done"))
-    assert written(before, after) == [
-        Write("recordings", "x", 1),
-        Write("by-status", "queued", 1),
-        Write("by-status", "done", 1),
-        Write("by-time", "all", 1),  # its key is the same: one write
-    ]
-
-
-def test_an_index_that_holds_nothing_of_what_changed_is_not_written():
-    before = item(id="a", status="queued", position="1", error="x")
-    assert written(before, before | item(error="y")) == [Write("recordings", "x", 1)]
-
-
-def test_a_write_whose_condition_did_not_hold_costs_as_much_in_the_table_alone():
-    same = item(id="a", status="queued", position="1", error="x" * 3000)
-    assert written(same, same) == [Write("recordings", "x", 3)]
-
-
-def test_the_larger_of_both_sizes_counts():
+def test_only_the_indexes_whose_entry_changes_are_written():
+    new, done = (item(id="a", status=status, position="1") for status in ("pending", "done"))
+    whole, moved = (each | item(listing="all", at="1") for each in (new, done))
     large = item(id="a", listing="all", at="1", error="x" * 3000)
-    assert written(large, item(id="a", listing="all", at="1")) == [
-        Write("recordings", "x", 3),
-        Write("by-time", "all", 3),
-    ]
+    table = ("recordings", 1)
+    assert written(None, new) == [table, ("by-status", 1)]  # it lacks a key of the other index
+    assert written(whole, moved) == [table, ("by-status", 1), ("by-status", 1), ("by-time", 1)]  # a key has changed
+    assert written(new, new | item(error="y")) == [table]  # the index holds nothing of that
+    assert written(large, large) == [("recordings", 3)]  # the condition did not hold
+    assert written(large, item(id="a", listing="all", at="1")) == [("recordings", 3), ("by-time", 3)]
 
 
 def test_an_index_holds_the_keys_of_the_table_and_what_is_declared():
@@ -86,21 +60,21 @@ def test_an_index_holds_the_keys_of_the_table_and_what_is_declared():
     assert index.entry(item(id="a", at="1")) is None
 
 
-def test_what_is_stored_has_100_bytes_beside_each_item_and_each_entry():
+def test_each_stored_item_and_each_index_entry_has_100_bytes_more():
     assert stored([BY_STATUS, WHOLE], item(id="a", status="q", position="1")) == (3 + 7 + 9 + 100, 3 + 7 + 9 + 100)
 
 
-def test_a_recording_s_whole_way_costs_what_was_worked_out_by_hand():
+def test_one_recording_costs_what_was_worked_out_by_hand():
     """Put: the table and eight indexes (one of the nine has nothing of a call with two numbers).
 
     Then three updates: 2 units of the table, as it is more than a kilobyte by then; 2 entries of by-status; one of
     by-time of 2 units; and by-status-and-time, from 1 to 2 units, from 2 to 2, and from 2 to 2. Two writes of the slot;
-    and the run with its call, which has an index.
+    and the run with its server request, which has an index.
     """
     kept = json.loads(stories.FILE.read_text())["stories"]
     total = {name: sum(story["writes"].values()) for name, story in kept.items()}
-    put, run, call = 1 + 8, 1, 1 + 1
+    put, run, request = 1 + 8, 1, 1 + 1
     assert total["sweep, each new"] == put
     assert total["upload"] == put + 2 * run
     assert total["queue, each"] == 2 + 2 + 2 + (1 + 2)
-    assert total["asr, each more"] == 2 * (2 + 2 + 2 + (2 + 2)) + 2 + run + call
+    assert total["asr, each more"] == 2 * (2 + 2 + 2 + (2 + 2)) + 2 + run + request
