@@ -1,7 +1,7 @@
-"""Measures what Callscribe costs, and writes the table of it: `python -m benchmarks [NAME[=N] …] [--quick]`.
+"""Measure what Callscribe costs, and write the table of it: `python -m benchmarks [NAME[=N] …] [--quick]`.
 
-All of them with their full numbers become benchmarks/results.md; anything less is only printed, unless --output says
-where to write it. The exit status is 0 if every budget was measured and met.
+All benchmarks with their full numbers write benchmarks/results.md; anything less is only printed, unless --output names
+a file. The exit status is 0 if every budget was measured and met.
 """
 
 import argparse
@@ -9,94 +9,108 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
-from benchmarks.budgets import BUDGETS, Row, held
+from benchmarks import claims, requests_to_aws, size, start, sweep, upload
+from benchmarks.budgets import BUDGETS, Row, compare
 from benchmarks.measuring import PROCESSES, QUIET
-from benchmarks.registry import BENCHMARKS, Benchmark
-from benchmarks.table import Outcome, table
+from benchmarks.table import Measured, table
+from testing import dynalite, emulator
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results.md"
 
 
-def outcome(name: str, benchmark: Benchmark, number: int) -> Outcome:
-    """What came of it, in a process of its own; a budget of which nothing came has a row that says why."""
-    print(f"\n{name}: {number:,} {benchmark.of}", flush=True)
+class Benchmark(NamedTuple):
+    """`measure` takes the number of `of`: `number`, or `quick` for a trial. `skip_reason`: why it cannot run here."""
+
+    measure: Callable[[int], list[Row]]
+    skip_reason: Callable[[], str | None]
+    of: str
+    number: int
+    quick: int
+
+
+BENCHMARKS = {
+    "sweep": Benchmark(sweep.measure, dynalite.why_not, "known objects", 100_000, 1000),
+    "requests": Benchmark(requests_to_aws.measure, lambda: None, "pending recordings", 1000, 100),
+    "claims": Benchmark(claims.measure, dynalite.why_not, "rounds", 10, 1),
+    "upload": Benchmark(upload.measure, lambda: None, "MB", 100, 20),
+    "start": Benchmark(start.measure, emulator.why_not, "starts of each", 20, 1),
+    "size": Benchmark(size.measure, emulator.why_not, "build", 1, 1),
+}
+"""In the order of the table."""
+
+
+def measured(name: str, benchmark: Benchmark, number: int) -> list[Measured]:
+    """Measure in a process of its own; a budget without a figure has a row that says why."""
+    of = f"{number:,} {benchmark.of}"
+    print(f"\n{name}: {of}", flush=True)
     rows: list[Row] = []
-    if not (reason := benchmark.why_not()):
+    if not (reason := benchmark.skip_reason()):
         with ProcessPoolExecutor(1, mp_context=PROCESSES) as pool:
             done = pool.submit(benchmark.measure, number)
             if error := done.exception():
                 reason = f"{type(error).__name__}: {error}"
                 print(reason, error.__cause__ or "", flush=True)
             else:
-                rows, reason = done.result(), "the benchmark does not tell"
-    return Outcome(name, f"{number:,} {benchmark.of}", [*rows, *missing(name, rows, reason)])
-
-
-def missing(name: str, rows: list[Row], reason: str) -> list[Row]:
-    """Those of its budgets that none of the rows is held to."""
+                rows, reason = done.result(), "the benchmark has no figure for it"
     there = {row.name for row in rows}
-    return [held(each, None, reason) for each in BUDGETS if each.partition(".")[0] == name and each not in there]
+    missing = [each for each in BUDGETS if each.partition(".")[0] == name and each not in there]
+    return [(row, of) for row in (*rows, *(compare(each, None, reason) for each in missing))]
 
 
-def code() -> str:
-    """Its commit, and whether it has been changed since."""
-    return _git("rev-parse", "--short", "HEAD") + (" with changes" if _git("status", "--porcelain") else "")
-
-
-def circumstances(of: str, began: datetime, *, quick: bool) -> str:
+def circumstances(began: datetime, commit: str, *, quick: bool) -> str:
     """Which code was measured, when, and on what."""
     return (
-        f"{'Quick, with small numbers: for trying. ' if quick else ''}Made by `python -m benchmarks` of {of} on "
+        f"{'Quick, with small numbers, for a trial. ' if quick else ''}Made by `python -m benchmarks` of {commit} on "
         f"{began:%Y-%m-%d %H:%M} UTC in {(datetime.now(UTC) - began).seconds // 60} minutes: Python "
         f"{platform.python_version()}, {os.cpu_count()} processors, load {os.getloadavg()[2]:.1f}. "
         "[How to read it](README.md#how-to-read-the-table)."
     )
 
 
-def _git(*arguments: str) -> str:
+def git(*arguments: str) -> str:
     command = ["git", *arguments]
     return subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def chosen(names: list[str], *, quick: bool) -> Mapping[str, int]:
-    """Benchmarks and how much they measure with. Raises ValueError."""
+    """Benchmarks and the number of each. Raises ValueError."""
     usual = {name: each.quick if quick else each.number for name, each in BENCHMARKS.items()}
-    if not names:
-        return usual
     wanted = {}
     for each in names:
         name, _, number = each.partition("=")
         if name not in BENCHMARKS:
             raise ValueError(f"There is no {name}: there are {', '.join(BENCHMARKS)}.")
         wanted[name] = int(number) if number else usual[name]
-    return wanted
+    return wanted or usual
 
 
 def main() -> int:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME[=N]", help=f"{', '.join(BENCHMARKS)}; all if none is given")
-    parser.add_argument("--quick", action="store_true", help="with small numbers, for trying")
+    parser.add_argument("--quick", action="store_true", help="with small numbers, for a trial")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where the table is written")
     arguments = parser.parse_args()
     try:
         wanted = chosen(arguments.names, quick=arguments.quick)
     except ValueError as error:
         parser.error(str(error))
-    began, measured = datetime.now(UTC), code()
+    began = datetime.now(UTC)
+    commit = git("rev-parse", "--short", "HEAD") + (" with changes" if git("status", "--porcelain") else "")
     os.environ |= QUIET
-    outcomes = [outcome(name, BENCHMARKS[name], number) for name, number in wanted.items()]
-    page = table(outcomes, circumstances(measured, began, quick=arguments.quick))
+    rows = [row for name, number in wanted.items() for row in measured(name, BENCHMARKS[name], number)]
+    page = table(rows, circumstances(began, commit, quick=arguments.quick))
     print(f"\n{page}")
     complete = not arguments.names and not arguments.quick
     if output := arguments.output or (RESULTS if complete else None):
         output.write_text(page, encoding="utf-8")
-    return 0 if all(row.met for each in outcomes for row in each.rows) else 1
+    return 0 if all(row.met for row, _ in rows) else 1
 
 
 if __name__ == "__main__":

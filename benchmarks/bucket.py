@@ -29,7 +29,7 @@ def _key(number: int) -> str:
     return f"{at:%Y/%m/%d}/{kind}-{at:%Y%m%d-%H%M%S}-{int(at.timestamp())}.{number % 10_000}.wav"
 
 
-def serve(told: Any, sizes: Mapping[str, int]) -> None:
+def serve(addresses: Any, sizes: Mapping[str, int]) -> None:
     """Serves these buckets, each with so many objects, until the process ends."""
     buckets = {name: keys(size) for name, size in sizes.items()}
 
@@ -37,9 +37,9 @@ def serve(told: Any, sizes: Mapping[str, int]) -> None:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            asked = urlsplit(self.path)
-            query = {name: values[0] for name, values in parse_qs(asked.query).items()}
-            bucket = asked.path.strip("/")
+            url = urlsplit(self.path)
+            query = {name: values[0] for name, values in parse_qs(url.query).items()}
+            bucket = url.path.strip("/")
             listed = query.get("list-type") == "2" and bucket in buckets
             body = _page(bucket, buckets[bucket], query).encode() if listed else b""
             self.send_response(200 if listed else 501)
@@ -52,7 +52,7 @@ def serve(told: Any, sizes: Mapping[str, int]) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Listing)
-    told.put(f"http://127.0.0.1:{server.server_port}")
+    addresses.put(f"http://127.0.0.1:{server.server_port}")
     server.serve_forever()
 
 

@@ -1,6 +1,6 @@
-"""What each part may cost, and the rows in which figures are held to it.
+"""What each part may cost, and the rows that compare figures with it.
 
-A budget is named after its benchmark and a word; it is limits that are agreed on, so none of them is measured.
+A budget is named after its benchmark and a word. Budgets are limits that were agreed on; none of them is measured.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ BUDGETS = {
     "sweep.units": Budget("sweep with nothing new: read units for each object", 0.013),
     "sweep.writes": Budget("sweep with nothing new", 0, "writes"),
     "sweep.memory": Budget("sweep with nothing new: memory above that with a tenth of the objects", 4, "MB"),
-    "sweep.cpu": Budget("sweep with nothing new: CPU, beside listing alone", 1.5, "×"),
+    "sweep.cpu": Budget("sweep with nothing new: CPU, relative to listing alone", 1.5, "×"),
     "sweep.puts": Budget("sweep with new objects: writes for each of them", 1),
     "sweep.reads": Budget("sweep with new objects: objects and records that are read for them", 0),
     "requests.new": Budget("sync of a new object: more than without it", 1, "requests"),
@@ -35,11 +35,11 @@ BUDGETS = {
     "claims.writes": Budget("an uncontended claim", 2, "writes"),
     "claims.lost": Budget("16 workers that claim at once: lost writes for each claim", 3),
     "upload.memory": Budget("process, a large file: memory above that before it", 8, "MB"),
-    "upload.time": Budget("process, a large file: time, beside a bare GET and POST", 1.3, "×"),
-    "start.sync": Budget("import of sync as it is built: CPU, beside boto3 with a client", 1.0, "×"),
-    "start.queue": Budget("import of queue as it is built: CPU, beside boto3 with a client", 1.0, "×"),
-    "start.process": Budget("import of process as it is built: CPU, beside boto3 with a client", 1.0, "×"),
-    "start.api": Budget("import of api as it is built: CPU, beside boto3 with a client", 1.4, "×"),
+    "upload.time": Budget("process, a large file: time, relative to a bare GET and POST", 1.3, "×"),
+    "start.sync": Budget("import of sync as it is built: CPU, relative to boto3 with a client", 1.0, "×"),
+    "start.queue": Budget("import of queue as it is built: CPU, relative to boto3 with a client", 1.0, "×"),
+    "start.process": Budget("import of process as it is built: CPU, relative to boto3 with a client", 1.0, "×"),
+    "start.api": Budget("import of api as it is built: CPU, relative to boto3 with a client", 1.4, "×"),
     "size.together": Budget("layer and functions without the decoder, unzipped", 60, "MB"),
     "size.decoder": Budget("what carries the decoder besides process", 0),
 }
@@ -48,9 +48,9 @@ BUDGETS = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure, or None where it could not be measured; `floor`: what was measured beside it, and what it is made of.
+    """One figure, or None if it could not be measured; `floor`: what it is compared with, and what it consists of.
 
-    `budget` is its limit, `name` that of the budget; without, it is told for information.
+    `budget` is its limit and `name` that of the budget; a row without a budget is for information.
     """
 
     what: str
@@ -65,8 +65,8 @@ class Row:
         return self.budget is None or (self.figure is not None and self.figure <= self.budget)
 
 
-def held(name: str, figure: float | None, floor: str, of: str = "") -> Row:
-    """The row of a figure that has a budget; `of`, where several are held to the same."""
+def compare(name: str, figure: float | None, floor: str, of: str = "") -> Row:
+    """The row of a figure that has a budget; `of` says which, if several figures have the same budget."""
     budget = BUDGETS[name]
     what = f"{budget.what} ({of})" if of else budget.what
     return Row(what, figure, budget.unit, floor, budget.limit, name)

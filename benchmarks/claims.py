@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from benchmarks.budgets import Row, held
+from benchmarks.budgets import Row, compare
 from benchmarks.measuring import QUIET
 from benchmarks.upload import wav
 from testing import dynalite
@@ -23,11 +23,6 @@ from testing import dynalite
 WORKERS = 16
 TAKE, CLAIM = "UpdateItem control ADD", "UpdateItem recordings processing"
 LOOKS, AUDIO = "Query by-status queued", "GET audio"
-
-type Calls = Sequence[dict[str, Any]]
-"""The remote calls of a run, in their order: what each was for, and the status of its answer."""
-
-why_not = dynalite.why_not
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +47,8 @@ def alone(on: Stage) -> list[Row]:
     writes = [call for call in claim if not call.startswith(("Query", "GetSecretValue"))]
     queries = [call for call in claim if call.startswith("Query")]
     return [
-        held("claims.queries", len(queries), ", ".join(queries)),
-        held("claims.writes", len(writes), ", ".join(writes)),
+        compare("claims.queries", len(queries), ", ".join(queries)),
+        compare("claims.writes", len(writes), ", ".join(writes)),
     ]
 
 
@@ -63,8 +58,8 @@ def at_once(on: Stage, rounds: int) -> list[Row]:
     for number in (4 * WORKERS, WORKERS):
         seen = [contended(on, number, f"{number}-{each}") for each in range(rounds)]
         lost, claimed = max(seen, key=lambda each: each[0] / each[1])
-        told = f"{lost} lost by {claimed} claims in the worst of {rounds} rounds; alone 0"
-        rows.append(held("claims.lost", lost / claimed, told, f"{number} in line"))
+        floor = f"{lost} lost by {claimed} claims in the worst of {rounds} rounds; alone 0"
+        rows.append(compare("claims.lost", lost / claimed, floor, f"{number} queued"))
     return rows
 
 

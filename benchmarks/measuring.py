@@ -1,4 +1,4 @@
-"""How the benchmarks measure: each thing in a process of its own, beside servers in processes of theirs.
+"""How the benchmarks measure: each thing in a process of its own, and each server in another.
 
 Needs Linux, where the peak of a process's memory can be reset.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 QUIET = {"POWERTOOLS_LOG_LEVEL": "ERROR", "POWERTOOLS_METRICS_DISABLED": "true"}
-"""For what runs functions: they have nothing to say between the figures."""
+"""For processes that run functions, so that they print nothing between the figures."""
 
 PROCESSES = get_context("spawn")  # nothing of one measurement is left in the next
 
@@ -18,18 +18,18 @@ PROCESSES = get_context("spawn")  # nothing of one measurement is left in the ne
 @contextmanager
 def running(serve: Callable[..., None], *args: Any) -> Iterator[str]:
     """A server in a process of its own: its address, which it puts into the queue that it is called with first."""
-    told = PROCESSES.Queue()
-    process = PROCESSES.Process(target=serve, args=(told, *args), daemon=True)
+    addresses = PROCESSES.Queue()
+    process = PROCESSES.Process(target=serve, args=(addresses, *args), daemon=True)
     process.start()
     try:
-        yield told.get(timeout=60)
+        yield addresses.get(timeout=60)
     finally:
         process.terminate()
         process.join()
 
 
 def forget_peak() -> float:
-    """Begins to measure memory anew; what is resident now, in megabytes."""
+    """Reset the peak of memory; what is resident now, in megabytes."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return resident("VmRSS")
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
 
-from benchmarks.budgets import Row, held
+from benchmarks.budgets import Row, compare
 from benchmarks.upload import wav
 
 LIST = "/api/call-recordings"
@@ -28,10 +28,6 @@ class Stage:
         answer = self.handlers.api("GET", f"{LIST}{path}", query=query, key=self.key)
         assert answer.status == 200, answer.body
         return answer.json
-
-
-def why_not() -> str | None:
-    return None
 
 
 def measure(pending: int) -> list[Row]:
@@ -73,7 +69,7 @@ def of_process(on: Stage) -> list[Row]:
     none, run = cost(on.handlers.process)
     assert (run["status"], run["counts"]["completed"]) == ("succeeded", 0), run
     return [
-        held("requests.recording", one.total(), in_words(one)),
+        compare("requests.recording", one.total(), in_words(one)),
         Row("process with nothing to do", none.total(), "requests", in_words(none)),
     ]
 
@@ -85,7 +81,7 @@ def of_sync(on: Stage) -> list[Row]:
     assert run["counts"]["added"] == 1, run
     more = Counter({name: one_new[name] - nothing_new[name] for name in one_new | nothing_new})
     return [
-        held("requests.new", more.total(), in_words(more)),
+        compare("requests.new", more.total(), in_words(more)),
         Row("sync with nothing new", nothing_new.total(), "requests", in_words(nothing_new)),
     ]
 
@@ -97,8 +93,8 @@ def of_queue(on: Stage, pending: int) -> list[Row]:
     assert run["counts"]["queued"] == pending, run
     others = Counter({name: number for name, number in queue.items() if name != UPDATE})
     return [
-        held("requests.updates", queue[UPDATE] / pending, f"{queue[UPDATE]:,} of {pending:,}"),
-        held("requests.queue", others.total(), in_words(others)),
+        compare("requests.updates", queue[UPDATE] / pending, f"{queue[UPDATE]:,} of {pending:,}"),
+        compare("requests.queue", others.total(), in_words(others)),
     ]
 
 
@@ -110,9 +106,9 @@ def of_the_api(on: Stage) -> list[Row]:
     summary, counts = cost(lambda: on.ask("/status-summary"))
     assert counts["total"] >= 100, counts
     return [
-        held("requests.list", listing.total(), in_words(listing)),
-        held("requests.one", one.total(), in_words(one)),
-        held("requests.summary", summary.total(), in_words(summary)),
+        compare("requests.list", listing.total(), in_words(listing)),
+        compare("requests.one", one.total(), in_words(one)),
+        compare("requests.summary", summary.total(), in_words(summary)),
     ]
 
 

@@ -1,19 +1,16 @@
-"""What the layer and the functions weigh as they are built, unzipped; FFmpeg, which decodes audio, apart."""
+"""What the layer and the functions weigh as they are built, unzipped; without FFmpeg, which decodes audio."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmarks.budgets import Row, held
+from benchmarks.budgets import Row, compare
 from benchmarks.start import folder
 from local import build
-from testing import emulator
 
 DECODER = ("av", "av.libs")
 BOTO = ("boto3", "botocore", "s3transfer")
 LAMBDA_ALLOWS = 250 * 1024**2 / 1e6
 """Megabytes of a function with its layers."""
-
-why_not = emulator.why_not
 
 
 def measure(_: int) -> list[Row]:
@@ -28,8 +25,8 @@ def measure(_: int) -> list[Row]:
     boto = megabytes(layer / "python" / each for each in BOTO)
     made_of = ", ".join(f"{name} {size:.1f}" for name, size in sizes.items())
     return [
-        held("size.together", sum(sizes.values()), f"boto3 and botocore alone {boto:.1f} MB; {made_of}"),
-        held("size.decoder", sum(size > 0 for size in decoders.values()), f"the decoder has {decoder:.1f} MB"),
+        compare("size.together", sum(sizes.values()), f"boto3 and botocore alone {boto:.1f} MB; {made_of}"),
+        compare("size.decoder", sum(size > 0 for size in decoders.values()), f"the decoder has {decoder:.1f} MB"),
         Row(
             "process with the layer",
             sizes["layer"] + sizes["process"] + decoder,

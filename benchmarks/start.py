@@ -1,7 +1,7 @@
-"""What a cold start imports: each function as it is built, beside boto3 with a client for DynamoDB.
+"""What a cold start imports: each function as it is built, compared with boto3 with a client for DynamoDB.
 
-Each import has a fresh process, with nothing but the function and the layer to import from. CPU time, for it does not
-depend on what else the machine does; the interpreter's own start is left out of both.
+Each import has a fresh process, with nothing but the function and the layer to import from. It is CPU time that is
+measured, which depends little on what else the machine does; the interpreter's own start is left out of both.
 """
 
 import re
@@ -9,54 +9,44 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from statistics import median
 
-from benchmarks.budgets import Row, held
+from benchmarks.budgets import Row, compare
 from local import build
 from local.build import Built
 from local.cloud.client import CREDENTIALS, REGION
 from testing import emulator
 
 ENVIRONMENT = CREDENTIALS | {"AWS_DEFAULT_REGION": REGION}
-"""A client cannot be made without, and would look for credentials over the network."""
+"""Without it a client cannot be made, or would look for credentials over the network."""
 
 TIMED = """if True:
     import os, time
     os.environ |= {environment!r}
-    cpu, began = time.process_time(), time.perf_counter()
+    began = time.process_time()
     {what}
-    print([time.process_time() - cpu, time.perf_counter() - began])
+    print(time.process_time() - began)
 """
 FLOOR = 'import boto3; boto3.client("dynamodb")'
 STARTS = ("start.sync", "start.queue", "start.process", "start.api")
 INIT = re.compile(r"INIT REPORT\(durationMs: ([\d.]+)\)")
 
-type Seconds = tuple[float, float]
-"""Of CPU, and by the clock."""
-
-
-why_not = emulator.why_not
-
 
 def measure(rounds: int) -> list[Row]:
+    """The median over the rounds: in each of them, an import is compared with boto3's of the same moment."""
     functions = {folder(each): each for each in build.build().values()}
-    layers = next(iter(functions.values()))
-    floors: list[Seconds] = []
-    imports: dict[str, list[Seconds]] = {name: [] for name in functions}
-    for _ in range(rounds):  # in turn, so that all have the same weather
-        floors.append(imported(layers, FLOOR))
+    floors: list[float] = []
+    imports: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(rounds):
+        floors.append(imported(next(iter(functions.values())), FLOOR))
         for name, function in functions.items():
             imports[name].append(imported(function, f"import {function.handler.rpartition('.')[0]}"))
-    floor, floor_by_the_clock = least(floors)
-    rows, by_the_clock = [], []
+    rows = []
     for budget in STARTS:
-        name = budget.partition(".")[2]
-        cpu, clock = least(imports[name])
-        told = f"{1000 * cpu:.0f} ms beside {1000 * floor:.0f} ms"
-        rows.append(held(budget, cpu / floor, told))
-        what = f"import of {name}, by the clock, beside boto3 with a client"
-        told = f"{1000 * clock:.0f} ms beside {1000 * floor_by_the_clock:.0f} ms"
-        by_the_clock.append(Row(what, clock / floor_by_the_clock, "×", told))
-    return [*rows, *by_the_clock, *initialised(functions, rounds)]
+        times = imports[budget.partition(".")[2]]
+        ratio = median(own / floor for own, floor in zip(times, floors, strict=True))
+        rows.append(compare(budget, ratio, f"{1000 * median(times):.0f} ms, boto3 {1000 * median(floors):.0f} ms"))
+    return [*rows, *initialised(functions, rounds)]
 
 
 def folder(function: Built) -> str:
@@ -64,14 +54,9 @@ def folder(function: Built) -> str:
     return function.handler.split(".")[1]
 
 
-def imported(function: Built, what: str) -> Seconds:
-    cpu, clock = emulator.probe(function, TIMED.format(environment=ENVIRONMENT, what=what))
-    return cpu, clock
-
-
-def least(times: list[Seconds]) -> Seconds:
-    """Of CPU and by the clock, each by itself."""
-    return min(cpu for cpu, _ in times), min(clock for _, clock in times)
+def imported(function: Built, what: str) -> float:
+    """Seconds of CPU."""
+    return float(emulator.probe(function, TIMED.format(environment=ENVIRONMENT, what=what)))
 
 
 def initialised(functions: Mapping[str, Built], rounds: int) -> list[Row]:

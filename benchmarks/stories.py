@@ -5,7 +5,6 @@ the same run costs is the difference between a run with two and a run with one. 
 was read; tests/integration/test_stories.py runs the stories on moto, and compares the other counts with the file.
 """
 
-import io
 import json
 import struct
 import sys
@@ -77,14 +76,12 @@ class Bench:
 
 def wav(channels: int = 1) -> bytes:
     """A second at 8 kHz; each channel has a signal of its own."""
+    from testing.made_audio import fmt, riff
+
     frames = b"".join(
         struct.pack("<h", (1 + channel) * (step % 64) * 200) for step in range(8000) for channel in range(channels)
     )
-    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, channels, 8000, 16000 * channels, 2 * channels, 16)
-    file = io.BytesIO()
-    file.write(struct.pack("<4sI4s", b"RIFF", 36 + len(frames), b"WAVE") + form)
-    file.write(struct.pack("<4sI", b"data", len(frames)) + frames)
-    return file.getvalue()
+    return riff((b"fmt ", fmt(1, channels, 8000, 16)), (b"data", frames))
 
 
 def transcript(seconds: float) -> dict[str, Any]:

@@ -1,32 +1,31 @@
-"""What a sweep of sync costs, over N known objects in S3 and N/10 known files in a folder.
+"""What a sweep of sync costs, over N known objects in S3: with a hundred new ones and with nothing new.
 
-With a hundred new ones and with nothing new, beside listing alone in the same run. Each measurement has a process of
-its own; so have S3 (bucket.py) and DynamoDB, which is dynalite, with the tables of template.yaml: it tells what was
-read as AWS does, in `ConsumedCapacity`.
+It is compared with listing alone in the same run. Each measurement has a process of its own; so have S3 (bucket.py) and
+DynamoDB, which is dynalite, with the tables of template.yaml: it reports what was read in `ConsumedCapacity`, as AWS
+does.
 """
 
 import os
-import tempfile
+import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import batched
 from math import ceil
-from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
+from unittest import mock
 
 from benchmarks import bucket
-from benchmarks.budgets import Row, held
-from benchmarks.known_files import make_folder, seed
-from benchmarks.measuring import PROCESSES, running
-from benchmarks.sweep_figures import Figures, measured
+from benchmarks.budgets import Row, compare
+from benchmarks.measuring import PROCESSES, forget_peak, resident, running
 from testing import dynalite
 
 NEW = 100
-"""Of all files, evenly among the others."""
-ADDED = 1000
-"""Objects in a bucket of which nothing is known."""
+"""Of all objects, evenly among the others."""
 ROUNDS = 5
 READ_UNIT = 8192
 """Bytes that one read unit reads, eventually consistent."""
@@ -34,27 +33,20 @@ PAGE = 1 << 20
 """Bytes of an index that one Query reads at most."""
 DYNALITE = 1.25
 """It fills a page sooner than DynamoDB does: it counts some 20 bytes more for each entry."""
-
-CALLS = {"LIST": "ListObjectsV2", "Get": "GetItem", "BatchGet": "BatchGetItem", "HEAD": "HeadObject"}
-CPU_COLUMNS = f"{'units/file':>11}{'CPU s':>8}{'× bare':>8}{'× ours':>8}{'MB':>8}"
-OF_THE_STORE = ("Query", "Get", "BatchGet", "units", "writes", "others")
-OF_S3 = ("LIST", "HEAD")
-OF_A_FOLDER = ("scandir", "stat", "open")
-
-why_not = dynalite.why_not
+KNOWN, TENTH, EMPTY = "s3://known", "s3://tenth", "s3://empty"
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
-    """A source with so many files: listed by the bare client, by our listing alone, and swept."""
+class Figures:
+    """Of one measurement: seconds of CPU, megabytes above what was resident before, and requests by operation.
 
-    files: int
-    bare: Figures
-    listed: Figures
-    some_new: Figures
-    nothing_new: Figures
-    tenth: Figures
-    """Nothing new in a tenth of them."""
+    `requests` has the writes to the recordings as `writes`, those to other tables as `others`, and read units as
+    `units`.
+    """
+
+    cpu: float
+    megabytes: float
+    requests: Counter[str]
 
 
 def sweep(path: str) -> None:
@@ -82,151 +74,110 @@ def list_alone(path: str) -> None:
         pass
 
 
-def bare(path: str) -> None:
-    """What the listing stands on: the client's paginator, or a walk with an `lstat` for each file."""
-    if path.startswith("s3://"):
-        from callscribe.s3 import s3_client
-
-        pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket=path[len("s3://") :].strip("/"))
-        for page in pages:
-            for _ in page.get("Contents", ()):
-                pass
-        return
-    with os.scandir(path) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                bare(entry.path)
-            else:
-                os.lstat(entry.path)
-
-
-class Bench:
-    """Measures, with a worker process for each time."""
-
-    def __init__(self, warm: str, pool: ProcessPoolExecutor) -> None:
-        self._warm = warm
-        self._pool = pool
-
-    def once(self, do: Callable[[str], None], path: str) -> Figures:
-        return self._pool.submit(measured, do, path, self._warm).result()
-
-    def in_turn(self, path: str, *actions: Callable[[str], None]) -> list[Figures]:
-        """Several times, so that all have the same weather: the least CPU of each, and the most memory."""
-        rounds = [[self.once(do, path) for do in actions] for _ in range(ROUNDS)]
-        return [
-            replace(min(each, key=lambda figures: figures.cpu), megabytes=max(figures.megabytes for figures in each))
-            for each in zip(*rounds, strict=True)
-        ]
-
-
-def swept(bench: Bench, place: str, files: int) -> Swept:
-    """Of one kind of source: `known` has so many files besides the new ones, `tenth` a tenth."""
-    some_new = bench.once(sweep, f"{place}known")
-    alone, ours, nothing_new = bench.in_turn(f"{place}known", bare, list_alone, sweep)
-    return Swept(files + NEW, alone, ours, some_new, nothing_new, bench.once(sweep, f"{place}tenth"))
-
-
-def show(columns: Sequence[str], of: Swept) -> None:
-    """A table of all that was counted; the ratios are to the CPU of the first and the second row."""
-    print(f"{'':20}{'files':>8}" + "".join(f"{name:>9}" for name in columns) + CPU_COLUMNS)
-    for what, files, figures in (
-        ("listing, bare", of.files, of.bare),
-        ("listing, ours", of.files, of.listed),
-        (f"sweep, {NEW} new", of.files, of.some_new),
-        ("sweep, nothing new", of.files, of.nothing_new),
-        ("sweep, nothing new", (of.files - NEW) // 10, of.tenth),
-    ):
-        counts = "".join(f"{figures.calls[CALLS.get(name, name)]:9g}" for name in columns)
-        ratios = f"{figures.cpu / of.bare.cpu:8.2f}{figures.cpu / of.listed.cpu:8.2f}"
-        print(
-            f"{what:20}{files:8}{counts}{figures.calls['units'] / files:11.4f}{figures.cpu:8.2f}"
-            f"{ratios if files == of.files else '':16}{figures.megabytes:8.1f}"
-        )
-    print()
-
-
-def of_s3(of: Swept) -> list[Row]:
-    calls, new = of.nothing_new.calls, of.some_new.calls
-    thousands, megabytes = ceil(of.files / 1000), calls["units"] * READ_UNIT / PAGE
-    alone, tenth = of.listed, of.tenth
-    return [
-        held(
-            "sweep.lists",
-            calls["ListObjectsV2"] / thousands,
-            f"{calls['ListObjectsV2']}, listing alone {alone.calls['ListObjectsV2']}",
-        ),
-        held(
-            "sweep.queries",
-            calls["Query"] / ceil(megabytes * DYNALITE),
-            f"{calls['Query']} for {megabytes:.1f} MB; dynalite fills a page at {1 / DYNALITE:g} MB",
-        ),
-        held("sweep.units", calls["units"] / of.files, f"{calls['units']:,.0f} in all"),
-        held("sweep.writes", calls["writes"], f"and {calls['others']} of the run's own record"),
-        held(
-            "sweep.memory",
-            of.nothing_new.megabytes - tenth.megabytes,
-            f"{of.nothing_new.megabytes:.1f} beside {tenth.megabytes:.1f} MB; listing alone {alone.megabytes:.1f} MB",
-        ),
-        held("sweep.cpu", of.nothing_new.cpu / alone.cpu, f"{of.nothing_new.cpu:.2f} s beside {alone.cpu:.2f} s"),
-        held("sweep.puts", new["writes"] / NEW, f"{new['writes']} for {NEW}"),
-        held("sweep.reads", new["GetItem"] + new["HeadObject"] + new["GetObject"], f"for {NEW}"),
-        Row(
-            "sweep: CPU, beside that of the bare client", of.nothing_new.cpu / of.bare.cpu, "×", f"{of.bare.cpu:.2f} s"
-        ),
-    ]
-
-
-def of_a_folder(of: Swept) -> list[Row]:
-    """Listing a local disk costs a tenth of what S3 does, so the ratio says less, and has no budget."""
-    calls, cpu = of.nothing_new.calls, of.nothing_new.cpu
-    return [
-        Row(
-            "sweep of a folder: CPU, beside listing alone",
-            cpu / of.listed.cpu,
-            "×",
-            f"{of.files:,} files in {cpu:.2f} s beside {of.listed.cpu:.2f} s; a bare walk {of.bare.cpu:.2f} s",
-        ),
-        Row(
-            "sweep of a folder: stat for each file",
-            calls["stat"] / of.files,
-            floor=f"a bare walk {of.bare.calls['stat'] / of.files:g}; {calls['scandir']} scandir, {calls['open']} open",
-        ),
-        Row("sweep of a folder", calls["writes"], "writes", f"{of.some_new.calls['writes']} with {NEW} new ones"),
-    ]
-
-
-def of_new_ones(added: Figures) -> list[Row]:
-    seconds = 1000 * added.seconds / ADDED
-    return [Row("sweep of new objects: CPU for each", 1000 * added.cpu / ADDED, "ms", f"{seconds:.1f} ms by the clock")]
-
-
-def measure(number: int) -> list[Row]:
-    with stage(number) as (folder, table), ProcessPoolExecutor(1, mp_context=PROCESSES, max_tasks_per_child=1) as pool:
-        rows = []
-        for place, files, columns, of in (
-            ("s3://", number, OF_S3, of_s3),
-            (f"{folder}/", number // 10, OF_A_FOLDER, of_a_folder),
-        ):
-            for name, new in (("known", NEW), ("tenth", 0)):
-                pool.submit(seed, place + name, table, new).result()
-            seen = swept(Bench(f"{place}empty", pool), place, files)
-            show((*columns, *OF_THE_STORE), seen)
-            rows += of(seen)
-        return rows + of_new_ones(Bench("s3://empty", pool).once(sweep, "s3://added"))
+def measured(do: Callable[[str], None], path: str) -> Figures:
+    """Measure it once everything is imported and connected, by doing it with an empty bucket first."""
+    do(EMPTY)
+    with counted() as requests:
+        before, began = forget_peak(), time.process_time()
+        do(path)
+        cpu = time.process_time() - began
+    return Figures(cpu, resident("VmHWM") - before, requests)
 
 
 @contextmanager
-def stage(number: int) -> Iterator[tuple[Path, str]]:
-    """Buckets and folders called `known`, `tenth` and `empty`, and `added`: where the folders lie, and the table."""
+def counted() -> Iterator[Counter[str]]:
+    """Count requests to AWS, and add up the read units of recordings."""
+    from botocore.client import BaseClient
+
+    requests: Counter[str] = Counter()
+    send = BaseClient._make_api_call  # noqa: SLF001 — where all requests pass, with their responses
+
+    def request(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        response = send(client, operation, arguments)
+        table = arguments.get("TableName") or next(iter(arguments.get("RequestItems", ())), "")
+        of_recordings = table.startswith("Recordings")
+        writes = operation in {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"}
+        requests[("writes" if of_recordings else "others") if writes else operation] += 1
+        if of_recordings and not writes:  # PynamoDB always requests it
+            requests["units"] += response["ConsumedCapacity"]["CapacityUnits"]
+        return response
+
+    with mock.patch.object(BaseClient, "_make_api_call", request):
+        yield requests
+
+
+def measure(number: int) -> list[Row]:
+    with stage(number) as table, ProcessPoolExecutor(1, mp_context=PROCESSES, max_tasks_per_child=1) as pool:
+
+        def once(do: Callable[[str], None], path: str) -> Figures:
+            return pool.submit(measured, do, path).result()
+
+        for path, new in ((KNOWN, NEW), (TENTH, 0)):
+            pool.submit(seed, path, table, new).result()
+        some_new = once(sweep, KNOWN)
+        rounds = [(once(list_alone, KNOWN), once(sweep, KNOWN)) for _ in range(ROUNDS)]
+        listed, nothing_new = (
+            replace(min(each, key=lambda one: one.cpu), megabytes=max(one.megabytes for one in each))
+            for each in zip(*rounds, strict=True)
+        )
+        return rows_of(number + NEW, listed, some_new, nothing_new, once(sweep, TENTH))
+
+
+def rows_of(files: int, listed: Figures, some_new: Figures, nothing_new: Figures, tenth: Figures) -> list[Row]:
+    """`tenth`: nothing new in a tenth of the objects."""
+    requests, new = nothing_new.requests, some_new.requests
+    lists, alone = (each.requests["ListObjectsV2"] for each in (nothing_new, listed))
+    megabytes = requests["units"] * READ_UNIT / PAGE
+    memory = f"{nothing_new.megabytes:.1f} and {tenth.megabytes:.1f} MB; listing alone {listed.megabytes:.1f} MB"
+    return [
+        compare("sweep.lists", lists / ceil(files / 1000), f"{lists}, listing alone {alone}"),
+        compare(
+            "sweep.queries",
+            requests["Query"] / ceil(megabytes * DYNALITE),
+            f"{requests['Query']} for {megabytes:.1f} MB; dynalite fills a page at {1 / DYNALITE:g} MB",
+        ),
+        compare("sweep.units", requests["units"] / files, f"{requests['units']:,.0f} in all"),
+        compare("sweep.writes", requests["writes"], f"and {requests['others']} of the run's own record"),
+        compare("sweep.memory", nothing_new.megabytes - tenth.megabytes, memory),
+        compare("sweep.cpu", nothing_new.cpu / listed.cpu, f"{nothing_new.cpu:.2f} s, listing {listed.cpu:.2f} s"),
+        compare("sweep.puts", new["writes"] / NEW, f"{new['writes']} for {NEW}"),
+        compare("sweep.reads", new["GetItem"] + new["HeadObject"] + new["GetObject"], f"for {NEW}"),
+    ]
+
+
+def seed(path: str, table: str, new: int) -> None:
+    """Write the entries that sweeps would have made of all files but `new`: sweeping them would take hours."""
+    from callscribe.recording import entry_of, recording_id, source_hash
+    from callscribe.sources import open_source
+    from functions.sync.version import version_of
+    from local.cloud.client import aws_client
+
+    source = open_source(path)
+    files = list(source.files())
+    every = len(files) // new if new else len(files) + 1
+    items = [
+        {
+            "id": {"S": recording_id(source.location, file.key)},
+            "s": {"S": source_hash(source.location)},
+            "k": {"S": entry_of(file.key, version_of(file, (), None, told=False))},
+        }
+        for number, file in enumerate(files, 1)
+        if number % every
+    ]
+    dynamodb = aws_client("dynamodb", os.environ["AWS_ENDPOINT_URL_DYNAMODB"])
+    for batch in batched(items, 25, strict=False):
+        response = dynamodb.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item}} for item in batch]})
+        assert not response["UnprocessedItems"]
+
+
+@contextmanager
+def stage(number: int) -> Iterator[str]:
+    """Buckets called `known`, `tenth` and `empty`, and the table of recordings, which this yields."""
     from local.cloud.client import CREDENTIALS, REGION
     from local.cloud.stack import Stack
 
-    sizes = {"known": number + NEW, "tenth": number // 10, "added": ADDED, "empty": 0}
-    with (
-        running(bucket.serve, sizes) as s3,
-        dynalite.serve_dynalite() as dynamodb,
-        tempfile.TemporaryDirectory() as folder,
-    ):
+    sizes = {"known": number + NEW, "tenth": number // 10, "empty": 0}
+    with running(bucket.serve, sizes) as s3, dynalite.serve_dynalite() as dynamodb:
         declared = dynalite.declared_tables()
         nowhere = Stack("", "", "", "", {name: name for name in declared}, {}, {}, {}, ())
         tables = dynalite.on_dynalite(nowhere, dynamodb, declared).tables
@@ -240,6 +191,4 @@ def stage(number: int) -> Iterator[tuple[Path, str]]:
             "RUNS_TABLE": tables["RunsTable"],
             "TRANSCRIPTS_BUCKET": "none",
         }
-        for name, size in (("known", number // 10 + NEW), ("tenth", number // 100), ("empty", 0)):
-            make_folder(Path(folder, name), size)
-        yield Path(folder), tables["RecordingsTable"]
+        yield tables["RecordingsTable"]

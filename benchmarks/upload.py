@@ -1,11 +1,10 @@
 """What sending a large recording costs, from S3 and from a folder.
 
-Beside it, in the same run, a bare GET and POST of the same bytes. Each measurement has a process of its own, and so
-have moto's S3 and the service that reads and counts. Needs Linux.
+It is compared with a bare GET and POST of the same bytes, in the same run. Each measurement has a process of its own,
+and so have moto's S3 and the service that reads and counts. Needs Linux.
 """
 
 import os
-import struct
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from benchmarks.budgets import Row, held
+from benchmarks.budgets import Row, compare
 from benchmarks.measuring import PROCESSES, forget_peak, resident, running
 
 ROUNDS = 5
@@ -43,17 +42,17 @@ class Counting(BaseHTTPRequestHandler):
         pass
 
 
-def serve_counting(told: Any) -> None:
+def serve_counting(addresses: Any) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Counting)
-    told.put(f"http://127.0.0.1:{server.server_port}")
+    addresses.put(f"http://127.0.0.1:{server.server_port}")
     server.serve_forever()
 
 
-def serve_s3(told: Any) -> None:
+def serve_s3(addresses: Any) -> None:
     from local.cloud.aws import serve_aws
 
     with serve_aws() as endpoint:
-        told.put(endpoint)
+        addresses.put(endpoint)
         time.sleep(3600)
 
 
@@ -69,14 +68,17 @@ class WithLength:
 
 
 def send_bare(place: str, name: str, url: str) -> None:
-    """A GET and a POST, and nothing else; in blocks as large as ours, which beats what `requests` does by itself."""
+    """A GET and a POST, and nothing else, in blocks as large as ours: they are faster than those of `requests`."""
     import requests
+    from requests.adapters import HTTPAdapter
 
     from callscribe.s3 import s3_client
     from callscribe.whisperx.transport import BLOCK
 
     with ExitStack() as stack, requests.Session() as session:
-        session.get_adapter(url).init_poolmanager(1, 1, blocksize=BLOCK)
+        adapter = session.get_adapter(url)
+        assert isinstance(adapter, HTTPAdapter)
+        adapter.init_poolmanager(1, 1, blocksize=BLOCK)
         body: Any
         if place.startswith("s3://"):
             body = WithLength(s3_client().get_object(Bucket=BUCKET, Key=name))
@@ -108,14 +110,9 @@ def measured(send: Callable[[str, str, str], None], place: str, url: str) -> tup
 
 def wav(size: int) -> bytes:
     """A WAV file with `size` bytes of silence."""
-    header = struct.pack(
-        "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, 8000, 16000, 2, 16, b"data", size
-    )
-    return header + bytes(size)
+    from testing.made_audio import fmt, riff
 
-
-def why_not() -> str | None:
-    return None
+    return riff((b"fmt ", fmt(1, 1, 8000, 16)), (b"data", bytes(size)))
 
 
 def measure(megabytes: int) -> list[Row]:
@@ -134,7 +131,7 @@ def measure(megabytes: int) -> list[Row]:
 
 
 def rows_of(of: str, place: str, url: str, pool: ProcessPoolExecutor) -> list[Row]:
-    """The most memory and the least time of several rounds, in turn, so that both have the same weather."""
+    """The most memory and the least time of several rounds that alternate, so that both meet the same conditions."""
 
     def once(send: Callable[[str, str, str], None]) -> tuple[float, float]:
         return pool.submit(measured, send, place, url).result()
@@ -143,6 +140,6 @@ def rows_of(of: str, place: str, url: str, pool: ProcessPoolExecutor) -> list[Ro
     bare_mb, ours_mb = (max(mb for mb, _ in each) for each in zip(*rounds, strict=True))
     bare_seconds, ours_seconds = (min(seconds for _, seconds in each) for each in zip(*rounds, strict=True))
     return [
-        held("upload.memory", ours_mb, f"{bare_mb:.1f} MB", of),
-        held("upload.time", ours_seconds / bare_seconds, f"{ours_seconds:.2f} s beside {bare_seconds:.2f} s", of),
+        compare("upload.memory", ours_mb, f"{bare_mb:.1f} MB", of),
+        compare("upload.time", ours_seconds / bare_seconds, f"{ours_seconds:.2f} s beside {bare_seconds:.2f} s", of),
     ]
