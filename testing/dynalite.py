@@ -51,6 +51,7 @@ def serve_dynalite() -> Iterator[str]:
     command = ["node", "-e", SERVE, str(FOLDER / "node_modules" / "dynalite")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
+            assert process.stdout
             port = process.stdout.readline().strip()  # when it listens
             assert port, "dynalite did not start"
             yield f"http://127.0.0.1:{port}"

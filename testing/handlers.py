@@ -124,7 +124,7 @@ class Handlers:
         self.forget_keys()
 
     def forget_keys(self) -> None:
-        parameters.clear_caches()
+        parameters.clear_caches()  # type: ignore[no-untyped-call]
         self._auth._known.clear()
 
     def sync(self, **event: Any) -> Any:
@@ -185,4 +185,5 @@ class Handlers:
 
 def api_key(stack: Stack) -> str:
     secrets = client("secretsmanager", stack.endpoint)
-    return json.loads(secrets.get_secret_value(SecretId=stack.secrets["ApiKeySecret"])["SecretString"])["default"]
+    secret = secrets.get_secret_value(SecretId=stack.secrets["ApiKeySecret"])
+    return str(json.loads(secret["SecretString"])["default"])

@@ -52,6 +52,7 @@ def encoded(
     with av.open(file, "w", format=container) as output:
         output.metadata.update(tags or {})
         stream = output.add_stream(codec, rate=rate, layout=layout, options=options)
+        assert isinstance(stream, av.AudioStream)
         output.start_encoding()
         interleaved = (np.stack(channels, axis=1) * 32_767).astype(np.int16)
         for start in range(0, len(interleaved), 4096):

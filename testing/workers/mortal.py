@@ -82,7 +82,8 @@ def _service(adapter: Any, request: Any, *args: Any, **options: Any) -> Any:
     return _watch.make(name, "", lambda: _send_to_service(adapter, request, *args, **options))
 
 
-URLLib3Session.send, HTTPAdapter.send = _aws, _service
+URLLib3Session.send = _aws
+HTTPAdapter.send = _service  # type: ignore[method-assign, assignment]
 
 
 def _described(request: Any) -> tuple[str, str]:
@@ -123,6 +124,6 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         settings.cache_clear()
     app = {"sync": sync_app, "queue": queue_app, "process": process_app}[event["task"]]
     ahead = timedelta(seconds=event.get("ahead", 0))
-    app.utc_now = lambda: utc_now() + ahead
+    vars(app)["utc_now"] = lambda: utc_now() + ahead
     run = app.lambda_handler(event, context)
     return {"run": run, "calls": _watch.calls}

@@ -65,7 +65,8 @@ class Mortals:
 
     def run(self, task: str) -> Mapping[str, Any]:
         """A run in the worker that lives on."""
-        return self.invoke("survivor", task)["run"]
+        run: Mapping[str, Any] = self.invoke("survivor", task)["run"]
+        return run
 
     def at_once(self, number: int, task: str, call: str, folder: Path) -> list[Any]:
         """So many runs, none of which makes this call before all of them are about to; their answers."""
