@@ -64,7 +64,7 @@ def at_once(on: Stage, rounds: int) -> list[Row]:
 
 
 def contended(on: Stage, number: int, name: str) -> tuple[int, int]:
-    """Writes that lost to somebody else's, and claims that were made, in one round; nothing is left in line."""
+    """Writes that lost to somebody else's, and claims that were made, in one round; the queue is empty afterwards."""
     on.line(number)
     answers = on.workers.at_once(WORKERS, "process", TAKE, on.folder / name)
     calls = [call for answer in answers for call in answer["calls"] if call["call"] in {TAKE, CLAIM}]

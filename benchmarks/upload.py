@@ -141,5 +141,5 @@ def rows_of(of: str, place: str, url: str, pool: ProcessPoolExecutor) -> list[Ro
     bare_seconds, ours_seconds = (min(seconds for _, seconds in each) for each in zip(*rounds, strict=True))
     return [
         compare("upload.memory", ours_mb, f"{bare_mb:.1f} MB", of),
-        compare("upload.time", ours_seconds / bare_seconds, f"{ours_seconds:.2f} s beside {bare_seconds:.2f} s", of),
+        compare("upload.time", ours_seconds / bare_seconds, f"{ours_seconds:.2f} s, bare {bare_seconds:.2f} s", of),
     ]
