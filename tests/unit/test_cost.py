@@ -2,13 +2,16 @@
 
 import json
 import sys
+import uuid
 from dataclasses import fields, replace
+from datetime import UTC, datetime
 
 import pytest
 
 from benchmarks import cost, prices
 from benchmarks.cost import CALLS_PER_DAY, TEMPLATE, Load, Settings, money, quantities, settings_for, steps, table
 from benchmarks.prices import LINES, Prices
+from callscribe.store.admission import Slot
 
 STORIES = json.loads(cost.STORIES.read_text())["stories"]
 PAGE = (TEMPLATE.parent / "docs/cost.md").read_text()
@@ -74,6 +77,12 @@ def test_settings_and_memory_are_those_of_the_template():
     assert settings_for(Load(calls_per_day=100)) == Settings()
     assert settings_for(Load(calls_per_day=10_000_000)).slots == cost.MAX_SLOTS
     assert "use 2" in str(settings_for(Load(calls_per_day=BUSY, seconds_to_transcribe=300)))
+
+
+def test_the_item_of_slots_grows_by_each_slot_in_use():
+    assert len(Slot(token=uuid.uuid4().hex, lease_expires_at=datetime.now(UTC)).holder) == cost.SLOT_BYTES
+    few, many = (Load(calls_per_day=each) for each in (100, 100_000))
+    assert [cost.slot_writes(each, settings_for(each)) for each in (few, many)] == [2, 2 * 3]  # 36 in use: 2.2 kB
 
 
 @pytest.mark.parametrize(
