@@ -24,8 +24,10 @@ try:
     from callscribe.settings import http_url, query
     from callscribe.whisperx import DIALECTS
     from local.build import BuildError
+    from local.cloud.template import ParameterError
     from local.invoke import InvokeError, invoke
     from local.names import names
+    from local.options import PARAMETERS
     from local.recogniser.started import RecogniserError
     from local.sam.command import sam
     from local.sam.containers import SamError
@@ -39,16 +41,6 @@ except KeyboardInterrupt:
 PORTS = 1 << 16
 SAM_PORT = 3000
 """SAM CLI's own choice."""
-PARAMETERS = {
-    "WhisperXDialect": "dialect",
-    "WhisperXApiKey": "api_key",
-    "WhisperXLanguage": "language",
-    "WhisperXModel": "model",
-    "WhisperXOptions": "options",
-    "Channels": "channels",
-    "PhoneSystem": "phone_system",
-}
-"""Which option gives which parameter of the template its value."""
 SAMPLES_ARE = "caller-left"
 """Who speaks where in the stereo one among the samples."""
 
@@ -69,6 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         return int(given.run(given))
+    except ParameterError as error:
+        print(f"{parser.prog}: {PARAMETERS.get(error.parameter, error.parameter)} {error.fault}", file=sys.stderr)
+        return 2
     except FAULTS as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
@@ -124,24 +119,28 @@ def _port(text: str) -> int:
 
 def _options(given: argparse.Namespace) -> Options:
     """Raises UpError for what cannot be meant."""
-    for name, check in (("whisperx", http_url), ("aws_endpoint", http_url), ("options", query)):
-        value = getattr(given, name)
+    for option, check in (("--whisperx", http_url), ("--aws-endpoint", http_url), ("--options", query)):
+        value = _value(given, option)
         if value and (fault := check(value)):
-            raise UpError(f"--{name.replace('_', '-')} {fault}")
+            raise UpError(f"{option} {fault}")
     if given.json:
         _check_json(given.json.absolute())
-    given_ones = {name: getattr(given, option) for name, option in PARAMETERS.items()}
+    given_ones = {name: _value(given, option) for name, option in PARAMETERS.items()}
     parameters = {name: value for name, value in given_ones.items() if value}
     return Options(
         recordings=_recordings(given.recordings, given.aws_endpoint) if given.recordings is not None else None,
         broken=given.broken,
-        whisperx=given.whisperx,
         parameters={"Channels": SAMPLES_ARE} | parameters if given.samples else parameters,
         port=given.port,
         once=given.once,
         json=given.json,
         aws_endpoint=given.aws_endpoint,
     )
+
+
+def _value(given: argparse.Namespace, option: str) -> str | None:
+    value: str | None = getattr(given, option.removeprefix("--").replace("-", "_"))
+    return value
 
 
 def _check_json(path: Path) -> None:

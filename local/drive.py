@@ -14,6 +14,7 @@ from callscribe.clock import utc_now
 from callscribe.errors import ConfigurationError, ServiceUnavailable
 from functions.sync.complete import PARTIAL
 from local.api_client import ApiClient
+from local.options import message_of
 from local.watch import printable
 
 OUTAGE_PATIENCE_SECONDS = 20.0
@@ -154,7 +155,7 @@ def _what_answers(api: ApiClient) -> str:
     with suppress(requests.RequestException):
         found = api.test_service()
         if found["code"] in TELLS_MORE:
-            return f" {found['message']}"
+            return f" {message_of(found)}"
     return ""
 
 
@@ -177,15 +178,19 @@ class _Outage:
             self._since = None
             return None
         if run["errorCode"] in A_PERSON_ACTS:
-            return str(run["error"])
+            return _reason(run)
         if self._since is None:
             self._since = time.monotonic()
-            self._say(f"{run['error']} It is tried again.")
+            self._say(f"{_reason(run)} It is tried again.")
         tried_enough = run["status"] == "failed" and time.monotonic() - self._since > OUTAGE_PATIENCE_SECONDS
         if tried_enough or _next_try_is_far(self._api):
-            return str(run["error"])
+            return _reason(run)
         time.sleep(PAUSE_SECONDS)
         return None
+
+
+def _reason(run: dict[str, Any]) -> str:
+    return message_of({"code": run["errorCode"], "message": run["error"]})
 
 
 def _next_try_is_far(api: ApiClient) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import requests
 
 from local.api_client import ApiClient
+from local.options import message_of
 from local.watch import printable
 
 METADATA = (
@@ -64,6 +65,6 @@ def summary(recordings: list[dict[str, Any]]) -> list[str]:
     lines = [f"{completed} of {len(recordings)} recordings completed."]
     for recording in recordings:
         if recording["status"] != "completed":
-            reason = f": {recording['error']['message']}" if recording["error"] else ""
+            reason = f": {message_of(recording['error'])}" if recording["error"] else ""
             lines.append(printable(f"{recording['status']}: {PurePosixPath(recording['path']).name}{reason}"))
     return lines

@@ -29,16 +29,6 @@ from local.watch import Watcher
 
 ROOT = Path(__file__).parent.parent
 STATE = ROOT / ".callscribe"
-OPTIONS = {
-    "Write the right one into the WhisperX secret": "Give the right one with --api-key",
-    "WhisperXUrl": "--whisperx",
-    "WhisperXDialect": "--dialect",
-    "WhisperXLanguage": "--language",
-    "WhisperXModel": "--model",
-    "WhisperXOptions": "--options",
-}
-"""What a person changes here, by what it is called in messages."""
-
 TERMINAL = Terminal()
 
 IMPATIENCE = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1"}
@@ -54,7 +44,6 @@ class Options:
 
     recordings: str | None
     broken: bool
-    whisperx: str | None
     parameters: dict[str, str]
     port: int
     once: bool
@@ -125,14 +114,10 @@ class Local:
 def _running(options: Options) -> Iterator[Local]:
     with ExitStack() as parts:
         endpoint = options.aws_endpoint or parts.enter_context(serve_aws())
-        whisperx = options.whisperx or parts.enter_context(
-            recogniser(options.parameters["WhisperXDialect"], STATE / "logs" / "recogniser.log")
-        )
-        parameters = {
-            "WhisperXUrl": whisperx,
-            **options.parameters,
-            **IMPATIENCE,
-        }
+        parameters = options.parameters | IMPATIENCE
+        if "WhisperXUrl" not in parameters:
+            log = STATE / "logs" / "recogniser.log"
+            parameters["WhisperXUrl"] = parts.enter_context(recogniser(parameters["WhisperXDialect"], log))
         stack = deploy(ROOT / "template.yaml", endpoint, parameters)
         if options.recordings is None:
             put_samples(stack, broken=options.broken)
@@ -178,7 +163,4 @@ def _report(running: Local, ending: Ending, path: Path | None) -> int:
 
 
 def _say(text: str) -> None:
-    """In the terminal, where people set options and not the template's parameters."""
-    for parameter, option in OPTIONS.items():
-        text = text.replace(parameter, option)
     TERMINAL.say(text)

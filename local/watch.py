@@ -14,6 +14,7 @@ from typing import Any, Self
 import requests
 
 from local.api_client import ApiClient
+from local.options import message_of
 
 POLL_SECONDS = 0.25
 IDLE_POLL_SECONDS = 5.0
@@ -107,10 +108,10 @@ def _remark(item: dict[str, Any]) -> str:  # noqa: PLR0911 — a table of status
             return f"  attempt {item['attempts']}"
         case "failed" if item["nextAttemptAt"]:
             due = datetime.fromisoformat(item["nextAttemptAt"]).astimezone()
-            return f"  attempt {item['attempts']}: {error['message']} Next attempt at {due:%H:%M:%S}."
+            return f"  attempt {item['attempts']}: {message_of(error)} Next attempt at {due:%H:%M:%S}."
         case "failed":
-            return f"  for good, after {item['attempts']} attempt(s): {error['message']}"
+            return f"  for good, after {item['attempts']} attempt(s): {message_of(error)}"
         case "queued" if error:
-            return f"  again: {error['message']}"
+            return f"  again: {message_of(error)}"
         case _:
             return ""

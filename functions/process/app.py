@@ -112,13 +112,13 @@ def api_key(own: Settings, *, fresh: bool) -> str:
     if key and server != server_of(own.whisperx_url):
         raise ConfigurationError(
             "The key in the WhisperX secret was set for another server, and is not sent to this one. Set the key of "
-            "this one: apiKey in the settings of the module whisperx; null if it wants none."
+            "this one in the settings of the module whisperx, or take it away if it wants none."
         )
     _keys_for.clear()
     _keys_for.add(own.whisperx_url)
     if not SENDABLE.fullmatch(key):
         raise ConfigurationError(
-            "The key in the WhisperX secret cannot be sent: only printable ASCII without spaces can be. Write it anew."
+            "The key in the WhisperX secret cannot be sent: only printable ASCII without spaces can be. Set it again."
         )
     return key
 

@@ -16,7 +16,7 @@ NOTHING = (
 )
 NO_RECORDING = (
     "The recordings path can be listed, but no name among its first {found} files is that of a recording. "
-    "Look at the path, and at `extensions` in the settings of this module."
+    "Look at the path, and at the extensions in the settings of this module."
 )
 FOUND = "The recordings path can be listed: of its first {found} files, {audio} are recordings by their names."
 

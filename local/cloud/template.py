@@ -24,6 +24,15 @@ _CODE_PROPERTIES, _NO_CODE = ("CodeUri", "ContentUri"), "s3://local/unused"
 _INLINE_CODE = {"ZipFile": "pass"}
 
 
+class ParameterError(ValueError):
+    """A value that a parameter of the template does not take. `fault` does not repeat it, for it may be a key."""
+
+    def __init__(self, parameter: str, fault: str) -> None:
+        super().__init__(f"{parameter} {fault}")
+        self.parameter = parameter
+        self.fault = fault
+
+
 def read_template(path: Path, parameters: Mapping[str, str], region: str) -> dict[str, Json]:
     """Give the CloudFormation that AWS makes of the SAM template. Raises `ValueError` if it is wrong."""
     template = yaml_parse(path.read_text("utf-8"))
@@ -57,7 +66,8 @@ def transformed(template: dict[str, Json], parameters: Mapping[str, str], region
 def parameter_values(template: Mapping[str, Json], given: Mapping[str, str]) -> dict[str, str]:
     """Give every parameter its value.
 
-    Raises `ValueError` for one that is missing or not allowed, and for what the template's rules refuse together.
+    Raises `ValueError` for one that is missing and for what the template's rules refuse together, `ParameterError` for
+    a value that is not allowed.
     """
     values = {name: declared.get("Default") for name, declared in template.get("Parameters", {}).items()}
     values |= given
@@ -76,10 +86,9 @@ def parameter_values(template: Mapping[str, Json], given: Mapping[str, str]) -> 
 def _check(name: str, value: str, declared: Mapping[str, Json]) -> None:
     pattern, allowed = declared.get("AllowedPattern"), declared.get("AllowedValues")
     if pattern and not re.fullmatch(pattern, value):
-        # without the value, which may be a key
-        raise ValueError(f"{name} {declared.get('ConstraintDescription', f'must match {pattern}')}")
+        raise ParameterError(name, declared.get("ConstraintDescription", f"must match {pattern}"))
     if allowed and value not in [str(each) for each in allowed]:
-        raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}")
+        raise ParameterError(name, f"must be one of {', '.join(map(str, allowed))}")
 
 
 def resources_of(template: Mapping[str, Json], intrinsics: Intrinsics, kind: str) -> dict[str, dict[str, Json]]:

@@ -234,7 +234,7 @@ def test_a_faulty_setting_is_told_in_the_one_shape_and_health_still_answers(hand
     assert handlers.api("GET", "/health", key=None).status == 200
     answer = handlers.api("GET", LIST, key="any")
     assert (answer.status, error_of(answer)["code"]) == (500, "configuration")
-    assert "API_KEY_SECRET is not set" in error_of(answer)["message"]
+    assert "api key secret is not set" in error_of(answer)["message"]
 
 
 @pytest.mark.parametrize("recording_id", ["unknown", "a" * 20, "x" * 3000, "ü"])

@@ -123,7 +123,7 @@ def test_a_path_that_cannot_be_listed_is_refused_with_the_reason_and_nothing_is_
         "s3://no-such-bucket-here/": "NoSuchBucket",
         "s3://": "names no bucket",
         "recordings": "is none",
-        "": "No recordings path",
+        "": "no recordings path",
         "https://b.s3.amazonaws.com/": "is none",
         "s3://Not_A_Bucket!/": "S3",
         str(tmp_path / "none"): "none",

@@ -69,14 +69,14 @@ ERRORS = {
     "asr-not-audio": (RetryableError, "service_error", "cannot decode"),
     "asr-unknown-language": (RetryableError, "service_error", "500"),
     "asr-out-of-memory": (RetryableError, "service_error", "500"),
-    "asr-no-health-route": (ServiceUnavailable, "wrong_address", "WhisperXUrl"),
+    "asr-no-health-route": (ServiceUnavailable, "wrong_address", "server's address"),
     "tasks-failed-without-gpu": (JobEnded, "no_gpu", "device=cpu&compute_type=int8"),
     "tasks-not-audio": (PermanentError, "not_audio", "could not decode"),
     "tasks-refused-extension": (PermanentError, "not_audio", "ending"),
     "tasks-refused-url": (PermanentError, "rejected", "422"),
     "tasks-unknown": (JobEnded, "job_lost", "forgotten"),
-    "tasks-all": (RetryableError, "unreadable_answer", "WhisperXDialect"),
-    "tasks-health": (RetryableError, "unreadable_answer", "WhisperXDialect"),
+    "tasks-all": (RetryableError, "unreadable_answer", "dialect"),
+    "tasks-health": (RetryableError, "unreadable_answer", "dialect"),
 }
 
 

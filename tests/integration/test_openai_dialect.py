@@ -97,11 +97,11 @@ def test_answers_of_each_server_are_read(service, reply, answer):
 @pytest.mark.parametrize(
     ("status", "body", "kind", "code", "words"),
     [
-        (400, {"detail": "Unsupported language 'xx' for alignment."}, PermanentError, "rejected", "WhisperXLanguage"),
+        (400, {"detail": "Unsupported language 'xx' for alignment."}, PermanentError, "rejected", "language"),
         (401, {}, ServiceUnavailable, "key_refused", "401"),
         (403, {"detail": "Invalid API Key"}, ServiceUnavailable, "key_refused", "key"),
-        (404, {"detail": "Model not found."}, ServiceUnavailable, "wrong_address", "correct WhisperXModel"),
-        (404, {"detail": "Not Found"}, ServiceUnavailable, "wrong_address", "WhisperXUrl"),
+        (404, {"detail": "Model not found."}, ServiceUnavailable, "wrong_address", "correct the model"),
+        (404, {"detail": "Not Found"}, ServiceUnavailable, "wrong_address", "server's address"),
         (413, {}, PermanentError, "too_large", "413"),
         (415, {}, PermanentError, "not_audio", "415"),
         (422, {"detail": "Invalid audio k3y"}, PermanentError, "not_audio", "422"),

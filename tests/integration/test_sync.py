@@ -491,10 +491,10 @@ def test_an_upload_that_is_none_of_ours_is_no_run(handlers, put, stack):
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        ("", "RECORDINGS_PATH is not set"),
+        ("", "recordings path is not set"),
         ("/no/such/folder", "does not exist"),
         ("s3://no-such-bucket-here/", "NoSuchBucket"),
-        ("relative/path", "RecordingsPath must be"),
+        ("relative/path", "It must be s3://"),
         ("s3://", "names no bucket"),
     ],
 )

@@ -283,7 +283,7 @@ POLLED = [
         {"status": "failed", "error": "'xx' is not a valid language code (af)"},
         JobEnded,
         "job_failed",
-        "Lang",
+        "language",
     ),
     (200, {"status": "failed", "error": "k3y said hello"}, JobEnded, "job_failed", "failed"),
     (200, {"status": "failed"}, JobEnded, "job_failed", ""),
@@ -318,7 +318,7 @@ def test_each_way_that_a_poll_ends_has_its_class(service, reply, status, body, k
 SUBMITTED = [
     (400, {"error": {"code": "AUDIO_PROCESSING_ERROR"}}, PermanentError, "not_audio", "decode"),
     (400, {"detail": "Invalid file extension for file 5550100.flac"}, PermanentError, "not_audio", "ending"),
-    (404, {"detail": "Not Found"}, ServiceUnavailable, "wrong_address", "WhisperXUrl"),
+    (404, {"detail": "Not Found"}, ServiceUnavailable, "wrong_address", "server's address"),
     (422, {"detail": [{"loc": ["query", "device"]}]}, ServiceUnavailable, "wrong_settings", "(device)"),
     (
         422,

@@ -159,7 +159,7 @@ def test_what_is_wrong_in_the_template_is_told_before_anything_is_kept(handlers,
         patch.setitem(handlers.overrides, "WHISPERX_LANGUAGE", "English")
         answer = put(model="large-v3", apiKey=KEY)
     assert (answer.status, answer.json["error"]["code"]) == (500, "configuration")
-    assert "WHISPERX_LANGUAGE" in answer.json["error"]["message"]
+    assert "WhisperX language" in answer.json["error"]["message"]
     assert handlers.api("GET", MODULE).json == before
     assert secret() == {"apiKey": ""}
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic.alias_generators import to_camel
 from samtranslator.yaml_helper import yaml_parse
 
 from callscribe import ingest
@@ -19,8 +20,10 @@ from callscribe.whisperx import DIALECTS
 from functions.api import settings as api
 from functions.api.app import app
 from functions.api.routing import include_all
+from functions.api.views.modules import CallRecordingsTrial, WhisperXTrial
 from functions.process import app as process
 from functions.sync import app as sync
+from local.options import PARAMETERS
 
 SETTINGS = {
     "Sync": (sync.Settings,),
@@ -40,6 +43,21 @@ def test_every_parameter_is_in_the_readme_with_its_default():
         assert row, name
         default = declared.get("Default", "–")
         assert row[1].strip("`") == (str(default) or "empty")
+
+
+def test_a_setting_has_a_name_on_the_page_in_the_api_in_the_template_and_on_the_command_line():
+    rows = re.findall(
+        r"^\| ([^|]+) \| `(\w+)` \| (?:`(\w+)`|–) \| (?:`(--[\w-]+)`|–) \|$",
+        (ROOT / "docs/api.md").read_text(),
+        re.MULTILINE,
+    )
+    forms = (ROOT / "functions/api/admin/forms.js").read_text()
+    fields = {**WhisperXTrial.model_fields, **CallRecordingsTrial.model_fields}
+    assert {(field, label) for label, field, _, _ in rows} == set(re.findall(r'name="(\w+)"\s+title="([^"]+)"', forms))
+    assert {field for _, field, _, _ in rows} == {to_camel(name) for name in fields}
+    assert {parameter for _, _, parameter, _ in rows} - {""} <= TEMPLATE["Parameters"].keys()
+    options = {parameter: option for _, _, parameter, option in rows if option}
+    assert options == PARAMETERS | {"RecordingsPath": "--recordings"}
 
 
 def test_every_route_is_in_the_readme():

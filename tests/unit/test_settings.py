@@ -32,7 +32,7 @@ def test_variables_become_typed_values_and_an_empty_one_counts_as_unset():
 def test_every_fault_is_named_at_once():
     with pytest.raises(ConfigurationError) as raised:
         load(Example, {"URL": "host:9000", "ATTEMPTS": "0", "DIARIZE": "maybe"})
-    for fault in ("TABLE is not set", "URL must be", "ATTEMPTS must be 1 or more", "DIARIZE must be true"):
+    for fault in ("table is not set", "url must be an address", "attempts must be 1 or more", "diarize must be true"):
         assert fault in raised.value.message
 
 
@@ -59,8 +59,8 @@ def test_a_language_is_checked_as_the_template_does(code, taken):
 def test_a_language_that_is_none_is_told_with_the_other_faults():
     with pytest.raises(ConfigurationError) as raised:
         load(WhisperXSettings, {"WHISPERX_URL": "http://host?", "WHISPERX_LANGUAGE": "English"})
-    assert "WHISPERX_URL must be the address alone" in raised.value.message
-    assert "WHISPERX_LANGUAGE must be two or three small letters" in raised.value.message
+    assert "WhisperX url must be the address alone" in raised.value.message
+    assert "WhisperX language must be two or three small letters" in raised.value.message
 
 
 @pytest.mark.parametrize("url", ["http://", "ftp://host", "http://host:0", "http://host:99999", "http://u:pw@host"])

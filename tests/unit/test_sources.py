@@ -57,7 +57,7 @@ def test_what_only_looks_like_a_way_up_is_a_name_in_s3(path):
 )  # fmt: skip
 def test_what_is_no_path_is_refused_as_such(path):
     for opened in (open_source, partial(open_within, "s3://bucket/in/"), partial(open_within, "/in")):
-        with pytest.raises(ConfigurationError, match="RecordingsPath must be"):
+        with pytest.raises(ConfigurationError, match="It must be s3://"):
             opened(path)
 
 

@@ -17,7 +17,7 @@ SEEN = {
     "transcript": None,
     "nextAttemptAt": None,
 }
-ERROR = {"message": "It broke."}
+ERROR = {"code": "service_error", "message": "It broke."}
 
 
 class Api:

@@ -55,8 +55,8 @@ class CallRecordingsSettings:
 
         if fault := settings.time_zone(self.time_zone):
             raise ConfigurationError(
-                f"The time zone '{self.time_zone}' is none: it {fault}. Set TimeZone and deploy again, or timeZone in "
-                "the settings of the module call-recordings."
+                f"The time zone '{self.time_zone}' is none: it {fault}. Correct it in the settings of the module "
+                "call-recordings."
             )
         return ZoneInfo(self.time_zone)
 

@@ -42,7 +42,7 @@ def http_url(value: str) -> str | None:
     if not whole:
         return "must be an address like http://whisperx.example:9000"
     if url.username or url.password:
-        return "must not hold a user or password: the key belongs into Secrets Manager"
+        return "must not hold a user or password: the key has a setting of its own"
     if "?" in value or "#" in value:
         return "must be the address alone, without ? or #: the server's routes are put behind it"
     return None
@@ -107,22 +107,22 @@ def load[T](kind: type[T], environ: Mapping[str, str]) -> T:
     values: dict[str, Any] = {}
     faults: list[str] = []
     for each in fields(kind):  # type: ignore[arg-type]  # any dataclass
-        variable = each.name.upper()
-        text = environ.get(variable, "")
+        label = each.name.replace("_", " ").replace("whisperx", "WhisperX")
+        text = environ.get(each.name.upper(), "")
         try:
             if text:
                 values[each.name] = _parse(each.type, text)
             elif each.default is MISSING:
-                faults.append(f"{variable} is not set")
+                faults.append(f"{label} is not set")
                 continue
             check: Check | None = each.metadata.get("check")
             fault = check(values.get(each.name, each.default)) if check else None
         except ValueError as error:
             fault = str(error)
         if fault:
-            faults.append(f"{variable} {fault}")
+            faults.append(f"{label} {fault}")
     if faults:
-        raise ConfigurationError(f"{'; '.join(faults)}. Set it in the stack's parameters and deploy again.")
+        raise ConfigurationError(f"Wrong settings of the stack: {'; '.join(faults)}. Correct them and deploy again.")
     return kind(**values)
 
 

@@ -136,7 +136,7 @@ def unreadable() -> RetryableError:
     """For an answer of success that is none."""
     return RetryableError(
         "The service answered with success, but not with a transcript: the answer was cut, or something else than "
-        "WhisperX answers at this address. Check WhisperXUrl and WhisperXDialect.",
+        "WhisperX answers at this address. Check the server's address and the dialect.",
         code="unreadable_answer",
     )
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from callscribe.errors import ConfigurationError
 from callscribe.recording import LONGEST_KEY
 
-ADVICE = "RecordingsPath must be s3://BUCKET/PREFIX/ or the absolute path of a folder such as /mnt/recordings"
+ADVICE = "It must be s3://BUCKET/PREFIX/ or the absolute path of a folder such as /mnt/recordings"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ def open_source(path: str) -> Source:
 
         return FolderSource(path)
     raise ConfigurationError(
-        f"The recordings path '{path}' is none. {ADVICE}." if path else f"No recordings path. {ADVICE}."
+        f"The recordings path '{path}' is none. {ADVICE}." if path else f"There is no recordings path. {ADVICE}."
     )
 
 

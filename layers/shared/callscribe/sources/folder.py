@@ -130,12 +130,12 @@ class FolderSource:
                 return -1, ()
             raise SourceError(
                 f"The recordings folder '{self._root}' does not exist. "
-                "Check RecordingsPath, and that the file system is mounted."
+                "Check the recordings path, and that the file system is mounted."
             ) from error
         except NotADirectoryError as error:
             if top != self.prefix:
                 return -1, ()
-            raise SourceError(f"The recordings folder '{self._root}' is not a folder. Check RecordingsPath.") from error
+            raise SourceError(f"The recordings folder '{self._root}' is not a folder. Correct its path.") from error
         except OSError as error:
             raise SourceError(
                 f"The recordings folder '{self._root}' cannot be listed ({error.strerror}). Check its permissions."

@@ -11,8 +11,8 @@ from callscribe.s3 import GONE, s3_client
 from callscribe.sources import ADVICE, Source, SourceFile
 
 LISTING_ADVICE = {
-    "NoSuchBucket": "The bucket does not exist: create it, or correct RecordingsPath.",
-    "AccessDenied": "The function may not list the bucket: name it in RecordingsPath and deploy again.",
+    "NoSuchBucket": "The bucket does not exist: create it, or correct the recordings path.",
+    "AccessDenied": "The functions may not list the bucket: deploy the stack with it as the recordings path.",
 }
 
 

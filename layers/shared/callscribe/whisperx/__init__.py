@@ -92,7 +92,7 @@ def descriptions() -> dict[str, Description]:
 def _module(dialect: str) -> ModuleType:
     if dialect not in DIALECTS:
         raise ConfigurationError(
-            f"The WhisperX dialect '{dialect}' is not known. Set WhisperXDialect to one of: {', '.join(DIALECTS)}."
+            f"The WhisperX dialect '{dialect}' is not known. It must be one of: {', '.join(DIALECTS)}."
         )
     # a dialect is imported only where it is spoken, or asked for
     return import_module(f"{__name__}.{dialect}")

@@ -52,27 +52,27 @@ NO_ANSWER = _not_ok(
 )
 NOT_HTTP = _not_ok(
     "not_http",
-    "The server broke the connection off, or did not answer in HTTP. If it speaks TLS, WhisperXUrl must begin with "
+    "The server broke the connection off, or did not answer in HTTP. If it speaks TLS, its address must begin with "
     "https://; otherwise another program answers at this port.",
 )
 NOT_WHISPERX = _not_ok(
     "not_whisperx",
-    "Something answers at this address, but nothing that looks like a WhisperX server. Correct WhisperXUrl: it is the "
-    "server's address without a route such as /asr; behind a proxy, with the path that leads to the server.",
+    "Something answers at this address, but nothing that looks like a WhisperX server. Correct the "
+    "server's address: it has no route such as /asr; behind a proxy, it has the path that leads to the server.",
 )
 TROUBLES: tuple[tuple[type[BaseException], Verdict], ...] = (
     (
         socket.gaierror,
         _not_ok(
             "name_not_found",
-            "The host name in WhisperXUrl is not found. Check its spelling, and whether this network can resolve it.",
+            "The host name in the server's address is not found. Check its spelling, and that this network knows it.",
         ),
     ),
     (
         ConnectionRefusedError,
         _not_ok(
             "refused",
-            "The host refuses connections at this port. Start the server, or correct the port in WhisperXUrl.",
+            "The host refuses connections at this port. Start the server, or correct the port in its address.",
         ),
     ),
     (
@@ -87,7 +87,7 @@ TROUBLES: tuple[tuple[type[BaseException], Verdict], ...] = (
         ssl.SSLError,
         _not_ok(
             "tls_failed",
-            "No TLS connection could be made. If the server speaks plain HTTP, WhisperXUrl must begin with http://.",
+            "No TLS connection could be made. If the server speaks plain HTTP, its address must begin with http://.",
         ),
     ),
     (TimeoutError, NO_ANSWER),
@@ -100,8 +100,8 @@ CERTIFICATES = {
     18: ("is self-signed", "Use one of a known authority, or http:// within a private network."),
     19: ("is signed by an authority that is not known", "Use one of a known authority."),
     20: ("is signed by an authority that is not known, or comes without it", "Let the server send the whole chain."),
-    62: ("is for another host", "Write the name that it is for into WhisperXUrl."),
-    64: ("is for another address", "Write the name that it is for into WhisperXUrl."),
+    62: ("is for another host", "Write the name that it is for into the server's address."),
+    64: ("is for another address", "Write the name that it is for into the server's address."),
 }
 """By the verification codes of OpenSSL."""
 
@@ -196,7 +196,7 @@ class Probe:
         if answer.status in REFUSED and not self._has_key:
             return _not_ok(
                 "key_refused",
-                f"The server wants an API key ({answer.status}), and none is set. Write it into the WhisperX secret.",
+                f"The server wants an API key ({answer.status}), and none is set. Set the key of the server.",
             )
         try:
             approved(answer)

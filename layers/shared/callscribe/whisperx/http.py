@@ -224,11 +224,11 @@ def _has_begun(error: Exception, status: int | None, body: MultipartFile | None)
 def _failed(error: Exception, *, begun: bool) -> TranscriptionError:
     """Before the first byte of audio it is an outage, whatever the libraries call it; from then on a failed attempt."""
     if isinstance(error, InvalidURL | LocationParseError | UnicodeError):
-        return ServiceUnavailable("WhisperXUrl is not an address. Correct it.", code="wrong_address")
+        return ServiceUnavailable("The server's address is not valid. Correct it.", code="wrong_address")
     if not begun:
         return ServiceUnavailable(
             f"No connection to the transcription service ({_cause(error)}). "
-            "Check that it runs, that WhisperXUrl is right, and that this network reaches it."
+            "Check that it runs, that its address is right, and that this network reaches it."
         )
     if isinstance(error, DecodeError):
         return unreadable()

@@ -31,7 +31,7 @@ MEANINGS: Meanings = {
         ServiceUnavailable,
         "wrong_address",
         "There is no such route or no such model on the service ({}). "
-        "Correct WhisperXUrl, WhisperXDialect or WhisperXModel.",
+        "Correct the server's address, the dialect or the model.",
     ),
     422: Meaning(PermanentError, "not_audio", "The service cannot read this audio ({})."),
 }

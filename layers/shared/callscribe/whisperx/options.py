@@ -24,7 +24,7 @@ other word of a server."""
 
 
 def parameters(ours: Iterable[tuple[str, str]], settings: WhisperXSettings) -> Pairs:
-    """Ours that are not empty, and WhisperXOptions, which win where both name the same."""
+    """Ours that are not empty, and the further options of the settings, which win where both name the same."""
     theirs = parse_qsl(settings.whisperx_options, keep_blank_values=True)
     named = {name for name, _ in theirs}
     return [*((name, value) for name, value in ours if value and name not in named), *theirs]

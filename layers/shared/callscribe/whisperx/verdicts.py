@@ -59,17 +59,16 @@ type Meanings = Mapping[int, Meaning]
 KEY_REFUSED = Meaning(
     ServiceUnavailable,
     "key_refused",
-    "The service refused the API key ({}), or wants one where none is set. "
-    "Write the right one into the WhisperX secret.",
+    "The service refused the API key ({}), or wants one where none is set. Set the right key of the server.",
 )
 WRONG_ADDRESS = Meaning(
     ServiceUnavailable,
     "wrong_address",
-    "There is no such route on the service ({}). Correct WhisperXUrl, which is the server's address without a route "
-    "such as /asr, or WhisperXDialect.",
+    "There is no such route on the service ({}). Correct the server's address, which has no route such as /asr, "
+    "or the dialect.",
 )
 DOWN = Meaning(
-    ServiceDown, ServiceDown.code, "A proxy says that the service is gone ({}). Start it, or correct WhisperXUrl."
+    ServiceDown, ServiceDown.code, "A proxy says that the service is gone ({}). Start it, or correct its address."
 )
 BUSY = Meaning(ServiceUnavailable, "service_busy", "The service says that it is overloaded ({}).")
 NO_ANSWER = Meaning(RetryableError, "unreadable_answer", "The service gave no whole answer ({}).")
@@ -104,7 +103,7 @@ FAILED = Meaning(
 )
 HUNDREDS: Meanings = {
     1: NO_ANSWER,
-    3: Meaning(ServiceUnavailable, "wrong_address", "The address redirects ({}). Set WhisperXUrl to where it leads."),
+    3: Meaning(ServiceUnavailable, "wrong_address", "The server's address redirects ({}). Set it to where it leads."),
     4: Meaning(PermanentError, "rejected", "The service rejected the request ({})."),
 }
 """Of what no table names, by the first digit; all others are FAILED."""
@@ -113,24 +112,24 @@ NO_GPU = re.compile(
     "(?i)no CUDA-capable device|CUDA driver version is insufficient|found no NVIDIA driver|not compiled with CUDA"
 )
 HINTS = (
-    (NO_GPU, "The server has no GPU that it can use: set device=cpu&compute_type=int8 in WhisperXOptions."),
+    (NO_GPU, "The server has no GPU that it can use: set device=cpu&compute_type=int8 in the further options."),
     ("(?i)out of memory", "Its GPU ran out of memory: a smaller model or batch_size needs less."),
     (
         "(?i)not a valid language code|unsupported language|no default align-?model",
-        "It does not know this language: correct WhisperXLanguage.",
+        "It does not know this language: correct the language.",
     ),
     (
         "AUDIO_PROCESSING_ERROR|(?i:invalid data found when processing|failed to load audio)",
         "It could not decode the audio.",
     ),
     ("(?i)invalid file extension|unsupported file (type|format)", "It judges by the ending of the file's name."),
-    ("(?i)model not found|unknown model|invalid model", "It does not have this model: correct WhisperXModel."),
-    ("(?i)compute type|float16", "It cannot compute so: set compute_type=int8 in WhisperXOptions."),
+    ("(?i)model not found|unknown model|invalid model", "It does not have this model: correct the model."),
+    ("(?i)compute type|float16", "It cannot compute so: set compute_type=int8 in the further options."),
     (
         "'NoneType' object has no attribute 'to'|(?i:access gated repo|hf.co/pyannote)",
         "It cannot get its model that tells speakers apart: give it an HF_TOKEN whose owner has accepted its terms.",
     ),
-    ("(?i)plain HTTP request was sent to HTTPS port", "It wants https: correct WhisperXUrl."),
+    ("(?i)plain HTTP request was sent to HTTPS port", "It wants https: correct the server's address."),
 )
 """Well-known words of servers, and what they mean, in ours."""
 
