@@ -16,7 +16,7 @@ from enum import Enum, auto
 from callscribe import transitions
 from callscribe.breaker import Outage
 from callscribe.clock import Clock
-from callscribe.errors import CallscribeError, RetryableError, ServiceUnavailable
+from callscribe.errors import CallscribeError, RetryableError, ServiceUnavailable, Skipped
 from callscribe.recording import Recording, TranscriptRef
 from callscribe.run import Outcome, Run, Task
 from callscribe.store import admission, recordings, runs, switches
@@ -68,13 +68,13 @@ class Dispatcher:
         self._parked: deque[Recording] = deque()
         self._left = 0
         self._alone = False
-        self._refusal: tuple[str, str] | None = None
+        self._refusal: Skipped | None = None
         self._fault: CallscribeError | None = None
 
     def work(self, per_round: int, rounds: Sequence[datetime]) -> None:
         """Begins up to `per_round` recordings at each of these times, and ends when all of them have ended.
 
-        Raises ConfigurationError, StoreError, once what was under way has ended.
+        Raises ConfigurationError, StoreError, Skipped, once what was under way has ended.
         """
         self._run.counts.update(completed=0, failed=0, returned=0, recovered=0, lost_races=0, audio_seconds=0)
         to_come = deque(rounds)
@@ -95,7 +95,7 @@ class Dispatcher:
         if self._fault is not None:
             raise self._fault
         if self._refusal and self._run.outcome is Outcome.RUNNING and not any(self._run.counts.values()):
-            self._run.end(Outcome.SKIPPED, *self._refusal)
+            raise self._refusal
 
     def _look_for_overdue(self) -> None:
         """Puts back what dead workers left, and finds the jobs that are to be polled."""
@@ -206,9 +206,10 @@ class Dispatcher:
     def _refused(self, outage: Outage | None) -> None:
         if outage:
             count("ServiceUnavailable")
-            self._refusal = outage.describe(), ServiceUnavailable.code
+            self._refusal = Skipped(outage.describe(), code=ServiceUnavailable.code)
         else:
-            self._refusal = f"All {self._limits.slots} transcription slots are in use.", "slots_in_use"
+            message = f"All {self._limits.slots} transcription slots are in use."
+            self._refusal = Skipped(message, code="slots_in_use")
 
     def _can_finish(self, place: Place, now: datetime) -> bool:
         """Late in a run, its size says so. The next run is fresh, and soon."""

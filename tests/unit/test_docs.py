@@ -1,5 +1,6 @@
 """What the docs name is there, and what is there is named."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 from pydantic.alias_generators import to_camel
 from samtranslator.yaml_helper import yaml_parse
 
-from callscribe import ingest
+from callscribe import errors, ingest
 from callscribe.conversation import SIDES
 from callscribe.phone_systems import SYSTEMS, read
 from callscribe.phone_systems.site_patterns import GROUPS, SitePattern
@@ -34,6 +35,8 @@ SETTINGS = {
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
+PLACES = {"Meaning": slice(1, 2), "end": slice(2, 3), "_end": slice(4, 5)}
+"""Of the code among the arguments of these."""
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "tests/README.md", ROOT / "local/samples/README.md"]
 
 
@@ -98,17 +101,39 @@ def test_every_transition_is_in_the_table_of_states():
             assert {f"{source} → {target}" for target in targets} <= ways
 
 
-def test_every_code_of_an_error_is_explained():
-    """As far as an attempt can end with it."""
+def codes_of(*callees):
+    """The codes that the functions and the layer give to calls of these names: by keyword, or in their place."""
+    found = set()
+    for path in [*(ROOT / "functions").rglob("*.py"), *(ROOT / "layers/shared/callscribe").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and (name := ast.unparse(node.func).rpartition(".")[2]) in callees:
+                given = [each.value for each in node.keywords if each.arg in ("code", "error_code")]
+                given += node.args[PLACES[name]] if name in PLACES else []
+                found |= {each.value for each in given if isinstance(each, ast.Constant)}
+    return found
+
+
+def kinds_of(error):
+    return [error, *(each for kind in error.__subclasses__() for each in kinds_of(kind))]
+
+
+def test_every_code_that_an_attempt_can_end_with_is_explained():
     page = (ROOT / "docs/transcription.md").read_text()
-    codes = set()
-    for folder in ("layers/shared/callscribe/whisperx", "layers/shared/callscribe/sources", "functions/process"):
-        for path in (ROOT / folder).glob("*.py"):
-            if path.name != "dispatcher.py":
-                pattern = r'(?:code=|Meaning\(\s*\w+,\s*)"(\w+)"'
-                codes |= set(re.findall(pattern, path.read_text()))
-    assert {"timeout", "key_refused", "no_audio"} <= codes
-    assert {code for code in codes if f"`{code}`" not in page} == set()
+    kinds = kinds_of(errors.TranscriptionError)
+    codes = codes_of("Meaning", *(kind.__name__ for kind in kinds)) | {
+        kind.code for kind in kinds if "code" in vars(kind)
+    }
+    assert {"timeout", "key_refused", "no_audio", "service_down"} <= codes
+    assert {code for code in codes - {"transcription"} if f"`{code}`" not in page} == set()
+
+
+def test_the_codes_that_a_run_can_end_with_are_explained_and_no_others():
+    table = (ROOT / "docs/operations.md").read_text().partition("## Errors of a task")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (.*?) \|", table, re.MULTILINE)
+    codes = codes_of("Skipped", "end", "_end", "replace")
+    codes |= {kind.code for kind in (errors.ConfigurationError, errors.SourceError, errors.StoreError)}
+    assert {"internal_error", "run_died", "paused"} <= codes
+    assert codes == {code for cell in cells for code in re.findall(r"`(\w+)`", cell)}
 
 
 def test_every_phone_system_is_in_the_docs_with_a_name_that_is_understood():
