@@ -7,14 +7,10 @@ application, none.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from io import BytesIO
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from moto import backends
-from moto.core import responses
-from moto.core.utils import method_names_from_class
 from moto.events.models import Rule
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import (
@@ -39,12 +35,6 @@ def _to_targets_of_patterns(rule: Rule, *event: Any, **options: Any) -> None:
 
 
 Rule.send_to_targets = _to_targets_of_patterns  # type: ignore[assignment, method-assign]
-
-# moto does both anew for each request, which is a quarter of what a small one costs: it lists its own folders, with
-# 190 calls of stat, and sorts the members of a class.
-_services = tuple(backends.list_of_moto_modules())
-backends.list_of_moto_modules = lambda: _services
-responses.method_names_from_class = cache(method_names_from_class)  # type: ignore[attr-defined]
 
 
 class OneAtATime:
@@ -71,26 +61,17 @@ class _Handler(QuietHandler, MotoRequestHandler):
     """moto's, for the S3 metadata that has underscores in its name; without the line for each request."""
 
 
-_the_only_one = Lock()
-
-
 @contextmanager
-def serve_aws(port: int = 0, host: str = LOCALHOST) -> Iterator[str]:
-    """Serve an empty AWS on `port` (0: any free one) and give its endpoint URL. All is gone at the end.
+def serve_aws(host: str = LOCALHOST) -> Iterator[str]:
+    """Serve an empty AWS on a free port and give its endpoint URL. All is gone at the end.
 
-    Containers reach it only if `host` is 0.0.0.0. Raises `OSError` if the port is taken. A process can have one at a
-    time, for moto keeps what is stored in its modules: `RuntimeError` for a second one.
+    A process can have one at a time, for moto keeps what is stored in its modules.
     """
-    if not _the_only_one.acquire(blocking=False):
-        raise RuntimeError("this process already serves an AWS")
+    server = HttpServer(host=host)
+    moto_api_backend.reset()
+    server.start(OneAtATime(DomainDispatcherApplication(create_backend_app)), _Handler)
     try:
-        server = HttpServer(port, host)
-        moto_api_backend.reset()
-        server.start(OneAtATime(DomainDispatcherApplication(create_backend_app)), _Handler)
-        try:
-            yield server.url
-        finally:
-            server.close()
-            moto_api_backend.reset()
+        yield server.url
     finally:
-        _the_only_one.release()
+        server.close()
+        moto_api_backend.reset()
