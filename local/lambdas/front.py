@@ -5,15 +5,15 @@ boto3's `lambda` client reaches the functions here when AWS_ENDPOINT_URL_LAMBDA 
 
 import json
 import re
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
-from local.lambdas.http_events import MalformedAnswerError, event_from, response_from
+from callscribe.clock import utc_now
+from local.lambdas.http_events import event_from, response_from
 from local.lambdas.pool import Lambdas
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # What API Gateway takes.
 MAX_BODY_BYTES = 10 * 1024 * 1024
+INVOCATION_TYPES = ("RequestResponse", "Event")
 _INVOKE = re.compile(r"/2015-03-31/functions/(?P<name>[^/]+)/invocations")
 # A name, perhaps as the end of a (partial) ARN, perhaps with a version.
 _FUNCTION_NAME = re.compile(r"(?:.*:?function:)?(?P<name>[A-Za-z0-9-_]+)(?::[$A-Za-z0-9-_]+)?")
@@ -34,10 +35,9 @@ class _Request(Request):
 class Front:
     """The WSGI application. `api` names the function that answers every request."""
 
-    def __init__(self, lambdas: Lambdas, api: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, lambdas: Lambdas, api: str) -> None:
         self._lambdas = lambdas
         self._api = lambdas.stack.function(api).name
-        self._clock = clock
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = _Request(environ)
@@ -53,16 +53,13 @@ class Front:
         return response(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
-        event = event_from(request, self._clock(), self._lambdas.stack.account_id)
+        event = event_from(request, utc_now(), self._lambdas.stack.account_id)
         try:
             result = self._lambdas.invoke(self._api, event)
         except RuntimeError:
             return _message(503, "Service Unavailable")
-        if result.failed:
-            return _message(500, "Internal Server Error")
-        try:
-            response = response_from(result.payload)
-        except MalformedAnswerError:
+        response = None if result.failed else response_from(result.payload)
+        if response is None:
             return _message(500, "Internal Server Error")
         response.headers["apigw-requestid"] = event["requestContext"]["requestId"]
         return response
@@ -74,13 +71,13 @@ class Front:
         if name not in (function.name for function in stack.functions.values()):
             arn = f"arn:aws:lambda:{stack.region}:{stack.account_id}:function:{name}"
             return _refusal(404, "ResourceNotFoundException", f"Function not found: {arn}")
+        if kind not in INVOCATION_TYPES:
+            return _refusal(400, "InvalidParameterValueException", f"The invocation type {kind} is not served here")
         try:
             event = json.loads(request.get_data() or b"{}")
         except ValueError as error:
             message = f"Could not parse request body into json: {error}"
             return _refusal(400, "InvalidRequestContentException", message)
-        if kind == "DryRun":
-            return Response(status=204)
         try:
             result = self._lambdas.invoke(name, event, wait=kind != "Event")
         except RuntimeError as error:

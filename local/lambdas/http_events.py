@@ -4,7 +4,6 @@ Follows https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-de
 """
 
 import base64
-import binascii
 import json
 import uuid
 from collections.abc import Mapping
@@ -17,10 +16,6 @@ API_ID = "local"
 # API Gateway passes text on as it is, and everything else in base64: also a form.
 _TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
 _STATUSES = range(100, 600)
-
-
-class MalformedAnswerError(Exception):
-    """What the function returned is no answer to an HTTP request."""
 
 
 def event_from(request: Request, now: datetime, account_id: str) -> dict[str, Any]:
@@ -79,11 +74,10 @@ def _body(body: bytes, content_type: str) -> tuple[str, bool]:
     return base64.b64encode(body).decode(), True
 
 
-def response_from(payload: Any) -> Response:
-    """Give the HTTP answer that a function's payload stands for.
+def response_from(payload: Any) -> Response | None:
+    """Give the HTTP answer that a function's payload stands for; None if it is malformed.
 
-    Without a `statusCode` the payload is itself the JSON document to answer with. Raises
-    `MalformedAnswerError`.
+    Without a `statusCode` the payload is itself the JSON document to answer with.
     """
     if not isinstance(payload, Mapping) or "statusCode" not in payload:
         body = payload if isinstance(payload, str) else json.dumps(payload)
@@ -94,10 +88,10 @@ def response_from(payload: Any) -> Response:
         content: bytes = base64.b64decode(body, validate=True) if payload.get("isBase64Encoded") else body.encode()
         headers = [(str(name), _header(value)) for name, value in (payload.get("headers") or {}).items()]
         headers += [("set-cookie", str(cookie)) for cookie in payload.get("cookies") or []]
-    except (TypeError, ValueError, AttributeError, binascii.Error) as error:
-        raise MalformedAnswerError(str(error)) from error
+    except (TypeError, ValueError, AttributeError):
+        return None
     if status not in _STATUSES:
-        raise MalformedAnswerError(f"statusCode {status}")
+        return None
     response = Response(content, status, content_type="text/plain;charset=utf-8")
     for name, value in headers:
         # The server counts what it sends; and a second content-type would contradict the first.
