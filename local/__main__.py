@@ -23,15 +23,13 @@ try:
     from callscribe.run import Outcome
     from callscribe.settings import http_url, query
     from callscribe.whisperx import DIALECTS
-    from local.build import BuildError
+    from local import LocalError, sample_calls
     from local.cloud.template import ParameterError
-    from local.invoke import InvokeError, invoke
+    from local.invoke import invoke
     from local.names import names
     from local.options import PARAMETERS
-    from local.recogniser.started import RecogniserError
     from local.sam.command import sam
-    from local.sam.containers import SamError
-    from local.up import Options, UpError, up
+    from local.up import Options, up
 except ModuleNotFoundError as error:
     sys.exit(f"{error}. Run 'make setup' once, then '.venv/bin/python -m local'.")
 except KeyboardInterrupt:
@@ -41,16 +39,14 @@ except KeyboardInterrupt:
 PORTS = 1 << 16
 SAM_PORT = 3000
 """SAM CLI's own choice."""
-SAMPLES_ARE = "caller-left"
-"""Who speaks where in the stereo one among the samples."""
 
 TASKS = ("sync", "queue", "process")
 
 FAULTS = (
-    *(UpError, InvokeError, SamError, BuildError, RecogniserError, ConfigurationError, ValueError, OSError),
+    *(LocalError, ConfigurationError, ValueError, OSError),
     *(requests.RequestException, ClientError, BotoCoreError),
 )
-"""What is told in one line."""
+"""What is reported in one line."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -118,11 +114,11 @@ def _port(text: str) -> int:
 
 
 def _options(given: argparse.Namespace) -> Options:
-    """Raises UpError for what cannot be meant."""
+    """Raises LocalError for what cannot be meant."""
     for option, check in (("--whisperx", http_url), ("--aws-endpoint", http_url), ("--options", query)):
         value = _value(given, option)
         if value and (fault := check(value)):
-            raise UpError(f"{option} {fault}")
+            raise LocalError(f"{option} {fault}")
     if given.json:
         _check_json(given.json.absolute())
     given_ones = {name: _value(given, option) for name, option in PARAMETERS.items()}
@@ -130,7 +126,7 @@ def _options(given: argparse.Namespace) -> Options:
     return Options(
         recordings=_recordings(given.recordings, given.aws_endpoint) if given.recordings is not None else None,
         broken=given.broken,
-        parameters={"Channels": SAMPLES_ARE} | parameters if given.samples else parameters,
+        parameters=sample_calls.PARAMETERS | parameters if given.samples else parameters,
         port=given.port,
         once=given.once,
         json=given.json,
@@ -146,17 +142,17 @@ def _value(given: argparse.Namespace, option: str) -> str | None:
 def _check_json(path: Path) -> None:
     """Before hours of work, not after them."""
     if not path.parent.is_dir():
-        raise UpError(f"--json {path}: there is no folder {path.parent}")
+        raise LocalError(f"--json {path}: there is no folder {path.parent}")
     if path.is_dir():
-        raise UpError(f"--json {path}: this is a folder. Name a file.")
+        raise LocalError(f"--json {path}: this is a folder. Name a file.")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise UpError(f"--json {path}: cannot be written.")
+        raise LocalError(f"--json {path}: cannot be written.")
 
 
 def _recordings(path: str, aws_endpoint: str | None) -> str:
     if path.startswith("s3://"):
         if not aws_endpoint:
-            raise UpError(
+            raise LocalError(
                 "--recordings s3://… needs --aws-endpoint: the built-in moto starts without any bucket of yours."
             )
         return path
@@ -164,11 +160,11 @@ def _recordings(path: str, aws_endpoint: str | None) -> str:
         folder = Path(path).expanduser().resolve()
         str(folder).encode()
     except (RuntimeError, UnicodeEncodeError) as error:
-        raise UpError(f"--recordings {path!a}: {error}") from error
+        raise LocalError(f"--recordings {path!a}: {error}") from error
     if not folder.exists():
-        raise UpError(f"--recordings {path}: there is no such folder.")
+        raise LocalError(f"--recordings {path}: there is no such folder.")
     if not folder.is_dir():
-        raise UpError(f"--recordings {path}: this is a file. Name the folder that it lies in.")
+        raise LocalError(f"--recordings {path}: this is a file. Name the folder that it lies in.")
     return str(folder)
 
 
@@ -180,7 +176,7 @@ def _invoke(task: str, event_file: Path | None) -> int:
     try:
         event: Any = json.loads(event_file.read_text(encoding="utf-8")) if event_file else None
     except (OSError, ValueError, RecursionError) as error:
-        raise UpError(f"--event {event_file} cannot be read: {error}") from error
+        raise LocalError(f"--event {event_file} cannot be read: {error}") from error
     run = invoke(task, event)
     print(json.dumps(run, indent=2))
     return int(run["status"] == Outcome.FAILED)

@@ -11,6 +11,8 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
+from local import LocalError
+
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / ".build" / "functions"
 STAMP = ROOT / ".build" / "functions.sha256"
@@ -18,10 +20,6 @@ LOG = ROOT / ".build" / "functions.log"
 SOURCES = ("template.yaml", "samconfig.toml", "Makefile", "requirements/sam.txt", "functions", "layers")
 ARCHITECTURE = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine())
 """What Lambda calls this machine's processor; None for one that it does not have."""
-
-
-class BuildError(Exception):
-    """The functions could not be built; the message is what the build said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class Built:
 
 
 def build() -> dict[str, Built]:
-    """Builds what has changed since the last time; the functions by their names in the template. Raises BuildError."""
+    """Builds what has changed since the last time; the functions by their names in the template. Raises LocalError."""
     STAMP.parent.mkdir(exist_ok=True)
     with STAMP.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes, and each may be the first
@@ -72,7 +70,7 @@ def _make(digest: str) -> None:
     with LOG.open("wb") as log:
         failed = subprocess.call(command, cwd=ROOT, env=environ, stdout=log, stderr=subprocess.STDOUT)
     if failed:
-        raise BuildError(f"make build failed:\n{LOG.read_text(errors='replace')}")
+        raise LocalError(f"make build failed:\n{LOG.read_text(errors='replace')}")
     STAMP.write_text(digest, encoding="utf-8")
 
 

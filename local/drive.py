@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
@@ -48,17 +47,10 @@ class TaskError(Exception):
     """A function ended in an unhandled error, died, or did not end in time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """Why there was nothing more to do. `trouble` is in a person's words; None when all went well."""
-
-    trouble: str | None = None
-
-
 def drive(
     invoke: Callable[[str], dict[str, Any]], api: ApiClient, look: Callable[[], None], say: Callable[[str], None]
-) -> Ending:
-    """Syncs, queues and processes until every recording is completed or failed for good.
+) -> str | None:
+    """Syncs, queues and processes until every recording is completed or failed for good. Returns why not, if not.
 
     `invoke` runs a task, `sync`, `queue` or `process`, and returns its run; `look` is called when much
     may have changed; `say` tells a person why nothing happens.
@@ -68,7 +60,7 @@ def drive(
     while True:
         sync = invoke("sync")
         if sync["status"] != "succeeded":
-            return Ending(sync["error"])
+            return str(sync["error"])
         counts = sync["counts"]
         waiting = counts["waiting"]
         look()
@@ -76,14 +68,14 @@ def drive(
         look()
         outage = _process(invoke, api, say)
         if outage:
-            return Ending(f"{outage}{_what_answers(api)} Recordings wait in the queue; none was lost.")
+            return f"{outage}{_what_answers(api)} Recordings wait in the queue; none was lost."
         if counts.get("stopped_early"):
             continue  # there is more than one run can list
         if not waiting:
             _tell(counts, say)
             return _passed_over(counts)
         if time.monotonic() - began > WAITING_PATIENCE_SECONDS:
-            return Ending(f"{waiting} file(s) are still not complete: {_named(sync)} Every sync looks at them again.")
+            return f"{waiting} file(s) are still not complete: {_named(sync)} Every sync looks at them again."
         if waiting != told:
             told = waiting
             say(f"{waiting} file(s) wait until they are complete: {_named(sync)}")
@@ -108,7 +100,7 @@ def _tell(counts: dict[str, int], say: Callable[[str], None]) -> None:
             say(f"{counts[what]} {words}")
 
 
-def _passed_over(counts: dict[str, int]) -> Ending:
+def _passed_over(counts: dict[str, int]) -> str | None:
     """What sync could not take up, and never will without a person."""
     troubles = [
         f"{counts[what]} {reason}"
@@ -118,7 +110,7 @@ def _passed_over(counts: dict[str, int]) -> Ending:
         )
         if counts[what]
     ]
-    return Ending(" ".join(troubles) or None)
+    return " ".join(troubles) or None
 
 
 def _process(invoke: Callable[[str], dict[str, Any]], api: ApiClient, say: Callable[[str], None]) -> str | None:
@@ -139,8 +131,7 @@ def _process(invoke: Callable[[str], dict[str, Any]], api: ApiClient, say: Calla
         if reason := outage.gives_up(run):
             return reason
         if not outage.lasts and not run["counts"].get("completed") and not run["counts"].get("failed"):
-            left = _work_left(api)
-            if not left:
+            if not _is_work_left(api):
                 return None
             if not told and any(item["jobSince"] is None for item in api.recordings("processing")):
                 told = True
@@ -198,9 +189,9 @@ def _next_try_is_far(api: ApiClient) -> bool:
     return outage is not None and datetime.fromisoformat(outage["nextTryAt"]) - utc_now() > LONGEST_WAIT
 
 
-def _work_left(api: ApiClient) -> dict[str, Any] | None:
-    """The counts, if a recording is on its way, or failed and will be retried."""
+def _is_work_left(api: ApiClient) -> bool:
+    """Whether a recording is on its way, or failed and will be retried."""
     counts = api.summary()
-    on_their_way = counts["pending"] + counts["queued"] + counts["processing"]
-    retried = counts["failed"] and any(item["nextAttemptAt"] for item in api.recordings("failed"))
-    return counts if on_their_way or retried else None
+    if counts["pending"] or counts["queued"] or counts["processing"]:
+        return True
+    return bool(counts["failed"]) and any(item["nextAttemptAt"] for item in api.recordings("failed"))

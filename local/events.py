@@ -1,12 +1,12 @@
 """The example events of events/, as a stack would get them: with its own bucket, region and key in them."""
 
 import json
-from pathlib import Path
 from typing import Any
 
+from local.build import ROOT
 from local.cloud.stack import Stack
 
-EVENTS = Path(__file__).parent.parent / "events"
+EVENTS = ROOT / "events"
 BUCKET, ACCOUNT, REGION, KEY = "callscribe-recordingsbucket-1kq2j8z6a7f0", "123456789012", "eu-central-1", "Bearer KEY"
 """What stands there for what each stack has of its own."""
 

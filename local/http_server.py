@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 LOCALHOST = "127.0.0.1"
-ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 — only where containers must reach it
 # As many connections may wait as werkzeug itself lets wait.
 _BACKLOG = 128
 # How long `close` may have to wait for the accepting thread to notice.
@@ -33,22 +32,10 @@ class HttpServer:
 
     def __init__(self, port: int = 0, host: str = LOCALHOST) -> None:
         self._host = host
-        self._listener = socket.socket()
-        try:
-            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._listener.bind((host, port))
-            self._listener.listen(_BACKLOG)
-        except OSError:
-            self._listener.close()
-            raise
-        self.port: int = self._listener.getsockname()[1]
+        self._listener = socket.create_server((host, port), backlog=_BACKLOG)
+        self.url = f"http://{host}:{self._listener.getsockname()[1]}"
         self._server: BaseWSGIServer | None = None
         self._thread: Thread | None = None
-
-    @property
-    def url(self) -> str:
-        """Where this machine reaches the server, also if it listens on all addresses."""
-        return f"http://{LOCALHOST if self._host == ALL_ADDRESSES else self._host}:{self.port}"
 
     def start(self, application: "WSGIApplication", handler: type[WSGIRequestHandler] = QuietHandler) -> None:
         """Serve `application`, each request in a thread of its own."""

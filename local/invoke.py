@@ -3,25 +3,22 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 
+from local import LocalError
+from local.build import ROOT
 from local.cloud.client import aws_client
 from local.cloud.scheduler import scheduled_event
 from local.cloud.stack import Stack
 
-RUNNING = Path(__file__).parent.parent / ".callscribe" / "running.json"
+RUNNING = ROOT / ".callscribe" / "running.json"
 """Where the stack that is up says how to reach it."""
 
 TIMEOUT_SECONDS = 910
 """A little longer than Lambda lets a function run."""
-
-
-class InvokeError(Exception):
-    """The function could not be fired, or ended in an unhandled error."""
 
 
 def announce(stack: Stack, url: str, now: datetime) -> None:
@@ -42,7 +39,7 @@ def withdraw(url: str) -> None:
 
 
 def invoke(task: str, event: Mapping[str, Any] | None) -> Any:
-    """The function's answer to `event`, or to its scheduled event where that is None. Raises InvokeError."""
+    """The function's answer to `event`, or to its scheduled event where that is None. Raises LocalError."""
     try:
         running = json.loads(RUNNING.read_text(encoding="utf-8"))
         known = running["tasks"][task]
@@ -52,11 +49,11 @@ def invoke(task: str, event: Mapping[str, Any] | None) -> Any:
             FunctionName=known["function"], Payload=json.dumps(known["event"] if event is None else event)
         )
     except (FileNotFoundError, EndpointConnectionError):
-        raise InvokeError("No stack is up here. Start one: .venv/bin/python -m local up --samples") from None
+        raise LocalError("No stack is up here. Start one: .venv/bin/python -m local up --samples") from None
     try:
         payload = json.loads(answer["Payload"].read())
     except ValueError as error:
-        raise InvokeError(f"What answers at {running['url']} is not the local stack. Start one.") from error
+        raise LocalError(f"What answers at {running['url']} is not the local stack. Start one.") from error
     if "FunctionError" in answer:
-        raise InvokeError(f"{task} failed: {payload['errorMessage']}")
+        raise LocalError(f"{task} failed: {payload['errorMessage']}")
     return payload

@@ -7,6 +7,8 @@ from local.cloud.stack import Stack
 
 SAMPLES = Path(__file__).parent / "samples"
 EXTENSIONS = (".wav", ".mp3", ".ogg", ".flac")
+PARAMETERS = {"Channels": "caller-left"}
+"""Who speaks where in the stereo one among them."""
 
 
 def put_samples(stack: Stack, *, broken: bool = False) -> None:

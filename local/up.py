@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from callscribe.clock import utc_now
+from local import LocalError
 from local.api_client import ApiClient
+from local.build import ROOT
 from local.cloud.aws import serve_aws
 from local.cloud.scheduler import Scheduler, scheduled_event
 from local.cloud.secrets import api_key
 from local.cloud.stack import Stack, deploy
 from local.cloud.uploads import uploads
-from local.drive import Ending, TaskError, drive
+from local.drive import TaskError, drive
 from local.http_server import HttpServer
 from local.invoke import announce, withdraw
 from local.lambdas.front import Front
@@ -27,7 +29,6 @@ from local.sample_calls import put_samples
 from local.terminal import Terminal
 from local.watch import Watcher
 
-ROOT = Path(__file__).parent.parent
 STATE = ROOT / ".callscribe"
 TERMINAL = Terminal()
 
@@ -51,10 +52,6 @@ class Options:
     aws_endpoint: str | None
 
 
-class UpError(Exception):
-    """The stack cannot be brought up; the message says what to do."""
-
-
 def up(options: Options) -> int:
     """Brings the stack up, runs the tasks, and with `once` takes it down again; the exit status."""
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -67,27 +64,27 @@ def up(options: Options) -> int:
             parts.enter_context(Scheduler(running.stack, fire))
             parts.enter_context(uploads(fire))
         parts.callback(TERMINAL.end)
-        with Watcher(running.api, _say, TERMINAL.show, running.lambdas.activity(except_for="api")) as watcher:
-            ending = _work(running, watcher, stays=not options.once)
+        with Watcher(running.api, TERMINAL.say, TERMINAL.show, running.lambdas.activity(except_for="api")) as watcher:
+            trouble = _work(running, watcher, stays=not options.once)
             watcher.look()
         TERMINAL.end()
-        return _report(running, ending, options.json)
+        return _report(running, trouble, options.json)
 
 
-def _work(running: "Local", watcher: Watcher, *, stays: bool) -> Ending:
-    """Runs the tasks until nothing is left to do; where the stack stays up, until Ctrl-C."""
+def _work(running: "Local", watcher: Watcher, *, stays: bool) -> str | None:
+    """Runs the tasks until nothing is left to do; where the stack stays up, until Ctrl-C. Returns what went wrong."""
     try:
-        ending = drive(running.invoke, running.api, watcher.look, _say)
+        trouble = drive(running.invoke, running.api, watcher.look, TERMINAL.say)
     except TaskError as error:
-        ending = Ending(str(error))
+        trouble = str(error)
     except KeyboardInterrupt:
-        return Ending("Stopped before all was done.")
+        return "Stopped before all was done."
     if stays:
-        if ending.trouble:
-            _say(ending.trouble)
+        if trouble:
+            TERMINAL.say(trouble)
         with suppress(KeyboardInterrupt):
             threading.Event().wait()
-    return ending
+    return trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +121,7 @@ def _running(options: Options) -> Iterator[Local]:
         try:
             server = HttpServer(options.port)
         except OSError as error:
-            raise UpError(f"Port {options.port}: {error.strerror}. Choose another one with --port.") from error
+            raise LocalError(f"Port {options.port}: {error.strerror}. Choose another one with --port.") from error
         parts.callback(server.close)
         overrides = {"AWS_ENDPOINT_URL_LAMBDA": server.url}
         if options.recordings is not None:
@@ -140,7 +137,7 @@ def _running(options: Options) -> Iterator[Local]:
 
 
 def _say_hello(running: Local) -> None:
-    _say(
+    TERMINAL.say(
         f"The API answers at {running.url} with this key:\n"
         f'  curl -H "Authorization: Bearer {running.api.key}" {running.url}/api/call-recordings\n'
         f"The admin page is at {running.url}/admin: sign in with the same key.\n"
@@ -149,18 +146,11 @@ def _say_hello(running: Local) -> None:
     )
 
 
-def _report(running: Local, ending: Ending, path: Path | None) -> int:
+def _report(running: Local, trouble: str | None, path: Path | None) -> int:
     recordings = records(running.api)
     if path:
         write_json(path, recordings)
-    _say("")
-    for text in summary(recordings):
-        _say(text)
-    if ending.trouble:
-        _say(ending.trouble)
+    for text in ("", *summary(recordings), *([trouble] if trouble else [])):
+        TERMINAL.say(text)
     completed = all(recording["status"] == "completed" for recording in recordings)
-    return 0 if completed and ending.trouble is None else 1
-
-
-def _say(text: str) -> None:
-    TERMINAL.say(text)
+    return 0 if completed and trouble is None else 1

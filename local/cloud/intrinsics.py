@@ -1,4 +1,4 @@
-"""Resolves what a CloudFormation template already says about itself: parameters, conditions, mappings, names.
+"""Resolves what a CloudFormation template already says about itself: parameters, conditions, names.
 
 What only the endpoint can know (the name of a resource that it is still to make) stays as it is. moto would
 resolve the rest itself, but on an update it overlooks parameters used in a Sub or a condition, and it makes
@@ -26,10 +26,6 @@ def items_of(value: str) -> list[str]:
     return [item.strip() for item in value.split(",")]
 
 
-class UnresolvableTemplateError(ValueError):
-    """The template uses what cannot be resolved here, or refers to what it does not declare."""
-
-
 class Intrinsics:
     """`values` are parameters and pseudo parameters; `resources` says what stands for a resource.
 
@@ -45,7 +41,6 @@ class Intrinsics:
     ) -> None:
         self._conditions: Mapping[str, Json] = template.get("Conditions", {})
         self._rules: Mapping[str, Json] = template.get("Rules", {})
-        self._mappings: Mapping[str, Json] = template.get("Mappings", {})
         self._list_parameters = {name for name, declared in template.get("Parameters", {}).items() if is_list(declared)}
         self._values = values
         self._resources = resources
@@ -94,7 +89,7 @@ class Intrinsics:
                 return all(self._evaluate(item) for item in argument)
             case "Fn::Or":
                 return any(self._evaluate(item) for item in argument)
-        raise UnresolvableTemplateError(f"{name} is no condition")
+        raise ValueError(f"{name} is no condition")
 
     def _ref(self, name: str) -> Json:
         if name == "AWS::NoValue":
@@ -139,10 +134,6 @@ class Intrinsics:
         index, items = self.resolve(argument)
         return items[int(index)] if isinstance(items, list) else {"Fn::Select": [index, items]}
 
-    def _find_in_map(self, argument: Json) -> Json:
-        name, first, second = self.resolve(argument)
-        return self._mappings[name][first][second]
-
     _FUNCTIONS: Mapping[str, Callable[["Intrinsics", Json], Json]] = {
         "Ref": _ref,
         "Fn::GetAtt": _get_att,
@@ -151,7 +142,6 @@ class Intrinsics:
         "Fn::If": _if,
         "Fn::Split": _split,
         "Fn::Select": _select,
-        "Fn::FindInMap": _find_in_map,
     }
 
 

@@ -2,12 +2,13 @@
 
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event, Thread
 from typing import Any, Self
 
+from callscribe.clock import utc_now
 from callscribe.schedule import Schedule, parse
 from local.cloud.stack import Rule, Stack
 
@@ -50,15 +51,14 @@ class Scheduler:
         self,
         stack: Stack,
         fire: Callable[[str, Any], object],
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        rules: Sequence[Rule] | None = None,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._stack = stack
         self._fire = fire
         self._clock = clock
         now = clock()
         self._timers = []
-        for rule in stack.rules if rules is None else rules:
+        for rule in stack.rules:
             schedule = parse(rule.schedule)
             self._timers.append(_Timer(rule, schedule, schedule.next_after(now)))
         self._stopping = Event()
@@ -69,7 +69,9 @@ class Scheduler:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        """Fire nothing more. What was fired goes on."""
+        self._stopping.set()
+        self._thread.join()
 
     def tick(self) -> datetime | None:
         """Fire what is due, and tell when the next is. What was missed several times is fired once."""
@@ -83,12 +85,6 @@ class Scheduler:
                 due = timer.schedule.next_after(due)
             timer.due = due
         return min((timer.due for timer in self._timers if timer.due is not None), default=None)
-
-    def stop(self) -> None:
-        """Fire nothing more. What was fired goes on."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def _run(self) -> None:
         while not self._stopping.is_set():

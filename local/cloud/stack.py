@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from local.cloud.client import REGION, aws_client
 from local.cloud.intrinsics import Intrinsics
 from local.cloud.secrets import make_secret
@@ -142,12 +140,8 @@ def _create_or_update(name: str, template: Mapping[str, Any], endpoint: str, reg
         before: dict[str, Any] = json.loads(body) if isinstance(body, str) else body
         if before != template:
             _refuse_changed_tables(name, before["Resources"], template["Resources"])
-            try:
-                client.update_stack(**asked)
-                client.get_waiter("stack_update_complete").wait(StackName=name)
-            except ClientError as error:
-                if "No updates are to be performed" not in str(error):
-                    raise
+            client.update_stack(**asked)
+            client.get_waiter("stack_update_complete").wait(StackName=name)
     found: dict[str, dict[str, str]] = {}
     for page in client.get_paginator("list_stack_resources").paginate(StackName=name):
         for resource in page["StackResourceSummaries"]:

@@ -11,7 +11,7 @@ from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
 from local.cloud.client import aws_session
-from local.cloud.intrinsics import Intrinsics, Json, UnresolvableTemplateError, is_list, items_of
+from local.cloud.intrinsics import Intrinsics, Json, is_list, items_of
 
 TABLE, BUCKET, SECRET = "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"
 FUNCTION, RULE, _ROLE = "AWS::Lambda::Function", "AWS::Events::Rule", "AWS::IAM::Role"
@@ -114,7 +114,7 @@ def reduced(
         if logical_id in secrets:
             return secrets[logical_id]
         if logical_id not in declared:
-            raise UnresolvableTemplateError(f"the template declares no {logical_id}")
+            raise ValueError(f"the template declares no {logical_id}")
         return None if declared[logical_id]["Type"] in _NEEDED else logical_id
 
     intrinsics = Intrinsics(template, values, stand_in)

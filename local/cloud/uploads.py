@@ -13,6 +13,8 @@ from typing import Any
 from moto.events.models import events_backends
 from moto.s3 import notifications
 
+from callscribe.clock import utc_now
+
 REASONS = {
     "s3:ObjectCreated:Put": "PutObject",
     "s3:ObjectCreated:Post": "POST Object",
@@ -23,9 +25,7 @@ REASONS = {
 
 
 @contextmanager
-def uploads(
-    fire: Callable[[str, Any], object], clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> Iterator[None]:
+def uploads(fire: Callable[[str, Any], object], clock: Callable[[], datetime] = utc_now) -> Iterator[None]:
     """As long as it lasts, calls `fire(function ARN, event)` for each upload that a rule waits for.
 
     `fire` must not wait for the function, which talks to the very server that calls it. A function that it does not

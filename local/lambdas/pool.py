@@ -7,7 +7,7 @@ they die. An event that failed is not tried again: the template says the same of
 import json
 import os
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,18 +16,15 @@ from typing import Any, Self
 
 from local.cloud.client import CREDENTIALS
 from local.cloud.stack import Function, Stack
-from local.lambdas.process import WorkerLostError, WorkerProcess
+from local.lambdas.process import ROOT, WorkerLostError, WorkerProcess
 
-ROOT = Path(__file__).parents[2]
-# Where the code lies that Lambda has in /var/task and in /opt/python.
-CODE_PATHS = (ROOT, ROOT / "layers" / "shared")
 # Enough for a page that loads many things at once; the import alone makes a worker 35 to 50 MB large.
 WORKERS_PER_FUNCTION = 10
 # So long `stop` waits for workers that it has killed.
 _LAST_SECONDS = 10.0
 
-# A worker of this environment, with these paths to import from, that writes to this log.
-type Starter = Callable[[Mapping[str, str], Sequence[Path], Path], WorkerProcess]
+# A worker of this environment that writes to this log.
+type Starter = Callable[[Mapping[str, str], Path], WorkerProcess]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,6 @@ class Lambdas:
         state: Path,
         environment: Mapping[str, str] | None = None,
         *,
-        paths: Sequence[Path] = CODE_PATHS,
         workers_per_function: int = WORKERS_PER_FUNCTION,
         worker: Starter = WorkerProcess,
     ) -> None:
@@ -63,7 +59,6 @@ class Lambdas:
             function.name: _Pool(
                 function,
                 lambda_environment(function, stack) | dict(environment or {}),
-                paths,
                 logs / f"{function.logical_id}.log",
                 workers_per_function,
                 start=worker,
@@ -122,7 +117,6 @@ class _Pool:
         self,
         function: Function,
         environment: Mapping[str, str],
-        paths: Sequence[Path],
         log: Path,
         limit: int,
         *,
@@ -130,7 +124,6 @@ class _Pool:
     ) -> None:
         self._function = function
         self._environment = environment
-        self._paths = paths
         self._log = log
         self._limit = limit
         self._start = start
@@ -175,7 +168,7 @@ class _Pool:
             worker = (
                 self._idle.pop()
                 if self._idle
-                else self._start({**self._environment, "AWS_LAMBDA_LOG_STREAM_NAME": stream}, self._paths, self._log)
+                else self._start({**self._environment, "AWS_LAMBDA_LOG_STREAM_NAME": stream}, self._log)
             )
             self._busy.add(worker)
             return worker

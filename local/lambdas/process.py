@@ -6,11 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+ROOT = Path(__file__).parents[2]
+# Where the code lies that Lambda has in /var/task and in /opt/python.
+CODE_PATHS = (ROOT, ROOT / "layers" / "shared")
 # Lambda gives an import 10 seconds, but on a machine that does nothing else.
 START_SECONDS = 60.0
 # How long a process that closed its socket may take to end by itself, before it is killed.
@@ -24,22 +27,22 @@ class WorkerLostError(Exception):
 class WorkerProcess:
     """Starts `python -m local.lambdas.runtime`, which imports the handler that `environment` names.
 
-    `paths` come first on its import path. What it and the handler write is appended to `log`.
+    What it and the handler write is appended to `log`.
     """
 
-    def __init__(self, environment: Mapping[str, str], paths: Sequence[Path], log: Path) -> None:
+    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
         self._connection, theirs = socket.socketpair()
         with theirs, log.open("ab") as output:
-            self._process = self._start(environment, paths, theirs, output)
+            self._process = self._start(environment, theirs, output)
         self._answers = self._connection.makefile("rb")
         self._ready = False
 
     def _start(
-        self, environment: Mapping[str, str], paths: Sequence[Path], theirs: socket.socket, output: BinaryIO
+        self, environment: Mapping[str, str], theirs: socket.socket, output: BinaryIO
     ) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "local.lambdas.runtime", str(theirs.fileno())],
-            env={**environment, "PYTHONPATH": os.pathsep.join(map(str, paths))},
+            env={**environment, "PYTHONPATH": os.pathsep.join(map(str, CODE_PATHS))},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -12,9 +12,10 @@ from importlib import import_module
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
-from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.serving import make_server
 
 from callscribe.whisperx import DIALECTS
+from local.http_server import QuietHandler
 from local.recogniser.speech import Recogniser
 
 
@@ -41,13 +42,10 @@ def create_app(recogniser: Recogniser, dialect: str, api_key: str | None = None)
     return app
 
 
-class QuietRequestHandler(WSGIRequestHandler):
-    """No access log: file names in requests hold telephone numbers."""
+class Handler(QuietHandler):
+    """Without an access log, for file names in requests hold telephone numbers."""
 
     timeout = 60  # a client that connects and stays silent must not keep its thread for good
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        pass
 
 
 def main() -> None:
@@ -58,7 +56,7 @@ def main() -> None:
     parser.add_argument("--api-key", metavar="KEY", help="demand Authorization: Bearer KEY")
     args = parser.parse_args()
     app = create_app(Recogniser(), args.dialect, args.api_key)
-    server = make_server(args.host, args.port, app, threaded=True, request_handler=QuietRequestHandler)
+    server = make_server(args.host, args.port, app, threaded=True, request_handler=Handler)
     print(f"listening on http://{args.host}:{server.server_port}", flush=True)
     # SIGTERM keeps its default action: a handler in Python would wait until PocketSphinx is done.
     server.serve_forever()

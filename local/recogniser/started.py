@@ -6,13 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from local import LocalError
+from local.build import ROOT
 from local.http_server import LOCALHOST
-
-ROOT = Path(__file__).parents[2]
-
-
-class RecogniserError(Exception):
-    """It did not start; the message says where to look."""
 
 
 @contextmanager
@@ -28,7 +24,7 @@ def recogniser(dialect: str, log: Path, host: str = LOCALHOST) -> Iterator[str]:
         try:
             first = process.stdout.readline()
             if "http" not in first:
-                raise RecogniserError(f"The built-in recogniser did not start: {log} says why.")
+                raise LocalError(f"The built-in recogniser did not start: {log} says why.")
             yield first.split()[-1]
         finally:
             process.terminate()

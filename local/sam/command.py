@@ -7,21 +7,20 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from local import LocalError
 from local.build import ROOT, build
 from local.cloud.aws import serve_aws
 from local.cloud.secrets import api_key
 from local.cloud.stack import Stack, deploy
 from local.http_server import LOCALHOST
 from local.recogniser.started import recogniser
-from local.sam.containers import SAM, SamError, find_address, free_port, has_image, why_not
+from local.sam.containers import SAM, find_address, free_port, has_image, why_not
 from local.sam.files import Files, write
 from local.sam.service import Service, service
-from local.sample_calls import put_samples
+from local.sample_calls import PARAMETERS, put_samples
 
 STATE = ROOT / ".callscribe" / "sam"
 PAUSE_SECONDS = 0.5
-SAMPLES_ARE = {"Channels": "caller-left"}
-"""Who speaks where in the stereo one among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class Running:
 
 
 def sam(port: int) -> int:
-    """Serves the HTTP API on `port` until Ctrl-C; the exit status. Raises SamError, BuildError, RecogniserError."""
+    """Serves the HTTP API on `port` until Ctrl-C; the exit status. Raises LocalError."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # ends in order, as Ctrl-C does
     with running(port) as up:
@@ -53,19 +52,19 @@ def sam(port: int) -> int:
 @contextmanager
 def running(port: int) -> Iterator[Running]:
     if reason := why_not():
-        raise SamError(f"sam local needs Docker ({reason}). Without it, `make demo` runs the same functions.")
+        raise LocalError(f"sam local needs Docker ({reason}). Without it, `make demo` runs the same functions.")
     address = find_address()
     try:
         port = free_port(LOCALHOST, port)
     except OSError as error:
-        raise SamError(f"Port {port}: {error.strerror}. Choose another one with --port.") from error
+        raise LocalError(f"Port {port}: {error.strerror}. Choose another one with --port.") from error
     print("Building what has changed of the functions …", flush=True)
     build()
     STATE.mkdir(parents=True, exist_ok=True)
     with ExitStack() as parts:
         aws = parts.enter_context(serve_aws(host=address.listen))
         whisperx = parts.enter_context(recogniser("asr", STATE / "recogniser.log", address.listen))
-        stack = deploy(ROOT / "template.yaml", aws, {"WhisperXUrl": address.inside(whisperx), **SAMPLES_ARE})
+        stack = deploy(ROOT / "template.yaml", aws, {"WhisperXUrl": address.inside(whisperx), **PARAMETERS})
         put_samples(stack)
         key = api_key(aws, stack.secrets["ApiKeySecret"])
         invoked = free_port(address.listen)

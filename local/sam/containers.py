@@ -5,22 +5,17 @@ import shutil
 import socket
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 
-from local.build import ARCHITECTURE
+from local import LocalError
+from local.build import ARCHITECTURE, ROOT
 from local.http_server import LOCALHOST
 
-ROOT = Path(__file__).parents[2]
 SAM = ROOT / ".venv-sam" / "bin" / "sam"
 IMAGE = f"public.ecr.aws/lambda/python:3.13-{ARCHITECTURE}"
 """What SAM CLI runs the functions in, by the name that it looks for."""
 OVERRIDE = "SAM_LOCAL_HOST_IP"
 DESKTOP = "host.docker.internal"
 """By this name, containers of Docker Desktop reach what listens on its user's own loopback."""
-
-
-class SamError(Exception):
-    """`sam local` cannot be run here; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,7 @@ def why_not() -> str | None:
 def find_address() -> Address:
     """On Linux, only the bridge that the containers are connected to: what listens there is not seen in the network.
 
-    Raises SamError.
+    Raises LocalError.
     """
     if given := os.environ.get(OVERRIDE):
         found = Address(given, given)
@@ -60,7 +55,7 @@ def find_address() -> Address:
     try:
         free_port(found.listen)
     except OSError as error:
-        raise SamError(
+        raise LocalError(
             f"Containers do not reach this machine at '{found.listen}' ({error}). Set {OVERRIDE} to an address of it "
             "at which they do."
         ) from error
@@ -69,9 +64,7 @@ def find_address() -> Address:
 
 def free_port(host: str, wanted: int = 0) -> int:
     """`wanted`, if nobody listens on it, or any one. Raises OSError if it is taken."""
-    with socket.socket() as each:
-        each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        each.bind((host, wanted))
+    with socket.create_server((host, wanted)) as each:
         return int(each.getsockname()[1])
 
 

@@ -23,33 +23,26 @@ def write(folder: Path, stack: Stack, key: str, endpoints: Mapping[str, str], *,
     files = Files(folder / "samconfig.toml", folder / "events")
     files.events.mkdir(parents=True, exist_ok=True)
     for name, event in examples(stack, key).items():
-        _write(files.events / f"{name}.json", json.dumps(event, indent=2, ensure_ascii=False))
+        (files.events / f"{name}.json").write_text(json.dumps(event, indent=2), encoding="utf-8")
     variables = folder / "variables.json"
-    _write(variables, json.dumps(environment(stack, endpoints), indent=2))
-    _write(files.config, _config(variables, stack.region, skip_pull=skip_pull))
+    variables.write_text(json.dumps(_environment(stack, endpoints), indent=2), encoding="utf-8")
+    options = {
+        "template_file": str(BUILD / "template.yaml"),
+        "env_vars": str(variables),
+        "region": stack.region,
+        "parameter_overrides": f"Architecture={ARCHITECTURE}",
+        "skip_pull_image": skip_pull,
+    }
+    lines = [f"{name} = {json.dumps(value)}" for name, value in options.items()]
+    config = "\n".join(["version = 0.1", "", "[default.global.parameters]", *lines, ""])
+    files.config.write_text(config, encoding="utf-8")
     return files
 
 
-def environment(stack: Stack, endpoints: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def _environment(stack: Stack, endpoints: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Each function's variables. `sam local` knows functions by their logical ids, so they call each other by these."""
     logical_ids = {function.name: function.logical_id for function in stack.functions.values()}
     return {
         name: {key: logical_ids.get(value, value) for key, value in function.environment.items()} | dict(endpoints)
         for name, function in stack.functions.items()
     }
-
-
-def _config(variables: Path, region: str, *, skip_pull: bool) -> str:
-    options = {
-        "template_file": str(BUILD / "template.yaml"),
-        "env_vars": str(variables),
-        "region": region,
-        "parameter_overrides": f"Architecture={ARCHITECTURE}",
-        "skip_pull_image": skip_pull,
-    }
-    lines = [f"{name} = {json.dumps(value)}" for name, value in options.items()]
-    return "\n".join(["version = 0.1", "", "[default.global.parameters]", *lines, ""])
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

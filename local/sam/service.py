@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.sam.containers import ROOT, SAM, SamError
+from local import LocalError
+from local.build import ROOT
+from local.sam.containers import SAM
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -33,16 +35,16 @@ class Service:
     log: Path
 
     def check(self) -> None:
-        """Raises SamError if it has ended."""
+        """Raises LocalError if it has ended."""
         if self.process.poll() is not None:
-            raise SamError(f"sam local {self.name} has ended. {self.log} may say why.")
+            raise LocalError(f"sam local {self.name} has ended. {self.log} may say why.")
 
 
 @contextmanager
 def service(name: str, config: Path, host: str, port: int, log: Path) -> Iterator[Service]:
-    """Runs `sam local NAME` until the block ends; containers are started as they are needed. Raises SamError."""
+    """Runs `sam local NAME` until the block ends; containers are started as they are needed. Raises LocalError."""
     if not SAM.exists():
-        raise SamError("SAM CLI is not installed. `make sam-local` installs it into .venv-sam.")
+        raise LocalError("SAM CLI is not installed. `make sam-local` installs it into .venv-sam.")
     arguments = ["--config-file", str(config), "--host", host, "--port", str(port), "--warm-containers", "LAZY"]
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -74,4 +76,4 @@ def _wait_for(host: str, port: int, process: "subprocess.Popen[bytes]", log: Pat
             time.sleep(PAUSE_SECONDS)
         else:
             return
-    raise SamError(f"sam local did not start on {host}:{port}. It said:\n{log.read_text(errors='replace')}")
+    raise LocalError(f"sam local did not start on {host}:{port}. It said:\n{log.read_text(errors='replace')}")

@@ -6,13 +6,12 @@ import select
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
 
-from local.lambdas.pool import CODE_PATHS, Starter
-from local.lambdas.process import WorkerProcess
+from local.lambdas.pool import Starter
+from local.lambdas.process import CODE_PATHS, WorkerProcess
 
 BYTES = 8
 """Of a process id, and of an exit status."""
@@ -28,9 +27,7 @@ def nursery(environment: Mapping[str, str], module: str) -> Iterator[Starter]:
         theirs.close()
 
         class Worker(WorkerProcess):
-            def _start(
-                self, environment: Mapping[str, str], _: Sequence[Path], events: socket.socket, output: BinaryIO
-            ) -> Any:
+            def _start(self, environment: Mapping[str, str], events: socket.socket, output: BinaryIO) -> Any:
                 return Forked(control, environment, events, output)
 
         try:

@@ -16,7 +16,8 @@ from typing import Any
 from moto.cloudformation.parsing import get_model_map
 from samtranslator.yaml_helper import yaml_parse
 
-from local.build import BUILD, LOG, ROOT, STAMP, BuildError, build
+from local import LocalError
+from local.build import BUILD, LOG, ROOT, STAMP, build
 from local.cloud.aws import serve_aws
 from local.cloud.client import CREDENTIALS, REGION, aws_client
 from local.cloud.intrinsics import Intrinsics
@@ -60,7 +61,7 @@ def main() -> int:
     STAMP.unlink(missing_ok=True)
     try:
         build()
-    except BuildError as error:
+    except LocalError as error:
         sys.exit(str(error))
     rehearsal.say(LOG.read_text(encoding="utf-8").strip())
     with serve_aws() as endpoint, tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,6 @@ import pytest
 from local.cloud.stack import Function, Stack
 from local.events import ACCOUNT, BUCKET, EVENTS, REGION, examples
 from local.sam import containers
-from local.sam.containers import Address
 from local.sam.files import write
 
 PAGE = (Path(__file__).parents[2] / "docs/sam-local.md").read_text()
@@ -43,11 +42,6 @@ def stack():
     )
 
 
-@pytest.fixture
-def no_docker(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-
 def test_functions_find_aws_and_each_other_by_the_names_that_sam_knows(stack, tmp_path):
     endpoints = {"AWS_ENDPOINT_URL": "http://10.0.0.1:5000"}
     files = write(tmp_path, stack, "the-key", endpoints, skip_pull=True)
@@ -73,19 +67,10 @@ def test_every_example_is_explained(path):
     assert f"| `{path.name}` |" in PAGE
 
 
-def test_what_a_container_calls_is_where_this_machine_listens():
-    assert Address("127.0.0.1", "host.docker.internal").inside("http://127.0.0.1:5000") == (
-        "http://host.docker.internal:5000"
-    )
-
-
-def test_without_docker_it_is_said_what_is_missing(no_docker):
+def test_it_is_said_whether_docker_is_missing_or_does_not_run(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
     assert containers.why_not() == "there is no command 'docker'"
-
-
-def test_a_docker_that_does_not_run_is_told_from_one_that_is_not_there(monkeypatch, tmp_path):
     docker = tmp_path / "docker"
     docker.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon.' >&2\nexit 1\n")
     docker.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
     assert containers.why_not() == "Docker does not answer: Cannot connect to the Docker daemon."
