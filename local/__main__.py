@@ -4,6 +4,7 @@ import argparse
 import io
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command; its exit status: 0 all went well, 1 not all recordings are completed, 2 it could not begin."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal cannot show
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # ends in order, as Ctrl-C does
     parser = _parser()
     given = parser.parse_args(arguments)
     try:

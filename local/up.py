@@ -1,6 +1,5 @@
 """`up`: the whole stack on this machine, from the very template that is deployed."""
 
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -54,8 +53,6 @@ class Options:
 
 def up(options: Options) -> int:
     """Brings the stack up, runs the tasks, and with `once` takes it down again; the exit status."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # ends in order, as Ctrl-C does
     with ExitStack() as parts:
         running = parts.enter_context(_running(options))
         if not options.once:

@@ -8,7 +8,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Condition, Thread
@@ -61,7 +61,7 @@ class Lambdas:
                 lambda_environment(function, stack) | dict(environment or {}),
                 logs / f"{function.logical_id}.log",
                 workers_per_function,
-                start=worker,
+                worker,
             )
             for function in stack.functions.values()
         }
@@ -110,31 +110,23 @@ class Lambdas:
             pool.stop(grace_seconds)
 
 
+@dataclass(slots=True, eq=False)
 class _Pool:
     """The workers of one function."""
 
-    def __init__(
-        self,
-        function: Function,
-        environment: Mapping[str, str],
-        log: Path,
-        limit: int,
-        *,
-        start: Starter,
-    ) -> None:
-        self._function = function
-        self._environment = environment
-        self._log = log
-        self._limit = limit
-        self._start = start
-        self._idle: list[WorkerProcess] = []
-        self._busy: set[WorkerProcess] = set()
-        self.under_way = 0
-        """How many events are waiting or running."""
-        self.started = 0
-        """How many there have been so far."""
-        self._stopped = False
-        self._changed = Condition()
+    function: Function
+    environment: Mapping[str, str]
+    log: Path
+    limit: int
+    start: Starter
+    under_way: int = 0
+    """How many events are waiting or running."""
+    started: int = 0
+    """How many there have been so far."""
+    _idle: list[WorkerProcess] = field(default_factory=list)
+    _busy: set[WorkerProcess] = field(default_factory=set)
+    _stopped: bool = False
+    _changed: Condition = field(default_factory=Condition)
 
     def enter(self) -> None:
         """Announce an event, so that `stop` knows of it from here on."""
@@ -158,7 +150,7 @@ class _Pool:
 
     def _take(self) -> WorkerProcess | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped or len(self._busy) < self._limit)
+            self._changed.wait_for(lambda: self._stopped or len(self._busy) < self.limit)
             if self._stopped:
                 return None
             # The last one used first: the others' memory may be swapped out.
@@ -168,16 +160,16 @@ class _Pool:
             worker = (
                 self._idle.pop()
                 if self._idle
-                else self._start({**self._environment, "AWS_LAMBDA_LOG_STREAM_NAME": stream}, self._log)
+                else self.start({**self.environment, "AWS_LAMBDA_LOG_STREAM_NAME": stream}, self.log)
             )
             self._busy.add(worker)
             return worker
 
     def _run_in(self, worker: WorkerProcess, request_id: str, event: Any) -> Result:
-        seconds = self._function.timeout_seconds
+        seconds = self.function.timeout_seconds
         request = {
             "request_id": request_id,
-            "arn": self._function.arn,
+            "arn": self.function.arn,
             "timeout_seconds": seconds,
             "event": event,
         }
@@ -204,7 +196,7 @@ class _Pool:
                 self._changed.notify_all()
 
     def _logged(self, result: Result) -> Result:
-        with self._log.open("a", encoding="utf-8") as log:
+        with self.log.open("a", encoding="utf-8") as log:
             log.write(json.dumps(result.payload) + "\n")
         return result
 

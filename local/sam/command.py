@@ -1,10 +1,7 @@
 """`sam`: the built functions in containers, with moto's AWS, the sample recordings and the recogniser beside them."""
 
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 
 from local import LocalError
@@ -16,41 +13,15 @@ from local.http_server import LOCALHOST
 from local.recogniser.started import recogniser
 from local.sam.containers import SAM, find_address, free_port, has_image, why_not
 from local.sam.files import Files, write
-from local.sam.service import Service, service
+from local.sam.service import service
 from local.sample_calls import PARAMETERS, put_samples
 
 STATE = ROOT / ".callscribe" / "sam"
 PAUSE_SECONDS = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    """What is up. `url` is that of the HTTP API, `key` its key."""
-
-    stack: Stack
-    url: str
-    key: str
-    files: Files
-    services: tuple[Service, ...]
-
-
 def sam(port: int) -> int:
     """Serves the HTTP API on `port` until Ctrl-C; the exit status. Raises LocalError."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # ends in order, as Ctrl-C does
-    with running(port) as up:
-        print(hello(up), flush=True)
-        try:
-            while True:
-                time.sleep(PAUSE_SECONDS)
-                for each in up.services:
-                    each.check()
-        except KeyboardInterrupt:
-            return 0
-
-
-@contextmanager
-def running(port: int) -> Iterator[Running]:
     if reason := why_not():
         raise LocalError(f"sam local needs Docker ({reason}). Without it, `make demo` runs the same functions.")
     address = find_address()
@@ -74,24 +45,30 @@ def running(port: int) -> Iterator[Running]:
         }
         files = write(STATE, stack, key, endpoints, skip_pull=has_image())
         places = (("start-lambda", address.listen, invoked), ("start-api", LOCALHOST, port))
-        services = tuple(
+        services = [
             parts.enter_context(service(name, files.config, host, each, STATE / f"{name}.log"))
             for name, host, each in places
-        )
-        url = f"http://{LOCALHOST}:{port}"
-        yield Running(stack, url, key, files, services)
+        ]
+        print(hello(stack, f"http://{LOCALHOST}:{port}", key, files), flush=True)
+        try:
+            while True:
+                time.sleep(PAUSE_SECONDS)
+                for each in services:
+                    each.check()
+        except KeyboardInterrupt:
+            return 0
 
 
-def hello(up: Running) -> str:
+def hello(stack: Stack, url: str, key: str, files: Files) -> str:
     """What to do with it, as commands that can be pasted."""
-    events = _short(up.files.events)
-    invoke = f"{_short(SAM)} local invoke --config-file {_short(up.files.config)}"
+    events = _short(files.events)
+    invoke = f"{_short(SAM)} local invoke --config-file {_short(files.config)}"
     return "\n".join(
         (
-            f"The API answers at {up.url}, from a container, with this key:",
-            f'  curl -H "Authorization: Bearer {up.key}" {up.url}/api/call-recordings',
-            f"The admin page is at {up.url}/admin: sign in with the same key.",
-            f"AWS answers at {up.stack.endpoint}, with the bucket {up.stack.buckets['RecordingsBucket']}.",
+            f"The API answers at {url}, from a container, with this key:",
+            f'  curl -H "Authorization: Bearer {key}" {url}/api/call-recordings',
+            f"The admin page is at {url}/admin: sign in with the same key.",
+            f"AWS answers at {stack.endpoint}, with the bucket {stack.buckets['RecordingsBucket']}.",
             "Run a function in a container of its own, in another terminal and this folder:",
             f"  {invoke} SyncFunction -e {events}/schedule.json",
             f"  {invoke} QueueFunction -e {events}/schedule.json",
