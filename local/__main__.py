@@ -167,7 +167,7 @@ def _recordings(path: str, aws_endpoint: str | None) -> str:
     if not folder.exists():
         raise LocalError(f"--recordings {path}: there is no such folder.")
     if not folder.is_dir():
-        raise LocalError(f"--recordings {path}: this is a file. Name the folder that it lies in.")
+        raise LocalError(f"--recordings {path}: this is a file. Name its folder.")
     return str(folder)
 
 

@@ -69,7 +69,7 @@ class Scheduler:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Fire nothing more. What was fired goes on."""
+        """Fire nothing more. What was fired continues."""
         self._stopping.set()
         self._thread.join()
 

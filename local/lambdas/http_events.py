@@ -75,7 +75,7 @@ def _body(body: bytes, content_type: str) -> tuple[str, bool]:
 
 
 def response_from(payload: Any) -> Response | None:
-    """Give the HTTP answer that a function's payload stands for; None if it is malformed.
+    """Give the HTTP answer in a function's payload; None if it is malformed.
 
     Without a `statusCode` the payload is itself the JSON document to answer with.
     """

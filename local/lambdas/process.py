@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 ROOT = Path(__file__).parents[2]
-# Where the code lies that Lambda has in /var/task and in /opt/python.
+# The code that Lambda has in /var/task and in /opt/python.
 CODE_PATHS = (ROOT, ROOT / "layers" / "shared")
 # Lambda gives an import 10 seconds, but on a machine that does nothing else.
 START_SECONDS = 60.0

@@ -76,7 +76,7 @@ def waiting(**later):
         {"counts": [waiting(minutes=4)] * 31 + [EMPTY], "process": [outage(), *[outage("skipped")] * 30, processed()]},
         {"process": [TaskError("process died."), processed(completed=1), processed()]},
     ],
-    ids=["processed", "failed for good", "short outage", "wrong address at first", "told to wait", "death"],
+    ids=["processed", "failed for good", "short outage", "wrong address at first", "next try in four minutes", "death"],
 )
 def test_it_processes_until_nothing_is_left(clock, scripted):
     assert Scripted(**scripted).drive() is None

@@ -65,7 +65,7 @@ def connect(settings: WhisperXSettings, api_key: str, observe: Observer) -> Serv
 
 
 class TasksService:
-    """Where a job failed for want of a GPU, the CPU is asked for from then on, unless the options name a device."""
+    """Once a job has failed for want of a GPU, the CPU is requested, unless the options name a device."""
 
     def __init__(self, settings: WhisperXSettings, api_key: str, observe: Observer) -> None:
         self._settings = settings
