@@ -45,8 +45,18 @@ def _transcript(api: ApiClient, item: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def write_json(path: Path, recordings: list[dict[str, Any]]) -> None:
-    """Writes one JSON document, into a file or a pipe."""
-    path.write_text(json.dumps(recordings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8", errors="replace")
+    """Writes a file whole or not at all, through a link where it is one; a pipe or device is written to as it is."""
+    path = path.resolve()
+    text = json.dumps(recordings, ensure_ascii=False, indent=2) + "\n"
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    unfinished = path.with_name(f"{path.name}.part")
+    try:
+        unfinished.write_text(text, encoding="utf-8", errors="replace")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def summary(recordings: list[dict[str, Any]]) -> list[str]:
