@@ -4,6 +4,7 @@ tests/integration/test_dispatcher.py shows what follows from it for the runs.
 """
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -267,3 +268,10 @@ def test_a_try_can_be_made_at_once_during_an_outage_and_none_is_begun_without_on
     admission.try_now(NOW)
     assert item().outage.next_try_at == NOW
     assert take("probe").outage is not None
+
+
+def test_of_many_who_ask_at_once_one_becomes_the_probe():
+    open_breaker()
+    with ThreadPoolExecutor(16) as pool:
+        taken = pool.map(lambda token: take(str(token), DUE, limit=16), range(16))
+    assert [type(each) for each in taken].count(Slot) == 1

@@ -1,30 +1,21 @@
 """Who may send, when, and how many at once: slots, rounds, and the time that is left."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callscribe import breaker, transitions
-from callscribe.breaker import Outage
-from callscribe.errors import ServiceUnavailable, StoreError
+from callscribe import transitions
+from callscribe.errors import StoreError
 from callscribe.recording import Status
 from callscribe.run import Task
-from callscribe.store import admission, control, recordings, switches
+from callscribe.store import admission, recordings, switches
 from callscribe.store.admission import Slot
 from functions.process import app as process
 from functions.process import dispatcher, time_left
 from testing.waiting import LIMIT_SECONDS
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-LEASE = NOW + timedelta(minutes=16)
-GONE = breaker.after_failure(ServiceUnavailable("Nobody is there.", code="service_down"), NOW, 60, None)
-
-
-@pytest.fixture
-def bound(handlers):
-    handlers.queue()  # binds the models to the tables
 
 
 @pytest.fixture
@@ -38,82 +29,6 @@ def waiting(handlers, put):
         handlers.queue()
 
     return waiting
-
-
-# slots and breaker ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("bound")
-def test_slots_are_limited_and_a_dead_worker_s_comes_back():
-    first, second = (admission.take(2, token, NOW, LEASE) for token in "ab")
-    assert isinstance(first, Slot)
-    assert isinstance(second, Slot)
-    assert admission.take(2, "c", NOW, LEASE) is None
-    admission.free(second)
-    assert isinstance(admission.take(2, "c", NOW, LEASE), Slot)
-    later = LEASE + timedelta(seconds=1)
-    assert isinstance(admission.take(2, "d", later, later + timedelta(minutes=16)), Slot)
-
-
-@pytest.mark.usefixtures("bound")
-def test_a_late_worker_gives_back_no_slot_but_its_own():
-    late = admission.take(1, "late", NOW, NOW + timedelta(seconds=1))
-    later = NOW + timedelta(seconds=2)
-    admission.take(1, "next", later, LEASE)
-    admission.free(late)
-    assert admission.take(1, "other", later, LEASE) is None
-
-
-@pytest.mark.usefixtures("bound")
-def test_while_the_breaker_is_open_there_are_no_slots_and_then_one_for_the_probe():
-    admission.unavailable(admission.take(4, "a", NOW, LEASE), GONE)
-    assert admission.take(4, "b", NOW, LEASE) == GONE
-    due = GONE.next_try_at
-    probe = admission.take(4, "c", due, due + timedelta(minutes=16))
-    assert probe.outage == GONE
-    assert isinstance(admission.take(4, "d", due, LEASE), Outage)
-    admission.answered(probe)
-    assert admission.take(4, "d", due, LEASE).outage is None
-
-
-@pytest.mark.usefixtures("bound")
-def test_a_probe_whose_worker_died_is_followed_by_another_after_its_lease():
-    admission.unavailable(admission.take(1, "a", NOW, LEASE), GONE)
-    due = GONE.next_try_at
-    died = admission.take(1, "b", due, due + timedelta(minutes=16))
-    assert isinstance(admission.take(1, "c", due + timedelta(minutes=15), LEASE), Outage)
-    later = due + timedelta(minutes=17)
-    assert admission.take(1, "c", later, later + timedelta(minutes=16)).outage == GONE
-    admission.answered(died)  # it is not the probe any more
-    assert isinstance(admission.take(1, "d", later, LEASE), Outage)
-
-
-@pytest.mark.usefixtures("bound")
-def test_who_began_before_the_outage_neither_ends_nor_prolongs_it():
-    first, second, third = (admission.take(3, token, NOW, LEASE) for token in "abc")
-    admission.unavailable(first, GONE)
-    admission.answered(second)
-    again = breaker.after_failure(ServiceUnavailable("Gone.", retry_after=3600), NOW + timedelta(seconds=30), 60, None)
-    admission.unavailable(third, again)
-    assert admission.take(3, "d", NOW, LEASE) == GONE
-    assert control.read(control.ADMISSION)[control.ADMISSION].slots is None
-
-
-@pytest.mark.usefixtures("bound")
-def test_a_probe_needs_a_free_slot_as_everybody_does():
-    first, _second = (admission.take(2, token, NOW, LEASE) for token in "ab")
-    admission.unavailable(first, GONE)
-    due = GONE.next_try_at
-    assert admission.take(1, "c", due, LEASE) is None  # the second is still under way
-    assert admission.take(2, "c", due, LEASE).outage == GONE
-
-
-@pytest.mark.usefixtures("bound")
-def test_of_many_who_ask_at_once_one_becomes_the_probe():
-    admission.unavailable(admission.take(16, "a", NOW, LEASE), GONE)
-    with ThreadPoolExecutor(16) as pool:
-        asked = pool.map(lambda token: admission.take(16, str(token), GONE.next_try_at, LEASE), range(16))
-    assert [type(each) for each in asked].count(Slot) == 1
 
 
 # several at once -----------------------------------------------------------------------------------------------------
