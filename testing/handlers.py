@@ -136,6 +136,16 @@ class Handlers:
     def process(self, remaining_ms: int = 900_000, **event: Any) -> Any:
         return self._run("process", event, Context(remaining_ms))
 
+    def sync_and_queue(self) -> None:
+        """Add what is in the source, and queue it."""
+        self.sync()
+        self.queue()
+
+    def transcribe(self) -> Any:
+        """Run all three tasks, one after the other, and return the run of process."""
+        self.sync_and_queue()
+        return self.process()
+
     def api(
         self,
         method: str,

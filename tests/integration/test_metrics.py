@@ -93,8 +93,7 @@ def test_an_outage_is_no_failed_run_and_no_silence(handlers, put, service, reply
     monkeypatch.setattr(telemetry.metrics.provider, "service", "process")
     service.replies = [reply(status=503)]
     put("a.wav")
-    handlers.sync()
-    handlers.queue()
+    handlers.sync_and_queue()
     written()
     assert handlers.process()["status"] == "failed"
     found = written()

@@ -24,8 +24,7 @@ def transcribed(handlers, put, *names):
     """All of them, unless the service says otherwise."""
     for name in names:
         put(name)
-    handlers.sync()
-    handlers.queue()
+    handlers.sync_and_queue()
     for _ in names:
         handlers.process()
 
@@ -53,8 +52,7 @@ def test_what_has_not_come_to_its_end_stays_however_old_it_is(kept, put, listed,
     service.replies = [reply(status=500)]
     transcribed(kept, put, "retried.wav")
     put("queued.wav")
-    kept.sync()
-    kept.queue()
+    kept.sync_and_queue()
     put("pending.wav")
     kept.sync()
     kept.pass_time(days=10 * DAYS)
@@ -75,9 +73,7 @@ def test_the_counts_are_exact_wherever_a_run_dies(kept, put, monkeypatch):
     kept.queue()  # the checkpoint counts them
     kept.pass_time(days=DAYS - 1)
     put("young.wav")
-    kept.sync()
-    kept.queue()
-    kept.process()
+    kept.transcribe()
     assert counts.summary().counts[Status.COMPLETED] == 4
     kept.pass_time(days=1)
 

@@ -100,8 +100,7 @@ def test_nothing_planted_is_found_elsewhere(handlers, put, service, reply, diale
     service.replies = [reply(**each) for each in replies]
     name = f"in-2025550100-{NUMBER}-20261118-181502-1.wav"
     put(name)
-    handlers.sync()
-    handlers.queue()
+    handlers.sync_and_queue()
     for _ in replies[:2]:
         handlers.process()
         handlers.pass_time(minutes=2)
