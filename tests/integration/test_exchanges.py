@@ -35,18 +35,6 @@ class Recorded:
         return cls(method, path, int(status.split()[0]), dict(each.split(": ", 1) for each in headers), body)
 
 
-def outcome(url, recorded):
-    """What comes of sending to a server, or asking it for a job, that gives the recorded answer."""
-    dialect = "asr" if recorded.path.startswith(("/asr", "/health")) else "tasks"
-    service = connect(WhisperXSettings(whisperx_url=url, whisperx_dialect=dialect), "")
-    try:
-        if recorded.method == "GET" and dialect == "tasks":
-            return service.poll(Job("cb9d0200"), PATIENT)
-        return service.send(Bytes(100), "abc.wav", PATIENT)
-    except TranscriptionError as error:
-        return error
-
-
 TRANSCRIPTS = {
     "asr-transcript": (SPOKEN, "en"),
     "asr-speakers": (SPOKEN, "en"),
@@ -82,12 +70,21 @@ ERRORS = {
 
 @pytest.fixture
 def came_of(service, reply):
-    def replay(name):
+    """What comes of sending to a server, or asking it for a job, that gives the recorded answer."""
+
+    def came_of(name):
         recorded = Recorded.named(name)
         service.replies = [reply(status=recorded.status, headers=recorded.headers, body=recorded.body)]
-        return outcome(service.url, recorded)
+        dialect = "asr" if recorded.path.startswith(("/asr", "/health")) else "tasks"
+        client = connect(WhisperXSettings(whisperx_url=service.url, whisperx_dialect=dialect), "")
+        try:
+            if recorded.method == "GET" and dialect == "tasks":
+                return client.poll(Job("cb9d0200"), PATIENT)
+            return client.send(Bytes(100), "abc.wav", PATIENT)
+        except TranscriptionError as error:
+            return error
 
-    return replay
+    return came_of
 
 
 @pytest.mark.parametrize(("name", "told"), TRANSCRIPTS.items(), ids=TRANSCRIPTS)
