@@ -15,7 +15,7 @@ from callscribe.errors import ConfigurationError, PermanentError, RetryableError
 from callscribe.settings import WhisperXSettings
 from callscribe.whisperx import Timeouts, connect
 from tests.integration.audio import Bytes
-from tests.integration.bare import has_hung_up, read_request, self_signed, server
+from tests.integration.bare import read_request, self_signed, server
 from tests.integration.timeouts import IMPATIENT, PATIENT
 
 SECRET = "k3y-that-stays-here"
@@ -110,13 +110,6 @@ def test_each_status_has_its_class(service, reply, status, kind, code):
     assert SECRET not in raised.value.message
 
 
-def test_a_redirect_is_not_followed_without_the_audio(service, reply):
-    service.replies = [reply(status=302, headers={"Location": "/elsewhere"})]
-    with pytest.raises(ServiceUnavailable, match="redirects"):
-        send(service.url)
-    assert len(service.received) == 1
-
-
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [
@@ -194,34 +187,6 @@ def test_http_where_tls_is_spoken_is_an_outage(service):
         send(service.url.replace("http:", "https:"))
 
 
-def test_no_answer_in_time_is_a_failed_attempt(service):
-    service.hold_until(2)  # and there is only one
-    with pytest.raises(RetryableError) as raised:
-        send(service.url, timeouts=IMPATIENT)
-    assert raised.value.code == "timeout"
-
-
-def test_a_connection_that_breaks_over_the_audio_is_a_failed_attempt(service, reply):
-    service.replies = [reply(close=True)]
-    with pytest.raises(RetryableError) as raised:
-        send(service.url)
-    assert raised.value.code == "connection_lost"
-
-
-def test_a_body_that_is_cut_is_a_failed_attempt(service, reply):
-    service.replies = [reply(headers={"Content-Length": "5000"})]
-    with pytest.raises(RetryableError):
-        send(service.url)
-
-
-@pytest.mark.parametrize("body", [b"", b"<html>", b'{"segments": [{'])
-def test_an_answer_that_is_no_transcript_is_a_failed_attempt(service, reply, body):
-    service.replies = [reply(body=body)]
-    with pytest.raises(RetryableError) as raised:
-        send(service.url)
-    assert raised.value.code == "unreadable_answer"
-
-
 def test_audio_that_gets_shorter_while_it_is_sent_is_a_failed_attempt(service):
     with pytest.raises(RetryableError, match="shorter"):
         send(service.url, Bytes(100_000, really=50_000))
@@ -244,19 +209,6 @@ def test_a_server_that_reads_only_after_its_last_job_is_waited_for():
         dialect = connect(WhisperXSettings(whisperx_url=url), "")
         transcript = dialect.send(Bytes(20 * 1024 * 1024), "a.wav", Timeouts(connect_seconds, PATIENT.total))
     assert transcript.segments == ()
-
-
-def test_audio_and_answer_together_take_no_longer_than_they_may():
-    def trickle(connection):
-        read_request(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        with suppress(OSError):
-            while not has_hung_up(connection, 0.1):
-                connection.sendall(b" ")
-
-    with server(trickle) as url, pytest.raises(RetryableError) as raised:
-        send(url, timeouts=IMPATIENT)
-    assert raised.value.code == "timeout"
 
 
 def test_a_server_that_reads_too_slowly_is_a_failed_attempt():

@@ -12,7 +12,6 @@ from types import ModuleType
 import pytest
 
 from callscribe import whisperx
-from callscribe.errors import ConfigurationError
 from callscribe.settings import WhisperXSettings
 from callscribe.whisperx import check as checking
 from callscribe.whisperx.check import check
@@ -181,12 +180,6 @@ def test_a_dialect_that_is_added_is_known_by_its_module_alone(routes, dialect, c
         found = verdict(f"{service.url}/v4" if dialect == "fourth" else service.url, dialect, KEY)
     assert found.code == code
     assert words in found.message
-
-
-def test_a_dialect_that_is_none_is_a_fault_of_the_settings():
-    with pytest.raises(ConfigurationError) as raised:
-        verdict("http://127.0.0.1:9", "gRPC")
-    assert "asr, tasks, openai" in raised.value.message
 
 
 def test_a_name_that_does_not_resolve():

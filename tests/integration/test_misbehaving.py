@@ -130,8 +130,6 @@ MISBEHAVIOUR: dict[str, tuple[Any, Any]] = {
     "a refusal that is cut": (http(ECHO.encode(), "413 Too Large", length=999), (PermanentError, "too_large")),
     "a refusal in broken gzip": (http(b"x", "500 E", "Content-Encoding: gzip"), (RetryableError, "service_error")),
     "a refusal that tells all": (http(ECHO.encode(), f"400 {ECHO}"), (PermanentError, "rejected")),
-    "not implemented": (http(PAGE, "501 Not Implemented"), (RetryableError, "service_error")),
-    "out of storage": (http(PAGE, "507 Insufficient Storage"), (RetryableError, "service_error")),
     "a proxy's own status": (http(PAGE, "999 Request denied"), (RetryableError, "service_error")),
     "a proxy that asks who is there": (http(PAGE, "407 Proxy Auth"), (ServiceUnavailable, "key_refused")),
     "a teapot": (http(PAGE, "418 I'm a teapot"), (PermanentError, "rejected")),

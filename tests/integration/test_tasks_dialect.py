@@ -48,17 +48,12 @@ def test_the_audio_goes_into_the_field_the_options_into_the_query_and_a_job_come
     assert part.get_param("name", header="content-disposition") == "file"
 
 
-def test_what_is_not_set_is_not_sent(service, reply):
+def test_what_is_not_set_is_not_sent_and_an_option_of_the_site_wins_over_a_setting(service, reply):
     service.replies = [as_json(reply, QUEUED)]
     send(tasks(service.url))
-    assert service.received[0].query == {}
-
-
-def test_an_option_of_the_site_wins_over_a_setting(service, reply):
-    service.replies = [as_json(reply, QUEUED)]
     options = "model=large-v3&suppress_tokens=1&suppress_tokens=2"
     send(tasks(service.url, whisperx_model="small", whisperx_options=options))
-    assert service.received[0].query == {"model": ["large-v3"], "suppress_tokens": ["1", "2"]}
+    assert [each.query for each in service.received] == [{}, {"model": ["large-v3"], "suppress_tokens": ["1", "2"]}]
 
 
 @pytest.mark.parametrize(
@@ -185,18 +180,13 @@ def test_a_server_that_does_not_tell_its_tasks_is_not_sent_the_same_again(servic
     assert len(service.received) == 1
 
 
-def test_a_poll_without_an_answer_in_time_is_no_outage(service):
-    service.hold_until(2)  # and there is only one
-    with pytest.raises(RetryableError) as raised:
-        tasks(service.url).poll(Job("a"), IMPATIENT)
-    assert (raised.type, raised.value.code) == (RetryableError, "timeout")
-
-
-def test_a_poll_whose_connection_breaks_is_no_outage(service, reply):
+def test_a_poll_without_an_answer_in_time_or_whose_connection_breaks_is_no_outage(service, reply):
     service.replies = [reply(close=True)]
-    with pytest.raises(RetryableError) as raised:
-        tasks(service.url).poll(Job("a"), PATIENT)
-    assert (raised.type, raised.value.code) == (RetryableError, "connection_lost")
+    for timeouts, code in ((PATIENT, "connection_lost"), (IMPATIENT, "timeout")):
+        with pytest.raises(RetryableError) as raised:
+            tasks(service.url).poll(Job("a"), timeouts)
+        assert (raised.type, raised.value.code) == (RetryableError, code)
+        service.hold_until(3)  # and there are only two
 
 
 def test_a_poll_that_finds_nobody_is_an_outage():
@@ -208,26 +198,20 @@ def test_a_poll_that_finds_nobody_is_an_outage():
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "query"),
+    ("options", "name", "error", "query"),
     [
-        ("", NO_GPU, {"device": ["cpu"], "compute_type": ["int8"]}),
-        ("compute_type=float32", NO_GPU, {"device": ["cpu"], "compute_type": ["float32"]}),
-        ("device=cuda", NO_GPU, {"device": ["cuda"]}),
-        ("", "something else", {}),
+        ("", "abc-0-left.wav", NO_GPU, {"device": ["cpu"], "compute_type": ["int8"]}),
+        ("compute_type=float32", "abc-0-left.wav", NO_GPU, {"device": ["cpu"], "compute_type": ["float32"]}),
+        ("device=cuda", "abc-0-left.wav", NO_GPU, {"device": ["cuda"]}),
+        ("", "abc-0-left.wav", "something else", {}),
+        ("", "of-another-0-left.wav", NO_GPU, {}),
     ],
 )
-def test_what_failed_for_want_of_a_gpu_is_sent_to_the_cpu(service, reply, options, error, query):
-    failed = listed("a", "failed", "abc-0-left.wav", error=error)
+def test_what_failed_for_want_of_a_gpu_is_sent_to_the_cpu(service, reply, options, name, error, query):
+    failed = listed("a", "failed", name, error=error)
     service.replies = [as_json(reply, {"tasks": [failed]}), as_json(reply, QUEUED)]
     send(tasks(service.url, whisperx_options=options), "abc-1-left.wav", again=True)
     assert service.received[1].query == query
-
-
-def test_what_another_recording_failed_of_says_nothing(service, reply):
-    failed = listed("a", "failed", "xyz-0.wav", error=NO_GPU)
-    service.replies = [as_json(reply, {"tasks": [failed]}), as_json(reply, QUEUED)]
-    send(tasks(service.url), "abc-1.wav", again=True)
-    assert service.received[1].query == {}
 
 
 def test_a_server_that_lacked_a_gpu_is_asked_for_the_cpu_at_once_for_an_hour(service, reply, monkeypatch):
