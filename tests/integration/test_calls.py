@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import pytest
 
 from callscribe.clock import iso
-from functions.api import invoke
 from testing.handlers import client
 
 CALLS = "/api/transcription-calls"
@@ -27,9 +26,7 @@ def through(handlers, put):
     def through(name, *replies, service):
         service.replies = list(replies)
         put(name)
-        handlers.sync()
-        handlers.queue()
-        handlers.process()
+        handlers.transcribe()
 
     return through
 
@@ -50,7 +47,7 @@ def test_every_call_is_kept_with_what_a_person_asks_about_it(handlers, through, 
     assert second["duration"] > 0
     assert "planted" not in json.dumps([first, second])
     stored = client("dynamodb", stack.endpoint).scan(TableName=stack.tables["RunsTable"])["Items"]
-    lives = {float(each["expires_at"]["N"]) for each in stored if "recording_id" in each}
+    lives = {float(each["expires_at"]["N"]) for each in stored}  # of runs and calls
     assert all(abs(each - handlers.now().timestamp() - 30 * 86_400) < 300 for each in lives)
 
 
@@ -91,8 +88,7 @@ def test_events_tell_of_the_end_of_each_recording_and_of_nothing_else(handlers, 
     service.choose = lambda received: reply(status=500) if b"broken" in received.body else reply()
     put("good.wav")
     put("bad.wav", b"broken" * 20)
-    handlers.sync()
-    handlers.queue()
+    handlers.sync_and_queue()
     for _ in range(3):
         handlers.process()
         handlers.pass_time(minutes=2)
@@ -111,21 +107,3 @@ def test_events_tell_of_the_end_of_each_recording_and_of_nothing_else(handlers, 
     assert detail["completed"]["transcriptVersion"] == items["good.wav"]["transcript"]["version"]
     assert (detail["failed"]["errorCode"], detail["failed"]["attempts"]) == ("service_error", 2)
     assert "hello" not in json.dumps(told)
-
-
-@pytest.mark.parametrize(("dialect", "code"), [("asr", "ok"), ("tasks", "wrong_dialect"), ("openai", "wrong_dialect")])
-def test_the_connection_test_says_what_is_wrong(handlers, service, reply, monkeypatch, dialect, code):
-    monkeypatch.setattr(invoke, "call", lambda _function, payload: handlers.process(**payload))
-    handlers.overrides["WHISPERX_DIALECT"] = dialect
-    service.replies = [reply(body=json.dumps({"openapi": "3.1.0", "paths": {"/asr": {}}}).encode())]
-    answer = handlers.api("POST", "/api/modules/whisperx/test")
-    assert (answer.status, answer.json["code"], answer.json["ok"]) == (200, code, code == "ok")
-    assert not handlers.api("GET", CALLS).json["items"]
-
-
-def test_the_connection_test_names_a_setting_that_is_wrong(handlers, monkeypatch):
-    monkeypatch.setattr(invoke, "call", lambda _function, payload: handlers.process(**payload))
-    handlers.overrides["WHISPERX_URL"] = "gpu-box"
-    answer = handlers.api("POST", "/api/modules/whisperx/test").json
-    assert (answer["ok"], answer["code"]) == (False, "configuration")
-    assert "WHISPERX_URL" in answer["message"]

@@ -25,8 +25,7 @@ def waiting(handlers, put):
     def waiting(*sizes):
         for number, size in enumerate(sizes):
             put(f"{number}.wav", b"x" * size)
-        handlers.sync()
-        handlers.queue()
+        handlers.sync_and_queue()
 
     return waiting
 
@@ -136,11 +135,6 @@ def test_each_round_begins_as_many_as_a_run_may(handlers, waiting, service, monk
     assert all(15 < nap <= 20 for nap in naps)
 
 
-def test_an_interval_that_is_none_of_the_choices_is_refused(handlers):
-    handlers.overrides["PROCESS_INTERVAL_SECONDS"] = "7"
-    assert "must be one of 60, 30, 20, 15, 10, not 7" in handlers.process()["error"]
-
-
 # the time that is left -----------------------------------------------------------------------------------------------
 
 
@@ -149,8 +143,7 @@ def test_late_in_a_run_nothing_is_begun_that_would_not_be_finished(handlers, put
     handlers.overrides["RECORDINGS_PER_RUN"] = "9"
     for age, (name, size) in enumerate((("d", 1000), ("long", 1_000_000), ("b", 1000), ("a", 1000))):
         put(f"{name}.wav", b"x" * size, age=3600 * age)
-    handlers.sync()
-    handlers.queue()
+    handlers.sync_and_queue()
     serve = service._serve
     monkeypatch.setattr(service, "_serve", lambda request: (handlers.pass_time(minutes=2), serve(request)))
     assert handlers.process(remaining_ms=540_000)["counts"]["completed"] == 2
@@ -180,14 +173,3 @@ def test_what_hangs_is_given_up_in_order_before_lambda_ends_the_run(handlers, wa
     error = listed()["0.wav"]["error"]
     assert (error["code"], "did not end within the time of the run" in error["message"]) == ("timeout", True)
     assert isinstance(admission.take(1, "next", handlers.now(), handlers.now()), Slot)
-
-
-def test_a_lease_outlives_its_run(handlers, waiting, service, monkeypatch):
-    waiting(100)
-    claims = []
-    apply = recordings.apply
-    monkeypatch.setattr(recordings, "apply", lambda *change: claims.append(apply(*change)) or claims[-1])
-    before = handlers.now()
-    handlers.process(remaining_ms=900_000)
-    lease = claims[0].lease_expires_at - before
-    assert timedelta(minutes=15) < lease < timedelta(minutes=17)

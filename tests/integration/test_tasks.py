@@ -1,7 +1,6 @@
 """The three tasks on moto: each transition as one conditional write, each ending with what is left behind."""
 
 import json
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,29 +9,7 @@ from callscribe import transitions
 from callscribe.recording import Status, TranscriptRef, source_hash
 from callscribe.store import counts, recordings
 from callscribe.store.models import RecordingModel
-from callscribe.transitions import RetryPolicy
 from local.cloud.client import aws_client
-from testing.handlers import client
-
-
-def through_the_queue(handlers):
-    handlers.sync()
-    handlers.queue()
-    return handlers.process()
-
-
-# sync ----------------------------------------------------------------------------------------------------------------
-
-
-def test_a_path_asked_for_must_lie_inside_the_source(handlers, put, stack):
-    put("in/a.wav")
-    put("out/b.wav")
-    bucket = stack.buckets["RecordingsBucket"]
-    handlers.overrides["RECORDINGS_PATH"] = f"s3://{bucket}/in/"
-    for path in (f"s3://{bucket}/", f"s3://{bucket}/out/", f"s3://{bucket}/in/../out/", "s3://other/in/", "/etc"):
-        assert "outside" in handlers.sync(recordingsPath=path)["error"]
-    assert handlers.sync(recordingsPath=f"s3://{bucket}/in/")["counts"]["added"] == 1
-
 
 # queue ---------------------------------------------------------------------------------------------------------------
 
@@ -64,7 +41,7 @@ def test_queue_takes_a_thousand_the_oldest_call_first(handlers, counted):
 
 def test_a_recording_becomes_a_transcript(handlers, put, listed, service, stack):
     put("calls/in-5550142.wav", b"RIFF the audio itself" * 5)
-    run = through_the_queue(handlers)
+    run = handlers.transcribe()
     assert run["status"] == "succeeded"
     assert run["counts"]["completed"] == 1
     item = listed()["in-5550142.wav"]
@@ -82,7 +59,7 @@ def test_a_recording_becomes_a_transcript(handlers, put, listed, service, stack)
 def test_one_run_takes_one_recording_the_oldest_queued(handlers, put, listed, service):
     put("b.wav", b"b.wav" * 20, age=10)
     put("a.wav", b"a.wav" * 20)
-    through_the_queue(handlers)
+    handlers.transcribe()
     assert {name: item["transcriptionStatus"] for name, item in listed().items()} == {
         "b.wav": "completed",
         "a.wav": "queued",
@@ -90,32 +67,16 @@ def test_one_run_takes_one_recording_the_oldest_queued(handlers, put, listed, se
     assert len(service.received) == 1
 
 
-def test_a_run_takes_as_many_as_it_is_told(handlers, put, service):
-    for number in range(4):
-        put(f"{number}.wav")
-    handlers.overrides["RECORDINGS_PER_RUN"] = "3"
-    assert through_the_queue(handlers)["counts"]["completed"] == 3
-
-
-def test_silence_is_completed_without_speech(handlers, put, listed, service, reply):
-    service.replies = [reply(body=b'{"segments": [], "word_segments": [], "language": "en"}')]
-    put("a.wav")
-    through_the_queue(handlers)
-    assert listed()["a.wav"]["transcriptionStatus"] == "completed"
-    assert listed()["a.wav"]["transcript"]["noSpeech"] is True
-
-
 def test_a_failed_attempt_is_repeated_when_it_is_due_and_nothing_is_queued(handlers, put, listed, service, reply):
     service.replies = [reply(status=500), reply()]
     put("a.wav")
-    through_the_queue(handlers)
+    handlers.transcribe()
     item = listed()["a.wav"]
     assert (item["transcriptionStatus"], item["attempts"]) == ("failed", 1)
     assert item["error"]["code"] == "service_error"
     assert item["nextAttemptAt"] is not None
     put("b.wav")
-    handlers.sync()
-    handlers.queue()
+    handlers.sync_and_queue()
     handlers.pass_time(seconds=1.1)
     handlers.process()
     assert listed()["b.wav"]["transcriptionStatus"] == "completed"
@@ -129,7 +90,7 @@ def test_a_retry_is_not_made_before_it_is_due(handlers, put, service, reply):
     handlers.overrides["RETRY_BASE_SECONDS"] = "60"
     service.replies = [reply(status=500)]
     put("a.wav")
-    through_the_queue(handlers)
+    handlers.transcribe()
     handlers.process()
     assert len(service.received) == 1
 
@@ -138,7 +99,7 @@ def test_the_last_attempt_ends_it_for_good(handlers, put, listed, service, reply
     service.replies = [reply(status=500)]
     handlers.overrides["MAX_ATTEMPTS"] = "2"
     put("a.wav")
-    through_the_queue(handlers)
+    handlers.transcribe()
     handlers.pass_time(seconds=1.1)
     handlers.process()
     item = listed()["a.wav"]
@@ -148,19 +109,9 @@ def test_the_last_attempt_ends_it_for_good(handlers, put, listed, service, reply
     assert len(service.received) == 2
 
 
-def test_a_permanent_error_ends_it_at_once(handlers, put, listed, service, reply):
-    service.replies = [reply(status=415)]
-    put("a.wav")
-    through_the_queue(handlers)
-    item = listed()["a.wav"]
-    assert (item["transcriptionStatus"], item["attempts"], item["nextAttemptAt"]) == ("failed", 1, None)
-    assert item["error"]["retryable"] is False
-
-
 def test_audio_that_is_gone_fails_for_good_and_says_so(handlers, put, listed, stack):
     put("a.wav")
-    handlers.sync()
-    handlers.queue()
+    handlers.sync_and_queue()
     aws_client("s3", stack.endpoint).delete_object(Bucket=stack.buckets["RecordingsBucket"], Key="a.wav")
     handlers.process()
     item = listed()["a.wav"]
@@ -173,8 +124,7 @@ def test_a_file_that_cannot_be_read_fails_with_its_reason(handlers, tmp_path, li
     file.write_bytes(b"x" * 100)
     handlers.overrides["RECORDINGS_PATH"] = str(tmp_path)
     handlers.pass_time(minutes=2)
-    handlers.sync()
-    handlers.queue()
+    handlers.sync_and_queue()
     file.unlink()
     file.mkdir()  # root may read everything, but not a folder as a file
     handlers.process()
@@ -185,8 +135,7 @@ def test_a_file_that_cannot_be_read_fails_with_its_reason(handlers, tmp_path, li
 
 def test_nothing_is_begun_that_cannot_be_finished_in_time(handlers, put, listed, service):
     put("a.wav")
-    handlers.sync()
-    handlers.queue()
+    handlers.sync_and_queue()
     handlers.process(remaining_ms=59_000)
     assert listed()["a.wav"]["transcriptionStatus"] == "queued"
     assert service.received == []
@@ -195,7 +144,7 @@ def test_nothing_is_begun_that_cannot_be_finished_in_time(handlers, put, listed,
 def test_a_wrong_secret_ends_the_run_and_takes_no_attempt(handlers, put, listed, stack):
     handlers.overrides["WHISPERX_SECRET"] = "no-such-secret"
     put("a.wav")
-    run = through_the_queue(handlers)
+    run = handlers.transcribe()
     assert "WhisperX secret cannot be read" in run["error"]
     assert listed()["a.wav"]["transcriptionStatus"] == "queued"
     assert listed()["a.wav"]["attempts"] == 0
@@ -207,7 +156,7 @@ def test_a_key_that_cannot_be_sent_ends_the_run_without_quoting_it(handlers, put
     secrets.put_secret_value(SecretId=stack.secrets["WhisperXSecret"], SecretString=json.dumps({"apiKey": key}))
     handlers.forget()
     put("a.wav")
-    run = through_the_queue(handlers)
+    run = handlers.transcribe()
     secrets.put_secret_value(SecretId=stack.secrets["WhisperXSecret"], SecretString='{"apiKey": ""}')
     handlers.forget()
     if key.strip().isascii() and " " not in key.strip():
@@ -218,20 +167,6 @@ def test_a_key_that_cannot_be_sent_ends_the_run_without_quoting_it(handlers, put
     assert "planted" not in json.dumps(run) + caplog.text
 
 
-def test_a_record_of_before_parts_and_jobs_is_transcribed(handlers, put, listed, stack):
-    put("a.wav")
-    handlers.sync()
-    (item,) = listed().values()
-    client("dynamodb", stack.endpoint).update_item(
-        TableName=stack.tables["RecordingsTable"],
-        Key={"id": {"S": item["id"]}},
-        UpdateExpression="REMOVE sending, parts, audio, outages",
-    )
-    handlers.queue()
-    handlers.process()
-    assert listed()["a.wav"]["transcriptionStatus"] == "completed"
-
-
 def test_a_fault_of_ours_fails_the_attempt_and_is_logged_without_its_text(handlers, put, listed, monkeypatch, capfd):
     text = "planted 12025550143"
 
@@ -240,19 +175,26 @@ def test_a_fault_of_ours_fails_the_attempt_and_is_logged_without_its_text(handle
 
     monkeypatch.setattr("callscribe.whisperx.asr.AsrService.send", choke)
     put("a.wav")
-    through_the_queue(handlers)
+    handlers.transcribe()
     item = listed()["a.wav"]
     assert (item["transcriptionStatus"], item["error"]["code"]) == ("failed", "internal_error")
     assert "planted" not in item["error"]["message"] + "".join(capfd.readouterr())
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"), [("WHISPERX_URL", "http://host:99999"), ("MAX_ATTEMPTS", "0"), ("WHISPERX_DIALECT", "x")]
+    ("variable", "value"),
+    [
+        ("WHISPERX_URL", "http://host:99999"),
+        ("MAX_ATTEMPTS", "0"),
+        ("WHISPERX_DIALECT", "x"),
+        ("CHANNELS", "agent-left"),
+        ("PROCESS_INTERVAL_SECONDS", "7"),
+    ],
 )
 def test_a_faulty_setting_is_recorded_and_takes_no_attempt(handlers, put, listed, variable, value):
     handlers.overrides[variable] = value
     put("a.wav")
-    run = through_the_queue(handlers)
+    run = handlers.transcribe()
     assert (run["status"], run["errorCode"]) == ("failed", "configuration")
     del handlers.overrides[variable]  # the API shows MAX_ATTEMPTS, and would refuse it too
     assert listed()["a.wav"]["attempts"] == 0
@@ -263,8 +205,7 @@ def test_a_faulty_setting_is_recorded_and_takes_no_attempt(handlers, put, listed
 
 def claim(handlers, put, *, lease):
     put("a.wav")
-    handlers.sync()
-    handlers.queue()
+    handlers.sync_and_queue()
     now = handlers.now()
     (place,) = recordings.first(Status.QUEUED, 5)
     return recordings.apply(place.id, transitions.claim(place, "first", now, now + lease))
@@ -287,36 +228,3 @@ def test_a_claim_whose_lease_holds_is_left_alone(handlers, put, listed, service)
     assert handlers.process()["counts"]["recovered"] == 0
     assert listed()["a.wav"]["transcriptionStatus"] == "processing"
     assert service.received == []
-
-
-def test_a_recording_that_kills_its_workers_ends(handlers, put, listed):
-    lost = claim(handlers, put, lease=timedelta(seconds=-1))
-    assert recordings.apply(lost.id, transitions.recover(lost, RetryPolicy(max_attempts=1), handlers.now()))
-    assert listed()["a.wav"]["error"]["code"] == "worker_lost"
-    assert listed()["a.wav"]["transcriptionStatus"] == "failed"
-
-
-def test_a_place_can_be_claimed_once(handlers, put):
-    put("a.wav")
-    handlers.sync()
-    handlers.queue()
-    now = handlers.now()
-    (place,) = recordings.first(Status.QUEUED, 5)
-    assert recordings.apply(place.id, transitions.claim(place, "one", now, now + timedelta(minutes=1)))
-    assert recordings.apply(place.id, transitions.claim(place, "two", now, now + timedelta(minutes=1))) is None
-
-
-# runs ----------------------------------------------------------------------------------------------------------------
-
-
-def test_each_run_is_recorded_with_its_counts(handlers, put, stack):
-    put("a.wav")
-    handlers.sync(trigger="api")
-    items = aws_client("dynamodb", stack.endpoint).scan(TableName=stack.tables["RunsTable"])["Items"]
-    (item,) = items
-    assert item["task"] == {"S": "sync_recordings"}
-    assert item["trigger"] == {"S": "api"}
-    assert item["outcome"] == {"S": "succeeded"}
-    assert item["counts"]["M"]["added"] == {"N": "1"}
-    kept = int(item["expires_at"]["N"]) - time.time()
-    assert 29 * 86400 < kept <= 30 * 86400
