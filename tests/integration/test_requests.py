@@ -1,18 +1,10 @@
 """What a run and a request cost: requests to AWS, counted where they leave."""
 
-import json
-
-from local.cloud.client import aws_client
-
-LIST = "/api/call-recordings"
-
 
 def test_a_recording_on_a_warm_function_costs_twelve_requests_at_most(handlers, put, counted):
     for number in range(2):
         put(f"{number}.wav")
-    handlers.sync()
-    handlers.queue()
-    handlers.process()  # warms up: the key is cached
+    handlers.transcribe()  # warms up: the key is cached
     with counted() as requests:
         assert handlers.process()["counts"]["completed"] == 1
     assert requests == {
@@ -31,9 +23,7 @@ def test_a_recording_on_a_warm_function_costs_twelve_requests_at_most(handlers, 
 def test_a_retry_costs_one_look_more(handlers, put, counted, service, reply):
     service.replies = [reply(status=500), reply()]
     put("a.wav")
-    handlers.sync()
-    handlers.queue()
-    handlers.process()
+    handlers.transcribe()
     handlers.pass_time(seconds=2)
     with counted() as requests:
         assert handlers.process()["counts"]["completed"] == 1
@@ -51,18 +41,7 @@ def test_a_run_with_nothing_to_do_costs_six(handlers, counted):
 def test_a_run_during_an_outage_costs_seven(handlers, put, counted, service, reply):
     service.replies = [reply(status=503)]
     put("a.wav")
-    handlers.sync()
-    handlers.queue()
-    handlers.process()
+    handlers.transcribe()
     with counted() as requests:
         assert handlers.process()["status"] == "skipped"
     assert requests.total() == 7
-
-
-def test_the_status_summary_costs_six_requests(handlers, counted, stack):
-    secret = aws_client("secretsmanager", stack.endpoint).get_secret_value(SecretId=stack.secrets["ApiKeySecret"])
-    key = json.loads(secret["SecretString"])["default"]
-    handlers.api("GET", f"{LIST}/status-summary", key=key)  # warms up: the keys are cached
-    with counted() as requests:
-        handlers.api("GET", f"{LIST}/status-summary", key=key)
-    assert requests == {"BatchGetItem": 1, "Query": 5}

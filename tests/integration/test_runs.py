@@ -4,7 +4,6 @@ import pytest
 
 from callscribe.run import MODULE_OF, SCHEDULED
 from callscribe.store import runs
-from local.cloud.client import aws_client
 
 RUNS = "/api/scheduler/runs"
 TASKS = "/api/scheduler/tasks"
@@ -52,17 +51,6 @@ def test_a_run_that_died_is_shown_as_such_once_it_cannot_be_running_any_more(han
     assert newest(handlers, "status=running") == []
 
 
-def test_runs_are_listed_newest_first_by_task_and_by_outcome(handlers):
-    for _ in range(2):
-        handlers.sync()
-        handlers.queue()
-    assert [run["task"] for run in newest(handlers)] == ["queue_transcriptions", "sync_recordings"] * 2
-    assert [run["task"] for run in newest(handlers, "task=sync_recordings")] == ["sync_recordings"] * 2
-    assert len(newest(handlers, "limit=3")) == 3
-    assert newest(handlers, "status=failed") == []
-    assert handlers.api("GET", RUNS, query="status=asleep").status == 400
-
-
 # switches ------------------------------------------------------------------------------------------------------------
 
 
@@ -97,18 +85,3 @@ def test_a_task_of_a_disabled_module_does_nothing_and_says_so(handlers, put, lis
     assert MODULE_OF[task] in run["error"]
     handlers.api("PUT", path, body={"enabled": True})
     assert getattr(handlers, task.name.lower())()["status"] == "succeeded"
-
-
-def test_what_is_not_a_task_or_module_is_refused(handlers):
-    assert handlers.api("PUT", f"{TASKS}/sync", body={"paused": True}).status == 404
-    assert handlers.api("PUT", f"{TASKS}/sync_recordings", body={"paused": "maybe"}).status == 400
-    assert handlers.api("GET", "/api/modules/none").status == 404
-    assert handlers.api("PUT", "/api/modules/whisperx", body={}).status == 400
-
-
-def test_sync_asked_for_while_it_is_paused_answers_that_it_did_nothing(handlers, stack):
-    handlers.api("PUT", f"{TASKS}/sync_recordings", body={"paused": True})
-    run = handlers.sync(trigger="api")
-    assert run["status"] == "skipped"
-    items = aws_client("dynamodb", stack.endpoint).scan(TableName=stack.tables["RunsTable"])["Items"]
-    assert [item["outcome"]["S"] for item in items] == ["skipped"]

@@ -156,6 +156,7 @@ def test_there_are_three_tasks_and_no_other(handlers, functions):
         for method, path in (("POST", f"{TASKS}/{name}/run"), ("PUT", f"{TASKS}/{name}")):
             body = {"paused": True} if method == "PUT" else None
             assert handlers.api(method, path, body=body).status == 404, path
+    assert handlers.api("PUT", f"{TASKS}/sync_recordings", body={"paused": "maybe"}).status == 400
 
 
 # runs ----------------------------------------------------------------------------------------------------------------
