@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from threading import Lock
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl
 
 import pytest
@@ -98,6 +98,11 @@ class Handlers:
         """As much later, for the handlers; named as for `timedelta`."""
         with self._clock:
             self._now += timedelta(**duration)
+
+    def after(self, **duration: float) -> Self:
+        """The handlers as much later: `handlers.after(minutes=1).process()`."""
+        self.pass_time(**duration)
+        return self
 
     def catch_up(self, moment: datetime) -> None:
         """Let it be no earlier than this for the handlers."""

@@ -34,8 +34,7 @@ def through(handlers, put):
 def test_every_call_is_kept_with_what_a_person_asks_about_it(handlers, through, service, reply, calls, listed, stack):
     handlers.overrides["WHISPERX_OPTIONS"] = "hf_token=planted"
     through("a.wav", reply(status=500), reply(), service=service)
-    handlers.pass_time(minutes=2)
-    handlers.process()
+    handlers.after(minutes=2).process()
     second, first = calls()
     item = listed()["a.wav"]
     assert {first["recordingId"], second["recordingId"]} == {item["id"]}

@@ -89,16 +89,14 @@ def test_a_file_is_not_taken_before_it_has_rested(handlers, write):
     writer.close()
     handlers.sync()
     assert record_of(writer.path) is None
-    handlers.pass_time(seconds=2 * AGE)
-    handlers.sync()
+    handlers.after(seconds=2 * AGE).sync()
     assert record_of(writer.path).size == writer.path.stat().st_size
 
 
 def test_a_file_whose_header_is_not_filled_in_is_not_taken_however_long_it_rests(handlers, write):
     writer = write("header.wav")
     for _ in range(3):
-        handlers.pass_time(seconds=2 * AGE)
-        handlers.sync()
+        handlers.after(seconds=2 * AGE).sync()
         assert record_of(writer.path) is None
         writer.write()
     writer.close()
@@ -110,18 +108,15 @@ def test_a_file_that_is_reopened_is_not_taken_again_before_it_is_closed_again(ha
     writer = write("grows.wav")
     writer.write()
     writer.close()
-    handlers.pass_time(seconds=2 * AGE)
-    handlers.sync()
+    handlers.after(seconds=2 * AGE).sync()
     before = record_of(writer.path).size
     writer.reopen()
     for _ in range(3):
         writer.write()
-        handlers.pass_time(seconds=2 * AGE)
-        handlers.sync()
+        handlers.after(seconds=2 * AGE).sync()
         assert record_of(writer.path).size == before
     writer.close()
-    handlers.pass_time(seconds=2 * AGE)
-    handlers.sync()
+    handlers.after(seconds=2 * AGE).sync()
     assert record_of(writer.path).size == writer.path.stat().st_size > before
     assert record_of(writer.path).status is Status.PENDING
 
@@ -131,12 +126,9 @@ def test_a_header_that_is_never_filled_in_is_taken_after_a_day(handlers, folder)
     made[4:8] = made[40:44] = b"\xff\xff\xff\xff"  # as a program writes that cannot go back: a pipe
     path = folder / "piped.wav"
     path.write_bytes(made)
-    handlers.pass_time(seconds=2 * AGE)
-    run = handlers.sync()
+    run = handlers.after(seconds=2 * AGE).sync()
     assert (run["counts"]["waiting"], run["counts"]["added"]) == (1, 0)
     assert "header" in run["waiting"][0]["why"]
     assert run["waiting"][0]["path"] == str(path)
-    handlers.pass_time(seconds=ABANDONED.total_seconds() - 3 * AGE)
-    assert handlers.sync()["counts"]["added"] == 0
-    handlers.pass_time(seconds=2 * AGE)
-    assert handlers.sync()["counts"]["added"] == 1
+    assert handlers.after(seconds=ABANDONED.total_seconds() - 3 * AGE).sync()["counts"]["added"] == 0
+    assert handlers.after(seconds=2 * AGE).sync()["counts"]["added"] == 1

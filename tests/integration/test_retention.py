@@ -37,11 +37,9 @@ def test_what_ended_so_long_ago_is_deleted_and_not_taken_up_again(kept, put, lis
     service.replies = [reply(status=PERMANENT), reply()]
     transcribed(kept, put, "failed.wav", "completed.wav")
     assert {each["transcriptionStatus"] for each in listed().values()} == {"failed", "completed"}
-    kept.pass_time(days=DAYS - 1)
-    assert kept.queue()["counts"]["expired"] == 0
+    assert kept.after(days=DAYS - 1).queue()["counts"]["expired"] == 0
     assert len(listed()) == 2
-    kept.pass_time(days=1, minutes=1)
-    assert kept.queue()["counts"]["expired"] == 2
+    assert kept.after(days=1, minutes=1).queue()["counts"]["expired"] == 2
     assert listed() == {}
     swept = kept.sync()["counts"]
     assert (swept["listed"], swept["added"], swept["too_old"]) == (2, 0, 2)
@@ -55,22 +53,19 @@ def test_what_has_not_come_to_its_end_stays_however_old_it_is(kept, put, listed,
     kept.sync_and_queue()
     put("pending.wav")
     kept.sync()
-    kept.pass_time(days=10 * DAYS)
-    assert kept.queue()["counts"]["expired"] == 0
+    assert kept.after(days=10 * DAYS).queue()["counts"]["expired"] == 0
     assert set(listed()) == {"retried.wav", "queued.wav", "pending.wav"}
 
 
 def test_nothing_is_deleted_unless_it_is_asked_for(handlers, put, listed):
     transcribed(handlers, put, "a.wav")
-    handlers.pass_time(days=4000)
-    assert "expired" not in handlers.queue()["counts"]
+    assert "expired" not in handlers.after(days=4000).queue()["counts"]
     assert set(listed()) == {"a.wav"}
 
 
 def test_the_counts_are_exact_wherever_a_run_dies(kept, put, monkeypatch):
     transcribed(kept, put, "1.wav", "2.wav", "3.wav")
-    kept.pass_time(hours=1)
-    kept.queue()  # the checkpoint counts them
+    kept.after(hours=1).queue()  # the checkpoint counts them
     kept.pass_time(days=DAYS - 1)
     put("young.wav")
     kept.transcribe()
@@ -89,17 +84,14 @@ def test_the_counts_are_exact_wherever_a_run_dies(kept, put, monkeypatch):
     assert counts.summary().counts[Status.COMPLETED] == 1
     counts.forget_checkpoint(kept.now())
     assert counts.summary().counts[Status.COMPLETED] == 1
-    kept.pass_time(hours=1)
-    kept.queue()
+    kept.after(hours=1).queue()
     assert counts.summary().counts[Status.COMPLETED] == 1
 
 
 def test_a_checkpoint_that_counts_only_what_expires_is_forgotten(kept, put):
     transcribed(kept, put, "1.wav", "2.wav")
-    kept.pass_time(hours=1)
-    kept.queue()
-    kept.pass_time(days=2 * DAYS)
-    kept.queue()
+    kept.after(hours=1).queue()
+    kept.after(days=2 * DAYS).queue()
     assert counts.summary().counts[Status.COMPLETED] == 0
     kept.queue()
     assert counts.summary().counts[Status.COMPLETED] == 0
@@ -125,8 +117,7 @@ def test_one_that_is_wanted_anew_at_that_moment_stays(kept, put, listed, monkeyp
 
 def test_a_person_may_have_a_file_taken_up_that_is_too_old_for_sync(kept, functions, put, listed):
     put("old.wav")
-    kept.pass_time(days=DAYS + 1)
-    assert kept.sync()["counts"]["too_old"] == 1
+    assert kept.after(days=DAYS + 1).sync()["counts"]["too_old"] == 1
     answer = kept.api("POST", "/api/call-recordings", body={"path": f"{kept.recordings_path}old.wav"})
     assert (answer.status, set(listed())) == (201, {"old.wav"})
 
@@ -134,8 +125,7 @@ def test_a_person_may_have_a_file_taken_up_that_is_too_old_for_sync(kept, functi
 @pytest.mark.parametrize("days", ["", "90"])
 def test_a_longer_retention_or_none_brings_nothing_back(kept, put, listed, days):
     transcribed(kept, put, "old.wav")
-    kept.pass_time(days=DAYS + 1)
-    assert kept.queue()["counts"]["expired"] == 1
+    assert kept.after(days=DAYS + 1).queue()["counts"]["expired"] == 1
     kept.overrides["RETENTION_DAYS"] = days
     kept.queue()
     assert kept.sync()["counts"]["too_old"] == 1
@@ -145,8 +135,7 @@ def test_a_longer_retention_or_none_brings_nothing_back(kept, put, listed, days)
 @pytest.mark.parametrize("days", ["", "90"])
 def test_what_a_longer_retention_keeps_after_all_counts_again(kept, put, listed, monkeypatch, days):
     transcribed(kept, put, "1.wav", "2.wav")
-    kept.pass_time(hours=1)
-    kept.queue()
+    kept.after(hours=1).queue()
     kept.pass_time(days=DAYS + 1)
     with monkeypatch.context() as patch:
         patch.setattr(recordings, "delete", lambda _: False)
@@ -155,8 +144,7 @@ def test_what_a_longer_retention_keeps_after_all_counts_again(kept, put, listed,
     kept.overrides["RETENTION_DAYS"] = days
     kept.queue()
     assert counts.summary().counts[Status.COMPLETED] == len(listed()) == 2
-    kept.pass_time(hours=1)
-    kept.queue()
+    kept.after(hours=1).queue()
     assert counts.summary().counts[Status.COMPLETED] == 2
 
 

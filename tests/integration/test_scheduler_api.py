@@ -70,8 +70,7 @@ def test_a_rate_counts_from_the_last_run_that_it_fired(handlers, tasks):
     handlers.sync(trigger="api")
     assert tasks()["sync_recordings"]["nextRunAt"] is None
     fired = time_of(handlers.sync()["startedAt"])
-    handlers.pass_time(minutes=70)
-    handlers.sync(trigger="api")
+    handlers.after(minutes=70).sync(trigger="api")
     now = handlers.now()
     runs.save(Run(task=Task.SYNC, id=runs.new_id(now), trigger="upload", started_at=now, ends_by=now))
     assert time_of(tasks()["sync_recordings"]["nextRunAt"]) == fired + timedelta(hours=2)

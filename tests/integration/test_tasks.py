@@ -77,8 +77,7 @@ def test_a_failed_attempt_is_repeated_when_it_is_due_and_nothing_is_queued(handl
     assert item["nextAttemptAt"] is not None
     put("b.wav")
     handlers.sync_and_queue()
-    handlers.pass_time(seconds=1.1)
-    handlers.process()
+    handlers.after(seconds=1.1).process()
     assert listed()["b.wav"]["transcriptionStatus"] == "completed"
     assert listed()["a.wav"]["transcriptionStatus"] == "failed"
     handlers.process()
@@ -100,12 +99,10 @@ def test_the_last_attempt_ends_it_for_good(handlers, put, listed, service, reply
     handlers.overrides["MAX_ATTEMPTS"] = "2"
     put("a.wav")
     handlers.transcribe()
-    handlers.pass_time(seconds=1.1)
-    handlers.process()
+    handlers.after(seconds=1.1).process()
     item = listed()["a.wav"]
     assert (item["transcriptionStatus"], item["attempts"], item["nextAttemptAt"]) == ("failed", 2, None)
-    handlers.pass_time(seconds=2.1)
-    handlers.process()
+    handlers.after(seconds=2.1).process()
     assert len(service.received) == 2
 
 
