@@ -23,7 +23,6 @@ class JobService:
         self.sent, self.polls, self.jobs = [], 0, {}
         self.says = None
         self.answer = None
-        self.dies_after_taking = False
         self.fails = "nothing"
 
     def send(self, _audio, name, _timeouts, *, again=False):
@@ -34,8 +33,6 @@ class JobService:
         self.sent.append(name)
         job = f"job-{len(self.sent)}"
         self.jobs[job] = name
-        if self.dies_after_taking:
-            raise KeyboardInterrupt
         return Job(job)
 
     def poll(self, job, _timeouts):
@@ -56,16 +53,15 @@ def jobs(monkeypatch):
 
 
 @pytest.fixture
-def queued(handlers, put, jobs):
-    """Puts so many recordings in line."""
+def sent(handlers, put, jobs):
+    """Puts so many recordings into the bucket and runs all tasks once: the first recording is a job then."""
 
-    def queued(number=1):
+    def sent(number=1):
         for each in range(number):
             put(f"{each}.wav")
-        handlers.sync()
-        handlers.queue()
+        return handlers.transcribe()
 
-    return queued
+    return sent
 
 
 def only(listed):
@@ -77,117 +73,85 @@ def stored(item):
     return recordings.get(item["id"])
 
 
-def test_the_run_ends_while_the_service_works_and_a_later_one_fetches_the_transcript(handlers, queued, jobs, listed):
-    queued()
-    run = handlers.process()
+def test_the_run_ends_while_the_service_works_and_a_later_one_fetches_the_transcript(handlers, sent, jobs, listed):
+    run = sent()
     item = only(listed)
     assert (run["status"], run["counts"]["under_way"]) == ("succeeded", 1)
     assert (item["transcriptionStatus"], item["attempts"]) == ("processing", 1)
     assert item["jobSince"] is not None
     assert stored(item).parked
-    handlers.pass_time(minutes=1)
-    handlers.process()
+    handlers.after(minutes=1).process()
     assert only(listed)["transcriptionStatus"] == "processing"
     jobs.says = SPOKEN
-    handlers.pass_time(minutes=1)
-    assert handlers.process()["counts"]["completed"] == 1
+    assert handlers.after(minutes=1).process()["counts"]["completed"] == 1
     item = only(listed)
     assert (item["transcriptionStatus"], item["attempts"], item["jobSince"]) == ("completed", 1, None)
     assert item["transcript"]["preview"] == "hello there"
     assert (len(jobs.sent), jobs.polls) == (1, 2)
 
 
-def test_a_job_keeps_its_slot_until_it_has_ended(handlers, queued, jobs, listed):
-    queued(2)
-    for _ in range(5):
-        handlers.process()
-        handlers.pass_time(minutes=1)
+def test_a_job_keeps_its_slot_until_it_has_ended(handlers, sent, jobs, listed):
+    sent(2)
+    for _ in range(4):
+        handlers.after(minutes=1).process()
     assert len(jobs.sent) == 1
     jobs.says = SPOKEN
-    handlers.process()  # polls, and has the slot for the next
+    handlers.after(minutes=1).process()  # polls, and has the slot for the next
     assert len(jobs.sent) == 2
-    handlers.pass_time(minutes=1)
-    handlers.process()
+    handlers.after(minutes=1).process()
     assert {item["transcriptionStatus"] for item in listed().values()} == {"completed"}
     assert not control.read(control.ADMISSION)[control.ADMISSION].slots
 
 
 @pytest.mark.slow
-def test_three_hours_cost_one_attempt_and_few_requests(handlers, queued, jobs, listed, counted):
+def test_three_hours_cost_one_attempt_and_few_requests(handlers, sent, jobs, listed, counted):
     """On a clock that the test moves."""
-    queued(2)
-    handlers.process()
+    sent(2)
     with counted() as requests:
         for _ in range(60):
-            handlers.pass_time(minutes=3)
-            handlers.process()
+            handlers.after(minutes=3).process()
     item = next(each for each in listed().values() if each["transcriptionStatus"] == "processing")
     assert (item["attempts"], len(jobs.sent)) == (1, 1)
     assert 30 <= jobs.polls <= 60
     assert requests.total() / 60 < 13
     jobs.says = SPOKEN
-    handlers.pass_time(minutes=5)
-    assert handlers.process()["counts"]["completed"] == 1
+    assert handlers.after(minutes=5).process()["counts"]["completed"] == 1
 
 
-def test_what_was_taken_before_a_crash_is_found_and_not_sent_again(handlers, queued, jobs, listed):
-    queued()
-    jobs.dies_after_taking = True
-    with pytest.raises(KeyboardInterrupt):
-        handlers.process()
-    jobs.dies_after_taking = False
-    handlers.pass_time(minutes=17)
-    handlers.process()
-    handlers.pass_time(minutes=1)
-    jobs.says = SPOKEN
-    handlers.process()
-    item = only(listed)
-    assert (item["transcriptionStatus"], item["attempts"], len(jobs.sent)) == ("completed", 2, 1)
-
-
-def test_a_job_that_failed_is_sent_anew_under_another_name(handlers, queued, jobs, listed):
-    queued()
-    handlers.process()
+def test_a_job_that_failed_is_sent_anew_under_another_name(handlers, sent, jobs, listed):
+    sent()
     jobs.says = JobEnded("The service could not.")
-    handlers.pass_time(minutes=1)
-    handlers.process()
+    handlers.after(minutes=1).process()
     item = only(listed)
     assert (item["transcriptionStatus"], item["attempts"], item["error"]["code"]) == ("failed", 1, "job_failed")
     jobs.says = SPOKEN
     for _ in range(2):
-        handlers.pass_time(minutes=1)
-        handlers.process()
+        handlers.after(minutes=1).process()
     assert only(listed)["transcriptionStatus"] == "completed"
     first, second = jobs.sent
     assert first != second
 
 
-def test_a_job_that_lasts_too_long_is_a_failed_attempt(handlers, queued, jobs, listed):
+def test_a_job_that_lasts_too_long_is_a_failed_attempt(handlers, sent, jobs, listed):
     handlers.overrides["JOB_TIMEOUT_MINUTES"] = "30"
-    queued()
-    handlers.process()
-    handlers.pass_time(minutes=29)
-    handlers.process()
+    sent()
+    handlers.after(minutes=29).process()
     assert only(listed)["transcriptionStatus"] == "processing"
-    handlers.pass_time(minutes=5)
-    handlers.process()
+    handlers.after(minutes=5).process()
     item = only(listed)
     assert (item["transcriptionStatus"], item["error"]["code"]) == ("failed", "job_timeout")
 
 
 @pytest.mark.parametrize("restarted", [True, False])
-def test_a_server_that_was_gone_has_half_an_hour_for_its_jobs(handlers, queued, jobs, listed, restarted):
+def test_a_server_that_was_gone_has_half_an_hour_for_its_jobs(handlers, sent, jobs, listed, restarted):
     """After a restart, servers say of their former jobs for ever that they are under way."""
-    queued()
-    handlers.process()
+    sent()
     if restarted:
         jobs.says = GONE
-        handlers.pass_time(minutes=1)
-        handlers.process()
+        handlers.after(minutes=1).process()
         jobs.says = None
     for _ in range(8):
-        handlers.pass_time(minutes=5)
-        handlers.process()
+        handlers.after(minutes=5).process()
     item = only(listed)
     if restarted:
         assert (item["error"]["code"], len(jobs.sent)) == ("job_timeout", 2)
@@ -196,97 +160,80 @@ def test_a_server_that_was_gone_has_half_an_hour_for_its_jobs(handlers, queued, 
 
 
 @pytest.mark.parametrize("code", ["timeout", "connection_lost", "service_error"])
-def test_a_poll_that_fails_says_nothing_about_the_job(handlers, queued, jobs, listed, code):
-    queued()
-    handlers.process()
+def test_a_poll_that_fails_says_nothing_about_the_job(handlers, sent, jobs, listed, code):
+    sent()
     jobs.says = RetryableError("a hiccup", code=code)
     for _ in range(7):
-        handlers.pass_time(minutes=5)
-        assert handlers.process()["status"] == "succeeded"
+        assert handlers.after(minutes=5).process()["status"] == "succeeded"
     jobs.says = SPOKEN
-    handlers.pass_time(minutes=5)
-    handlers.process()
+    handlers.after(minutes=5).process()
     assert (only(listed)["transcriptionStatus"], only(listed)["attempts"]) == ("completed", 1)
 
 
-def test_polls_that_always_fail_are_bounded_like_the_job(handlers, queued, jobs, listed):
-    queued()
-    handlers.process()
+def test_polls_that_always_fail_are_bounded_like_the_job(handlers, sent, jobs, listed):
+    sent()
     jobs.says = RetryableError("500 for this one", code="service_error")
     for _ in range(7):
-        handlers.pass_time(hours=1)
-        handlers.process()
+        handlers.after(hours=1).process()
     assert only(listed)["error"]["code"] == "job_timeout"
     assert len(jobs.sent) == 2
 
 
-def test_an_answer_that_cannot_be_read_is_asked_for_again_but_not_for_ever(handlers, queued, jobs, listed):
-    queued()
-    handlers.process()
+def test_an_answer_that_cannot_be_read_is_asked_for_again_but_not_for_ever(handlers, sent, jobs, listed):
+    sent()
     jobs.says = RetryableError("cut", code="unreadable_answer")
     for _ in range(12):
-        handlers.pass_time(minutes=10)
-        handlers.process()
+        handlers.after(minutes=10).process()
     item = only(listed)
     assert (item["transcriptionStatus"], item["attempts"], item["nextAttemptAt"]) == ("failed", 5, None)
     assert len(jobs.sent) == 1
 
 
-def test_an_outage_keeps_the_job_and_a_poll_finds_its_end(handlers, queued, jobs, listed):
-    queued(2)
-    handlers.process()
+def test_an_outage_keeps_the_job_and_a_poll_finds_its_end(handlers, sent, jobs, listed):
+    sent(2)
     jobs.says = jobs.answer = GONE
-    handlers.pass_time(minutes=1)
-    assert (run := handlers.process())["status"] == "failed", run
+    assert (run := handlers.after(minutes=1).process())["status"] == "failed", run
     item = next(each for each in listed().values() if each["attempts"])
     assert (item["transcriptionStatus"], item["attempts"]) == ("processing", 1)
     polls = jobs.polls
     assert handlers.process()["status"] == "skipped"
     for _ in range(60):
-        handlers.pass_time(minutes=1)
-        handlers.process()
+        handlers.after(minutes=1).process()
     assert polls < jobs.polls < polls + 10  # the breaker's pauses
     jobs.says, jobs.answer = SPOKEN, None
     for _ in range(20):
-        handlers.pass_time(minutes=1)
-        handlers.process()
+        handlers.after(minutes=1).process()
     assert {(each["transcriptionStatus"], each["attempts"]) for each in listed().values()} == {("completed", 1)}
     assert len(jobs.sent) == 2
     item = control.read(control.ADMISSION)[control.ADMISSION]
     assert (item.slots, item.outage, item.probe) == (None, None, None)
 
 
-def test_who_dies_over_a_poll_leaves_the_job_to_the_next_attempt(handlers, queued, jobs, listed):
-    queued()
-    handlers.process()
+def test_who_dies_over_a_poll_leaves_the_job_to_the_next_attempt(handlers, sent, jobs, listed):
+    sent()
     jobs.says = KeyboardInterrupt()
-    handlers.pass_time(minutes=1)
     with pytest.raises(KeyboardInterrupt):
-        handlers.process()
+        handlers.after(minutes=1).process()
     jobs.says = SPOKEN
-    handlers.pass_time(minutes=17)
-    handlers.process()
+    handlers.after(minutes=17).process()
     item = only(listed)
     assert (item["transcriptionStatus"], item["attempts"], len(jobs.sent)) == ("completed", 2, 1)
     assert not control.read(control.ADMISSION)[control.ADMISSION].slots
 
 
-def test_a_slot_that_ran_out_while_nobody_polled_is_held_again(handlers, queued, jobs, listed):
-    queued(2)
-    handlers.process()
-    handlers.pass_time(hours=2)
-    handlers.process()
+def test_a_slot_that_ran_out_while_nobody_polled_is_held_again(handlers, sent, jobs, listed):
+    sent(2)
+    handlers.after(hours=2).process()
     assert len(jobs.sent) == 1
     (holder,) = control.read(control.ADMISSION)[control.ADMISSION].slots
     assert admission.Slot.held_by(holder).lease_expires_at > handlers.now()
 
 
-def test_a_poll_costs_five_requests(handlers, queued, jobs, counted):
+def test_a_poll_costs_five_requests(handlers, sent, jobs, counted):
     handlers.queue()
     with counted() as idle:
         handlers.process()
-    queued()
-    handlers.process()
+    sent()
     handlers.pass_time(minutes=1)
     with counted() as requests:
         handlers.process()
@@ -298,37 +245,29 @@ def test_a_poll_costs_five_requests(handlers, queued, jobs, counted):
     }
 
 
-def test_a_forced_transcription_is_never_given_the_former_job(handlers, queued, jobs, listed):
-    queued()
-    handlers.process()
+def test_a_forced_transcription_is_never_given_the_former_job(handlers, sent, jobs, listed):
+    sent()
     jobs.says = SPOKEN
-    handlers.pass_time(minutes=1)
-    handlers.process()
+    handlers.after(minutes=1).process()
     item = only(listed)
     handlers.api("POST", f"/api/call-recordings/{item['id']}/transcribe", body={"force": True})
     jobs.answer = GONE
     handlers.process()
     jobs.answer = None
-    handlers.pass_time(minutes=2)
-    handlers.process()
+    handlers.after(minutes=2).process()
     assert len(jobs.sent) == 2
 
 
 def test_the_channels_of_a_stereo_call_are_two_jobs_one_after_the_other(handlers, put, jobs, listed):
     handlers.overrides["CHANNELS"] = "caller-left"
     put("call.wav", wav(tone(2, 8_000, 300), tone(2, 8_000, 700)))
-    handlers.sync()
-    handlers.queue()
-    handlers.process()
-    handlers.pass_time(minutes=1)
-    handlers.process()
+    handlers.transcribe()
+    handlers.after(minutes=1).process()
     assert [name.rpartition("-")[2] for name in jobs.sent] == ["left.wav"]
     jobs.says = SPOKEN
-    handlers.pass_time(minutes=1)
-    handlers.process()
+    handlers.after(minutes=1).process()
     assert [name.rpartition("-")[2] for name in jobs.sent] == ["left.wav", "right.wav"]
-    handlers.pass_time(minutes=1)
-    handlers.process()
+    handlers.after(minutes=1).process()
     item = only(listed)
     assert (item["transcriptionStatus"], item["attempts"], len(jobs.sent)) == ("completed", 1, 2)
     document = handlers.api("GET", f"/api/call-recordings/{item['id']}/transcript").json
@@ -340,8 +279,7 @@ def test_a_channel_whose_job_fails_does_not_keep_the_other_from_being_sent(handl
     jobs.fails = "left"
     jobs.says = SPOKEN
     put("call.wav", wav(tone(2, 8_000, 300), tone(2, 8_000, 700)))
-    handlers.sync()
-    handlers.queue()
+    handlers.sync_and_queue()
     for _ in range(12):
         handlers.process()
         handlers.pass_time(minutes=2)
@@ -354,13 +292,11 @@ def test_a_channel_whose_job_fails_does_not_keep_the_other_from_being_sent(handl
     assert ({each["speaker"] for each in document["segments"]}, document["missingChannels"]) == ({"agent"}, ["left"])
 
 
-def test_a_person_s_retry_asks_for_no_job_of_before(handlers, queued, jobs, listed):
+def test_a_person_s_retry_asks_for_no_job_of_before(handlers, sent, jobs, listed):
     handlers.overrides["MAX_ATTEMPTS"] = "1"
-    queued()
-    handlers.process()
+    sent()
     jobs.says = RetryableError("cut", code="unreadable_answer")
-    handlers.pass_time(minutes=1)
-    handlers.process()
+    handlers.after(minutes=1).process()
     item = only(listed)
     assert (item["transcriptionStatus"], item["nextAttemptAt"]) == ("failed", None)
     handlers.api("POST", f"/api/call-recordings/{item['id']}/transcribe")
@@ -372,16 +308,15 @@ def test_a_person_s_retry_asks_for_no_job_of_before(handlers, queued, jobs, list
     assert len(set(jobs.sent)) == 2
 
 
-def test_of_two_who_saw_the_same_job_one_polls(handlers, queued, jobs, listed):
-    queued()
-    handlers.process()
+def test_of_two_who_saw_the_same_job_one_polls(handlers, sent, jobs, listed):
+    sent()
     parked, now = stored(only(listed)), handlers.now()
     polls = [transitions.resume(parked, token, now, now + timedelta(minutes=16)) for token in ("one", "another")]
     assert recordings.apply(parked.id, polls[0]).claim_token == "one"
     assert recordings.apply(parked.id, polls[1]) is None
 
 
-def test_a_job_keeps_its_slot_where_nobody_can_tell_whether_it_is_parked(handlers, queued, jobs, listed, monkeypatch):
+def test_a_job_keeps_its_slot_where_nobody_can_tell_whether_it_is_parked(handlers, sent, jobs, listed, monkeypatch):
     """DynamoDB takes the write, and then no answer comes, however often it is repeated."""
     apply = recordings.apply
 
@@ -391,17 +326,14 @@ def test_a_job_keeps_its_slot_where_nobody_can_tell_whether_it_is_parked(handler
             raise StoreError("no answer")
         return after
 
-    queued(2)
     with monkeypatch.context() as patch:
         patch.setattr(recordings, "apply", apply_and_say_nothing)
-        assert handlers.process()["errorCode"] == "store"
+        assert sent(2)["errorCode"] == "store"
     for _ in range(3):
-        handlers.pass_time(minutes=1)
-        handlers.process()
+        handlers.after(minutes=1).process()
     assert (len(jobs.sent), jobs.polls) == (1, 3)
     jobs.says = SPOKEN
     for _ in range(2):
-        handlers.pass_time(minutes=1)
-        handlers.process()
+        handlers.after(minutes=1).process()
     assert {item["transcriptionStatus"] for item in listed().values()} == {"completed"}
     assert not control.read(control.ADMISSION)[control.ADMISSION].slots
