@@ -78,11 +78,10 @@ def test_a_write_that_fails_at_the_end_keeps_no_slot(handlers, waiting, monkeypa
     assert isinstance(admission.take(1, "next", handlers.now(), handlers.now()), Slot)
 
 
-def test_a_pause_stops_what_a_run_has_not_begun(handlers, waiting, service, monkeypatch, listed):
+def test_a_pause_stops_what_a_run_has_not_begun(handlers, waiting, service, reply):
     handlers.overrides["RECORDINGS_PER_RUN"] = "5"
     waiting(*[100] * 5)
-    serve = service._serve
-    monkeypatch.setattr(service, "_serve", lambda request: (switches.pause(Task.PROCESS, paused=True), serve(request)))
+    service.choose = lambda _: switches.pause(Task.PROCESS, paused=True) or reply()
     assert handlers.process()["counts"]["completed"] == 1
     assert handlers.process()["errorCode"] == "paused"
 
@@ -93,16 +92,14 @@ def test_a_recording_whose_worker_died_is_sent_alone_so_that_none_dies_with_it(h
     now = handlers.now()
     for place in recordings.first(Status.QUEUED, 2):
         recordings.apply(place.id, transitions.claim(place, "dead", now, now))
-    together, serve, lock = [], service._serve, threading.Lock()
+    together = []
 
-    def watch(request):
-        with lock:
-            together.append(sum(service._under_way.values()))
-        serve(request)
+    def watch(_):
+        together.append(service._under_way.total())
+        return reply(wait=0.1)  # in which one too many would be seen
 
     service.hold_until(2)
-    service.replies = [reply(wait=0.1)]  # in which one too many would be seen
-    service._serve = watch
+    service.choose = watch
     run = handlers.process()
     assert (run["counts"]["recovered"], run["counts"]["completed"]) == (2, 4)
     assert service.most_at_once == 2  # the two that had not been lost
@@ -138,14 +135,13 @@ def test_each_round_begins_as_many_as_a_run_may(handlers, waiting, service, monk
 # the time that is left -----------------------------------------------------------------------------------------------
 
 
-def test_late_in_a_run_nothing_is_begun_that_would_not_be_finished(handlers, put, service, listed, monkeypatch):
+def test_late_in_a_run_nothing_is_begun_that_would_not_be_finished(handlers, put, service, listed, reply):
     """In the first three of nine minutes whatever comes; later, one ten times as long waits for the next run."""
     handlers.overrides["RECORDINGS_PER_RUN"] = "9"
     for age, (name, size) in enumerate((("d", 1000), ("long", 1_000_000), ("b", 1000), ("a", 1000))):
         put(f"{name}.wav", b"x" * size, age=3600 * age)
     handlers.sync_and_queue()
-    serve = service._serve
-    monkeypatch.setattr(service, "_serve", lambda request: (handlers.pass_time(minutes=2), serve(request)))
+    service.choose = lambda _: handlers.pass_time(minutes=2) or reply()
     assert handlers.process(remaining_ms=540_000)["counts"]["completed"] == 2
     statuses = {name: (item["transcriptionStatus"], item["attempts"]) for name, item in listed().items()}
     assert statuses["long.wav"] == statuses["d.wav"] == ("queued", 0)
