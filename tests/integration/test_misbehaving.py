@@ -142,11 +142,6 @@ class Outcome:
     told: list[Any]
 
 
-def timeouts_for(expected):
-    """Short ones where the client is to give up."""
-    return IMPATIENT if expected == LATE else PATIENT
-
-
 def came_of(serve, dialect="asr", timeouts=PATIENT):
     told = []
 
@@ -167,7 +162,7 @@ def came_of(serve, dialect="asr", timeouts=PATIENT):
 @pytest.mark.parametrize("dialect", ["asr", "openai"])
 @pytest.mark.parametrize(("serve", "expected"), MISBEHAVIOUR.values(), ids=MISBEHAVIOUR)
 def test_a_server_that_misbehaves_is_understood(dialect, serve, expected):
-    outcome = came_of(serve, dialect, timeouts_for(expected))
+    outcome = came_of(serve, dialect, IMPATIENT if expected == LATE else PATIENT)
     (exchange,) = outcome.told
     if isinstance(expected, str):
         assert outcome.result.text == expected

@@ -220,12 +220,6 @@ def test_the_key_is_taken_away_by_an_empty_one_or_by_none(handlers, put, secret,
     assert "authorization" not in transcribed("a.wav").headers
 
 
-def test_a_change_of_something_else_leaves_the_key_alone(put, secret):
-    put(apiKey=KEY)
-    put(baseUrl="http://gpu-box", enabled=False)
-    assert secret() == {"apiKey": KEY}
-
-
 @pytest.mark.parametrize("written", ["not JSON", "[]", "{}", '"x"', '{"apiKey": null}'])
 def test_a_secret_that_somebody_wrote_by_hand_is_no_key_and_can_be_written_anew(handlers, put, secret, stack, written):
     secrets = client("secretsmanager", stack.endpoint)
