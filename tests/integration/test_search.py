@@ -146,11 +146,30 @@ def test_what_changes_meanwhile_is_neither_skipped_nor_repeated(handlers, made):
         for place in recordings.first(Status.PENDING, 3):
             recordings.apply(place.id, transitions.queue(place, NOON))
 
-    for query in ("phoneNumber=0143", "search=0143", "search=in-", "direction=inbound"):
+    for query in ("", "phoneNumber=0143", "search=0143", "search=in-", "direction=inbound"):
         found, pages = walk(handlers, query, 6, meanwhile)
         assert pages >= 7
         assert len(found) == len(set(found)), query
         assert set(found) >= mine, query
+
+
+@pytest.mark.parametrize("status", ["pending", "queued"])
+def test_of_one_status_those_that_stay_are_seen_once_and_no_other_twice(handlers, made, status):
+    """The others move to and fro: behind the page, before it, and within it."""
+    chance, ids = random.Random(7), [made(f"in-{number:02}", number // 10) for number in range(60)]
+    stay = ids[::3]
+    others = sorted({*ids} - {*stay})
+
+    def move(names):
+        for seen in map(recordings.get, names):
+            target = Status.QUEUED if seen.status is Status.PENDING else Status.PENDING
+            assert recordings.apply(seen.id, transitions.request(seen, target, NOON))
+
+    if status == "queued":
+        move(stay)
+    found, _ = walk(handlers, f"transcriptionStatus={status}", 6, lambda: move(chance.sample(others, 10)))
+    assert len(found) == len(set(found)) > len(stay)
+    assert set(stay) <= set(found)
 
 
 def test_what_is_known_later_is_found_by_it_and_no_longer_by_what_was_known_before(handlers, calls):
