@@ -1,6 +1,5 @@
 """Files that are being written while sync looks, as a phone system writes them."""
 
-import os
 import struct
 from pathlib import Path
 
@@ -24,35 +23,10 @@ def header(size: int) -> bytes:
     )
 
 
-class Writer:
-    """Writes a file bit by bit. A WAV file gets the right header when it is closed."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._has_header = path.suffix == ".wav"
-        self._open("wb")
-        if self._has_header:
-            self.write(header(0))
-
-    def write(self, content: bytes = AUDIO) -> None:
-        self._file.write(content)
-
-    def close(self) -> None:
-        if self._has_header:
-            size = self._file.tell()
-            self._file.seek(0)
-            self._file.write(header(size - len(header(0))))
-        self._file.close()
-
-    def abandon(self) -> None:
-        self._file.close()
-
-    def reopen(self) -> None:
-        self._open("r+b")
-        self._file.seek(0, os.SEEK_END)
-
-    def _open(self, mode: str) -> None:
-        self._file = self.path.open(mode, buffering=0)
+def write(path: Path, pieces: int, said: int | None = None) -> None:
+    """So many pieces of audio; the header of a WAV says that there are `said`, and all of them once it is closed."""
+    header_of = header(len(AUDIO) * (pieces if said is None else said)) if path.suffix == ".wav" else b""
+    path.write_bytes(header_of + AUDIO * pieces)
 
 
 @pytest.fixture
@@ -66,59 +40,40 @@ def record_of(path):
     return recordings.get(recording_id("file://", str(path).lstrip("/")))
 
 
-@pytest.fixture
-def write(folder):
-    """Begins to write a file of this name."""
-    writers = []
-
-    def write(name):
-        writers.append(Writer(folder / name))
-        return writers[-1]
-
-    yield write
-    for each in writers:
-        each.abandon()
-
-
-def test_a_file_is_not_taken_before_it_has_rested(handlers, write):
-    writer = write("steady.mp3")
-    for _ in range(3):
-        writer.write()
+def test_a_file_is_not_taken_before_it_has_rested(handlers, folder):
+    path = folder / "steady.mp3"
+    for pieces in range(1, 4):
+        write(path, pieces)
         handlers.sync()
-        assert record_of(writer.path) is None
-    writer.close()
-    handlers.sync()
-    assert record_of(writer.path) is None
+        assert record_of(path) is None
     handlers.after(seconds=2 * AGE).sync()
-    assert record_of(writer.path).size == writer.path.stat().st_size
+    assert record_of(path).size == path.stat().st_size
 
 
-def test_a_file_whose_header_is_not_filled_in_is_not_taken_however_long_it_rests(handlers, write):
-    writer = write("header.wav")
-    for _ in range(3):
+def test_a_file_whose_header_is_not_filled_in_is_not_taken_however_long_it_rests(handlers, folder):
+    path = folder / "header.wav"
+    for pieces in range(3):
+        write(path, pieces, said=0)
         handlers.after(seconds=2 * AGE).sync()
-        assert record_of(writer.path) is None
-        writer.write()
-    writer.close()
+        assert record_of(path) is None
+    write(path, 3)
     handlers.sync()
-    assert record_of(writer.path).size == writer.path.stat().st_size
+    assert record_of(path).size == path.stat().st_size
 
 
-def test_a_file_that_is_reopened_is_not_taken_again_before_it_is_closed_again(handlers, write):
-    writer = write("grows.wav")
-    writer.write()
-    writer.close()
+def test_a_file_that_is_reopened_is_not_taken_again_before_it_is_closed_again(handlers, folder):
+    path = folder / "grows.wav"
+    write(path, 1)
     handlers.after(seconds=2 * AGE).sync()
-    before = record_of(writer.path).size
-    writer.reopen()
-    for _ in range(3):
-        writer.write()
+    before = record_of(path).size
+    for pieces in range(2, 5):
+        write(path, pieces, said=1)
         handlers.after(seconds=2 * AGE).sync()
-        assert record_of(writer.path).size == before
-    writer.close()
+        assert record_of(path).size == before
+    write(path, 4)
     handlers.after(seconds=2 * AGE).sync()
-    assert record_of(writer.path).size == writer.path.stat().st_size > before
-    assert record_of(writer.path).status is Status.PENDING
+    assert record_of(path).size == path.stat().st_size > before
+    assert record_of(path).status is Status.PENDING
 
 
 def test_a_header_that_is_never_filled_in_is_taken_after_a_day(handlers, folder):
