@@ -1,4 +1,7 @@
-"""Audio for tests of what sends it."""
+"""Audio for tests of what sends it, and what came of it."""
+
+from email.parser import BytesParser
+from email.policy import HTTP
 
 
 class Bytes:
@@ -12,3 +15,9 @@ class Bytes:
         chunk = min(self._left, size if size >= 0 else self._left)
         self._left -= chunk
         return b"a" * chunk
+
+
+def parts(received):
+    """The parts of a multipart body that the scripted service received."""
+    head = f"Content-Type: {received.headers['content-type']}\r\n\r\n".encode()
+    return list(BytesParser(policy=HTTP).parsebytes(head + received.body).iter_parts())

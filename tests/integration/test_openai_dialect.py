@@ -1,15 +1,13 @@
 """The `openai` dialect over real HTTP: every option is a form field, and answers come in several shapes."""
 
 import json
-from email.parser import BytesParser
-from email.policy import HTTP
 
 import pytest
 
 from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceUnavailable
 from callscribe.settings import WhisperXSettings
 from callscribe.whisperx import Job, connect
-from tests.integration.audio import Bytes
+from tests.integration.audio import Bytes, parts
 from tests.integration.timeouts import PATIENT
 
 DEFAULTS = [
@@ -26,8 +24,7 @@ def send(url, name="abc.wav", **settings):
 
 def fields(received):
     """Name and value of each part, and the last one whole: the file."""
-    head = f"Content-Type: {received.headers['content-type']}\r\n\r\n".encode()
-    *options, file = BytesParser(policy=HTTP).parsebytes(head + received.body).iter_parts()
+    *options, file = parts(received)
     named = [(each.get_param("name", header="content-disposition"), each.get_payload(decode=True)) for each in options]
     return [(name, value.decode()) for name, value in named], file
 
