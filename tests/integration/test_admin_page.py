@@ -3,13 +3,12 @@
 import re
 import sys
 from hashlib import sha256
-from html.parser import HTMLParser
 from pathlib import PurePosixPath
 
 import pytest
 
 from functions.api.compression import SMALL
-from functions.api.routes.admin import ASSETS, FOLDER, MEDIA_TYPES, site
+from functions.api.routes.admin import FOLDER, MEDIA_TYPES, site
 from testing.handlers import ROOT, api_key
 
 ADDRESSES = (
@@ -36,7 +35,6 @@ SCRIPT = re.compile(r"""["'`](?P<file>[\w./-]+\.js)["'`]""")
 """The name of one, whichever way it is loaded: with a dot before it, it lies beside the file, else in the folder."""
 
 IMPORT = re.compile(r"""^import\b[^;"]*"(?P<file>[^"]+)";""", re.MULTILINE)
-IMPORT_OF_WHAT_IS_NOT_SAID = re.compile(r"""\bimport\s*\(\s*[^"'\s]""")
 URL = re.compile(r"""url\(\s*["']?(?P<file>[^"')]+)""")
 MARKUP_OUT_OF_TEXT = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|dangerouslySetInnerHTML|document\.write|DOMParser|createContextualFragment"
@@ -56,26 +54,6 @@ def asset(name, digest=None):
 def policy_of(answer):
     directives = (each.split() for each in answer.headers["Content-Security-Policy"].split(";"))
     return {name: set(sources) for name, *sources in directives}
-
-
-class Tags(HTMLParser):
-    """What stands in a page: each tag with its attributes, and the text that is in scripts and styles."""
-
-    def __init__(self, markup):
-        super().__init__()
-        self.tags, self.inline, self._open = [], [], ""
-        self.feed(markup)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        self._open = tag
-
-    def handle_endtag(self, _tag):
-        self._open = ""
-
-    def handle_data(self, data):
-        if self._open in ("script", "style") and data.strip():
-            self.inline.append(data)
 
 
 @pytest.fixture
@@ -120,18 +98,6 @@ def test_its_policy_lets_it_run_its_own_files_ask_this_api_and_play_from_s3_alon
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
-def test_its_markup_has_nothing_inline_and_loads_files_of_its_own_version_alone(page):
-    found = Tags(page.body)
-    assert found.inline == []
-    assert not [tag for tag, _ in found.tags if tag in ("style", "base", "iframe", "object", "embed", "form")]
-    attributes = [(name, value) for _, given in found.tags for name, value in given.items()]
-    assert not [name for name, _ in attributes if name.startswith("on") or name in ("style", "srcset", "http-equiv")]
-    loaded = [value for name, value in attributes if name in ("src", "href")]
-    assert loaded
-    assert {value.removeprefix(asset("")) for value in loaded} <= set(SERVED)
-    assert ASSETS not in page.body
-
-
 def test_every_file_that_a_script_or_a_style_loads_is_there():
     for name in SERVED:
         content = (FOLDER / name).read_text("utf-8")
@@ -139,15 +105,6 @@ def test_every_file_that_a_script_or_a_style_loads_is_there():
         assert {within(name, each) for each in loaded} <= set(SERVED), name
         assert all(each.startswith(("./", "../")) for each in imports(name)), name
         assert "@import" not in content
-
-
-def test_every_script_is_loaded_by_another_one_and_by_its_name():
-    loaded = {
-        within(name, each["file"]) for name in SCRIPTS for each in SCRIPT.finditer((FOLDER / name).read_text("utf-8"))
-    }
-    assert set(SCRIPTS) - loaded == {"start.js"}
-    unsaid = [name for name in SCRIPTS if IMPORT_OF_WHAT_IS_NOT_SAID.search((FOLDER / name).read_text("utf-8"))]
-    assert unsaid == ["in_turn.js"]  # which is told what
 
 
 def test_a_script_is_loaded_after_those_that_it_needs():
