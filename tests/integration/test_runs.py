@@ -55,33 +55,26 @@ def test_a_run_that_died_is_shown_as_such_once_it_cannot_be_running_any_more(han
 
 
 @pytest.mark.parametrize("task", SCHEDULED)
-def test_a_paused_task_does_nothing_and_says_so_until_it_is_resumed(handlers, put, listed, task, service):
+@pytest.mark.parametrize("why", ["paused", "module_disabled"])
+def test_a_task_that_is_paused_or_of_a_disabled_module_does_nothing_and_says_so(
+    handlers, put, listed, service, task, why
+):
     put("a.wav")
     for earlier in SCHEDULED[: SCHEDULED.index(task)]:
         getattr(handlers, earlier.name.lower())()
     before = listed()
     run_it = getattr(handlers, task.name.lower())
-    assert handlers.api("PUT", f"{TASKS}/{task}", body={"paused": True}).json["paused"] is True
+    path, field, value = f"{TASKS}/{task}", "paused", True
+    if why == "module_disabled":
+        path, field, value = f"/api/modules/{MODULE_OF[task]}", "enabled", False
+    assert handlers.api("PUT", path, body={field: value}).json[field] is value
     run = run_it()
-    assert (run["status"], run["errorCode"]) == ("skipped", "paused")
+    assert (run["status"], run["errorCode"]) == ("skipped", why)
     assert listed() == before
     assert service.received == []
     shown = {each["command"]: each for each in handlers.api("GET", TASKS).json["items"]}
-    assert [command for command, each in shown.items() if each["paused"]] == [task]
+    assert [command for command, each in shown.items() if each["paused"]] == ([task] if why == "paused" else [])
     assert shown[task]["lastRun"]["status"] == "skipped"
-    assert handlers.api("PUT", f"{TASKS}/{task}", body={"paused": False}).json["paused"] is False
+    assert handlers.api("PUT", path, body={field: not value}).json[field] is not value
     assert run_it()["status"] == "succeeded"
     assert listed() != before
-
-
-@pytest.mark.parametrize("task", SCHEDULED)
-def test_a_task_of_a_disabled_module_does_nothing_and_says_so(handlers, put, listed, task):
-    put("a.wav")
-    path = f"/api/modules/{MODULE_OF[task]}"
-    assert handlers.api("PUT", path, body={"enabled": False}).json["enabled"] is False
-    assert handlers.api("GET", path).json["enabled"] is False
-    run = getattr(handlers, task.name.lower())()
-    assert (run["status"], run["errorCode"]) == ("skipped", "module_disabled")
-    assert MODULE_OF[task] in run["error"]
-    handlers.api("PUT", path, body={"enabled": True})
-    assert getattr(handlers, task.name.lower())()["status"] == "succeeded"
