@@ -9,6 +9,7 @@ from functions.api import invoke
 from testing.handlers import client
 from testing.made_audio import tone, wav
 from testing.waiting import LIMIT_SECONDS
+from tests.integration.test_sync import upload
 
 MODULE = "/api/modules/call-recordings"
 SYNC = "/api/call-recordings/sync"
@@ -36,14 +37,6 @@ def bucket(stack):
     for entry in s3.list_objects_v2(Bucket=name)["Contents"]:
         s3.delete_object(Bucket=name, Key=entry["Key"])
     s3.delete_bucket(Bucket=name)
-
-
-def uploaded(bucket, key):
-    return {
-        "source": "aws.s3",
-        "detail-type": "Object Created",
-        "detail": {"bucket": {"name": bucket}, "object": {"key": key, "size": 104}},
-    }
 
 
 def test_recordings_in_another_bucket_are_read_with_what_lies_beside_them_and_handed_out(
@@ -96,13 +89,13 @@ def test_uploads_are_compared_with_the_path_that_is_set(handlers, put, listed, b
     before = stack.buckets["RecordingsBucket"]
     client("s3", stack.endpoint).put_object(Bucket=before, Key="d.wav", Body=AUDIO)
     assert put(recordingsPath=f"s3://{bucket}/in").status == 200
-    assert handlers.sync(**uploaded(before, "d.wav")) == {"status": "skipped"}
-    assert handlers.sync(**uploaded(bucket, "in-other/c.wav")) == {"status": "skipped"}
-    assert handlers.sync(**uploaded(bucket, "in/a.wav"))["counts"]["added"] == 1
+    assert handlers.sync(**upload(stack, "d.wav", before)) == {"status": "skipped"}
+    assert handlers.sync(**upload(stack, "in-other/c.wav", bucket)) == {"status": "skipped"}
+    assert handlers.sync(**upload(stack, "in/a.wav", bucket))["counts"]["added"] == 1
     assert list(listed()) == ["a.wav"]
     put(recordingsPath=None)
-    assert handlers.sync(**uploaded(bucket, "in/deeper/b.wav")) == {"status": "skipped"}
-    assert handlers.sync(**uploaded(before, "d.wav"))["counts"]["added"] == 1
+    assert handlers.sync(**upload(stack, "in/deeper/b.wav", bucket)) == {"status": "skipped"}
+    assert handlers.sync(**upload(stack, "d.wav", before))["counts"]["added"] == 1
 
 
 def test_a_part_that_is_asked_for_must_lie_inside_the_path_that_is_set(handlers, put, listed, bucket):

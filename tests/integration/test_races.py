@@ -139,19 +139,6 @@ def test_sixteen_claims_at_the_same_moment_lose_three_writes_each_at_most(worker
     assert sum(answer["run"]["counts"]["lost_races"] for answer in answers) == lost
 
 
-def test_a_claim_that_nobody_contends_for_is_one_query_and_two_writes(workers, line):
-    line(2)
-    calls = workers.invoke("mortal", "process")["calls"]
-    between = calls[calls.index({"call": "Query by-status processing", "status": 200}) + 1 :]
-    until_audio = between[: between.index({"call": "GET audio", "status": 200})]
-    assert [each["call"] for each in until_audio if each["call"] != "GetSecretValue"] == [
-        "Query by-status queued",
-        TAKE,
-        CLAIM,
-    ]
-    assert {each["status"] for each in calls} == {200}
-
-
 def test_queue_runs_at_once_queue_each_recording_once(workers, line, tmp_path):
     added = line(24, Status.PENDING)
     answers = workers.at_once(4, "queue", "UpdateItem recordings queued", tmp_path / "hold")

@@ -85,14 +85,6 @@ def test_a_phone_system_that_is_known_by_the_name_has_its_sides(handlers, transc
     assert [each["speaker"] for each in transcript(item)["segments"]] == ["caller", "agent", "caller", "agent"]
 
 
-@pytest.mark.parametrize("channels", ["auto", "mono"])
-def test_where_nobody_says_who_is_where_the_recording_goes_as_it_is(transcribed, service, channels):
-    content = wav(LEFT, RIGHT)
-    assert transcribed(content, channels)["transcriptionStatus"] == "completed"
-    (received,) = service.received
-    assert content in received.body
-
-
 @pytest.mark.parametrize("form", ["wav", "mp3"])
 def test_two_equal_channels_are_sent_once_and_as_they_are(transcribed, service, form):
     voice = tone(4, 16_000, 300)

@@ -106,30 +106,6 @@ def test_the_last_attempt_ends_it_for_good(handlers, put, listed, service, reply
     assert len(service.received) == 2
 
 
-def test_audio_that_is_gone_fails_for_good_and_says_so(handlers, put, listed, stack):
-    put("a.wav")
-    handlers.sync_and_queue()
-    aws_client("s3", stack.endpoint).delete_object(Bucket=stack.buckets["RecordingsBucket"], Key="a.wav")
-    handlers.process()
-    item = listed()["a.wav"]
-    assert (item["transcriptionStatus"], item["error"]["code"]) == ("failed", "audio_missing")
-    assert item["error"]["retryable"] is False
-
-
-def test_a_file_that_cannot_be_read_fails_with_its_reason(handlers, tmp_path, listed, monkeypatch):
-    file = tmp_path / "a.wav"
-    file.write_bytes(b"x" * 100)
-    handlers.overrides["RECORDINGS_PATH"] = str(tmp_path)
-    handlers.pass_time(minutes=2)
-    handlers.sync_and_queue()
-    file.unlink()
-    file.mkdir()  # root may read everything, but not a folder as a file
-    handlers.process()
-    item = listed()["a.wav"]
-    assert (item["transcriptionStatus"], item["error"]["code"]) == ("failed", "audio_unreadable")
-    assert "directory" in item["error"]["message"]
-
-
 def test_nothing_is_begun_that_cannot_be_finished_in_time(handlers, put, listed, service):
     put("a.wav")
     handlers.sync_and_queue()

@@ -86,11 +86,10 @@ def test_the_template_counts_until_something_is_set_and_null_brings_it_back(hand
 def test_each_value_that_cannot_be_used_is_refused_by_name_and_nothing_is_changed(handlers, put, secret):
     before = put(model="large-v3").json
     values = {
-        "baseUrl": ["gpu-box:9000", "ftp://gpu-box", "http://", "http://u:p@gpu-box", "http://gpu-box?a=b",
-                    "http://gpu-box#a", "http://gpu box", "http://gpu-box\n", "http://gpu-box:0", ""],
-        "language": ["English", "e", "EN", "en "],
-        "model": ["large v3", "large\n", "größer", "a&b=c"],
-        "options": ["device", "&", "a=b&c", "a=b\n"],
+        "baseUrl": ["gpu-box:9000", "http://u:p@gpu-box", "http://gpu-box\n", ""],
+        "language": ["English", "en "],
+        "model": ["large v3", "large\n"],
+        "options": ["device", "a=b&c"],
         "apiKey": ["with space", "schlüssel", "line\nbreak", "\t"],
     }  # fmt: skip
     for field, faulty in values.items():
