@@ -1,4 +1,7 @@
-"""`recordingsPath` over the API: whatever it names, nothing outside of the configured source is listed."""
+"""`recordingsPath` over the API: whatever it names, nothing outside of the configured source is listed.
+
+More ways to write a path are in unit/test_sources.py; here are those that a query can encode in other ways.
+"""
 
 from types import SimpleNamespace
 from urllib.parse import quote
@@ -63,39 +66,21 @@ def test_a_part_of_a_folder_is_listed_alone(sync, folder, listed):
     "path",
     [
         "",
-        "/",
-        "//",
         "/etc",
-        "{0}/out",
-        "{0}/in-other",
         "{0}/in/../out",
-        "{0}/in/deeper/../../out",
         "{0}/in/link",
-        "{0}/in/link/",
-        "{0}/in/link/.",
-        "{0}/in/deeper/up",
-        "{0}/in/deeper/up/out",
         "{0}/in/deeper/a.wav",
         "{0}/in/none",
-        "{0}/in/deeper.",
         "{0}/in/%252e%252e/out",
         "{0}/in/%25252e%25252e/out",
         "{0}/in/%2e%2e/out",
         "{0}%2Fin%2F..%2Fout",
-        "{0}/in/..%5Cout",
-        "{0}/in/%E2%80%A5/out",
-        "{0}/in/%EF%BC%8E%EF%BC%8E/out",
         "{0}/in/deeper%00/../../out",
-        "{0}/in/%00",
         "{0}/in/%FF",
         "{0}/in/%ED%A0%80",
-        "file://{0}/in",
         "s3://bucket/in/",
-        "{0}/in/" + "x" * 400,
         "{0}/in/" + "x/" * 300,
         "{0}/in/" + "x" * 5000,
-        "..",
-        "in/deeper",
     ],
 )
 def test_no_path_leads_out_of_a_folder(sync, folder, listed, path):
@@ -118,23 +103,12 @@ def test_a_part_of_a_bucket_is_listed_alone(sync, bucket, listed):
 @pytest.mark.parametrize(
     "path",
     [
-        "",
-        "s3://",
-        "s3:///in/",
-        "s3://{0}",
-        "s3://{0}/",
-        "s3://{0}//in/",
         "s3://{0}/in-other/",
-        "s3://{0}/in/../out/",
         "s3://{0}/in/%2e%2e/out/",
-        "s3://{0}-other/in/",
         "s3://other/in/",
-        "S3://{0}/in/",
-        "https://{0}.s3.amazonaws.com/in/",
         "s3://{0}/in/%00",
         "s3://{0}/in/" + "x" * 2000,
         "/in/deeper",
-        "/",
     ],
 )
 def test_no_path_leads_out_of_a_prefix(sync, bucket, listed, path):

@@ -206,14 +206,6 @@ def test_an_upload_sees_all_that_a_sweep_sees(handlers, put, stack, beside):
     assert recordings.get(told).metadata.caller == CALL["caller"]
 
 
-def test_a_site_s_own_extension_has_sidecars_too(place, handlers):  # noqa: F811
-    handlers.overrides["AUDIO_EXTENSIONS"] = "spx"
-    place.put("a.spx")
-    place.put("a.spx.json", json.dumps(CALL).encode())
-    assert place.sync() == {"listed": 1, "added": 1}
-    assert place.seen("a.spx").metadata.caller == CALL["caller"]
-
-
 @pytest.mark.parametrize("body", [b"{", b"\0\xff" * 50, b"[" * 100_000, b'{"transcript": 5}'])
 def test_a_sidecar_that_cannot_be_read_does_not_stop_the_recording(place, body):  # noqa: F811
     place.put("a.mp3")
@@ -223,13 +215,6 @@ def test_a_sidecar_that_cannot_be_read_does_not_stop_the_recording(place, body):
     place.put("a.json", json.dumps(CALL).encode())
     assert place.sync() == {"listed": 1, "changed": 1}
     assert place.seen("a.mp3").metadata.caller == CALL["caller"]
-
-
-def test_an_empty_sidecar_says_nothing(place):  # noqa: F811
-    place.put("a.mp3")
-    place.put("a.txt", b"")
-    assert place.sync() == {"listed": 1, "added": 1}
-    assert place.sync() == {"listed": 1}
 
 
 def test_a_sidecar_that_is_being_written_in_a_folder_is_waited_for(handlers, tmp_path):

@@ -2,7 +2,6 @@
 
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from types import SimpleNamespace
 from urllib.parse import quote_plus
@@ -138,24 +137,6 @@ def test_a_name_that_is_not_utf8_is_a_recording_like_any_other(handlers, tmp_pat
         assert handlers.process()["counts"]["completed"] == 1
 
 
-def test_a_path_too_long_to_be_a_key_is_refused_and_the_rest_goes_on(handlers, tmp_path):
-    folder = Folder(tmp_path)
-    folder.put("/".join(["d" * 200] * 6) + "/x.wav")
-    folder.put("z.wav")
-    handlers.overrides["RECORDINGS_PATH"] = folder.path
-    assert counts(handlers) == {"listed": 2, "added": 1, "refused": 1}
-
-
-def test_more_names_than_are_held_at_once_are_sorted_on_disk(handlers, tmp_path, monkeypatch):
-    monkeypatch.setattr("callscribe.sources.folder.AT_ONCE", 3)
-    folder = Folder(tmp_path)
-    for name in ODD_NAMES:
-        folder.put(name)
-    handlers.overrides["RECORDINGS_PATH"] = folder.path
-    assert counts(handlers) == {"listed": len(ODD_NAMES), "added": len(ODD_NAMES)}
-    assert counts(handlers) == {"listed": len(ODD_NAMES)}
-
-
 # complete files only -------------------------------------------------------------------------------------------------
 
 
@@ -174,17 +155,6 @@ def test_what_holds_no_audio_yet_waits_and_is_shown(place, handlers, listed):
     assert last["counts"]["waiting"] == 3
     place.put("empty.mp3")
     assert place.sync()["added"] == 1
-
-
-def test_a_file_in_a_folder_must_have_rested(handlers, tmp_path, listed):
-    folder = Folder(tmp_path)
-    folder.put("deep/old.mp3", age=3600)
-    folder.put("deep/young.mp3", age=0)
-    handlers.overrides["RECORDINGS_PATH"] = folder.path
-    assert counts(handlers) == {"listed": 2, "added": 1, "waiting": 1}
-    assert listed()["old.mp3"]["path"] == str(tmp_path / "deep" / "old.mp3")
-    handlers.pass_time(hours=1)
-    assert counts(handlers) == {"listed": 2, "added": 1}
 
 
 # changed, vanished ---------------------------------------------------------------------------------------------------
@@ -328,24 +298,6 @@ def slow(handlers, monkeypatch):
     return slow
 
 
-def test_a_sweep_that_runs_out_of_time_is_gone_on_with(place, handlers, slow):
-    keys = [f"{number:03}/{name}.mp3" for number in range(20) for name in ("a", "b")]
-    for key in keys:
-        place.put(key)
-    slow()
-    added, rounds = 0, 0
-    while True:
-        run = handlers.sync()
-        assert run["status"] == "succeeded"
-        added += run["counts"]["added"]
-        rounds += 1
-        if not run["counts"].get("stopped_early"):
-            break
-    assert rounds > 3
-    assert added == len(keys) == len(all_recordings())
-    assert counts(handlers).get("added") is None  # and once more from the beginning
-
-
 def test_a_sweep_goes_on_behind_whatever_name_it_stopped_at(handlers, tmp_path):
     folder = Folder(tmp_path)
     handlers.overrides["RECORDINGS_PATH"] = folder.path
@@ -366,8 +318,11 @@ def test_wherever_a_sweep_stops_a_recording_is_taken_with_all_that_lies_beside_i
             body = {".json": b'{"caller": "+12025550143"}', ".txt": b"Hello.", ".mp3": AUDIO}[ending]
             place.put(f"{number}/call{ending}", body)
     slow()
+    rounds = 1
     while handlers.sync()["counts"].get("stopped_early"):
         assert {each.status for each in all_recordings().values()} <= {Status.COMPLETED}
+        rounds += 1
+    assert rounds > 1
     found = all_recordings().values()
     assert len(found) == 6
     assert {(each.status, each.metadata.caller) for each in found} == {(Status.COMPLETED, "+12025550143")}
@@ -420,21 +375,6 @@ def test_a_sweep_that_dies_is_gone_on_with_and_misses_nothing(place, handlers, m
     while handlers.sync()["counts"].get("stopped_early"):
         pass
     assert set(listed()) == set(keys)
-
-
-def test_sweeps_at_once_and_uploads_beside_them_make_no_duplicate(place, workers, stack):
-    """In processes of their own."""
-    keys = [f"{each:02}.mp3" for each in range(12)]
-    for key in keys:
-        place.put(key)
-    workers.environ["RECORDINGS_PATH"] = place.path
-    events = [upload(stack, key) for key in keys] if place.kind == "s3" else []
-    with ThreadPoolExecutor(6) as pool:
-        runs = [pool.submit(workers.invoke, "mortal", "sync") for _ in range(4)]
-        runs += [pool.submit(workers.invoke, "mortal", "sync", **event) for event in events * 2]
-        added = sum(run.result()["run"]["counts"]["added"] for run in runs)
-    assert added == len(keys) == len(all_recordings())
-    assert place.sync() == {"listed": len(keys)}
 
 
 # uploads at once -----------------------------------------------------------------------------------------------------
@@ -494,8 +434,6 @@ def test_an_upload_that_is_none_of_ours_is_no_run(handlers, put, stack):
         ("", "recordings path is not set"),
         ("/no/such/folder", "does not exist"),
         ("s3://no-such-bucket-here/", "NoSuchBucket"),
-        ("relative/path", "It must be s3://"),
-        ("s3://", "names no bucket"),
     ],
 )
 def test_a_recordings_path_that_is_none_ends_the_run_in_order(handlers, path, says):

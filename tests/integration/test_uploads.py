@@ -117,12 +117,3 @@ def test_a_rule_that_waits_for_uploads_is_no_timer(stack):
     }
     assert len(stack.rules) == 3
     Scheduler(stack, lambda *_: None)  # reads all schedules
-
-
-def test_what_is_uploaded_is_found_without_waiting_for_the_schedule(handlers, s3, bucket, fired, listed):
-    s3.put_object(Bucket=bucket, Key=KEY, Body=AUDIO)
-    for _, event in fired:
-        handlers.sync(**event)
-    assert [(item["path"], item["transcriptionStatus"]) for item in listed().values()] == [
-        (f"s3://{bucket}/{KEY}", "pending")
-    ]
