@@ -30,10 +30,12 @@ def deployed() -> Iterator[Stack]:
 
 
 @pytest.fixture
-def stack(deployed: Stack) -> Stack:
-    """The deployed stack with nothing in it."""
+def stack(deployed: Stack, request: pytest.FixtureRequest) -> Stack:
+    """The deployed stack with nothing in it, on the engine that the test is parametrized with (`dynalite.ENGINES`)."""
     empty(deployed)
-    return deployed
+    if getattr(request, "param", "moto") == "moto":
+        return deployed
+    return dynalite.on_dynalite(deployed, *request.getfixturevalue("second_engine"))
 
 
 def empty(stack: Stack) -> None:

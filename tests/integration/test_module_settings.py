@@ -19,12 +19,6 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def stack(request, stack):
-    """The stack on the engine that the test is parametrized with."""
-    return stack if request.param == "moto" else dynalite.on_dynalite(stack, *request.getfixturevalue("second_engine"))
-
-
-@pytest.fixture
 def put(handlers):
     def put(**body):
         return handlers.api("PUT", MODULE, body=body)

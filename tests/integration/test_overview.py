@@ -16,17 +16,11 @@ from functions.api.routes import collection
 from testing import dynalite
 from testing.made_audio import tone, wav
 
+pytestmark = pytest.mark.parametrize("stack", dynalite.ENGINES, indirect=True)
+
 LIST = "/api/call-recordings"
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
 TWELVE = datetime(2026, 11, 22, 12, tzinfo=UTC)
-
-
-@pytest.fixture(params=dynalite.ENGINES)
-def stack(request, stack):
-    """The stack on each engine."""
-    if request.param == "moto":
-        return stack
-    return dynalite.on_dynalite(stack, *request.getfixturevalue("second_engine"))
 
 
 @pytest.fixture

@@ -25,12 +25,6 @@ TAKE, CLAIM = "UpdateItem control ADD", "UpdateItem recordings processing"
 
 
 @pytest.fixture
-def stack(request, stack):
-    """The stack on the engine that the test is parametrized with."""
-    return stack if request.param == "moto" else dynalite.on_dynalite(stack, *request.getfixturevalue("second_engine"))
-
-
-@pytest.fixture
 def line(handlers, workers, stack, put):
     """Puts audio into the bucket, and records into a status as sync or queue would leave them; gives their ids."""
 

@@ -27,14 +27,6 @@ both_engines = pytest.mark.parametrize("stack", dynalite.ENGINES, indirect=True)
 
 
 @pytest.fixture
-def stack(request, stack):
-    """The stack on the engine that the test is parametrized with."""
-    if getattr(request, "param", "moto") == "moto":
-        return stack
-    return dynalite.on_dynalite(stack, *request.getfixturevalue("second_engine"))
-
-
-@pytest.fixture
 def made(handlers):
     """Makes a recording of a call so many minutes before noon, failed for good unless it is to have another status."""
     handlers.queue()  # binds the models to the tables

@@ -16,14 +16,6 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def stack(request, stack):
-    """The stack on the engine that the test is parametrized with."""
-    if getattr(request, "param", "moto") == "moto":
-        return stack
-    return dynalite.on_dynalite(stack, *request.getfixturevalue("second_engine"))
-
-
-@pytest.fixture
 def tasks(handlers):
     """The tasks as the API shows them, by their names."""
     return lambda: {each["command"]: each for each in handlers.api("GET", TASKS).json["items"]}

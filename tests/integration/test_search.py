@@ -24,12 +24,6 @@ IN, OUT, INTERNAL = Direction
 
 
 @pytest.fixture
-def stack(request, stack):
-    """The stack on the engine that the test is parametrized with."""
-    return stack if request.param == "moto" else dynalite.on_dynalite(stack, *request.getfixturevalue("second_engine"))
-
-
-@pytest.fixture
 def made(handlers):
     """Makes a recording of a call so many minutes before noon, and gives its id."""
     handlers.queue()  # binds the models to the tables
