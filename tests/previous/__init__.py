@@ -1,4 +1,4 @@
-"""What the version before this one declared and stored: its template, and tables and transcripts as it left them."""
+"""What the previous release declared and stored: its template, tables and transcripts. There is none yet."""
 
 from pathlib import Path
 

@@ -1,6 +1,7 @@
 """Keeps what this version declares and stores, for the upgrade test of the next: `python -m tests.previous`.
 
-Recordings in every status, with runs and calls, as the handlers themselves write them.
+Run it at each release, from the first one on. It stores recordings in every status, with runs and calls, as the
+handlers themselves write them.
 """
 
 import json
