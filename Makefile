@@ -35,7 +35,7 @@ SAM     := PATH="$(CURDIR)/.venv-sam/bin:$$PATH" .venv-sam/bin/sam
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build deploy lint audit vendor test test-all demo sam-local rehearsal clean
+.PHONY: help setup build deploy check lint format audit lock vendor test test-all demo sam-local rehearsal clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -54,16 +54,40 @@ deploy: build ## deploy to AWS, guided the first time; STAGE=staging or producti
 	  stage = tomllib.load(open("samconfig.toml", "rb")).get("$(STAGE)", {}); \
 	  print("" if "parameter_overrides" in stage.get("deploy", {}).get("parameters", {}) else "--guided")') $(ARGS)
 
+check: lint audit test ## run lint, audit and test: before each commit
+
+# $(call biome,OPTIONS)
+biome = @if [ -e $(BIOME) ]; then ./.build/biome/node_modules/.bin/biome check $(1); \
+  else echo "The admin page's files are left out: biome needs npm."; fi
+
 lint: .venv/.installed $(BIOME) ## check style, formatting and types
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy --strict functions layers/shared/callscribe local
-	@if [ -e $(BIOME) ]; then ./.build/biome/node_modules/.bin/biome check --error-on-warnings; \
-	  else echo "the admin page's files were not checked: that wants npm"; fi
+	$(call biome,--error-on-warnings)
+
+format: .venv/.installed $(BIOME) ## format all code, and fix what the linters can fix
+	$(VENV)/ruff check --fix .
+	$(VENV)/ruff format .
+	$(call biome,--write)
 
 audit: .venv-sam/.installed .venv-audit/.installed ## look the template over: cfn-lint, and checkov for its safety
 	.venv-sam/bin/cfn-lint --include-checks I --format pretty template.yaml
 	.venv-audit/bin/checkov --file template.yaml --config-file .checkov.yaml
+
+LOCK = uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header --no-annotate $(ARGS)
+
+lock: ## pin what the .in files name, with hashes, into the .txt files; ARGS=--upgrade takes newer versions
+	@command -v uv >/dev/null || { echo "make lock needs uv on the PATH: pipx install uv" >&2; exit 1; }
+	$(LOCK) layers/shared/requirements.in -o layers/shared/requirements.txt
+	$(LOCK) functions/api/requirements.in -c layers/shared/requirements.txt -o functions/api/requirements.txt
+	$(LOCK) functions/process/requirements.in -o functions/process/requirements.txt
+	$(LOCK) functions/sync/requirements.in -o functions/sync/requirements.txt
+	$(LOCK) requirements/dev.in -c layers/shared/requirements.txt -c functions/api/requirements.txt \
+	  -c functions/process/requirements.txt -c functions/sync/requirements.txt -o requirements/dev.txt
+	$(LOCK) requirements/sam.in -o requirements/sam.txt
+	$(LOCK) requirements/audit.in -o requirements/audit.txt
+	$(LOCK) requirements/runtime.in -o requirements/runtime.txt
 
 vendor: ## fetch the libraries that the admin page is served with
 	@rm -rf .build/vendor && mkdir -p .build/vendor
