@@ -6,12 +6,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.permissions import granted
 from tests.unit.test_docs import headings
-from tests.unit.test_template import RESOURCES, deployed
+from tests.unit.test_template import RESOURCES
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 ALARMS = {name: each["Properties"] for name, each in RESOURCES.items() if each["Type"] == "AWS::CloudWatch::Alarm"}
 NAMESPACE = "Callscribe/callscribe"
+
+
+def deployed(**parameters):
+    """The properties of each resource of a deployment with these parameters."""
+    intrinsics = granted.intrinsics(parameters)
+    return {
+        name: intrinsics.resolve(each["Properties"])
+        for name, each in granted.translated()["Resources"].items()
+        if "Condition" not in each or intrinsics.holds(each["Condition"])
+    }
 
 
 def metrics_of(alarm):
@@ -79,7 +90,8 @@ def test_the_dashboard_shows_every_alarm_and_every_log():
 def test_somebody_is_subscribed_where_an_address_is_given():
     assert "AlarmsSubscription" not in deployed()
     subscription = deployed(AlarmEmail="it@example.com")["AlarmsSubscription"]
-    assert subscription == {"TopicArn": "AlarmsTopic", "Protocol": "email", "Endpoint": "it@example.com"}
+    topic = granted.named_arn("sns", "AlarmsTopic")
+    assert subscription == {"TopicArn": topic, "Protocol": "email", "Endpoint": "it@example.com"}
     with pytest.raises(ValueError, match="AlarmEmail must be empty or one address"):
         deployed(AlarmEmail="it@example.com, me@example.com")
 
