@@ -32,7 +32,7 @@ def watch_servers() -> None:
 
         start(server, watching(application), *handler)
 
-    HttpServer.start = start_watched  # type: ignore[method-assign]
+    HttpServer.start = start_watched  # type: ignore[method-assign,assignment]
 
 
 class Permissions:
