@@ -31,9 +31,10 @@ def moment(place: Locator, at: str) -> Locator:
 
 def rows(table: Locator) -> list[list[str]]:
     """The cells' texts."""
-    return table.locator("tbody tr").evaluate_all(
+    texts: list[list[str]] = table.locator("tbody tr").evaluate_all(
         "(rows) => rows.map((row) => [...row.cells].map((cell) => cell.innerText))"
     )
+    return texts
 
 
 def arrive(page: Page, served: Served, address: str = "/admin") -> None:

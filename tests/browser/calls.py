@@ -116,7 +116,7 @@ def rest(file: Path) -> None:
 
 def asr(spoken: Iterable[Spoken]) -> bytes:
     """A WhisperX answer with these segments."""
-    segments = [
+    segments: list[dict[str, Any]] = [
         {"start": start, "end": end, "text": f" {text}", "words": words(start, end, who, text), "speaker": who}
         for start, end, who, text in spoken
     ]

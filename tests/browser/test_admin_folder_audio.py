@@ -51,7 +51,7 @@ def hear_from(page: Page, seconds: float) -> float:
 
 
 def scrolled(page: Page) -> float:
-    return transcript(page).evaluate("(list) => list.scrollTop")
+    return float(transcript(page).evaluate("(list) => list.scrollTop"))
 
 
 def test_any_sentence_of_a_long_call_is_heard_at_once(page, player):

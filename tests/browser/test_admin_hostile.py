@@ -81,7 +81,8 @@ def page(page: Page) -> Iterator[Page]:
     """One in which nothing of what is planted runs, nor asks for anything."""
     page.add_init_script(LISTEN)
     asked = []
-    page.on("dialog", lambda dialog: asked.append(dialog.message) or dialog.dismiss())
+    page.on("dialog", lambda dialog: asked.append(dialog.message))
+    page.on("dialog", lambda dialog: dialog.dismiss())
     yield page
     assert page.evaluate("() => window.ran") == 0
     assert not asked
@@ -89,7 +90,7 @@ def page(page: Page) -> Iterator[Page]:
 
 def the_one(served: Served, status: str) -> dict[str, Any]:
     (found,) = served.ask(f"call-recordings?transcriptionStatus={status}")["items"]
-    return found
+    return dict(found)
 
 
 def expect_told(page: Page, *texts: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -26,7 +27,7 @@ from tests.browser.recordings import FOLDER, TINY, address_of, call_name, put, r
 pytestmark = pytest.mark.slow
 
 
-def open_recording(page: Page, served, name: str) -> dict:
+def open_recording(page: Page, served, name: str) -> dict[str, Any]:
     """Signs in at the page of this one; gives what the API says of it."""
     found = recording(served, name)
     arrive(page, served, f"/admin/recordings/{found['id']}")
