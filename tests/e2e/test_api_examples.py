@@ -49,7 +49,7 @@ def variables(served: Served, tmp_path_factory: pytest.TempPathFactory) -> dict[
     ).json()["items"]
 
     def one(status: str, name: str = "") -> str:
-        return next(i["id"] for i in items if i["transcriptionStatus"] == status and name in i["path"])
+        return str(next(i["id"] for i in items if i["transcriptionStatus"] == status and name in i["path"]))
 
     served.put("in-*0107-*.wav")
     bucket = served.stack.buckets["RecordingsBucket"]
@@ -83,7 +83,7 @@ def has(answer: Any, shown: Any, where: str = "") -> None:
     elif shown is not None and answer is not None:
         assert isinstance(answer, bool) == isinstance(shown, bool), where
         assert isinstance(answer, str) == isinstance(shown, str), where
-        fixed = re.match(r"[^…]*", shown)[0] if isinstance(shown, str) and "…" in shown else ""  # type: ignore[index]
+        fixed = re.match(r"[^…]*", shown)[0] if isinstance(shown, str) and "…" in shown else ""
         assert not isinstance(answer, str) or answer.startswith(fixed) or where.endswith(".url"), where
         if where.endswith((".code", ".dryRun", ".status", ".transcriptionStatus", ".slug", ".ok", ".trigger")):
             assert answer == shown, where
