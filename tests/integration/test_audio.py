@@ -211,7 +211,7 @@ def s3(deployed: Stack) -> Iterator[Any]:
 
 
 @pytest.fixture
-def requests(s3: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def requests(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The GETs that were sent: the range of each."""
     sent: list[str] = []
     monkeypatch.setattr("callscribe.sources.s3.s3_client", lambda: s3)

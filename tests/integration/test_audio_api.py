@@ -248,9 +248,9 @@ def test_a_link_opens_the_audio_without_a_key_in_parts_too(opened, link, call):
 def test_a_link_expires_when_it_says(opened, link, monkeypatch):
     end = datetime.fromisoformat(link["expiresAt"]).timestamp()
     assert 3500 < end - datetime.now(UTC).timestamp() <= 3600
-    monkeypatch.setattr(links.time, "time", lambda: end - 1)
+    monkeypatch.setattr("functions.api.links.time.time", lambda: end - 1)
     assert opened(link["url"]).status == 200
-    monkeypatch.setattr(links.time, "time", lambda: end + 1)
+    monkeypatch.setattr("functions.api.links.time.time", lambda: end + 1)
     assert code_of(opened(link["url"])) == (401, "unauthorized")
 
 

@@ -287,7 +287,7 @@ def jobs(service, workers, reply):
     def choose(received):
         if received.method == "POST":
             names.append(re.search(rb'filename="([^"]+)"', received.body)[1].decode())
-            answer = {"identifier": f"job-{len(names)}"}
+            answer: dict[str, object] = {"identifier": f"job-{len(names)}"}
         elif received.path == "/task/all":
             listed = [{"identifier": f"job-{n}", "file_name": name} for n, name in enumerate(names, 1)]
             answer = {"tasks": [each | {"status": "completed", "start_time": "2026"} for each in listed]}

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from local.lambdas.pool import ROOT, Lambdas
+from local.lambdas.pool import Lambdas
+from local.lambdas.process import ROOT
 from testing.waiting import LIMIT_SECONDS, wait_until
 from tests.handlers.stack import tiny_stack
 
@@ -44,7 +45,8 @@ def wait_for_end(pid: int) -> None:
 def began(tmp_path: Path) -> tuple[int, int]:
     """The process ids of the worker of `waiting` and of its child (0 if there is none), once it has begun."""
     log = tmp_path / "logs" / "waiting.log"
-    (worker, child), *_ = wait_until(lambda: log.exists() and re.findall(r"began (\d+) (\d+)\n", log.read_text()))
+    wait_until(log.exists)
+    (worker, child), *_ = wait_until(lambda: re.findall(r"began (\d+) (\d+)\n", log.read_text()))
     return int(worker), int(child)
 
 

@@ -13,7 +13,7 @@ import requests
 
 from local.cloud.client import aws_client, aws_session
 from local.cloud.stack import Stack, deploy
-from local.lambdas.pool import ROOT
+from local.lambdas.process import ROOT
 from testing.waiting import LIMIT_SECONDS
 
 TEMPLATE = ROOT / "template.yaml"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from callscribe import transitions
-from callscribe.recording import Status
+from callscribe.recording import Status, TranscriptRef
 from callscribe.store import admission, recordings
 from callscribe.transitions import Place
 
@@ -51,7 +51,7 @@ def test_a_claim_that_another_made_meanwhile_is_not_ours(new, lose_the_answer):
 
 def test_the_end_of_a_claim_is_ours(new, lose_the_answer):
     claimed = recordings.apply(new.id, claim(queued(new)))
-    ref = transitions.TranscriptRef(version="v", language="en", duration=1.5, preview="é", no_speech=False)
+    ref = TranscriptRef(version="v", language="en", duration=1.5, preview="é", no_speech=False)
     lose_the_answer("UpdateItem")
     assert recordings.apply(new.id, transitions.complete(claimed, ref, NOW)).status is Status.COMPLETED
 

@@ -148,7 +148,7 @@ def came_of(serve, dialect="asr", timeouts=PATIENT):
         try:
             result = connect(settings, KEY, told.append).send(Bytes(1000), "abc.wav", timeouts)
         except TranscriptionError as error:
-            result = error
+            return Outcome(error, told)
     return Outcome(result, told)
 
 

@@ -10,7 +10,7 @@ from callscribe import transitions
 from callscribe.clock import iso
 from callscribe.recording import Failure, Status
 from callscribe.run import Run, Task
-from callscribe.store import activity, failures, recordings, runs
+from callscribe.store import activity, failures, lists, recordings, runs
 from callscribe.store.models import RecordingModel, RunModel
 from functions.api.routes import collection
 from testing import dynalite
@@ -210,7 +210,7 @@ def test_failed_recordings_are_summed_up_by_the_code_of_their_last_error(overvie
         "exact": True,
     }  # fmt: skip
     assert overview("failure-summary") == expected
-    monkeypatch.setattr(failures, "query", partial(failures.query, limit=2))
+    monkeypatch.setattr(failures, "query", partial(lists.query, limit=2))
     assert overview("failure-summary") == expected
 
 
@@ -219,7 +219,7 @@ def test_a_failed_recording_without_an_error_or_of_before_its_status_was_kept_br
 ):
     failed("a", "")
     old = failed("b", minutes=3)
-    RecordingModel(old.id).update([RecordingModel.error.status.remove()])
+    RecordingModel(old.id).update([RecordingModel.error.status.remove()])  # type: ignore[attr-defined]
     (group,) = overview("failure-summary")["items"]
     assert (group["code"], group["count"], group["httpStatus"]) == ("service_error", 1, None)
     shown = {item["id"]: item["error"] for item in handlers.api("GET", LIST).json["items"]}
@@ -232,7 +232,7 @@ def test_where_time_is_up_it_says_that_there_are_more(overview, failed, monkeypa
         failed(name)
     monkeypatch.setattr(collection, "PATIENCE", timedelta())
     assert overview("failure-summary")["exact"] is True
-    monkeypatch.setattr(failures, "query", partial(failures.query, limit=2))
+    monkeypatch.setattr(failures, "query", partial(lists.query, limit=2))
     answer = overview("failure-summary")
     assert (answer["items"][0]["count"], answer["exact"]) == (2, False)
 

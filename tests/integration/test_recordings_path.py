@@ -9,7 +9,6 @@ from urllib.parse import quote
 import pytest
 
 from callscribe.run import Outcome
-from functions.api.routes import call_recordings
 
 SYNC = "/api/call-recordings/sync"
 AUDIO = b"RIFF" + b"\0" * 100
@@ -18,7 +17,7 @@ AUDIO = b"RIFF" + b"\0" * 100
 @pytest.fixture
 def sync(handlers, monkeypatch):
     """Asks for a path over the API, whose call of the sync function is answered by the sync function itself."""
-    monkeypatch.setattr(call_recordings.invoke, "call", lambda _function, payload: handlers.sync(**payload))
+    monkeypatch.setattr("functions.api.invoke.call", lambda _function, payload: handlers.sync(**payload))
     handlers.overrides["MIN_FILE_AGE_SECONDS"] = "0"
 
     def sync(path, root):

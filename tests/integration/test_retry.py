@@ -288,7 +288,8 @@ def test_of_two_runs_of_queue_at_once_one_goes_on_with_it(handlers, many, ask, f
     """The other one has seen, too, that nobody is at it."""
     functions["queue"] = 15_000
     run_id = ask().json["id"]
-    unfinished, hold, held = runs.unfinished, runs.hold, []
+    unfinished, hold = runs.unfinished, runs.hold
+    held: list[object] = []
 
     def meanwhile(now):
         found = unfinished(now)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from urllib.parse import quote_plus
 
 import pytest
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
 from callscribe.recording import Status, recording_id

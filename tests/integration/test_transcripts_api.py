@@ -57,7 +57,7 @@ def test_each_format_is_what_its_media_type_says(handlers, call):
         "agent: Hello & welcome",
         "caller: so ‹long›?",
     ]
-    cues = webvtt.WebVTT.from_string(answers["vtt"].body, strict=True)
+    cues = webvtt.WebVTT.from_string(answers["vtt"].body, strict=True).captions
     assert [(cue.start, cue.end, cue.voice) for cue in cues] == [
         ("00:00:01.000", "00:00:02.500", "agent"),
         ("01:00:00.500", "01:00:01.250", "caller"),

@@ -1,6 +1,7 @@
 """The settings of whisperx over the API: kept over the template's, used by process; and the key, which nobody sees."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -97,7 +98,7 @@ def test_each_value_that_cannot_be_used_is_refused_by_name_and_nothing_is_change
             answer = put(**{"diarize": True, "enabled": False, field: value})
             assert (answer.status, answer.json["error"]["code"]) == (400, "invalid_settings"), (field, value)
             assert [each["field"] for each in answer.json["error"]["details"]] == [field]
-    malformed = {
+    malformed: dict[str, list[Any]] = {
         "dialect": ["whisper", "", 1], "language": [1], "diarize": ["true", 1],
         "model": ["x" * 101, 1], "options": ["a=" + "x" * 1000], "baseUrl": ["http://" + "x" * 1024, 1],
         "apiKey": ["x" * 4097, 1], "enabled": ["no", None], "surprise": [1], "base_url": ["http://gpu-box"],

@@ -45,7 +45,8 @@ _here = threading.local()
 
 def current() -> "Actor | None":
     """The actor whose thread this is; None in the test's own."""
-    return getattr(_here, "actor", None)
+    actor: Actor | None = getattr(_here, "actor", None)
+    return actor
 
 
 class Actor:
@@ -59,7 +60,7 @@ class Actor:
     ) -> None:
         self.kind, self.deadline, self.claimed = kind, deadline, claimed
         self.parent = parent
-        self.root = parent.root if parent else self
+        self.root: Actor = parent.root if parent else self
         self.files: frozenset[str] = frozenset()
         """Which there were when it began."""
         self.family: list[Actor] = []

@@ -45,8 +45,8 @@ def come_to_rest(world: World, checks: Checks) -> None:
         for actor in world.living():
             finish(world, checks, actor)
         world.jump(TICK)
-        for task in ("sync", "queue", "process"):
-            run = world.start(task)
+        for name in ("sync", "queue", "process"):
+            run = world.start(name)
             if run is not None:
                 finish(world, checks, run)
         if _at_rest(world, checks):
