@@ -80,7 +80,7 @@ def as_vtt(text):
             unescape(each.voice) if each.voice else None,
             unescape(each.raw_text.partition(">")[2] if each.voice else each.raw_text),
         )
-        for each in webvtt.WebVTT.from_string(text, strict=True)
+        for each in webvtt.WebVTT.from_string(text, strict=True).captions
     ]
     events = pysubs2.SSAFile.from_string(text, format_="vtt")
     assert [(each.start, each.end, unescape(each.text)) for each in events] == [(s, e, t) for s, e, _, t in read]

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def test_every_route_is_in_the_readme():
 def test_a_function_is_given_the_variables_that_it_reads_and_no_others(function):
     given = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
     given |= set(TEMPLATE["Resources"][f"{function}Function"]["Properties"]["Environment"]["Variables"])
-    read = {name.upper() for kind in (StoreSettings, *SETTINGS[function]) for name in kind.__dataclass_fields__}
+    read = {each.name.upper() for kind in (StoreSettings, *SETTINGS[function]) for each in fields(kind)}
     assert {name for name in given if not name.startswith(("AWS_", "POWERTOOLS_"))} == read
 
 

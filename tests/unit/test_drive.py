@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local import drive as module
 from local.drive import TaskError, drive
 
 IDLE = {"completed": 0, "failed": 0}
@@ -17,8 +16,8 @@ EMPTY = {"pending": 0, "queued": 0, "processing": 0, "completed": 0, "failed": 0
 def clock(monkeypatch):
     """Time that passes only in `sleep`."""
     now = [0.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(module.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr("local.drive.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("local.drive.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     return now
 
 

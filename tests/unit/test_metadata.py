@@ -17,13 +17,13 @@ READ = CallMetadata(caller="100", callee="101", started_at=date(2026, 11, 18)).r
 def test_a_correction_counts_as_a_person_s_and_leaves_the_rest():
     corrected = READ.corrected({"caller": "200", "party": "Ann"})
     assert corrected.known() == READ.known() | {"caller": "200", "party": "Ann"}
-    assert corrected.origins == READ.origins | {"caller": Origin.PERSON, "party": Origin.PERSON}
+    assert corrected.origins == {**READ.origins, "caller": Origin.PERSON, "party": Origin.PERSON}
     assert READ.origins["caller"] is Origin.NAME
 
 
 def test_what_is_forgotten_has_neither_value_nor_origin():
     forgotten = READ.corrected({"caller": None, "party": None})
-    assert (forgotten.caller, forgotten.origins.keys()) == (None, {"callee", "started_at"})
+    assert (forgotten.caller, set(forgotten.origins)) == (None, {"callee", "started_at"})
 
 
 def test_what_was_read_elsewhere_is_left_out():

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
@@ -103,15 +104,15 @@ def test_a_statement_that_is_not_understood_is_an_error(more):
 # what a request asks for ----------------------------------------------------------------------------------------------
 
 
-def targeted(service, operation, **asked):
+def targeted(service, operation, **asked) -> tuple[str, Request]:
     return service, Request("POST", "/", target=f"Version.{operation}", body=json.dumps(asked).encode())
 
 
-def dynamodb(operation, **asked):
+def dynamodb(operation, **asked) -> tuple[str, Request]:
     return targeted("dynamodb", operation, **asked)
 
 
-def s3(method, path, **query):
+def s3(method, path, **query) -> tuple[str, Request]:
     return "s3", Request(method, path, query={name.replace("_", "-"): [value] for name, value in query.items()})
 
 
@@ -158,7 +159,7 @@ DELETE = (
         ),
     ],
 )  # fmt: skip
-def test_a_request_asks_for_an_action_on_what_it_names(request_, needed):
+def test_a_request_asks_for_an_action_on_what_it_names(request_: tuple[str, Request], needed):
     assert permissions(*request_, 200) == needed
 
 
@@ -182,7 +183,7 @@ def test_to_be_told_that_an_object_is_gone_one_must_be_allowed_to_list_its_bucke
         ("sqs", Request("POST", "/")),
     ],
 )
-def test_a_request_that_is_not_known_is_an_error(request_):
+def test_a_request_that_is_not_known_is_an_error(request_: tuple[str, Request]):
     with pytest.raises(UnknownRequestError):
         permissions(*request_, 200)
 
@@ -251,7 +252,7 @@ ASKED = {Call("QueueFunction", "dynamodb:PutItem", TABLE): 1}
     ],
 )
 def test_what_a_function_requests_is_seen_on_its_way_to_the_server(monkeypatch, key, request_, seen, not_understood):
-    monkeypatch.setattr(watch, "seen", watch.Counter())
+    monkeypatch.setattr(watch, "seen", Counter())
     monkeypatch.setattr(watch, "not_understood", set())
     send(key, **request_)
     assert (watch.seen, watch.not_understood) == (seen, not_understood)
@@ -290,7 +291,8 @@ def report(file, when="call", outcome="passed"):
     return pytest.TestReport(f"{file}::test_it", (file, 1, "test_it"), {}, outcome, None, when)
 
 
-ALL_RAN = [report("tests/test_a.py"), report("tests/test_b.py"), report(*plugin.UNWATCHED, "setup", "skipped")]
+UNWATCHED = [report(each, "setup", "skipped") for each in plugin.UNWATCHED]
+ALL_RAN = [report("tests/test_a.py"), report("tests/test_b.py"), *UNWATCHED]
 NEVER = "ExecuteStatement"  # no function may do this
 
 
@@ -311,8 +313,9 @@ def test_unused_permissions_fail_a_run_of_all_tests_and_missing_ones_fail_any_ru
 ):
     monkeypatch.setattr(plugin, "LAST_RUN", tmp_path / "made" / "permissions.json")
     monkeypatch.setattr(plugin, "_all_files", lambda: {"tests/test_a.py", "tests/test_b.py", *plugin.UNWATCHED})
-    monkeypatch.setattr(watch, "seen", watch.Counter())
-    worker = plugin.Permissions(SimpleNamespace(workeroutput={}))
+    monkeypatch.setattr(watch, "seen", Counter())
+    node = SimpleNamespace(workeroutput={})
+    worker = plugin.Permissions(node)
     if action:
         watch.seen[Call("QueueFunction", f"dynamodb:{action}", TABLE)] += 2
     worker.pytest_sessionfinish(None, pytest.ExitCode.OK)
@@ -321,7 +324,7 @@ def test_unused_permissions_fail_a_run_of_all_tests_and_missing_ones_fail_any_ru
     run, session = plugin.Permissions(SimpleNamespace()), SimpleNamespace(exitstatus=pytest.ExitCode.OK)
     for each in reports:
         run.pytest_runtest_logreport(each)
-    run.pytest_testnodedown(SimpleNamespace(workeroutput=worker._config.workeroutput))
+    run.pytest_testnodedown(node)
     run.pytest_sessionfinish(session, session.exitstatus)
     assert (session.exitstatus == pytest.ExitCode.OK) is passes
     assert plugin.LAST_RUN.exists() is recorded

@@ -198,7 +198,7 @@ def test_walking_leaves_nothing_open_also_when_it_ends_early(tmp_path):
     list(open_source(str(tmp_path)).files())
     files = open_source(str(tmp_path)).files()
     next(files)
-    files.close()
+    files.close()  # type: ignore[attr-defined]  # a generator
     with pytest.raises(SourceError):
         list(open_source(f"{tmp_path}/z.wav").files())
     assert len(list(Path("/proc/self/fd").iterdir())) == before
