@@ -52,7 +52,7 @@ class TaskView(Wire):
 
     command: Task
     module: Module
-    schedule: str = Field(description="Common ones in words, UTC; else the expression.", examples=["every 5 minutes"])
+    schedule: str = Field(description="In words (UTC), or as the expression.", examples=["every 5 minutes"])
     schedule_expression: str = Field(examples=["cron(0/5 * * * ? *)"])
     paused: bool
     next_run_at: datetime | None = Field(description="Null while it is paused, or its module disabled.")
