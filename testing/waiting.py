@@ -9,7 +9,7 @@ LIMIT_SECONDS = 120.0
 _PAUSE_SECONDS = 0.02
 
 
-def wait_until[T](look: Callable[[], T]) -> T:
+def wait_until[T](look: Callable[[], T | None]) -> T:
     """Call `look` again and again until it returns something true, and return that.
 
     Raises:

@@ -25,7 +25,7 @@ from tests.browser.calls import (
 from tests.browser.complaints import Complaints
 from tests.e2e.served import Served, serve
 
-PARAMETERS = {
+PARAMETERS: dict[str, Any] = {
     "Channels": "caller-left",  # as `local up --samples` has it: the stereo call is told by agent and caller
     "RecordingsPerRun": "10",
     "MaxAttempts": "5",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -14,7 +15,7 @@ from tests.e2e.served import Served
 
 pytestmark = pytest.mark.slow
 
-LOOKS = ((1280, "light"), (390, "dark"))
+LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = ((1280, "light"), (390, "dark"))
 """Each colour and each width; what one of both breaks, it breaks with either of the other."""
 NARROWEST = 320
 """As narrow as WCAG 2.2 wants a page to be read without scrolling to the side (1.4.10): 1280 at 400 %."""
@@ -23,7 +24,7 @@ VIEWS = ("Overview", "Recordings", "Failures", "Scheduler", "Calls", "Settings")
 TITLES = {"Calls": "Calls to the service"}
 """Of views whose headings say more than their links."""
 
-NOTHING = {"items": [], "nextCursor": None, "exact": True}
+NOTHING: dict[str, object] = {"items": [], "nextCursor": None, "exact": True}
 FOCUSED = """() => {
   const {activeElement: element} = document, {left, right, width, height} = element.getBoundingClientRect();
   const seen = width > 0 && height > 0 && right > 0 && left < innerWidth;
@@ -278,7 +279,7 @@ def test_whatever_the_tab_key_comes_to_is_seen_and_marked_and_nothing_holds_it(p
     arrive(page, served, view if view.startswith("/") else address_of(served, view))
     page.reload()
     settled(page)
-    come_to = []
+    come_to: list[dict[str, str]] = []
     while not come_to or come_to[-1]["in"] != "BODY":
         page.keyboard.press("Tab")
         come_to.append(page.evaluate(FOCUSED))

@@ -45,7 +45,7 @@ KEEPS_NOTHING = """
 for (const each of ["localStorage", "sessionStorage"])
   Object.defineProperty(window, each, { get() { throw new DOMException("Access is denied", "SecurityError"); } });
 """
-BUSY = {"status": 429, "json": {"message": "Too Many Requests"}}
+BUSY: dict[str, Any] = {"status": 429, "json": {"message": "Too Many Requests"}}
 """As API Gateway says it."""
 
 

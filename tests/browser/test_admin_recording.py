@@ -257,7 +257,7 @@ def test_the_history_holds_what_became_of_it(page, served):
     expect(history(page)).to_have_count(len(titles))
     for at, title in enumerate(titles):
         expect(history(page).nth(at)).to_contain_text(title)
-    times = [each.get_attribute("datetime") for each in history(page).locator("time").all()]
+    times = [each.get_attribute("datetime") or "" for each in history(page).locator("time").all()]
     assert times == sorted(times, key=datetime.fromisoformat, reverse=True)
 
 

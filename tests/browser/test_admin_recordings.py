@@ -234,7 +234,7 @@ def test_what_is_being_typed_is_not_undone_by_the_list_that_is_read_anew(page, s
 
 
 def test_where_there_is_nothing_it_is_said_what_to_do(page, served):
-    nothing = {"items": [], "nextCursor": None}
+    nothing: dict[str, object] = {"items": [], "nextCursor": None}
     page.route(LIST, lambda route: route.fulfill(json=nothing))
     arrive(page, served, "/admin/recordings")
     expect(page.get_by_text("There are no recordings yet.")).to_be_visible()

@@ -81,7 +81,7 @@ def test_each_task_tells_when_it_runs_and_how_it_ran(page, served):
 
 def test_the_last_runs_are_a_picture_and_a_sentence(page, served):
     arrive(page, served, "/admin/scheduler")
-    ended = set()
+    ended: set[str] = set()
     for command in TASKS:
         runs = served.ask(f"scheduler/runs?task={command}")["items"]
         ends = Counter(each["status"] for each in runs)

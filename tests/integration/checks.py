@@ -24,13 +24,13 @@ def assert_no_slot_is_held(handlers: Any, limit: int = 1) -> None:
     """All slots can be had, and none is left over."""
     now = handlers.now()
     taken = [admission.take(limit, f"test {each}", now, now + timedelta(minutes=1)) for each in range(limit)]
-    assert all(isinstance(slot, admission.Slot) for slot in taken), taken
     for slot in taken:
+        assert isinstance(slot, admission.Slot), taken
         admission.free(slot)
     assert not control.read(control.ADMISSION)[control.ADMISSION].slots
 
 
-def assert_completed(stack: Any, recording: Recording, attempts: int) -> None:
+def assert_completed(stack: Any, recording: Recording | None, attempts: int) -> None:
     """It has a transcript that exists, and holds nothing of a claim."""
     assert (recording.status, recording.attempts, recording.error) == (Status.COMPLETED, attempts, None)
     assert recording.claim_token is None

@@ -121,7 +121,7 @@ def counted(monkeypatch):
 
     @contextmanager
     def counted():
-        requests, send = Counter(), URLLib3Session.send
+        requests, send = Counter[str](), URLLib3Session.send
 
         def count(self, request):
             target = request.headers.get("X-Amz-Target", b"")

@@ -203,11 +203,11 @@ def test_a_dead_probe_is_replaced_by_one_of_those_who_notice(meanwhile):
 
 
 def test_a_job_is_polled_freely_while_the_breaker_is_closed_and_by_the_probe_while_it_is_open():
-    job = take("job")
+    job: Slot = take("job")
     assert admission.probe(job, "poll", NOW, LEASE) is job
     open_breaker()
     assert admission.probe(job, "poll", DUE - TICK, LEASE) == GONE
-    probe = admission.probe(job, "poll", DUE, LEASE)
+    probe = poll("poll", DUE)
     assert (probe.token, probe.outage, probe.probe) == ("job", GONE, "poll")
     assert (item().probe, item().probe_lease) == ("poll", LEASE)
     assert admission.probe(job, "late", LEASE - TICK, LATER) == GONE
@@ -219,14 +219,14 @@ def test_a_job_is_polled_freely_while_the_breaker_is_closed_and_by_the_probe_whi
 def test_a_poll_that_was_answered_ends_the_outage_and_leaves_the_slot():
     job = take("job")
     open_breaker()
-    admission.answered(admission.probe(job, "poll", DUE, LEASE), kept=job)
+    admission.answered(poll("poll", DUE), kept=job)
     assert (held(), item().outage, item().probe, item().probe_lease) == (["job"], None, None, None)
 
 
 def test_a_poll_that_finds_nobody_keeps_the_breaker_open_and_leaves_the_slot():
     job = take("job")
     open_breaker()
-    admission.unavailable(admission.probe(job, "poll", DUE, LEASE), AGAIN, kept=job)
+    admission.unavailable(poll("poll", DUE), AGAIN, kept=job)
     assert (held(), item().probe, admission.outage_of(item())) == (["job"], None, AGAIN)
 
 

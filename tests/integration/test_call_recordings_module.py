@@ -1,6 +1,7 @@
 """Where recordings lie and who speaks on which channel, over the API: a path is tried before it is kept."""
 
 import json
+from unittest.mock import Mock
 
 import pytest
 import requests
@@ -135,13 +136,13 @@ def test_a_path_where_nothing_lies_yet_is_taken(handlers, put, bucket, tmp_path)
 
 def test_a_path_is_tried_only_when_it_changes(handlers, put, bucket, monkeypatch):
     put(recordingsPath=f"s3://{bucket}/in")
-    tried, sync = [], handlers.sync
-    monkeypatch.setattr(handlers, "sync", lambda **event: tried.append(event) or sync(**event))
+    sync = Mock(wraps=handlers.sync)
+    monkeypatch.setattr(handlers, "sync", sync)
     assert put(phoneSystem="freepbx").status == 200
     assert put(recordingsPath=f"s3://{bucket}/in", timeZone="Europe/Berlin").status == 200
-    assert tried == []
+    sync.assert_not_called()
     assert put(recordingsPath=None).status == 200
-    assert tried == [{"trigger": "test", "settings": {"phone_system": "freepbx", "time_zone": "Europe/Berlin"}}]
+    sync.assert_called_once_with(trigger="test", settings={"phone_system": "freepbx", "time_zone": "Europe/Berlin"})
 
 
 def test_the_test_tries_what_is_not_kept_yet(handlers, functions, bucket, stack):

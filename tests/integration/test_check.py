@@ -6,6 +6,7 @@ import ssl
 import time
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,7 @@ def verdict(url, dialect="asr", key="", told=None):
 
 
 POST_ONLY = (405, {"detail": "Method Not Allowed"})
-MODELS = {"/v1/models": (200, {"data": []})}
+MODELS: dict[str, tuple[int, object]] = {"/v1/models": (200, {"data": []})}
 FOUND = {
     "asr": (described(ASR), "asr", True, "ok", "speaks the dialect asr"),
     "tasks": (described(TASKS) | {"/task/all": (200, {"tasks": []})}, "tasks", True, "ok", "dialect tasks"),
@@ -260,7 +261,7 @@ def test_http_where_tls_is_spoken(tmp_path):
 
 
 def test_every_exchange_of_the_test_is_told():
-    told = []
+    told: list[Any] = []
     with running(ALL, ["/v1/models"]) as service:
         verdict(service.url, "openai", KEY, told)
     assert [(each.url.removeprefix(service.url), each.status) for each in told] == [

@@ -29,6 +29,7 @@ def completed(number, at):
         queued = recordings.apply(place.id, transitions.queue(place, then))
         place = transitions.Place(queued.id, Status.QUEUED, queued.position)
         claimed = recordings.apply(place.id, transitions.claim(place, "t", then, then + timedelta(minutes=16)))
+        assert claimed
         recordings.apply(claimed.id, transitions.complete(claimed, REF, then))
     return made
 
@@ -43,6 +44,7 @@ def counted():
 
 def force(recording):
     seen = recordings.get(recording.id)
+    assert seen
     recordings.apply(seen.id, transitions.request(seen, Status.QUEUED, NOW, head=True, force=True))
 
 

@@ -81,7 +81,12 @@ def test_a_write_that_fails_at_the_end_keeps_no_slot(handlers, waiting, monkeypa
 def test_a_pause_stops_what_a_run_has_not_begun(handlers, waiting, service, reply):
     handlers.overrides["RECORDINGS_PER_RUN"] = "5"
     waiting(*[100] * 5)
-    service.choose = lambda _: switches.pause(Task.PROCESS, paused=True) or reply()
+
+    def pause(_):
+        switches.pause(Task.PROCESS, paused=True)
+        return reply()
+
+    service.choose = pause
     assert handlers.process()["counts"]["completed"] == 1
     assert handlers.process()["errorCode"] == "paused"
 

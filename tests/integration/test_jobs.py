@@ -206,7 +206,7 @@ def test_an_outage_keeps_the_job_and_a_poll_finds_its_end(handlers, sent, jobs, 
     assert {(each["transcriptionStatus"], each["attempts"]) for each in listed().values()} == {("completed", 1)}
     assert len(jobs.sent) == 2
     item = control.read(control.ADMISSION)[control.ADMISSION]
-    assert (item.slots, item.outage, item.probe) == (None, None, None)
+    assert [item.slots, item.outage, item.probe] == [None, None, None]
 
 
 def test_who_dies_over_a_poll_leaves_the_job_to_the_next_attempt(handlers, sent, jobs, listed):

@@ -51,6 +51,7 @@ def test_a_claim_that_another_made_meanwhile_is_not_ours(new, lose_the_answer):
 
 def test_the_end_of_a_claim_is_ours(new, lose_the_answer):
     claimed = recordings.apply(new.id, claim(queued(new)))
+    assert claimed
     ref = TranscriptRef(version="v", language="en", duration=1.5, preview="é", no_speech=False)
     lose_the_answer("UpdateItem")
     assert recordings.apply(new.id, transitions.complete(claimed, ref, NOW)).status is Status.COMPLETED
@@ -59,6 +60,7 @@ def test_the_end_of_a_claim_is_ours(new, lose_the_answer):
 def test_a_slot_is_ours_and_is_held_once(new, lose_the_answer):
     lose_the_answer("UpdateItem")
     slot = admission.take(1, "mine", NOW, LEASE)
+    assert isinstance(slot, admission.Slot)
     assert slot.token == "mine"
     assert admission.take(1, "another", NOW, LEASE) is None
     admission.free(slot)

@@ -16,7 +16,7 @@ def written(capsys):
     """What was written since it was last asked for: (service, metric) → its values, with units looked at."""
 
     def written():
-        found = {}
+        found: dict[tuple[str, str], list[float]] = {}
         for line in capsys.readouterr().out.splitlines():
             document = json.loads(line) if line.startswith('{"_aws"') else {}
             for directive in document.get("_aws", {}).get("CloudWatchMetrics", ()):

@@ -136,7 +136,7 @@ class Outcome:
 
 
 def came_of(serve, dialect="asr", timeouts=PATIENT):
-    told = []
+    told: list[Any] = []
 
     def answer(connection):
         read_request(connection)
@@ -205,7 +205,7 @@ def large_answers(connection):
 
 
 def test_two_large_answers_are_never_in_memory_at_once():
-    reading, read, told = threading.Event(), threading.Event(), []
+    reading, read, told = threading.Event(), threading.Event(), list[Any]()
 
     def hold(answer):
         reading.set()
@@ -224,7 +224,7 @@ def test_two_large_answers_are_never_in_memory_at_once():
 
 
 def test_a_large_answer_waits_for_its_turn_no_longer_than_it_has_time():
-    told = []
+    told: list[Any] = []
     with (
         whisperx_http._alone(time.monotonic() + LIMIT_SECONDS),
         server(large_answers) as url,

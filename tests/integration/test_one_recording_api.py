@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -110,7 +111,7 @@ def test_a_file_is_registered_once_and_alone_and_is_known_from_then_on(place, ca
 @on_disk
 def test_two_who_register_the_same_at_once_make_one_record(place, handlers, monkeypatch):
     place.put("a.mp3")
-    meanwhile = []
+    meanwhile: list[Any] = []
 
     def call(_function, payload):
         if not meanwhile:
@@ -401,6 +402,7 @@ def test_a_number_is_found_that_was_copied_with_marks_that_nobody_sees(call, fou
 
 def test_a_correction_that_cannot_be_meant_is_400_and_changes_nothing(call):
     before = call.get()
+    body: dict[str, Any]
     for body in (
         {"caller": ""}, {"caller": "   "}, {"caller": 2025550143}, {"caller": "x" * 101}, {"direction": "sideways"},
         {"startedAt": "yesterday"}, {"startedAt": "2026-11-18"}, {"startedAt": 1795012210}, {"startedAt": ""},

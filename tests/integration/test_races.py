@@ -51,7 +51,7 @@ def until_nothing_is_left(workers, callers):
     idle = threading.Event()
 
     def call(_):
-        counted = Counter()
+        counted = Counter[str]()
         while not idle.is_set():
             run = workers.invoke("mortal", "process")["run"]
             assert run["status"] in ("succeeded", "skipped"), run
@@ -61,7 +61,7 @@ def until_nothing_is_left(workers, callers):
         return counted
 
     with ThreadPoolExecutor(callers) as pool:
-        counted = sum(pool.map(call, range(callers)), Counter())
+        counted = sum(pool.map(call, range(callers)), Counter[str]())
     return counted + until_nothing_is_left(workers, 1) if callers > 1 else counted
 
 

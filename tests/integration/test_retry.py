@@ -97,6 +97,7 @@ def fail_anew(handlers):
         seen, now = recordings.get(recording_id), handlers.now()
         place = Place(seen.id, seen.status, seen.position)
         claimed = recordings.apply(seen.id, transitions.claim(place, "token", now, now + timedelta(minutes=16)))
+        assert claimed
         policy = RetryPolicy(max_attempts=1)
         failed = transitions.fail(claimed, RetryableError("Again."), policy, handlers.now(), random.Random(1))
         assert recordings.apply(seen.id, failed)
@@ -184,6 +185,7 @@ def test_one_whose_next_attempt_is_to_come_by_itself_is_sent_now(handlers, made,
     seen, now = recordings.get(name), handlers.now()
     claim = transitions.claim(Place(name, seen.status, seen.position), "t", now, now + timedelta(minutes=16))
     claimed = recordings.apply(name, claim)
+    assert claimed
     recordings.apply(name, transitions.fail(claimed, RetryableError(""), RetryPolicy(), now, random.Random(1)))
     assert recordings.get(name).next_attempt_at
     assert ask().json["counts"]["queued"] == 1
@@ -312,7 +314,7 @@ def test_of_two_runs_of_queue_at_once_one_goes_on_with_it(handlers, many, ask, f
 
 
 def test_a_run_that_is_under_way_is_left_to_itself(handlers, many, ask, queued, monkeypatch):
-    apply, others = recordings.apply, []
+    apply, others = recordings.apply, list[object]()
 
     def meanwhile(*change):
         if not others:
@@ -342,8 +344,8 @@ def test_what_is_claimed_or_deleted_at_this_moment_is_a_lost_race(handlers, many
                 seen, now = recordings.get(recording_id), handlers.now()
                 place = Place(seen.id, seen.status, seen.position)
                 assert apply(seen.id, transitions.claim(place, "token", now, now + timedelta(minutes=16)))
-            if recording_id == many[3]:
-                assert recordings.remove(recordings.get(recording_id))
+            if recording_id == many[3] and (seen := recordings.get(recording_id)):
+                assert recordings.remove(seen)
         return apply(recording_id, change)
 
     monkeypatch.setattr(recordings, "apply", too_late)

@@ -35,10 +35,10 @@ def test_a_run_that_died_is_shown_as_such_once_it_cannot_be_running_any_more(han
     def die(*_):
         raise Killed
 
-    save, saved = runs.save, []
+    save, saved = runs.save, list[object]()
     monkeypatch.setattr("callscribe.store.recordings.first", die)
     # what a killed process leaves: the beginning of its run, not its end
-    monkeypatch.setattr(runs, "save", lambda run: saved or saved.append(save(run)))
+    monkeypatch.setattr(runs, "save", lambda run: None if saved else saved.append(save(run)))
     with pytest.raises(Killed):
         handlers.queue()
     (run,) = newest(handlers)

@@ -156,6 +156,7 @@ def test_of_one_status_those_that_stay_are_seen_once_and_no_other_twice(handlers
 
     def move(names):
         for seen in map(recordings.get, names):
+            assert seen
             target = Status.QUEUED if seen.status is Status.PENDING else Status.PENDING
             assert recordings.apply(seen.id, transitions.request(seen, target, NOON))
 

@@ -2,6 +2,7 @@
 
 import json
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -240,15 +241,13 @@ def test_a_sidecar_s_upload_finds_its_recording_in_either_order(handlers, put, l
 
 
 def test_what_is_found_with_a_transcript_is_told_to_eventbridge(place, handlers, monkeypatch):  # noqa: F811
-    told = []
-    monkeypatch.setattr(
-        "callscribe.events._client",
-        lambda: SimpleNamespace(put_events=lambda Entries: told.extend(Entries) or {"FailedEntryCount": 0}),  # noqa: N803
-    )
+    put_events = Mock(return_value={"FailedEntryCount": 0})
+    monkeypatch.setattr("callscribe.events._client", lambda: SimpleNamespace(put_events=put_events))
     for number in range(12):
         place.put(f"{number}.mp3")
         place.put(f"{number}.txt", b"Hello.")
     assert place.sync()["completed"] == 12
+    told = [each for sent in put_events.call_args_list for each in sent.kwargs["Entries"]]
     assert [each["DetailType"] for each in told] == ["Transcription Completed"] * 12
 
 

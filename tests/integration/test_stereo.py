@@ -29,7 +29,7 @@ def answer(said):
 @pytest.fixture
 def transcribed(handlers, put, service, reply, listed):
     """Lets the task transcribe a recording; `fails` says of a channel what it is answered instead."""
-    fails = {}
+    fails: dict[str, object] = {}
     service.choose = lambda received: fails.get(received.channel) or reply(body=answer(SAID[received.channel]))
 
     def transcribed(content, channels="caller-left", name="call.wav", **failing):

@@ -1,6 +1,7 @@
 """The `tasks` dialect over real HTTP: audio becomes a job, and a job a transcript."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -337,7 +338,7 @@ def test_an_option_that_the_site_itself_has_set_is_blamed_and_not_the_audio(serv
 
 
 def test_every_exchange_is_told_and_nothing_secret_with_it(service, reply):
-    told = []
+    told: list[Any] = []
     listing = as_json(reply, {"tasks": []})
     service.replies = [listing, as_json(reply, QUEUED), as_json(reply, {"status": "failed"}), reply(close=True)]
     dialect = tasks(service.url.replace("//", "//user:pass@"), told.append, whisperx_options="hf_token=s3cret")

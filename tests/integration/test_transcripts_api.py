@@ -169,7 +169,7 @@ def test_what_s3_does_not_hand_out_is_503(handlers, call):
 
 
 def test_what_is_larger_than_an_answer_may_be_is_413_and_says_where_it_lies(handlers, call, stack):
-    document = {"language": None, "duration": 9.0, "text": "", "noSpeech": False, "origin": {}}
+    document: dict[str, object] = {"language": None, "duration": 9.0, "text": "", "noSpeech": False, "origin": {}}
     words = [{"text": '"é"', "start": None, "end": None, "speaker": None}] * 80_000
     document["segments"] = [{"text": "é", "start": 0, "end": 9, "speaker": None, "words": words}]
     key = f"transcripts/{call.id}/{call.version}.json"

@@ -18,7 +18,7 @@ ANOTHER_BUCKET = "another-bucket"
 """Stands for every bucket that is not of the stack: such a one has to be the parameter RecordingsPath."""
 
 _SERVER = {"WhisperXUrl": "http://whisperx.test"}
-DEPLOYMENTS = (
+DEPLOYMENTS: tuple[dict[str, str], ...] = (
     {},
     {"RecordingsPath": f"s3://{ANOTHER_BUCKET}/calls/"},
     {

@@ -17,7 +17,7 @@ def lines_of(page, what):
 @pytest.mark.parametrize("name", BUDGETS)
 def test_each_budget_has_a_benchmark_that_compares_a_figure_with_it(name):
     benchmark = BENCHMARKS[name.partition(".")[0]]
-    assert f'"{name}"' in inspect.getsource(inspect.getmodule(benchmark.measure))
+    assert f'"{name}"' in Path(inspect.getfile(benchmark.measure)).read_text()
 
 
 def test_the_kept_results_show_each_budget_as_it_is_now():

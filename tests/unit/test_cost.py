@@ -5,6 +5,7 @@ import sys
 import uuid
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from callscribe.store.admission import Slot
 STORIES = json.loads(cost.STORIES.read_text())["stories"]
 PAGE = (TEMPLATE.parent / "docs/cost.md").read_text()
 TEXT = " ".join(PAGE.split())
-BUSY, SIX_HOURS = 10_000, {"sweep_minutes": 360}
+BUSY, SIX_HOURS = 10_000, dict[str, Any](sweep_minutes=360)
 
 
 def bill(calls=BUSY, **options):
@@ -109,7 +110,7 @@ def test_prices_of_another_region_are_read_and_anything_else_is_refused(tmp_path
     file = tmp_path / "prices.json"
     file.write_text(json.dumps({"metric_month": 0.5}))
     assert prices.read(file) == replace(Prices(), metric_month=0.5)
-    for wrong in ({"metrics": 0.5}, {"metric_month": -1}, {"metric_month": "0.5"}, []):
+    for wrong in [{"metrics": 0.5}, {"metric_month": -1}, {"metric_month": "0.5"}, []]:
         file.write_text(json.dumps(wrong))
         with pytest.raises(ValueError, match=r"price|metric_month"):
             prices.read(file)

@@ -36,6 +36,7 @@ def test_a_cursor_of_another_list_is_refused():
 @given(st.data())
 def test_a_cursor_with_any_character_changed_is_refused(data):
     cursor = encode(POSITION, "queued")
+    assert cursor
     index = data.draw(st.integers(0, len(cursor) - 1))
     other = data.draw(st.sampled_from("Aa0-_b9Z").filter(lambda character: character != cursor[index]))
     with pytest.raises(ApiError):

@@ -1,6 +1,7 @@
 """When `--once` is done, and when it gives up."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ class Scripted:
     def test_service(self):
         return self.verdict
 
-    def drive(self):
+    def drive(self: Any):
         return drive(self.invoke, self, lambda: None, self.said.append)
 
 

@@ -31,7 +31,8 @@ def shown(found):
             (value, None)
             for value in ("Restricted", "n/a", "sip:ann@pbx.example", "Ann", "client:support", "9" * 10_000)
         ),
-        *((value, None) for value in (None, True, 1.5, 0, -1, 10**30, [], {})),
+        *((value, None) for value in (None, True, 1.5, 0, -1, 10**30)),
+        *[([], None), ({}, None)],
     ],
     ids=str,
 )
@@ -52,8 +53,8 @@ def test_what_is_short_is_an_extension(caller, callee, direction, ours):
 @pytest.mark.parametrize(
     ("value", "expected"),
     [(1714132800, "2024-04-26T12:00:00Z"), (1714132800.5, "2024-04-26T12:00:00.500000Z"),
-     (1714132800123, "2024-04-26T12:00:00.123000Z"),
-     *((value, None) for value in (0, -1, 12.5, True, None, [], float("nan"), float("inf"), 10**30, "9" * 5000))],
+     (1714132800123, "2024-04-26T12:00:00.123000Z"), ([], None),
+     *((value, None) for value in (0, -1, 12.5, True, None, float("nan"), float("inf"), 10**30, "9" * 5000))],
     ids=str,
 )  # fmt: skip
 def test_a_time_beside_a_recording_may_be_a_count_of_seconds(value, expected):

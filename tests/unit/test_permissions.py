@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from botocore.auth import S3SigV4QueryAuth, SigV4Auth
@@ -314,14 +315,15 @@ def test_unused_permissions_fail_a_run_of_all_tests_and_missing_ones_fail_any_ru
     monkeypatch.setattr(plugin, "LAST_RUN", tmp_path / "made" / "permissions.json")
     monkeypatch.setattr(plugin, "_all_files", lambda: {"tests/test_a.py", "tests/test_b.py", *plugin.UNWATCHED})
     monkeypatch.setattr(watch, "seen", Counter())
-    node = SimpleNamespace(workeroutput={})
+    node: Any = SimpleNamespace(workeroutput={})
+    session: Any = SimpleNamespace(config=SimpleNamespace(), exitstatus=pytest.ExitCode.OK)
     worker = plugin.Permissions(node)
     if action:
         watch.seen[Call("QueueFunction", f"dynamodb:{action}", TABLE)] += 2
-    worker.pytest_sessionfinish(None, pytest.ExitCode.OK)
+    worker.pytest_sessionfinish(session, session.exitstatus)
     watch.seen.clear()
 
-    run, session = plugin.Permissions(SimpleNamespace()), SimpleNamespace(exitstatus=pytest.ExitCode.OK)
+    run = plugin.Permissions(session.config)
     for each in reports:
         run.pytest_runtest_logreport(each)
     run.pytest_testnodedown(node)

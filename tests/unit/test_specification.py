@@ -37,7 +37,7 @@ def test_an_operation_says_what_it_does_who_may_and_what_it_answers(path, method
     for parameter in operation.get("parameters", ()):
         assert parameter["description"], parameter["name"]
         assert parameter["in"] == "header" or re.fullmatch("[a-z]+([A-Z][a-z]+)*", parameter["name"])
-    key = [{"bearer": []}] if path.startswith("/api/") else []
+    key: list[dict[str, list[str]]] = [{"bearer": []}] if path.startswith("/api/") else []
     assert operation.get("security", []) == key + ([{"link": []}] if path.endswith("/audio") else [])
     answers = {int(status): answer for status, answer in operation["responses"].items()}
     assert 422 not in answers

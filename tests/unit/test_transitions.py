@@ -3,6 +3,7 @@
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_the_same_file_always_has_the_same_id_and_another_file_another():
 
 
 def test_a_new_recording_is_pending_in_the_order_of_its_call_or_completed_by_its_transcript():
-    file = {"location": "s3://bucket", "key": "a.wav", "size": 9, "etag": "e", "modified_at": EARLIER}
+    file: dict[str, Any] = {"location": "s3://bucket", "key": "a.wav", "size": 9, "etag": "e", "modified_at": EARLIER}
     pending = Recording(
         id=recording.recording_id("s3://bucket", "a.wav"),
         **file,
@@ -85,7 +86,7 @@ def test_a_new_recording_is_pending_in_the_order_of_its_call_or_completed_by_its
     )
     assert transitions.new(**file, now=NOW) == pending
     called = EARLIER - timedelta(hours=1)
-    known = {"metadata": LEARNED["metadata"], "recorded_at": called}
+    known: dict[str, Any] = {"metadata": LEARNED["metadata"], "recorded_at": called}
     of_a_call = replace(pending, **known, entry=entry_of("a.wav", "2"), position=iso(called))
     assert transitions.new(**file, now=NOW, version="2", **known) == of_a_call
     completed = replace(pending, status=Status.COMPLETED, position=iso(NOW), transcript=REF)

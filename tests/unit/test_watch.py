@@ -1,6 +1,7 @@
 """What the terminal shows of a recording's way."""
 
 import math
+from typing import Any, cast
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_a_line_says_what_became_of_a_recording(item, ends):
 
 
 def test_each_change_is_said_once_and_a_claim_too_short_to_be_seen_as_well():
-    said = []
+    said: list[str] = []
     queued = {**SEEN, "transcriptionStatus": "queued"}
     done = {
         **SEEN,
@@ -62,7 +63,7 @@ def test_each_change_is_said_once_and_a_claim_too_short_to_be_seen_as_well():
         "attempts": 1,
         "transcript": {"noSpeech": True},
     }
-    watcher = Watcher(Api([queued], [queued], [done], [done]), said.append)
+    watcher = Watcher(cast("Any", Api([queued], [queued], [done], [done])), said.append)
     for _ in range(4):
         watcher.look()
     assert [each.split()[1] for each in said] == ["queued", "processing", "completed"]
@@ -86,7 +87,7 @@ class Counted:
 def test_an_idle_stack_is_looked_at_when_a_function_has_run_and_after_a_while(monkeypatch):
     monkeypatch.setattr(watch, "POLL_SECONDS", 0.001)
     monkeypatch.setattr(watch, "IDLE_POLL_SECONDS", math.inf)
-    api = Counted()
+    api: Any = Counted()
     with Watcher(api, print, is_busy=api.is_busy):
         wait_until(lambda: api.asked > 100)
         assert api.looks == [1, 50]

@@ -216,7 +216,7 @@ class Checks:
             return
         if root.kind in ("api", "force"):
             assert was is not None
-            assert now == replace(was, next_try_at=now and now.next_try_at), "a request changed more than the next try"
+            assert now == replace(was, next_try_at=now.next_try_at), "a request changed more than the next try"
             return
         assert root.kind == "process"
         self._world.totals["breaker opened"] += was is None

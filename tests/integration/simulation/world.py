@@ -9,7 +9,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aws_lambda_powertools.utilities.parameters.constants import DEFAULT_PROVIDERS
@@ -91,7 +91,7 @@ class World:
         monkeypatch.setattr(process, "ThreadPoolExecutor", lambda _: _Transcriptions(self))
         monkeypatch.setattr(process, "connect", lambda _settings, _key, observe=None: _Observed(self, observe))
         monkeypatch.setattr(dispatcher, "wait", self._wait)
-        monkeypatch.setitem(dispatcher.Dispatcher.__init__.__kwdefaults__, "sleep", self._sleep)
+        monkeypatch.setitem(cast("Any", dispatcher.Dispatcher.__init__.__kwdefaults__), "sleep", self._sleep)
 
     def begin(self, setup: Setup) -> None:
         """An empty world for the next example."""
