@@ -42,6 +42,19 @@ A_PERSON_ACTS = (ConfigurationError.code, "paused", "module_disabled", "key_refu
 """Why a run came to nothing, as the next one will until somebody has put it right. A wrong address is none of these: a
 proxy whose server is just starting answers 404, too."""
 
+REMARKS = {
+    "passed_over": "file(s) are no recordings, by their names, and were passed over.",
+    "copying": "file(s) are still being copied, by their names. They are looked at when they have their own.",
+    "sidecars_unreadable": "file(s) next to a recording cannot be read, and were left out.",
+}
+"""What sync counts and leaves out as it should."""
+
+TROUBLES = {
+    "refused": "file(s) have a path of more than 1024 bytes: shorten it.",
+    "unreadable": "file(s) or folder(s) cannot be read: check their permissions.",
+}
+"""What sync counts and cannot handle until an operator acts."""
+
 
 class TaskError(Exception):
     """A function ended in an unhandled error, died, or did not end in time."""
@@ -72,8 +85,9 @@ def drive(
         if counts.get("stopped_early"):
             continue  # there is more than one run can list
         if not waiting:
-            _tell(counts, say)
-            return _passed_over(counts)
+            for remark in _counted(counts, REMARKS):
+                say(remark)
+            return " ".join(_counted(counts, TROUBLES)) or None
         if time.monotonic() - began > WAITING_PATIENCE_SECONDS:
             return f"{waiting} file(s) are still not complete: {_named(sync)} Every sync looks at them again."
         if waiting != told:
@@ -89,56 +103,50 @@ def _named(sync: dict[str, Any]) -> str:
     return printable(" ".join(named)) + (" …" if len(waiting) > NAMED else "")
 
 
-def _tell(counts: dict[str, int], say: Callable[[str], None]) -> None:
-    """What sync made nothing of, and that is as it should be."""
-    for what, words in (
-        ("passed_over", "file(s) are no recordings, by their names, and were passed over."),
-        ("copying", "file(s) are still being copied, by their names. They are looked at when they have their own."),
-        ("sidecars_unreadable", "file(s) beside a recording cannot be read, and were left out."),
-    ):
-        if counts.get(what):
-            say(f"{counts[what]} {words}")
-
-
-def _passed_over(counts: dict[str, int]) -> str | None:
-    """What sync could not take up, and never will without a person."""
-    troubles = [
-        f"{counts[what]} {reason}"
-        for what, reason in (
-            ("refused", "file(s) have a path of more than 1024 bytes: shorten it."),
-            ("unreadable", "file(s) or folder(s) cannot be read: check their permissions."),
-        )
-        if counts[what]
-    ]
-    return " ".join(troubles) or None
+def _counted(counts: dict[str, int], words: dict[str, str]) -> list[str]:
+    return [f"{counts[what]} {text}" for what, text in words.items() if counts.get(what)]
 
 
 def _process(invoke: Callable[[str], dict[str, Any]], api: ApiClient, say: Callable[[str], None]) -> str | None:
     """Processes until nothing is left; why that cannot be done, if it cannot. Raises TaskError if every run dies."""
-    outage = _Outage(api, say)
-    deaths = 0
     told = False
+    unavailable_since: float | None = None
     while True:
-        try:
-            run = invoke("process")
-        except TaskError as death:
-            deaths += 1
-            if deaths == DEATHS:
-                raise
-            say(f"{death} What it had is taken up again once its lease has ended.")
+        run = _run(invoke, say)
+        if run["counts"].get("completed") or run["counts"].get("failed"):
+            unavailable_since = None
             continue
-        deaths = 0
-        if reason := outage.gives_up(run):
-            return reason
-        if not outage.lasts and not run["counts"].get("completed") and not run["counts"].get("failed"):
+        if run["status"] != "failed" and run["errorCode"] not in (UNAVAILABLE, *A_PERSON_ACTS):
+            unavailable_since = None
             if not _is_work_left(api):
                 return None
             if not told and any(item["jobSince"] is None for item in api.recordings("processing")):
                 told = True
                 say("A worker that is gone, or not of this stack, has a recording. Its lease ends within 16 minutes.")
-            # a retry is not due yet, a slot is taken, or more was pending than one run puts in line
+            # a retry is not due yet, a slot is taken, or more was pending than one run queues
             time.sleep(PAUSE_SECONDS)
             invoke("queue")
+            continue
+        reason = message_of({"code": run["errorCode"], "message": run["error"]})
+        if run["errorCode"] in A_PERSON_ACTS:
+            return reason
+        if unavailable_since is None:
+            unavailable_since = time.monotonic()
+            say(f"{reason} It is tried again.")
+        tried_enough = run["status"] == "failed" and time.monotonic() - unavailable_since > OUTAGE_PATIENCE_SECONDS
+        if tried_enough or _next_try_is_far(api):
+            return reason
+        time.sleep(PAUSE_SECONDS)
+
+
+def _run(invoke: Callable[[str], dict[str, Any]], say: Callable[[str], None]) -> dict[str, Any]:
+    """One process run that lives. Raises TaskError if DEATHS in a row do not."""
+    for _ in range(DEATHS - 1):
+        try:
+            return invoke("process")
+        except TaskError as death:
+            say(f"{death} What it had is taken up again once its lease has ended.")
+    return invoke("process")
 
 
 def _what_answers(api: ApiClient) -> str:
@@ -148,40 +156,6 @@ def _what_answers(api: ApiClient) -> str:
         if found["code"] in TELLS_MORE:
             return f" {message_of(found)}"
     return ""
-
-
-class _Outage:
-    """How long the service has been unavailable, and whether it is worth while to wait."""
-
-    def __init__(self, api: ApiClient, say: Callable[[str], None]) -> None:
-        self._api = api
-        self._say = say
-        self._since: float | None = None
-
-    @property
-    def lasts(self) -> bool:
-        return self._since is not None
-
-    def gives_up(self, run: dict[str, Any]) -> str | None:
-        """Why, when it was tried long enough or a person has to act first; waits a little when it was not."""
-        done = run["counts"].get("completed") or run["counts"].get("failed")
-        if done or (run["status"] != "failed" and run["errorCode"] not in (UNAVAILABLE, *A_PERSON_ACTS)):
-            self._since = None
-            return None
-        if run["errorCode"] in A_PERSON_ACTS:
-            return _reason(run)
-        if self._since is None:
-            self._since = time.monotonic()
-            self._say(f"{_reason(run)} It is tried again.")
-        tried_enough = run["status"] == "failed" and time.monotonic() - self._since > OUTAGE_PATIENCE_SECONDS
-        if tried_enough or _next_try_is_far(self._api):
-            return _reason(run)
-        time.sleep(PAUSE_SECONDS)
-        return None
-
-
-def _reason(run: dict[str, Any]) -> str:
-    return message_of({"code": run["errorCode"], "message": run["error"]})
 
 
 def _next_try_is_far(api: ApiClient) -> bool:
