@@ -179,7 +179,7 @@ def stage(number: int) -> Iterator[str]:
     sizes = {"known": number + NEW, "tenth": number // 10, "empty": 0}
     with running(bucket.serve, sizes) as s3, dynalite.serve_dynalite() as dynamodb:
         declared = dynalite.declared_tables()
-        nowhere = Stack("", "", "", "", {name: name for name in declared}, {}, {}, {}, ())
+        nowhere = Stack("", "", "", {name: name for name in declared}, {}, {}, {}, ())
         tables = dynalite.on_dynalite(nowhere, dynamodb, declared).tables
         os.environ |= CREDENTIALS | {
             "AWS_DEFAULT_REGION": REGION,

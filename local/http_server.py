@@ -7,7 +7,8 @@ import socket
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.exceptions import NotFound
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -30,26 +31,22 @@ class HttpServer:
     Who connects before `start` waits. Raises `OSError` if the port is taken.
     """
 
-    def __init__(self, port: int = 0, host: str = LOCALHOST) -> None:
-        self._host = host
-        self._listener = socket.create_server((host, port), backlog=_BACKLOG)
-        self.url = f"http://{host}:{self._listener.getsockname()[1]}"
-        self._server: BaseWSGIServer | None = None
-        self._thread: Thread | None = None
+    def __init__(self, port: int = 0, host: str = LOCALHOST, handler: type[WSGIRequestHandler] = QuietHandler) -> None:
+        with socket.create_server((host, port), backlog=_BACKLOG) as listener:
+            self._server = make_server(
+                host, 0, NotFound(), threaded=True, request_handler=handler, fd=listener.fileno()
+            )
+        self.url = f"http://{host}:{self._server.port}"
+        self._thread = Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True)
 
-    def start(self, application: "WSGIApplication", handler: type[WSGIRequestHandler] = QuietHandler) -> None:
+    def start(self, application: "WSGIApplication") -> None:
         """Serve `application`, each request in a thread of its own."""
-        server = make_server(
-            self._host, 0, application, threaded=True, request_handler=handler, fd=self._listener.fileno()
-        )
-        self._server = server
-        self._thread = Thread(target=server.serve_forever, args=(_POLL_SECONDS,), name=self.url, daemon=True)
+        self._server.app = application
         self._thread.start()
 
     def close(self) -> None:
         """Accept nothing more. Requests under way are not waited for."""
-        if self._server is not None and self._thread is not None:
+        if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
-            self._server.server_close()
-        self._listener.close()
+        self._server.server_close()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from local.cloud.client import REGION, aws_client
+from local.cloud.client import aws_client
 from local.cloud.intrinsics import Intrinsics
 from local.cloud.stack import Stack
 from local.cloud.template import TABLE, parameter_values, read_template, resources_of
@@ -62,7 +62,7 @@ def serve_dynalite() -> Iterator[str]:
 def declared_tables() -> dict[str, dict[str, Any]]:
     """The tables of template.yaml by their logical ids, in what matters to a program."""
     given = {"WhisperXUrl": "http://127.0.0.1:9"}
-    template = read_template(ROOT / "template.yaml", given, REGION)
+    template = read_template(ROOT / "template.yaml", given)
     intrinsics = Intrinsics(template, parameter_values(template, given), lambda logical_id, _: logical_id)
     return {
         logical_id: {name: properties[name] for name in KEPT if name in properties}

@@ -13,23 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 from moto.events.models import Rule
 from moto.moto_api._internal.models import moto_api_backend
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 
 from local.http_server import LOCALHOST, HttpServer, QuietHandler
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-
 _send_to_targets = Rule.send_to_targets
 
 
 def _to_targets_of_patterns(rule: Rule, *event: Any, **options: Any) -> None:
-    """moto takes a rule without a pattern for one that every event fits; in AWS it is a schedule, which none does."""
+    """For moto, every event fits a rule without a pattern, and sending it to a function fails: so would publishing one.
+
+    In AWS such a rule is a schedule, which no event fits.
+    """
     if rule.event_pattern.get_pattern():
         _send_to_targets(rule, *event, **options)
 
@@ -67,9 +65,9 @@ def serve_aws(host: str = LOCALHOST) -> Iterator[str]:
 
     A process can have one at a time, for moto keeps what is stored in its modules.
     """
-    server = HttpServer(host=host)
+    server = HttpServer(host=host, handler=_Handler)
     moto_api_backend.reset()
-    server.start(OneAtATime(DomainDispatcherApplication(create_backend_app)), _Handler)
+    server.start(OneAtATime(DomainDispatcherApplication(create_backend_app)))
     try:
         yield server.url
     finally:

@@ -14,19 +14,17 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
 
 @cache
-def aws_session(region: str = REGION) -> Session:
+def aws_session() -> Session:
     """Give a session without the user's profile and settings; one for all clients, for it takes time."""
     ignored = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
     return Session(
         botocore_session=botocore.session.Session(session_vars=ignored),
-        region_name=region,
+        region_name=REGION,
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
     )
 
 
-def aws_client(service: str, endpoint: str, config: Config | None = None, *, region: str = REGION) -> Any:
+def aws_client(service: str, endpoint: str, config: Config | None = None) -> Any:
     """Give a boto3 client for the endpoint, which goes through no proxy."""
-    return aws_session(region).client(
-        service, endpoint_url=endpoint, config=Config(proxies={}).merge(config or Config())
-    )
+    return aws_session().client(service, endpoint_url=endpoint, config=Config(proxies={}).merge(config or Config()))

@@ -25,8 +25,6 @@ from local.cloud.template import (
     resources_of,
 )
 
-STACK_NAME = "callscribe"
-
 
 @dataclass(frozen=True, slots=True)
 class Function:
@@ -45,7 +43,6 @@ class Function:
 class Rule:
     """A schedule of EventBridge and the function it fires; `input`, if given, takes the event's place."""
 
-    name: str
     arn: str
     schedule: str
     function: str
@@ -56,7 +53,6 @@ class Rule:
 class Stack:
     """What was created. Mappings go by the template's logical ids; `secrets` are ARNs."""
 
-    name: str
     endpoint: str
     region: str
     account_id: str
@@ -78,59 +74,50 @@ class Stack:
         raise KeyError(name)
 
 
-def deploy(
-    template_path: Path,
-    endpoint: str,
-    parameters: Mapping[str, str] | None = None,
-    *,
-    name: str = STACK_NAME,
-    region: str = REGION,
-) -> Stack:
+def deploy(template_path: Path, endpoint: str, parameters: Mapping[str, str], *, name: str = "callscribe") -> Stack:
     """Create the stack, or bring the one that is there up to date. What is stored in it is kept.
 
     Raises `ValueError` if the template or a parameter is wrong, or if a table there is declared otherwise.
     """
-    given = parameters or {}
-    template = read_template(template_path, given, region)
-    account_id: str = aws_client("sts", endpoint, region=region).get_caller_identity()["Account"]
-    values = parameter_values(template, given) | pseudo_parameters(name, region, account_id)
+    template = read_template(template_path, parameters)
+    account_id: str = aws_client("sts", endpoint).get_caller_identity()["Account"]
+    values = parameter_values(template, parameters) | pseudo_parameters(name, account_id)
     declared_secrets = resources_of(template, Intrinsics(template, values, lambda logical_id, _: logical_id), SECRET)
-    client = aws_client("secretsmanager", endpoint, region=region)
+    client = aws_client("secretsmanager", endpoint)
     secrets = {
         logical_id: make_secret(client, f"{name}-{logical_id}", properties)
         for logical_id, properties in declared_secrets.items()
     }
     to_create = reduced(template, values, secrets)
-    resources = _create_or_update(name, to_create, endpoint, region)
-    _turn_notifications_on(to_create, resources.get(BUCKET, {}), endpoint, region)
-    functions = _functions(resources.get(FUNCTION, {}), endpoint, region)
+    resources = _create_or_update(name, to_create, endpoint)
+    _turn_notifications_on(to_create, resources.get(BUCKET, {}), endpoint)
+    functions = _functions(resources.get(FUNCTION, {}), endpoint)
     return Stack(
-        name=name,
         endpoint=endpoint,
-        region=region,
+        region=REGION,
         account_id=account_id,
         tables=resources.get(TABLE, {}),
         buckets=resources.get(BUCKET, {}),
         secrets=secrets,
         functions=functions,
-        rules=_rules(resources.get(RULE, {}), functions, endpoint, region),
+        rules=_rules(resources.get(RULE, {}), functions, endpoint),
     )
 
 
-def pseudo_parameters(name: str, region: str, account_id: str) -> dict[str, str]:
+def pseudo_parameters(name: str, account_id: str) -> dict[str, str]:
     """Give what CloudFormation itself knows of a stack of that name."""
     return {
         "AWS::AccountId": account_id,
-        "AWS::Region": region,
+        "AWS::Region": REGION,
         "AWS::StackName": name,
         "AWS::Partition": "aws",
         "AWS::URLSuffix": "amazonaws.com",
     }
 
 
-def _create_or_update(name: str, template: Mapping[str, Any], endpoint: str, region: str) -> dict[str, dict[str, str]]:
+def _create_or_update(name: str, template: Mapping[str, Any], endpoint: str) -> dict[str, dict[str, str]]:
     """Give the physical ids of what there is now: type → logical id → physical id."""
-    client = aws_client("cloudformation", endpoint, region=region)
+    client = aws_client("cloudformation", endpoint)
     asked = {"StackName": name, "TemplateBody": json.dumps(template), "Capabilities": ["CAPABILITY_IAM"]}
     try:
         client.create_stack(**asked)
@@ -150,9 +137,9 @@ def _create_or_update(name: str, template: Mapping[str, Any], endpoint: str, reg
     return found
 
 
-def _turn_notifications_on(template: Mapping[str, Any], buckets: Mapping[str, str], endpoint: str, region: str) -> None:
+def _turn_notifications_on(template: Mapping[str, Any], buckets: Mapping[str, str], endpoint: str) -> None:
     """Has the buckets that are declared so tell EventBridge of uploads; moto's CloudFormation leaves that out."""
-    client = aws_client("s3", endpoint, region=region)
+    client = aws_client("s3", endpoint)
     for logical_id, bucket in buckets.items():
         declared = template["Resources"][logical_id]["Properties"].get("NotificationConfiguration", {})
         if declared.get("EventBridgeConfiguration", {}).get("EventBridgeEnabled"):
@@ -171,8 +158,8 @@ def _refuse_changed_tables(name: str, before: Mapping[str, Any], after: Mapping[
             )
 
 
-def _functions(names: Mapping[str, str], endpoint: str, region: str) -> dict[str, Function]:
-    client = aws_client("lambda", endpoint, region=region)
+def _functions(names: Mapping[str, str], endpoint: str) -> dict[str, Function]:
+    client = aws_client("lambda", endpoint)
     functions = {}
     for logical_id, name in names.items():
         configured = client.get_function_configuration(FunctionName=name)
@@ -189,9 +176,9 @@ def _functions(names: Mapping[str, str], endpoint: str, region: str) -> dict[str
     return functions
 
 
-def _rules(names: Mapping[str, str], functions: Mapping[str, Function], endpoint: str, region: str) -> tuple[Rule, ...]:
+def _rules(names: Mapping[str, str], functions: Mapping[str, Function], endpoint: str) -> tuple[Rule, ...]:
     """The schedules that are on. Rules that wait for events are not EventBridge's clock, and left out."""
-    client = aws_client("events", endpoint, region=region)
+    client = aws_client("events", endpoint)
     by_arn = {function.arn: function.name for function in functions.values()}
     rules = []
     for name in names.values():
@@ -201,5 +188,5 @@ def _rules(names: Mapping[str, str], functions: Mapping[str, Function], endpoint
         for target in client.list_targets_by_rule(Rule=name)["Targets"]:
             if function := by_arn.get(target["Arn"]):
                 schedule = described["ScheduleExpression"]
-                rules.append(Rule(name, described["Arn"], schedule, function, target.get("Input")))
+                rules.append(Rule(described["Arn"], schedule, function, target.get("Input")))
     return tuple(rules)

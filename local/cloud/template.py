@@ -33,7 +33,7 @@ class ParameterError(ValueError):
         self.fault = fault
 
 
-def read_template(path: Path, parameters: Mapping[str, str], region: str) -> dict[str, Json]:
+def read_template(path: Path, parameters: Mapping[str, str]) -> dict[str, Json]:
     """Give the CloudFormation that AWS makes of the SAM template. Raises `ValueError` if it is wrong."""
     template = yaml_parse(path.read_text("utf-8"))
     if unknown := parameters.keys() - template.get("Parameters", {}).keys():
@@ -44,15 +44,15 @@ def read_template(path: Path, parameters: Mapping[str, str], region: str) -> dic
             if name in properties:
                 properties[name] = _NO_CODE
     try:
-        return transformed(template, parameters, region)
+        return transformed(template, parameters)
     except InvalidDocumentException as error:
         raise ValueError(f"{path}: {error.message}: {[cause.message for cause in error.causes]}") from error
 
 
-def transformed(template: dict[str, Json], parameters: Mapping[str, str], region: str) -> dict[str, Json]:
+def transformed(template: dict[str, Json], parameters: Mapping[str, str]) -> dict[str, Json]:
     """Give the CloudFormation that AWS makes of a SAM template whose code lies in S3, as `sam package` leaves it."""
     # With a session of its own and no managed policies but those it brings, the translator asks nobody.
-    translator = Translator({}, Parser(), boto_session=aws_session(region))
+    translator = Translator({}, Parser(), boto_session=aws_session())
     try:
         translated: dict[str, Any] = translator.translate(
             template, dict(parameters), get_managed_policy_map=dict[str, str]

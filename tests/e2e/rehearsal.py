@@ -102,7 +102,7 @@ def package(rehearsal: Rehearsal, endpoint: str, folder: Path) -> dict[str, Any]
 def create(rehearsal: Rehearsal, endpoint: str, packaged: dict[str, Any]) -> None:
     """The template, as SAM transforms it, by moto's CloudFormation: all of it that moto knows."""
     rehearsal.step("The transformed template, created by moto's CloudFormation")
-    template = transformed(packaged, GIVEN, REGION)
+    template = transformed(packaged, GIVEN)
     declared = _declared(template)
     known = {name for name, each in declared.items() if each["Type"] in get_model_map()}
     client = aws_client("cloudformation", endpoint)
@@ -125,7 +125,7 @@ def create(rehearsal: Rehearsal, endpoint: str, packaged: dict[str, Any]) -> Non
 def _declared(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The resources whose condition holds. Where they refer to what moto does not know, its name stands for it."""
     types = {name: each["Type"] for name, each in template["Resources"].items()}
-    values = parameter_values(template, GIVEN) | pseudo_parameters(STACK_NAME, REGION, ACCOUNT)
+    values = parameter_values(template, GIVEN) | pseudo_parameters(STACK_NAME, ACCOUNT)
     intrinsics = Intrinsics(template, values, lambda name, _: None if types[name] in get_model_map() else name)
     return {
         name: {"Type": kind, "Properties": properties}

@@ -17,4 +17,4 @@ def tiny_stack(*handlers: str, timeout_seconds: int = int(LIMIT_SECONDS)) -> Sta
         )
         for name in handlers
     }
-    return Stack("stack", "http://127.0.0.1:1", "us-east-1", "123456789012", {}, {}, {}, functions, ())
+    return Stack("http://127.0.0.1:1", "us-east-1", "123456789012", {}, {}, {}, functions, ())

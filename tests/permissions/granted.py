@@ -7,6 +7,7 @@ from typing import Any
 
 from local.cloud.client import REGION
 from local.cloud.intrinsics import Intrinsics
+from local.cloud.stack import pseudo_parameters
 from local.cloud.template import BUCKET, FUNCTION, SECRET, TABLE, parameter_values, read_template, resources_of
 from tests.permissions.iam import Statement, statement_of
 
@@ -49,7 +50,7 @@ _REF_IS_THE_ARN = (SECRET, "AWS::SNS::Topic")
 
 @cache
 def translated() -> dict[str, Any]:
-    return read_template(TEMPLATE, _SERVER, REGION)
+    return read_template(TEMPLATE, _SERVER)
 
 
 @cache
@@ -70,13 +71,7 @@ def logical_id(name: str, otherwise: str | None = None) -> str:
 def intrinsics(parameters: Mapping[str, str]) -> Intrinsics:
     """What CloudFormation makes of the template's functions with these parameters."""
     template = translated()
-    pseudo = {
-        "AWS::AccountId": ACCOUNT,
-        "AWS::Partition": "aws",
-        "AWS::Region": REGION,
-        "AWS::StackName": "callscribe",
-        "AWS::URLSuffix": "amazonaws.com",
-    }
+    pseudo = pseudo_parameters("callscribe", ACCOUNT)
 
     def stand_in(name: str, attribute: str | None) -> str:
         its_kind = template["Resources"][name]["Type"]

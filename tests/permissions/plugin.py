@@ -27,10 +27,10 @@ def watch_servers() -> None:
     """From here on, all HTTP servers of this process are watched."""
     start = HttpServer.start
 
-    def start_watched(server: HttpServer, application: Any, *handler: Any) -> None:
+    def start_watched(server: HttpServer, application: Any) -> None:
         from tests.permissions.watch import watching  # here, for the import takes longer than many a test
 
-        start(server, watching(application), *handler)
+        start(server, watching(application))
 
     HttpServer.start = start_watched  # type: ignore[method-assign,assignment]
 

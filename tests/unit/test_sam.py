@@ -30,7 +30,6 @@ def function(logical_id, **environment):
 def stack():
     sync = function("SyncFunction", AWS_ENDPOINT_URL="")
     return Stack(
-        name="callscribe",
         endpoint="http://10.0.0.1:5000",
         region="us-east-1",
         account_id="000000000000",

@@ -200,11 +200,11 @@ class Clock:
 
 
 def rule(name: str, schedule: str, text: str | None = None) -> Rule:
-    return Rule(name, f"arn:aws:events:us-east-1:123456789012:rule/{name}", schedule, f"stack-{name}", text)
+    return Rule(f"arn:aws:events:us-east-1:123456789012:rule/{name}", schedule, f"stack-{name}", text)
 
 
 def stack(*rules: Rule) -> Stack:
-    return Stack("stack", "http://nowhere", "us-east-1", "123456789012", {}, {}, {}, {}, rules)
+    return Stack("http://nowhere", "us-east-1", "123456789012", {}, {}, {}, {}, rules)
 
 
 def test_the_event_is_eventbridges_own() -> None:
