@@ -2,7 +2,6 @@
 
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
 from local import LocalError
 from local.build import ROOT, build
@@ -12,11 +11,12 @@ from local.cloud.stack import Stack, deploy
 from local.http_server import LOCALHOST
 from local.recogniser.started import recogniser
 from local.sam.containers import SAM, find_address, free_port, has_image, why_not
-from local.sam.files import Files, write
+from local.sam.files import write
 from local.sam.service import service
 from local.sample_calls import PARAMETERS, put_samples
 
 STATE = ROOT / ".callscribe" / "sam"
+CONFIG = STATE / "samconfig.toml"
 PAUSE_SECONDS = 0.5
 
 
@@ -43,26 +43,27 @@ def sam(port: int) -> int:
             "AWS_ENDPOINT_URL": address.inside(aws),
             "AWS_ENDPOINT_URL_LAMBDA": f"http://{address.name}:{invoked}",
         }
-        files = write(STATE, stack, key, endpoints, skip_pull=has_image())
+        write(STATE, stack, key, endpoints, skip_pull=has_image())
         places = (("start-lambda", address.listen, invoked), ("start-api", LOCALHOST, port))
-        services = [
-            parts.enter_context(service(name, files.config, host, each, STATE / f"{name}.log"))
+        services = {
+            name: parts.enter_context(service(name, CONFIG, host, each, STATE / f"{name}.log"))
             for name, host, each in places
-        ]
-        print(hello(stack, f"http://{LOCALHOST}:{port}", key, files), flush=True)
+        }
+        print(hello(stack, f"http://{LOCALHOST}:{port}", key), flush=True)
         try:
             while True:
                 time.sleep(PAUSE_SECONDS)
-                for each in services:
-                    each.check()
+                for name, process in services.items():
+                    if process.poll() is not None:
+                        raise LocalError(f"sam local {name} has ended. {STATE / name}.log may say why.")
         except KeyboardInterrupt:
             return 0
 
 
-def hello(stack: Stack, url: str, key: str, files: Files) -> str:
+def hello(stack: Stack, url: str, key: str) -> str:
     """What to do with it, as commands that can be pasted."""
-    events = _short(files.events)
-    invoke = f"{_short(SAM)} local invoke --config-file {_short(files.config)}"
+    sam, config, events = (path.relative_to(ROOT) for path in (SAM, CONFIG, STATE / "events"))
+    invoke = f"{sam} local invoke --config-file {config}"
     return "\n".join(
         (
             f"The API answers at {url}, from a container, with this key:",
@@ -79,7 +80,3 @@ def hello(stack: Stack, url: str, key: str, files: Files) -> str:
             "docs/sam-local.md tells of the other events. Stop with Ctrl-C.",
         )
     )
-
-
-def _short(path: Path) -> Path:
-    return path.relative_to(ROOT)

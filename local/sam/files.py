@@ -2,28 +2,26 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from local.build import ARCHITECTURE, BUILD
+from local.build import ARCHITECTURE, BUILD, ROOT
 from local.cloud.stack import Stack
-from local.events import examples
+
+EVENTS = ROOT / "events"
+BUCKET, ACCOUNT, REGION, KEY = "callscribe-recordingsbucket-1kq2j8z6a7f0", "123456789012", "eu-central-1", "Bearer KEY"
+"""What the example events there hold in place of what each stack has of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
-    """Where they are. With `config`, sam needs no other option."""
+def write(folder: Path, stack: Stack, key: str, endpoints: Mapping[str, str], *, skip_pull: bool) -> None:
+    """Writes events/ and samconfig.toml, with which sam needs no other option.
 
-    config: Path
-    events: Path
-
-
-def write(folder: Path, stack: Stack, key: str, endpoints: Mapping[str, str], *, skip_pull: bool) -> Files:
-    """`key` is that of the HTTP API; `endpoints` are variables for every function, over its own."""
-    files = Files(folder / "samconfig.toml", folder / "events")
-    files.events.mkdir(parents=True, exist_ok=True)
+    `key` is that of the HTTP API; `endpoints` are variables for every function, over its own.
+    """
+    events = folder / "events"
+    events.mkdir(parents=True, exist_ok=True)
     for name, event in examples(stack, key).items():
-        (files.events / f"{name}.json").write_text(json.dumps(event, indent=2), encoding="utf-8")
+        (events / f"{name}.json").write_text(json.dumps(event, indent=2), encoding="utf-8")
     variables = folder / "variables.json"
     variables.write_text(json.dumps(_environment(stack, endpoints), indent=2), encoding="utf-8")
     options = {
@@ -35,8 +33,24 @@ def write(folder: Path, stack: Stack, key: str, endpoints: Mapping[str, str], *,
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in options.items()]
     config = "\n".join(["version = 0.1", "", "[default.global.parameters]", *lines, ""])
-    files.config.write_text(config, encoding="utf-8")
-    return files
+    (folder / "samconfig.toml").write_text(config, encoding="utf-8")
+
+
+def examples(stack: Stack, key: str) -> dict[str, dict[str, Any]]:
+    """The events by the names of their files; `key` is that of the HTTP API."""
+    ours = {
+        BUCKET: stack.buckets["RecordingsBucket"],
+        ACCOUNT: stack.account_id,
+        REGION: stack.region,
+        KEY: f"Bearer {key}",
+    }
+    events = {}
+    for path in sorted(EVENTS.glob("*.json")):
+        text = path.read_text(encoding="utf-8")
+        for theirs, own in ours.items():
+            text = text.replace(theirs, own)
+        events[path.stem] = dict(json.loads(text))
+    return events
 
 
 def _environment(stack: Stack, endpoints: Mapping[str, str]) -> dict[str, dict[str, str]]:

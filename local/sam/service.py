@@ -6,7 +6,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from local import LocalError
@@ -26,23 +25,12 @@ QUIET = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """One that is up. What it and the functions write is in `log`."""
-
-    name: str
-    process: "subprocess.Popen[bytes]"
-    log: Path
-
-    def check(self) -> None:
-        """Raises LocalError if it has ended."""
-        if self.process.poll() is not None:
-            raise LocalError(f"sam local {self.name} has ended. {self.log} may say why.")
-
-
 @contextmanager
-def service(name: str, config: Path, host: str, port: int, log: Path) -> Iterator[Service]:
-    """Runs `sam local NAME` until the block ends; containers are started as they are needed. Raises LocalError."""
+def service(name: str, config: Path, host: str, port: int, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Runs `sam local NAME` until the block ends; containers are started as they are needed.
+
+    What it and the functions write is in `log`. Raises LocalError.
+    """
     if not SAM.exists():
         raise LocalError("SAM CLI is not installed. `make sam-local` installs it into .venv-sam.")
     arguments = ["--config-file", str(config), "--host", host, "--port", str(port), "--warm-containers", "LAZY"]
@@ -57,7 +45,7 @@ def service(name: str, config: Path, host: str, port: int, log: Path) -> Iterato
         )
     try:
         _wait_for(host, port, process, log)
-        yield Service(name, process, log)
+        yield process
     finally:
         process.terminate()
         try:

@@ -23,8 +23,8 @@ from local.cloud.client import CREDENTIALS, REGION, aws_client
 from local.cloud.intrinsics import Intrinsics
 from local.cloud.stack import pseudo_parameters
 from local.cloud.template import parameter_values, resources_of, transformed
-from local.events import ACCOUNT
 from local.sam.containers import SAM
+from local.sam.files import ACCOUNT
 from testing import emulator
 from tests.e2e.packages import packages, without_byte_code
 

@@ -14,8 +14,8 @@ from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client
 from local.cloud.secrets import api_key
 from local.cloud.stack import Stack, deploy
-from local.events import examples
 from local.lambdas.pool import lambda_environment
+from local.sam.files import examples
 from testing.emulator import emulate, probe, why_not
 from testing.made_audio import wav
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from local.cloud.stack import Function, Stack
-from local.events import ACCOUNT, BUCKET, EVENTS, REGION, examples
 from local.sam import containers
-from local.sam.files import write
+from local.sam.files import ACCOUNT, BUCKET, EVENTS, REGION, examples, write
 
 PAGE = (Path(__file__).parents[2] / "docs/sam-local.md").read_text()
 
@@ -43,8 +42,8 @@ def stack():
 
 def test_functions_find_aws_and_each_other_by_the_names_that_sam_knows(stack, tmp_path):
     endpoints = {"AWS_ENDPOINT_URL": "http://10.0.0.1:5000"}
-    files = write(tmp_path, stack, "the-key", endpoints, skip_pull=True)
-    options = tomllib.loads(files.config.read_text())["default"]["global"]["parameters"]
+    write(tmp_path, stack, "the-key", endpoints, skip_pull=True)
+    options = tomllib.loads((tmp_path / "samconfig.toml").read_text())["default"]["global"]["parameters"]
     assert (options["region"], options["skip_pull_image"]) == ("us-east-1", True)
     assert json.loads(Path(options["env_vars"]).read_text()) == {
         "SyncFunction": endpoints,
