@@ -8,7 +8,9 @@ statuses and shapes follow a real server; one job is done at a time in all of th
 import argparse
 import hmac
 import sys
+from contextlib import nullcontext
 from importlib import import_module
+from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
@@ -16,6 +18,7 @@ from werkzeug.serving import make_server
 
 from callscribe.whisperx import DIALECTS
 from local.http_server import QuietHandler
+from local.recogniser.fastapi import description
 from local.recogniser.speech import Recogniser
 
 
@@ -37,6 +40,12 @@ def create_app(recogniser: Recogniser, dialect: str, api_key: str | None = None)
     def failed(error: Exception) -> Response:
         print(f"500: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
         return Response("Internal Server Error", 500, content_type="text/plain; charset=utf-8")
+
+    @app.get("/openapi.json")
+    def openapi() -> dict[str, Any]:
+        # whisper-asr-webservice answers nothing while a job runs
+        with recogniser.busy if dialect == "asr" else nullcontext():
+            return description(app)
 
     import_module(f"local.recogniser.{dialect}").add_routes(app, recogniser)
     return app

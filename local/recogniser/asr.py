@@ -6,14 +6,10 @@ from urllib.parse import quote
 
 from flask import Flask, Response, request
 
-from local.recogniser.fastapi import description, faults
+from local.recogniser.fastapi import faults
 from local.recogniser.speech import Recogniser
 
 BOOLEAN_OPTIONS = ("encode", "vad_filter", "word_timestamps", "diarize")
-
-
-class UnsupportedOption(Exception):
-    """A language or an output that this recogniser does not have."""
 
 
 def add_routes(app: Flask, recogniser: Recogniser) -> None:
@@ -25,9 +21,9 @@ def add_routes(app: Flask, recogniser: Recogniser) -> None:
             return {"detail": found}, 422
         language, output = request.args.get("language", "en"), request.args.get("output", "txt")
         if language not in ("", "en"):
-            raise UnsupportedOption("language must be 'en': there is no model for another one")
+            raise ValueError("language must be 'en': there is no model for another one")
         if output not in ("json", "txt"):
-            raise UnsupportedOption("output must be 'json' or 'txt'")
+            raise ValueError("output must be 'json' or 'txt'")
         result = recogniser.transcribe(audio.stream)
         if output == "json":
             body = json.dumps(result)
@@ -38,8 +34,3 @@ def add_routes(app: Flask, recogniser: Recogniser) -> None:
         name = quote(f"{audio.filename}.{output}")
         response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
-
-    @app.get("/openapi.json")
-    def openapi() -> dict[str, Any]:
-        with recogniser.busy:  # the real one answers nothing while a job runs
-            return description(app)

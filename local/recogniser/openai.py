@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from local.recogniser.fastapi import description, faults
+from local.recogniser.fastapi import faults
 from local.recogniser.speech import Recogniser, UndecodableAudio
 
 MODEL = "pocketsphinx"
@@ -30,10 +30,6 @@ def add_routes(app: Flask, recogniser: Recogniser) -> None:
     @app.get("/healthcheck")
     def health() -> Reply:
         return {"status": "healthy"}
-
-    @app.get("/openapi.json")
-    def openapi() -> Reply:
-        return description(app)
 
 
 def _refusal() -> tuple[dict[str, Any], int] | None:

@@ -5,6 +5,7 @@ Everything streams, so a recording of hours needs no more memory than one of sec
 
 import threading
 from collections.abc import Iterator
+from itertools import chain
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -68,28 +69,22 @@ def utterances(blocks: Iterator[bytes]) -> Iterator[Utterance]:
     longest = int(LONGEST_UTTERANCE_SECONDS * SAMPLE_RATE) * 2
     start, speech, waiting = 0.0, bytearray(), bytearray()
 
-    def heard(pcm: bytes | None) -> Iterator[Utterance]:
-        nonlocal start
-        if pcm is not None:
-            if not speech:
-                start = max(start, endpointer.speech_start)
-            speech.extend(pcm)
-        if speech and (not endpointer.in_speech or len(speech) >= longest):
-            yield Utterance(start, bytes(speech))
-            start += len(speech) / 2 / SAMPLE_RATE
-            speech.clear()
-
     size = endpointer.frame_bytes
-    for block in blocks:
+    # Half a second of silence lets it find the end of speech that lasts to the end of the recording.
+    for block in chain(blocks, [bytes(SAMPLE_RATE)]):
         waiting += block
         whole = len(waiting) - len(waiting) % size
         for at in range(0, whole, size):
-            yield from heard(endpointer.process(bytes(waiting[at : at + size])))
+            pcm = endpointer.process(bytes(waiting[at : at + size]))
+            if pcm is not None:
+                if not speech:
+                    start = max(start, endpointer.speech_start)
+                speech.extend(pcm)
+            if speech and (not endpointer.in_speech or len(speech) >= longest):
+                yield Utterance(start, bytes(speech))
+                start += len(speech) / 2 / SAMPLE_RATE
+                speech.clear()
         del waiting[:whole]
-    # Half a second of silence lets it find the end of speech that lasts to the end of the recording.
-    waiting += bytes(SAMPLE_RATE)
-    for at in range(0, len(waiting) - size + 1, size):
-        yield from heard(endpointer.process(bytes(waiting[at : at + size])))
 
 
 class Recogniser:

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from flask import Flask, request
 
-from local.recogniser.fastapi import description, faults
+from local.recogniser.fastapi import faults
 from local.recogniser.speech import Recogniser, UndecodableAudio, pcm_blocks
 
 EXTENSIONS = {
@@ -112,10 +112,6 @@ def add_routes(app: Flask, recogniser: Recogniser) -> None:
     @app.get("/health/ready")
     def ready() -> Reply:
         return {"status": "ok", "database": "connected", "message": "Application is ready to accept requests"}
-
-    @app.get("/openapi.json")
-    def openapi() -> Reply:
-        return description(app)
 
 
 def _submit(worker: Worker) -> Reply:
