@@ -118,14 +118,13 @@ def _port(text: str) -> int:
 
 def _options(given: argparse.Namespace) -> Options:
     """Raises LocalError for what cannot be meant."""
+    values = {f"--{name.replace('_', '-')}": value for name, value in vars(given).items()}
     for option, check in (("--whisperx", http_url), ("--aws-endpoint", http_url), ("--options", query)):
-        value = _value(given, option)
-        if value and (fault := check(value)):
+        if values[option] and (fault := check(values[option])):
             raise LocalError(f"{option} {fault}")
     if given.json:
         _check_json(given.json.absolute())
-    given_ones = {name: _value(given, option) for name, option in PARAMETERS.items()}
-    parameters = {name: value for name, value in given_ones.items() if value}
+    parameters = {name: values[option] for name, option in PARAMETERS.items() if values[option]}
     return Options(
         recordings=_recordings(given.recordings, given.aws_endpoint) if given.recordings is not None else None,
         broken=given.broken,
@@ -135,11 +134,6 @@ def _options(given: argparse.Namespace) -> Options:
         json=given.json,
         aws_endpoint=given.aws_endpoint,
     )
-
-
-def _value(given: argparse.Namespace, option: str) -> str | None:
-    value: str | None = getattr(given, option.removeprefix("--").replace("-", "_"))
-    return value
 
 
 def _check_json(path: Path) -> None:
@@ -164,10 +158,9 @@ def _recordings(path: str, aws_endpoint: str | None) -> str:
         str(folder).encode()
     except (RuntimeError, UnicodeEncodeError) as error:
         raise LocalError(f"--recordings {path!a}: {error}") from error
-    if not folder.exists():
-        raise LocalError(f"--recordings {path}: there is no such folder.")
     if not folder.is_dir():
-        raise LocalError(f"--recordings {path}: this is a file. Name its folder.")
+        reason = "this is a file. Name its folder." if folder.exists() else "there is no such folder."
+        raise LocalError(f"--recordings {path}: {reason}")
     return str(folder)
 
 

@@ -13,8 +13,8 @@ class ApiClient:
     """Raises `requests.RequestException` for what the API refuses."""
 
     def __init__(self, url: str, key: str) -> None:
+        self.url = url
         self.key = key
-        self._url = url
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy has no business on loopback
         self._session.headers["Authorization"] = f"Bearer {key}"
@@ -23,7 +23,7 @@ class ApiClient:
         """Every recording, or those of one status, page by page."""
         query: dict[str, str | None] = {"limit": str(PAGE), "transcriptionStatus": status}
         while True:
-            page = self._get("/api/call-recordings", query)
+            page = self._request("GET", "/api/call-recordings", query)
             yield from page["items"]
             if page["nextCursor"] is None:
                 return
@@ -31,22 +31,18 @@ class ApiClient:
 
     def summary(self) -> dict[str, Any]:
         """How many recordings have each status, and the `outage` of the service, if there is one."""
-        summary: dict[str, Any] = self._get("/api/call-recordings/status-summary")
-        return summary
+        return self._request("GET", "/api/call-recordings/status-summary")
 
     def test_service(self) -> dict[str, Any]:
         """What the connection test of the transcription service says: `ok`, `code`, `message`."""
-        response = self._session.post(f"{self._url}/api/modules/whisperx/test", timeout=TIMEOUT_SECONDS)
-        response.raise_for_status()
-        verdict: dict[str, Any] = response.json()
-        return verdict
+        return self._request("POST", "/api/modules/whisperx/test")
 
     def transcript(self, recording_id: str) -> dict[str, Any]:
         """The current transcript as it is stored."""
-        document: dict[str, Any] = self._get(f"/api/call-recordings/{recording_id}/transcript")
-        return document
+        return self._request("GET", f"/api/call-recordings/{recording_id}/transcript")
 
-    def _get(self, path: str, query: Mapping[str, str | None] | None = None) -> Any:
-        response = self._session.get(f"{self._url}{path}", params=query, timeout=TIMEOUT_SECONDS)
+    def _request(self, method: str, path: str, query: Mapping[str, str | None] | None = None) -> dict[str, Any]:
+        response = self._session.request(method, f"{self.url}{path}", params=query, timeout=TIMEOUT_SECONDS)
         response.raise_for_status()
-        return response.json()
+        document: dict[str, Any] = response.json()
+        return document

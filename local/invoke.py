@@ -1,13 +1,14 @@
 """`invoke`: fires one function of the stack that is up, through Lambda's Invoke API."""
 
 import json
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 
+from callscribe.clock import utc_now
 from local import LocalError
 from local.build import ROOT
 from local.cloud.client import aws_client
@@ -21,21 +22,21 @@ TIMEOUT_SECONDS = 910
 """A little longer than Lambda lets a function run."""
 
 
-def announce(stack: Stack, url: str, now: datetime) -> None:
+@contextmanager
+def announced(stack: Stack, url: str) -> Iterator[None]:
     """Leaves for `invoke`: the server's URL, and each task's function with the event of its schedule."""
     tasks = {}
     for rule in stack.rules:
-        function = next(each for each in stack.functions.values() if each.name == rule.function)
-        folder = function.handler.split(".")[1]
-        tasks[folder] = {"function": function.name, "event": scheduled_event(rule, now, stack)}
+        folder = stack.function(rule.function).handler.split(".")[1]
+        tasks[folder] = {"function": rule.function, "event": scheduled_event(rule, utc_now(), stack)}
     RUNNING.parent.mkdir(exist_ok=True)
     RUNNING.write_text(json.dumps({"url": url, "tasks": tasks}), encoding="utf-8")
-
-
-def withdraw(url: str) -> None:
-    """Takes back what `announce` left, unless another stack has come up since."""
-    if RUNNING.exists() and json.loads(RUNNING.read_text(encoding="utf-8"))["url"] == url:
-        RUNNING.unlink()
+    try:
+        yield
+    finally:
+        # unless another stack has come up since
+        if RUNNING.exists() and json.loads(RUNNING.read_text(encoding="utf-8"))["url"] == url:
+            RUNNING.unlink()
 
 
 def invoke(task: str, event: Mapping[str, Any] | None) -> Any:

@@ -54,14 +54,19 @@ def _lines(path: str, system: str, patterns: Sequence[SitePattern]) -> Iterator[
         above, _, _ = folder.rpartition("/")
         found = list(FolderSource(f"/{folder}").files(under=stem_of(key)))
         shown = [(each, path) for each in found if each.key == key]
-    beside = _beside(found)
+    sidecars = defaultdict[str, list[SourceFile]](list)
+    for each in found:
+        if each.size and sidecar_of(each.key):
+            sidecars[stem_of(each.key)].append(each)
     # the index of a month lies above its folder
     source = FolderSource(f"/{above}")
-    reader = Reader(source=source, run=_nobodys_run(), phone_system=system, patterns=patterns, zone=UTC, looks=True)
+    now = datetime.now(UTC)
+    run = Run(task=Task.SYNC, id="", trigger="names", started_at=now, ends_by=now)
+    reader = Reader(source=source, run=run, phone_system=system, patterns=patterns, zone=UTC, looks=True)
     for each in found:
         reader.saw(each)
     for each, as_given in shown:
-        yield line(as_given, each.size, reader.read(each, beside[stem_of(each.key)]).metadata)
+        yield line(as_given, each.size, reader.read(each, sidecars[stem_of(each.key)]).metadata)
 
 
 def line(path: str, size: int | None, call: CallMetadata) -> dict[str, Any]:
@@ -84,15 +89,6 @@ def line(path: str, size: int | None, call: CallMetadata) -> dict[str, Any]:
     }
 
 
-def _beside(found: Sequence[SourceFile]) -> dict[str, list[SourceFile]]:
-    """The sidecars by their stems."""
-    sidecars: dict[str, list[SourceFile]] = defaultdict(list)
-    for each in found:
-        if each.size and sidecar_of(each.key):
-            sidecars[stem_of(each.key)].append(each)
-    return sidecars
-
-
 def _kind(path: str) -> str | None:
     """`file`, `folder`, or None for a mere name."""
     try:
@@ -100,8 +96,3 @@ def _kind(path: str) -> str | None:
         return "folder" if given.is_dir() else "file" if given.is_file() and not given.is_symlink() else None
     except (OSError, ValueError):  # no name of this machine's: too long, say
         return None
-
-
-def _nobodys_run() -> Run:
-    now = datetime.now(UTC)
-    return Run(task=Task.SYNC, id="", trigger="names", started_at=now, ends_by=now)

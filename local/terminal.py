@@ -22,29 +22,21 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """Prints a line above the bar."""
-        with self._speaking:
-            clear = CLEAR if self._bar else ""
-            self._stream.write(f"{clear}{text}\n{self._bar}")
-            self._stream.flush()
+        self._write(f"{text}\n")
 
     def show(self, counts: Mapping[str, int]) -> None:
-        """Draws the bar anew: how many recordings there are of each status."""
-        if not self._looked_at:
-            return
-        with self._speaking:
-            bar = bar_of(counts)
-            if bar != self._bar:
-                self._bar = bar
-                self._stream.write(f"{CLEAR}{bar}")
-                self._stream.flush()
+        """Draws the bar again: how many recordings there are of each status. Without any, there is no bar."""
+        if self._looked_at:
+            self._write("", bar_of(counts))
 
-    def end(self) -> None:
-        """Takes the bar away."""
+    def _write(self, lines: str, bar: str | None = None) -> None:
+        """Writes lines above the bar. Where `bar` is None, it stays as it is."""
         with self._speaking:
-            if self._bar:
-                self._bar = ""
-                self._stream.write(CLEAR)
+            after = self._bar if bar is None else bar
+            if lines or after != self._bar:
+                self._stream.write(f"{CLEAR if self._bar else ''}{lines}{after}")
                 self._stream.flush()
+            self._bar = after
 
 
 def bar_of(counts: Mapping[str, int]) -> str:

@@ -19,7 +19,7 @@ from local.cloud.stack import Stack, deploy
 from local.cloud.uploads import uploads
 from local.drive import TaskError, drive
 from local.http_server import HttpServer
-from local.invoke import announce, withdraw
+from local.invoke import announced
 from local.lambdas.front import Front
 from local.lambdas.pool import Lambdas
 from local.recogniser.started import recogniser
@@ -60,11 +60,11 @@ def up(options: Options) -> int:
             fire = partial(running.lambdas.invoke, wait=False)
             parts.enter_context(Scheduler(running.stack, fire))
             parts.enter_context(uploads(fire))
-        parts.callback(TERMINAL.end)
+        parts.callback(TERMINAL.show, {})
         with Watcher(running.api, TERMINAL.say, TERMINAL.show, running.lambdas.activity(except_for="api")) as watcher:
             trouble = _work(running, watcher, stays=not options.once)
             watcher.look()
-        TERMINAL.end()
+        TERMINAL.show({})
         return _report(running, trouble, options.json)
 
 
@@ -91,7 +91,6 @@ class Local:
     stack: Stack
     lambdas: Lambdas
     api: ApiClient
-    url: str
 
     def invoke(self, task: str) -> dict[str, Any]:
         """Runs a task as its schedule would, and returns its run. Raises TaskError."""
@@ -126,18 +125,16 @@ def _running(options: Options) -> Iterator[Local]:
             overrides["RECORDINGS_PATH"] = options.recordings
         lambdas = parts.enter_context(Lambdas(stack, STATE, overrides))
         server.start(Front(lambdas, "api"))
-        announce(stack, server.url, utc_now())
-        parts.callback(withdraw, server.url)
-        yield Local(
-            stack, lambdas, ApiClient(server.url, api_key(stack.endpoint, stack.secrets["ApiKeySecret"])), server.url
-        )
+        parts.enter_context(announced(stack, server.url))
+        key = api_key(stack.endpoint, stack.secrets["ApiKeySecret"])
+        yield Local(stack, lambdas, ApiClient(server.url, key))
 
 
 def _say_hello(running: Local) -> None:
     TERMINAL.say(
-        f"The API answers at {running.url} with this key:\n"
-        f'  curl -H "Authorization: Bearer {running.api.key}" {running.url}/api/call-recordings\n'
-        f"The admin page is at {running.url}/admin: sign in with the same key.\n"
+        f"The API answers at {running.api.url} with this key:\n"
+        f'  curl -H "Authorization: Bearer {running.api.key}" {running.api.url}/api/call-recordings\n'
+        f"The admin page is at {running.api.url}/admin: sign in with the same key.\n"
         f"AWS answers at {running.stack.endpoint}, with the bucket {running.stack.buckets['RecordingsBucket']}.\n"
         "The tasks run now, and then by their schedules. Stop with Ctrl-C.\n"
     )

@@ -29,8 +29,8 @@ class Watcher:
         self,
         api: ApiClient,
         say: Callable[[str], None],
-        show: Callable[[Mapping[str, int]], None] | None = None,
-        is_busy: Callable[[], bool] = lambda: True,
+        show: Callable[[Mapping[str, int]], None],
+        is_busy: Callable[[], bool],
     ) -> None:
         """`say` prints a line; `show` gets, after each look, how many recordings there are of each status.
 
@@ -67,8 +67,7 @@ class Watcher:
                     # too short to be seen, but only a claim counts as an attempt
                     self._say(line({**item, "transcriptionStatus": "processing"}))
                 self._say(line(item))
-            if self._show:
-                self._show(Counter(item["transcriptionStatus"] for item in items))
+            self._show(Counter(item["transcriptionStatus"] for item in items))
 
     def _watch(self) -> None:
         pause, looked_at = POLL_SECONDS, -math.inf

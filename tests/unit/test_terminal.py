@@ -36,9 +36,9 @@ def test_lines_stay_above_the_bar():
     terminal.show({"pending": 1})
     terminal.show({"pending": 1})
     terminal.say("there")
-    terminal.end()
+    terminal.show({})
     bar = bar_of({"pending": 1})
-    assert screen.getvalue() == f"hello\n{CLEAR}{bar}{CLEAR}there\n{bar}{CLEAR}"
+    assert screen.getvalue() == f"hello\n{bar}{CLEAR}there\n{bar}{CLEAR}"
 
 
 def test_where_nobody_looks_there_is_no_bar():
@@ -46,5 +46,5 @@ def test_where_nobody_looks_there_is_no_bar():
     terminal = Terminal(file)
     terminal.show({"pending": 1})
     terminal.say("hello")
-    terminal.end()
+    terminal.show({})
     assert file.getvalue() == "hello\n"

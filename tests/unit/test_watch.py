@@ -63,7 +63,7 @@ def test_each_change_is_said_once_and_a_claim_too_short_to_be_seen_as_well():
         "attempts": 1,
         "transcript": {"noSpeech": True},
     }
-    watcher = Watcher(cast("Any", Api([queued], [queued], [done], [done])), said.append)
+    watcher = Watcher(cast("Any", Api([queued], [queued], [done], [done])), said.append, lambda _: None, lambda: True)
     for _ in range(4):
         watcher.look()
     assert [each.split()[1] for each in said] == ["queued", "processing", "completed"]
@@ -88,7 +88,7 @@ def test_an_idle_stack_is_looked_at_when_a_function_has_run_and_after_a_while(mo
     monkeypatch.setattr(watch, "POLL_SECONDS", 0.001)
     monkeypatch.setattr(watch, "IDLE_POLL_SECONDS", math.inf)
     api: Any = Counted()
-    with Watcher(api, print, is_busy=api.is_busy):
+    with Watcher(api, print, lambda _: None, api.is_busy):
         wait_until(lambda: api.asked > 100)
         assert api.looks == [1, 50]
         monkeypatch.setattr(watch, "IDLE_POLL_SECONDS", 0)
