@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 10 * 1024 * 1024
 INVOCATION_TYPES = ("RequestResponse", "Event")
 _INVOKE = re.compile(r"/2015-03-31/functions/(?P<name>[^/]+)/invocations")
-# A name, perhaps as the end of a (partial) ARN, perhaps with a version.
-_FUNCTION_NAME = re.compile(r"(?:.*:?function:)?(?P<name>[A-Za-z0-9-_]+)(?::[$A-Za-z0-9-_]+)?")
 
 
 class _Request(Request):
@@ -66,7 +64,8 @@ class Front:
 
     def _invoke(self, request: Request, asked: str) -> Response:
         kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
-        name = matched["name"] if (matched := _FUNCTION_NAME.fullmatch(asked)) else asked
+        # a name, perhaps as the end of a (partial) ARN, perhaps with a version
+        name = asked.rpartition("function:")[2].partition(":")[0]
         stack = self._lambdas.stack
         if name not in (function.name for function in stack.functions.values()):
             arn = f"arn:aws:lambda:{stack.region}:{stack.account_id}:function:{name}"

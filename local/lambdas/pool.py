@@ -141,7 +141,7 @@ class _Pool:
         try:
             worker = self._take()
             if worker is None:
-                return _error(request_id, "Runtime.ExitError", "the local stack is stopping")
+                return self._failed(request_id, "Runtime.ExitError", "the local stack is stopping")
             return self._run_in(worker, request_id, event)
         finally:
             with self._changed:
@@ -167,22 +167,16 @@ class _Pool:
 
     def _run_in(self, worker: WorkerProcess, request_id: str, event: Any) -> Result:
         seconds = self.function.timeout_seconds
-        request = {
-            "request_id": request_id,
-            "arn": self.function.arn,
-            "timeout_seconds": seconds,
-            "event": event,
-        }
+        request = {"request_id": request_id, "arn": self.function.arn, "timeout_seconds": seconds, "event": event}
         usable = False
         try:
             answer = worker.exchange(request, seconds)
             usable = not answer["last"]
             return Result(request_id, json.loads(answer["payload"]), answer["failed"])
         except TimeoutError as error:
-            return self._logged(_error(request_id, "Sandbox.Timedout", str(error)))
+            return self._failed(request_id, "Sandbox.Timedout", str(error))
         except WorkerLostError:
-            message = f"Runtime exited with error: {worker.close()}"
-            return self._logged(_error(request_id, "Runtime.ExitError", message))
+            return self._failed(request_id, "Runtime.ExitError", f"Runtime exited with error: {worker.close()}")
         finally:
             # Also after a Ctrl-C, when the worker is in the middle of an event that nobody waits for any
             # more.
@@ -195,10 +189,11 @@ class _Pool:
                     self._idle.append(worker)
                 self._changed.notify_all()
 
-    def _logged(self, result: Result) -> Result:
+    def _failed(self, request_id: str, kind: str, message: str) -> Result:
+        payload = {"errorType": kind, "errorMessage": f"RequestId: {request_id} Error: {message}"}
         with self.log.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(result.payload) + "\n")
-        return result
+            log.write(json.dumps(payload) + "\n")
+        return Result(request_id, payload, failed=True)
 
     def refuse(self) -> None:
         with self._changed:
@@ -242,7 +237,3 @@ def lambda_environment(function: Function, stack: Stack) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "TZ": ":UTC",
     }
-
-
-def _error(request_id: str, kind: str, message: str) -> Result:
-    return Result(request_id, {"errorType": kind, "errorMessage": f"RequestId: {request_id} Error: {message}"}, True)

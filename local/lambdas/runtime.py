@@ -43,16 +43,6 @@ class LambdaContext:
         return max(0, int((self.deadline - time.monotonic()) * 1000))
 
 
-def error_payload(error: BaseException) -> dict[str, Any]:
-    """Give what Lambda answers in the place of a handler that raised."""
-    return {
-        "errorMessage": str(error),
-        "errorType": type(error).__name__,
-        # The first frame is this module's own.
-        "stackTrace": traceback.format_tb(error.__traceback__)[1:],
-    }
-
-
 def main() -> NoReturn:
     """Serve events until the parent goes away."""
     connection = socket.socket(fileno=int(sys.argv[1]))
@@ -65,9 +55,9 @@ def main() -> NoReturn:
     _send(connection, {"ready": True})
     while True:
         request = events.get()
-        if isinstance(handler, HandlerError):
+        if isinstance(handler, str):
             # Nothing will come of this process; the next one may find the code mended.
-            _send(connection, _refusal("Runtime.ImportModuleError", str(handler)) | {"last": True})
+            _send(connection, _refusal("Runtime.ImportModuleError", handler) | {"last": True})
         else:
             _send(connection, _answer(handler, request) | {"last": False})
 
@@ -91,17 +81,14 @@ def _send(connection: socket.socket, message: dict[str, Any]) -> None:
         os._exit(0)
 
 
-class HandlerError(Exception):
-    """The handler could not be imported."""
-
-
-def _load(name: str) -> Handler | HandlerError:
+def _load(name: str) -> Handler | str:
+    """The handler, or why it cannot be imported."""
     module_name, _, attribute = name.rpartition(".")
     try:
         handler: Handler = getattr(import_module(module_name), attribute)
     except Exception as error:  # noqa: BLE001 — a module may raise anything, and whoever invokes it is told
         traceback.print_exc()
-        return HandlerError(f"Unable to import {name}: {type(error).__name__}: {error}")
+        return f"Unable to import {name}: {type(error).__name__}: {error}"
     return handler
 
 
@@ -121,7 +108,10 @@ def _answer(handler: Handler, request: dict[str, Any]) -> dict[str, Any]:
         returned = handler(request["event"], context)
     except Exception as error:  # noqa: BLE001 — a handler may raise anything, and whoever invokes it is told
         traceback.print_exc()
-        return {"payload": json.dumps(error_payload(error)), "failed": True}
+        # The first frame is this module's own.
+        stack = traceback.format_tb(error.__traceback__)[1:]
+        told = {"errorMessage": str(error), "errorType": type(error).__name__, "stackTrace": stack}
+        return {"payload": json.dumps(told), "failed": True}
     try:
         payload = json.dumps(returned)
     except (TypeError, ValueError) as error:
