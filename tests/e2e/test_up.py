@@ -24,18 +24,9 @@ RUN_SECONDS = 5 * LIMIT_SECONDS
 """A whole run, from an empty stack to the last transcript."""
 
 
-def end(process: subprocess.Popen[str]) -> None:
-    """In order, and if that does not help, by force."""
-    process.terminate()
-    try:
-        process.wait(LIMIT_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-
-
 @contextmanager
-def local(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "local", *arguments]
+def local(*arguments: str, module: str = "local") -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", module, *arguments]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -43,7 +34,11 @@ def local(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         try:
             yield process
         finally:
-            end(process)
+            process.terminate()
+            try:
+                process.wait(LIMIT_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -66,13 +61,10 @@ def folder(tmp_path, samples):
 @contextmanager
 def recogniser(key: str, dialect: str = "asr") -> Iterator[str]:
     """Another server than the built-in one."""
-    command = [sys.executable, "-m", "local.recogniser", "--port", "0", "--api-key", key, "--dialect", dialect]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        try:
-            assert process.stdout
-            yield process.stdout.readline().split()[-1]
-        finally:
-            end(process)
+    options = ("--port", "0", "--api-key", key, "--dialect", dialect)
+    with local(*options, module="local.recogniser") as process:
+        assert process.stdout
+        yield process.stdout.readline().split()[-1]
 
 
 def test_the_samples_are_transcribed_and_the_words_were_spoken(samples, tmp_path):
@@ -173,6 +165,7 @@ def test_a_server_that_is_busy_at_first_is_waited_for_and_costs_no_attempt(folde
         (["up", "--samples", "--port", "99999"], "must be a number below 65536"),
         (["up", "--samples", "--aws-endpoint", "http://127.0.0.1:9"], "Could not connect"),
         (["invoke", "sync", "--event", "/no/event.json"], "cannot be read"),
+        (["invoke", "sync"], "No stack is up"),
         (["up", "--samples", "--json", "/"], "this is a folder"),
         (["up", "--samples", "--api-key", 'a"b'], "--api-key must be printable ASCII"),
         (["up", "--recordings", "~nobody-of-this-name/calls"], "home directory"),
@@ -229,9 +222,3 @@ def test_the_stack_stays_up_serves_its_api_and_ends_on_a_signal(folder):
     assert process.returncode == 0
     assert "1 of 1 recordings completed." in rest
     assert "Traceback" not in rest
-
-
-def test_nothing_runs_says_so():
-    status, output = run("invoke", "sync")
-    assert status == 2
-    assert "No stack is up" in output
