@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,12 @@ def echo(event: Any, context: Any) -> dict[str, Any]:
         "event": event,
         "pid": os.getpid(),
         "environment": dict(os.environ),
-        "context": {
-            "aws_request_id": context.aws_request_id,
-            "function_name": context.function_name,
-            "function_version": context.function_version,
-            "invoked_function_arn": context.invoked_function_arn,
-            "memory_limit_in_mb": context.memory_limit_in_mb,
-            "log_group_name": context.log_group_name,
-            "log_stream_name": context.log_stream_name,
-            "remaining": context.get_remaining_time_in_millis(),
-        },
+        "context": asdict(context) | {"remaining": context.get_remaining_time_in_millis()},
     }
 
 
 def respond(event: Any, _context: Any) -> Any:
     """Answer an HTTP request with the JSON document in its body, or with the event if there is none."""
-
     return json.loads(event["body"]) if event.get("body") and not event["isBase64Encoded"] else event
 
 

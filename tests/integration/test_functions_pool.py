@@ -57,6 +57,7 @@ def test_a_handler_gets_its_event_and_lambdas_context(lambdas: Lambdas) -> None:
     context = result.payload["context"]
     assert 1000 < context.pop("remaining") <= LIMIT_SECONDS * 1000
     assert context.pop("log_stream_name")
+    assert context.pop("deadline")
     assert context == {
         "aws_request_id": result.request_id,
         "function_name": "stack-echo",
@@ -64,6 +65,8 @@ def test_a_handler_gets_its_event_and_lambdas_context(lambdas: Lambdas) -> None:
         "invoked_function_arn": "arn:aws:lambda:us-east-1:123456789012:function:stack-echo",
         "memory_limit_in_mb": "256",
         "log_group_name": "/aws/lambda/stack-echo",
+        "identity": None,
+        "client_context": None,
     }
 
 
