@@ -57,6 +57,7 @@ def test_what_lies_beside_a_file_is_read_with_it(tmp_path, capsys):
     for told in (
         printed(capsys, tmp_path / "2026-04" / "call.wav", tmp_path / "2026-04" / "other.wav"),
         [line for line in printed(capsys, tmp_path) if line["ingest"] == "audio"],
+        [line for line in printed(capsys, tmp_path / "2026-04") if line["ingest"] == "audio"],
     ):
         call, other = told
         assert (call["caller"], call["callee"], call["started_at"]) == ("1000", "0488930190", "2024-04-26T12:00:00Z")
@@ -78,14 +79,6 @@ def test_a_file_whose_name_is_not_utf8_has_a_line(tmp_path):
     for path in (file, file.parent):
         told = json.loads(run(os.fsencode(path)).stdout)
         assert told["ingest"] == "wait", path
-
-
-def test_the_folder_of_a_month_alone_has_its_index_too(tmp_path, capsys):
-    (tmp_path / ".rd_files_netdisk_2026-04.csv").write_text("file_name,caller_num\na.mp3,1000\n")
-    (tmp_path / "2026-04").mkdir()
-    (tmp_path / "2026-04/a.mp3").write_bytes(b"ID3")
-    told = printed(capsys, tmp_path / "2026-04", f"{tmp_path}/2026-04/a.mp3")
-    assert [line["caller"] for line in told] == ["1000", "1000"]
 
 
 def test_the_site_s_settings_can_be_tried():

@@ -2,42 +2,24 @@
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from local.cloud.stack import Function, Stack
 from local.sam import containers
 from local.sam.files import ACCOUNT, BUCKET, EVENTS, REGION, examples, write
+from tests.handlers.stack import tiny_stack
 
 PAGE = (Path(__file__).parents[2] / "docs/sam-local.md").read_text()
 
 
-def function(logical_id, **environment):
-    return Function(
-        logical_id=logical_id,
-        name=f"callscribe-{logical_id}-1KQ2J8",
-        arn=f"arn:aws:lambda:us-east-1:000000000000:function:callscribe-{logical_id}-1KQ2J8",
-        handler="functions.sync.app.lambda_handler",
-        timeout_seconds=900,
-        memory_mb=512,
-        environment=environment,
-    )
-
-
 @pytest.fixture
 def stack():
-    sync = function("SyncFunction", AWS_ENDPOINT_URL="")
-    return Stack(
-        endpoint="http://10.0.0.1:5000",
-        region="us-east-1",
-        account_id="000000000000",
-        tables={},
-        buckets={"RecordingsBucket": "ours"},
-        secrets={},
-        functions={"SyncFunction": sync, "ApiFunction": function("ApiFunction", SYNC_FUNCTION=sync.name)},
-        rules=(),
-    )
+    tiny = tiny_stack("SyncFunction", "ApiFunction")
+    api = replace(tiny.functions["ApiFunction"], environment={"SYNC_FUNCTION": "stack-SyncFunction"})
+    functions = {**tiny.functions, "ApiFunction": api}
+    return replace(tiny, account_id="000000000000", buckets={"RecordingsBucket": "ours"}, functions=functions)
 
 
 def test_functions_find_aws_and_each_other_by_the_names_that_sam_knows(stack, tmp_path):
@@ -46,7 +28,7 @@ def test_functions_find_aws_and_each_other_by_the_names_that_sam_knows(stack, tm
     options = tomllib.loads((tmp_path / "samconfig.toml").read_text())["default"]["global"]["parameters"]
     assert (options["region"], options["skip_pull_image"]) == ("us-east-1", True)
     assert json.loads(Path(options["env_vars"]).read_text()) == {
-        "SyncFunction": endpoints,
+        "SyncFunction": {"OWN": "SyncFunction", **endpoints},
         "ApiFunction": {"SYNC_FUNCTION": "SyncFunction", **endpoints},
     }
 
