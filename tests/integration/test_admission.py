@@ -16,6 +16,9 @@ from callscribe.store import admission, control, models
 from callscribe.store.admission import Slot
 from local.cloud.client import CREDENTIALS
 from local.lambdas.pool import lambda_environment
+from testing import dynalite
+
+pytestmark = pytest.mark.parametrize("stack", dynalite.ENGINES, indirect=True)
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LEASE = NOW + timedelta(minutes=16)
