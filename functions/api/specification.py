@@ -46,6 +46,11 @@ SCHEMA_NAMES: Mapping[str, str] = {
 SCHEMAS = "#/components/schemas/"
 REFERENCE = re.compile(SCHEMAS + r"(\w+)")
 ERROR = {content_types.APPLICATION_JSON: {"schema": {"$ref": f"{SCHEMAS}ErrorView"}}}
+THROTTLED = {
+    content_types.APPLICATION_JSON: {"schema": {"type": "object", "properties": {"message": {"type": "string"}}}}
+}
+"""API Gateway's own."""
+
 LINK = "Of an address that …/audio-link gave."
 EMPTY = (204, 302, 304)
 """Answers without a body."""
@@ -56,8 +61,20 @@ PAGE_POLICY = (
 """Swagger's page is one document with all its code in it, and speaks to this API alone."""
 
 
+HEADERS: Mapping[int, Mapping[str, str]] = {
+    201: {"Location": "Where it is."},
+    202: {"Location": "Where its run is, if it is one."},
+    206: {"Content-Range": "Which part it is, and of how many bytes.", "ETag": "For `If-Range`."},
+    302: {"Location": "An address that is good for five minutes."},
+    304: {"ETag": "Of what the client has."},
+    416: {"Content-Range": "How many bytes there are."},
+    503: {"Retry-After": "Seconds."},
+}
+"""Headers of a response that a client needs, by status."""
+
+
 def answers(*statuses: int) -> dict[int, Any]:
-    """For the decorator of a route: the statuses of its own, besides that of its success and those of all routes."""
+    """For the decorator of a route: its own statuses, without that of its success and those of all routes."""
     return {status: {"description": HTTPStatus(status).phrase} for status in statuses}
 
 
@@ -119,11 +136,17 @@ def _describe(route: Any) -> None:
     route.description = inspect.getdoc(route.func)
     route.tags = [route.path.split("/")[2 if guarded else 1]]
     route.security = route.security or ([{"bearer": []}] if guarded else None)
-    common = (400, 401, 500, 503) if guarded else (400,)
+    common = (400, 401, 429, 500, 503) if guarded else (400,)
     body = (413, 415) if route.dependant.body_params else ()
     route.responses = answers(route.status_code, *common, *body) | (route.responses or {})
     for status, answer in route.responses.items():
-        if status >= HTTPStatus.BAD_REQUEST:
+        if status in HEADERS:
+            answer["headers"] = {
+                name: {"description": text, "schema": {"type": "string"}} for name, text in HEADERS[status].items()
+            }
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            answer["content"] = THROTTLED
+        elif status >= HTTPStatus.BAD_REQUEST:
             answer["content"] = ERROR
         elif status in EMPTY:
             answer["content"] = {}
