@@ -18,8 +18,11 @@ PARAMETERS = {
 """The option that gives a parameter its value."""
 
 BLAMED = {
+    "service_unavailable": ("--whisperx",),
+    "service_down": ("--whisperx",),
+    "unreadable_answer": ("--whisperx", "--dialect"),
     "key_refused": ("--api-key",),
-    "wrong_address": ("--whisperx", "--dialect"),
+    "wrong_address": ("--whisperx", "--dialect", "--model"),
     "not_whisperx": ("--whisperx",),
     "wrong_dialect": ("--dialect",),
     "wrong_settings": ("--language", "--model", "--options"),
@@ -28,6 +31,6 @@ BLAMED = {
 
 
 def message_of(error: Mapping[str, str]) -> str:
-    """The message of an error of the API, and by which option what it blames is set."""
+    """The message of an error of the API, and the options that set what it blames."""
     options = BLAMED.get(error["code"])
-    return f"{error['message']} (Set it with {' or '.join(options)}.)" if options else error["message"]
+    return f"{error['message']} (See {', '.join(options)}.)" if options else error["message"]

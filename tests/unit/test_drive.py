@@ -107,7 +107,7 @@ def test_a_recording_in_other_hands_is_waited_for_and_that_is_said_once(clock):
 
 def test_a_long_outage_is_reported(clock):
     scripted = Scripted(process=[outage()])
-    assert scripted.drive() == "Nobody is there. Recordings wait in the queue; none was lost."
+    assert scripted.drive() == "Nobody is there. (See --whisperx.) Recordings wait in the queue; none was lost."
     assert len(scripted.said) == 1
     assert 20 < clock[0] < 25
 
@@ -121,7 +121,7 @@ def test_a_service_that_asks_to_be_left_alone_for_long_is_not_waited_for(clock):
 def test_a_server_of_another_dialect_is_recognised_by_the_connection_test(clock):
     scripted = Scripted(process=[outage()])
     scripted.verdict = {"ok": False, "code": "wrong_dialect", "message": "It speaks otherwise."}
-    assert "It speaks otherwise. (Set it with --dialect.)" in scripted.drive()
+    assert "It speaks otherwise. (See --dialect.)" in scripted.drive()
 
 
 @pytest.mark.parametrize(
