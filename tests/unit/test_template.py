@@ -118,6 +118,11 @@ def test_who_must_reach_a_vpc_or_efs_does_and_nobody_else(parameters, inside, mo
         # SAM lets whoever has VpcConfig make network interfaces, also under a condition that does not hold
         network = any(arn.endswith("VPCAccessExecutionRole") for arn in managed)
         assert network == ("LeaveTheNetworkToLambda" in own)
+        if network:  # the code may not; Lambda itself, whose calls name no source function, must
+            denied = own["LeaveTheNetworkToLambda"]
+            assert denied["Effect"] == "Deny"
+            assert {"ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"} < set(denied["Action"])
+            assert "lambda:SourceFunctionArn" in denied["Condition"]["ArnLike"]
         assert network or name not in inside
 
 
