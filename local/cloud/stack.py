@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from local.cloud.client import REGION, aws_client
 from local.cloud.intrinsics import Intrinsics
 from local.cloud.secrets import make_secret
@@ -127,8 +129,12 @@ def _create_or_update(name: str, template: Mapping[str, Any], endpoint: str) -> 
         before: dict[str, Any] = json.loads(body) if isinstance(body, str) else body
         if before != template:
             _refuse_changed_tables(name, before["Resources"], template["Resources"])
-            client.update_stack(**asked)
-            client.get_waiter("stack_update_complete").wait(StackName=name)
+            try:
+                client.update_stack(**asked)
+                client.get_waiter("stack_update_complete").wait(StackName=name)
+            except ClientError as error:
+                if "No updates are to be performed" not in str(error):
+                    raise
     found: dict[str, dict[str, str]] = {}
     for page in client.get_paginator("list_stack_resources").paginate(StackName=name):
         for resource in page["StackResourceSummaries"]:
