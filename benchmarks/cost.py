@@ -31,10 +31,10 @@ MAX_SLOTS, MAX_PER_RUN = 100, 1000  # what the template allows
 MAX_WAIT_SECONDS = 880  # a run of process lasts 15 minutes at most, and reserves 20 seconds to store the result
 PEAK = 2.6  # calls in the busiest hour of a working day, relative to the mean: the settings must suffice for it
 
-REQUEST, RUN = 0.012, 0.05  # seconds of a request from a function of 512 MB, and of a warm run besides its requests
+REQUEST, RUN = 0.012, 0.05  # seconds of a request from a function of 512 MB, and of a warm run without its requests
 SWEEP_PAGE, SEND = 0.2, 1.0  # seconds to list 1,000 objects and compare them, and to send the audio of a job
 READS_PER_FILE = 0.0126  # read units that a sweep uses for each known object: benchmarks/results.md
-PAGE_REQUESTS = 9  # that an open admin page sends in a minute
+PAGE_REQUESTS = 9  # that an open admin page sends in a minute; measured on 2026-11-28 (commit a8cd679)
 AUDIO_BYTES_PER_MINUTE = 960_000  # 8 kHz, 16 bits, one channel
 ADMISSION_BYTES, SLOT_BYTES, WRITE_UNIT = 40, 60, 1024  # the admission item, and how it grows with each slot in use
 RUN_LOG_BYTES, LOG_LINE_BYTES = 400, 26  # Lambda's three log lines of a run; what CloudWatch adds to each line
@@ -88,7 +88,7 @@ class Settings:
     stacks: int = 1
 
     def __str__(self) -> str:
-        more = f"; too much for one stack: use {self.stacks} (docs/scale.md)" if self.stacks > 1 else ""
+        more = f"; too much for one stack, as billed: use {self.stacks} (docs/scale.md)" if self.stacks > 1 else ""
         text = f"MaxConcurrentTranscriptions {self.slots}, RecordingsPerRun {self.per_run}, ProcessIntervalSeconds "
         return f"{text}{self.interval}, queue every {self.queue_minutes} min{more}"
 
