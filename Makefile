@@ -115,7 +115,7 @@ PACKAGES  = $(patsubst %,'%**',$(filter-out %/__pycache__/,$(wildcard functions/
 COVERAGE := $(VENV)/coverage report --format=total --precision=1
 
 coverage: .venv/.installed ## report the coverage of the last make test-all by package; fails below the limits
-# The first report combines what processes wrote that ended after the tests, and says so.
+# Combine first what processes wrote after the tests had ended: the message about it is not part of the table.
 	@$(COVERAGE) >/dev/null || true
 	@status=0; \
 	report() { printf '%-42s ' "$$1"; shift; $(COVERAGE) "$$@" || status=1; }; \

@@ -145,7 +145,7 @@ def _run(invoke: Callable[[str], dict[str, Any]], say: Callable[[str], None]) ->
         try:
             return invoke("process")
         except TaskError as death:
-            say(f"{death} What it had is taken up again once its lease has ended.")
+            say(f"{death} What it had is claimed again once its lease has ended.")
     return invoke("process")
 
 

@@ -124,7 +124,7 @@ class Handlers:
             return self._modules[function].lambda_handler(event, context)
 
     def forget(self) -> None:
-        """As in a new process: clients and secrets are had anew. For tests that change a secret, before and after."""
+        """Make clients and read secrets again, as in a new process: before and after a test that changes a secret."""
         forget_clients()
         self.forget_keys()
 

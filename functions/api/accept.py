@@ -9,7 +9,7 @@ def best(accept: str, offered: Sequence[str]) -> str | None:
     weights = _weights(accept) or {"*/*": 1.0}
 
     def weight(media_type: str) -> float:
-        ranges = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")  # the most specific one counts
+        ranges = (media_type, f"{media_type.partition('/')[0]}/*", "*/*", "*")  # the most specific one counts
         return next((weights[each] for each in ranges if each in weights), 0.0)
 
     preferred = max(offered, key=weight)

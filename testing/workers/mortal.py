@@ -1,6 +1,6 @@
-"""The three tasks in workers that see each remote call before and after it is made, and die there when they are told.
+"""The three tasks in workers that see each remote call before and after it is made, and die there if the event says so.
 
-Besides what the function takes, an event holds:
+In addition to what the function takes, an event has:
 `task`: which of them it is;
 `environ`: the function's environment, so that one worker can serve several stacks;
 `ahead`: by how many seconds the function's clock is fast, so that leases run out without waiting;
