@@ -10,7 +10,7 @@ from callscribe import transitions
 from callscribe.errors import RetryableError, StoreError
 from callscribe.metadata import CallMetadata, Direction, Origin
 from callscribe.recording import Failure, Status
-from callscribe.store import recordings, runs
+from callscribe.store import recordings, runs, search
 from callscribe.transitions import Place, RetryPolicy
 from functions.queue import retry
 from testing import dynalite
@@ -370,6 +370,12 @@ def test_what_it_wrote_counts_though_the_answer_was_lost(
     monkeypatch.setattr(runs, "unfinished", then_lose)
     handlers.after(seconds=1).queue()
     assert shown(handlers, run_id)["counts"] == {"matched": 5, "queued": 5, "lost_races": 0}
+
+
+def test_a_beginning_that_too_many_names_have_is_looked_for_by_time(handlers, many, in_line, monkeypatch):
+    monkeypatch.setattr(search, "NAMES", 1)
+    assert handlers.queue(retry={"search": "call-"})["counts"]["queued"] == 5
+    assert in_line() == many[::-1]
 
 
 @pytest.mark.parametrize("where", ["recordings.apply", "search.page", "runs.hold", "runs.unfinished"])
