@@ -59,17 +59,26 @@ class _Handler(QuietHandler, MotoRequestHandler):
     """moto's, for the S3 metadata that has underscores in its name; without the line for each request."""
 
 
+_serving = Lock()
+
+
 @contextmanager
 def serve_aws(host: str = LOCALHOST) -> Iterator[str]:
     """Serve an empty AWS on a free port and give its endpoint URL. All is gone at the end.
 
-    A process can have one at a time, for moto keeps what is stored in its modules.
+    A process can have one at a time, for moto keeps what is stored in its modules: `RuntimeError` for a second one,
+    which would empty the first.
     """
-    server = HttpServer(host=host, handler=_Handler)
-    moto_api_backend.reset()
-    server.start(OneAtATime(DomainDispatcherApplication(create_backend_app)))
+    if not _serving.acquire(blocking=False):
+        raise RuntimeError("this process already serves an AWS")
     try:
-        yield server.url
-    finally:
-        server.close()
+        server = HttpServer(host=host, handler=_Handler)
         moto_api_backend.reset()
+        server.start(OneAtATime(DomainDispatcherApplication(create_backend_app)))
+        try:
+            yield server.url
+        finally:
+            server.close()
+            moto_api_backend.reset()
+    finally:
+        _serving.release()

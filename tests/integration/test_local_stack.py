@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client, aws_session
 from local.cloud.stack import Stack, deploy
 from local.lambdas.process import ROOT
@@ -140,6 +141,12 @@ def small(tmp_path: Path) -> Path:
 def secret(stack: Stack, logical_id: str) -> str:
     client = aws_client("secretsmanager", stack.endpoint)
     return str(client.get_secret_value(SecretId=stack.secrets[logical_id])["SecretString"])
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_process_refuses_to_serve_a_second_aws() -> None:
+    with pytest.raises(RuntimeError, match="already serves"), serve_aws():
+        pass
 
 
 def test_all_that_the_template_declares_is_there_and_its_environment_names_it(aws: str) -> None:
