@@ -151,7 +151,13 @@ def retry_recordings(wish: Annotated[RetryRequest | Absent, Body()] = None) -> R
     """
     wish = wish or RetryRequest.model_validate({})
     filters = filters_of(
-        Status.FAILED, wish.search, wish.phone_number, wish.direction, wish.error_code, wish.since, wish.until
+        status=Status.FAILED,
+        text=wish.search,
+        number=wish.phone_number,
+        direction=wish.direction,
+        error_code=wish.error_code,
+        since=wish.since,
+        until=wish.until,
     )
     if wish.dry_run:
         return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, RetryCount(**_count(filters)))
