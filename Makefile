@@ -101,7 +101,7 @@ vendor: ## fetch the libraries that the admin page is served with
 # The order of sets is the same each time, and so are the stories of the state machine.
 PYTEST = PYTHONHASHSEED=0 $(VENV)/python -m pytest -rs -n $(JOBS) --dist loadfile
 
-test: .venv/.installed ## run the quick tests, in about three minutes
+test: .venv/.installed ## run the quick tests, in about four minutes
 	$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: .venv/.installed .venv-sam/.installed $(DYNALITE) $(AXE) ## run every test that this machine can run, and measure coverage

@@ -52,15 +52,6 @@ THROTTLED = {
 """API Gateway's own."""
 
 LINK = "Of an address that …/audio-link gave."
-EMPTY = (204, 302, 304)
-"""Answers without a body."""
-
-PAGE_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'"
-)
-"""Swagger's page is one document with all its code in it, and speaks to this API alone."""
-
-
 HEADERS: Mapping[int, Mapping[str, str]] = {
     201: {"Location": "Where it is."},
     202: {"Location": "Where its run is, if it is one."},
@@ -71,6 +62,13 @@ HEADERS: Mapping[int, Mapping[str, str]] = {
     503: {"Retry-After": "Seconds."},
 }
 """Headers of a response that a client needs, by status."""
+EMPTY = (204, 302, 304)
+"""Answers without a body."""
+
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'"
+)
+"""Swagger's page is one document with all its code in it, and speaks to this API alone."""
 
 
 def answers(*statuses: int) -> dict[int, Any]:
