@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Budget:
     """At most `limit`, in `unit`."""
 
-    what: str
+    description: str
     limit: float
     unit: str = ""
 
@@ -53,20 +53,20 @@ class Row:
     `budget` is its limit and `name` that of the budget; a row without a budget is for information.
     """
 
-    what: str
+    description: str
     figure: float | None
     unit: str = ""
-    floor: str = ""
+    baseline: str = ""
     budget: float | None = None
     name: str = ""
 
     @property
-    def met(self) -> bool:
+    def is_met(self) -> bool:
         return self.budget is None or (self.figure is not None and self.figure <= self.budget)
 
 
-def compare(name: str, figure: float | None, floor: str, of: str = "") -> Row:
+def compare(name: str, figure: float | None, baseline: str, variant: str = "") -> Row:
     """The row of a figure that has a budget; `of` says which, if several figures have the same budget."""
     budget = BUDGETS[name]
-    what = f"{budget.what} ({of})" if of else budget.what
-    return Row(what, figure, budget.unit, floor, budget.limit, name)
+    description = f"{budget.description} ({variant})" if variant else budget.description
+    return Row(description, figure, budget.unit, baseline, budget.limit, name)

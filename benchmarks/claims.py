@@ -16,115 +16,122 @@ from types import SimpleNamespace
 from typing import Any
 
 from benchmarks.budgets import Row, compare
-from benchmarks.measuring import QUIET
-from benchmarks.upload import wav
+from benchmarks.process_stats import QUIET_ENVIRONMENT
+from benchmarks.upload import make_wav
 from testing import dynalite
 
 WORKERS = 16
-TAKE, CLAIM = "UpdateItem control ADD", "UpdateItem recordings processing"
-LOOKS, AUDIO = "Query by-status queued", "GET audio"
+ACQUIRE_SLOT, CLAIM = "UpdateItem control ADD", "UpdateItem recordings processing"
+QUEUE_QUERY, GET_AUDIO = "Query by-status queued", "GET audio"
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class ClaimsFixture:
     """`workers` run the tasks; `line` puts so many recordings into the queue; `folder` is for passing things."""
 
     workers: Any
-    line: Callable[[int], None]
+    enqueue: Callable[[int], None]
     folder: Path
 
 
 def measure(rounds: int) -> list[Row]:
-    with stage() as on:
-        return [*alone(on), *at_once(on, rounds)]
+    with run_fixture() as fixture:
+        return [*measure_uncontended(fixture), *measure_contended(fixture, rounds)]
 
 
-def alone(on: Stage) -> list[Row]:
-    on.line(1)
-    calls = [each["call"] for each in on.workers.invoke("mortal", "process")["calls"]]
-    before_audio = calls[: calls.index(AUDIO)]
-    claim = before_audio[before_audio.index(LOOKS) :]
-    writes = [call for call in claim if not call.startswith(("Query", "GetSecretValue"))]
-    queries = [call for call in claim if call.startswith("Query")]
+def measure_uncontended(fixture: ClaimsFixture) -> list[Row]:
+    fixture.enqueue(1)
+    requests = [each["call"] for each in fixture.workers.invoke("mortal", "process")["calls"]]
+    before_audio = requests[: requests.index(GET_AUDIO)]
+    claim_requests = before_audio[before_audio.index(QUEUE_QUERY) :]
+    writes = [request for request in claim_requests if not request.startswith(("Query", "GetSecretValue"))]
+    queries = [request for request in claim_requests if request.startswith("Query")]
     return [
         compare("claims.queries", len(queries), ", ".join(queries)),
         compare("claims.writes", len(writes), ", ".join(writes)),
     ]
 
 
-def at_once(on: Stage, rounds: int) -> list[Row]:
+def measure_contended(fixture: ClaimsFixture, rounds: int) -> list[Row]:
     """The worst of the rounds."""
     rows = []
     for number in (4 * WORKERS, WORKERS):
-        seen = [contended(on, number, f"{number}-{each}") for each in range(rounds)]
-        lost, claimed = max(seen, key=lambda each: each[0] / each[1])
-        floor = f"{lost} lost by {claimed} claims in the worst of {rounds} rounds; alone 0"
-        rows.append(compare("claims.lost", lost / claimed, floor, f"{number} queued"))
+        results = [run_contended_round(fixture, number, f"{number}-{each}") for each in range(rounds)]
+        lost, claims = max(results, key=lambda each: each[0] / each[1])
+        floor = f"{lost} lost by {claims} claims in the worst of {rounds} rounds; alone 0"
+        rows.append(compare("claims.lost", lost / claims, floor, f"{number} queued"))
     return rows
 
 
-def contended(on: Stage, number: int, name: str) -> tuple[int, int]:
+def run_contended_round(fixture: ClaimsFixture, number: int, name: str) -> tuple[int, int]:
     """Writes that lost to somebody else's, and claims that were made, in one round; the queue is empty afterwards."""
-    on.line(number)
-    answers = on.workers.at_once(WORKERS, "process", TAKE, on.folder / name)
-    calls = [call for answer in answers for call in answer["calls"] if call["call"] in {TAKE, CLAIM}]
-    claimed = completed(answers)
-    assert claimed, answers
-    on.workers.environ["RECORDINGS_PER_RUN"] = str(number)
-    on.workers.invoke("mortal", "process")
-    del on.workers.environ["RECORDINGS_PER_RUN"]
-    return sum(call["status"] != 200 for call in calls), claimed
+    fixture.enqueue(number)
+    results = fixture.workers.run_concurrently(WORKERS, "process", ACQUIRE_SLOT, fixture.folder / name)
+    requests = [
+        request for result in results for request in result["calls"] if request["call"] in {ACQUIRE_SLOT, CLAIM}
+    ]
+    claim_count = count_completed(results)
+    assert claim_count, results
+    fixture.workers.environ["RECORDINGS_PER_RUN"] = str(number)
+    fixture.workers.invoke("mortal", "process")
+    del fixture.workers.environ["RECORDINGS_PER_RUN"]
+    return sum(request["status"] != 200 for request in requests), claim_count
 
 
-def completed(answers: Sequence[Any]) -> int:
-    return sum(int(answer["run"]["counts"]["completed"]) for answer in answers)
+def count_completed(results: Sequence[Any]) -> int:
+    return sum(int(result["run"]["counts"]["completed"]) for result in results)
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
+def run_fixture() -> Iterator[ClaimsFixture]:
     from local.cloud.aws import serve_aws
     from local.cloud.stack import deploy
     from local.lambdas.pool import lambda_environment
     from testing.scripted_service import ScriptedService
-    from testing.workers.mortals import Mortals, mortal_lambdas
+    from testing.workers.mortals import KillableTasks, killable_lambdas
 
     service = ScriptedService()
     with tempfile.TemporaryDirectory() as folder, serve_aws() as aws, dynalite.serve_dynalite() as dynamodb:
         deployed = deploy(dynalite.ROOT / "template.yaml", aws, {"WhisperXUrl": service.url})
-        stack = dynalite.on_dynalite(deployed, dynamodb, dynalite.declared_tables())
-        quiet = {
-            name: replace(each, environment={**each.environment, **QUIET}) for name, each in stack.functions.items()
+        stack = dynalite.with_dynalite_tables(deployed, dynamodb, dynalite.read_table_definitions())
+        quiet_functions = {
+            name: replace(each, environment={**each.environment, **QUIET_ENVIRONMENT})
+            for name, each in stack.functions.items()
         }
-        stack = replace(stack, functions=quiet)
+        stack = replace(stack, functions=quiet_functions)
         os.environ |= lambda_environment(stack.function("process"), stack)
         # the workers write where this process does, and now and then metrics though they are turned off
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        with mortal_lambdas(stack, Path(folder)) as lambdas:
+        with killable_lambdas(stack, Path(folder)) as lambdas:
             clock = SimpleNamespace(now=lambda: datetime.now(UTC), catch_up=lambda _moment: None)
-            workers = Mortals(lambdas, stack, clock, service.url)
+            workers = KillableTasks(lambdas, stack, clock, service.url)
             workers.environ["MAX_CONCURRENT_TRANSCRIPTIONS"] = str(WORKERS)
-            yield Stage(workers, line_of(aws, stack.buckets["RecordingsBucket"]), Path(folder))
+            yield ClaimsFixture(workers, make_enqueue(aws, stack.buckets["RecordingsBucket"]), Path(folder))
     service.stop()
 
 
-def line_of(aws: str, bucket: str) -> Callable[[int], None]:
+def make_enqueue(aws: str, bucket: str) -> Callable[[int], None]:
     """Puts audio into the bucket, and into the queue what sync and queue would have made of it."""
-    from callscribe import transitions
-    from callscribe.recording import Status
-    from callscribe.store import models, recordings
+    from callscribe.recordings import state_machine
+    from callscribe.recordings.recording import Status
+    from callscribe.store import recordings, tables
     from local.cloud.client import aws_client
 
-    models.bind(os.environ)
+    tables.configure(os.environ)
     s3 = aws_client("s3", aws)
-    audio = wav(800)
+    audio = make_wav(800)
 
-    def line(number: int) -> None:
+    def enqueue(number: int) -> None:
         now = datetime.now(UTC)
         for each in range(number):
             key = f"{now:%H%M%S%f}-{each:03}.wav"
             s3.put_object(Bucket=bucket, Key=key, Body=audio)
-            new = transitions.new(f"s3://{bucket}", key, size=len(audio), etag=None, modified_at=now, now=now)
-            place = transitions.queued_position(now, f"{each:03}")
-            assert recordings.add(replace(new, status=Status.QUEUED, position=place, queue_position=place))
+            recording = state_machine.create(
+                f"s3://{bucket}", key, size=len(audio), etag=None, modified_at=now, now=now
+            )
+            sort_key = state_machine.queued_sort_key(now, f"{each:03}")
+            assert recordings.create(
+                replace(recording, status=Status.QUEUED, sort_key=sort_key, queue_sort_key=sort_key)
+            )
 
-    return line
+    return enqueue

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from math import inf
 from pathlib import Path
 
-OF_MONTH = "November 2026"
+PRICE_MONTH = "November 2026"
 """The month that these are of. docs/cost.md says which of them were looked up, and which were only remembered."""
 
 MILLION = 1_000_000
 
-LINES = {
+BILL_LINES = {
     "Lambda: time": ("lambda_gb_second", "lambda_storage_gb_second"),
     "Lambda: requests": ("lambda_request",),
     "DynamoDB: writes": ("dynamodb_write_unit",),
@@ -58,20 +58,20 @@ class Prices:
     trace: float = 5.00 / MILLION
     out_gb: float = 0.09
 
-    def bill(self, used: Mapping[str, float], architecture: str) -> dict[str, float]:
+    def bill(self, usage: Mapping[str, float], architecture: str) -> dict[str, float]:
         """Dollars by line, for the quantities that are used; `lambda_gb_second` is charged by architecture."""
         price = asdict(self)
         price["lambda_gb_second"] = price[f"lambda_gb_second_{architecture}"]
-        return {line: sum(used[name] * price[name] for name in names) for line, names in LINES.items()}
+        return {line: sum(usage[name] * price[name] for name in names) for line, names in BILL_LINES.items()}
 
 
-def read(path: Path) -> Prices:
+def load(path: Path) -> Prices:
     """Prices of another region or month, from a JSON object with the names above. Raises ValueError."""
-    given = json.loads(path.read_text("utf-8"))
-    known = {each.name for each in fields(Prices)}
-    for name, price in given.items() if isinstance(given, dict) else [("the document", given)]:
-        if name not in known:
+    overrides = json.loads(path.read_text("utf-8"))
+    names = {each.name for each in fields(Prices)}
+    for name, price in overrides.items() if isinstance(overrides, dict) else [("the document", overrides)]:
+        if name not in names:
             raise ValueError(f"{name} is not the name of a price")
         if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < inf:
             raise ValueError(f"{name} must be a number of 0 or more, not {price!r}")
-    return replace(Prices(), **given)
+    return replace(Prices(), **overrides)

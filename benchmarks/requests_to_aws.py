@@ -9,14 +9,14 @@ from typing import Any
 from unittest import mock
 
 from benchmarks.budgets import Row, compare
-from benchmarks.upload import wav
+from benchmarks.upload import make_wav
 
-LIST = "/api/call-recordings"
+LIST_PATH = "/api/call-recordings"
 UPDATE = "UpdateItem"
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class RequestsFixture:
     """The four handlers, a bucket that is their source, and the key of the API."""
 
     handlers: Any
@@ -24,95 +24,100 @@ class Stage:
     put: Callable[[str], object]
     key: str
 
-    def ask(self, path: str = "", query: str = "") -> Any:
-        answer = self.handlers.api("GET", f"{LIST}{path}", query=query, key=self.key)
-        assert answer.status == 200, answer.body
-        return answer.json
+    def get(self, path: str = "", query: str = "") -> Any:
+        response = self.handlers.api("GET", f"{LIST_PATH}{path}", query=query, key=self.key)
+        assert response.status == 200, response.body
+        return response.json
 
 
 def measure(pending: int) -> list[Row]:
-    with stage() as on:
-        return [*of_process(on), *of_sync(on), *of_queue(on, pending), *of_the_api(on)]
+    with run_fixture() as fixture:
+        return [
+            *measure_process(fixture),
+            *measure_sync(fixture),
+            *measure_queue(fixture, pending),
+            *measure_api(fixture),
+        ]
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
+def run_fixture() -> Iterator[RequestsFixture]:
     import pytest
 
     from local.cloud.aws import serve_aws
     from local.cloud.client import aws_client
     from local.cloud.stack import deploy
-    from testing.handlers import ROOT, Handlers, api_key
+    from testing.handlers import ROOT, Handlers, read_api_key
     from testing.scripted_service import ScriptedService
 
     service = ScriptedService()
     with serve_aws() as aws, pytest.MonkeyPatch.context() as patch:
         stack = deploy(ROOT / "template.yaml", aws, {"WhisperXUrl": service.url})
         s3, bucket = aws_client("s3", aws), stack.buckets["RecordingsBucket"]
-        yield Stage(
+        yield RequestsFixture(
             Handlers(stack, patch),
             f"s3://{bucket}",
-            lambda name: s3.put_object(Bucket=bucket, Key=name, Body=wav(8000)),
-            api_key(stack),
+            lambda name: s3.put_object(Bucket=bucket, Key=name, Body=make_wav(8000)),
+            read_api_key(stack),
         )
     service.stop()
 
 
-def of_process(on: Stage) -> list[Row]:
+def measure_process(fixture: RequestsFixture) -> list[Row]:
     for number in range(2):
-        on.put(f"{number}.wav")
-    on.handlers.sync()
-    on.handlers.queue()
-    on.handlers.process()  # warms up: clients and the key of the service are there
-    one, run = cost(on.handlers.process)
+        fixture.put(f"{number}.wav")
+    fixture.handlers.sync()
+    fixture.handlers.queue()
+    fixture.handlers.process()  # warms up: clients and the key of the service are there
+    one, run = count_requests(fixture.handlers.process)
     assert run["counts"]["completed"] == 1, run
-    none, run = cost(on.handlers.process)
+    nothing_to_do, run = count_requests(fixture.handlers.process)
     assert (run["status"], run["counts"]["completed"]) == ("succeeded", 0), run
     return [
-        compare("requests.recording", one.total(), in_words(one)),
-        Row("process with nothing to do", none.total(), "requests", in_words(none)),
+        compare("requests.recording", one.total(), format_counts(one)),
+        Row("process with nothing to do", nothing_to_do.total(), "requests", format_counts(nothing_to_do)),
     ]
 
 
-def of_sync(on: Stage) -> list[Row]:
-    nothing_new, _ = cost(on.handlers.sync)
-    on.put("new.wav")
-    one_new, run = cost(on.handlers.sync)
+def measure_sync(fixture: RequestsFixture) -> list[Row]:
+    nothing_new, _ = count_requests(fixture.handlers.sync)
+    fixture.put("new.wav")
+    one_new, run = count_requests(fixture.handlers.sync)
     assert run["counts"]["added"] == 1, run
-    more = Counter({name: one_new[name] - nothing_new[name] for name in one_new | nothing_new})
+    extra = Counter({name: one_new[name] - nothing_new[name] for name in one_new | nothing_new})
     return [
-        compare("requests.new", more.total(), in_words(more)),
-        Row("sync with nothing new", nothing_new.total(), "requests", in_words(nothing_new)),
+        compare("requests.new", extra.total(), format_counts(extra)),
+        Row("sync with nothing new", nothing_new.total(), "requests", format_counts(nothing_new)),
     ]
 
 
-def of_queue(on: Stage, pending: int) -> list[Row]:
-    on.handlers.queue()  # so that nothing else is pending
-    seed(on.location, pending)
-    queue, run = cost(on.handlers.queue)
+def measure_queue(fixture: RequestsFixture, pending: int) -> list[Row]:
+    fixture.handlers.queue()  # so that nothing else is pending
+    seed(fixture.location, pending)
+    queue, run = count_requests(fixture.handlers.queue)
     assert run["counts"]["queued"] == pending, run
     others = Counter({name: number for name, number in queue.items() if name != UPDATE})
     return [
         compare("requests.updates", queue[UPDATE] / pending, f"{queue[UPDATE]:,} of {pending:,}"),
-        compare("requests.queue", others.total(), in_words(others)),
+        compare("requests.queue", others.total(), format_counts(others)),
     ]
 
 
-def of_the_api(on: Stage) -> list[Row]:
-    on.ask("/count")  # warms up: the API's keys are there
-    listing, page = cost(lambda: on.ask(query="limit=100"))
+def measure_api(fixture: RequestsFixture) -> list[Row]:
+    fixture.get("/count")  # warms up: the API's keys are there
+    listing, page = count_requests(lambda: fixture.get(query="limit=100"))
     assert len(page["items"]) == 100, page
-    one, _ = cost(lambda: on.ask(f"/{page['items'][0]['id']}"))
-    summary, counts = cost(lambda: on.ask("/status-summary"))
+    one, _ = count_requests(lambda: fixture.get(f"/{page['items'][0]['id']}"))
+    summary, counts = count_requests(lambda: fixture.get("/status-summary"))
     assert counts["total"] >= 100, counts
     return [
-        compare("requests.list", listing.total(), in_words(listing)),
-        compare("requests.one", one.total(), in_words(one)),
-        compare("requests.summary", summary.total(), in_words(summary)),
+        compare("requests.list", listing.total(), format_counts(listing)),
+        compare("requests.one", one.total(), format_counts(one)),
+        compare("requests.summary", summary.total(), format_counts(summary)),
     ]
 
 
-def cost[T](do: Callable[[], T]) -> tuple[Counter[str], T]:
+def count_requests[T](action: Callable[[], T]) -> tuple[Counter[str], T]:
     """This process's requests while it is done, by operation, or by method where they have none; and the answer."""
     from botocore.httpsession import URLLib3Session
 
@@ -126,24 +131,26 @@ def cost[T](do: Callable[[], T]) -> tuple[Counter[str], T]:
         return send(session, request)
 
     with mock.patch.object(URLLib3Session, "send", count):
-        return requests, do()
+        return requests, action()
 
 
-def in_words(requests: Counter[str]) -> str:
+def format_counts(requests: Counter[str]) -> str:
     return ", ".join(f"{number} {name}" for name, number in sorted(requests.items()) if number)
 
 
 def seed(location: str, number: int) -> None:
     """Pending recordings, as sync leaves them; each call a second older than the one before."""
-    from callscribe import transitions
-    from callscribe.recording import source_hash
+    from callscribe.recordings import state_machine
+    from callscribe.recordings.recording import source_hash
     from callscribe.store import recordings
-    from callscribe.store.models import RecordingModel
+    from callscribe.store.tables import RecordingModel
 
     now = datetime.now(UTC)
     with RecordingModel.batch_write() as batch:
         for age in range(number):
-            called = now - timedelta(seconds=age)
-            new = transitions.new(location, f"seeded-{age}.wav", size=1, etag=None, modified_at=called, now=now)
-            attributes = recordings._attributes(new)  # noqa: SLF001 — `add` is one request for each
+            recorded_at = now - timedelta(seconds=age)
+            recording = state_machine.create(
+                location, f"seeded-{age}.wav", size=1, etag=None, modified_at=recorded_at, now=now
+            )
+            attributes = recordings._to_attributes(recording)  # noqa: SLF001 — `add` is one request for each
             batch.save(RecordingModel(source_hash=source_hash(location), **attributes))

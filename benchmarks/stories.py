@@ -13,27 +13,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.ledger import Counting, Ledger, Table, logged
-from benchmarks.write_units import stored
+from benchmarks.request_ledger import Ledger, RequestCounter, TableSpec, capture_logs
+from benchmarks.write_units import stored_bytes
 
 if TYPE_CHECKING:
     from testing.handlers import Handlers
     from testing.scripted_service import ScriptedService
 
-FILE = Path(__file__).with_name("stories.json")
+RESULTS_FILE = Path(__file__).with_name("stories.json")
 
-SECONDS = 300
+CALL_SECONDS = 300
 """Length of the call whose transcript is weighed."""
-WORDS_A_SECOND = 2.5
-WORDS_A_SEGMENT = 12
-JSON = {"Content-Type": "application/json"}
+WORDS_PER_SECOND = 2.5
+WORDS_PER_SEGMENT = 12
+JSON_HEADERS = {"Content-Type": "application/json"}
 
-COUNTS = ("requests", "writes")
+STABLE_COUNTS = ("requests", "writes")
 """What is the same on every emulator."""
 
 
 @dataclass
-class Bench:
+class RequestBench:
     """The handlers, the service that they send audio to, and `put`, which stores an object in the recordings bucket.
 
     Transcripts are those of calls of so many `seconds`.
@@ -43,22 +43,22 @@ class Bench:
     service: "ScriptedService"
     put: Callable[[str, bytes], None]
     bucket: str
-    counting: Counting
-    seconds: float = SECONDS
-    number: int = 0
+    request_counter: RequestCounter
+    seconds: float = CALL_SECONDS
+    upload_count: int = 0
 
-    def upload(self, how_many: int = 1, *, channels: int = 1) -> list[str]:
+    def upload(self, count: int = 1, *, channels: int = 1) -> list[str]:
         """Put new calls into the bucket, named as FreePBX does."""
         keys = []
-        for _ in range(how_many):
-            self.number += 1
-            epoch = 1_795_012_210 + self.number
-            keys.append(f"2026/11/18/in-2025550100-2025550143-20261118-093012-{epoch}.{self.number:03}.wav")
-            self.put(keys[-1], wav(channels))
+        for _ in range(count):
+            self.upload_count += 1
+            epoch = 1_795_012_210 + self.upload_count
+            keys.append(f"2026/11/18/in-2025550100-2025550143-20261118-093012-{epoch}.{self.upload_count:03}.wav")
+            self.put(keys[-1], make_wav(channels))
         return keys
 
-    def queued(self, how_many: int = 1, *, channels: int = 1) -> None:
-        self.upload(how_many, channels=channels)
+    def upload_and_queue(self, count: int = 1, *, channels: int = 1) -> None:
+        self.upload(count, channels=channels)
         self.handlers.sync()
         self.handlers.queue()
 
@@ -66,15 +66,15 @@ class Bench:
         """What the service responds from now on."""
         from testing.scripted_service import Reply
 
-        self.service.replies = [Reply(body=json.dumps(document).encode(), headers=JSON)]
+        self.service.replies = [Reply(body=json.dumps(document).encode(), headers=JSON_HEADERS)]
 
-    def counted(self, run: Callable[..., Any], **event: Any) -> Ledger:
-        with self.counting.counted() as ledger:
+    def count_run(self, run: Callable[..., Any], **event: Any) -> Ledger:
+        with self.request_counter.count() as ledger:
             run(**event)
         return ledger
 
 
-def wav(channels: int = 1) -> bytes:
+def make_wav(channels: int = 1) -> bytes:
     """A second at 8 kHz; each channel has a signal of its own."""
     from testing.made_audio import fmt, riff
 
@@ -84,126 +84,128 @@ def wav(channels: int = 1) -> bytes:
     return riff((b"fmt ", fmt(1, channels, 8000, 16)), (b"data", frames))
 
 
-def transcript(seconds: float) -> dict[str, Any]:
+def make_transcript(seconds: float) -> dict[str, Any]:
     """What WhisperX responds for a call without a pause: segments, and words with their times."""
     words = [
         {
             "word": "recorded",
-            "start": round(at / WORDS_A_SECOND, 3),
-            "end": round((at + 0.9) / WORDS_A_SECOND, 3),
+            "start": round(index / WORDS_PER_SECOND, 3),
+            "end": round((index + 0.9) / WORDS_PER_SECOND, 3),
             "score": 0.873,
         }
-        for at in range(int(seconds * WORDS_A_SECOND))
+        for index in range(int(seconds * WORDS_PER_SECOND))
     ]
     segments = []
-    for at in range(0, len(words), WORDS_A_SEGMENT):
-        own = words[at : at + WORDS_A_SEGMENT]
-        text = " ".join(["recorded"] * len(own))
-        segments.append({"start": own[0]["start"], "end": own[-1]["end"], "text": text, "words": own})
+    for start in range(0, len(words), WORDS_PER_SEGMENT):
+        segment_words = words[start : start + WORDS_PER_SEGMENT]
+        text = " ".join(["recorded"] * len(segment_words))
+        segments.append(
+            {"start": segment_words[0]["start"], "end": segment_words[-1]["end"], "text": text, "words": segment_words}
+        )
     return {"segments": segments, "language": "en"}
 
 
-def sync(bench: Bench) -> dict[str, Ledger]:
+def measure_sync(bench: RequestBench) -> dict[str, Ledger]:
     """A sweep with nothing new, each new file that a sweep finds, and an upload notification."""
     run = bench.handlers.sync
     run()
-    nothing_new = bench.counted(run)
+    nothing_new = bench.count_run(run)
     bench.upload()
-    one = bench.counted(run)
+    one = bench.count_run(run)
     bench.upload(2)
-    two = bench.counted(run)
+    two = bench.count_run(run)
     (key,) = bench.upload()
     detail = {"bucket": {"name": bench.bucket}, "object": {"key": key}}
     event = {"source": "aws.s3", "detail-type": "Object Created", "detail": detail}
-    return {"sweep": nothing_new, "sweep, each new": two.beyond(one), "upload": bench.counted(run, **event)}
+    return {"sweep": nothing_new, "sweep, each new": two.difference(one), "upload": bench.count_run(run, **event)}
 
 
-def queue(bench: Bench) -> dict[str, Ledger]:
+def measure_queue(bench: RequestBench) -> dict[str, Ledger]:
     """A run with nothing pending, and what each pending recording costs."""
     run = bench.handlers.queue
     run()
-    nothing_pending = bench.counted(run)
+    nothing_pending = bench.count_run(run)
     bench.upload()
     bench.handlers.sync()
-    one = bench.counted(run)
+    one = bench.count_run(run)
     bench.upload(2)
     bench.handlers.sync()
-    return {"queue": nothing_pending, "queue, each": bench.counted(run).beyond(one)}
+    return {"queue": nothing_pending, "queue, each": bench.count_run(run).difference(one)}
 
 
-def process(bench: Bench) -> dict[str, Ledger]:
+def measure_process(bench: RequestBench) -> dict[str, Ledger]:
     """A run with nothing to do, one with a recording, each further recording of a run, and a stereo call."""
     run = bench.handlers.process
     bench.handlers.overrides["RECORDINGS_PER_RUN"] = "1000"
     while run()["counts"].get("completed"):
         pass  # what the others have queued
-    nothing = bench.counted(run)
-    bench.queued()
-    one = bench.counted(run)
-    bench.queued(2)
-    each_more = bench.counted(run).beyond(one)
+    nothing = bench.count_run(run)
+    bench.upload_and_queue()
+    one = bench.count_run(run)
+    bench.upload_and_queue(2)
+    each_more = bench.count_run(run).difference(one)
     bench.handlers.overrides["CHANNELS"] = "caller-left"
-    bench.queued(channels=2)
-    stereo = bench.counted(run)
+    bench.upload_and_queue(channels=2)
+    stereo = bench.count_run(run)
     bench.handlers.overrides["CHANNELS"] = "mono"
     return {"process": nothing, "asr": one, "asr, each more": each_more, "stereo": stereo}
 
 
-def jobs(bench: Bench) -> dict[str, Ledger]:
+def measure_jobs(bench: RequestBench) -> dict[str, Ledger]:
     """A recording that a server accepts as a job: sent, polled while it lasts, fetched."""
     bench.handlers.overrides["WHISPERX_DIALECT"] = "tasks"
-    bench.queued()
+    bench.upload_and_queue()
     counts = {}
     for name, reply in (
         ("job, sent", {"identifier": "0d4f7a55-2b1c-4c4e-8f0f-6f5b7a8c9d0e", "message": "Task queued"}),
         ("job, polled", {"status": "processing"}),
-        ("job, fetched", {"status": "completed", "result": transcript(bench.seconds)}),
+        ("job, fetched", {"status": "completed", "result": make_transcript(bench.seconds)}),
     ):
         bench.reply(reply)
-        counts[name] = bench.counted(bench.handlers.process)
-        bench.handlers.pass_time(seconds=61)
+        counts[name] = bench.count_run(bench.handlers.process)
+        bench.handlers.advance_clock(seconds=61)
     bench.handlers.overrides["WHISPERX_DIALECT"] = "asr"
     return counts
 
 
-def admin(bench: Bench) -> dict[str, Ledger]:
+def measure_admin_page(bench: RequestBench) -> dict[str, Ledger]:
     """What the admin page requests every ten seconds."""
 
-    from testing.handlers import api_key
+    from testing.handlers import read_api_key
 
-    key = api_key(bench.handlers.stack)  # read here, so that it is not counted
+    key = read_api_key(bench.handlers.stack)  # read here, so that it is not counted
 
     def status_summary() -> None:
         assert bench.handlers.api("GET", "/api/call-recordings/status-summary", key=key).status == 200
 
     status_summary()
-    return {"status summary": bench.counted(status_summary)}
+    return {"status summary": bench.count_run(status_summary)}
 
 
-def measure_all(bench: Bench) -> dict[str, Ledger]:
+def measure_all(bench: RequestBench) -> dict[str, Ledger]:
     """All stories, in an empty stack."""
-    bench.reply(transcript(bench.seconds))
+    bench.reply(make_transcript(bench.seconds))
     counts: dict[str, Ledger] = {}
-    for story in (sync, queue, process, jobs, admin):
-        counts |= story(bench)
+    for measure in (measure_sync, measure_queue, measure_process, measure_jobs, measure_admin_page):
+        counts |= measure(bench)
     return counts
 
 
-def storage(dynamodb: Any, s3: Any, tables: Mapping[str, Table], transcripts: str) -> dict[str, float]:
+def measure_storage(dynamodb: Any, s3: Any, tables: Mapping[str, TableSpec], transcripts: str) -> dict[str, float]:
     """Mean bytes of a completed recording in the table and its indexes, of runs, server requests and transcripts."""
-    found: dict[str, list[tuple[int, int]]] = {}
+    sizes_by_kind: dict[str, list[tuple[int, int]]] = {}
     for name, table in tables.items():
         for item in dynamodb.scan(TableName=name)["Items"]:
             kind = table.name if table.name != "runs" else "calls" if "recording_id" in item else "runs"
             if kind != "recordings" or item["status"]["S"] == "completed":
-                found.setdefault(kind, []).append(stored(table.indexes, item))
+                sizes_by_kind.setdefault(kind, []).append(stored_bytes(table.indexes, item))
     sizes: dict[str, float] = {}
     for kind in ("recordings", "runs", "calls"):
-        in_table, in_indexes = (round(sum(each) / len(each)) for each in zip(*found[kind], strict=True))
+        in_table, in_indexes = (round(sum(each) / len(each)) for each in zip(*sizes_by_kind[kind], strict=True))
         sizes |= {kind: in_table, f"{kind}, indexes": in_indexes}
     objects = s3.list_objects_v2(Bucket=transcripts, Prefix="transcripts/")["Contents"]
     # The largest is that of the stereo call, which has the same text twice.
-    return sizes | {"transcript, each minute": round(min(each["Size"] for each in objects) / SECONDS * 60)}
+    return sizes | {"transcript, each minute": round(min(each["Size"] for each in objects) / CALL_SECONDS * 60)}
 
 
 def main() -> None:
@@ -212,18 +214,18 @@ def main() -> None:
     from local.cloud.aws import serve_aws
     from local.cloud.client import aws_client
     from local.cloud.stack import deploy
-    from testing.dynalite import ROOT, declared_tables, on_dynalite, serve_dynalite, why_not
+    from testing.dynalite import ROOT, read_table_definitions, serve_dynalite, unavailable_reason, with_dynalite_tables
     from testing.handlers import Handlers
     from testing.scripted_service import ScriptedService
 
-    if reason := why_not():
+    if reason := unavailable_reason():
         sys.exit(reason)
-    declared = declared_tables()
+    definitions = read_table_definitions()
     with serve_aws() as aws, serve_dynalite() as database, pytest.MonkeyPatch.context() as patch:
-        stack = on_dynalite(
-            deploy(ROOT / "template.yaml", aws, {"WhisperXUrl": "http://127.0.0.1:9"}), database, declared
+        stack = with_dynalite_tables(
+            deploy(ROOT / "template.yaml", aws, {"WhisperXUrl": "http://127.0.0.1:9"}), database, definitions
         )
-        tables = {stack.tables[name]: Table.declared(name, table) for name, table in declared.items()}
+        tables = {stack.tables[name]: TableSpec.from_declaration(name, table) for name, table in definitions.items()}
         service, s3, bucket = ScriptedService(), aws_client("s3", aws), stack.buckets["RecordingsBucket"]
         handlers = Handlers(stack, patch)
         handlers.overrides["WHISPERX_URL"] = service.url
@@ -231,15 +233,17 @@ def main() -> None:
         def put(key: str, body: bytes) -> None:
             s3.put_object(Bucket=bucket, Key=key, Body=body)
 
-        with logged(Ledger()):  # not on the terminal
-            counts = measure_all(Bench(handlers, service, put, bucket, Counting(tables)))
-        sizes = storage(aws_client("dynamodb", database), s3, tables, stack.buckets["TranscriptsBucket"])
+        with capture_logs(Ledger()):  # not on the terminal
+            counts = measure_all(RequestBench(handlers, service, put, bucket, RequestCounter(tables)))
+        sizes = measure_storage(aws_client("dynamodb", database), s3, tables, stack.buckets["TranscriptsBucket"])
         service.stop()
     for name, ledger in counts.items():
-        own = sum(ledger.writes[table.name] for table in tables.values())
-        assert own == ledger.reported, f"{name}: {own} write units of the tables, {ledger.reported} by dynalite"
-    document = {"stories": {name: ledger.document() for name, ledger in counts.items()}, "stored": sizes}
-    FILE.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        table_units = sum(ledger.writes[table.name] for table in tables.values())
+        assert table_units == ledger.reported, (
+            f"{name}: {table_units} write units of the tables, {ledger.reported} by dynalite"
+        )
+    document = {"stories": {name: ledger.to_dict() for name, ledger in counts.items()}, "stored": sizes}
+    RESULTS_FILE.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -21,23 +21,23 @@ from unittest import mock
 
 from benchmarks import bucket
 from benchmarks.budgets import Row, compare
-from benchmarks.measuring import PROCESSES, forget_peak, resident, running
+from benchmarks.process_stats import SPAWN_CONTEXT, memory_mb, reset_peak_memory, run_server
 from testing import dynalite
 
-NEW = 100
+NEW_OBJECTS = 100
 """Of all objects, evenly among the others."""
 ROUNDS = 5
-READ_UNIT = 8192
+READ_UNIT_BYTES = 8192
 """Bytes that one read unit reads, eventually consistent."""
-PAGE = 1 << 20
+QUERY_PAGE_BYTES = 1 << 20
 """Bytes of an index that one Query reads at most."""
-DYNALITE = 1.25
+DYNALITE_PAGE_FACTOR = 1.25
 """It fills a page sooner than DynamoDB does: it counts some 20 bytes more for each entry."""
 KNOWN, TENTH, EMPTY = "s3://known", "s3://tenth", "s3://empty"
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Measurement:
     """Of one measurement: seconds of CPU, megabytes above what was resident before, and requests by operation.
 
     `requests` has the writes to the recordings as `writes`, those to other tables as `others`, and read units as
@@ -49,12 +49,12 @@ class Figures:
     requests: Counter[str]
 
 
-def sweep(path: str) -> None:
+def run_sweep(path: str) -> None:
     """A scheduled run of the function."""
     from functions.sync import app
 
     os.environ["RECORDINGS_PATH"] = path
-    app.settings.cache_clear()
+    app.load_env.cache_clear()
     context = SimpleNamespace(
         function_name="sync",
         memory_limit_in_mb=512,
@@ -66,26 +66,26 @@ def sweep(path: str) -> None:
     assert run["status"] == "succeeded", run
 
 
-def list_alone(path: str) -> None:
+def list_only(path: str) -> None:
     """Our own listing alone."""
     from callscribe.sources import open_source
 
-    for _ in open_source(path).files():
+    for _ in open_source(path).list_files():
         pass
 
 
-def measured(do: Callable[[str], None], path: str) -> Figures:
+def measure_once(action: Callable[[str], None], path: str) -> Measurement:
     """Measure it once everything is imported and connected, by doing it with an empty bucket first."""
-    do(EMPTY)
-    with counted() as requests:
-        before, began = forget_peak(), time.process_time()
-        do(path)
-        cpu = time.process_time() - began
-    return Figures(cpu, resident("VmHWM") - before, requests)
+    action(EMPTY)
+    with count_requests() as requests:
+        baseline_mb, started_at = reset_peak_memory(), time.process_time()
+        action(path)
+        cpu = time.process_time() - started_at
+    return Measurement(cpu, memory_mb("VmHWM") - baseline_mb, requests)
 
 
 @contextmanager
-def counted() -> Iterator[Counter[str]]:
+def count_requests() -> Iterator[Counter[str]]:
     """Count requests to AWS, and add up the read units of recordings."""
     from botocore.client import BaseClient
 
@@ -95,10 +95,10 @@ def counted() -> Iterator[Counter[str]]:
     def request(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
         response = send(client, operation, arguments)
         table = arguments.get("TableName") or next(iter(arguments.get("RequestItems", ())), "")
-        of_recordings = table.startswith("Recordings")
-        writes = operation in {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"}
-        requests[("writes" if of_recordings else "others") if writes else operation] += 1
-        if of_recordings and not writes:  # PynamoDB always requests it
+        is_recordings_table = table.startswith("Recordings")
+        is_write = operation in {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"}
+        requests[("writes" if is_recordings_table else "others") if is_write else operation] += 1
+        if is_recordings_table and not is_write:  # PynamoDB always requests it
             requests["units"] += response["ConsumedCapacity"]["CapacityUnits"]
         return response
 
@@ -107,62 +107,68 @@ def counted() -> Iterator[Counter[str]]:
 
 
 def measure(number: int) -> list[Row]:
-    with stage(number) as table, ProcessPoolExecutor(1, mp_context=PROCESSES, max_tasks_per_child=1) as pool:
+    with run_fixture(number) as table, ProcessPoolExecutor(1, mp_context=SPAWN_CONTEXT, max_tasks_per_child=1) as pool:
 
-        def once(do: Callable[[str], None], path: str) -> Figures:
-            return pool.submit(measured, do, path).result()
+        def run_in_process(action: Callable[[str], None], path: str) -> Measurement:
+            return pool.submit(measure_once, action, path).result()
 
-        for path, new in ((KNOWN, NEW), (TENTH, 0)):
-            pool.submit(seed, path, table, new).result()
-        some_new = once(sweep, KNOWN)
-        rounds = [(once(list_alone, KNOWN), once(sweep, KNOWN)) for _ in range(ROUNDS)]
-        listed, nothing_new = (
+        for path, new_count in ((KNOWN, NEW_OBJECTS), (TENTH, 0)):
+            pool.submit(seed, path, table, new_count).result()
+        some_new = run_in_process(run_sweep, KNOWN)
+        rounds = [(run_in_process(list_only, KNOWN), run_in_process(run_sweep, KNOWN)) for _ in range(ROUNDS)]
+        listing, nothing_new = (
             replace(min(each, key=lambda one: one.cpu), megabytes=max(one.megabytes for one in each))
             for each in zip(*rounds, strict=True)
         )
-        return rows_of(number + NEW, listed, some_new, nothing_new, once(sweep, TENTH))
+        return build_rows(number + NEW_OBJECTS, listing, some_new, nothing_new, run_in_process(run_sweep, TENTH))
 
 
-def rows_of(files: int, listed: Figures, some_new: Figures, nothing_new: Figures, tenth: Figures) -> list[Row]:
+def build_rows(
+    files: int, listing: Measurement, some_new: Measurement, nothing_new: Measurement, tenth: Measurement
+) -> list[Row]:
     """`tenth`: nothing new in a tenth of the objects."""
-    requests, new = nothing_new.requests, some_new.requests
-    lists, alone = (each.requests["ListObjectsV2"] for each in (nothing_new, listed))
-    megabytes = requests["units"] * READ_UNIT / PAGE
-    memory = f"{nothing_new.megabytes:.1f} and {tenth.megabytes:.1f} MB; listing alone {listed.megabytes:.1f} MB"
+    requests, new_requests = nothing_new.requests, some_new.requests
+    lists, listing_requests = (each.requests["ListObjectsV2"] for each in (nothing_new, listing))
+    megabytes = requests["units"] * READ_UNIT_BYTES / QUERY_PAGE_BYTES
+    memory = f"{nothing_new.megabytes:.1f} and {tenth.megabytes:.1f} MB; listing alone {listing.megabytes:.1f} MB"
     return [
-        compare("sweep.lists", lists / ceil(files / 1000), f"{lists}, listing alone {alone}"),
+        compare("sweep.lists", lists / ceil(files / 1000), f"{lists}, listing alone {listing_requests}"),
         compare(
             "sweep.queries",
-            requests["Query"] / ceil(megabytes * DYNALITE),
-            f"{requests['Query']} for {megabytes:.1f} MB; dynalite fills a page at {1 / DYNALITE:g} MB",
+            requests["Query"] / ceil(megabytes * DYNALITE_PAGE_FACTOR),
+            f"{requests['Query']} for {megabytes:.1f} MB; dynalite fills a page at {1 / DYNALITE_PAGE_FACTOR:g} MB",
         ),
         compare("sweep.units", requests["units"] / files, f"{requests['units']:,.0f} in all"),
         compare("sweep.writes", requests["writes"], f"and {requests['others']} of the run's own record"),
         compare("sweep.memory", nothing_new.megabytes - tenth.megabytes, memory),
-        compare("sweep.cpu", nothing_new.cpu / listed.cpu, f"{nothing_new.cpu:.2f} s, listing {listed.cpu:.2f} s"),
-        compare("sweep.puts", new["writes"] / NEW, f"{new['writes']} for {NEW}"),
-        compare("sweep.reads", new["GetItem"] + new["HeadObject"] + new["GetObject"], f"for {NEW}"),
+        compare("sweep.cpu", nothing_new.cpu / listing.cpu, f"{nothing_new.cpu:.2f} s, listing {listing.cpu:.2f} s"),
+        compare("sweep.puts", new_requests["writes"] / NEW_OBJECTS, f"{new_requests['writes']} for {NEW_OBJECTS}"),
+        compare(
+            "sweep.reads",
+            new_requests["GetItem"] + new_requests["HeadObject"] + new_requests["GetObject"],
+            f"for {NEW_OBJECTS}",
+        ),
     ]
 
 
-def seed(path: str, table: str, new: int) -> None:
+def seed(path: str, table: str, new_count: int) -> None:
     """Write the entries that sweeps would have made of all files but `new`: sweeping them would take hours."""
-    from callscribe.recording import entry_of, recording_id, source_hash
+    from callscribe.recordings.recording import index_key, recording_id, source_hash
     from callscribe.sources import open_source
-    from functions.sync.version import version_of
+    from functions.sync.fingerprint import compute_fingerprint
     from local.cloud.client import aws_client
 
     source = open_source(path)
-    files = list(source.files())
-    every = len(files) // new if new else len(files) + 1
+    files = list(source.list_files())
+    interval = len(files) // new_count if new_count else len(files) + 1
     items = [
         {
             "id": {"S": recording_id(source.location, file.key)},
             "s": {"S": source_hash(source.location)},
-            "k": {"S": entry_of(file.key, version_of(file, (), None, told=False))},
+            "k": {"S": index_key(file.key, compute_fingerprint(file, (), None, is_in_index=False))},
         }
         for number, file in enumerate(files, 1)
-        if number % every
+        if number % interval
     ]
     dynamodb = aws_client("dynamodb", os.environ["AWS_ENDPOINT_URL_DYNAMODB"])
     for batch in batched(items, 25, strict=False):
@@ -171,16 +177,16 @@ def seed(path: str, table: str, new: int) -> None:
 
 
 @contextmanager
-def stage(number: int) -> Iterator[str]:
+def run_fixture(number: int) -> Iterator[str]:
     """Buckets called `known`, `tenth` and `empty`, and the table of recordings, which this yields."""
     from local.cloud.client import CREDENTIALS, REGION
     from local.cloud.stack import Stack
 
-    sizes = {"known": number + NEW, "tenth": number // 10, "empty": 0}
-    with running(bucket.serve, sizes) as s3, dynalite.serve_dynalite() as dynamodb:
-        declared = dynalite.declared_tables()
-        nowhere = Stack("", "", "", {name: name for name in declared}, {}, {}, {}, ())
-        tables = dynalite.on_dynalite(nowhere, dynamodb, declared).tables
+    sizes = {"known": number + NEW_OBJECTS, "tenth": number // 10, "empty": 0}
+    with run_server(bucket.serve, sizes) as s3, dynalite.serve_dynalite() as dynamodb:
+        definitions = dynalite.read_table_definitions()
+        empty_stack = Stack("", "", "", {name: name for name in definitions}, {}, {}, {}, ())
+        tables = dynalite.with_dynalite_tables(empty_stack, dynamodb, definitions).tables
         os.environ |= CREDENTIALS | {
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL_S3": s3,

@@ -15,35 +15,35 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.budgets import Row, compare
-from benchmarks.measuring import PROCESSES, forget_peak, resident, running
+from benchmarks.process_stats import SPAWN_CONTEXT, memory_mb, reset_peak_memory, run_server
 
 ROUNDS = 5
 BUCKET, BIG, SMALL = "recordings", "big.wav", "small.wav"
-ANSWER = b'{"segments": [], "language": "en"}'
+RESPONSE_BODY = b'{"segments": [], "language": "en"}'
 
 
-class Counting(BaseHTTPRequestHandler):
+class DiscardingHandler(BaseHTTPRequestHandler):
     """Takes audio as a WhisperX server does, and forgets it."""
 
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        unread, buffer = int(self.headers["Content-Length"]), bytearray(1 << 20)
-        while unread:
-            count = self.rfile.readinto(memoryview(buffer)[:unread])
+        remaining, buffer = int(self.headers["Content-Length"]), bytearray(1 << 20)
+        while remaining:
+            count = self.rfile.readinto(memoryview(buffer)[:remaining])
             assert count, "the body was cut"
-            unread -= count
+            remaining -= count
         self.send_response(200)
-        self.send_header("Content-Length", str(len(ANSWER)))
+        self.send_header("Content-Length", str(len(RESPONSE_BODY)))
         self.end_headers()
-        self.wfile.write(ANSWER)
+        self.wfile.write(RESPONSE_BODY)
 
     def log_message(self, *_: Any) -> None:
         pass
 
 
-def serve_counting(addresses: Any) -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Counting)
+def serve_whisperx(addresses: Any) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), DiscardingHandler)
     addresses.put(f"http://127.0.0.1:{server.server_port}")
     server.serve_forever()
 
@@ -56,7 +56,7 @@ def serve_s3(addresses: Any) -> None:
         time.sleep(3600)
 
 
-class WithLength:
+class SizedBody:
     """A response's body as `requests` streams it: under a Content-Length."""
 
     def __init__(self, response: Any) -> None:
@@ -67,48 +67,48 @@ class WithLength:
         return int(self._length)
 
 
-def send_bare(place: str, name: str, url: str) -> None:
+def send_bare(location: str, name: str, url: str) -> None:
     """A GET and a POST, and nothing else, in blocks as large as ours: they are faster than those of `requests`."""
     import requests
     from requests.adapters import HTTPAdapter
 
-    from callscribe.s3 import s3_client
-    from callscribe.whisperx.transport import BLOCK
+    from callscribe.aws import s3_client
+    from callscribe.whisperx.transport import BLOCK_BYTES
 
     with ExitStack() as stack, requests.Session() as session:
         adapter = session.get_adapter(url)
         assert isinstance(adapter, HTTPAdapter)
-        adapter.init_poolmanager(1, 1, blocksize=BLOCK)
+        adapter.init_poolmanager(1, 1, blocksize=BLOCK_BYTES)
         body: Any
-        if place.startswith("s3://"):
-            body = WithLength(s3_client().get_object(Bucket=BUCKET, Key=name))
+        if location.startswith("s3://"):
+            body = SizedBody(s3_client().get_object(Bucket=BUCKET, Key=name))
         else:
-            body = stack.enter_context(Path(place, name).open("rb"))
+            body = stack.enter_context(Path(location, name).open("rb"))
         session.post(url, data=body, timeout=600).raise_for_status()
 
 
-def send_ours(place: str, name: str, url: str) -> None:
+def send_attempt(location: str, name: str, url: str) -> None:
     """What one attempt does with the audio."""
-    from callscribe.settings import WhisperXSettings
+    from callscribe.settings.environment import WhisperXSettings
     from callscribe.sources import open_source
     from callscribe.whisperx import Timeouts, connect
-    from functions.process.audio import examine
+    from functions.process.audio_probe import probe
 
-    source = open_source(place)
+    source = open_source(location)
     with source.open(f"{source.prefix}{name}") as file:
-        audio = examine(file).audio
+        audio = probe(file).audio
         connect(WhisperXSettings(whisperx_url=url), "key").send(audio, name, Timeouts(5, 600))
 
 
-def measured(send: Callable[[str, str, str], None], place: str, url: str) -> tuple[float, float]:
+def measure_once(send: Callable[[str, str, str], None], location: str, url: str) -> tuple[float, float]:
     """Megabytes above what was resident before, and seconds; once everything is imported and connected."""
-    send(place, SMALL, url)
-    before, began = forget_peak(), time.perf_counter()
-    send(place, BIG, url)
-    return resident("VmHWM") - before, time.perf_counter() - began
+    send(location, SMALL, url)
+    baseline_mb, started_at = reset_peak_memory(), time.perf_counter()
+    send(location, BIG, url)
+    return memory_mb("VmHWM") - baseline_mb, time.perf_counter() - started_at
 
 
-def wav(size: int) -> bytes:
+def make_wav(size: int) -> bytes:
     """A WAV file with `size` bytes of silence."""
     from testing.made_audio import fmt, riff
 
@@ -118,28 +118,33 @@ def wav(size: int) -> bytes:
 def measure(megabytes: int) -> list[Row]:
     from local.cloud.client import CREDENTIALS, REGION, aws_client
 
-    with running(serve_s3) as endpoint, running(serve_counting) as url, tempfile.TemporaryDirectory() as folder:
+    with run_server(serve_s3) as endpoint, run_server(serve_whisperx) as url, tempfile.TemporaryDirectory() as folder:
         os.environ |= CREDENTIALS | {"AWS_DEFAULT_REGION": REGION, "AWS_ENDPOINT_URL": endpoint, "NO_PROXY": "*"}
         s3 = aws_client("s3", endpoint)
         s3.create_bucket(Bucket=BUCKET)
         for name, size in ((BIG, megabytes * 1_000_000), (SMALL, 10_000)):
-            Path(folder, name).write_bytes(wav(size))
-            s3.put_object(Bucket=BUCKET, Key=name, Body=wav(size))
-        with ProcessPoolExecutor(1, mp_context=PROCESSES, max_tasks_per_child=1) as pool:
-            rows = [*rows_of("S3", f"s3://{BUCKET}", url, pool), *rows_of("a folder", folder, url, pool)]
+            Path(folder, name).write_bytes(make_wav(size))
+            s3.put_object(Bucket=BUCKET, Key=name, Body=make_wav(size))
+        with ProcessPoolExecutor(1, mp_context=SPAWN_CONTEXT, max_tasks_per_child=1) as pool:
+            rows = [*build_rows("S3", f"s3://{BUCKET}", url, pool), *build_rows("a folder", folder, url, pool)]
     return sorted(rows, key=lambda row: row.name)
 
 
-def rows_of(of: str, place: str, url: str, pool: ProcessPoolExecutor) -> list[Row]:
+def build_rows(source_name: str, location: str, url: str, pool: ProcessPoolExecutor) -> list[Row]:
     """The most memory and the least time of several rounds that alternate, so that both meet the same conditions."""
 
-    def once(send: Callable[[str, str, str], None]) -> tuple[float, float]:
-        return pool.submit(measured, send, place, url).result()
+    def run_in_process(send: Callable[[str, str, str], None]) -> tuple[float, float]:
+        return pool.submit(measure_once, send, location, url).result()
 
-    rounds = [(once(send_bare), once(send_ours)) for _ in range(ROUNDS)]
-    bare_mb, ours_mb = (max(mb for mb, _ in each) for each in zip(*rounds, strict=True))
-    bare_seconds, ours_seconds = (min(seconds for _, seconds in each) for each in zip(*rounds, strict=True))
+    rounds = [(run_in_process(send_bare), run_in_process(send_attempt)) for _ in range(ROUNDS)]
+    bare_mb, attempt_mb = (max(mb for mb, _ in each) for each in zip(*rounds, strict=True))
+    bare_seconds, attempt_seconds = (min(seconds for _, seconds in each) for each in zip(*rounds, strict=True))
     return [
-        compare("upload.memory", ours_mb, f"{bare_mb:.1f} MB", of),
-        compare("upload.time", ours_seconds / bare_seconds, f"{ours_seconds:.2f} s, bare {bare_seconds:.2f} s", of),
+        compare("upload.memory", attempt_mb, f"{bare_mb:.1f} MB", source_name),
+        compare(
+            "upload.time",
+            attempt_seconds / bare_seconds,
+            f"{attempt_seconds:.2f} s, bare {bare_seconds:.2f} s",
+            source_name,
+        ),
     ]

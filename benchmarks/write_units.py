@@ -11,50 +11,54 @@ from typing import Any
 
 type Item = Mapping[str, Mapping[str, Any]]
 
-WRITE_UNIT = 1024
+WRITE_UNIT_BYTES = 1024
 """Bytes that one write unit writes."""
 
-OVERHEAD = 100
+ITEM_OVERHEAD_BYTES = 100
 """Bytes that are charged for with each item that is stored, and with each entry of an index."""
 
 
 @dataclass(frozen=True, slots=True)
-class Index:
+class IndexSpec:
     """A global secondary index. `projects`: the attributes that it holds; None for all."""
 
     name: str
     keys: tuple[str, ...]
-    projects: frozenset[str] | None
+    projected_attributes: frozenset[str] | None
 
     def entry(self, item: Item | None) -> Item | None:
         """What it holds of an item; None if the item lacks one of its keys."""
         if item is None or any(key not in item for key in self.keys):
             return None
-        return {name: value for name, value in item.items() if self.projects is None or name in self.projects}
+        return {
+            name: value
+            for name, value in item.items()
+            if self.projected_attributes is None or name in self.projected_attributes
+        }
 
 
-def keys_of(declared: Mapping[str, Any]) -> tuple[str, ...]:
+def key_attributes(declaration: Mapping[str, Any]) -> tuple[str, ...]:
     """The key attributes of a declared table or index."""
-    return tuple(key["AttributeName"] for key in declared["KeySchema"])
+    return tuple(key["AttributeName"] for key in declaration["KeySchema"])
 
 
-def indexes_of(table: Mapping[str, Any]) -> tuple[Index, ...]:
+def read_indexes(table: Mapping[str, Any]) -> tuple[IndexSpec, ...]:
     """The indexes that a table is declared with."""
     indexes = []
-    for declared in table.get("GlobalSecondaryIndexes", ()):
-        projection, keys = declared["Projection"], keys_of(declared)
-        projected = frozenset((*keys_of(table), *keys, *projection.get("NonKeyAttributes", ())))
-        everything = projection["ProjectionType"] == "ALL"
-        indexes.append(Index(declared["IndexName"], keys, None if everything else projected))
+    for declaration in table.get("GlobalSecondaryIndexes", ()):
+        projection, keys = declaration["Projection"], key_attributes(declaration)
+        projected = frozenset((*key_attributes(table), *keys, *projection.get("NonKeyAttributes", ())))
+        is_full = projection["ProjectionType"] == "ALL"
+        indexes.append(IndexSpec(declaration["IndexName"], keys, None if is_full else projected))
     return tuple(indexes)
 
 
-def size(item: Item) -> int:
+def item_size(item: Item) -> int:
     """Bytes of an item: of the names and the values of its attributes."""
-    return sum(len(name.encode()) + _value(value) for name, value in item.items())
+    return sum(len(name.encode()) + _value_size(value) for name, value in item.items())
 
 
-def _value(value: Mapping[str, Any]) -> int:
+def _value_size(value: Mapping[str, Any]) -> int:
     ((kind, content),) = value.items()
     match kind:
         case "S":
@@ -67,34 +71,36 @@ def _value(value: Mapping[str, Any]) -> int:
         case "BOOL" | "NULL":
             return 1
         case "M":
-            return 3 + len(content) + size(content)
+            return 3 + len(content) + item_size(content)
         case "L":
-            return 3 + len(content) + sum(map(_value, content))
+            return 3 + len(content) + sum(map(_value_size, content))
     raise ValueError(f"no table here has a value of type {kind}")
 
 
-def units(number_of_bytes: int) -> int:
+def to_write_units(byte_count: int) -> int:
     """Write units for so many bytes."""
-    return max(1, ceil(number_of_bytes / WRITE_UNIT))
+    return max(1, ceil(byte_count / WRITE_UNIT_BYTES))
 
 
-def writes(table: str, indexes: Sequence[Index], before: Item | None, after: Item | None) -> Iterator[tuple[str, int]]:
+def write_costs(
+    table: str, indexes: Sequence[IndexSpec], before: Item | None, after: Item | None
+) -> Iterator[tuple[str, int]]:
     """What one write costs: the table and each index whose entry changes, with the write units.
 
     `before` and `after` are the item; they are the same if the condition of the write did not hold.
     """
-    yield table, units(max(size(before or {}), size(after or {})))
+    yield table, to_write_units(max(item_size(before or {}), item_size(after or {})))
     for index in indexes:
         old, new = index.entry(before), index.entry(after)
         if old == new:
             continue
         if old and new and all(old[key] == new[key] for key in index.keys):
-            yield index.name, units(max(size(old), size(new)))
+            yield index.name, to_write_units(max(item_size(old), item_size(new)))
         else:  # another key: one entry is deleted, and one is put
-            yield from ((index.name, units(size(entry))) for entry in (old, new) if entry)
+            yield from ((index.name, to_write_units(item_size(entry))) for entry in (old, new) if entry)
 
 
-def stored(indexes: Sequence[Index], item: Item) -> tuple[int, int]:
+def stored_bytes(indexes: Sequence[IndexSpec], item: Item) -> tuple[int, int]:
     """Bytes that are charged for while the item is stored: in the table, and in its indexes."""
     entries = [entry for index in indexes if (entry := index.entry(item))]
-    return size(item) + OVERHEAD, sum(size(entry) + OVERHEAD for entry in entries)
+    return item_size(item) + ITEM_OVERHEAD_BYTES, sum(item_size(entry) + ITEM_OVERHEAD_BYTES for entry in entries)

@@ -5,7 +5,7 @@ from typing import Any
 
 import requests
 
-PAGE = 500
+PAGE_SIZE = 500
 TIMEOUT_SECONDS = 60
 
 
@@ -21,7 +21,7 @@ class ApiClient:
 
     def recordings(self, status: str | None = None) -> Iterator[dict[str, Any]]:
         """Every recording, or those of one status, page by page."""
-        query: dict[str, str | None] = {"limit": str(PAGE), "transcriptionStatus": status}
+        query: dict[str, str | None] = {"limit": str(PAGE_SIZE), "transcriptionStatus": status}
         while True:
             page = self._request("GET", "/api/call-recordings", query)
             yield from page["items"]

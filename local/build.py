@@ -14,7 +14,7 @@ from samtranslator.yaml_helper import yaml_parse
 from local import LocalError
 
 ROOT = Path(__file__).parent.parent
-BUILD = ROOT / ".build" / "functions"
+BUILD_DIR = ROOT / ".build" / "functions"
 STAMP = ROOT / ".build" / "functions.sha256"
 LOG = ROOT / ".build" / "functions.log"
 SOURCES = ("template.yaml", "samconfig.toml", "Makefile", "requirements/sam.txt", "functions", "layers")
@@ -23,7 +23,7 @@ ARCHITECTURE = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm6
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuiltFunction:
     """One built function. `layer` is what Lambda mounts on /opt; `timeout` is in seconds."""
 
     name: str
@@ -33,22 +33,22 @@ class Built:
     timeout: int
 
 
-def build() -> dict[str, Built]:
+def build_functions() -> dict[str, BuiltFunction]:
     """Builds what has changed since the last time; the functions by their names in the template. Raises LocalError."""
     STAMP.parent.mkdir(exist_ok=True)
     with STAMP.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes, and each may be the first
         digest = _digest()
         if not STAMP.exists() or STAMP.read_text(encoding="utf-8") != digest:
-            _make(digest)
-    return built_in(BUILD)
+            _run_make(digest)
+    return read_built_functions(BUILD_DIR)
 
 
-def built_in(folder: Path) -> dict[str, Built]:
+def read_built_functions(folder: Path) -> dict[str, BuiltFunction]:
     """The functions that `sam build` left there, by their names in the template."""
     resources: dict[str, Any] = yaml_parse((folder / "template.yaml").read_text(encoding="utf-8"))["Resources"]
     return {
-        name: Built(
+        name: BuiltFunction(
             name=name,
             folder=folder / resource["Properties"]["CodeUri"],
             layer=folder / resources["SharedLayer"]["Properties"]["ContentUri"],
@@ -60,16 +60,16 @@ def built_in(folder: Path) -> dict[str, Built]:
     }
 
 
-def _make(digest: str) -> None:
+def _run_make(digest: str) -> None:
     STAMP.unlink(missing_ok=True)
     # a make of its own, even where this runs under `make -j test`
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    command = ["make", "build", f"BUILD_DIR={BUILD.relative_to(ROOT)}"]
+    command = ["make", "build", f"BUILD_DIR={BUILD_DIR.relative_to(ROOT)}"]
     if ARCHITECTURE:
         command.append(f"ARCHITECTURE={ARCHITECTURE}")
     with LOG.open("wb") as log:
-        failed = subprocess.call(command, cwd=ROOT, env=environ, stdout=log, stderr=subprocess.STDOUT)
-    if failed:
+        exit_code = subprocess.call(command, cwd=ROOT, env=environ, stdout=log, stderr=subprocess.STDOUT)
+    if exit_code:
         raise LocalError(f"make build failed:\n{LOG.read_text(errors='replace')}")
     STAMP.write_text(digest, encoding="utf-8")
 

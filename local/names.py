@@ -9,90 +9,94 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from callscribe.ingest import classify
-from callscribe.metadata import CallMetadata, as_written, offset_text
-from callscribe.phone_systems import read
-from callscribe.phone_systems.site_patterns import SitePattern
-from callscribe.run import Run, Task
-from callscribe.sidecars import sidecar_of, stem_of
+from callscribe.call_metadata.metadata import CallMetadata, format_started_at, format_utc_offset
+from callscribe.phone_systems import extract_metadata
+from callscribe.phone_systems.custom_patterns import CustomPattern
+from callscribe.recordings.run import Run, Task
+from callscribe.sidecars import group_key, parse_sidecar_name
 from callscribe.sources import SourceFile
-from callscribe.sources.folder import FolderSource, key_of
-from functions.sync.reading import Reader
+from callscribe.sources.file_types import classify
+from callscribe.sources.folder import FolderSource, path_to_key
+from functions.sync.metadata_reader import MetadataReader
 
 
-def names(paths: Sequence[str], system: str, patterns: Sequence[SitePattern]) -> int:
+def print_names(paths: Sequence[str], system: str, patterns: Sequence[CustomPattern]) -> int:
     """Prints a line for each path: a file, all files below a folder, or a mere name. Its exit status."""
     for path in paths:
-        for told in _lines(path, system, patterns):
-            print(_json(told))
+        for row in _read_rows(path, system, patterns):
+            print(_to_json(row))
     return 0
 
 
-def _json(told: dict[str, Any]) -> str:
+def _to_json(row: dict[str, Any]) -> str:
     """Legible where the terminal can show it; else, and for names that are not UTF-8, escaped as JSON does."""
-    text = json.dumps(told, ensure_ascii=False)
+    text = json.dumps(row, ensure_ascii=False)
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except (LookupError, UnicodeEncodeError):
-        return json.dumps(told)
+        return json.dumps(row)
     return text
 
 
-def _lines(path: str, system: str, patterns: Sequence[SitePattern]) -> Iterator[dict[str, Any]]:
+def _read_rows(path: str, system: str, patterns: Sequence[CustomPattern]) -> Iterator[dict[str, Any]]:
     """What sync would read of a file or of all below a folder; of a mere name, what it tells."""
-    kind = _kind(path)
+    kind = _path_kind(path)
     if not kind:
-        yield line(path, None, read(path, system, patterns))
+        yield to_row(path, None, extract_metadata(path, system, patterns))
         return
-    key = key_of(os.path.abspath(path))  # noqa: PTH100 — as it is spelled: links in it are not resolved
+    key = path_to_key(os.path.abspath(path))  # noqa: PTH100 — as it is spelled: links in it are not resolved
     folder, _, _ = key.rpartition("/")
     if kind == "folder":
-        above, source = folder, FolderSource(f"/{key}")
-        found = list(source.files())
-        shown = [(each, str(Path(path, each.key.removeprefix(source.prefix)))) for each in found]
+        parent_folder, source = folder, FolderSource(f"/{key}")
+        files = list(source.list_files())
+        displayed = [(each, str(Path(path, each.key.removeprefix(source.prefix)))) for each in files]
     else:
-        above, _, _ = folder.rpartition("/")
-        found = list(FolderSource(f"/{folder}").files(under=stem_of(key)))
-        shown = [(each, path) for each in found if each.key == key]
+        parent_folder, _, _ = folder.rpartition("/")
+        files = list(FolderSource(f"/{folder}").list_files(under=group_key(key)))
+        displayed = [(each, path) for each in files if each.key == key]
     sidecars = defaultdict[str, list[SourceFile]](list)
-    for each in found:
-        if each.size and sidecar_of(each.key):
-            sidecars[stem_of(each.key)].append(each)
+    for each in files:
+        if each.size and parse_sidecar_name(each.key):
+            sidecars[group_key(each.key)].append(each)
     # the index of a month lies above its folder
-    source = FolderSource(f"/{above}")
+    source = FolderSource(f"/{parent_folder}")
     now = datetime.now(UTC)
-    run = Run(task=Task.SYNC, id="", trigger="names", started_at=now, ends_by=now)
-    reader = Reader(source=source, run=run, phone_system=system, patterns=patterns, zone=UTC, looks=True)
-    for each in found:
-        reader.saw(each)
-    for each, as_given in shown:
-        yield line(as_given, each.size, reader.read(each, sidecars[stem_of(each.key)]).metadata)
+    run = Run(task=Task.SYNC, id="", trigger="names", started_at=now, deadline=now)
+    reader = MetadataReader(
+        source=source, run=run, phone_system=system, patterns=patterns, zone=UTC, look_up_indexes=True
+    )
+    for each in files:
+        reader.register_index(each)
+    for each, path_text in displayed:
+        yield to_row(path_text, each.size, reader.read(each, sidecars[group_key(each.key)]).metadata)
 
 
-def line(path: str, size: int | None, call: CallMetadata) -> dict[str, Any]:
+def to_row(path: str, size: int | None, metadata: CallMetadata) -> dict[str, Any]:
     """What is printed of a path; null for what is not known. `size` in bytes, where the file exists."""
     return {
         "path": path,
         "ingest": classify(path, size),
-        "phone_system": call.phone_system,
-        "direction": call.direction,
-        "caller": call.caller,
-        "callee": call.callee,
-        "extension": call.extension,
-        "started_at": None if call.started_at is None else as_written(call.started_at),
-        "utc_offset": None if call.utc_offset is None else offset_text(call.utc_offset),
-        "call_id": call.call_id,
-        "remote_number": call.remote_number,
-        "kind": call.kind,
-        "party": call.party,
-        "origins": dict(sorted(call.origins.items())),
+        "phone_system": metadata.phone_system,
+        "direction": metadata.direction,
+        "caller": metadata.caller,
+        "callee": metadata.callee,
+        "extension": metadata.extension,
+        "started_at": None if metadata.started_at is None else format_started_at(metadata.started_at),
+        "utc_offset": None if metadata.utc_offset is None else format_utc_offset(metadata.utc_offset),
+        "call_id": metadata.call_id,
+        "remote_number": metadata.remote_number,
+        "kind": metadata.kind,
+        "party": metadata.party,
+        "origins": dict(sorted(metadata.provenance.items())),
     }
 
 
-def _kind(path: str) -> str | None:
+def _path_kind(path: str) -> str | None:
     """`file`, `folder`, or None for a mere name."""
     try:
-        given = Path(path)
-        return "folder" if given.is_dir() else "file" if given.is_file() and not given.is_symlink() else None
+        candidate = Path(path)
+        return (
+            "folder" if candidate.is_dir() else "file" if candidate.is_file() and not candidate.is_symlink() else None
+        )
     except (OSError, ValueError):  # no name of this machine's: too long, say
         return None

@@ -17,20 +17,20 @@ PARAMETERS = {
 }
 """The option that gives a parameter its value."""
 
-BLAMED = {
+OPTIONS_BY_ERROR_CODE = {
     "service_unavailable": ("--whisperx",),
     "service_down": ("--whisperx",),
-    "unreadable_answer": ("--whisperx", "--dialect"),
-    "key_refused": ("--api-key",),
-    "wrong_address": ("--whisperx", "--dialect", "--model"),
+    "invalid_response": ("--whisperx", "--dialect"),
+    "authentication_failed": ("--api-key",),
+    "endpoint_not_found": ("--whisperx", "--dialect", "--model"),
     "not_whisperx": ("--whisperx",),
     "wrong_dialect": ("--dialect",),
-    "wrong_settings": ("--language", "--model", "--options"),
+    "invalid_options": ("--language", "--model", "--options"),
 }
 """The options to correct, by the code of the error."""
 
 
-def message_of(error: Mapping[str, str]) -> str:
+def describe_error(error: Mapping[str, str]) -> str:
     """The message of an error of the API, and the options that set what it blames."""
-    options = BLAMED.get(error["code"])
+    options = OPTIONS_BY_ERROR_CODE.get(error["code"])
     return f"{error['message']} (See {', '.join(options)}.)" if options else error["message"]

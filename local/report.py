@@ -7,17 +7,17 @@ from typing import Any
 import requests
 
 from local.api_client import ApiClient
-from local.options import message_of
-from local.watch import printable
+from local.options import describe_error
+from local.watch import escape_unprintable
 
-METADATA = (
+METADATA_FIELDS = (
     *("size", "audio", "recordedAt", "modifiedAt", "createdAt", "statusSince", "nextAttemptAt"),
     *("phoneSystem", "direction", "caller", "callee", "extension", "remoteNumber", "party", "callId", "kind"),
     *("startedAt", "utcOffset", "metadataOrigins", "sourceChanged", "sourceMissing"),
 )
 
 
-def records(api: ApiClient) -> list[dict[str, Any]]:
+def collect_records(api: ApiClient) -> list[dict[str, Any]]:
     """Every recording, in the order of its path, with its transcript if it has one."""
     items = sorted(api.recordings(), key=lambda each: str(each["path"]))
     return [
@@ -27,14 +27,14 @@ def records(api: ApiClient) -> list[dict[str, Any]]:
             "status": item["transcriptionStatus"],
             "attempts": item["attempts"],
             "error": item["error"],
-            "metadata": {name: item[name] for name in METADATA},
-            "transcript": _transcript(api, item),
+            "metadata": {name: item[name] for name in METADATA_FIELDS},
+            "transcript": _get_transcript(api, item),
         }
         for item in items
     ]
 
 
-def _transcript(api: ApiClient, item: dict[str, Any]) -> dict[str, Any] | None:
+def _get_transcript(api: ApiClient, item: dict[str, Any]) -> dict[str, Any] | None:
     """The whole document; its beginning, where it is too large for the API."""
     if item["transcript"] is None:
         return None
@@ -51,20 +51,20 @@ def write_json(path: Path, recordings: list[dict[str, Any]]) -> None:
     if path.exists() and not path.is_file():
         path.write_text(text, encoding="utf-8")
         return
-    unfinished = path.with_name(f"{path.name}.part")
+    temporary_path = path.with_name(f"{path.name}.part")
     try:
-        unfinished.write_text(text, encoding="utf-8", errors="replace")
-        unfinished.replace(path)
+        temporary_path.write_text(text, encoding="utf-8", errors="replace")
+        temporary_path.replace(path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        temporary_path.unlink(missing_ok=True)
 
 
-def summary(recordings: list[dict[str, Any]]) -> list[str]:
+def summary_lines(recordings: list[dict[str, Any]]) -> list[str]:
     """Counts, and the name and reason of each recording that is not completed."""
     completed = sum(recording["status"] == "completed" for recording in recordings)
     lines = [f"{completed} of {len(recordings)} recordings completed."]
     for recording in recordings:
         if recording["status"] != "completed":
-            reason = f": {message_of(recording['error'])}" if recording["error"] else ""
-            lines.append(printable(f"{recording['status']}: {PurePosixPath(recording['path']).name}{reason}"))
+            reason = f": {describe_error(recording['error'])}" if recording["error"] else ""
+            lines.append(escape_unprintable(f"{recording['status']}: {PurePosixPath(recording['path']).name}{reason}"))
     return lines

@@ -5,9 +5,9 @@ import threading
 from collections.abc import Mapping
 from typing import TextIO
 
-WIDTH = 30
+BAR_WIDTH = 30
 """Characters of the bar."""
-CLEAR = "\r\x1b[2K"
+CLEAR_LINE = "\r\x1b[2K"
 DONE, TO_DO = "█", "░"
 
 
@@ -16,9 +16,9 @@ class Terminal:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
-        self._speaking = threading.Lock()
+        self._lock = threading.Lock()
         self._bar = ""
-        self._looked_at = self._stream.isatty()
+        self._is_interactive = self._stream.isatty()
 
     def say(self, text: str) -> None:
         """Prints a line above the bar."""
@@ -26,25 +26,25 @@ class Terminal:
 
     def show(self, counts: Mapping[str, int]) -> None:
         """Draws the bar again: how many recordings there are of each status. Without any, there is no bar."""
-        if self._looked_at:
-            self._write("", bar_of(counts))
+        if self._is_interactive:
+            self._write("", format_bar(counts))
 
     def _write(self, lines: str, bar: str | None = None) -> None:
         """Writes lines above the bar. Where `bar` is None, it stays as it is."""
-        with self._speaking:
-            after = self._bar if bar is None else bar
-            if lines or after != self._bar:
-                self._stream.write(f"{CLEAR if self._bar else ''}{lines}{after}")
+        with self._lock:
+            new_bar = self._bar if bar is None else bar
+            if lines or new_bar != self._bar:
+                self._stream.write(f"{CLEAR_LINE if self._bar else ''}{lines}{new_bar}")
                 self._stream.flush()
-            self._bar = after
+            self._bar = new_bar
 
 
-def bar_of(counts: Mapping[str, int]) -> str:
+def format_bar(counts: Mapping[str, int]) -> str:
     """`█████░░░░░ 12 of 30 completed, 1 failed`; empty while there are no recordings."""
     total = sum(counts.values())
     if not total:
         return ""
     completed, failed = counts.get("completed", 0), counts.get("failed", 0)
-    done = WIDTH * completed // total
-    text = f"{DONE * done}{TO_DO * (WIDTH - done)} {completed:,} of {total:,} completed"
+    done = BAR_WIDTH * completed // total
+    text = f"{DONE * done}{TO_DO * (BAR_WIDTH - done)} {completed:,} of {total:,} completed"
     return f"{text}, {failed:,} failed" if failed else text

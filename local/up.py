@@ -14,16 +14,16 @@ from local.api_client import ApiClient
 from local.build import ROOT
 from local.cloud.aws import serve_aws
 from local.cloud.scheduler import Scheduler, scheduled_event
-from local.cloud.secrets import api_key
+from local.cloud.secrets import read_api_key
 from local.cloud.stack import Stack, deploy
-from local.cloud.uploads import uploads
-from local.drive import TaskError, drive
+from local.cloud.uploads import deliver_upload_events
 from local.http_server import HttpServer
-from local.invoke import announced
-from local.lambdas.front import Front
+from local.invoke import announce_stack
+from local.lambdas.front import LocalGateway
 from local.lambdas.pool import Lambdas
-from local.recogniser.started import recogniser
-from local.report import records, summary, write_json
+from local.recogniser.process import run_recogniser
+from local.report import collect_records, summary_lines, write_json
+from local.run_until_done import TaskError, run_until_done
 from local.sample_calls import put_samples
 from local.terminal import Terminal
 from local.watch import Watcher
@@ -31,7 +31,7 @@ from local.watch import Watcher
 STATE = ROOT / ".callscribe"
 TERMINAL = Terminal()
 
-IMPATIENCE = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1"}
+DEMO_OVERRIDES = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1"}
 """A minute in the cloud; here somebody is watching."""
 
 
@@ -53,39 +53,41 @@ class Options:
 
 def up(options: Options) -> int:
     """Brings the stack up, runs the tasks, and with `once` takes it down again; the exit status."""
-    with ExitStack() as parts:
-        running = parts.enter_context(_running(options))
+    with ExitStack() as exit_stack:
+        running = exit_stack.enter_context(_start_stack(options))
         if not options.once:
-            _say_hello(running)
-            fire = partial(running.lambdas.invoke, wait=False)
-            parts.enter_context(Scheduler(running.stack, fire))
-            parts.enter_context(uploads(fire))
-        parts.callback(TERMINAL.show, {})
-        with Watcher(running.api, TERMINAL.say, TERMINAL.show, running.lambdas.activity(except_for="api")) as watcher:
-            trouble = _work(running, watcher, stays=not options.once)
-            watcher.look()
+            _print_welcome(running)
+            invoke_async = partial(running.lambdas.invoke, wait=False)
+            exit_stack.enter_context(Scheduler(running.stack, invoke_async))
+            exit_stack.enter_context(deliver_upload_events(invoke_async))
+        exit_stack.callback(TERMINAL.show, {})
+        with Watcher(
+            running.api, TERMINAL.say, TERMINAL.show, running.lambdas.monitor_activity(exclude="api")
+        ) as watcher:
+            problem = _run_tasks(running, watcher, keep_running=not options.once)
+            watcher.refresh()
         TERMINAL.show({})
-        return _report(running, trouble, options.json)
+        return _report(running, problem, options.json)
 
 
-def _work(running: "Local", watcher: Watcher, *, stays: bool) -> str | None:
+def _run_tasks(running: "RunningStack", watcher: Watcher, *, keep_running: bool) -> str | None:
     """Runs the tasks until nothing is left to do; where the stack stays up, until Ctrl-C. Returns what went wrong."""
     try:
-        trouble = drive(running.invoke, running.api, watcher.look, TERMINAL.say)
+        problem = run_until_done(running.invoke, running.api, watcher.refresh, TERMINAL.say)
     except TaskError as error:
-        trouble = str(error)
+        problem = str(error)
     except KeyboardInterrupt:
         return "Stopped before all was done."
-    if stays:
-        if trouble:
-            TERMINAL.say(trouble)
+    if keep_running:
+        if problem:
+            TERMINAL.say(problem)
         with suppress(KeyboardInterrupt):
             threading.Event().wait()
-    return trouble
+    return problem
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
+class RunningStack:
     """A stack that is up."""
 
     stack: Stack
@@ -104,13 +106,13 @@ class Local:
 
 
 @contextmanager
-def _running(options: Options) -> Iterator[Local]:
-    with ExitStack() as parts:
-        endpoint = options.aws_endpoint or parts.enter_context(serve_aws())
-        parameters = options.parameters | IMPATIENCE
+def _start_stack(options: Options) -> Iterator[RunningStack]:
+    with ExitStack() as exit_stack:
+        endpoint = options.aws_endpoint or exit_stack.enter_context(serve_aws())
+        parameters = options.parameters | DEMO_OVERRIDES
         if "WhisperXUrl" not in parameters:
             log = STATE / "logs" / "recogniser.log"
-            parameters["WhisperXUrl"] = parts.enter_context(recogniser(parameters["WhisperXDialect"], log))
+            parameters["WhisperXUrl"] = exit_stack.enter_context(run_recogniser(parameters["WhisperXDialect"], log))
         stack = deploy(ROOT / "template.yaml", endpoint, parameters)
         if options.recordings is None:
             put_samples(stack, broken=options.broken)
@@ -118,19 +120,19 @@ def _running(options: Options) -> Iterator[Local]:
             server = HttpServer(options.port)
         except OSError as error:
             raise LocalError(f"Port {options.port}: {error.strerror}. Choose another one with --port.") from error
-        parts.callback(server.close)
-        overrides = {"AWS_ENDPOINT_URL_LAMBDA": server.url}
+        exit_stack.callback(server.close)
+        environment = {"AWS_ENDPOINT_URL_LAMBDA": server.url}
         if options.recordings is not None:
             # over the template's parameter, which takes folders only where EFS mounts them
-            overrides["RECORDINGS_PATH"] = options.recordings
-        lambdas = parts.enter_context(Lambdas(stack, STATE, overrides))
-        server.start(Front(lambdas, "api"))
-        parts.enter_context(announced(stack, server.url))
-        key = api_key(stack.endpoint, stack.secrets["ApiKeySecret"])
-        yield Local(stack, lambdas, ApiClient(server.url, key))
+            environment["RECORDINGS_PATH"] = options.recordings
+        lambdas = exit_stack.enter_context(Lambdas(stack, STATE, environment))
+        server.start(LocalGateway(lambdas, "api"))
+        exit_stack.enter_context(announce_stack(stack, server.url))
+        key = read_api_key(stack.endpoint, stack.secrets["ApiKeySecret"])
+        yield RunningStack(stack, lambdas, ApiClient(server.url, key))
 
 
-def _say_hello(running: Local) -> None:
+def _print_welcome(running: RunningStack) -> None:
     TERMINAL.say(
         f"The API answers at {running.api.url} with this key:\n"
         f'  curl -H "Authorization: Bearer {running.api.key}" {running.api.url}/api/call-recordings\n'
@@ -140,11 +142,11 @@ def _say_hello(running: Local) -> None:
     )
 
 
-def _report(running: Local, trouble: str | None, path: Path | None) -> int:
-    recordings = records(running.api)
+def _report(running: RunningStack, problem: str | None, path: Path | None) -> int:
+    recordings = collect_records(running.api)
     if path:
         write_json(path, recordings)
-    for text in ("", *summary(recordings), *([trouble] if trouble else [])):
+    for text in ("", *summary_lines(recordings), *([problem] if problem else [])):
         TERMINAL.say(text)
     completed = all(recording["status"] == "completed" for recording in recordings)
-    return 0 if completed and trouble is None else 1
+    return 0 if completed and problem is None else 1

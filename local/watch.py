@@ -13,12 +13,12 @@ from typing import Any, Self
 import requests
 
 from local.api_client import ApiClient
-from local.options import message_of
+from local.options import describe_error
 
 POLL_SECONDS = 0.25
 IDLE_POLL_SECONDS = 5.0
 """Between looks while no function runs: then only an API request can change anything."""
-RESTRAINT = 3
+PAUSE_FACTOR = 3
 """At most a quarter of the time goes into looking, however many recordings there are."""
 
 
@@ -28,8 +28,8 @@ class Watcher:
     def __init__(
         self,
         api: ApiClient,
-        say: Callable[[str], None],
-        show: Callable[[Mapping[str, int]], None],
+        print_line: Callable[[str], None],
+        show_counts: Callable[[Mapping[str, int]], None],
         is_busy: Callable[[], bool],
     ) -> None:
         """`say` prints a line; `show` gets, after each look, how many recordings there are of each status.
@@ -37,12 +37,12 @@ class Watcher:
         `is_busy` says whether any function has run since it was last asked.
         """
         self._api = api
-        self._say = say
-        self._show = show
+        self._print_line = print_line
+        self._show_counts = show_counts
         self._is_busy = is_busy
-        self._seen: dict[str, tuple[str, int]] = {}
+        self._states: dict[str, tuple[str, int]] = {}
         self._stopped = threading.Event()
-        self._looking = threading.Lock()
+        self._refresh_lock = threading.Lock()
         self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
 
     def __enter__(self) -> Self:
@@ -53,47 +53,49 @@ class Watcher:
         self._stopped.set()
         self._thread.join()
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Says what has changed since the last look. Raises `requests.RequestException`."""
-        with self._looking:
+        with self._refresh_lock:
             items = sorted(self._api.recordings(), key=lambda each: str(each["statusSince"]))
             for item in items:
                 state = (f"{item['transcriptionStatus']} {item['statusSince']}", item["attempts"])
-                before, attempts = self._seen.get(item["id"], ("", 0))
-                if state[0] == before:
+                previous, attempts = self._states.get(item["id"], ("", 0))
+                if state[0] == previous:
                     continue
-                self._seen[item["id"]] = state
+                self._states[item["id"]] = state
                 if item["attempts"] > attempts and item["transcriptionStatus"] != "processing":
                     # too short to be seen, but only a claim counts as an attempt
-                    self._say(line({**item, "transcriptionStatus": "processing"}))
-                self._say(line(item))
-            self._show(Counter(item["transcriptionStatus"] for item in items))
+                    self._print_line(format_item({**item, "transcriptionStatus": "processing"}))
+                self._print_line(format_item(item))
+            self._show_counts(Counter(item["transcriptionStatus"] for item in items))
 
     def _watch(self) -> None:
-        pause, looked_at = POLL_SECONDS, -math.inf
+        pause, refreshed_at = POLL_SECONDS, -math.inf
         while not self._stopped.wait(pause):
-            began = time.monotonic()
-            if not self._is_busy() and began - looked_at < IDLE_POLL_SECONDS:
+            started_at = time.monotonic()
+            if not self._is_busy() and started_at - refreshed_at < IDLE_POLL_SECONDS:
                 continue
             with suppress(requests.RequestException):  # the next look may succeed
-                self.look()
-            looked_at = time.monotonic()
-            pause = max(POLL_SECONDS, RESTRAINT * (looked_at - began))
+                self.refresh()
+            refreshed_at = time.monotonic()
+            pause = max(POLL_SECONDS, PAUSE_FACTOR * (refreshed_at - started_at))
 
 
-def line(item: dict[str, Any]) -> str:
+def format_item(item: dict[str, Any]) -> str:
     """`12:40:31  completed   call.wav  "thank you for calling"`, in the time zone of this machine."""
-    at = datetime.fromisoformat(item["statusSince"]).astimezone()
+    status_since = datetime.fromisoformat(item["statusSince"]).astimezone()
     name = PurePosixPath(item["path"]).name
-    return printable(f"{at:%H:%M:%S}  {item['transcriptionStatus']:<10}  {name}{_remark(item)}".rstrip())
+    return escape_unprintable(
+        f"{status_since:%H:%M:%S}  {item['transcriptionStatus']:<10}  {name}{_describe_outcome(item)}".rstrip()
+    )
 
 
-def printable(text: str) -> str:
+def escape_unprintable(text: str) -> str:
     """On one line, whatever a file is called: control characters are written as Python writes them."""
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
-def _remark(item: dict[str, Any]) -> str:  # noqa: PLR0911 — a table of statuses
+def _describe_outcome(item: dict[str, Any]) -> str:  # noqa: PLR0911 — a table of statuses
     error, transcript = item["error"], item["transcript"]
     match item["transcriptionStatus"]:
         case "completed" if transcript["noSpeech"]:
@@ -103,11 +105,11 @@ def _remark(item: dict[str, Any]) -> str:  # noqa: PLR0911 — a table of status
         case "processing":
             return f"  attempt {item['attempts']}"
         case "failed" if item["nextAttemptAt"]:
-            due = datetime.fromisoformat(item["nextAttemptAt"]).astimezone()
-            return f"  attempt {item['attempts']}: {message_of(error)} Next attempt at {due:%H:%M:%S}."
+            next_attempt_at = datetime.fromisoformat(item["nextAttemptAt"]).astimezone()
+            return f"  attempt {item['attempts']}: {describe_error(error)} Next attempt at {next_attempt_at:%H:%M:%S}."
         case "failed":
-            return f"  for good, after {item['attempts']} attempt(s): {message_of(error)}"
+            return f"  for good, after {item['attempts']} attempt(s): {describe_error(error)}"
         case "queued" if error:
-            return f"  again: {message_of(error)}"
+            return f"  again: {describe_error(error)}"
         case _:
             return ""

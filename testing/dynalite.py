@@ -17,7 +17,7 @@ import pytest
 from local.cloud.client import aws_client
 from local.cloud.intrinsics import Intrinsics
 from local.cloud.stack import Stack
-from local.cloud.template import TABLE, parameter_values, read_template, resources_of
+from local.cloud.template import TABLE, parameter_values, read_template, resolve_resources
 
 ENGINES = ("moto", pytest.param("dynalite", marks=pytest.mark.slow))
 """For `parametrize`: tests whose result must not depend on the DynamoDB engine."""
@@ -25,18 +25,18 @@ ENGINES = ("moto", pytest.param("dynalite", marks=pytest.mark.slow))
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".build" / "dynalite"
 # A connection stays open: Node.js closes one after five seconds, which is a lost request on a slow machine.
-SERVE = """
+SERVER_SCRIPT = """
 const options = {createTableMs: 0, updateTableMs: 0, deleteTableMs: 0};
 const server = require(process.argv[1])(options);
 server.keepAliveTimeout = 0;
 server.listen(0, "127.0.0.1", () => console.log(server.address().port));
 """
-KEPT = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+TABLE_PROPERTIES = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
 THROUGHPUT = {"ProvisionedThroughput": {"ReadCapacityUnits": 1000, "WriteCapacityUnits": 1000}}
 """It knows no tables without, and limits nothing by it."""
 
 
-def why_not() -> str | None:
+def unavailable_reason() -> str | None:
     """Why it cannot run here, or None."""
     if shutil.which("node") is None:
         return "dynalite needs Node.js"
@@ -48,7 +48,7 @@ def why_not() -> str | None:
 @contextmanager
 def serve_dynalite() -> Iterator[str]:
     """An empty one, at this URL, until the end."""
-    command = ["node", "-e", SERVE, str(FOLDER / "node_modules" / "dynalite")]
+    command = ["node", "-e", SERVER_SCRIPT, str(FOLDER / "node_modules" / "dynalite")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
@@ -59,26 +59,26 @@ def serve_dynalite() -> Iterator[str]:
             process.kill()
 
 
-def declared_tables() -> dict[str, dict[str, Any]]:
+def read_table_definitions() -> dict[str, dict[str, Any]]:
     """The tables of template.yaml by their logical ids, in what matters to a program."""
-    given = {"WhisperXUrl": "http://127.0.0.1:9"}
-    template = read_template(ROOT / "template.yaml", given)
-    intrinsics = Intrinsics(template, parameter_values(template, given), lambda logical_id, _: logical_id)
+    parameters = {"WhisperXUrl": "http://127.0.0.1:9"}
+    template = read_template(ROOT / "template.yaml", parameters)
+    intrinsics = Intrinsics(template, parameter_values(template, parameters), lambda logical_id, _: logical_id)
     return {
-        logical_id: {name: properties[name] for name in KEPT if name in properties}
-        for logical_id, properties in resources_of(template, intrinsics, TABLE).items()
+        logical_id: {name: properties[name] for name in TABLE_PROPERTIES if name in properties}
+        for logical_id, properties in resolve_resources(template, intrinsics, TABLE).items()
     }
 
 
-def on_dynalite(stack: Stack, endpoint: str, tables: dict[str, dict[str, Any]]) -> Stack:
+def with_dynalite_tables(stack: Stack, endpoint: str, tables: dict[str, dict[str, Any]]) -> Stack:
     """The stack with new tables there, which its functions find by the variable that AWS has for it."""
     dynamodb = aws_client("dynamodb", endpoint)
     names = {}
-    for logical_id, declared in tables.items():
+    for logical_id, definition in tables.items():
         names[logical_id] = f"{logical_id}-{uuid.uuid4().hex[:8]}"
-        indexes = [index | THROUGHPUT for index in declared.get("GlobalSecondaryIndexes", ())]
-        more = {"GlobalSecondaryIndexes": indexes} if indexes else {}
-        dynamodb.create_table(TableName=names[logical_id], **declared | THROUGHPUT | more)
+        indexes = [index | THROUGHPUT for index in definition.get("GlobalSecondaryIndexes", ())]
+        extra = {"GlobalSecondaryIndexes": indexes} if indexes else {}
+        dynamodb.create_table(TableName=names[logical_id], **definition | THROUGHPUT | extra)
     renamed = {stack.tables[logical_id]: name for logical_id, name in names.items()}
     functions = {
         logical_id: replace(

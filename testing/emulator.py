@@ -19,10 +19,10 @@ from typing import Any
 
 import requests
 
-from local.build import ARCHITECTURE, ROOT, Built
+from local.build import ARCHITECTURE, ROOT, BuiltFunction
 from testing.waiting import LIMIT_SECONDS, wait_until
 
-RUNTIME = ROOT / ".build" / "runtime"
+RUNTIME_DIR = ROOT / ".build" / "runtime"
 RUNTIME_LOCK = ROOT / "requirements" / "runtime.txt"
 INVOCATIONS = "2015-03-31/functions/function/invocations"
 
@@ -41,12 +41,12 @@ class Emulator:
         """The function's answer. An exception in the function is an AssertionError here."""
         with requests.Session() as session:
             session.trust_env = False  # no proxy between here and here
-            answer = session.post(self.url, json=event, timeout=LIMIT_SECONDS).json()
-        assert "errorMessage" not in answer, f"{answer}\n{self.log.read_text()}"
-        return dict(answer)
+            response = session.post(self.url, json=event, timeout=LIMIT_SECONDS).json()
+        assert "errorMessage" not in response, f"{response}\n{self.log.read_text()}"
+        return dict(response)
 
 
-def why_not() -> str | None:
+def unavailable_reason() -> str | None:
     """Why it cannot run here, or None."""
     if platform.system() != "Linux" or ARCHITECTURE is None:
         return "the Lambda emulator runs on Linux only, on x86_64 and arm64"
@@ -55,23 +55,23 @@ def why_not() -> str | None:
     return None
 
 
-def runtime() -> Path:
+def install_runtime() -> Path:
     """The folder with awslambdaric, made when its lock has changed."""
-    stamp = RUNTIME / ".sha256"
+    stamp = RUNTIME_DIR / ".sha256"
     digest = hashlib.sha256(RUNTIME_LOCK.read_bytes()).hexdigest()
     if not stamp.exists() or stamp.read_text() != digest:
-        shutil.rmtree(RUNTIME, ignore_errors=True)
-        install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(RUNTIME), "--require-hashes"]
+        shutil.rmtree(RUNTIME_DIR, ignore_errors=True)
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(RUNTIME_DIR), "--require-hashes"]
         subprocess.run([*install, "-r", str(RUNTIME_LOCK)], check=True)
         stamp.write_text(digest)
-    return RUNTIME
+    return RUNTIME_DIR
 
 
-def environment(built: Built, variables: Mapping[str, str]) -> dict[str, str]:
+def environment(built: BuiltFunction, variables: Mapping[str, str]) -> dict[str, str]:
     """What the function finds around it: `variables`, and what there is to import."""
     return {
         **variables,
-        "PYTHONPATH": os.pathsep.join(map(str, (built.folder, built.layer / "python", runtime()))),
+        "PYTHONPATH": os.pathsep.join(map(str, (built.folder, built.layer / "python", install_runtime()))),
         "PYTHONDONTWRITEBYTECODE": "1",  # Lambda's code folder is read-only
         "AWS_LAMBDA_FUNCTION_TIMEOUT": str(built.timeout),
         "LAMBDA_TASK_ROOT": str(built.folder),
@@ -79,13 +79,13 @@ def environment(built: Built, variables: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def emulate(built: Built, variables: Mapping[str, str], log: Path) -> Iterator[Emulator]:
+def emulate(built: BuiltFunction, variables: Mapping[str, str], log: Path) -> Iterator[Emulator]:
     """Runs the function until the block ends. It takes one request at a time, as one Lambda environment does."""
-    front, inner = _free_port(), _free_port()
+    port, runtime_port = _free_port(), _free_port()
     command = [
-        str(_emulator()),
-        *("--runtime-interface-emulator-address", f"127.0.0.1:{front}"),
-        *("--runtime-api-address", f"127.0.0.1:{inner}"),
+        str(_emulator_path()),
+        *("--runtime-interface-emulator-address", f"127.0.0.1:{port}"),
+        *("--runtime-api-address", f"127.0.0.1:{runtime_port}"),
         *PYTHON,
         *("-m", "awslambdaric", built.handler),
     ]
@@ -98,36 +98,36 @@ def emulate(built: Built, variables: Mapping[str, str], log: Path) -> Iterator[E
             stderr=subprocess.STDOUT,
         )
     try:
-        _wait_for(front, process, log)
-        yield Emulator(f"http://127.0.0.1:{front}/{INVOCATIONS}", log)
+        _wait_for_port(port, process, log)
+        yield Emulator(f"http://127.0.0.1:{port}/{INVOCATIONS}", log)
     finally:
         process.terminate()  # it ends the function with it
         process.wait(LIMIT_SECONDS)
 
 
-def probe(built: Built, code: str) -> Any:
+def run_code(built: BuiltFunction, code: str) -> Any:
     """What `code` prints as JSON when it runs where the function does, with none of the template's variables set."""
-    done = subprocess.run(
+    result = subprocess.run(
         [*PYTHON, "-c", code], cwd=built.folder, env=environment(built, {}), stdout=subprocess.PIPE, check=True
     )
-    return json.loads(done.stdout)
+    return json.loads(result.stdout)
 
 
-def _emulator() -> Path:
-    (found,) = (ROOT / ".venv-sam").glob(f"lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{ARCHITECTURE}")
-    return found
+def _emulator_path() -> Path:
+    (path,) = (ROOT / ".venv-sam").glob(f"lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{ARCHITECTURE}")
+    return path
 
 
 def _free_port() -> int:
-    with socket.socket() as each:
-        each.bind(("127.0.0.1", 0))
-        return int(each.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    def answers() -> bool:
+def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    def is_listening() -> bool:
         assert process.poll() is None, f"The Lambda emulator did not start.\n{log.read_text()}"
         with socket.socket() as client:
             return client.connect_ex(("127.0.0.1", port)) == 0
 
-    wait_until(answers)
+    wait_until(is_listening)

@@ -19,10 +19,10 @@ from aws_lambda_powertools.utilities import parameters
 from local.cloud.client import CREDENTIALS, aws_client
 from local.cloud.stack import Stack
 from local.lambdas.pool import lambda_environment
-from testing.signing import Threads, signing_as
+from testing.signing import SigningThreadPool, signing_as
 
 ROOT = Path(__file__).parents[1]
-TICK = timedelta(milliseconds=1)
+CLOCK_STEP = timedelta(milliseconds=1)
 DAY_SECONDS = 86_400
 
 client = cache(aws_client)
@@ -45,12 +45,12 @@ class Context:
         return self.remaining_ms
 
 
-def forget_clients() -> None:
-    from callscribe import s3
-    from functions.api import invoke, secret
+def clear_clients() -> None:
+    from callscribe import aws
+    from functions.api import invoke, whisperx_key
 
-    for client_of in (s3._client, invoke._client, secret._client):
-        client_of.cache_clear()
+    for get_client in (aws._client, invoke._lambda_client, whisperx_key._secrets_client):
+        get_client.cache_clear()
 
 
 class Handlers:
@@ -60,7 +60,7 @@ class Handlers:
         from functions.api import app as api
         from functions.api import auth, invoke
         from functions.api import settings as api_settings
-        from functions.api.routes import audio, call_recordings, collection, scheduler
+        from functions.api.routes import audio, recording, recordings, scheduler
         from functions.process import app as process
         from functions.queue import app as queue
         from functions.sync import app as sync
@@ -68,46 +68,46 @@ class Handlers:
         self.stack = stack
         self._modules = {"sync": sync, "queue": queue, "process": process, "api": api}
         self._settings = (
-            sync.settings,
-            process.settings,
+            sync.load_env,
+            process.load_settings,
             api_settings.settings,
-            api_settings.whisperx,
-            api_settings.origins,
+            api_settings.whisperx_defaults,
+            api_settings.cors_origins,
         )
         self._auth = auth
         self._monkeypatch = monkeypatch
         self._clock = Lock()
         self.overrides: dict[str, str] = {}
         self._now = datetime.now(UTC)
-        for module in (sync, queue, process, invoke, audio, call_recordings, collection, scheduler):
+        for module in (sync, queue, process, invoke, audio, recording, recordings, scheduler):
             monkeypatch.setattr(module, "utc_now", self.now)
-        monkeypatch.setattr(process, "ThreadPoolExecutor", Threads)
+        monkeypatch.setattr(process, "ThreadPoolExecutor", SigningThreadPool)
         # Keys that expired in the middle of a test would be read again, which is one request more: start without the
         # cached keys of earlier tests, and keep those that are read for longer than any test takes.
-        self.forget_keys()
+        self.clear_keys()
         for module in (auth, process):
             monkeypatch.setattr(module, "KEY_CACHE_SECONDS", DAY_SECONDS)
 
     def now(self) -> datetime:
         """The time as the handlers see it, which passes only when they look at it: a millisecond each time."""
         with self._clock:
-            self._now += TICK
+            self._now += CLOCK_STEP
             return self._now
 
-    def pass_time(self, **duration: float) -> None:
+    def advance_clock(self, **duration: float) -> None:
         """As much later, for the handlers; named as for `timedelta`."""
         with self._clock:
             self._now += timedelta(**duration)
 
     def after(self, **duration: float) -> Self:
         """The handlers as much later: `handlers.after(minutes=1).process()`."""
-        self.pass_time(**duration)
+        self.advance_clock(**duration)
         return self
 
-    def catch_up(self, moment: datetime) -> None:
+    def catch_up(self, timestamp: datetime) -> None:
         """Let it be no earlier than this for the handlers."""
         with self._clock:
-            self._now = max(self._now, moment)
+            self._now = max(self._now, timestamp)
 
     @property
     def recordings_path(self) -> str:
@@ -123,14 +123,14 @@ class Handlers:
         with signing_as(deployed.logical_id):
             return self._modules[function].lambda_handler(event, context)
 
-    def forget(self) -> None:
+    def clear_caches(self) -> None:
         """Make clients and read secrets again, as in a new process: before and after a test that changes a secret."""
-        forget_clients()
-        self.forget_keys()
+        clear_clients()
+        self.clear_keys()
 
-    def forget_keys(self) -> None:
+    def clear_keys(self) -> None:
         parameters.clear_caches()  # type: ignore[no-untyped-call]
-        self._auth._known.clear()
+        self._auth._cache.clear()
 
     def sync(self, **event: Any) -> Any:
         return self._run("sync", event, Context())
@@ -167,15 +167,15 @@ class Handlers:
         The right key is sent unless another is given.
         """
         if key == "":
-            key = api_key(self.stack)
-        given = {"content-type": "application/json"} if body is not None or raw else {}
-        given |= {"authorization": f"Bearer {key}"} if key is not None else {}
+            key = read_api_key(self.stack)
+        default_headers = {"content-type": "application/json"} if body is not None or raw else {}
+        default_headers |= {"authorization": f"Bearer {key}"} if key is not None else {}
         event = {
             "version": "2.0",
             "routeKey": "$default",
             "rawPath": path,
             "rawQueryString": query,
-            "headers": given | {name.replace("_", "-"): value for name, value in headers.items()},
+            "headers": default_headers | {name.replace("_", "-"): value for name, value in headers.items()},
             "queryStringParameters": dict(parse_qsl(query, keep_blank_values=True)) or None,
             "requestContext": {
                 "http": {"method": method, "path": path, "sourceIp": "127.0.0.1", "protocol": "HTTP/1.1"},
@@ -185,20 +185,20 @@ class Handlers:
             "body": b64encode(raw).decode() if raw else body if isinstance(body, str | None) else json.dumps(body),
             "isBase64Encoded": bool(raw),
         }
-        answer = self._run("api", event, Context())
-        is_json = answer["headers"].get("Content-Type", "").startswith("application/json")
-        compressed = "Content-Encoding" in answer["headers"]
-        text = gzip.decompress(b64decode(answer["body"])).decode() if compressed else answer["body"]
+        response = self._run("api", event, Context())
+        is_json = response["headers"].get("Content-Type", "").startswith("application/json")
+        is_compressed = "Content-Encoding" in response["headers"]
+        text = gzip.decompress(b64decode(response["body"])).decode() if is_compressed else response["body"]
         return SimpleNamespace(
-            status=answer["statusCode"],
-            headers=answer["headers"],
-            body=answer["body"],
+            status=response["statusCode"],
+            headers=response["headers"],
+            body=response["body"],
             text=text,
             json=json.loads(text) if is_json else None,
         )
 
 
-def api_key(stack: Stack) -> str:
+def read_api_key(stack: Stack) -> str:
     secrets = client("secretsmanager", stack.endpoint)
     secret = secrets.get_secret_value(SecretId=stack.secrets["ApiKeySecret"])
     return str(json.loads(secret["SecretString"])["default"])

@@ -39,7 +39,7 @@ def wav(*channels: np.ndarray[Any, Any], rate: int = 8_000, subtype: str = "PCM_
     return file.getvalue()
 
 
-def encoded(
+def encode(
     extension: str, *channels: np.ndarray[Any, Any], tags: Mapping[str, str] | None = None, **options: str
 ) -> bytes:
     """A file of the format with that extension; without any samples where the channels have none.
@@ -70,25 +70,25 @@ def riff(*chunks: tuple[bytes, bytes], size: int | None = None, kind: bytes = b"
     return kind + struct.pack("<I", len(body) + 4 if size is None else size) + b"WAVE" + body
 
 
-def fmt(tag: int, channels: int, rate: int, bits: int, *, byte_rate: int | None = None, more: bytes = b"") -> bytes:
+def fmt(tag: int, channels: int, rate: int, bits: int, *, byte_rate: int | None = None, extra: bytes = b"") -> bytes:
     """The content of a `fmt ` chunk."""
     frame = max(1, channels * bits // 8)
-    return struct.pack("<HHIIHH", tag, channels, rate, byte_rate or rate * frame, frame, bits) + more
+    return struct.pack("<HHIIHH", tag, channels, rate, byte_rate or rate * frame, frame, bits) + extra
 
 
-class Bytes:
+class InMemoryFile:
     """An opened file that is nothing but its bytes, and counts how often it is looked into."""
 
-    def __init__(self, content: bytes, *, local: bool = True) -> None:
-        self.length, self.local, self.looks = len(content), local, 0
+    def __init__(self, content: bytes, *, is_local: bool = True) -> None:
+        self.length, self.is_local, self.read_count = len(content), is_local, 0
         self._content = content
-        self._at = 0
+        self._offset = 0
 
     def read(self, size: int = -1, /) -> bytes:
-        chunk = self._content[self._at :] if size < 0 else self._content[self._at : self._at + size]
-        self._at += len(chunk)
+        chunk = self._content[self._offset :] if size < 0 else self._content[self._offset : self._offset + size]
+        self._offset += len(chunk)
         return chunk
 
     def read_at(self, offset: int, size: int) -> bytes:
-        self.looks += 1
+        self.read_count += 1
         return self._content[offset : offset + size]

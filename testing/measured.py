@@ -10,16 +10,16 @@ from functools import wraps
 from typing import Any
 
 VARIABLE = "COVERAGE_PROCESS_CONFIG"
-_start: Any = subprocess.Popen.__init__
+_original_init: Any = subprocess.Popen.__init__
 
 
-@wraps(_start)
+@wraps(_original_init)
 def _start_measured(
     process: "subprocess.Popen[Any]", *args: Any, env: Mapping[str, str] | None = None, **options: Any
 ) -> None:
     if env is not None and "_HANDLER" in env and VARIABLE in os.environ:
         env = {**env, VARIABLE: os.environ[VARIABLE]}
-    _start(process, *args, env=env, **options)
+    _original_init(process, *args, env=env, **options)
 
 
 def coverage_init(*_: object) -> None:

@@ -15,7 +15,7 @@ from testing.waiting import LIMIT_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ANSWER = (
+DEFAULT_BODY = (
     b'{"segments": [{"start": 0.1, "end": 0.9, "text": " hello there", "words": []}], '
     b'"word_segments": [], "language": "en"}'
 )
@@ -29,14 +29,14 @@ class Reply:
     """
 
     status: int = 200
-    body: bytes = ANSWER
+    body: bytes = DEFAULT_BODY
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "text/plain; charset=utf-8"})
-    wait: float = 0.0
+    delay_seconds: float = 0.0
     close: bool = False
 
 
 @dataclass
-class Received:
+class ReceivedRequest:
     """One request as it arrived."""
 
     method: str
@@ -48,14 +48,14 @@ class Received:
     @property
     def recording(self) -> str:
         """The id of the recording whose audio it holds."""
-        named = re.search(rb'filename="([^-".]+)', self.body)
-        return named[1].decode() if named else ""
+        match = re.search(rb'filename="([^-".]+)', self.body)
+        return match[1].decode() if match else ""
 
     @property
     def channel(self) -> str:
         """`left` or `right` where it holds one channel only."""
-        named = re.search(rb'filename="[^"]+-(left|right)\.wav"', self.body)
-        return named[1].decode() if named else ""
+        match = re.search(rb'filename="[^"]+-(left|right)\.wav"', self.body)
+        return match[1].decode() if match else ""
 
 
 class ScriptedService:
@@ -63,14 +63,14 @@ class ScriptedService:
 
     def __init__(self) -> None:
         self.replies: list[Reply] = [Reply()]
-        self.choose: Callable[[Received], Reply] | None = None
-        self.received: list[Received] = []
-        self.most_at_once = 0
-        self.most_of_one = 0
+        self.choose_reply: Callable[[ReceivedRequest], Reply] | None = None
+        self.received: list[ReceivedRequest] = []
+        self.max_concurrent = 0
+        self.max_concurrent_per_recording = 0
         """So often was one recording there at once."""
-        self._awaited = 0
-        self._gave_up = ""
-        self._under_way: Counter[str] = Counter()
+        self._expected_count = 0
+        self._timeout_error = ""
+        self._in_progress: Counter[str] = Counter()
         self._changed = threading.Condition()
         service = self
 
@@ -78,7 +78,7 @@ class ScriptedService:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                service._serve(self)
+                service._handle(self)
 
             do_GET = do_POST  # noqa: N815 — as http.server wants it
 
@@ -90,32 +90,34 @@ class ScriptedService:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
-    def hold_until(self, arrived: int) -> None:
+    def hold_until(self, request_count: int) -> None:
         """Answer no request before this many have arrived, those before this call included."""
         with self._changed:
-            self._awaited = arrived
+            self._expected_count = request_count
             self._changed.notify_all()
 
-    def _serve(self, request: BaseHTTPRequestHandler) -> None:
+    def _handle(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
         url = urlsplit(request.path)
         with self._changed:
             headers = {name.lower(): value for name, value in request.headers.items()}
-            received = Received(request.command, url.path, parse_qs(url.query), headers, body)
+            received = ReceivedRequest(request.command, url.path, parse_qs(url.query), headers, body)
             self.received.append(received)
-            if self.choose:
-                reply = self.choose(received)
+            if self.choose_reply:
+                reply = self.choose_reply(received)
             else:
                 reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
-            self._under_way[received.recording] += 1
-            self.most_at_once = max(self.most_at_once, self._under_way.total())
-            self.most_of_one = max(self.most_of_one, self._under_way[received.recording])
+            self._in_progress[received.recording] += 1
+            self.max_concurrent = max(self.max_concurrent, self._in_progress.total())
+            self.max_concurrent_per_recording = max(
+                self.max_concurrent_per_recording, self._in_progress[received.recording]
+            )
             self._changed.notify_all()
-            if not self._changed.wait_for(lambda: len(self.received) >= self._awaited, LIMIT_SECONDS):
-                self._gave_up = f"{self._awaited} requests were awaited, and {len(self.received)} came"
-        time.sleep(reply.wait)
+            if not self._changed.wait_for(lambda: len(self.received) >= self._expected_count, LIMIT_SECONDS):
+                self._timeout_error = f"{self._expected_count} requests were awaited, and {len(self.received)} came"
+        time.sleep(reply.delay_seconds)
         with self._changed:
-            self._under_way[received.recording] -= 1
+            self._in_progress[received.recording] -= 1
         request.close_connection = True
         if reply.close:
             return
@@ -131,4 +133,4 @@ class ScriptedService:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-        assert not self._gave_up, self._gave_up
+        assert not self._timeout_error, self._timeout_error

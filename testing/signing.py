@@ -11,14 +11,18 @@ from typing import Any
 
 from botocore.credentials import Credentials, ReadOnlyCredentials
 
-_function = ContextVar("function", default="")
-_own_credentials = Credentials.get_frozen_credentials
+_signing_function = ContextVar("function", default="")
+_original_get_frozen_credentials = Credentials.get_frozen_credentials
 
 
 def _credentials(self: Credentials) -> ReadOnlyCredentials:
-    own = _own_credentials(self)
+    credentials = _original_get_frozen_credentials(self)
     # those of the tests' own clients do not come out of the environment
-    return own._replace(access_key=_function.get()) if self.method == "env" and _function.get() else own
+    return (
+        credentials._replace(access_key=_signing_function.get())
+        if self.method == "env" and _signing_function.get()
+        else credentials
+    )
 
 
 Credentials.get_frozen_credentials = _credentials
@@ -27,14 +31,14 @@ Credentials.get_frozen_credentials = _credentials
 @contextmanager
 def signing_as(function: str) -> Iterator[None]:
     """It signs what the handlers' clients send meanwhile, from here or from `Threads` that are given work here."""
-    token = _function.set(function)
+    token = _signing_function.set(function)
     try:
         yield
     finally:
-        _function.reset(token)
+        _signing_function.reset(token)
 
 
-class Threads(ThreadPoolExecutor):
+class SigningThreadPool(ThreadPoolExecutor):
     """Its threads sign as who submits their work, however long it takes."""
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:

@@ -9,14 +9,14 @@ LIMIT_SECONDS = 120.0
 _PAUSE_SECONDS = 0.02
 
 
-def wait_until[T](look: Callable[[], T | None]) -> T:
+def wait_until[T](condition: Callable[[], T | None]) -> T:
     """Call `look` again and again until it returns something true, and return that.
 
     Raises:
         AssertionError: nothing true came within LIMIT_SECONDS.
     """
     deadline = time.monotonic() + LIMIT_SECONDS
-    while not (found := look()):
+    while not (result := condition()):
         assert time.monotonic() < deadline, f"it did not happen within {LIMIT_SECONDS:.0f} seconds"
         time.sleep(_PAUSE_SECONDS)
-    return found
+    return result

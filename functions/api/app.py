@@ -1,6 +1,6 @@
 """The HTTP API: one function behind an API Gateway HTTP API."""
 
-from callscribe import start
+from callscribe import cold_start
 
 # isort: split
 import os
@@ -11,20 +11,21 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callscribe.errors import CallscribeError
-from callscribe.store import models
-from callscribe.telemetry import logger
-from functions.api import auth, errors, headers, links, routing, specification
-from functions.api.body import with_json_body
-from functions.api.parameters import only_known
-from functions.api.settings import origins
+from callscribe.observability import logger
+from callscribe.store import tables
+from functions.api import auth, errors, headers, openapi, signed_links
+from functions.api.parameters import reject_unknown_parameters
+from functions.api.request_body import require_json_body
+from functions.api.routes import loader
+from functions.api.settings import cors_origins
 
-LINK = "link"
+LINK_KEY_NAME = "link"
 """What the log has in the place of a key's name."""
 
 app = APIGatewayHttpResolver(enable_validation=True)
 errors.install(app)
-specification.install(app)
-app.use([only_known])
+openapi.install(app)
+app.use([reject_unknown_parameters])
 
 
 @app.get("/health")
@@ -36,35 +37,39 @@ def get_health() -> dict[str, str]:
 @logger.inject_lambda_context(correlation_id_path="requestContext.requestId", clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Takes an API Gateway v2 event."""
-    began = time.monotonic()
-    allowed = origins()
-    key, answer = _answer(event, context, allowed)
+    started_at = time.monotonic()
+    allowed_origins = cors_origins()
+    key_name, response = _handle_request(event, context, allowed_origins)
     # neither path nor query: phone numbers may stand there
-    logger.info("request", status=int(answer["statusCode"]), key=key, ms=round(1000 * (time.monotonic() - began)))
-    return headers.finished(answer, event, allowed, linked=key == LINK)
+    logger.info(
+        "request", status=int(response["statusCode"]), key=key_name, ms=round(1000 * (time.monotonic() - started_at))
+    )
+    return headers.finalize(response, event, allowed_origins, is_signed_link=key_name == LINK_KEY_NAME)
 
 
-def _answer(event: dict[str, Any], context: LambdaContext, allowed: str) -> tuple[str | None, dict[str, Any]]:
+def _handle_request(
+    event: dict[str, Any], context: LambdaContext, allowed_origins: str
+) -> tuple[str | None, dict[str, Any]]:
     """The name of the key, and the answer.
 
     The key comes before everything else, so that nobody without one learns even whether a body is well-formed.
     """
-    key = None
+    key_name = None
     try:
-        if answer := headers.preflight(event, allowed):
-            return key, answer
+        if response := headers.preflight_response(event, allowed_origins):
+            return key_name, response
         if auth.is_guarded(event):
-            key = LINK if links.opens(event) else auth.require_key(event)
-            app.append_context(key=key)  # type: ignore[no-untyped-call]
-            models.bind(os.environ)
-        routing.include(app, event["rawPath"])
-        return key, app.resolve(with_json_body(event), context)
+            key_name = LINK_KEY_NAME if signed_links.is_valid_link(event) else auth.require_key(event)
+            app.append_context(key=key_name)  # type: ignore[no-untyped-call]
+            tables.configure(os.environ)
+        loader.load_routes(app, event["rawPath"])
+        return key_name, app.resolve(require_json_body(event), context)
     except errors.ApiError as error:
-        return key, errors.wire(error)
+        return key_name, errors.to_gateway_response(error)
     except CallscribeError as error:
-        return key, errors.wire(errors.of_callscribe(error))
+        return key_name, errors.to_gateway_response(errors.from_domain_error(error))
     except Exception as error:  # noqa: BLE001 — else the client would have API Gateway's own words, and the log none
-        return key, errors.wire(errors.of_fault(error))
+        return key_name, errors.to_gateway_response(errors.from_unexpected(error))
 
 
-start.ended()
+cold_start.finish_imports()

@@ -9,15 +9,15 @@ from http import HTTPStatus
 from typing import Any
 
 from callscribe.errors import ConfigurationError
-from callscribe.telemetry import logger
+from callscribe.observability import logger
 from functions.api.errors import ApiError
-from functions.api.headers import sent
+from functions.api.headers import request_header
 from functions.api.settings import settings
 
 KEY_CACHE_SECONDS = 60
 """How long a removed key may still be good, as long as Secrets Manager answers."""
 
-REFRESH_SECONDS = 1
+MIN_REFRESH_SECONDS = 1
 """So long after the secret was read, a key that is not in it is refused without reading it again: a new key is good at
 once, and who guesses keys does not run up the costs of Secrets Manager."""
 
@@ -29,20 +29,20 @@ UNAUTHORIZED = ApiError(
 )
 """One answer for no key and a wrong one: it tells nothing about the right one."""
 
-KEPT_SECONDS = 900
+STALE_KEYS_SECONDS = 900
 """So long the keys of before are good where Secrets Manager does not answer: a hiccup of it is none of the API."""
 
 
 @dataclass(slots=True)
-class _Known:
+class _CachedKeys:
     """The keys by their names; when they were read, and last asked for, by the clock that never goes back."""
 
     keys: dict[str, str]
     read_at: float
-    asked_at: float
+    requested_at: float
 
 
-_known: dict[str, _Known] = {}
+_cache: dict[str, _CachedKeys] = {}
 """By the secret's name."""
 
 
@@ -57,20 +57,20 @@ def require_key(event: Mapping[str, Any]) -> str:
 
     Raises ApiError 401 without a good key, ConfigurationError when there is none to compare with.
     """
-    scheme, _, key = sent(event, "authorization").partition(" ")
-    given = key.strip() if scheme.lower() == "bearer" else ""
-    name = _name_of(given, keys())
-    if name is None and given:
-        name = _name_of(given, keys(anew=True))
+    scheme, _, key = request_header(event, "authorization").partition(" ")
+    presented_key = key.strip() if scheme.lower() == "bearer" else ""
+    name = _find_key_name(presented_key, load_keys())
+    if name is None and presented_key:
+        name = _find_key_name(presented_key, load_keys(refresh=True))
     if name is None:
         raise UNAUTHORIZED
     return name
 
 
-def _name_of(given: str, known: Mapping[str, str]) -> str | None:
+def _find_key_name(presented_key: str, valid_keys: Mapping[str, str]) -> str | None:
     """The name of this key; all are compared, as digests, so that time tells neither how much fits nor of which."""
-    digest = _digest(given)
-    names = [name for name, key in known.items() if hmac.compare_digest(digest, _digest(key))]
+    digest = _digest(presented_key)
+    names = [name for name, key in valid_keys.items() if hmac.compare_digest(digest, _digest(key))]
     return names[0] if names else None
 
 
@@ -78,7 +78,7 @@ def _digest(key: str) -> bytes:
     return sha256(key.encode(errors="replace")).digest()
 
 
-def keys(*, anew: bool = False) -> dict[str, str]:
+def load_keys(*, refresh: bool = False) -> dict[str, str]:
     """Every key of the secret, by name: a new one is added before an old one goes.
 
     `anew`: as they are now, unless they were asked for a moment ago. Raises ConfigurationError.
@@ -88,20 +88,20 @@ def keys(*, anew: bool = False) -> dict[str, str]:
     from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
 
     secret_id, now = settings().api_key_secret, time.monotonic()
-    known = _known.get(secret_id)
-    if known and now - known.asked_at < (REFRESH_SECONDS if anew else KEY_CACHE_SECONDS):
-        return known.keys
+    cached_keys = _cache.get(secret_id)
+    if cached_keys and now - cached_keys.requested_at < (MIN_REFRESH_SECONDS if refresh else KEY_CACHE_SECONDS):
+        return cached_keys.keys
     try:
         secret: Any = parameters.get_secret(secret_id, transform="json", force_fetch=True)
-        found = {name: key for name, key in secret.items() if isinstance(key, str) and key}
+        loaded_keys = {name: key for name, key in secret.items() if isinstance(key, str) and key}
     except (GetParameterError, TransformParameterError, AttributeError) as error:
-        if known and isinstance(error, GetParameterError) and now - known.read_at < KEPT_SECONDS:
+        if cached_keys and isinstance(error, GetParameterError) and now - cached_keys.read_at < STALE_KEYS_SECONDS:
             logger.warning("the API-key secret could not be read; the keys of before are good for now")
-            known.asked_at = now
-            return known.keys
+            cached_keys.requested_at = now
+            return cached_keys.keys
         # the cause may quote the secret: it goes into no message and no log
         raise ConfigurationError(f"The API-key secret cannot be read ({type(error).__name__}).") from None
-    if not found:
+    if not loaded_keys:
         raise ConfigurationError('The API-key secret holds no key. It must be a JSON object like {"default": "KEY"}.')
-    _known[secret_id] = _Known(found, now, now)
-    return found
+    _cache[secret_id] = _CachedKeys(loaded_keys, now, now)
+    return loaded_keys

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from callscribe.errors import CallscribeError, ConfigurationError, InvalidTransition, StoreError
-from callscribe.telemetry import fault_of, logger
+from callscribe.observability import logger, safe_exception_info
 
 
 class ApiError(Exception):
@@ -31,80 +31,80 @@ class ApiError(Exception):
         self.headers = headers or {}
 
 
-STATUSES: dict[type[CallscribeError], HTTPStatus] = {
+STATUS_BY_ERROR: dict[type[CallscribeError], HTTPStatus] = {
     InvalidTransition: HTTPStatus.CONFLICT,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
     ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
-BUSY = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
-LATER = {"Retry-After": "5"}
+RETRYABLE_STATUSES = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+RETRY_AFTER = {"Retry-After": "5"}
 
 
-def _body(error: ApiError) -> str:
+def _to_json(error: ApiError) -> str:
     logger.append_keys(code=error.code)  # the line that the log has of each request tells it
     return json.dumps(
         {"error": {"code": error.code, "message": error.message, "details": error.details}}, ensure_ascii=False
     )
 
 
-def response(error: ApiError) -> Response[str]:
+def to_response(error: ApiError) -> Response[str]:
     """The error as the resolver's routes answer."""
-    return Response(error.status, content_types.APPLICATION_JSON, _body(error), headers=dict(error.headers))
+    return Response(error.status, content_types.APPLICATION_JSON, _to_json(error), headers=dict(error.headers))
 
 
-def wire(error: ApiError) -> dict[str, Any]:
+def to_gateway_response(error: ApiError) -> dict[str, Any]:
     """The error as API Gateway takes it, for a request that never comes to a route."""
     return {
         "statusCode": error.status,
         "headers": {"Content-Type": content_types.APPLICATION_JSON, **error.headers},
-        "body": _body(error),
+        "body": _to_json(error),
     }
 
 
-def of_callscribe(error: CallscribeError) -> ApiError:
+def from_domain_error(error: CallscribeError) -> ApiError:
     """What an error of the layer comes to over HTTP; one that is not the caller's is logged."""
-    status = STATUSES.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
+    status = STATUS_BY_ERROR.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("request failed", code=error.code, reason=error.message)
-    return ApiError(status, error.code, error.message, headers=LATER if status in BUSY else {})
+    return ApiError(status, error.code, error.message, headers=RETRY_AFTER if status in RETRYABLE_STATUSES else {})
 
 
-def _invalid_request(error: RequestValidationError) -> Response[str]:
-    faults = [
-        {"field": ".".join(map(str, fault["loc"])), "message": fault["msg"].removeprefix("Value error, ")}
-        for fault in error.errors()
+def _handle_validation_error(error: RequestValidationError) -> Response[str]:
+    details = [
+        {"field": ".".join(map(str, item["loc"])), "message": item["msg"].removeprefix("Value error, ")}
+        for item in error.errors()
     ]
-    if any(fault["loc"][0] == "response" for fault in error.errors()):
-        return response(of_fault(error))  # it is our answer that is not valid, and no fault of the caller's
-    if all(fault["loc"][0] == "path" for fault in error.errors()):
+    if any(item["loc"][0] == "response" for item in error.errors()):
+        return to_response(from_unexpected(error))  # it is our answer that is not valid, and no fault of the caller's
+    if all(item["loc"][0] == "path" for item in error.errors()):
         message = "There is none of this name. `details` says which there are."
-        return response(ApiError(HTTPStatus.NOT_FOUND, "not_found", message, details=faults))
-    malformed = any(fault["type"] == "json_invalid" for fault in error.errors())
+        return to_response(ApiError(HTTPStatus.NOT_FOUND, "not_found", message, details=details))
+    is_malformed = any(item["type"] == "json_invalid" for item in error.errors())
     message = (
-        "The body is not JSON." if malformed else "The request is not valid: `details` names each field and fault."
+        "The body is not JSON." if is_malformed else "The request is not valid: `details` names each field and fault."
     )
-    return response(ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", message, details=faults))
+    return to_response(ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", message, details=details))
 
 
-def _no_route(app: Any) -> Response[str]:
+def _handle_not_found(app: Any) -> Response[str]:
     methods: list[str] = []
     for routes in (app._static_routes, app._dynamic_routes):  # noqa: SLF001 — Powertools knows no other way
         methods = methods or sorted({each.method for each in routes if each.rule.match(app.current_event.path)})
     if methods:
         allowed = ", ".join(methods)
         message = f"This route has no such method; it has {allowed}."
-        return response(
+        return to_response(
             ApiError(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", message, headers={"Allow": allowed})
         )
-    return response(
-        ApiError(HTTPStatus.NOT_FOUND, "no_such_route", "There is no such route. /docs lists those there are.")
+    return to_response(
+        ApiError(HTTPStatus.NOT_FOUND, "route_not_found", "There is no such route. /docs lists those there are.")
     )
 
 
-def of_fault(error: Exception) -> ApiError:
+def from_unexpected(error: Exception) -> ApiError:
     """What nobody has foreseen: it is logged, and the client learns nothing of it."""
-    logger.error("request failed on a fault of ours", **fault_of(error))
+    logger.error("request failed on a fault of ours", **safe_exception_info(error))
     message = "A fault in Callscribe. The log says more."
     return ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", message)
 
@@ -112,8 +112,8 @@ def of_fault(error: Exception) -> ApiError:
 def install(app: BaseRouter) -> None:
     """Makes `app` answer every error in the one shape."""
     handle: Any = app.exception_handler  # type: ignore[attr-defined]  # every resolver has it
-    handle(ApiError)(response)
-    handle(CallscribeError)(lambda error: response(of_callscribe(error)))
-    handle(RequestValidationError)(_invalid_request)
-    handle(NotFoundError)(lambda _error: _no_route(app))
-    handle(Exception)(lambda error: response(of_fault(error)))
+    handle(ApiError)(to_response)
+    handle(CallscribeError)(lambda error: to_response(from_domain_error(error)))
+    handle(RequestValidationError)(_handle_validation_error)
+    handle(NotFoundError)(lambda _error: _handle_not_found(app))
+    handle(Exception)(lambda error: to_response(from_unexpected(error)))

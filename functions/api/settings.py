@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
-from callscribe.conversation import AUTO
-from callscribe.module_settings import CallRecordingsDefaults, CallRecordingsSettings
-from callscribe.run import Task
-from callscribe.settings import WhisperXSettings, at_least, checked, load
-from callscribe.store import module_settings
+from callscribe.recordings.run import Task
+from callscribe.settings.call_recordings import CallRecordingsEnv, CallRecordingsSettings
+from callscribe.settings.environment import WhisperXSettings, from_env, min_value, validated_field
+from callscribe.store import settings_overrides
+from callscribe.transcripts.stereo import AUTO
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(CallRecordingsDefaults):
+class ApiSettings(CallRecordingsEnv):
     """Of call-recordings, what the template gives. `…_function` are invoked, `…_schedule` tell when the tasks run.
 
     `max_attempts` is what process goes by, and here only shown.
@@ -29,7 +29,7 @@ class Settings(CallRecordingsDefaults):
     sync_schedule: str
     queue_schedule: str
     process_schedule: str
-    max_attempts: int = checked(at_least(1), default=5)
+    max_attempts: int = validated_field(min_value(1), default=5)
 
     @property
     def call_recordings(self) -> CallRecordingsSettings:
@@ -51,7 +51,7 @@ class Settings(CallRecordingsDefaults):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Edge:
+class EdgeSettings:
     """What every request needs, also one to /health; nothing in it can be missing.
 
     `cors_origins`: whose pages may use the API in a browser, parted by spaces.
@@ -61,22 +61,22 @@ class Edge:
 
 
 @cache
-def origins() -> str:
-    return load(Edge, os.environ).cors_origins
+def cors_origins() -> str:
+    return from_env(EdgeSettings, os.environ).cors_origins
 
 
 @cache
-def settings() -> Settings:
+def settings() -> ApiSettings:
     """Read once a process, when a request first needs it."""
-    return load(Settings, os.environ)
+    return from_env(ApiSettings, os.environ)
 
 
 @cache
-def whisperx() -> WhisperXSettings:
+def whisperx_defaults() -> WhisperXSettings:
     """Of whisperx, what the template gives. By itself: where it is wrong, all else works. Raises ConfigurationError."""
-    return load(WhisperXSettings, os.environ)
+    return from_env(WhisperXSettings, os.environ)
 
 
-def call_recordings() -> CallRecordingsSettings:
+def effective_call_recordings() -> CallRecordingsSettings:
     """Those of call-recordings as they are now. Raises StoreError."""
-    return settings().call_recordings.with_kept(module_settings.read().call_recordings)
+    return settings().call_recordings.with_overrides(settings_overrides.load().call_recordings)

@@ -7,22 +7,22 @@ and sync does not take up again what has been deleted.
 from datetime import datetime, timedelta
 
 from callscribe.clock import Clock
-from callscribe.recording import Status
-from callscribe.run import Run
+from callscribe.observability import add_count
+from callscribe.recordings.recording import Status
+from callscribe.recordings.run import Run
 from callscribe.store import recordings
-from callscribe.telemetry import count
 
-PATIENCE = timedelta(minutes=1)
+TIME_BUDGET = timedelta(minutes=1)
 """So long a run deletes; the next run of queue goes on with it."""
 
 
-def expire(until: datetime, clock: Clock, run: Run) -> None:
+def delete_expired(cutoff: datetime, clock: Clock, run: Run) -> None:
     """Deletes what ended before `until`, the oldest first. Raises StoreError."""
-    began = clock()
-    run.count("expired", 0)
+    started_at = clock()
+    run.increment("expired", 0)
     for status in (Status.COMPLETED, Status.FAILED):
-        for place in recordings.ended_before(until, status):
-            if clock() - began > PATIENCE:
+        for entry in recordings.finished_before(cutoff, status):
+            if clock() - started_at > TIME_BUDGET:
                 break
-            run.count("expired", int(recordings.delete(place)))
-    count("RecordingsExpired", run.counts["expired"])
+            run.increment("expired", int(recordings.delete_entry(entry)))
+    add_count("RecordingsExpired", run.counts["expired"])

@@ -1,6 +1,6 @@
 """sync_recordings: every file that the phone system left gets a record, once."""
 
-from callscribe import start
+from callscribe import cold_start
 
 # isort: split
 import os
@@ -13,60 +13,73 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callscribe.clock import utc_now
-from callscribe.module_settings import CallRecordingsDefaults, CallRecordingsSettings
-from callscribe.run import Outcome, Run, Task
-from callscribe.settings import at_least, checked, load
-from callscribe.sidecars import stem_of
-from callscribe.sources import Source, key_within, open_source, open_within
-from callscribe.store import counts, models, module_settings, runs
-from callscribe.store.module_settings import Kept
-from callscribe.telemetry import count, logger, metrics
-from functions.sync import check, uploads
-from functions.sync.intake import Intake
-from functions.sync.reading import Reader
-from functions.sync.sweep import Sweep
+from callscribe.observability import add_count, logger, metrics
+from callscribe.recordings.run import Run, RunStatus, Task
+from callscribe.settings.call_recordings import CallRecordingsEnv, CallRecordingsSettings
+from callscribe.settings.environment import from_env, min_value, validated_field
+from callscribe.sidecars import group_key
+from callscribe.sources import Source, open_source, open_subsource, resolve_key
+from callscribe.store import runs, settings_overrides, status_counts, tables
+from callscribe.store.settings_overrides import SettingsOverrides
+from functions.sync import s3_events, source_test
+from functions.sync.ingestion import FileIngester
+from functions.sync.metadata_reader import MetadataReader
+from functions.sync.scan import Scan
 
 UPLOAD, TEST = "upload", "test"
 
-RESERVE = timedelta(minutes=1)
+SHUTDOWN_MARGIN = timedelta(minutes=1)
 """Kept back from the function's time to end in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(CallRecordingsDefaults):
+class SyncEnv(CallRecordingsEnv):
     """`min_file_age_seconds`: how long a file in a folder must have rested before it counts as complete."""
 
     transcripts_bucket: str
-    min_file_age_seconds: int = checked(at_least(0), default=60)
+    min_file_age_seconds: int = validated_field(min_value(0), default=60)
 
 
 @cache
-def settings() -> Settings:
+def load_env() -> SyncEnv:
     """Read once a process, when the first event comes."""
-    return load(Settings, os.environ)
+    return from_env(SyncEnv, os.environ)
 
 
-def sweep_of(
+def build_scan(
     source: Source,
-    own: Settings,
-    ours: CallRecordingsSettings,
+    env: SyncEnv,
+    settings: CallRecordingsSettings,
     run: Run,
     *,
     ends_at: datetime,
-    kept_since: datetime | None,
-) -> Sweep:
+    retention_cutoff: datetime | None,
+) -> Scan:
     """A sweep of the source, as the settings have it. Raises ConfigurationError."""
-    reader = Reader(source=source, run=run, phone_system=ours.phone_system, patterns=ours.site_patterns, zone=ours.zone)
-    intake = Intake(
+    reader = MetadataReader(
+        source=source,
+        run=run,
+        phone_system=settings.phone_system,
+        patterns=settings.custom_patterns,
+        zone=settings.zone,
+    )
+    ingester = FileIngester(
         source=source,
         reader=reader,
-        bucket=own.transcripts_bucket,
-        min_age=timedelta(seconds=own.min_file_age_seconds),
+        bucket=env.transcripts_bucket,
+        min_age=timedelta(seconds=env.min_file_age_seconds),
         clock=utc_now,
         run=run,
-        kept_since=kept_since,
+        retention_cutoff=retention_cutoff,
     )
-    return Sweep(source=source, intake=intake, extensions=ours.audio, run=run, clock=utc_now, stop_at=ends_at - RESERVE)
+    return Scan(
+        source=source,
+        ingester=ingester,
+        extensions=settings.recording_extensions,
+        run=run,
+        clock=utc_now,
+        stop_at=ends_at - SHUTDOWN_MARGIN,
+    )
 
 
 @logger.inject_lambda_context
@@ -77,66 +90,72 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     With a `file` in it, only that file and what lies beside it are looked at. With `{"trigger": "test"}` it only tries
     whether the source can be listed.
     """
-    store = models.bind(os.environ)
-    trigger = UPLOAD if uploads.is_upload(event) else event.get("trigger", runs.SCHEDULE)
+    store = tables.configure(os.environ)
+    trigger = UPLOAD if s3_events.is_upload(event) else event.get("trigger", runs.TRIGGER_SCHEDULE)
     ends_at = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
     if trigger == TEST:
-        return _tested(event)
-    uploaded = _uploaded(event) if trigger == UPLOAD else None
-    if uploaded and not uploaded.stems:
-        count("UploadsPassedOver")
-        return {"status": Outcome.SKIPPED}  # no run: a bucket may hold much that is none of ours
-    with runs.recorded(Task.SYNC, trigger, utc_now, ends_at, event.get("run")) as run:
-        kept = module_settings.require(Task.SYNC, uploaded.kept if uploaded else None)
-        own = settings()
-        ours = own.call_recordings.with_kept(kept.call_recordings)
-        asked = event.get("recordingsPath")
-        source = open_within(ours.recordings_path, asked) if asked else open_source(ours.recordings_path)
+        return _test_source(event)
+    upload_event = _parse_upload_event(event) if trigger == UPLOAD else None
+    if upload_event and not upload_event.group_keys:
+        add_count("UploadsIgnored")
+        return {"status": RunStatus.SKIPPED}  # no run: a bucket may hold much that is none of ours
+    with runs.record_run(Task.SYNC, trigger, utc_now, ends_at, event.get("run")) as run:
+        overrides = settings_overrides.require_enabled(Task.SYNC, upload_event.overrides if upload_event else None)
+        env = load_env()
+        settings = env.call_recordings.with_overrides(overrides.call_recordings)
+        requested_path = event.get("recordingsPath")
+        source = (
+            open_subsource(settings.recordings_path, requested_path)
+            if requested_path
+            else open_source(settings.recordings_path)
+        )
         # an upload is new, and who asks for a file knows how old it is
-        kept_since = None if uploaded or "file" in event else _kept_since(store.retention_days)
-        sweep = sweep_of(source, own, ours, run, ends_at=ends_at, kept_since=kept_since)
-        if uploaded:
-            for stem in uploaded.stems:
-                sweep.family(stem)
+        retention_cutoff = None if upload_event or "file" in event else _compute_retention_cutoff(store.retention_days)
+        scan = build_scan(source, env, settings, run, ends_at=ends_at, retention_cutoff=retention_cutoff)
+        if upload_event:
+            for group in upload_event.group_keys:
+                scan.run_group(group)
         elif "file" in event:
-            sweep.family(stem_of(key_within(ours.recordings_path, event["file"]), ours.audio))
-        elif asked:
-            sweep.part()
+            scan.run_group(
+                group_key(resolve_key(settings.recordings_path, event["file"]), settings.recording_extensions)
+            )
+        elif requested_path:
+            scan.run_prefix()
         else:
-            sweep.all(beside_another=trigger == runs.API)  # a person does not wait for another run
-        count("RecordingsAdded", run.counts["added"])
-        count("FilesWaiting", run.counts["waiting"])
-    return run.document()
+            scan.run_full(ignore_lease=trigger == runs.TRIGGER_API)  # a person does not wait for another run
+        add_count("RecordingsAdded", run.counts["added"])
+        add_count("FilesIncomplete", run.counts["waiting"])
+    return run.to_api()
 
 
-def _kept_since(retention_days: int) -> datetime | None:
+def _compute_retention_cutoff(retention_days: int) -> datetime | None:
     """Files from before have no record any more, or would not have it for long; not by a longer retention either."""
-    kept_since = utc_now() - timedelta(days=retention_days) if retention_days else None
-    return max((each for each in (kept_since, counts.deleted_until()) if each), default=None)
+    cutoff = utc_now() - timedelta(days=retention_days) if retention_days else None
+    return max((each for each in (cutoff, status_counts.get_deleted_until()) if each), default=None)
 
 
 @dataclass(frozen=True, slots=True)
-class _Uploaded:
+class UploadEvent:
     """The `stems` that an event is about, and the settings by which that was found out."""
 
-    stems: list[str]
-    kept: Kept
+    group_keys: list[str]
+    overrides: SettingsOverrides
 
 
-def _uploaded(event: Mapping[str, Any]) -> _Uploaded:
-    kept = module_settings.read()
-    ours = settings().call_recordings.with_kept(kept.call_recordings)
-    keys = uploads.keys_of(event, open_source(ours.recordings_path))
-    return _Uploaded(uploads.stems_of(keys, ours.audio), kept)
+def _parse_upload_event(event: Mapping[str, Any]) -> UploadEvent:
+    overrides = settings_overrides.load()
+    settings = load_env().call_recordings.with_overrides(overrides.call_recordings)
+    keys = s3_events.extract_keys(event, open_source(settings.recordings_path))
+    return UploadEvent(s3_events.find_group_keys(keys, settings.recording_extensions), overrides)
 
 
-def _tested(wish: Mapping[str, Any]) -> dict[str, Any]:
+def _test_source(payload: Mapping[str, Any]) -> dict[str, Any]:
     """`wish` may hold settings that are tried in the place of those that a person has set."""
-    kept = wish["settings"] if "settings" in wish else module_settings.read().call_recordings
-    ours = settings().call_recordings.with_kept(kept)
-    verdict = check.tried(ours.recordings_path, ours.audio)
-    count("SourceTestsFailed", int(not verdict["ok"]))
-    return verdict
+    overrides = payload["settings"] if "settings" in payload else settings_overrides.load().call_recordings
+    settings = load_env().call_recordings.with_overrides(overrides)
+    result = source_test.test_source(settings.recordings_path, settings.recording_extensions)
+    add_count("SourceTestsFailed", int(not result["ok"]))
+    return result
 
 
-start.ended()
+cold_start.finish_imports()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _send_to_targets = Rule.send_to_targets
 
 
-def _to_targets_of_patterns(rule: Rule, *event: Any, **options: Any) -> None:
+def _send_if_pattern(rule: Rule, *event: Any, **options: Any) -> None:
     """For moto, every event fits a rule without a pattern, and sending it to a function fails: so would publishing one.
 
     In AWS such a rule is a schedule, which no event fits.
@@ -32,10 +32,10 @@ def _to_targets_of_patterns(rule: Rule, *event: Any, **options: Any) -> None:
         _send_to_targets(rule, *event, **options)
 
 
-Rule.send_to_targets = _to_targets_of_patterns  # type: ignore[assignment, method-assign]
+Rule.send_to_targets = _send_if_pattern  # type: ignore[assignment, method-assign]
 
 
-class OneAtATime:
+class SerializedApp:
     """Passes one request at a time on to a WSGI application, until its answer is complete."""
 
     def __init__(self, application: "WSGIApplication") -> None:
@@ -47,19 +47,19 @@ class OneAtATime:
         if length := int(environ.get("CONTENT_LENGTH") or 0):
             environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(length))
         with self._lock:
-            answer = self._application(environ, start_response)
+            response = self._application(environ, start_response)
             try:
-                return [b"".join(answer)]
+                return [b"".join(response)]
             finally:
-                if hasattr(answer, "close"):
-                    answer.close()
+                if hasattr(response, "close"):
+                    response.close()
 
 
 class _Handler(QuietHandler, MotoRequestHandler):
     """moto's, for the S3 metadata that has underscores in its name; without the line for each request."""
 
 
-_serving = Lock()
+_server_lock = Lock()
 
 
 @contextmanager
@@ -69,16 +69,16 @@ def serve_aws(host: str = LOCALHOST) -> Iterator[str]:
     A process can have one at a time, for moto keeps what is stored in its modules: `RuntimeError` for a second one,
     which would empty the first.
     """
-    if not _serving.acquire(blocking=False):
+    if not _server_lock.acquire(blocking=False):
         raise RuntimeError("this process already serves an AWS")
     try:
         server = HttpServer(host=host, handler=_Handler)
         moto_api_backend.reset()
-        server.start(OneAtATime(DomainDispatcherApplication(create_backend_app)))
+        server.start(SerializedApp(DomainDispatcherApplication(create_backend_app)))
         try:
             yield server.url
         finally:
             server.close()
             moto_api_backend.reset()
     finally:
-        _serving.release()
+        _server_lock.release()

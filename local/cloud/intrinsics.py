@@ -15,13 +15,13 @@ _SUB_VARIABLE = re.compile(r"\$\{([^}]+)\}")
 type Json = Any
 
 
-def is_list(declared: Mapping[str, Json]) -> bool:
+def is_list(declaration: Mapping[str, Json]) -> bool:
     """Whether a parameter that is declared so holds several values."""
-    kind: str = declared["Type"]
+    kind: str = declaration["Type"]
     return kind == "CommaDelimitedList" or kind.startswith("List<")
 
 
-def items_of(value: str) -> list[str]:
+def split_list(value: str) -> list[str]:
     """What CloudFormation makes of such a parameter's value. Of an empty one, a list of one empty item."""
     return [item.strip() for item in value.split(",")]
 
@@ -37,13 +37,15 @@ class Intrinsics:
         self,
         template: Mapping[str, Json],
         values: Mapping[str, str],
-        resources: Callable[[str, str | None], str | None],
+        resolve_resource: Callable[[str, str | None], str | None],
     ) -> None:
         self._conditions: Mapping[str, Json] = template.get("Conditions", {})
         self._rules: Mapping[str, Json] = template.get("Rules", {})
-        self._list_parameters = {name for name, declared in template.get("Parameters", {}).items() if is_list(declared)}
+        self._list_parameters = {
+            name for name, declaration in template.get("Parameters", {}).items() if is_list(declaration)
+        }
         self._values = values
-        self._resources = resources
+        self._resolve_resource = resolve_resource
 
     def resolve(self, value: Json) -> Json:
         """Give `value` with every intrinsic function replaced that can be."""
@@ -58,11 +60,11 @@ class Intrinsics:
         resolved = {name: self.resolve(item) for name, item in value.items()}
         return {name: item for name, item in resolved.items() if item is not _NO_VALUE}
 
-    def holds(self, condition: str) -> bool:
+    def is_condition_true(self, condition: str) -> bool:
         """Whether the template's condition of this name is true."""
         return self._evaluate(self._conditions[condition])
 
-    def refusals(self) -> list[str]:
+    def rule_violations(self) -> list[str]:
         """What the template's rules have against the parameters, in the words of their assertions."""
         return [
             assertion["AssertDescription"]
@@ -76,7 +78,7 @@ class Intrinsics:
         (name, argument), *_ = condition.items()
         match name:
             case "Condition":
-                return self.holds(argument)
+                return self.is_condition_true(argument)
             case "Fn::Equals":
                 left, right = self.resolve(argument)
                 return str(left) == str(right)
@@ -95,14 +97,14 @@ class Intrinsics:
         if name == "AWS::NoValue":
             return _NO_VALUE
         if name in self._values:
-            return items_of(self._values[name]) if name in self._list_parameters else self._values[name]
-        known = self._resources(name, None)
-        return {"Ref": name} if known is None else known
+            return split_list(self._values[name]) if name in self._list_parameters else self._values[name]
+        value = self._resolve_resource(name, None)
+        return {"Ref": name} if value is None else value
 
     def _get_att(self, argument: Json) -> Json:
         logical_id, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
-        known = self._resources(logical_id, attribute)
-        return {"Fn::GetAtt": [logical_id, attribute]} if known is None else known
+        value = self._resolve_resource(logical_id, attribute)
+        return {"Fn::GetAtt": [logical_id, attribute]} if value is None else value
 
     def _sub(self, argument: Json) -> Json:
         text, variables = (argument, {}) if isinstance(argument, str) else argument
@@ -117,14 +119,14 @@ class Intrinsics:
                 parts.append(self.resolve(variables[part]))
             else:
                 parts.append(self._get_att(part) if "." in part else self._ref(part))
-        return _joined("", parts)
+        return _join_parts("", parts)
 
     def _join(self, argument: Json) -> Json:
-        return _joined(argument[0], self.resolve(argument[1]))
+        return _join_parts(argument[0], self.resolve(argument[1]))
 
     def _if(self, argument: Json) -> Json:
         condition, if_true, if_false = argument
-        return self.resolve(if_true if self.holds(condition) else if_false)
+        return self.resolve(if_true if self.is_condition_true(condition) else if_false)
 
     def _split(self, argument: Json) -> Json:
         separator, text = self.resolve(argument)
@@ -145,7 +147,7 @@ class Intrinsics:
     }
 
 
-def _joined(separator: str, parts: list[Json]) -> Json:
+def _join_parts(separator: str, parts: list[Json]) -> Json:
     """One string if all parts are known, else the Join that is left."""
     if any(isinstance(part, dict) for part in parts):
         return {"Fn::Join": [separator, parts]}

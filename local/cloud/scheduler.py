@@ -9,11 +9,11 @@ from threading import Event, Thread
 from typing import Any, Self
 
 from callscribe.clock import utc_now
-from callscribe.schedule import Schedule, parse
+from functions.api.schedule import Schedule, parse_schedule
 from local.cloud.stack import Rule, Stack
 
 # How late a change of the clock (a laptop that slept) may be noticed.
-_LONGEST_WAIT_SECONDS = 1.0
+_MAX_WAIT_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class _Timer:
     due: datetime | None
 
 
-def scheduled_event(rule: Rule, at: datetime, stack: Stack) -> Any:
+def scheduled_event(rule: Rule, scheduled_at: datetime, stack: Stack) -> Any:
     """Give the event that the rule sends at that time: EventBridge's own, or the template's `Input`."""
     if rule.input is not None:
         return json.loads(rule.input)
@@ -33,7 +33,7 @@ def scheduled_event(rule: Rule, at: datetime, stack: Stack) -> Any:
         "detail-type": "Scheduled Event",
         "source": "aws.events",
         "account": stack.account_id,
-        "time": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "time": scheduled_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "region": stack.region,
         "resources": [rule.arn],
         "detail": {},
@@ -50,17 +50,17 @@ class Scheduler:
     def __init__(
         self,
         stack: Stack,
-        fire: Callable[[str, Any], object],
+        invoke: Callable[[str, Any], object],
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._stack = stack
-        self._fire = fire
+        self._invoke = invoke
         self._clock = clock
         now = clock()
         self._timers = []
         for rule in stack.rules:
-            schedule = parse(rule.schedule)
-            self._timers.append(_Timer(rule, schedule, schedule.next_after(now)))
+            schedule = parse_schedule(rule.schedule)
+            self._timers.append(_Timer(rule, schedule, schedule.next_run_after(now)))
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="scheduler", daemon=True)
 
@@ -79,10 +79,10 @@ class Scheduler:
         for timer in self._timers:
             if timer.due is None or timer.due > now:
                 continue
-            self._fire(timer.rule.function, scheduled_event(timer.rule, timer.due, self._stack))
+            self._invoke(timer.rule.function, scheduled_event(timer.rule, timer.due, self._stack))
             due: datetime | None = timer.due
             while due is not None and due <= now:
-                due = timer.schedule.next_after(due)
+                due = timer.schedule.next_run_after(due)
             timer.due = due
         return min((timer.due for timer in self._timers if timer.due is not None), default=None)
 
@@ -92,4 +92,4 @@ class Scheduler:
             if due is None:
                 return
             wait = (due - self._clock()).total_seconds()
-            self._stopping.wait(min(max(wait, 0), _LONGEST_WAIT_SECONDS))
+            self._stopping.wait(min(max(wait, 0), _MAX_WAIT_SECONDS))

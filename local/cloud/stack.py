@@ -21,10 +21,10 @@ from local.cloud.template import (
     RULE,
     SECRET,
     TABLE,
+    deployable_subset,
     parameter_values,
     read_template,
-    reduced,
-    resources_of,
+    resolve_resources,
 )
 
 
@@ -84,16 +84,18 @@ def deploy(template_path: Path, endpoint: str, parameters: Mapping[str, str], *,
     template = read_template(template_path, parameters)
     account_id: str = aws_client("sts", endpoint).get_caller_identity()["Account"]
     values = parameter_values(template, parameters) | pseudo_parameters(name, account_id)
-    declared_secrets = resources_of(template, Intrinsics(template, values, lambda logical_id, _: logical_id), SECRET)
+    declared_secrets = resolve_resources(
+        template, Intrinsics(template, values, lambda logical_id, _: logical_id), SECRET
+    )
     client = aws_client("secretsmanager", endpoint)
     secrets = {
         logical_id: make_secret(client, f"{name}-{logical_id}", properties)
         for logical_id, properties in declared_secrets.items()
     }
-    to_create = reduced(template, values, secrets)
+    to_create = deployable_subset(template, values, secrets)
     resources = _create_or_update(name, to_create, endpoint)
-    _turn_notifications_on(to_create, resources.get(BUCKET, {}), endpoint)
-    functions = _functions(resources.get(FUNCTION, {}), endpoint)
+    _enable_notifications(to_create, resources.get(BUCKET, {}), endpoint)
+    functions = _read_functions(resources.get(FUNCTION, {}), endpoint)
     return Stack(
         endpoint=endpoint,
         region=REGION,
@@ -102,7 +104,7 @@ def deploy(template_path: Path, endpoint: str, parameters: Mapping[str, str], *,
         buckets=resources.get(BUCKET, {}),
         secrets=secrets,
         functions=functions,
-        rules=_rules(resources.get(RULE, {}), functions, endpoint),
+        rules=_read_rules(resources.get(RULE, {}), functions, endpoint),
     )
 
 
@@ -120,41 +122,41 @@ def pseudo_parameters(name: str, account_id: str) -> dict[str, str]:
 def _create_or_update(name: str, template: Mapping[str, Any], endpoint: str) -> dict[str, dict[str, str]]:
     """Give the physical ids of what there is now: type → logical id → physical id."""
     client = aws_client("cloudformation", endpoint)
-    asked = {"StackName": name, "TemplateBody": json.dumps(template), "Capabilities": ["CAPABILITY_IAM"]}
+    request = {"StackName": name, "TemplateBody": json.dumps(template), "Capabilities": ["CAPABILITY_IAM"]}
     try:
-        client.create_stack(**asked)
+        client.create_stack(**request)
         client.get_waiter("stack_create_complete").wait(StackName=name)
     except client.exceptions.AlreadyExistsException:
         body = client.get_template(StackName=name)["TemplateBody"]
-        before: dict[str, Any] = json.loads(body) if isinstance(body, str) else body
-        if before != template:
-            _refuse_changed_tables(name, before["Resources"], template["Resources"])
+        previous: dict[str, Any] = json.loads(body) if isinstance(body, str) else body
+        if previous != template:
+            _reject_changed_tables(name, previous["Resources"], template["Resources"])
             try:
-                client.update_stack(**asked)
+                client.update_stack(**request)
                 client.get_waiter("stack_update_complete").wait(StackName=name)
             except ClientError as error:
                 if "No updates are to be performed" not in str(error):
                     raise
-    found: dict[str, dict[str, str]] = {}
+    physical_ids: dict[str, dict[str, str]] = {}
     for page in client.get_paginator("list_stack_resources").paginate(StackName=name):
         for resource in page["StackResourceSummaries"]:
-            of_its_type = found.setdefault(resource["ResourceType"], {})
-            of_its_type[resource["LogicalResourceId"]] = resource["PhysicalResourceId"]
-    return found
+            ids = physical_ids.setdefault(resource["ResourceType"], {})
+            ids[resource["LogicalResourceId"]] = resource["PhysicalResourceId"]
+    return physical_ids
 
 
-def _turn_notifications_on(template: Mapping[str, Any], buckets: Mapping[str, str], endpoint: str) -> None:
+def _enable_notifications(template: Mapping[str, Any], buckets: Mapping[str, str], endpoint: str) -> None:
     """Has the buckets that are declared so tell EventBridge of uploads; moto's CloudFormation leaves that out."""
     client = aws_client("s3", endpoint)
     for logical_id, bucket in buckets.items():
-        declared = template["Resources"][logical_id]["Properties"].get("NotificationConfiguration", {})
-        if declared.get("EventBridgeConfiguration", {}).get("EventBridgeEnabled"):
+        configuration = template["Resources"][logical_id]["Properties"].get("NotificationConfiguration", {})
+        if configuration.get("EventBridgeConfiguration", {}).get("EventBridgeEnabled"):
             client.put_bucket_notification_configuration(
                 Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
             )
 
 
-def _refuse_changed_tables(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+def _reject_changed_tables(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """moto cannot change a table: it would drop it from the stack, and its content from our sight."""
     for logical_id, resource in before.items():
         if resource["Type"] == TABLE and resource != after.get(logical_id):
@@ -164,35 +166,35 @@ def _refuse_changed_tables(name: str, before: Mapping[str, Any], after: Mapping[
             )
 
 
-def _functions(names: Mapping[str, str], endpoint: str) -> dict[str, Function]:
+def _read_functions(names: Mapping[str, str], endpoint: str) -> dict[str, Function]:
     client = aws_client("lambda", endpoint)
     functions = {}
     for logical_id, name in names.items():
-        configured = client.get_function_configuration(FunctionName=name)
-        variables = configured.get("Environment", {}).get("Variables", {})
+        configuration = client.get_function_configuration(FunctionName=name)
+        variables = configuration.get("Environment", {}).get("Variables", {})
         functions[logical_id] = Function(
             logical_id=logical_id,
             name=name,
-            arn=configured["FunctionArn"],
-            handler=configured["Handler"],
-            timeout_seconds=int(configured["Timeout"]),
-            memory_mb=int(configured["MemorySize"]),
+            arn=configuration["FunctionArn"],
+            handler=configuration["Handler"],
+            timeout_seconds=int(configuration["Timeout"]),
+            memory_mb=int(configuration["MemorySize"]),
             environment={key: str(value) for key, value in variables.items()},
         )
     return functions
 
 
-def _rules(names: Mapping[str, str], functions: Mapping[str, Function], endpoint: str) -> tuple[Rule, ...]:
+def _read_rules(names: Mapping[str, str], functions: Mapping[str, Function], endpoint: str) -> tuple[Rule, ...]:
     """The schedules that are on. Rules that wait for events are not EventBridge's clock, and left out."""
     client = aws_client("events", endpoint)
     by_arn = {function.arn: function.name for function in functions.values()}
     rules = []
     for name in names.values():
-        described = client.describe_rule(Name=name)
-        if described.get("State", "ENABLED") != "ENABLED" or not described.get("ScheduleExpression"):
+        description = client.describe_rule(Name=name)
+        if description.get("State", "ENABLED") != "ENABLED" or not description.get("ScheduleExpression"):
             continue
         for target in client.list_targets_by_rule(Rule=name)["Targets"]:
             if function := by_arn.get(target["Arn"]):
-                schedule = described["ScheduleExpression"]
-                rules.append(Rule(described["Arn"], schedule, function, target.get("Input")))
+                schedule = description["ScheduleExpression"]
+                rules.append(Rule(description["Arn"], schedule, function, target.get("Input")))
     return tuple(rules)

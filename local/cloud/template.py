@@ -11,12 +11,12 @@ from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
 from local.cloud.client import aws_session
-from local.cloud.intrinsics import Intrinsics, Json, is_list, items_of
+from local.cloud.intrinsics import Intrinsics, Json, is_list, split_list
 
 TABLE, BUCKET, SECRET = "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"
 FUNCTION, RULE, _ROLE = "AWS::Lambda::Function", "AWS::Events::Rule", "AWS::IAM::Role"
 # What the handlers touch at run time. Of the rest, moto leaves out most without a word.
-_NEEDED = {TABLE, BUCKET, FUNCTION, RULE, _ROLE}
+_DEPLOYED_TYPES = {TABLE, BUCKET, FUNCTION, RULE, _ROLE}
 # The translator wants code that lies in S3, and the endpoint wants some that is there; the local stack runs
 # the sources.
 _CODE_PROPERTIES, _NO_CODE = ("CodeUri", "ContentUri"), "s3://local/unused"
@@ -27,10 +27,10 @@ _INLINE_CODE = {"ZipFile": "pass"}
 class ParameterError(ValueError):
     """A value that a parameter of the template does not take. `fault` does not repeat it, for it may be a key."""
 
-    def __init__(self, parameter: str, fault: str) -> None:
-        super().__init__(f"{parameter} {fault}")
+    def __init__(self, parameter: str, reason: str) -> None:
+        super().__init__(f"{parameter} {reason}")
         self.parameter = parameter
-        self.fault = fault
+        self.reason = reason
 
 
 def read_template(path: Path, parameters: Mapping[str, str]) -> dict[str, Json]:
@@ -38,18 +38,18 @@ def read_template(path: Path, parameters: Mapping[str, str]) -> dict[str, Json]:
     template = yaml_parse(path.read_text("utf-8"))
     if unknown := parameters.keys() - template.get("Parameters", {}).keys():
         raise ValueError(f"{path} declares no parameter {', '.join(sorted(unknown))}")
-    described = [resource.get("Properties", {}) for resource in template["Resources"].values()]
-    for properties in [*described, template.get("Globals", {}).get("Function", {})]:
+    resource_properties = [resource.get("Properties", {}) for resource in template["Resources"].values()]
+    for properties in [*resource_properties, template.get("Globals", {}).get("Function", {})]:
         for name in _CODE_PROPERTIES:
             if name in properties:
                 properties[name] = _NO_CODE
     try:
-        return transformed(template, parameters)
+        return transform(template, parameters)
     except InvalidDocumentException as error:
         raise ValueError(f"{path}: {error.message}: {[cause.message for cause in error.causes]}") from error
 
 
-def transformed(template: dict[str, Json], parameters: Mapping[str, str]) -> dict[str, Json]:
+def transform(template: dict[str, Json], parameters: Mapping[str, str]) -> dict[str, Json]:
     """Give the CloudFormation that AWS makes of a SAM template whose code lies in S3, as `sam package` leaves it."""
     # With a session of its own and no managed policies but those it brings, the translator asks nobody.
     translator = Translator({}, Parser(), boto_session=aws_session())
@@ -63,44 +63,47 @@ def transformed(template: dict[str, Json], parameters: Mapping[str, str]) -> dic
         translator.metrics.publish()
 
 
-def parameter_values(template: Mapping[str, Json], given: Mapping[str, str]) -> dict[str, str]:
+def parameter_values(template: Mapping[str, Json], overrides: Mapping[str, str]) -> dict[str, str]:
     """Give every parameter its value.
 
     Raises `ValueError` for one that is missing and for what the template's rules refuse together, `ParameterError` for
     a value that is not allowed.
     """
-    values = {name: declared.get("Default") for name, declared in template.get("Parameters", {}).items()}
-    values |= given
+    values = {name: declaration.get("Default") for name, declaration in template.get("Parameters", {}).items()}
+    values |= overrides
     if missing := [name for name, value in values.items() if value is None]:
         raise ValueError(f"these parameters have no default and need a value: {', '.join(missing)}")
     for name, value in values.items():
-        declared = template["Parameters"][name]
-        for item in items_of(str(value)) if is_list(declared) else [str(value)]:
-            _check(name, item, declared)
+        declaration = template["Parameters"][name]
+        for item in split_list(str(value)) if is_list(declaration) else [str(value)]:
+            _check_parameter(name, item, declaration)
     texts = {name: str(value) for name, value in values.items()}
-    if refusals := Intrinsics(template, texts, lambda logical_id, _: logical_id).refusals():
-        raise ValueError(" ".join(refusals))
+    if violations := Intrinsics(template, texts, lambda logical_id, _: logical_id).rule_violations():
+        raise ValueError(" ".join(violations))
     return texts
 
 
-def _check(name: str, value: str, declared: Mapping[str, Json]) -> None:
-    pattern, allowed = declared.get("AllowedPattern"), declared.get("AllowedValues")
+def _check_parameter(name: str, value: str, declaration: Mapping[str, Json]) -> None:
+    pattern, allowed = declaration.get("AllowedPattern"), declaration.get("AllowedValues")
     if pattern and not re.fullmatch(pattern, value):
-        raise ParameterError(name, declared.get("ConstraintDescription", f"must match {pattern}"))
+        raise ParameterError(name, declaration.get("ConstraintDescription", f"must match {pattern}"))
     if allowed and value not in [str(each) for each in allowed]:
         raise ParameterError(name, f"must be one of {', '.join(map(str, allowed))}")
 
 
-def resources_of(template: Mapping[str, Json], intrinsics: Intrinsics, kind: str) -> dict[str, dict[str, Json]]:
+def resolve_resources(
+    template: Mapping[str, Json], intrinsics: Intrinsics, resource_type: str
+) -> dict[str, dict[str, Json]]:
     """Give the resolved properties of all resources of one type whose condition holds, by logical id."""
     return {
         logical_id: intrinsics.resolve(resource.get("Properties", {}))
         for logical_id, resource in template["Resources"].items()
-        if resource["Type"] == kind and ("Condition" not in resource or intrinsics.holds(resource["Condition"]))
+        if resource["Type"] == resource_type
+        and ("Condition" not in resource or intrinsics.is_condition_true(resource["Condition"]))
     }
 
 
-def reduced(
+def deployable_subset(
     template: Mapping[str, Json], values: Mapping[str, str], secrets: Mapping[str, str]
 ) -> dict[str, dict[str, Json]]:
     """Give the template to create: the needed resources, with only references among themselves left open.
@@ -108,22 +111,22 @@ def reduced(
     `secrets` are the ARNs by logical id. What refers to a resource that is left out gets its logical id
     instead.
     """
-    declared: Mapping[str, Mapping[str, Json]] = template["Resources"]
+    resource_definitions: Mapping[str, Mapping[str, Json]] = template["Resources"]
 
-    def stand_in(logical_id: str, _attribute: str | None) -> str | None:
+    def resolve_resource(logical_id: str, _attribute: str | None) -> str | None:
         if logical_id in secrets:
             return secrets[logical_id]
-        if logical_id not in declared:
+        if logical_id not in resource_definitions:
             raise ValueError(f"the template declares no {logical_id}")
-        return None if declared[logical_id]["Type"] in _NEEDED else logical_id
+        return None if resource_definitions[logical_id]["Type"] in _DEPLOYED_TYPES else logical_id
 
-    intrinsics = Intrinsics(template, values, stand_in)
+    intrinsics = Intrinsics(template, values, resolve_resource)
     resources: dict[str, Json] = {}
-    for kind in sorted(_NEEDED):
-        for logical_id, properties in resources_of(template, intrinsics, kind).items():
-            if kind == FUNCTION:
+    for resource_type in sorted(_DEPLOYED_TYPES):
+        for logical_id, properties in resolve_resources(template, intrinsics, resource_type).items():
+            if resource_type == FUNCTION:
                 # The code, and that of the layers, is on the workers' path.
                 properties["Code"] = dict(_INLINE_CODE)
                 properties.pop("Layers", None)
-            resources[logical_id] = {"Type": kind, "Properties": properties}
+            resources[logical_id] = {"Type": resource_type, "Properties": properties}
     return {"Resources": resources}

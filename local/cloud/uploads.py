@@ -15,7 +15,7 @@ from moto.s3 import notifications
 
 from callscribe.clock import utc_now
 
-REASONS = {
+EVENT_REASONS = {
     "s3:ObjectCreated:Put": "PutObject",
     "s3:ObjectCreated:Post": "POST Object",
     "s3:ObjectCreated:Copy": "CopyObject",
@@ -25,48 +25,50 @@ REASONS = {
 
 
 @contextmanager
-def uploads(fire: Callable[[str, Any], object], clock: Callable[[], datetime] = utc_now) -> Iterator[None]:
+def deliver_upload_events(
+    invoke: Callable[[str, Any], object], clock: Callable[[], datetime] = utc_now
+) -> Iterator[None]:
     """As long as it lasts, calls `fire(function ARN, event)` for each upload that a rule waits for.
 
     `fire` must not wait for the function, which talks to the very server that calls it. A function that it does not
     know (`KeyError`), or takes no events any more (`RuntimeError`), is passed over.
     """
 
-    def send(account_id: str, bucket: Any, event_name: str, key: Any) -> None:
-        if event_name not in REASONS:
+    def deliver(account_id: str, bucket: Any, event_name: str, key: Any) -> None:
+        if event_name not in EVENT_REASONS:
             return
-        event = _event(account_id, bucket, event_name, key, clock())
+        event = _upload_event(account_id, bucket, event_name, key, clock())
         for bus in events_backends[account_id][bucket.region_name].event_buses.values():
             for rule in bus.rules.values():
-                if rule.state == "ENABLED" and _waits_for(rule, event):
+                if rule.state == "ENABLED" and _is_match(rule, event):
                     for target in rule.targets:
                         with suppress(KeyError, RuntimeError):
-                            fire(target["Arn"], event)
+                            invoke(target["Arn"], event)
 
     # moto has no other place for it
-    before = notifications._send_event_bridge_message  # noqa: SLF001
-    notifications._send_event_bridge_message = send  # noqa: SLF001
+    original = notifications._send_event_bridge_message  # noqa: SLF001
+    notifications._send_event_bridge_message = deliver  # noqa: SLF001
     try:
         yield
     finally:
-        notifications._send_event_bridge_message = before  # noqa: SLF001
+        notifications._send_event_bridge_message = original  # noqa: SLF001
 
 
-def _waits_for(rule: Any, event: Mapping[str, Any]) -> bool:
+def _is_match(rule: Any, event: Mapping[str, Any]) -> bool:
     # for moto, every event fits a rule without a pattern; such a rule is a schedule
     return bool(rule.event_pattern.get_pattern()) and rule.event_pattern.matches_event(event)
 
 
-def _event(account_id: str, bucket: Any, event_name: str, key: Any, now: datetime) -> dict[str, Any]:
+def _upload_event(account_id: str, bucket: Any, event_name: str, key: Any, now: datetime) -> dict[str, Any]:
     """As S3 tells EventBridge of it: the key as it is, which is percent-encoded only in the older notifications."""
-    created = {
+    s3_object = {
         "key": key.name,
         "size": key.size,
         "etag": key.etag.strip('"'),
         "sequencer": f"{int(now.timestamp() * 1_000_000):018X}",
     }
     if bucket.is_versioned:
-        created["version-id"] = key.version_id
+        s3_object["version-id"] = key.version_id
     return {
         "version": "0",
         "id": str(uuid.uuid4()),
@@ -79,10 +81,10 @@ def _event(account_id: str, bucket: Any, event_name: str, key: Any, now: datetim
         "detail": {
             "version": "0",
             "bucket": {"name": bucket.name},
-            "object": created,
+            "object": s3_object,
             "request-id": uuid.uuid4().hex[:16].upper(),
             "requester": account_id,
             "source-ip-address": "127.0.0.1",
-            "reason": REASONS[event_name],
+            "reason": EVENT_REASONS[event_name],
         },
     }

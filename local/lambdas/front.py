@@ -13,7 +13,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
 from callscribe.clock import utc_now
-from local.lambdas.http_events import event_from, response_from
+from local.lambdas.http_events import payload_to_response, request_to_event
 from local.lambdas.pool import Lambdas
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class _Request(Request):
     max_content_length = MAX_BODY_BYTES + 1
 
 
-class Front:
+class LocalGateway:
     """The WSGI application. `api` names the function that answers every request."""
 
     def __init__(self, lambdas: Lambdas, api: str) -> None:
@@ -39,50 +39,52 @@ class Front:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = _Request(environ)
-        invoked = _INVOKE.fullmatch(request.path) if request.method == "POST" else None
+        invoke_match = _INVOKE.fullmatch(request.path) if request.method == "POST" else None
         try:
             too_large = len(request.get_data()) > MAX_BODY_BYTES
         except RequestEntityTooLarge:
             too_large = True
         if too_large:
-            response = _message(413, "Request Entity Too Large")
+            response = _message_response(413, "Request Entity Too Large")
         else:
-            response = self._invoke(request, invoked["name"]) if invoked else self._answer(request)
+            response = self._invoke(request, invoke_match["name"]) if invoke_match else self._serve_api(request)
         return response(environ, start_response)
 
-    def _answer(self, request: Request) -> Response:
-        event = event_from(request, utc_now(), self._lambdas.stack.account_id)
+    def _serve_api(self, request: Request) -> Response:
+        event = request_to_event(request, utc_now(), self._lambdas.stack.account_id)
         try:
             result = self._lambdas.invoke(self._api, event)
         except RuntimeError:
-            return _message(503, "Service Unavailable")
-        response = None if result.failed else response_from(result.payload)
+            return _message_response(503, "Service Unavailable")
+        response = None if result.failed else payload_to_response(result.payload)
         if response is None:
-            return _message(500, "Internal Server Error")
+            return _message_response(500, "Internal Server Error")
         response.headers["apigw-requestid"] = event["requestContext"]["requestId"]
         return response
 
-    def _invoke(self, request: Request, asked: str) -> Response:
-        kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
+    def _invoke(self, request: Request, function_reference: str) -> Response:
+        invocation_type = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
         # a name, perhaps as the end of a (partial) ARN, perhaps with a version
-        name = asked.rpartition("function:")[2].partition(":")[0]
+        name = function_reference.rpartition("function:")[2].partition(":")[0]
         stack = self._lambdas.stack
         if name not in (function.name for function in stack.functions.values()):
             arn = f"arn:aws:lambda:{stack.region}:{stack.account_id}:function:{name}"
-            return _refusal(404, "ResourceNotFoundException", f"Function not found: {arn}")
-        if kind not in INVOCATION_TYPES:
-            return _refusal(400, "InvalidParameterValueException", f"The invocation type {kind} is not served here")
+            return _error_response(404, "ResourceNotFoundException", f"Function not found: {arn}")
+        if invocation_type not in INVOCATION_TYPES:
+            return _error_response(
+                400, "InvalidParameterValueException", f"The invocation type {invocation_type} is not served here"
+            )
         try:
             event = json.loads(request.get_data() or b"{}")
         except ValueError as error:
             message = f"Could not parse request body into json: {error}"
-            return _refusal(400, "InvalidRequestContentException", message)
+            return _error_response(400, "InvalidRequestContentException", message)
         try:
-            result = self._lambdas.invoke(name, event, wait=kind != "Event")
+            result = self._lambdas.invoke(name, event, wait=invocation_type != "Event")
         except RuntimeError as error:
-            return _refusal(500, "ServiceException", str(error))
+            return _error_response(500, "ServiceException", str(error))
         headers = {"x-amzn-RequestId": result.request_id}
-        if kind == "Event":
+        if invocation_type == "Event":
             return Response(status=202, headers=headers)
         headers["X-Amz-Executed-Version"] = "$LATEST"
         if result.failed:
@@ -90,10 +92,10 @@ class Front:
         return Response(json.dumps(result.payload), 200, headers, content_type="application/json")
 
 
-def _message(status: int, message: str) -> Response:
+def _message_response(status: int, message: str) -> Response:
     return Response(json.dumps({"message": message}), status, content_type="application/json")
 
 
-def _refusal(status: int, kind: str, message: str) -> Response:
+def _error_response(status: int, error_type: str, message: str) -> Response:
     body = json.dumps({"Type": "User" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "Service", "Message": message})
-    return Response(body, status, {"x-amzn-ErrorType": kind}, content_type="application/json")
+    return Response(body, status, {"x-amzn-ErrorType": error_type}, content_type="application/json")

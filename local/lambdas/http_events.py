@@ -18,14 +18,14 @@ _TEXT_TYPES = ("text/", "application/json", "application/javascript", "applicati
 _STATUSES = range(100, 600)
 
 
-def event_from(request: Request, now: datetime, account_id: str) -> dict[str, Any]:
+def request_to_event(request: Request, now: datetime, account_id: str) -> dict[str, Any]:
     """Give the event that API Gateway would send for a request to the `$default` route and stage."""
     host = request.host.rpartition(":")[0] if ":" in request.host else request.host
-    source = request.remote_addr or ""
+    source_ip = request.remote_addr or ""
     headers = {name.lower(): value for name, value in request.headers.items() if name.lower() != "cookie"}
     headers |= {
         "x-amzn-trace-id": f"Root=1-{int(now.timestamp()):08x}-{uuid.uuid4().hex[:24]}",
-        "x-forwarded-for": source,
+        "x-forwarded-for": source_ip,
         "x-forwarded-port": str(request.environ["SERVER_PORT"]),
         "x-forwarded-proto": request.scheme,
     }
@@ -45,7 +45,7 @@ def event_from(request: Request, now: datetime, account_id: str) -> dict[str, An
                 "method": request.method,
                 "path": request.path,
                 "protocol": request.environ["SERVER_PROTOCOL"],
-                "sourceIp": source,
+                "sourceIp": source_ip,
                 "userAgent": request.headers.get("User-Agent", ""),
             },
             "requestId": uuid.uuid4().hex[:16],
@@ -74,7 +74,7 @@ def _body(body: bytes, content_type: str) -> tuple[str, bool]:
     return base64.b64encode(body).decode(), True
 
 
-def response_from(payload: Any) -> Response | None:
+def payload_to_response(payload: Any) -> Response | None:
     """Give the HTTP answer in a function's payload; None if it is malformed.
 
     Without a `statusCode` the payload is itself the JSON document to answer with.
@@ -86,7 +86,7 @@ def response_from(payload: Any) -> Response | None:
         status = int(payload["statusCode"])
         body = payload.get("body") or ""
         content: bytes = base64.b64decode(body, validate=True) if payload.get("isBase64Encoded") else body.encode()
-        headers = [(str(name), _header(value)) for name, value in (payload.get("headers") or {}).items()]
+        headers = [(str(name), _header_value(value)) for name, value in (payload.get("headers") or {}).items()]
         headers += [("set-cookie", str(cookie)) for cookie in payload.get("cookies") or []]
     except (TypeError, ValueError, AttributeError):
         return None
@@ -102,5 +102,5 @@ def response_from(payload: Any) -> Response | None:
     return response
 
 
-def _header(value: Any) -> str:
+def _header_value(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -16,19 +16,19 @@ from typing import Any, Self
 
 from local.cloud.client import CREDENTIALS
 from local.cloud.stack import Function, Stack
-from local.lambdas.process import ROOT, WorkerLostError, WorkerProcess
+from local.lambdas.worker_process import ROOT, WorkerLostError, WorkerProcess
 
 # Enough for a page that loads many things at once; the import alone makes a worker 35 to 50 MB large.
 WORKERS_PER_FUNCTION = 10
 # So long `stop` waits for workers that it has killed.
-_LAST_SECONDS = 10.0
+_KILL_TIMEOUT_SECONDS = 10.0
 
 # A worker of this environment that writes to this log.
-type Starter = Callable[[Mapping[str, str], Path], WorkerProcess]
+type WorkerFactory = Callable[[Mapping[str, str], Path], WorkerProcess]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class InvocationResult:
     """What came of an event: the payload, decoded; if it failed, with `errorMessage` and `errorType`."""
 
     request_id: str
@@ -50,18 +50,18 @@ class Lambdas:
         environment: Mapping[str, str] | None = None,
         *,
         workers_per_function: int = WORKERS_PER_FUNCTION,
-        worker: Starter = WorkerProcess,
+        worker_factory: WorkerFactory = WorkerProcess,
     ) -> None:
         self.stack = stack
         logs = state / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         self._pools = {
-            function.name: _Pool(
+            function.name: _FunctionPool(
                 function,
                 lambda_environment(function, stack) | dict(environment or {}),
                 logs / f"{function.logical_id}.log",
                 workers_per_function,
-                worker,
+                worker_factory,
             )
             for function in stack.functions.values()
         }
@@ -72,7 +72,7 @@ class Lambdas:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def invoke(self, name: str, event: Any, *, wait: bool = True) -> Result:
+    def invoke(self, name: str, event: Any, *, wait: bool = True) -> InvocationResult:
         """Run one event through a function, named as `Stack.function` takes it.
 
         Without `wait` the result has no payload: what comes of the event is in the function's log. Raises
@@ -82,131 +82,131 @@ class Lambdas:
         pool = self._pools[self.stack.function(name).name]
         request_id = str(uuid.uuid4())
         json.dumps(event)
-        pool.enter()
+        pool.register_event()
         if wait:
             return pool.run(request_id, event)
         Thread(target=pool.run, args=(request_id, event), name=f"{name} {request_id}", daemon=True).start()
-        return Result(request_id)
+        return InvocationResult(request_id)
 
-    def activity(self, *, except_for: str) -> Callable[[], bool]:
+    def monitor_activity(self, *, exclude: str) -> Callable[[], bool]:
         """Return a function that says whether any function but this one has run since the last call."""
-        ignored = self.stack.function(except_for).name
+        ignored = self.stack.function(exclude).name
         pools = [pool for name, pool in self._pools.items() if name != ignored]
-        before = (0, 0)
+        previous = (0, 0)
 
         def has_run() -> bool:
-            nonlocal before
-            now = sum(pool.started for pool in pools), sum(pool.under_way for pool in pools)
-            changed, before = now != before, now
-            return changed or before[1] > 0
+            nonlocal previous
+            current = sum(pool.started_count for pool in pools), sum(pool.in_progress for pool in pools)
+            changed, previous = current != previous, current
+            return changed or previous[1] > 0
 
         return has_run
 
     def stop(self, grace_seconds: float = 0.0) -> None:
         """Take no more events, give those under way `grace_seconds` to end, and end all workers."""
         for pool in self._pools.values():
-            pool.refuse()
+            pool.reject_events()
         for pool in self._pools.values():
             pool.stop(grace_seconds)
 
 
 @dataclass(slots=True, eq=False)
-class _Pool:
+class _FunctionPool:
     """The workers of one function."""
 
     function: Function
     environment: Mapping[str, str]
     log: Path
-    limit: int
-    start: Starter
-    under_way: int = 0
+    max_workers: int
+    worker_factory: WorkerFactory
+    in_progress: int = 0
     """How many events are waiting or running."""
-    started: int = 0
+    started_count: int = 0
     """How many there have been so far."""
     _idle: list[WorkerProcess] = field(default_factory=list)
     _busy: set[WorkerProcess] = field(default_factory=set)
     _stopped: bool = False
     _changed: Condition = field(default_factory=Condition)
 
-    def enter(self) -> None:
+    def register_event(self) -> None:
         """Announce an event, so that `stop` knows of it from here on."""
         with self._changed:
             if self._stopped:
                 raise RuntimeError("the functions have been stopped")
-            self.under_way += 1
-            self.started += 1
+            self.in_progress += 1
+            self.started_count += 1
 
-    def run(self, request_id: str, event: Any) -> Result:
+    def run(self, request_id: str, event: Any) -> InvocationResult:
         """Run the event in a worker that is free, in a new one, or as soon as one gets free."""
         try:
-            worker = self._take()
+            worker = self._acquire_worker()
             if worker is None:
-                return self._failed(request_id, "Runtime.ExitError", "the local stack is stopping")
+                return self._failure(request_id, "Runtime.ExitError", "the local stack is stopping")
             return self._run_in(worker, request_id, event)
         finally:
             with self._changed:
-                self.under_way -= 1
+                self.in_progress -= 1
                 self._changed.notify_all()
 
-    def _take(self) -> WorkerProcess | None:
+    def _acquire_worker(self) -> WorkerProcess | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped or len(self._busy) < self.limit)
+            self._changed.wait_for(lambda: self._stopped or len(self._busy) < self.max_workers)
             if self._stopped:
                 return None
             # The last one used first: the others' memory may be swapped out.
-            while self._idle and not self._idle[-1].alive:
+            while self._idle and not self._idle[-1].is_alive:
                 self._idle.pop().close()
             stream = f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid.uuid4().hex}"
             worker = (
                 self._idle.pop()
                 if self._idle
-                else self.start({**self.environment, "AWS_LAMBDA_LOG_STREAM_NAME": stream}, self.log)
+                else self.worker_factory({**self.environment, "AWS_LAMBDA_LOG_STREAM_NAME": stream}, self.log)
             )
             self._busy.add(worker)
             return worker
 
-    def _run_in(self, worker: WorkerProcess, request_id: str, event: Any) -> Result:
+    def _run_in(self, worker: WorkerProcess, request_id: str, event: Any) -> InvocationResult:
         seconds = self.function.timeout_seconds
         request = {"request_id": request_id, "arn": self.function.arn, "timeout_seconds": seconds, "event": event}
-        usable = False
+        is_reusable = False
         try:
-            answer = worker.exchange(request, seconds)
-            usable = not answer["last"]
-            return Result(request_id, json.loads(answer["payload"]), answer["failed"])
+            response = worker.exchange(request, seconds)
+            is_reusable = not response["last"]
+            return InvocationResult(request_id, json.loads(response["payload"]), response["failed"])
         except TimeoutError as error:
-            return self._failed(request_id, "Sandbox.Timedout", str(error))
+            return self._failure(request_id, "Sandbox.Timedout", str(error))
         except WorkerLostError:
-            return self._failed(request_id, "Runtime.ExitError", f"Runtime exited with error: {worker.close()}")
+            return self._failure(request_id, "Runtime.ExitError", f"Runtime exited with error: {worker.close()}")
         finally:
             # Also after a Ctrl-C, when the worker is in the middle of an event that nobody waits for any
             # more.
-            if not usable:
+            if not is_reusable:
                 worker.kill()
                 worker.close()
             with self._changed:
                 self._busy.discard(worker)
-                if usable:
+                if is_reusable:
                     self._idle.append(worker)
                 self._changed.notify_all()
 
-    def _failed(self, request_id: str, kind: str, message: str) -> Result:
-        payload = {"errorType": kind, "errorMessage": f"RequestId: {request_id} Error: {message}"}
+    def _failure(self, request_id: str, error_type: str, message: str) -> InvocationResult:
+        payload = {"errorType": error_type, "errorMessage": f"RequestId: {request_id} Error: {message}"}
         with self.log.open("a", encoding="utf-8") as log:
             log.write(json.dumps(payload) + "\n")
-        return Result(request_id, payload, failed=True)
+        return InvocationResult(request_id, payload, failed=True)
 
-    def refuse(self) -> None:
+    def reject_events(self) -> None:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
 
     def stop(self, grace_seconds: float) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: not self.under_way, grace_seconds)
+            self._changed.wait_for(lambda: not self.in_progress, grace_seconds)
             for worker in self._busy:
                 worker.kill()
             # Not for ever: a Ctrl-C in the wrong instant leaves an event counted that nobody runs.
-            self._changed.wait_for(lambda: not self.under_way, _LAST_SECONDS)
+            self._changed.wait_for(lambda: not self.in_progress, _KILL_TIMEOUT_SECONDS)
             while self._idle:
                 self._idle.pop().close()
 

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 type Handler = Callable[[Any, "LambdaContext"], Any]
 
 # Lambda refuses a longer answer: 6 MB and a little.
-MAX_ANSWER_BYTES = 6_291_556
+MAX_RESPONSE_BYTES = 6_291_556
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +51,15 @@ def main() -> NoReturn:
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(connection, events), daemon=True).start()
-    handler = _load(os.environ["_HANDLER"])
+    handler = _load_handler(os.environ["_HANDLER"])
     _send(connection, {"ready": True})
     while True:
         request = events.get()
         if isinstance(handler, str):
             # Nothing will come of this process; the next one may find the code mended.
-            _send(connection, _refusal("Runtime.ImportModuleError", handler) | {"last": True})
+            _send(connection, _error_response("Runtime.ImportModuleError", handler) | {"last": True})
         else:
-            _send(connection, _answer(handler, request) | {"last": False})
+            _send(connection, _invoke_handler(handler, request) | {"last": False})
 
 
 def _receive(connection: socket.socket, events: queue.SimpleQueue[dict[str, Any]]) -> None:
@@ -81,7 +81,7 @@ def _send(connection: socket.socket, message: dict[str, Any]) -> None:
         os._exit(0)
 
 
-def _load(name: str) -> Handler | str:
+def _load_handler(name: str) -> Handler | str:
     """The handler, or why it cannot be imported."""
     module_name, _, attribute = name.rpartition(".")
     try:
@@ -92,7 +92,7 @@ def _load(name: str) -> Handler | str:
     return handler
 
 
-def _answer(handler: Handler, request: dict[str, Any]) -> dict[str, Any]:
+def _invoke_handler(handler: Handler, request: dict[str, Any]) -> dict[str, Any]:
     """Run the handler. The payload is JSON text, for what does not fit into JSON has to be noticed here."""
     context = LambdaContext(
         aws_request_id=request["request_id"],
@@ -105,26 +105,26 @@ def _answer(handler: Handler, request: dict[str, Any]) -> dict[str, Any]:
         log_stream_name=os.environ["AWS_LAMBDA_LOG_STREAM_NAME"],
     )
     try:
-        returned = handler(request["event"], context)
+        result = handler(request["event"], context)
     except Exception as error:  # noqa: BLE001 — a handler may raise anything, and whoever invokes it is told
         traceback.print_exc()
         # The first frame is this module's own.
         stack = traceback.format_tb(error.__traceback__)[1:]
-        told = {"errorMessage": str(error), "errorType": type(error).__name__, "stackTrace": stack}
-        return {"payload": json.dumps(told), "failed": True}
+        error_payload = {"errorMessage": str(error), "errorType": type(error).__name__, "stackTrace": stack}
+        return {"payload": json.dumps(error_payload), "failed": True}
     try:
-        payload = json.dumps(returned)
+        payload = json.dumps(result)
     except (TypeError, ValueError) as error:
-        return _refusal("Runtime.MarshalError", f"Unable to marshal response: {error}")
-    if len(payload.encode()) > MAX_ANSWER_BYTES:
-        message = f"Response payload size exceeded maximum allowed payload size ({MAX_ANSWER_BYTES} bytes)."
-        return _refusal("Function.ResponseSizeTooLarge", message)
+        return _error_response("Runtime.MarshalError", f"Unable to marshal response: {error}")
+    if len(payload.encode()) > MAX_RESPONSE_BYTES:
+        message = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
+        return _error_response("Function.ResponseSizeTooLarge", message)
     return {"payload": payload, "failed": False}
 
 
-def _refusal(kind: str, message: str) -> dict[str, Any]:
+def _error_response(error_type: str, message: str) -> dict[str, Any]:
     print(message, file=sys.stderr)
-    return {"payload": json.dumps({"errorMessage": message, "errorType": kind}), "failed": True}
+    return {"payload": json.dumps({"errorMessage": message, "errorType": error_type}), "failed": True}
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from werkzeug.serving import make_server
 
 from callscribe.whisperx import DIALECTS
 from local.http_server import QuietHandler
-from local.recogniser.fastapi import description
+from local.recogniser.fastapi import openapi_document
 from local.recogniser.speech import Recogniser
 
 
@@ -27,8 +27,8 @@ def create_app(recogniser: Recogniser, dialect: str, api_key: str | None = None)
 
     @app.before_request
     def authorise() -> tuple[dict[str, str], int] | None:
-        given = request.headers.get("Authorization", "").encode()
-        if api_key is not None and not hmac.compare_digest(given, f"Bearer {api_key}".encode()):
+        authorization = request.headers.get("Authorization", "").encode()
+        if api_key is not None and not hmac.compare_digest(authorization, f"Bearer {api_key}".encode()):
             return {"detail": "Unauthorized"}, 401
         return None
 
@@ -37,21 +37,21 @@ def create_app(recogniser: Recogniser, dialect: str, api_key: str | None = None)
         return {"detail": error.name}, error.code or 500
 
     @app.errorhandler(Exception)
-    def failed(error: Exception) -> Response:
+    def internal_error(error: Exception) -> Response:
         print(f"500: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
         return Response("Internal Server Error", 500, content_type="text/plain; charset=utf-8")
 
     @app.get("/openapi.json")
     def openapi() -> dict[str, Any]:
         # whisper-asr-webservice answers nothing while a job runs
-        with recogniser.busy if dialect == "asr" else nullcontext():
-            return description(app)
+        with recogniser.lock if dialect == "asr" else nullcontext():
+            return openapi_document(app)
 
     import_module(f"local.recogniser.{dialect}").add_routes(app, recogniser)
     return app
 
 
-class Handler(QuietHandler):
+class RecogniserHandler(QuietHandler):
     """Without an access log, for file names in requests hold telephone numbers."""
 
     timeout = 60  # a client that connects and stays silent must not keep its thread for good
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--api-key", metavar="KEY", help="demand Authorization: Bearer KEY")
     args = parser.parse_args()
     app = create_app(Recogniser(), args.dialect, args.api_key)
-    server = make_server(args.host, args.port, app, threaded=True, request_handler=Handler)
+    server = make_server(args.host, args.port, app, threaded=True, request_handler=RecogniserHandler)
     print(f"listening on http://{args.host}:{server.server_port}", flush=True)
     # SIGTERM keeps its default action: a handler in Python would wait until PocketSphinx is done.
     server.serve_forever()

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from flask import Flask, Response, request
 
-from local.recogniser.fastapi import faults
+from local.recogniser.fastapi import validation_errors
 from local.recogniser.speech import Recogniser
 
 BOOLEAN_OPTIONS = ("encode", "vad_filter", "word_timestamps", "diarize")
@@ -16,9 +16,9 @@ def add_routes(app: Flask, recogniser: Recogniser) -> None:
     @app.post("/asr")
     def asr() -> Response | tuple[dict[str, Any], int]:
         audio = request.files.get("audio_file")
-        found = faults("audio_file", BOOLEAN_OPTIONS)
-        if found or audio is None:
-            return {"detail": found}, 422
+        errors = validation_errors("audio_file", BOOLEAN_OPTIONS)
+        if errors or audio is None:
+            return {"detail": errors}, 422
         language, output = request.args.get("language", "en"), request.args.get("output", "txt")
         if language not in ("", "en"):
             raise ValueError("language must be 'en': there is no model for another one")

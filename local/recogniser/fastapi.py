@@ -5,31 +5,31 @@ from typing import Any
 
 from flask import Flask, request
 
-BOOLEANS = {"true", "false", "1", "0", "on", "off", "yes", "no", "t", "f", "y", "n"}  # as Pydantic reads them
+BOOLEAN_VALUES = {"true", "false", "1", "0", "on", "off", "yes", "no", "t", "f", "y", "n"}  # as Pydantic reads them
 
 
-def faults(file_field: str, booleans: Iterable[str]) -> list[dict[str, Any]]:
+def validation_errors(file_field: str, boolean_options: Iterable[str]) -> list[dict[str, Any]]:
     """What FastAPI would find wrong with the file and the options of a request, in its words."""
-    found: list[dict[str, Any]] = [
+    errors: list[dict[str, Any]] = [
         {
             "type": "bool_parsing",
             "loc": ["query", name],
             "msg": "Input should be a valid boolean, unable to interpret input",
             "input": request.args[name],
         }
-        for name in booleans
-        if name in request.args and request.args[name].lower() not in BOOLEANS
+        for name in boolean_options
+        if name in request.args and request.args[name].lower() not in BOOLEAN_VALUES
     ]
-    place = ["body", file_field]
+    location = ["body", file_field]
     if file_field in request.form:  # a part without a file name is an ordinary form field
         message = "Value error, Expected UploadFile, received: <class 'str'>"
-        found.append({"type": "value_error", "loc": place, "msg": message, "input": "", "ctx": {"error": {}}})
+        errors.append({"type": "value_error", "loc": location, "msg": message, "input": "", "ctx": {"error": {}}})
     elif file_field not in request.files:
-        found.append({"type": "missing", "loc": place, "msg": "Field required", "input": None})
-    return found
+        errors.append({"type": "missing", "loc": location, "msg": "Field required", "input": None})
+    return errors
 
 
-def description(app: Flask) -> dict[str, Any]:
+def openapi_document(app: Flask) -> dict[str, Any]:
     """An OpenAPI document with the routes, and no more than what a client looks for in it."""
     paths: dict[str, Any] = {}
     for rule in app.url_map.iter_rules():

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from local.recogniser.fastapi import faults
+from local.recogniser.fastapi import validation_errors
 from local.recogniser.speech import Recogniser, UndecodableAudio
 
 MODEL = "pocketsphinx"
@@ -16,10 +16,10 @@ type Reply = Response | dict[str, Any] | tuple[dict[str, Any], int]
 def add_routes(app: Flask, recogniser: Recogniser) -> None:
     @app.post("/v1/audio/transcriptions")
     def transcriptions() -> Reply:
-        if refusal := _refusal():
-            return refusal
+        if error := _request_error():
+            return error
         try:
-            return _told(recogniser.transcribe(request.files["file"].stream))
+            return _to_response(recogniser.transcribe(request.files["file"].stream))
         except UndecodableAudio:
             return {"detail": "Failed to load audio: the file is not a decodable audio file."}, 422
 
@@ -32,10 +32,10 @@ def add_routes(app: Flask, recogniser: Recogniser) -> None:
         return {"status": "healthy"}
 
 
-def _refusal() -> tuple[dict[str, Any], int] | None:
+def _request_error() -> tuple[dict[str, Any], int] | None:
     """What is wrong with a request, if anything."""
-    if found := faults("file", ()):
-        return {"detail": found}, 422
+    if errors := validation_errors("file", ()):
+        return {"detail": errors}, 422
     if request.form.get("model", "") not in MODELS:
         return {"detail": "Model not found."}, 404
     language = request.form.get("language", "en")
@@ -45,7 +45,7 @@ def _refusal() -> tuple[dict[str, Any], int] | None:
     return None
 
 
-def _told(result: dict[str, Any]) -> Reply:
+def _to_response(result: dict[str, Any]) -> Reply:
     """The transcript in the form that was asked for."""
     text = "\n".join(segment["text"].strip() for segment in result["segments"])
     match request.form.get("response_format", "json"):

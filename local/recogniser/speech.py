@@ -17,8 +17,8 @@ SAMPLE_RATE = 16_000  # what the acoustic model was trained on
 SAMPLE_RATES = range(4_000, 768_001)  # a damaged header that says 1 Hz would become gigabytes at 16 kHz
 BLOCK_SAMPLES = 65_536  # decoded at a time, over all channels
 # Music on hold is one endless utterance to the endpointer. Whisper's window is as long.
-LONGEST_UTTERANCE_SECONDS = 30.0
-SHORTEST_UTTERANCE_SECONDS = 0.1  # the decoder finds no first frame in less
+MAX_UTTERANCE_SECONDS = 30.0
+MIN_UTTERANCE_SECONDS = 0.1  # the decoder finds no first frame in less
 GSM_FRAME_BYTES = 33
 
 
@@ -31,7 +31,7 @@ class Utterance(NamedTuple):
     pcm: bytes  # 16-bit mono at SAMPLE_RATE
 
 
-def pcm_blocks(file: IO[bytes]) -> Iterator[bytes]:
+def iter_pcm_blocks(file: IO[bytes]) -> Iterator[bytes]:
     """16-bit mono PCM at SAMPLE_RATE, block by block. Raises UndecodableAudio."""
     try:
         with _open(file) as audio:
@@ -42,8 +42,8 @@ def pcm_blocks(file: IO[bytes]) -> Iterator[bytes]:
             while len(block := audio.read(frames, dtype="float32", always_2d=True)):
                 # A float file may hold NaN and infinities, which would run through the whole filter.
                 mono = np.clip(np.nan_to_num(block, posinf=0, neginf=0), -1, 1).mean(axis=1, dtype=np.float32)
-                yield _pcm(resample.resample_chunk(mono))
-            yield _pcm(resample.resample_chunk(np.zeros(0, np.float32), last=True))
+                yield _to_pcm(resample.resample_chunk(mono))
+            yield _to_pcm(resample.resample_chunk(np.zeros(0, np.float32), last=True))
     except soundfile.LibsndfileError as exc:
         raise UndecodableAudio(exc.error_string) from exc
     except (ValueError, RuntimeError) as exc:  # of soundfile's own checks and of soxr
@@ -51,40 +51,40 @@ def pcm_blocks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _open(file: IO[bytes]) -> soundfile.SoundFile:
-    head = file.read(10 * GSM_FRAME_BYTES)
+    header = file.read(10 * GSM_FRAME_BYTES)
     file.seek(0)
     # Asterisk's .gsm has no header: each frame of 33 bytes begins with the nibble 0xD.
-    if len(head) >= GSM_FRAME_BYTES and all(byte >> 4 == 0xD for byte in head[::GSM_FRAME_BYTES]):
+    if len(header) >= GSM_FRAME_BYTES and all(byte >> 4 == 0xD for byte in header[::GSM_FRAME_BYTES]):
         return soundfile.SoundFile(file, format="RAW", subtype="GSM610", samplerate=8_000, channels=1)
     return soundfile.SoundFile(file)
 
 
-def _pcm(samples: Any) -> bytes:
+def _to_pcm(samples: Any) -> bytes:
     return bytes(np.rint(np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes())
 
 
-def utterances(blocks: Iterator[bytes]) -> Iterator[Utterance]:
+def split_utterances(blocks: Iterator[bytes]) -> Iterator[Utterance]:
     """What the endpointer takes for speech; longer stretches are cut at LONGEST_UTTERANCE_SECONDS."""
     endpointer = Endpointer(sample_rate=SAMPLE_RATE)
-    longest = int(LONGEST_UTTERANCE_SECONDS * SAMPLE_RATE) * 2
-    start, speech, waiting = 0.0, bytearray(), bytearray()
+    max_bytes = int(MAX_UTTERANCE_SECONDS * SAMPLE_RATE) * 2
+    start, speech, pending = 0.0, bytearray(), bytearray()
 
-    size = endpointer.frame_bytes
+    frame_bytes = endpointer.frame_bytes
     # Half a second of silence lets it find the end of speech that lasts to the end of the recording.
     for block in chain(blocks, [bytes(SAMPLE_RATE)]):
-        waiting += block
-        whole = len(waiting) - len(waiting) % size
-        for at in range(0, whole, size):
-            pcm = endpointer.process(bytes(waiting[at : at + size]))
+        pending += block
+        complete_bytes = len(pending) - len(pending) % frame_bytes
+        for offset in range(0, complete_bytes, frame_bytes):
+            pcm = endpointer.process(bytes(pending[offset : offset + frame_bytes]))
             if pcm is not None:
                 if not speech:
                     start = max(start, endpointer.speech_start)
                 speech.extend(pcm)
-            if speech and (not endpointer.in_speech or len(speech) >= longest):
+            if speech and (not endpointer.in_speech or len(speech) >= max_bytes):
                 yield Utterance(start, bytes(speech))
                 start += len(speech) / 2 / SAMPLE_RATE
                 speech.clear()
-        del waiting[:whole]
+        del pending[:complete_bytes]
 
 
 class Recogniser:
@@ -94,22 +94,22 @@ class Recogniser:
         # Normalised utterance by utterance: the default lets one recording change the words of the next.
         self._decoder = Decoder(samprate=SAMPLE_RATE, cmn="batch", loglevel="FATAL")
         self._frames_per_second: int = self._decoder.config["frate"]
-        self.busy = threading.Lock()
+        self.lock = threading.Lock()
 
     def transcribe(self, file: IO[bytes]) -> dict[str, Any]:
         """A recording as WhisperX's JSON. Raises UndecodableAudio."""
         samples = 0
 
-        def counted() -> Iterator[bytes]:
+        def counted_blocks() -> Iterator[bytes]:
             nonlocal samples
-            for block in pcm_blocks(file):
+            for block in iter_pcm_blocks(file):
                 samples += len(block) // 2
                 yield block
 
-        with self.busy:
+        with self.lock:
             segments = []
-            for utterance in utterances(counted()):
-                words = self._words(utterance, end=samples * 1000 // SAMPLE_RATE / 1000)
+            for utterance in split_utterances(counted_blocks()):
+                words = self._recognise_words(utterance, end=samples * 1000 // SAMPLE_RATE / 1000)
                 if words:
                     text = "".join(f" {word['word']}" for word in words)
                     start, end = words[0]["start"], words[-1]["end"]
@@ -120,8 +120,8 @@ class Recogniser:
             "language": "en",
         }
 
-    def _words(self, utterance: Utterance, end: float) -> list[dict[str, Any]]:
-        if len(utterance.pcm) / 2 / SAMPLE_RATE < SHORTEST_UTTERANCE_SECONDS:
+    def _recognise_words(self, utterance: Utterance, end: float) -> list[dict[str, Any]]:
+        if len(utterance.pcm) / 2 / SAMPLE_RATE < MIN_UTTERANCE_SECONDS:
             return []
         self._decoder.reinit_feat()  # forgets the noise of the utterance before, for the same reason
         self._decoder.start_utt()
@@ -130,14 +130,14 @@ class Recogniser:
         finally:
             self._decoder.end_utt()
         words = []
-        for spoken in self._decoder.seg() or ():
-            if spoken.word[0] in "<[+":  # <sil>, [NOISE], ++COUGH++: heard, but not words
+        for segment in self._decoder.seg() or ():
+            if segment.word[0] in "<[+":  # <sil>, [NOISE], ++COUGH++: heard, but not words
                 continue
             first, last = (
                 min(round(utterance.start + frame / self._frames_per_second, 3), end)
-                for frame in (spoken.start_frame, spoken.end_frame + 1)
+                for frame in (segment.start_frame, segment.end_frame + 1)
             )
-            score = round(min(max(float(spoken.prob), 0.0), 1.0), 3)
+            score = round(min(max(float(segment.prob), 0.0), 1.0), 3)
             # "read(2)" is the dictionary's second way to say "read".
-            words.append({"word": spoken.word.partition("(")[0], "start": first, "end": last, "score": score})
+            words.append({"word": segment.word.partition("(")[0], "start": first, "end": last, "score": score})
         return words

@@ -15,13 +15,13 @@ from typing import IO, Any
 
 from flask import Flask, request
 
-from local.recogniser.fastapi import faults
-from local.recogniser.speech import Recogniser, UndecodableAudio, pcm_blocks
+from local.recogniser.fastapi import validation_errors
+from local.recogniser.speech import Recogniser, UndecodableAudio, iter_pcm_blocks
 
 EXTENSIONS = {
     ".wav", ".mp3", ".ogg", ".oga", ".m4a", ".aac", ".amr", ".awb", ".wma", ".mp4", ".mov", ".avi", ".wmv", ".mkv",
 }  # fmt: skip
-IN_MEMORY = 10_000_000  # bytes of an upload that waits; beyond, it waits on disk
+MAX_IN_MEMORY_BYTES = 10_000_000  # bytes of an upload that waits; beyond, it waits on disk
 
 NOT_FOUND = {"error": {"message": "The requested task could not be found.", "code": "TASK_NOT_FOUND"}}, 404
 
@@ -29,7 +29,7 @@ type Reply = dict[str, Any] | tuple[dict[str, Any], int]
 
 
 @dataclass(frozen=True)
-class Task:
+class RecogniserJob:
     identifier: str
     file_name: str
     language: str
@@ -42,67 +42,67 @@ class Task:
     end_time: str | None = None
 
 
-class Worker:
+class JobWorker:
     """Does one task after the other, in a thread of its own."""
 
     def __init__(self, recogniser: Recogniser) -> None:
-        self.tasks: dict[str, Task] = {}
+        self.jobs: dict[str, RecogniserJob] = {}
         self.results: dict[str, dict[str, Any]] = {}
         self._recogniser = recogniser
-        self._waiting: Queue[tuple[str, IO[bytes]]] = Queue()
-        threading.Thread(target=self._work, daemon=True).start()
+        self._queue: Queue[tuple[str, IO[bytes]]] = Queue()
+        threading.Thread(target=self._run, daemon=True).start()
 
-    def add(self, task: Task, audio: IO[bytes]) -> None:
-        self.tasks[task.identifier] = task
-        self._waiting.put((task.identifier, audio))
+    def add(self, job: RecogniserJob, audio: IO[bytes]) -> None:
+        self.jobs[job.identifier] = job
+        self._queue.put((job.identifier, audio))
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         while True:
-            identifier, audio = self._waiting.get()
+            identifier, audio = self._queue.get()
             with audio:
-                self._do(identifier, audio)
+                self._run_job(identifier, audio)
 
-    def _do(self, identifier: str, audio: IO[bytes]) -> None:
-        started = datetime.now(UTC)
-        self._change(identifier, status="processing", start_time=started.isoformat())
-        language = self.tasks[identifier].language
+    def _run_job(self, identifier: str, audio: IO[bytes]) -> None:
+        started_at = datetime.now(UTC)
+        self._update(identifier, status="processing", start_time=started_at.isoformat())
+        language = self.jobs[identifier].language
         if language != "en":
-            why = f"'{language}' is not a valid language code (accepted language codes: en)"
-            self._change(identifier, status="failed", error=why)
+            message = f"'{language}' is not a valid language code (accepted language codes: en)"
+            self._update(identifier, status="failed", error=message)
             return
         try:
             self.results[identifier] = self._recogniser.transcribe(audio)
         except Exception as error:  # noqa: BLE001 — the next task must not suffer
-            self._change(identifier, status="failed", error=str(error))
+            self._update(identifier, status="failed", error=str(error))
             return
-        ended = datetime.now(UTC)
-        duration = (ended - started).total_seconds()
-        self._change(identifier, status="completed", duration=duration, end_time=ended.isoformat())
+        ended_at = datetime.now(UTC)
+        duration = (ended_at - started_at).total_seconds()
+        self._update(identifier, status="completed", duration=duration, end_time=ended_at.isoformat())
 
-    def _change(self, identifier: str, **to: Any) -> None:
-        if identifier in self.tasks:
-            self.tasks[identifier] = replace(self.tasks[identifier], **to)
+    def _update(self, identifier: str, **changes: Any) -> None:
+        if identifier in self.jobs:
+            self.jobs[identifier] = replace(self.jobs[identifier], **changes)
 
 
 def add_routes(app: Flask, recogniser: Recogniser) -> None:
-    worker = Worker(recogniser)
+    worker = JobWorker(recogniser)
 
     @app.post("/speech-to-text")
     def speech_to_text() -> Reply:
         return _submit(worker)
 
     @app.get("/task/all")
-    def tasks() -> Reply:
-        return {"tasks": [asdict(task) for task in list(worker.tasks.values())]}
+    def list_jobs() -> Reply:
+        return {"tasks": [asdict(job) for job in list(worker.jobs.values())]}
 
     @app.get("/task/<identifier>")
-    def task(identifier: str) -> Reply:
-        return _told(worker, identifier)
+    def get_job(identifier: str) -> Reply:
+        return _to_response(worker, identifier)
 
     @app.delete("/task/<identifier>/delete")
-    def delete(identifier: str) -> Reply:
+    def delete_job(identifier: str) -> Reply:
         worker.results.pop(identifier, None)
-        deleted = worker.tasks.pop(identifier, None)
+        deleted = worker.jobs.pop(identifier, None)
         return {"identifier": identifier, "message": "Task deleted"} if deleted else NOT_FOUND
 
     @app.get("/health")
@@ -114,28 +114,28 @@ def add_routes(app: Flask, recogniser: Recogniser) -> None:
         return {"status": "ok", "database": "connected", "message": "Application is ready to accept requests"}
 
 
-def _submit(worker: Worker) -> Reply:
-    if found := faults("file", ()):
-        return {"detail": found}, 422
+def _submit(worker: JobWorker) -> Reply:
+    if errors := validation_errors("file", ()):
+        return {"detail": errors}, 422
     upload = request.files["file"]
     name = upload.filename or ""
     if PurePath(name).suffix.lower() not in EXTENSIONS:
         return {"detail": f"Invalid file extension for file {name}. Allowed: {EXTENSIONS}"}, 400
-    audio = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 — the worker closes it
+    audio = SpooledTemporaryFile(MAX_IN_MEMORY_BYTES)  # noqa: SIM115 — the worker closes it
     shutil.copyfileobj(upload.stream, audio)
-    if not _decodable(audio):
+    if not _is_decodable(audio):
         audio.close()
         return {"error": {"message": "Audio processing failed.", "code": "AUDIO_PROCESSING_ERROR"}}, 400
-    task = Task(str(uuid.uuid4()), name, request.args.get("language", "en"))
-    worker.add(task, audio)
-    return {"identifier": task.identifier, "message": "Task queued"}
+    job = RecogniserJob(str(uuid.uuid4()), name, request.args.get("language", "en"))
+    worker.add(job, audio)
+    return {"identifier": job.identifier, "message": "Task queued"}
 
 
-def _decodable(audio: IO[bytes]) -> bool:
+def _is_decodable(audio: IO[bytes]) -> bool:
     """Whether it is audio from beginning to end; leaves the file at its beginning."""
     audio.seek(0)
     try:
-        for _ in pcm_blocks(audio):
+        for _ in iter_pcm_blocks(audio):
             pass
     except UndecodableAudio:
         return False
@@ -143,10 +143,10 @@ def _decodable(audio: IO[bytes]) -> bool:
     return True
 
 
-def _told(worker: Worker, identifier: str) -> Reply:
-    task, result = worker.tasks.get(identifier), worker.results.get(identifier)
-    if task is None:
+def _to_response(worker: JobWorker, identifier: str) -> Reply:
+    job, result = worker.jobs.get(identifier), worker.results.get(identifier)
+    if job is None:
         return NOT_FOUND
-    metadata = asdict(task) | {"task_params": {"language": task.language, "device": "cpu"}}
-    told = result and {name: result[name] for name in ("segments", "word_segments")}
-    return {"status": task.status, "result": told, "metadata": metadata, "error": task.error}
+    metadata = asdict(job) | {"task_params": {"language": job.language, "device": "cpu"}}
+    result_body = result and {name: result[name] for name in ("segments", "word_segments")}
+    return {"status": job.status, "result": result_body, "metadata": metadata, "error": job.error}

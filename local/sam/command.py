@@ -4,15 +4,15 @@ import time
 from contextlib import ExitStack
 
 from local import LocalError
-from local.build import ROOT, build
+from local.build import ROOT, build_functions
 from local.cloud.aws import serve_aws
-from local.cloud.secrets import api_key
+from local.cloud.secrets import read_api_key
 from local.cloud.stack import Stack, deploy
 from local.http_server import LOCALHOST
-from local.recogniser.started import recogniser
-from local.sam.containers import SAM, find_address, free_port, has_image, why_not
-from local.sam.files import write
-from local.sam.service import service
+from local.recogniser.process import run_recogniser
+from local.sam.containers import SAM, find_address, find_free_port, has_image, unavailable_reason
+from local.sam.files import write_files
+from local.sam.service import run_sam_service
 from local.sample_calls import PARAMETERS, put_samples
 
 STATE = ROOT / ".callscribe" / "sam"
@@ -20,36 +20,36 @@ CONFIG = STATE / "samconfig.toml"
 PAUSE_SECONDS = 0.5
 
 
-def sam(port: int) -> int:
+def run_sam(port: int) -> int:
     """Serves the HTTP API on `port` until Ctrl-C; the exit status. Raises LocalError."""
-    if reason := why_not():
+    if reason := unavailable_reason():
         raise LocalError(f"sam local needs Docker ({reason}). Without it, `make demo` runs the same functions.")
     address = find_address()
     try:
-        port = free_port(LOCALHOST, port)
+        port = find_free_port(LOCALHOST, port)
     except OSError as error:
         raise LocalError(f"Port {port}: {error.strerror}. Choose another one with --port.") from error
     print("Building what has changed of the functions …", flush=True)
-    build()
+    build_functions()
     STATE.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as parts:
-        aws = parts.enter_context(serve_aws(host=address.listen))
-        whisperx = parts.enter_context(recogniser("asr", STATE / "recogniser.log", address.listen))
-        stack = deploy(ROOT / "template.yaml", aws, {"WhisperXUrl": address.inside(whisperx), **PARAMETERS})
+    with ExitStack() as exit_stack:
+        aws = exit_stack.enter_context(serve_aws(host=address.listen_host))
+        whisperx = exit_stack.enter_context(run_recogniser("asr", STATE / "recogniser.log", address.listen_host))
+        stack = deploy(ROOT / "template.yaml", aws, {"WhisperXUrl": address.container_url(whisperx), **PARAMETERS})
         put_samples(stack)
-        key = api_key(aws, stack.secrets["ApiKeySecret"])
-        invoked = free_port(address.listen)
+        key = read_api_key(aws, stack.secrets["ApiKeySecret"])
+        lambda_port = find_free_port(address.listen_host)
         endpoints = {
-            "AWS_ENDPOINT_URL": address.inside(aws),
-            "AWS_ENDPOINT_URL_LAMBDA": f"http://{address.name}:{invoked}",
+            "AWS_ENDPOINT_URL": address.container_url(aws),
+            "AWS_ENDPOINT_URL_LAMBDA": f"http://{address.container_host}:{lambda_port}",
         }
-        write(STATE, stack, key, endpoints, skip_pull=has_image())
-        places = (("start-lambda", address.listen, invoked), ("start-api", LOCALHOST, port))
+        write_files(STATE, stack, key, endpoints, skip_pull=has_image())
+        bindings = (("start-lambda", address.listen_host, lambda_port), ("start-api", LOCALHOST, port))
         services = {
-            name: parts.enter_context(service(name, CONFIG, host, each, STATE / f"{name}.log"))
-            for name, host, each in places
+            name: exit_stack.enter_context(run_sam_service(name, CONFIG, host, service_port, STATE / f"{name}.log"))
+            for name, host, service_port in bindings
         }
-        print(hello(stack, f"http://{LOCALHOST}:{port}", key), flush=True)
+        print(welcome_text(stack, f"http://{LOCALHOST}:{port}", key), flush=True)
         try:
             while True:
                 time.sleep(PAUSE_SECONDS)
@@ -60,10 +60,10 @@ def sam(port: int) -> int:
             return 0
 
 
-def hello(stack: Stack, url: str, key: str) -> str:
+def welcome_text(stack: Stack, url: str, key: str) -> str:
     """What to do with it, as commands that can be pasted."""
-    sam, config, events = (path.relative_to(ROOT) for path in (SAM, CONFIG, STATE / "events"))
-    invoke = f"{sam} local invoke --config-file {config}"
+    sam_path, config, events = (path.relative_to(ROOT) for path in (SAM, CONFIG, STATE / "events"))
+    invoke = f"{sam_path} local invoke --config-file {config}"
     return "\n".join(
         (
             f"The API answers at {url}, from a container, with this key:",

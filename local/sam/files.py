@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.build import ARCHITECTURE, BUILD, ROOT
+from local.build import ARCHITECTURE, BUILD_DIR, ROOT
 from local.cloud.stack import Stack
 
 EVENTS = ROOT / "events"
@@ -13,7 +13,7 @@ BUCKET, ACCOUNT, REGION, KEY = "callscribe-recordingsbucket-1kq2j8z6a7f0", "1234
 """What the example events there hold in place of what each stack has of its own."""
 
 
-def write(folder: Path, stack: Stack, key: str, endpoints: Mapping[str, str], *, skip_pull: bool) -> None:
+def write_files(folder: Path, stack: Stack, key: str, endpoints: Mapping[str, str], *, skip_pull: bool) -> None:
     """Writes events/ and samconfig.toml, with which sam needs no other option.
 
     `key` is that of the HTTP API; `endpoints` are variables for every function, over its own.
@@ -25,7 +25,7 @@ def write(folder: Path, stack: Stack, key: str, endpoints: Mapping[str, str], *,
     variables = folder / "variables.json"
     variables.write_text(json.dumps(_environment(stack, endpoints), indent=2), encoding="utf-8")
     options = {
-        "template_file": str(BUILD / "template.yaml"),
+        "template_file": str(BUILD_DIR / "template.yaml"),
         "env_vars": str(variables),
         "region": stack.region,
         "parameter_overrides": f"Architecture={ARCHITECTURE}",
@@ -38,7 +38,7 @@ def write(folder: Path, stack: Stack, key: str, endpoints: Mapping[str, str], *,
 
 def examples(stack: Stack, key: str) -> dict[str, dict[str, Any]]:
     """The events by the names of their files; `key` is that of the HTTP API."""
-    ours = {
+    replacements = {
         BUCKET: stack.buckets["RecordingsBucket"],
         ACCOUNT: stack.account_id,
         REGION: stack.region,
@@ -47,8 +47,8 @@ def examples(stack: Stack, key: str) -> dict[str, dict[str, Any]]:
     events = {}
     for path in sorted(EVENTS.glob("*.json")):
         text = path.read_text(encoding="utf-8")
-        for theirs, own in ours.items():
-            text = text.replace(theirs, own)
+        for placeholder, value in replacements.items():
+            text = text.replace(placeholder, value)
         events[path.stem] = dict(json.loads(text))
     return events
 

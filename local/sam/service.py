@@ -12,11 +12,11 @@ from local import LocalError
 from local.build import ROOT
 from local.sam.containers import SAM
 
-START_SECONDS = 60.0
-STOP_SECONDS = 30.0
+START_TIMEOUT_SECONDS = 60.0
+STOP_TIMEOUT_SECONDS = 30.0
 """Its containers have to be stopped, too."""
 PAUSE_SECONDS = 0.05
-QUIET = {
+ISOLATED_ENVIRONMENT = {
     "SAM_CLI_TELEMETRY": "0",
     # SAM CLI would ask AWS who the user is, and hand the user's own keys on to the containers.
     "AWS_CONFIG_FILE": os.devnull,
@@ -26,7 +26,7 @@ QUIET = {
 
 
 @contextmanager
-def service(name: str, config: Path, host: str, port: int, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def run_sam_service(name: str, config: Path, host: str, port: int, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """Runs `sam local NAME` until the block ends; containers are started as they are needed.
 
     What it and the functions write is in `log`. Raises LocalError.
@@ -38,25 +38,26 @@ def service(name: str, config: Path, host: str, port: int, log: Path) -> Iterato
         process = subprocess.Popen(
             [str(SAM), "local", name, *arguments],
             cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | QUIET,
+            env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+            | ISOLATED_ENVIRONMENT,
             stdout=output,
             stderr=output,
             process_group=0,  # the terminal's Ctrl-C is for us: told twice, it would leave its containers behind
         )
     try:
-        _wait_for(host, port, process, log)
+        _wait_for_port(host, port, process, log)
         yield process
     finally:
         process.terminate()
         try:
-            process.wait(STOP_SECONDS)
+            process.wait(STOP_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
-def _wait_for(host: str, port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
+def _wait_for_port(host: str, port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
             socket.create_connection((host, port), timeout=1).close()

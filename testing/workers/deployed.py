@@ -7,10 +7,10 @@ import functions.process.app
 import functions.queue.app
 import functions.sync.app
 from functions.api.app import app
-from functions.api.routing import include_all
+from functions.api.routes.loader import load_all_routes
 
 
-def rest() -> None:
+def preload() -> None:
     """All is there that a function imports when it is first needed; clients are made by each worker, for its stack."""
-    include_all(app)
+    load_all_routes(app)
     _ = boto3, parameters, functions

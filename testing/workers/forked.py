@@ -10,66 +10,66 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from local.lambdas.pool import Starter
-from local.lambdas.process import CODE_PATHS, WorkerProcess
+from local.lambdas.pool import WorkerFactory
+from local.lambdas.worker_process import CODE_PATHS, WorkerProcess
 
-BYTES = 8
+INT_BYTES = 8
 """Of a process id, and of an exit status."""
 
 
 @contextmanager
-def nursery(environment: Mapping[str, str], module: str) -> Iterator[Starter]:
+def run_fork_server(environment: Mapping[str, str], module: str) -> Iterator[WorkerFactory]:
     """What starts a worker for handlers that this module has imported; it has a `rest`."""
-    control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    command = [sys.executable, "-P", "-m", "testing.workers.nursery", str(theirs.fileno()), module]
+    control, child_socket = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = [sys.executable, "-P", "-m", "testing.workers.nursery", str(child_socket.fileno()), module]
     environ = {**environment, "PYTHONPATH": os.pathsep.join(map(str, CODE_PATHS))}
-    with subprocess.Popen(command, env=environ, pass_fds=[theirs.fileno()]) as process:
-        theirs.close()
+    with subprocess.Popen(command, env=environ, pass_fds=[child_socket.fileno()]) as process:
+        child_socket.close()
 
-        class Worker(WorkerProcess):
+        class ForkedWorker(WorkerProcess):
             def _start(self, environment: Mapping[str, str], events: socket.socket, output: BinaryIO) -> Any:
-                return Forked(control, environment, events, output)
+                return ForkedProcess(control, environment, events, output)
 
         try:
-            yield Worker
+            yield ForkedWorker
         finally:
             control.close()
             process.wait()
 
 
-class Forked:
+class ForkedProcess:
     """As much of `subprocess.Popen` as is asked of a worker's."""
 
     def __init__(
         self, control: socket.socket, environment: Mapping[str, str], events: socket.socket, output: BinaryIO
     ) -> None:
-        self._news, pipe = os.pipe()
+        self._status_pipe, pipe = os.pipe()
         descriptors = [events.fileno(), pipe, output.fileno()]
         try:
             socket.send_fds(control, [json.dumps(dict(environment)).encode()], descriptors)
         finally:
             os.close(pipe)
         self._status: int | None = None
-        self.pid = self._read()
+        self.pid = self._read_int()
 
-    def _read(self) -> int:
-        told = os.read(self._news, BYTES)
-        assert told, "the process that workers are forked from has ended"
-        return int.from_bytes(told, signed=True)
+    def _read_int(self) -> int:
+        data = os.read(self._status_pipe, INT_BYTES)
+        assert data, "the process that workers are forked from has ended"
+        return int.from_bytes(data, signed=True)
 
     def poll(self) -> int | None:
-        if self._status is None and select.select([self._news], [], [], 0)[0]:
-            self._end()
+        if self._status is None and select.select([self._status_pipe], [], [], 0)[0]:
+            self._read_status()
         return self._status
 
     def wait(self, timeout: float | None = None) -> int:
         if self._status is None:
-            if not select.select([self._news], [], [], timeout)[0]:
+            if not select.select([self._status_pipe], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired("a worker", timeout or 0)
-            self._end()
+            self._read_status()
         assert self._status is not None
         return self._status
 
-    def _end(self) -> None:
-        self._status = self._read()
-        os.close(self._news)
+    def _read_status(self) -> None:
+        self._status = self._read_int()
+        os.close(self._status_pipe)

@@ -23,76 +23,78 @@ from typing import Any
 from botocore.httpsession import URLLib3Session
 from requests.adapters import HTTPAdapter
 
+from callscribe.aws import s3_client
 from callscribe.clock import utc_now
-from callscribe.s3 import s3_client
-from callscribe.store import models
+from callscribe.store import tables
 from functions.process import app as process_app
 from functions.queue import app as queue_app
 from functions.sync import app as sync_app
 
 
-class Watch:
+class RequestRecorder:
     """What becomes of the calls of one event."""
 
     def __init__(self, event: dict[str, Any]) -> None:
-        self.calls: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self._die = event.get("die")
         self._hold = event.get("hold")
-        self._holding = ""
+        self._claimed_recording = ""
         self._lock = threading.Lock()
 
-    def make(self, name: str, recording: str, send: Callable[[], Any]) -> Any:
+    def record(self, name: str, recording: str, send: Callable[[], Any]) -> Any:
         """Makes a call, or dies of it."""
-        made: dict[str, Any] = {"call": name, "status": None}
+        entry: dict[str, Any] = {"call": name, "status": None}
         with self._lock:
-            number = len(self.calls)
-            self.calls.append(made)
+            number = len(self.requests)
+            self.requests.append(entry)
             if name == CLAIM:
-                self._holding = recording
+                self._claimed_recording = recording
         if self._hold and self._hold["call"] == name:
             folder, self._hold = Path(self._hold["folder"]), None
             (folder / str(os.getpid())).touch()
             with (folder / "go").open() as go:
                 fcntl.flock(go, fcntl.LOCK_SH)
-        self._perhaps_die(number, name, "before")
-        answer = send()
-        made["status"] = answer.status_code
-        self._perhaps_die(number, name, "after")
-        return answer
+        self._die_if_requested(number, name, "before")
+        response = send()
+        entry["status"] = response.status_code
+        self._die_if_requested(number, name, "after")
+        return response
 
-    def _perhaps_die(self, number: int, name: str, when: str) -> None:
+    def _die_if_requested(self, number: int, name: str, when: str) -> None:
         die = self._die
-        if not die or die["when"] != when or die.get("holding", self._holding) != self._holding:
+        if not die or die["when"] != when or die.get("holding", self._claimed_recording) != self._claimed_recording:
             return
         if number == die.get("number") or name == die.get("call"):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 CLAIM = "UpdateItem recordings processing"
-_watch = Watch({})
+_recorder = RequestRecorder({})
 _send_to_aws, _send_to_service = URLLib3Session.send, HTTPAdapter.send
 
 
-def _aws(session: Any, request: Any) -> Any:
-    return _watch.make(*_described(request), lambda: _send_to_aws(session, request))
+def _record_aws_request(session: Any, request: Any) -> Any:
+    return _recorder.record(*_describe_request(request), lambda: _send_to_aws(session, request))
 
 
-def _service(adapter: Any, request: Any, *args: Any, **options: Any) -> Any:
+def _record_service_request(adapter: Any, request: Any, *args: Any, **options: Any) -> Any:
     name = f"{request.method} {request.path_url.partition('?')[0]}"
-    return _watch.make(name, "", lambda: _send_to_service(adapter, request, *args, **options))
+    return _recorder.record(name, "", lambda: _send_to_service(adapter, request, *args, **options))
 
 
-URLLib3Session.send = _aws
-HTTPAdapter.send = _service  # type: ignore[method-assign, assignment]
+URLLib3Session.send = _record_aws_request
+HTTPAdapter.send = _record_service_request  # type: ignore[method-assign, assignment]
 
 
-def _described(request: Any) -> tuple[str, str]:
+def _describe_request(request: Any) -> tuple[str, str]:
     """What a request to AWS is for, in a few words, and the id of the recording that it is about."""
     target = request.headers.get("X-Amz-Target", "")
     service, _, operation = (target.decode() if isinstance(target, bytes) else target).partition(".")
     if not operation:
-        what = "listing" if "list-type" in request.url else "transcript" if "/transcripts/" in request.url else "audio"
-        return f"{request.method} {what}", ""
+        purpose = (
+            "listing" if "list-type" in request.url else "transcript" if "/transcripts/" in request.url else "audio"
+        )
+        return f"{request.method} {purpose}", ""
     if not service.startswith("DynamoDB"):
         return operation, ""
     body = json.loads(request.body)
@@ -100,8 +102,8 @@ def _described(request: Any) -> tuple[str, str]:
     kind = next(name for name in ("recordings", "control", "runs") if os.environ[f"{name.upper()}_TABLE"] == table)
     words = [operation, body.get("IndexName", kind)]
     update, values = body.get("UpdateExpression", ""), body.get("ExpressionAttributeValues", {})
-    if kind == "recordings" and (found := re.match(r"SET #\d+ = (:\d+)", update)):
-        words.append(values[found[1]]["S"])  # its new status
+    if kind == "recordings" and (status_match := re.match(r"SET #\d+ = (:\d+)", update)):
+        words.append(values[status_match[1]]["S"])  # its new status
     elif operation == "Query":
         words.append(min(values.items())[1]["S"])
     elif update:
@@ -109,21 +111,21 @@ def _described(request: Any) -> tuple[str, str]:
     return " ".join(words), body.get("Key", {}).get("id", {}).get("S", "")
 
 
-def rest() -> None:
+def preload() -> None:
     """The clients are there."""
-    models.bind(os.environ)
+    tables.configure(os.environ)
     s3_client()
-    _ = models.RunModel._get_connection().connection.client
+    _ = tables.RunModel._get_connection().connection.client
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    global _watch  # noqa: PLW0603 — a worker serves one event at a time
-    _watch = Watch(event)
+    global _recorder  # noqa: PLW0603 — a worker serves one event at a time
+    _recorder = RequestRecorder(event)
     os.environ.update(event["environ"])
-    for settings in (sync_app.settings, process_app.settings):
+    for settings in (sync_app.load_env, process_app.load_settings):
         settings.cache_clear()
     app = {"sync": sync_app, "queue": queue_app, "process": process_app}[event["task"]]
-    ahead = timedelta(seconds=event.get("ahead", 0))
-    vars(app)["utc_now"] = lambda: utc_now() + ahead
+    clock_offset = timedelta(seconds=event.get("ahead", 0))
+    vars(app)["utc_now"] = lambda: utc_now() + clock_offset
     run = app.lambda_handler(event, context)
-    return {"run": run, "calls": _watch.calls}
+    return {"run": run, "calls": _recorder.requests}

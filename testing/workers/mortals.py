@@ -11,17 +11,17 @@ from typing import Any
 
 from local.cloud.client import CREDENTIALS
 from local.cloud.stack import Stack
-from local.lambdas.pool import Lambdas, Result, lambda_environment
+from local.lambdas.pool import InvocationResult, Lambdas, lambda_environment
 from testing.waiting import wait_until
-from testing.workers.forked import nursery
+from testing.workers.forked import run_fork_server
 
 TASKS = ("SyncFunction", "QueueFunction", "ProcessFunction")
-MOST = 32
+MAX_WORKERS = 32
 """Worker processes."""
 
 
 @contextmanager
-def mortal_lambdas(stack: Stack, state: Path) -> Iterator[Lambdas]:
+def killable_lambdas(stack: Stack, state: Path) -> Iterator[Lambdas]:
     """testing/workers/mortal.py as two functions: one whose workers are killed, and one whose worker lives on."""
     functions = {
         name: replace(
@@ -34,13 +34,13 @@ def mortal_lambdas(stack: Stack, state: Path) -> Iterator[Lambdas]:
     }
     stack = replace(stack, functions=functions)
     with (
-        nursery(lambda_environment(functions["mortal"], stack), "testing.workers.mortal") as worker,
-        Lambdas(stack, state, workers_per_function=MOST, worker=worker) as lambdas,
+        run_fork_server(lambda_environment(functions["mortal"], stack), "testing.workers.mortal") as worker,
+        Lambdas(stack, state, workers_per_function=MAX_WORKERS, worker_factory=worker) as lambdas,
     ):
         yield lambdas
 
 
-class Mortals:
+class KillableTasks:
     """Runs the tasks on a stack, by the clock of the in-process handlers."""
 
     def __init__(self, lambdas: Lambdas, stack: Stack, handlers: Any, service: str) -> None:
@@ -59,7 +59,7 @@ class Mortals:
         assert result.failed, f"did not die: {result.payload}"
         assert "signal: SIGKILL" in result.payload["errorMessage"], result.payload
 
-    def calls(self, task: str) -> list[str]:
+    def remote_requests(self, task: str) -> list[str]:
         """The remote calls of a run that lives, in a process like those that are killed."""
         return [each["call"] for each in self.invoke("mortal", task)["calls"]]
 
@@ -68,28 +68,34 @@ class Mortals:
         run: Mapping[str, Any] = self.invoke("survivor", task)["run"]
         return run
 
-    def at_once(self, number: int, task: str, call: str, folder: Path) -> list[Any]:
+    def run_concurrently(self, number: int, task: str, request_name: str, folder: Path) -> list[Any]:
         """So many runs, none of which makes this call before all of them are about to; their answers."""
         folder.mkdir()
-        hold = {"call": call, "folder": str(folder)}
+        hold = {"call": request_name, "folder": str(folder)}
         with (folder / "go").open("w") as go, ThreadPoolExecutor(number) as pool:
             fcntl.flock(go, fcntl.LOCK_EX)
-            answers = [pool.submit(self.invoke, "mortal", task, hold=hold) for _ in range(number)]
+            futures = [pool.submit(self.invoke, "mortal", task, hold=hold) for _ in range(number)]
             try:
-                wait_until(lambda: len(list(folder.iterdir())) > number or any(answer.done() for answer in answers))
+                wait_until(lambda: len(list(folder.iterdir())) > number or any(future.done() for future in futures))
             finally:
                 fcntl.flock(go, fcntl.LOCK_UN)
-            return [answer.result() for answer in answers]
+            return [future.result() for future in futures]
 
-    def invoke(self, name: str, task: str, **more: Any) -> Any:
-        result = self._run(name, task, **more)
+    def invoke(self, name: str, task: str, **extra: Any) -> Any:
+        result = self._run(name, task, **extra)
         assert not result.failed, result.payload
         return result.payload
 
-    def _run(self, name: str, task: str, **more: Any) -> Result:
+    def _run(self, name: str, task: str, **extra: Any) -> InvocationResult:
         """In the worker, time passes as it does for the machine; afterwards it is as late for the handlers here."""
-        ahead = self._handlers.now() - datetime.now(UTC)
-        event = {"task": task, "trigger": "a test", "environ": self.environ, "ahead": ahead.total_seconds(), **more}
+        clock_offset = self._handlers.now() - datetime.now(UTC)
+        event = {
+            "task": task,
+            "trigger": "a test",
+            "environ": self.environ,
+            "ahead": clock_offset.total_seconds(),
+            **extra,
+        }
         result = self._lambdas.invoke(name, event)
-        self._handlers.catch_up(datetime.now(UTC) + ahead)
+        self._handlers.catch_up(datetime.now(UTC) + clock_offset)
         return result

@@ -16,38 +16,38 @@ from importlib import import_module
 
 from local.lambdas import runtime
 
-MOST_BYTES = 1 << 16
+MAX_PACKET_BYTES = 1 << 16
 """Of a packet."""
 
 
-def number(value: int) -> bytes:
+def encode_int(value: int) -> bytes:
     return value.to_bytes(8, signed=True)
 
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
-    import_module(sys.argv[2]).rest()
+    import_module(sys.argv[2]).preload()
     gc.freeze()  # or each worker's first collection would copy all of it
-    with selectors.DefaultSelector() as news:
-        news.register(control, selectors.EVENT_READ)
+    with selectors.DefaultSelector() as selector:
+        selector.register(control, selectors.EVENT_READ)
         while True:
-            for key, _ in news.select():
+            for key, _ in selector.select():
                 if key.fileobj is control:
-                    packet, descriptors, *_ = socket.recv_fds(control, MOST_BYTES, 3)
+                    packet, descriptors, *_ = socket.recv_fds(control, MAX_PACKET_BYTES, 3)
                     if not packet:
                         return
-                    pid = fork(json.loads(packet), *descriptors)
-                    news.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, descriptors[1]))
+                    pid = fork_worker(json.loads(packet), *descriptors)
+                    selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, descriptors[1]))
                 else:
-                    news.unregister(key.fd)
+                    selector.unregister(key.fd)
                     os.close(key.fd)
                     pid, pipe = key.data
                     _, status = os.waitpid(pid, 0)
-                    os.write(pipe, number(os.waitstatus_to_exitcode(status)))
+                    os.write(pipe, encode_int(os.waitstatus_to_exitcode(status)))
                     os.close(pipe)
 
 
-def fork(environment: dict[str, str], events: int, pipe: int, output: int) -> int:
+def fork_worker(environment: dict[str, str], events: int, pipe: int, output: int) -> int:
     """Starts a worker, in a process group of its own as others are; its process id."""
     pid = os.fork()
     if pid == 0:
@@ -61,7 +61,7 @@ def fork(environment: dict[str, str], events: int, pipe: int, output: int) -> in
     os.setpgid(pid, pid)
     os.close(events)
     os.close(output)
-    os.write(pipe, number(pid))
+    os.write(pipe, encode_int(pid))
     return pid
 
 

@@ -35,7 +35,7 @@ PARAMETERS: dict[str, Any] = {
 
 def pytest_runtest_setup() -> None:
     """Before any stack is made."""
-    if reason := chromium.why_not():
+    if reason := chromium.unavailable_reason():
         pytest.skip(reason)
 
 
@@ -49,7 +49,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: Any) -> Iterator[Served]:
     """Four calls are completed (one is silent, one stereo), two failed (one for good), and one is queued."""
-    quick_service.choose = answers(reply)
+    quick_service.choose_reply = answers(reply)
     state = tmp_path_factory.mktemp("state")
     with serve(state, quick_service.url, **PARAMETERS) as running:
         running.put(GREETING, INTERNAL, STEREO, SILENCE, BREAKS_THE_SERVER, NO_AUDIO)
@@ -64,7 +64,7 @@ def served_from_folder(tmp_path_factory: pytest.TempPathFactory, quick_service: 
     """With one completed call of six minutes that lies in a folder. For modules whose `served` is this one."""
     folder = tmp_path_factory.mktemp("recordings")
     write_long_call(folder)
-    quick_service.choose = answers(reply)
+    quick_service.choose_reply = answers(reply)
     with serve(tmp_path_factory.mktemp("state"), quick_service.url, folder=folder) as running:
         running.run("sync", "queue", "process")
         yield running
@@ -80,7 +80,7 @@ def context(browser: Browser, served: Served) -> Iterator[BrowserContext]:
         timezone_id="Europe/Berlin",
         reduced_motion="reduce",
     ) as made:
-        made.set_default_timeout(chromium.PATIENCE_MS)
+        made.set_default_timeout(chromium.TIMEOUT_MS)
         yield made
 
 

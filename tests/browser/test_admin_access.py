@@ -163,9 +163,9 @@ def test_it_breaks_no_rule_in_either_colours_and_any_width(page, served, complai
 
 
 def test_it_breaks_no_rule_while_the_service_is_unavailable(page, served, violations, quick_service, reply):
-    quick_service.choose = lambda _: reply(status=503)
+    quick_service.choose_reply = lambda _: reply(status=503)
     served.run("process")
-    quick_service.choose = answers(reply)
+    quick_service.choose_reply = answers(reply)
     arrive(page, served)
     expect(page.get_by_text("The transcription service is unavailable")).to_be_visible()
     settled(page)

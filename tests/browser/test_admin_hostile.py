@@ -61,7 +61,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: 
             return reply(body=asr(spoken))
         return reply(status=422, body=json.dumps({"detail": [{"loc": ["body", IMAGE], "msg": SCRIPT}]}).encode())
 
-    quick_service.choose = choose
+    quick_service.choose_reply = choose
     with serve(tmp_path_factory.mktemp("state"), quick_service.url + ADDRESS, **PARAMETERS) as running:
         s3, bucket = aws_client("s3", running.stack.endpoint), running.stack.buckets["RecordingsBucket"]
         sidecar = json.dumps({"caller": "+12025550143", "callee": IMAGE, "party": SCRIPT, "callId": SVG})

@@ -68,7 +68,7 @@ SINCE = "2026-11-27T23:05:00Z"
         ({"transcriptionStatus": "queued", "attempts": 1, "error": FAILED},
          [["in line since", SINCE], "attempt 2 comes", "last 503"]),
         ({"transcriptionStatus": "processing", "attempts": 1}, ["attempt 1 of 5", ["since", SINCE]]),
-        ({"transcriptionStatus": "processing", "attempts": 1, "jobSince": "2026-11-26T12:00:00Z"},
+        ({"transcriptionStatus": "processing", "attempts": 1, "jobStartedAt": "2026-11-26T12:00:00Z"},
          ["attempt 1 of 5", ["the service works on it since", "2026-11-26T12:00:00Z"]]),
         ({"transcriptionStatus": "failed", "attempts": 2, "error": FAILED, "nextAttemptAt": "2026-11-28T13:05:00Z"},
          ["attempt 2 of 5", "503", ["next", "2026-11-28T13:05:00Z"]]),
@@ -85,7 +85,7 @@ SINCE = "2026-11-27T23:05:00Z"
 )  # fmt: skip
 def test_the_way_of_a_recording_says_where_it_is_and_what_comes_next(words, recording, parts):
     rest = {"attempts": 0, "maxAttempts": 5, "error": None, "statusSince": SINCE, "nextAttemptAt": None}
-    assert words("way", {**rest, "jobSince": None, "transcript": None, **recording}, NOW) == parts
+    assert words("way", {**rest, "jobStartedAt": None, "transcript": None, **recording}, NOW) == parts
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,12 @@ from moto.cloudformation.parsing import get_model_map
 from samtranslator.yaml_helper import yaml_parse
 
 from local import LocalError
-from local.build import BUILD, LOG, ROOT, STAMP, build
+from local.build import BUILD_DIR, LOG, ROOT, STAMP, build_functions
 from local.cloud.aws import serve_aws
 from local.cloud.client import CREDENTIALS, REGION, aws_client
 from local.cloud.intrinsics import Intrinsics
 from local.cloud.stack import pseudo_parameters
-from local.cloud.template import parameter_values, resources_of, transformed
+from local.cloud.template import parameter_values, resolve_resources, transform
 from local.sam.containers import SAM
 from local.sam.files import ACCOUNT
 from testing import emulator
@@ -60,7 +60,7 @@ def main() -> int:
     rehearsal.step("make build")
     STAMP.unlink(missing_ok=True)
     try:
-        build()
+        build_functions()
     except LocalError as error:
         sys.exit(str(error))
     rehearsal.say(LOG.read_text(encoding="utf-8").strip())
@@ -77,7 +77,7 @@ def package(rehearsal: Rehearsal, endpoint: str, folder: Path) -> dict[str, Any]
     rehearsal.step("sam package, into a bucket of moto's")
     aws_client("s3", endpoint).create_bucket(Bucket="artefacts")
     output = folder / "packaged.yaml"
-    command = [str(SAM), "package", "--template-file", str(BUILD / "template.yaml"), "--s3-bucket", "artefacts"]
+    command = [str(SAM), "package", "--template-file", str(BUILD_DIR / "template.yaml"), "--s3-bucket", "artefacts"]
     nothing_of_the_users = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     environment = {**os.environ, **CREDENTIALS, **nothing_of_the_users, "AWS_ENDPOINT_URL": endpoint}
     done = subprocess.run(
@@ -102,7 +102,7 @@ def package(rehearsal: Rehearsal, endpoint: str, folder: Path) -> dict[str, Any]
 def create(rehearsal: Rehearsal, endpoint: str, packaged: dict[str, Any]) -> None:
     """The template, as SAM transforms it, by moto's CloudFormation: all of it that moto knows."""
     rehearsal.step("The transformed template, created by moto's CloudFormation")
-    template = transformed(packaged, GIVEN)
+    template = transform(packaged, GIVEN)
     declared = _declared(template)
     known = {name for name, each in declared.items() if each["Type"] in get_model_map()}
     client = aws_client("cloudformation", endpoint)
@@ -130,7 +130,7 @@ def _declared(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {
         name: {"Type": kind, "Properties": properties}
         for kind in sorted(set(types.values()))
-        for name, properties in resources_of(template, intrinsics, kind).items()
+        for name, properties in resolve_resources(template, intrinsics, kind).items()
     }
 
 
@@ -155,6 +155,6 @@ def _list(names: Any) -> str:
 
 
 if __name__ == "__main__":
-    if reason := emulator.why_not():
+    if reason := emulator.unavailable_reason():
         sys.exit(f"No rehearsal: {reason}.")
     sys.exit(main())

@@ -12,13 +12,13 @@ import requests
 
 from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client
-from local.cloud.secrets import api_key
+from local.cloud.secrets import read_api_key
 from local.cloud.stack import Stack, deploy
 from local.http_server import HttpServer
-from local.lambdas.front import Front
-from local.lambdas.pool import Lambdas, Starter
+from local.lambdas.front import LocalGateway
+from local.lambdas.pool import Lambdas, WorkerFactory
 from testing.waiting import LIMIT_SECONDS
-from testing.workers.forked import nursery
+from testing.workers.forked import run_fork_server
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "local" / "samples"
@@ -64,11 +64,11 @@ class Served:
 
 
 @cache
-def worker() -> Starter:
+def worker() -> WorkerFactory:
     """What starts the workers of all stacks, for as long as the tests run: in a moment, for all is imported."""
     started = ExitStack()
     atexit.register(started.close)
-    return started.enter_context(nursery({"TZ": ":UTC"}, "testing.workers.deployed"))
+    return started.enter_context(run_fork_server({"TZ": ":UTC"}, "testing.workers.deployed"))
 
 
 DEFAULTS = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1", "MaxAttempts": "1"}
@@ -84,7 +84,7 @@ def serve(state: Path, whisperx: str, *, folder: Path | None = None, **parameter
         overrides = {"AWS_ENDPOINT_URL_LAMBDA": server.url}
         if folder is not None:
             overrides["RECORDINGS_PATH"] = str(folder)  # as `local up` does it
-        with closing(server), Lambdas(stack, state, overrides, worker=worker()) as lambdas:
-            server.start(Front(lambdas, "api"))
-            key = api_key(endpoint, stack.secrets["ApiKeySecret"])
+        with closing(server), Lambdas(stack, state, overrides, worker_factory=worker()) as lambdas:
+            server.start(LocalGateway(lambdas, "api"))
+            key = read_api_key(endpoint, stack.secrets["ApiKeySecret"])
             yield Served(state, server.url, key, stack, lambdas)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(bool(missing), reason=f"the examples want {', '.
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: Any) -> Iterator[Served]:
     """With recordings that are completed, failed (one of which an example queues again) and queued."""
-    quick_service.choose = lambda request: reply(status=422 if b"RIFF" not in request.body[:900] else 200)
+    quick_service.choose_reply = lambda request: reply(status=422 if b"RIFF" not in request.body[:900] else 200)
     with serve(tmp_path_factory.mktemp("state"), quick_service.url) as running:
         running.put("in-*0143-*.wav", "internal-102-101-*.WAV", "external-101-*.wav", "out-*.mp3", "in-*0155-*.wav")
         running.run("sync", "queue", *["process"] * 5)

@@ -23,6 +23,6 @@ def test_a_benchmark_measures_its_budgets(name: str, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert page.exists(), done.stderr
     assert "**not measured**" not in page.read_text(), done.stdout
-    budgets = [budget.what for key, budget in BUDGETS.items() if key.partition(".")[0] == name]
+    budgets = [budget.description for key, budget in BUDGETS.items() if key.partition(".")[0] == name]
     assert budgets
     assert [what for what in budgets if f"| {what}" not in page.read_text()] == []

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from local.build import BUILD, LOG, Built, build
+from local.build import BUILD_DIR, LOG, BuiltFunction, build_functions
 from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client
-from local.cloud.secrets import api_key
+from local.cloud.secrets import read_api_key
 from local.cloud.stack import Stack, deploy
 from local.lambdas.pool import lambda_environment
 from local.sam.files import examples
-from testing.emulator import emulate, probe, why_not
+from testing.emulator import emulate, run_code, unavailable_reason
 from testing.made_audio import wav
 
 FUNCTIONS = ("SyncFunction", "QueueFunction", "ProcessFunction", "ApiFunction")
@@ -29,22 +29,22 @@ WHISPERX_KEY = "the-key-of-the-whisperx-server"
 PARAMETERS = {"WhisperXApiKey": WHISPERX_KEY, "LogLevel": "DEBUG"}
 DEVELOPMENT_ONLY = ("pytest", "moto", "samtranslator", "samcli", "numpy", "pip")
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(unavailable_reason() is not None, reason=str(unavailable_reason()))]
 
 
 @pytest.fixture(scope="session")
-def built() -> dict[str, Built]:
-    return build()
+def built() -> dict[str, BuiltFunction]:
+    return build_functions()
 
 
 @pytest.fixture
-def stack(built: dict[str, Built], service: Any) -> Iterator[Stack]:
+def stack(built: dict[str, BuiltFunction], service: Any) -> Iterator[Stack]:
     """What the built template declares, on moto."""
     with serve_aws() as endpoint:
-        yield deploy(BUILD / "template.yaml", endpoint, PARAMETERS | {"WhisperXUrl": service.url})
+        yield deploy(BUILD_DIR / "template.yaml", endpoint, PARAMETERS | {"WhisperXUrl": service.url})
 
 
-def test_template_and_build_give_no_warning(built: dict[str, Built]) -> None:
+def test_template_and_build_give_no_warning(built: dict[str, BuiltFunction]) -> None:
     said = LOG.read_text()
     after_installing = said[said.index("sam validate") :]
     assert "warn" not in after_installing.lower()
@@ -52,7 +52,7 @@ def test_template_and_build_give_no_warning(built: dict[str, Built]) -> None:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_function_imports_from_its_own_folder_and_the_layer_only(built: dict[str, Built], name: str) -> None:
+def test_function_imports_from_its_own_folder_and_the_layer_only(built: dict[str, BuiltFunction], name: str) -> None:
     function = built[name]
     code = f"""if True:
         import importlib, importlib.util, json
@@ -65,7 +65,7 @@ def test_function_imports_from_its_own_folder_and_the_layer_only(built: dict[str
             "handler": callable(handler.lambda_handler),
         }}))
     """
-    found = probe(function, code)
+    found = run_code(function, code)
     assert found["importable"] == []
     assert found["handler"]
     handler = found["from"].pop(function.handler.rpartition(".")[0])
@@ -73,7 +73,7 @@ def test_function_imports_from_its_own_folder_and_the_layer_only(built: dict[str
     assert all(Path(each).is_relative_to(function.layer / "python") for each in found["from"].values())
 
 
-def test_every_module_is_shipped_byte_compiled(built: dict[str, Built]) -> None:
+def test_every_module_is_shipped_byte_compiled(built: dict[str, BuiltFunction]) -> None:
     """Lambda can write no byte code, and zipping changes the times by which it is checked otherwise."""
 
     def flags(source: Path) -> bytes:
@@ -85,14 +85,14 @@ def test_every_module_is_shipped_byte_compiled(built: dict[str, Built]) -> None:
     assert [path for path in sources if flags(path) != UNCHECKED_HASH] == []
 
 
-def test_layer_and_functions_stay_within_their_size(built: dict[str, Built]) -> None:
+def test_layer_and_functions_stay_within_their_size(built: dict[str, BuiltFunction]) -> None:
     process = built["ProcessFunction"]
     decoder = sum(_size(process.folder / each) for each in DECODER)
     assert sum(map(_size, _folders(built))) - decoder <= UNZIPPED_BYTES
     assert _size(process.folder) + _size(process.layer) <= 0.8 * LAMBDA_ALLOWS
 
 
-def test_the_decoder_lies_with_process_alone_and_is_not_loaded_at_its_start(built: dict[str, Built]) -> None:
+def test_the_decoder_lies_with_process_alone_and_is_not_loaded_at_its_start(built: dict[str, BuiltFunction]) -> None:
     carrying = [name for name, each in built.items() if (each.folder / DECODER[0]).exists()]
     assert carrying == ["ProcessFunction"]
     assert not list(built["ProcessFunction"].layer.rglob("av"))
@@ -103,10 +103,10 @@ def test_the_decoder_lies_with_process_alone_and_is_not_loaded_at_its_start(buil
         import av
         print(json.dumps({{"at start": at_start, "reads": sorted({{"mp3", "ogg", "flac"}} & av.formats_available)}}))
     """
-    assert probe(built["ProcessFunction"], code) == {"at start": False, "reads": ["flac", "mp3", "ogg"]}
+    assert run_code(built["ProcessFunction"], code) == {"at start": False, "reads": ["flac", "mp3", "ogg"]}
 
 
-def test_layer_serves_both_architectures(built: dict[str, Built]) -> None:
+def test_layer_serves_both_architectures(built: dict[str, BuiltFunction]) -> None:
     layer = built["ApiFunction"].layer
     compiled = list(layer.rglob("*.so"))
     without_python = [path for path in compiled if not path.with_name(f"{path.name.partition('.')[0]}.py").exists()]
@@ -114,9 +114,9 @@ def test_layer_serves_both_architectures(built: dict[str, Built]) -> None:
 
 
 def test_built_functions_take_a_recording_from_upload_to_transcript(
-    built: dict[str, Built], stack: Stack, service: Any, tmp_path: Path
+    built: dict[str, BuiltFunction], stack: Stack, service: Any, tmp_path: Path
 ) -> None:
-    key = api_key(stack.endpoint, stack.secrets["ApiKeySecret"])
+    key = read_api_key(stack.endpoint, stack.secrets["ApiKeySecret"])
     events = examples(stack, key)
 
     def invoke(name: str, *those: str) -> list[dict[str, Any]]:
@@ -149,13 +149,13 @@ def test_built_functions_take_a_recording_from_upload_to_transcript(
     assert "run ended" in logged
     for each in ("sync", "queue", "process"):  # as the template's alarms look for them
         written = [line for line in logged.splitlines() if '"Namespace":"Callscribe/callscribe"' in line]
-        assert any(f'"service":"{each}"' in line and '"ScheduledRuns":[' in line for line in written)
+        assert any(f'"service":"{each}"' in line and '"ScheduledRunsSucceeded":[' in line for line in written)
     for secret in (WHISPERX_KEY, key, TRANSCRIBED):
         assert secret not in logged
 
 
 def test_built_api_is_open_for_health_and_the_admin_page_and_closed_without_a_key(
-    built: dict[str, Built], stack: Stack, tmp_path: Path
+    built: dict[str, BuiltFunction], stack: Stack, tmp_path: Path
 ) -> None:
     events = examples(stack, key="")
     variables = lambda_environment(stack.functions["ApiFunction"], stack)
@@ -172,7 +172,7 @@ def test_built_api_is_open_for_health_and_the_admin_page_and_closed_without_a_ke
     assert asset["body"] == beginning.read_text()
 
 
-def _folders(built: dict[str, Built]) -> set[Path]:
+def _folders(built: dict[str, BuiltFunction]) -> set[Path]:
     return {each.folder for each in built.values()} | {each.layer for each in built.values()}
 
 

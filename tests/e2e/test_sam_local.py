@@ -4,19 +4,19 @@ import subprocess
 
 import pytest
 
-from local.build import BUILD
-from local.sam.containers import why_not
+from local.build import BUILD_DIR
+from local.sam.containers import unavailable_reason
 from tests.e2e.sam_local import sam_local
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(why_not() is not None, reason=f"sam local needs Docker ({why_not()})"),
+    pytest.mark.skipif(unavailable_reason() is not None, reason=f"sam local needs Docker ({unavailable_reason()})"),
 ]
 
 
 def containers() -> str:
     """Those that run a function of ours."""
-    command = ["docker", "ps", "--quiet", "--filter", f"volume={BUILD}"]
+    command = ["docker", "ps", "--quiet", "--filter", f"volume={BUILD_DIR}"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 

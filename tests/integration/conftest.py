@@ -13,14 +13,14 @@ from botocore.httpsession import URLLib3Session
 from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
 
-from callscribe.whisperx import check
+from callscribe.whisperx import connection_test
 from local.cloud.aws import serve_aws
 from local.cloud.stack import Stack, deploy
 from local.lambdas.pool import Lambdas
 from testing import dynalite
-from testing.handlers import ROOT, Handlers, client, forget_clients
+from testing.handlers import ROOT, Handlers, clear_clients, client
 from testing.waiting import LIMIT_SECONDS
-from testing.workers.mortals import Mortals, mortal_lambdas
+from testing.workers.mortals import KillableTasks, killable_lambdas
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +35,7 @@ def stack(deployed: Stack, request: pytest.FixtureRequest) -> Stack:
     empty(deployed)
     if getattr(request, "param", "moto") == "moto":
         return deployed
-    return dynalite.on_dynalite(deployed, *request.getfixturevalue("second_engine"))
+    return dynalite.with_dynalite_tables(deployed, *request.getfixturevalue("second_engine"))
 
 
 def empty(stack: Stack) -> None:
@@ -53,14 +53,14 @@ def empty(stack: Stack) -> None:
 @pytest.fixture(scope="module")
 def clients() -> None:
     """The functions make theirs once for the tests of a module: those of another one may have had another endpoint."""
-    forget_clients()
+    clear_clients()
 
 
 @pytest.fixture
 def patient_check(monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection test waits for as long as a slow machine may take."""
-    for limit in ("SECONDS", "CONNECT_SECONDS", "ANSWER_SECONDS"):
-        monkeypatch.setattr(check, limit, LIMIT_SECONDS)
+    for limit in ("MAX_TEST_SECONDS", "CONNECT_SECONDS", "RESPONSE_SECONDS"):
+        monkeypatch.setattr(connection_test, limit, LIMIT_SECONDS)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def functions(handlers: Handlers, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
         answer = getattr(handlers, name)(**time, **json.loads(json.dumps(payload)))
         return json.loads(json.dumps(answer))
 
-    monkeypatch.setattr(invoke, "call", call)
+    monkeypatch.setattr(invoke, "invoke_and_wait", call)
     return remaining_ms
 
 
@@ -159,20 +159,20 @@ def lose_the_answer(monkeypatch):
 @pytest.fixture(scope="module")
 def second_engine() -> Iterator[tuple[str, dict[str, Any]]]:
     """A second engine of DynamoDB, and the tables as the template declares them."""
-    if reason := dynalite.why_not():
+    if reason := dynalite.unavailable_reason():
         pytest.skip(reason)
     with dynalite.serve_dynalite() as endpoint:
-        yield endpoint, dynalite.declared_tables()
+        yield endpoint, dynalite.read_table_definitions()
 
 
 @pytest.fixture(scope="module")
 def processes(deployed: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lambdas]:
     """Worker processes for all tests of a module: to start one takes longer than most of what it does."""
-    with mortal_lambdas(deployed, tmp_path_factory.mktemp("state")) as lambdas:
+    with killable_lambdas(deployed, tmp_path_factory.mktemp("state")) as lambdas:
         yield lambdas
 
 
 @pytest.fixture
-def workers(processes: Lambdas, stack: Stack, handlers: Handlers, service: Any) -> Mortals:
+def workers(processes: Lambdas, stack: Stack, handlers: Handlers, service: Any) -> KillableTasks:
     handlers.queue()  # binds the models to the tables
-    return Mortals(processes, stack, handlers, service.url)
+    return KillableTasks(processes, stack, handlers, service.url)

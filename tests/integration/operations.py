@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.api.app import app
-from functions.api.specification import specification
+from functions.api.openapi import build_openapi
 
 LIST = "/api/call-recordings"
 
@@ -75,5 +75,5 @@ OPERATIONS = {
 
 def documented() -> dict[str, tuple[str, str]]:
     """Method and path of each operation of the specification."""
-    paths = specification(app)["paths"].items()
+    paths = build_openapi(app)["paths"].items()
     return {each["operationId"]: (method.upper(), path) for path, methods in paths for method, each in methods.items()}

@@ -7,9 +7,9 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from functions.api.compression import SMALL
-from functions.api.routes.admin import FOLDER, MEDIA_TYPES, site
-from testing.handlers import ROOT, api_key
+from functions.api.compression import MIN_COMPRESSED_BYTES
+from functions.api.routes.admin import FOLDER, MEDIA_TYPES, load_site
+from testing.handlers import ROOT, read_api_key
 
 ADDRESSES = (
     *("/admin", "/admin/", "/admin/scheduler", "/admin/recordings/x", "/admin/recordings/x/y/z", "/admin/assets"),
@@ -48,7 +48,7 @@ OURS = [name for name in SERVED if not name.startswith("vendor/")]
 
 
 def asset(name, digest=None):
-    return f"/admin/assets/{digest or site().digest}/{name}"
+    return f"/admin/assets/{digest or load_site().digest}/{name}"
 
 
 def policy_of(answer):
@@ -148,7 +148,9 @@ def test_a_file_is_had_under_its_version_and_kept_for_a_year(handlers, name, gzi
     assert (answer.status, answer.text) == (200, content := (FOLDER / name).read_text("utf-8"))
     assert answer.headers["Content-Type"] == MEDIA_TYPES[PurePosixPath(name).suffix]
     assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
-    assert answer.headers.get("Content-Encoding") == ("gzip" if gzipped and len(content) >= SMALL else None)
+    assert answer.headers.get("Content-Encoding") == (
+        "gzip" if gzipped and len(content) >= MIN_COMPRESSED_BYTES else None
+    )
     assert answer.headers["Vary"] == "Accept-Encoding"  # a cache in between must not mix them up
 
 
@@ -164,7 +166,7 @@ def test_a_file_is_had_under_its_version_and_kept_for_a_year(handlers, name, gzi
 )  # fmt: skip
 def test_there_are_no_other_files_and_that_is_not_kept(handlers, path, accepts):
     answer = handlers.api("GET", path, key=None, accept_encoding=accepts)
-    assert (answer.status, answer.json["error"]["code"]) == (404, "no_such_file")
+    assert (answer.status, answer.json["error"]["code"]) == (404, "file_not_found")
     assert answer.headers["Cache-Control"] == "no-store"
 
 
@@ -179,20 +181,20 @@ def test_it_is_not_sent_again_to_who_has_it(handlers, page):
 
 
 def test_its_version_is_that_of_its_files(page, monkeypatch, tmp_path):
-    monkeypatch.setattr(sys.modules[site.__module__], "FOLDER", tmp_path)
+    monkeypatch.setattr(sys.modules[load_site.__module__], "FOLDER", tmp_path)
     for name in SERVED:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((FOLDER / name).read_bytes())
-    assert site.__wrapped__().digest == site().digest
+    assert load_site.__wrapped__().digest == load_site().digest
     (tmp_path / "words.js").write_text("//")
-    assert site.__wrapped__().digest != site().digest
+    assert load_site.__wrapped__().digest != load_site().digest
 
 
 def test_no_file_holds_a_key_or_tells_of_the_account(handlers, stack, page):
     named = [*stack.tables.values(), *stack.buckets.values(), *stack.secrets.values(), stack.account_id, stack.region]
     named += [each.name for each in stack.functions.values()]
     handed_out = [page.body, *(handlers.api("GET", asset(name), key=None).text for name in SERVED)]
-    for each in (*named, api_key(stack), "arn:aws", "AKIA", "execute-api", "BEGIN "):
+    for each in (*named, read_api_key(stack), "arn:aws", "AKIA", "execute-api", "BEGIN "):
         assert not [content for content in handed_out if each in content], each
 
 

@@ -10,9 +10,9 @@ from functools import partial
 
 import pytest
 
-from callscribe import breaker
 from callscribe.errors import ServiceUnavailable
-from callscribe.store import admission, control, models
+from callscribe.recordings import circuit_breaker
+from callscribe.store import admission, control_items, tables
 from callscribe.store.admission import Slot
 from local.cloud.client import CREDENTIALS
 from local.lambdas.pool import lambda_environment
@@ -24,8 +24,8 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LEASE = NOW + timedelta(minutes=16)
 LATER = LEASE + timedelta(minutes=16)
 TICK = timedelta(microseconds=1)
-GONE = breaker.after_failure(ServiceUnavailable("Nobody is there.", code="service_down"), NOW, 60, None)
-AGAIN = breaker.after_failure(ServiceUnavailable("Still nobody.", code="service_down"), GONE.next_try_at, 60, GONE)
+GONE = circuit_breaker.opened_by(ServiceUnavailable("Nobody is there.", code="service_down"), NOW, 60, None)
+AGAIN = circuit_breaker.opened_by(ServiceUnavailable("Still nobody.", code="service_down"), GONE.next_try_at, 60, GONE)
 DUE = GONE.next_try_at
 
 
@@ -33,7 +33,7 @@ DUE = GONE.next_try_at
 def _bound(stack, monkeypatch):
     for name, value in (lambda_environment(stack.function("process"), stack) | CREDENTIALS).items():
         monkeypatch.setenv(name, value)
-    models.bind(os.environ)
+    tables.configure(os.environ)
 
 
 @pytest.fixture
@@ -41,39 +41,39 @@ def meanwhile(monkeypatch):
     """Makes `action` happen once, between what is read next and the write that follows."""
 
     def meanwhile(action):
-        read = control.read
+        read = control_items.read
 
         def read_and_act(*names):
             found = read(*names)
-            monkeypatch.setattr(control, "read", read)
+            monkeypatch.setattr(control_items, "read", read)
             action()
             return found
 
-        monkeypatch.setattr(control, "read", read_and_act)
+        monkeypatch.setattr(control_items, "read", read_and_act)
 
     return meanwhile
 
 
 def item():
-    return control.read(control.ADMISSION)[control.ADMISSION]
+    return control_items.read(control_items.ADMISSION)[control_items.ADMISSION]
 
 
 def held():
     """The tokens of those who hold a slot."""
-    return sorted(Slot.held_by(holder).token for holder in item().slots or ())
+    return sorted(Slot.from_set_member(holder).token for holder in item().slots or ())
 
 
 def take(token="mine", now=NOW, lease=LEASE, limit=4):
-    return admission.take(limit, token, now, lease)
+    return admission.acquire(limit, token, now, lease)
 
 
 def poll(token, now, lease=LEASE):
     """Asks to poll for a job whose slot is held."""
-    return admission.probe(Slot(token="job", lease_expires_at=LEASE), token, now, lease)
+    return admission.acquire_probe(Slot(token="job", lease_expires_at=LEASE), token, now, lease)
 
 
 def open_breaker():
-    admission.unavailable(take("first"), GONE)
+    admission.release_and_open(take("first"), GONE)
 
 
 def a_probe(token="mine"):
@@ -86,14 +86,14 @@ def a_probe(token="mine"):
 
 
 def test_slots_are_numbered_by_how_many_are_held():
-    assert [take(token).number for token in "abc"] == [1, 2, 3]
+    assert [take(token).held_count for token in "abc"] == [1, 2, 3]
     assert held() == ["a", "b", "c"]
 
 
 def test_a_slot_is_known_by_what_the_set_has_of_it():
     slot = take()
-    assert Slot.held_by(slot.holder) == slot
-    assert item().slots == {slot.holder}
+    assert Slot.from_set_member(slot.set_member) == slot
+    assert item().slots == {slot.set_member}
 
 
 def test_who_takes_the_same_slot_twice_holds_it_once():
@@ -117,35 +117,37 @@ def test_a_refusal_costs_one_write_and_one_read(counted):
 
 
 def test_who_is_overtaken_tries_again_and_gives_up_when_it_goes_on(monkeypatch):
-    write, overtaken = control.write, iter([True, True, False] + [True] * 99)
-    monkeypatch.setattr(control, "write", lambda *what: None if next(overtaken) else write(*what))
+    write, overtaken = control_items.write, iter([True, True, False] + [True] * 99)
+    monkeypatch.setattr(control_items, "write", lambda *what: None if next(overtaken) else write(*what))
     assert take().token == "mine"
     assert take("another") is None
 
 
 def test_a_slot_is_kept_for_longer_from_half_of_its_time_on():
     slot, half = take(), NOW + timedelta(minutes=8)
-    assert admission.keep(slot, half - TICK, half - TICK + timedelta(minutes=16)) is slot
-    longer = admission.keep(slot, half, half + timedelta(minutes=16))
+    assert admission.extend_for_job(slot, half - TICK, half - TICK + timedelta(minutes=16)) is slot
+    longer = admission.extend_for_job(slot, half, half + timedelta(minutes=16))
     assert (longer.token, longer.lease_expires_at) == ("mine", half + timedelta(minutes=16))
-    assert item().slots == {slot.holder, longer.holder}
-    admission.free(slot, kept=longer)
-    assert item().slots == {longer.holder}
+    assert item().slots == {slot.set_member, longer.set_member}
+    admission.release(slot, retained=longer)
+    assert item().slots == {longer.set_member}
 
 
 def test_a_slot_is_renewed_only_for_longer():
     slot = take()
-    assert admission.renew(slot, LEASE) is slot
-    assert item().slots == {slot.holder}
-    longer = admission.renew(slot, LATER)
+    assert admission.extend(slot, LEASE) is slot
+    assert item().slots == {slot.set_member}
+    longer = admission.extend(slot, LATER)
     assert (longer.token, longer.lease_expires_at) == ("mine", LATER)
-    assert item().slots == {longer.holder}
+    assert item().slots == {longer.set_member}
 
 
-@pytest.mark.parametrize("end", [admission.free, admission.answered, partial(admission.unavailable, outage=GONE)])
+@pytest.mark.parametrize(
+    "end", [admission.release, admission.release_and_close, partial(admission.release_and_open, outage=GONE)]
+)
 def test_the_slot_of_a_job_stays_held_when_its_poll_ends(end):
     slot = take()
-    end(slot, kept=slot)
+    end(slot, retained=slot)
     assert held() == ["mine"]
     end(slot)
     assert held() == []
@@ -155,9 +157,9 @@ def test_the_slot_of_a_job_stays_held_when_its_poll_ends(end):
 
 
 def test_the_outage_is_stored_as_it_was_found():
-    assert admission.outage_of(item()) is None
+    assert admission.to_outage(item()) is None
     open_breaker()
-    assert admission.outage_of(item()) == GONE
+    assert admission.to_outage(item()) == GONE
 
 
 def test_the_probe_is_taken_when_it_is_due_and_again_when_its_lease_has_ended():
@@ -192,10 +194,10 @@ def test_of_two_who_find_the_try_due_the_second_is_refused(meanwhile, ask):
 @pytest.mark.parametrize("ask", [take, poll])
 def test_a_try_is_not_made_when_another_has_just_failed(meanwhile, ask):
     open_breaker()
-    meanwhile(lambda: admission.unavailable(take("quick", DUE), AGAIN))
+    meanwhile(lambda: admission.release_and_open(take("quick", DUE), AGAIN))
     assert ask("late", DUE) in {GONE, AGAIN}
     assert item().probe is None
-    assert admission.outage_of(item()) == AGAIN
+    assert admission.to_outage(item()) == AGAIN
 
 
 def test_a_dead_probe_is_replaced_by_one_of_those_who_notice(meanwhile):
@@ -207,68 +209,68 @@ def test_a_dead_probe_is_replaced_by_one_of_those_who_notice(meanwhile):
 
 def test_a_job_is_polled_freely_while_the_breaker_is_closed_and_by_the_probe_while_it_is_open():
     job: Slot = take("job")
-    assert admission.probe(job, "poll", NOW, LEASE) is job
+    assert admission.acquire_probe(job, "poll", NOW, LEASE) is job
     open_breaker()
-    assert admission.probe(job, "poll", DUE - TICK, LEASE) == GONE
+    assert admission.acquire_probe(job, "poll", DUE - TICK, LEASE) == GONE
     probe = poll("poll", DUE)
     assert (probe.token, probe.outage, probe.probe) == ("job", GONE, "poll")
     assert (item().probe, item().probe_lease) == ("poll", LEASE)
-    assert admission.probe(job, "late", LEASE - TICK, LATER) == GONE
-    assert admission.probe(job, "next", LEASE, LATER).probe == "next"
-    admission.answered(probe, kept=job)  # it is not the probe any more
+    assert admission.acquire_probe(job, "late", LEASE - TICK, LATER) == GONE
+    assert admission.acquire_probe(job, "next", LEASE, LATER).probe == "next"
+    admission.release_and_close(probe, retained=job)  # it is not the probe any more
     assert item().probe == "next"
 
 
 def test_a_poll_that_was_answered_ends_the_outage_and_leaves_the_slot():
     job = take("job")
     open_breaker()
-    admission.answered(poll("poll", DUE), kept=job)
+    admission.release_and_close(poll("poll", DUE), retained=job)
     assert (held(), item().outage, item().probe, item().probe_lease) == (["job"], None, None, None)
 
 
 def test_a_poll_that_finds_nobody_keeps_the_breaker_open_and_leaves_the_slot():
     job = take("job")
     open_breaker()
-    admission.unavailable(poll("poll", DUE), AGAIN, kept=job)
-    assert (held(), item().probe, admission.outage_of(item())) == (["job"], None, AGAIN)
+    admission.release_and_open(poll("poll", DUE), AGAIN, retained=job)
+    assert (held(), item().probe, admission.to_outage(item())) == (["job"], None, AGAIN)
 
 
 def test_who_was_sent_before_the_outage_neither_ends_nor_prolongs_it():
     job, second, third = (take(token) for token in ("job", "second", "third"))
     open_breaker()
-    admission.unavailable(job, AGAIN, kept=job)
-    admission.unavailable(second, AGAIN)
-    admission.answered(third)
-    assert (held(), admission.outage_of(item())) == (["job"], GONE)
+    admission.release_and_open(job, AGAIN, retained=job)
+    admission.release_and_open(second, AGAIN)
+    admission.release_and_close(third)
+    assert (held(), admission.to_outage(item())) == (["job"], GONE)
 
 
 def test_a_probe_that_learns_nothing_leaves_the_try_to_another():
-    admission.free(a_probe())
-    assert (held(), admission.outage_of(item())) == ([], GONE)
+    admission.release(a_probe())
+    assert (held(), admission.to_outage(item())) == ([], GONE)
     assert (item().probe, item().probe_lease) == (None, None)
 
 
 def test_a_probe_that_fails_keeps_the_breaker_open_for_longer():
-    admission.unavailable(a_probe(), AGAIN)
-    assert (held(), admission.outage_of(item())) == ([], AGAIN)
+    admission.release_and_open(a_probe(), AGAIN)
+    assert (held(), admission.to_outage(item())) == ([], AGAIN)
     assert (item().probe, item().probe_lease) == (None, None)
 
 
 def test_a_probe_that_comes_too_late_gives_back_its_slot_and_nothing_else():
     late = a_probe("late")
     take("next", LEASE, LATER)
-    for end in (admission.answered, admission.free):
+    for end in (admission.release_and_close, admission.release):
         end(late)
-        assert (held(), item().probe, admission.outage_of(item())) == (["next"], "next", GONE)
-    admission.unavailable(late, AGAIN)
-    assert admission.outage_of(item()) == GONE
+        assert (held(), item().probe, admission.to_outage(item())) == (["next"], "next", GONE)
+    admission.release_and_open(late, AGAIN)
+    assert admission.to_outage(item()) == GONE
 
 
 def test_a_try_can_be_made_at_once_during_an_outage_and_none_is_begun_without_one():
-    admission.try_now(NOW)
+    admission.reset_backoff(NOW)
     assert item().outage is None
     open_breaker()
-    admission.try_now(NOW)
+    admission.reset_backoff(NOW)
     assert item().outage.next_try_at == NOW
     assert take("probe").outage is not None
 

@@ -10,14 +10,14 @@ import pytest
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
-from callscribe import transitions
-from callscribe.metadata import CallMetadata, Direction, Origin, combined
-from callscribe.recording import Status
+from callscribe.call_metadata.metadata import CallMetadata, Direction, Provenance, merge
+from callscribe.recordings import state_machine
+from callscribe.recordings.recording import Status
 from callscribe.store import recordings
 from functions.api import auth
 from functions.api.auth import KEY_CACHE_SECONDS
 from local.cloud.client import aws_client
-from testing.handlers import api_key
+from testing.handlers import read_api_key
 
 LIST = "/api/call-recordings"
 
@@ -30,15 +30,15 @@ def three(handlers):
     made = []
     for hours, name in ((3, "a"), (2, "b"), (1, "c")):
         called = now - timedelta(hours=hours)
-        made.append(transitions.new("s3://b", f"{name}.wav", size=9, etag="e", modified_at=called, now=now))
-        recordings.add(made[-1])
+        made.append(state_machine.create("s3://b", f"{name}.wav", size=9, etag="e", modified_at=called, now=now))
+        recordings.create(made[-1])
     return made
 
 
 @pytest.fixture
 def later(handlers, monkeypatch):
     """Lets time pass for the keys that are remembered."""
-    handlers.forget()
+    handlers.clear_caches()
     now = [time.monotonic()]
     monkeypatch.setattr(auth, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(auth, "KEY_CACHE_SECONDS", KEY_CACHE_SECONDS)  # other tests keep keys for a day
@@ -47,7 +47,7 @@ def later(handlers, monkeypatch):
         now[0] += seconds
 
     yield later
-    handlers.forget()
+    handlers.clear_caches()
 
 
 def error_of(answer):
@@ -92,7 +92,7 @@ def test_a_key_that_was_added_a_moment_ago_is_good_at_once_and_a_removed_one_for
 
 
 def test_a_hiccup_of_secrets_manager_shuts_nobody_out_for_a_quarter_of_an_hour(handlers, stack, later, monkeypatch):
-    key = api_key(stack)
+    key = read_api_key(stack)
     assert handlers.api("GET", LIST, key=key).status == 200
 
     def unavailable(*_, **__):
@@ -103,7 +103,7 @@ def test_a_hiccup_of_secrets_manager_shuts_nobody_out_for_a_quarter_of_an_hour(h
     assert [handlers.api("GET", LIST, key=each).status for each in (key, "wrong", None)] == [200, 401, 401]
     later(840)
     answer = handlers.api("GET", LIST, key=key)
-    assert (answer.status, error_of(answer)["code"]) == (500, "configuration")
+    assert (answer.status, error_of(answer)["code"]) == (500, "configuration_error")
 
 
 def test_a_secret_that_is_no_object_of_keys_says_so_without_quoting_it(handlers, stack):
@@ -114,7 +114,7 @@ def test_a_secret_that_is_no_object_of_keys_says_so_without_quoting_it(handlers,
 
 
 def test_an_unknown_route_is_404_in_the_one_shape(handlers):
-    assert error_of(handlers.api("GET", "/api/nothing"))["code"] == "no_such_route"
+    assert error_of(handlers.api("GET", "/api/nothing"))["code"] == "route_not_found"
     refused = handlers.api("PATCH", LIST)
     assert (refused.status, error_of(refused)["code"]) == (405, "method_not_allowed")
     assert refused.headers["Allow"] == "GET, POST"
@@ -160,7 +160,7 @@ def test_a_recording_is_shown_without_its_inner_workings(handlers, three):
     assert item["path"] == "s3://b/a.wav"
     assert item["transcriptionStatus"] == "pending"
     assert item["recordedAt"] == "2026-11-22T09:00:00Z"
-    assert not {"claimToken", "position", "queuePosition", "listing", "location", "key"} & item.keys()
+    assert not {"claimToken", "sortKey", "queueSortKey", "listing", "location", "key"} & item.keys()
 
 
 def test_what_is_known_of_a_call_is_shown_with_where_it_was_read(handlers, three):
@@ -169,9 +169,9 @@ def test_what_is_known_of_a_call_is_shown_with_where_it_was_read(handlers, three
         phone_system="freepbx", direction=Direction.INBOUND, caller="+1 202 555 0143", callee="100", extension="100",
         party="Ann", started_at=start, utc_offset=timedelta(hours=5, minutes=30), call_id="1.2", kind="leg",
     )  # fmt: skip
-    told = combined(known.read_in(Origin.NAME), CallMetadata(party="Anna").read_in(Origin.SIDECAR))
+    told = merge(known.with_provenance(Provenance.NAME), CallMetadata(party="Anna").with_provenance(Provenance.SIDECAR))
     gone = datetime(2026, 11, 23, tzinfo=UTC)
-    recordings.amend(three[0].id, {}, {"metadata": told, "source_missing": gone})
+    recordings.update_metadata(three[0].id, {}, {"metadata": told, "source_missing": gone})
     item = handlers.api("GET", f"{LIST}/{three[0].id}").json
     assert item | {
         "phoneSystem": "freepbx", "direction": "inbound", "caller": "+1 202 555 0143", "callee": "100",
@@ -196,7 +196,7 @@ def test_the_files_that_wait_are_shown_with_their_run(handlers, put):
     (waiting,) = run["waiting"]
     assert waiting["path"].endswith("/half.wav")
     assert waiting["size"] == 0
-    assert waiting["why"]
+    assert waiting["reason"]
     assert datetime.fromisoformat(waiting["since"]) <= datetime.now(UTC)
 
 
@@ -233,7 +233,7 @@ def test_a_faulty_setting_is_told_in_the_one_shape_and_health_still_answers(hand
     handlers.overrides["API_KEY_SECRET"] = ""
     assert handlers.api("GET", "/health", key=None).status == 200
     answer = handlers.api("GET", LIST, key="any")
-    assert (answer.status, error_of(answer)["code"]) == (500, "configuration")
+    assert (answer.status, error_of(answer)["code"]) == (500, "configuration_error")
     assert "api key secret is not set" in error_of(answer)["message"]
 
 
@@ -246,7 +246,7 @@ def test_an_unknown_id_is_404(handlers, recording_id):
         ("GET", "/transcript", None),
     ):
         answer = handlers.api(method, f"{LIST}/{recording_id}{path}", body=body)
-        assert (answer.status, error_of(answer)["code"]) == (404, "no_such_recording")
+        assert (answer.status, error_of(answer)["code"]) == (404, "recording_not_found")
 
 
 def test_the_summary_counts_each_status(handlers, three):
@@ -310,7 +310,7 @@ def test_transcribe_puts_a_recording_at_the_head(handlers, three):
     newest = three[2]
     answer = handlers.api("POST", f"{LIST}/{newest.id}/transcribe", body={})
     assert (answer.status, answer.json["transcriptionStatus"]) == (202, "queued")
-    assert recordings.first(Status.QUEUED, 1)[0].id == newest.id
+    assert recordings.next_entries(Status.QUEUED, 1)[0].id == newest.id
     assert handlers.api("POST", f"{LIST}/{three[0].id}/transcribe").status == 202
 
 

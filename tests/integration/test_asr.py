@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from callscribe.errors import ConfigurationError, PermanentError, RetryableError, ServiceUnavailable
-from callscribe.settings import WhisperXSettings
+from callscribe.settings.environment import WhisperXSettings
 from callscribe.whisperx import Timeouts, connect
 from tests.integration.audio import Bytes, parts
 from tests.integration.bare import read_request, self_signed, server
@@ -71,10 +71,10 @@ def test_odd_names_do_not_break_the_body(service, name):
 @pytest.mark.parametrize(
     ("status", "kind", "code"),
     [
-        (401, ServiceUnavailable, "key_refused"),
-        (403, ServiceUnavailable, "key_refused"),
-        (404, ServiceUnavailable, "wrong_address"),
-        (405, ServiceUnavailable, "wrong_address"),
+        (401, ServiceUnavailable, "authentication_failed"),
+        (403, ServiceUnavailable, "authentication_failed"),
+        (404, ServiceUnavailable, "endpoint_not_found"),
+        (405, ServiceUnavailable, "endpoint_not_found"),
         (429, ServiceUnavailable, "service_busy"),
         (502, ServiceUnavailable, "service_down"),
         (521, ServiceUnavailable, "service_down"),
@@ -86,10 +86,10 @@ def test_odd_names_do_not_break_the_body(service, name):
         (408, RetryableError, "timeout"),
         (504, RetryableError, "service_error"),
         (599, RetryableError, "service_error"),
-        (400, PermanentError, "rejected"),
+        (400, PermanentError, "request_rejected"),
         (413, PermanentError, "too_large"),
         (415, PermanentError, "not_audio"),
-        (422, PermanentError, "rejected"),
+        (422, PermanentError, "request_rejected"),
     ],
 )
 def test_each_status_has_its_class(service, reply, status, kind, code):

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from callscribe.call_metadata.metadata import Provenance
 from callscribe.errors import PermanentError, RetryableError
-from callscribe.metadata import Origin
-from callscribe.recording import AudioInfo
+from callscribe.recordings.recording import AudioInfo
 from callscribe.sources import open_source
-from functions.process.audio import LOOKS, examine
+from functions.process.audio_probe import MAX_READS, probe
 from local.cloud.client import aws_client
 from local.cloud.stack import Stack
-from testing.made_audio import AMR, AMR_FRAME, FORMATS, GSM_FRAME, Bytes, encoded, fmt, riff, tone, wav
+from testing.made_audio import AMR, AMR_FRAME, FORMATS, GSM_FRAME, InMemoryFile, encode, fmt, riff, tone, wav
 
 NOTHING = np.zeros(0)
 UNKNOWN = AudioInfo()
@@ -30,21 +30,21 @@ ID3 = b"ID3\x04\0\0\0\0\x08\0TIT2" + bytes(1020)
 
 def examined(content: bytes) -> tuple[AudioInfo, int]:
     """What is said of the file, and how often it was looked into; all of it is still to be read."""
-    file = Bytes(content)
-    found = examine(file)
+    file = InMemoryFile(content)
+    found = probe(file)
     assert found.audio.length == len(content)
     read = bytearray()
     while chunk := found.audio.read(60_000):
         read += chunk
     assert bytes(read) == content
-    return found.info, file.looks
+    return found.info, file.read_count
 
 
 @pytest.mark.parametrize("extension", FORMATS)
 @pytest.mark.parametrize(("seconds", "channels"), [(1, 1), (1, 2), (12, 1)])
 def test_every_format_says_what_it_holds(extension: str, channels: int, seconds: int) -> None:
     *_, rate = FORMATS[extension]
-    info, looks = examined(encoded(extension, *[tone(seconds, rate)] * channels))
+    info, looks = examined(encode(extension, *[tone(seconds, rate)] * channels))
     assert (info.sample_rate, info.channels) == (rate, channels)
     assert info.duration == pytest.approx(seconds, rel=0.02, abs=0.1)
     assert info.codec == {"libmp3lame": "mp3", "libopus": "opus"}.get(FORMATS[extension][1], FORMATS[extension][1])
@@ -61,12 +61,12 @@ def test_a_wav_needs_no_decoder(samples: Path) -> None:
     code = """if True:
         import sys
         from callscribe.sources import open_source
-        from functions.process.audio import examine
+        from functions.process.audio_probe import probe
         source = open_source(sys.argv[1])
-        for each in source.files():
+        for each in source.list_files():
             if each.key.lower().endswith(".wav") and "broken" not in each.key:
                 with source.open(each.key) as file:
-                    print(examine(file).info.codec)
+                    print(probe(file).info.codec)
         assert "av" not in sys.modules
     """
     done = subprocess.run([sys.executable, "-c", code, samples], capture_output=True, text=True, check=True)
@@ -74,7 +74,7 @@ def test_a_wav_needs_no_decoder(samples: Path) -> None:
 
 
 def test_tags_pictures_and_wrong_names_do_not_hide_the_audio() -> None:
-    sound = encoded("mp3", tone(2, 16_000))
+    sound = encode("mp3", tone(2, 16_000))
     size = 200_000  # a picture
     tag = b"ID3\x03\0\0" + bytes([size >> 21 & 127, size >> 14 & 127, size >> 7 & 127, size & 127]) + bytes(size)
     info, looks = examined(tag + sound + b"TAG" + b"\xfc" * 125)
@@ -85,20 +85,22 @@ def test_tags_pictures_and_wrong_names_do_not_hide_the_audio() -> None:
 @pytest.mark.parametrize("extension", sorted(set(FORMATS) - {"aac"}))
 def test_tags_say_who_called_in_every_format_that_has_them(extension: str) -> None:
     *_, rate = FORMATS[extension]
-    file = Bytes(encoded(extension, tone(2, rate), tags={"title": "A call", "comment": "From: +12025550143; To: 101"}))
-    found = examine(file).tags
+    file = InMemoryFile(
+        encode(extension, tone(2, rate), tags={"title": "A call", "comment": "From: +12025550143; To: 101"})
+    )
+    found = probe(file).tag_metadata
     assert (found.caller, found.callee, found.extension) == ("+12025550143", "101", "101")
-    assert set(found.origins.values()) == {Origin.TAGS}
-    assert file.looks <= 2  # no more than without them
+    assert set(found.provenance.values()) == {Provenance.TAGS}
+    assert file.read_count <= 2  # no more than without them
 
 
 def test_an_id3_tag_of_a_radio_call_says_when_it_began() -> None:
     frames = {"TIT2": '54241"Fire Dispatch"', "TPE1": "1234567 Engine 1", "TXXX": "caller\0" + "9" * 300}
     date = "Date:2026-08-11 09:00:10.000;System:Fulton;Site:Downtown;Frequency:851012500;"
     tag = id3(COMM=b"\3eng\0" + date.encode(), **{name: b"\3" + text.encode() for name, text in frames.items()})
-    examined = examine(Bytes(tag + encoded("mp3", tone(2, 16_000))))
+    examined = probe(InMemoryFile(tag + encode("mp3", tone(2, 16_000))))
     began = datetime(2026, 8, 11, 9, 0, 10) - timedelta(seconds=examined.info.duration or 0)  # noqa: DTZ001 — local
-    assert examined.tags.known() == {
+    assert examined.tag_metadata.non_empty() == {
         "phone_system": "sdrtrunk",
         "caller": "1234567",
         "callee": "54241",
@@ -109,8 +111,8 @@ def test_an_id3_tag_of_a_radio_call_says_when_it_began() -> None:
 
 
 def test_tags_that_are_no_text_do_not_hide_the_audio() -> None:
-    examined = examine(Bytes(id3(TIT2=b"\3\xff\xfe", COMM=b"\3eng\0From: 100") + encoded("mp3", tone(2, 16_000))))
-    assert (examined.info.codec, examined.tags.caller) == ("mp3", "100")
+    examined = probe(InMemoryFile(id3(TIT2=b"\3\xff\xfe", COMM=b"\3eng\0From: 100") + encode("mp3", tone(2, 16_000))))
+    assert (examined.info.codec, examined.tag_metadata.caller) == ("mp3", "100")
 
 
 def id3(**frames: bytes) -> bytes:
@@ -148,11 +150,11 @@ def test_what_is_not_recognised_is_for_the_service_to_judge(content: bytes, capf
         riff(),
         wav(tone(1, 8000))[:44],
         riff((b"bext", bytes(70_000)), (b"fmt ", fmt(1, 1, 8000, 16)), (b"data", b"")),
-        *(encoded(extension, NOTHING) for extension in FORMATS),
+        *(encode(extension, NOTHING) for extension in FORMATS),
         ID3,
         ID3 + b"TAG" + bytes(125),
         b"TAG" + bytes(125),
-        encoded("ogg", tone(1, 48_000))[:100],
+        encode("ogg", tone(1, 48_000))[:100],
         AMR,
     ],
     ids=[
@@ -162,29 +164,29 @@ def test_what_is_not_recognised_is_for_the_service_to_judge(content: bytes, capf
 )
 def test_a_recording_without_audio_is_never_sent(content: bytes) -> None:
     with pytest.raises(PermanentError, match="not sent") as raised:
-        examine(Bytes(content))
+        probe(InMemoryFile(content))
     assert raised.value.code == "no_audio"
 
 
 @pytest.mark.parametrize("extension", FORMATS)
 def test_half_a_file_is_still_sent(extension: str) -> None:
-    content = encoded(extension, tone(4, FORMATS[extension][2]))
+    content = encode(extension, tone(4, FORMATS[extension][2]))
     examined(content[: len(content) // 2])
 
 
 def test_a_file_that_leads_from_place_to_place_is_not_followed_for_ever() -> None:
     atoms = b"".join((300_000).to_bytes(4) + b"free" + bytes(299_992) for _ in range(40))
     content = (20).to_bytes(4) + b"ftypM4A " + bytes(8) + atoms
-    assert examined(content) == (UNKNOWN, LOOKS)
+    assert examined(content) == (UNKNOWN, MAX_READS)
 
 
 def test_a_disk_that_fails_is_not_taken_for_a_bad_file() -> None:
-    class Failing(Bytes):
+    class Failing(InMemoryFile):
         def read_at(self, offset: int, size: int) -> bytes:
             raise RetryableError(f"Reading broke off at {offset} of {size}.", code="audio_unreadable")
 
     with pytest.raises(RetryableError, match="broke off"):
-        examine(Failing(encoded("m4a", tone(12, 16_000))))
+        probe(Failing(encode("m4a", tone(12, 16_000))))
 
 
 @settings(max_examples=60)
@@ -194,10 +196,10 @@ def test_no_damage_brings_it_down(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 20))):
         content[data.draw(st.integers(0, min(2_000, len(content) - 1)))] = data.draw(st.integers(0, 255))
     with suppress(PermanentError):
-        examine(Bytes(bytes(content[: data.draw(st.integers(1, len(content)))])))
+        probe(InMemoryFile(bytes(content[: data.draw(st.integers(1, len(content)))])))
 
 
-SOUNDS = {extension: encoded(extension, tone(0.5, rate)) for extension, (_, _, rate) in FORMATS.items()}
+SOUNDS = {extension: encode(extension, tone(0.5, rate)) for extension, (_, _, rate) in FORMATS.items()}
 SOUNDS["wav"] = wav(tone(0.5, 8000))
 
 
@@ -223,10 +225,10 @@ def requests(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize(("extension", "most"), [("wav", 1), ("mp3", 1), ("flac", 1), ("ogg", 2), ("m4a", 2)])
 def test_s3_is_asked_no_more_often_than_needed(s3: Any, requests: list[str], extension: str, most: int) -> None:
-    content = wav(tone(12, 8000)) if extension == "wav" else encoded(extension, tone(12, FORMATS[extension][2]))
+    content = wav(tone(12, 8000)) if extension == "wav" else encode(extension, tone(12, FORMATS[extension][2]))
     s3.put_object(Bucket="calls", Key="a", Body=content)
     with open_source("s3://calls").open("a") as file:
-        found = examine(file)
+        found = probe(file)
         assert found.audio.read() == content
     assert found.info.duration == pytest.approx(12, rel=0.02)
     assert len(requests) <= most

@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import requests
 
-from functions.api import links
-from functions.api.routes.audio import LARGEST_PART, MEDIA_TYPES
+from functions.api import signed_links
+from functions.api.routes.audio import MAX_PART_BYTES, MEDIA_TYPES
 from local.cloud.client import aws_client
 from testing.waiting import LIMIT_SECONDS
 from tests.integration.test_sync import AUDIO, Folder
@@ -96,9 +96,9 @@ def test_a_link_to_s3_leads_there_and_is_good_for_an_hour(handlers, put, sync):
     link = handlers.api("GET", f"{LIST}/{sync('a.wav')}/audio-link").json
     got = requests.get(link["url"], timeout=LIMIT_SECONDS)
     assert (got.content, got.headers["Content-Type"]) == (AUDIO, "audio/wav")
-    assert dict(parse_qsl(urlsplit(link["url"]).query))["X-Amz-Expires"] == str(links.SECONDS)
+    assert dict(parse_qsl(urlsplit(link["url"]).query))["X-Amz-Expires"] == str(signed_links.LIFETIME_SECONDS)
     left = datetime.fromisoformat(link["expiresAt"]) - datetime.now(UTC)
-    assert links.SECONDS - 60 < left.total_seconds() <= links.SECONDS
+    assert signed_links.LIFETIME_SECONDS - 60 < left.total_seconds() <= signed_links.LIFETIME_SECONDS
 
 
 def test_an_object_that_sync_no_longer_found_is_404(handlers, put, sync, stack):
@@ -112,7 +112,7 @@ def test_an_object_that_sync_no_longer_found_is_404(handlers, put, sync, stack):
 
 def test_the_audio_of_no_recording_is_404(handlers):
     for path in (f"{'a' * 20}/audio", "x/audio", f"{'a' * 20}/audio-link", "x/audio-link"):
-        assert code_of(handlers.api("GET", f"{LIST}/{path}")) == (404, "no_such_recording")
+        assert code_of(handlers.api("GET", f"{LIST}/{path}")) == (404, "recording_not_found")
 
 
 def test_from_a_folder_comes_the_file_and_names_no_number(call):
@@ -177,12 +177,12 @@ def test_a_file_larger_than_an_answer_comes_in_parts_that_a_player_walks_through
         )
         part, tag = bytes_of(answer), answer.headers["ETag"]
         assert (answer.status, first, last - first + 1, length) == (206, len(got), len(part), len(body))
-        assert len(part) <= LARGEST_PART
+        assert len(part) <= MAX_PART_BYTES
         assert len(answer.body) + len(str(answer.headers)) + 200 < LARGEST_ANSWER
         got += part
     assert got == body
     assert handlers.api("GET", path, range="bytes=-5").body
-    assert len(bytes_of(handlers.api("GET", path, range="bytes=-6000000"))) == LARGEST_PART
+    assert len(bytes_of(handlers.api("GET", path, range="bytes=-6000000"))) == MAX_PART_BYTES
     assert code_of(handlers.api("GET", path, range="bytes=0-1,4-5")) == (413, "audio_too_large")
 
 
@@ -248,9 +248,9 @@ def test_a_link_opens_the_audio_without_a_key_in_parts_too(opened, link, call):
 def test_a_link_expires_when_it_says(opened, link, monkeypatch):
     end = datetime.fromisoformat(link["expiresAt"]).timestamp()
     assert 3500 < end - datetime.now(UTC).timestamp() <= 3600
-    monkeypatch.setattr("functions.api.links.time.time", lambda: end - 1)
+    monkeypatch.setattr("functions.api.signed_links.time.time", lambda: end - 1)
     assert opened(link["url"]).status == 200
-    monkeypatch.setattr("functions.api.links.time.time", lambda: end + 1)
+    monkeypatch.setattr("functions.api.signed_links.time.time", lambda: end + 1)
     assert code_of(opened(link["url"])) == (401, "unauthorized")
 
 
@@ -311,19 +311,19 @@ def keys(handlers, stack):
 
     yield keys
     keys(before)
-    handlers.forget()
+    handlers.clear_caches()
 
 
 def test_a_link_is_good_as_long_as_the_key_of_who_asked_for_it(handlers, call, opened, keys):
     keys('{"ann": "k-ann", "bob": "k-bob"}')
-    handlers.forget()
+    handlers.clear_caches()
     link = handlers.api("GET", f"{call.path}-link", key="k-bob").json["url"]
     assert opened(link).status == 200
     keys('{"bob": "k-bob"}')
-    handlers.forget()
+    handlers.clear_caches()
     assert opened(link).status == 200
     keys('{"ann": "k-ann"}')
-    handlers.forget()
+    handlers.clear_caches()
     assert opened(link).status == 401
 
 
@@ -331,11 +331,11 @@ def test_a_link_made_with_a_new_key_opens_where_only_the_old_one_is_known_yet(
     handlers, call, opened, keys, monkeypatch
 ):
     keys('{"new": "k-new"}')
-    handlers.forget()
+    handlers.clear_caches()
     link = handlers.api("GET", f"{call.path}-link", key="k-new").json["url"]
     keys('{"old": "k-old"}')
-    handlers.forget()
+    handlers.clear_caches()
     assert opened(link).status == 401
     keys('{"old": "k-old", "new": "k-new"}')
-    monkeypatch.setattr(handlers._auth, "REFRESH_SECONDS", 0)
+    monkeypatch.setattr(handlers._auth, "MIN_REFRESH_SECONDS", 0)
     assert opened(link).status == 200

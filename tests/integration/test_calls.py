@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from callscribe.clock import iso
+from callscribe.clock import to_iso
 from testing.handlers import client
 
 CALLS = "/api/transcription-calls"
@@ -52,8 +52,8 @@ def test_every_call_is_kept_with_what_a_person_asks_about_it(handlers, through, 
 
 def test_calls_are_found_by_recording_outcome_and_time_page_by_page(handlers, through, service, reply, calls, listed):
     through("a.wav", reply(status=500), service=service)
-    handlers.pass_time(hours=1)
-    between = iso(datetime.now(UTC))  # exchanges are timed by the wall clock, which the test does not move
+    handlers.advance_clock(hours=1)
+    between = to_iso(datetime.now(UTC))  # exchanges are timed by the wall clock, which the test does not move
     through("b.wav", reply(), service=service)
     a = listed()["a.wav"]["id"]
     assert [each["status"] for each in calls(f"recordingId={a}")] == [500]
@@ -84,13 +84,13 @@ def test_events_tell_of_the_end_of_each_recording_and_of_nothing_else(handlers, 
     events.put_rule(Name="ended", EventPattern=json.dumps({"source": ["callscribe"]}))
     events.put_targets(Rule="ended", Targets=[{"Id": "queue", "Arn": arn}])
     handlers.overrides |= {"MAX_ATTEMPTS": "2", "RECORDINGS_PER_RUN": "2"}
-    service.choose = lambda received: reply(status=500) if b"broken" in received.body else reply()
+    service.choose_reply = lambda received: reply(status=500) if b"broken" in received.body else reply()
     put("good.wav")
     put("bad.wav", b"broken" * 20)
     handlers.sync_and_queue()
     for _ in range(3):
         handlers.process()
-        handlers.pass_time(minutes=2)
+        handlers.advance_clock(minutes=2)
     told = [
         json.loads(each["Body"]) for each in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
     ]

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from callscribe.errors import PermanentError, RetryableError
-from callscribe.recording import Channel
-from functions.process.audio import examine
-from functions.process.channels import split
-from testing.made_audio import FORMATS, Bytes, encoded, fmt, riff, tone, wav
+from callscribe.recordings.recording import Channel
+from functions.process.audio_probe import probe
+from functions.process.stereo_split import split_stereo
+from testing.made_audio import FORMATS, InMemoryFile, encode, fmt, riff, tone, wav
 
 LEFT, RIGHT = Channel
 LOW, HIGH = 300.0, 700.0
@@ -58,7 +58,7 @@ def two_voices(rate: int, seconds: float = 3.0) -> tuple[Any, Any]:
 
 
 STEREO = {
-    **{extension: encoded(extension, *two_voices(rate)) for extension, (_, _, rate) in FORMATS.items()},
+    **{extension: encode(extension, *two_voices(rate)) for extension, (_, _, rate) in FORMATS.items()},
     **{
         subtype: wav(*two_voices(8_000), subtype=subtype)
         for subtype in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW", "MS_ADPCM")
@@ -69,8 +69,8 @@ STEREO = {
 
 @pytest.mark.parametrize("name", STEREO)
 def test_each_channel_of_each_format_is_a_file_of_its_own(name: str) -> None:
-    with split(Bytes(STEREO[name])) as stereo:
-        assert (stereo.equal, stereo.silent) == (False, frozenset())
+    with split_stereo(InMemoryFile(STEREO[name])) as stereo:
+        assert (stereo.is_dual_mono, stereo.silent_channels) == (False, frozenset())
         assert stereo.duration == pytest.approx(3.0, abs=0.2)
         for channel, hertz in ((LEFT, LOW), (RIGHT, HIGH), (LEFT, LOW)):  # and again
             with stereo.open(channel) as audio:
@@ -83,24 +83,27 @@ def test_each_channel_of_each_format_is_a_file_of_its_own(name: str) -> None:
 
 def test_16_bit_samples_stay_what_they_are() -> None:
     left, right = two_voices(8_000)
-    with split(Bytes(wav(left, right))) as stereo, stereo.open(RIGHT) as audio:
+    with split_stereo(InMemoryFile(wav(left, right))) as stereo, stereo.open(RIGHT) as audio:
         _, samples = heard(read(audio))
     assert np.abs(samples / 32_768 - right).max() < 1 / 32_768
 
 
 def test_what_lies_in_s3_is_copied_to_be_read_again() -> None:
-    file = Bytes(STEREO["PCM_16"], local=False)
-    audio = examine(file).audio
-    with split(audio) as stereo:
+    file = InMemoryFile(STEREO["PCM_16"], is_local=False)
+    audio = probe(file).audio
+    with split_stereo(audio) as stereo:
         for channel, hertz in ((LEFT, LOW), (RIGHT, HIGH)):
             with stereo.open(channel) as opened:
                 assert pitch(read(opened)) == pytest.approx(hertz, abs=5)
-    assert file.looks == 0
+    assert file.read_count == 0
 
 
 def test_a_full_disk_is_said_before_anything_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
-    with pytest.raises(RetryableError, match="EphemeralStorage") as raised, split(Bytes(bytes(1000), local=False)):
+    with (
+        pytest.raises(RetryableError, match="EphemeralStorage") as raised,
+        split_stereo(InMemoryFile(bytes(1000), is_local=False)),
+    ):
         pass
     assert raised.value.code == "audio_unreadable"
 
@@ -116,11 +119,11 @@ def test_one_recording_on_both_sides_is_told_also_when_it_was_compressed(samples
         case "u-law":
             content = wav(*both, subtype="ULAW")
         case "ogg":
-            content = encoded("ogg", *(np.repeat(each, 3) for each in both), b="24000")
+            content = encode("ogg", *(np.repeat(each, 3) for each in both), b="24000")
         case _:
-            content = encoded(extension, *both, b="32000", joint_stereo=str(int("joint" in kind)))
-    with split(Bytes(content)) as stereo:
-        assert (stereo.equal, stereo.silent) == (True, frozenset())
+            content = encode(extension, *both, b="32000", joint_stereo=str(int("joint" in kind)))
+    with split_stereo(InMemoryFile(content)) as stereo:
+        assert (stereo.is_dual_mono, stereo.silent_channels) == (True, frozenset())
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -135,29 +138,29 @@ def test_one_loud_speaker_is_not_taken_for_two_equal_channels(samples: Path, oth
         "inverted": -spoken,
         "silence": 0 * spoken,
     }[other_side]
-    content = encoded("mp3", spoken, other, b="32000") if compressed else wav(spoken, other, rate=16_000)
-    with split(Bytes(content)) as stereo:
-        assert not stereo.equal
-        assert stereo.silent == (frozenset({RIGHT}) if other_side == "silence" else frozenset())
+    content = encode("mp3", spoken, other, b="32000") if compressed else wav(spoken, other, rate=16_000)
+    with split_stereo(InMemoryFile(content)) as stereo:
+        assert not stereo.is_dual_mono
+        assert stereo.silent_channels == (frozenset({RIGHT}) if other_side == "silence" else frozenset())
 
 
 def test_a_short_answer_on_one_side_makes_them_different(samples: Path) -> None:
     mixed = voice(samples, 8_000)
     with_answer = mixed.copy()
     with_answer[40_000:56_000] += tone(2, 8_000, HIGH)
-    with split(Bytes(wav(mixed, with_answer))) as stereo:
-        assert not stereo.equal
+    with split_stereo(InMemoryFile(wav(mixed, with_answer))) as stereo:
+        assert not stereo.is_dual_mono
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "ALAW"])
 def test_silence_on_both_sides_is_equal(subtype: str) -> None:
-    with split(Bytes(wav(np.zeros(8_000), np.zeros(8_000), subtype=subtype))) as stereo:
-        assert (stereo.equal, stereo.silent) == (True, frozenset(Channel))
+    with split_stereo(InMemoryFile(wav(np.zeros(8_000), np.zeros(8_000), subtype=subtype))) as stereo:
+        assert (stereo.is_dual_mono, stereo.silent_channels) == (True, frozenset(Channel))
 
 
 def test_a_quiet_side_is_not_silent() -> None:
-    with split(Bytes(wav(tone(2, 8_000), tone(2, 8_000, HIGH, level=0.003)))) as stereo:
-        assert (stereo.equal, stereo.silent) == (False, frozenset())
+    with split_stereo(InMemoryFile(wav(tone(2, 8_000), tone(2, 8_000, HIGH, level=0.003)))) as stereo:
+        assert (stereo.is_dual_mono, stereo.silent_channels) == (False, frozenset())
 
 
 @pytest.mark.parametrize("name", ["mp3", "ogg", "flac", "aac", "webm", "PCM_16", "ULAW"])
@@ -166,7 +169,7 @@ def test_damaged_audio_is_decoded_as_far_as_it_goes(name: str) -> None:
     middle = len(content) // 2
     content[middle : middle + 500] = os.urandom(500)
     for damaged in (bytes(content), bytes(content[: middle + 1000])):
-        with split(Bytes(damaged)) as stereo:
+        with split_stereo(InMemoryFile(damaged)) as stereo:
             assert stereo.duration > 0.9
             lengths = []
             for channel in Channel:
@@ -176,14 +179,14 @@ def test_damaged_audio_is_decoded_as_far_as_it_goes(name: str) -> None:
 
 
 def test_a_file_that_changes_between_two_readings_keeps_the_length_that_was_said(tmp_path: Path) -> None:
-    class Changing(Bytes):
+    class Changing(InMemoryFile):
         cut = 0
 
         def read_at(self, offset: int, size: int) -> bytes:
             return super().read_at(offset, size)[: max(0, self.length - self.cut - offset)]
 
     file = Changing(STEREO["PCM_16"])
-    with split(file) as stereo:
+    with split_stereo(file) as stereo:
         file.cut = file.length // 2
         with stereo.open(LEFT) as audio:
             _, samples = heard(read(audio))
@@ -195,7 +198,7 @@ def test_a_file_that_changes_between_two_readings_keeps_the_length_that_was_said
     "content", [b"", b"junk", os.urandom(5_000), STEREO["mp3"][:20], wav(np.zeros(0), np.zeros(0))]
 )
 def test_what_cannot_be_decoded_is_said(content: bytes) -> None:
-    with pytest.raises(PermanentError) as raised, split(Bytes(content)):
+    with pytest.raises(PermanentError) as raised, split_stereo(InMemoryFile(content)):
         pass
     assert raised.value.code == "not_audio"
 
@@ -203,16 +206,16 @@ def test_what_cannot_be_decoded_is_said(content: bytes) -> None:
 def test_a_playlist_opens_no_other_file(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(STEREO["PCM_16"])
     for playlist in (f"ffconcat version 1.0\nfile '{tmp_path}/a.wav'\n", f"#EXTM3U\n#EXTINF:3,\n{tmp_path}/a.wav\n"):
-        with pytest.raises(PermanentError), split(Bytes(playlist.encode())):
+        with pytest.raises(PermanentError), split_stereo(InMemoryFile(playlist.encode())):
             pass
 
 
 def test_a_disk_that_fails_is_not_taken_for_a_bad_file() -> None:
-    class Failing(Bytes):
+    class Failing(InMemoryFile):
         def read_at(self, offset: int, size: int) -> bytes:
             raise RetryableError(f"Reading broke off at {offset} of {size}.", code="audio_unreadable")
 
-    with pytest.raises(RetryableError, match="broke off"), split(Failing(b"RIFF")):
+    with pytest.raises(RetryableError, match="broke off"), split_stereo(Failing(b"RIFF")):
         pass
 
 
@@ -222,13 +225,13 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         file.truncate(100_000_000)
     code = """if True:
         import resource, sys
-        from callscribe.recording import Channel
+        from callscribe.recordings.recording import Channel
         from callscribe.sources import open_source
-        from functions.process.channels import split
+        from functions.process.stereo_split import split_stereo
         def peak():
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         before = peak()
-        with open_source(sys.argv[1]).open(sys.argv[1][1:] + "/a.wav") as audio, split(audio) as stereo:
+        with open_source(sys.argv[1]).open(sys.argv[1][1:] + "/a.wav") as audio, split_stereo(audio) as stereo:
             with stereo.open(Channel.RIGHT) as right:
                 while right.read(65_536):
                     pass

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from callscribe.settings import WhisperXSettings
-from callscribe.whisperx import check as checking
-from callscribe.whisperx.check import check
+from callscribe.settings.environment import WhisperXSettings
+from callscribe.whisperx import connection_test as checking
+from callscribe.whisperx.connection_test import run_connection_test
 from testing.scripted_service import Reply, ScriptedService
 from testing.waiting import LIMIT_SECONDS
 from tests.integration.bare import has_hung_up, read_request, self_signed, server, wait_for_hang_up
@@ -30,13 +30,13 @@ class Server(ScriptedService):
         super().__init__()
         self._routes, self._guarded = routes, guarded
 
-    def _serve(self, request):
+    def _handle(self, request):
         path, keyed = request.path, request.headers.get("Authorization") == f"Bearer {KEY}"
         status, body = self._routes.get(path, (404, {"detail": "Not Found"}))
         if path in self._guarded and not keyed:
             status, body = 401, {"detail": "Unauthorized"}
         self.replies = [Reply(status=status, body=json.dumps(body).encode(), headers={})]
-        super()._serve(request)
+        super()._handle(request)
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def described(*paths):
 
 def verdict(url, dialect="asr", key="", told=None):
     told = [] if told is None else told
-    found = check(WhisperXSettings(whisperx_url=url, whisperx_dialect=dialect), key, told.append)
+    found = run_connection_test(WhisperXSettings(whisperx_url=url, whisperx_dialect=dialect), key, told.append)
     assert KEY not in found.message + str(told)
     return found
 
@@ -93,14 +93,14 @@ FOUND = {
         "not_whisperx",
         "address",
     ),
-    "a redirect": ({"/openapi.json": (302, {})}, "asr", False, "wrong_address", "302"),
+    "a redirect": ({"/openapi.json": (302, {})}, "asr", False, "endpoint_not_found", "302"),
     "overloaded": ({"/openapi.json": (503, {})}, "asr", False, "service_busy", "overloaded"),
     "a proxy without a server": ({"/openapi.json": (502, {})}, "asr", False, "service_down", "proxy"),
     "https wanted": (
         {"/openapi.json": (400, "The plain HTTP request was sent to HTTPS port")},
         "asr",
         False,
-        "rejected",
+        "request_rejected",
         "It wants https",
     ),
 }
@@ -123,12 +123,12 @@ def test_an_address_that_ends_in_v1_is_understood():
 ALL = described(ASR, TASKS, OPENAI) | {"/task/all": (200, {"tasks": []})} | MODELS
 JUDGED = {
     "right": (["/openapi.json"], "asr", KEY, "ok", "It takes the key"),
-    "wrong": (["/openapi.json"], "asr", "other", "key_refused", "Set the right key"),
-    "missing": (["/openapi.json"], "asr", "", "key_refused", "none is set"),
+    "wrong": (["/openapi.json"], "asr", "other", "authentication_failed", "Set the right key"),
+    "missing": (["/openapi.json"], "asr", "", "authentication_failed", "none is set"),
     "right for tasks": (["/task/all"], "tasks", KEY, "ok", "It takes the key"),
     "right for openai": (["/v1/models"], "openai", KEY, "ok", "It takes the key"),
-    "wrong for openai": (["/v1/models"], "openai", "other", "key_refused", "Set the right key"),
-    "missing for openai": (["/v1/models"], "openai", "", "key_refused", "none is set"),
+    "wrong for openai": (["/v1/models"], "openai", "other", "authentication_failed", "Set the right key"),
+    "missing for openai": (["/v1/models"], "openai", "", "authentication_failed", "none is set"),
     "not judged": ([], "asr", KEY, "ok", "cannot be told without sending audio"),
     "not wanted": ([], "openai", "", "ok", "asked for none"),
 }
@@ -174,12 +174,12 @@ def test_a_host_that_takes_no_connection(monkeypatch):
 
 
 def test_an_address_that_is_none():
-    assert verdict("http://a..b:9000").code == "wrong_address"
+    assert verdict("http://a..b:9000").code == "endpoint_not_found"
 
 
 def test_a_server_that_is_busy_is_not_called_dead(monkeypatch):
-    monkeypatch.setattr(checking, "ANSWER_SECONDS", 0.3)
-    monkeypatch.setattr(checking, "SECONDS", 2 * LIMIT_SECONDS)  # the server must not wait for as long
+    monkeypatch.setattr(checking, "RESPONSE_SECONDS", 0.3)
+    monkeypatch.setattr(checking, "MAX_TEST_SECONDS", 2 * LIMIT_SECONDS)  # the server must not wait for as long
     with server(wait_for_hang_up) as url:
         found = verdict(url)
     assert (found.ok, found.code) == (False, "no_answer")
@@ -195,8 +195,8 @@ def test_the_whole_test_has_an_end(monkeypatch):
             while not has_hung_up(connection, 0.05) and time.monotonic() < ends_at:
                 connection.sendall(b" ")
 
-    monkeypatch.setattr(checking, "SECONDS", 0.5)
-    monkeypatch.setattr(checking, "ANSWER_SECONDS", 2 * LIMIT_SECONDS)  # longer than the server goes on
+    monkeypatch.setattr(checking, "MAX_TEST_SECONDS", 0.5)
+    monkeypatch.setattr(checking, "RESPONSE_SECONDS", 2 * LIMIT_SECONDS)  # longer than the server goes on
     with server(trickle) as url:
         found = verdict(url)
     assert found.code == "no_answer"

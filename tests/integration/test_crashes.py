@@ -11,15 +11,15 @@ from datetime import timedelta
 
 import pytest
 
-from callscribe import transitions
-from callscribe.clock import iso
-from callscribe.recording import Status, TranscriptRef
-from callscribe.run import Outcome, Run, Task
-from callscribe.store import control, recordings, runs
-from callscribe.store.lists import Filters
-from callscribe.transitions import Place
+from callscribe.clock import to_iso
+from callscribe.recordings import state_machine
+from callscribe.recordings.recording import Status, TranscriptRef
+from callscribe.recordings.run import Run, RunStatus, Task
+from callscribe.recordings.state_machine import QueueEntry
+from callscribe.store import control_items, recordings, runs
+from callscribe.store.recording_queries import RecordingFilter
 from testing.handlers import client
-from testing.scripted_service import ANSWER
+from testing.scripted_service import DEFAULT_BODY
 from tests.integration.checks import (
     all_recordings,
     assert_completed,
@@ -46,17 +46,19 @@ def anew(handlers, workers, stack, put):
         empty(stack)
         now = handlers.now()
         made = [
-            transitions.new(
+            state_machine.create(
                 f"s3://{stack.buckets['RecordingsBucket']}", key, size=104, etag=None, modified_at=now, now=now
             )
             for key in keys
         ]
         for key, each in zip(keys, made, strict=True):
             put(key)
-            assert recordings.add(replace(each, status=Status.FAILED) if status is Status.FAILED else each)
+            assert recordings.create(replace(each, status=Status.FAILED) if status is Status.FAILED else each)
             if status is Status.QUEUED:
                 now += timedelta(microseconds=1)
-                assert recordings.apply(each.id, transitions.queue(Place(each.id, each.status, each.position), now))
+                assert recordings.apply_transition(
+                    each.id, state_machine.enqueue(QueueEntry(each.id, each.status, each.sort_key), now)
+                )
         return [each.id for each in made]
 
     return anew
@@ -75,8 +77,8 @@ def points(calls, both=True):
 def assert_shown_as_died(trigger, handlers, point, calls):
     """The run of this trigger, unless it died before it was recorded or had ended."""
     recorded, ended = 1, 2 * len(calls) - 1
-    expected = [] if point < recorded else [Outcome.DIED if point < ended else Outcome.SUCCEEDED]
-    assert [run.outcome for run in runs.latest(Task, 1000, handlers.now()) if run.trigger == trigger] == expected
+    expected = [] if point < recorded else [RunStatus.DIED if point < ended else RunStatus.SUCCEEDED]
+    assert [run.status for run in runs.recent(Task, 1000, handlers.now()) if run.trigger == trigger] == expected
 
 
 @pytest.mark.slow
@@ -92,7 +94,7 @@ def test_a_worker_killed_at_any_call_loses_no_recording_and_holds_no_slot(
             service.received.clear()
             (name,) = anew("a.wav", status=Status.QUEUED)
             workers.kill("process", trigger, **die)
-            handlers.pass_time(**LEASE)
+            handlers.advance_clock(**LEASE)
             while workers.run("process")["counts"]["completed"]:
                 pass
             after = recordings.get(name)
@@ -111,7 +113,7 @@ def test_a_recording_that_kills_every_worker_ends_as_failed_and_holds_up_no_othe
     for attempt in range(1, MAX_ATTEMPTS + 1):
         workers.kill("process", call="POST /asr", when="after", holding=poison)
         assert recordings.get(poison).attempts == attempt
-        handlers.pass_time(**LEASE)
+        handlers.advance_clock(**LEASE)
         if attempt == 1:
             for _ in others:  # what was behind it comes first now
                 assert workers.run("process")["counts"]["completed"] == 1
@@ -119,12 +121,12 @@ def test_a_recording_that_kills_every_worker_ends_as_failed_and_holds_up_no_othe
     assert workers.run("process")["counts"] == {
         "completed": 0,
         "failed": 0,
-        "returned": 0,
+        "requeued": 0,
         "recovered": 1,
-        "lost_races": 0,
+        "conflicts": 0,
         "audio_seconds": 0,
     }
-    handlers.pass_time(days=1)
+    handlers.advance_clock(days=1)
     workers.run("process")
     ended = recordings.get(poison)
     assert (ended.status, ended.attempts, ended.next_attempt_at) == (Status.FAILED, MAX_ATTEMPTS, None)
@@ -144,7 +146,7 @@ def test_a_probe_that_is_killed_is_followed_by_another_after_its_lease(
         added = anew(*names, status=Status.QUEUED)
         assert workers.run("process")["errorCode"] == "service_busy"
         assert workers.run("process")["errorCode"] == "service_unavailable"
-        handlers.pass_time(minutes=1)
+        handlers.advance_clock(minutes=1)
         return added
 
     open_the_breaker("clean.wav")
@@ -157,10 +159,10 @@ def test_a_probe_that_is_killed_is_followed_by_another_after_its_lease(
             seen += number >= calls.index("POST /asr")
             assert workers.run("process")["errorCode"] == "service_unavailable"
             assert len(service.received) == seen
-            handlers.pass_time(**LEASE)
+            handlers.advance_clock(**LEASE)
             while workers.run("process")["counts"]["completed"]:
                 pass
-            assert control.read(control.ADMISSION)[control.ADMISSION].outage is None
+            assert control_items.read(control_items.ADMISSION)[control_items.ADMISSION].outage is None
             assert {recordings.get(name).status for name in pair} == {Status.COMPLETED}
             assert_no_slot_is_held(handlers)
             assert_counts_are_right()
@@ -173,9 +175,9 @@ def test_a_queue_run_killed_at_any_call_leaves_each_recording_to_be_queued_once(
     def add_an_old_transcript():
         """So that the checkpoint of the completed is moved on, too."""
         old = handlers.now() - timedelta(minutes=21)
-        new = transitions.new("s3://b", "old.wav", size=1, etag=None, modified_at=old, now=old)
+        new = state_machine.create("s3://b", "old.wav", size=1, etag=None, modified_at=old, now=old)
         ref = TranscriptRef(version="v", language=None, duration=None, preview="", no_speech=True)
-        recordings.add(replace(new, status=Status.COMPLETED, transcript=ref, position=iso(old)))
+        recordings.create(replace(new, status=Status.COMPLETED, transcript=ref, sort_key=to_iso(old)))
 
     anew("a.wav", "b.wav")
     add_an_old_transcript()
@@ -189,11 +191,11 @@ def test_a_queue_run_killed_at_any_call_leaves_each_recording_to_be_queued_once(
             before = {name: recordings.get(name) for name in pair}
             queued = [name for name, each in before.items() if each.status is Status.QUEUED]
             assert len(queued) == sum(point >= 2 * number + 1 for number in writes)
-            assert workers.run("queue")["counts"] == {"queued": 2 - len(queued), "lost_races": 0}
+            assert workers.run("queue")["counts"] == {"queued": 2 - len(queued), "conflicts": 0}
             assert {recordings.get(name).status for name in pair} == {Status.QUEUED}
             assert all(recordings.get(name) == before[name] for name in queued)
             assert_counts_are_right()
-            handlers.pass_time(**LEASE)
+            handlers.advance_clock(**LEASE)
             assert_shown_as_died(trigger, handlers, point, calls[:-1])
 
 
@@ -207,11 +209,11 @@ def test_a_retry_killed_at_any_call_is_ended_by_a_later_run_of_queue_and_queues_
         asked = handlers.now()
         retry = Run(
             task=Task.RETRY,
-            id=runs.new_id(asked),
+            id=runs.new_run_id(asked),
             trigger="api",
             started_at=asked,
-            ends_by=asked,
-            wish=Filters(status=Status.FAILED).document(),
+            deadline=asked,
+            filters=RecordingFilter(status=Status.FAILED).to_api(),
         )
         runs.save(retry)
         return pair, retry.id
@@ -229,11 +231,11 @@ def test_a_retry_killed_at_any_call_is_ended_by_a_later_run_of_queue_and_queues_
             before = {name: recordings.get(name) for name in pair}
             queued = [name for name, each in before.items() if each.status is Status.QUEUED]
             assert len(queued) == sum(point >= 2 * number + 1 for number in writes)
-            handlers.pass_time(**LEASE)
+            handlers.advance_clock(**LEASE)
             workers.run("queue")
             assert {recordings.get(name).status for name in pair} == {Status.QUEUED}
             assert all(recordings.get(name) == before[name] for name in queued)
-            assert runs.get(retry, handlers.now()).outcome is Outcome.SUCCEEDED
+            assert runs.get(retry, handlers.now()).status is RunStatus.SUCCEEDED
             assert_counts_are_right()
 
 
@@ -253,7 +255,7 @@ def test_a_sync_killed_at_any_call_comes_to_the_same_end(handlers, stack, put, w
         return {
             each.key: (
                 each.status,
-                each.entry is None,
+                each.index_key is None,
                 each.source_missing is None,
                 each.etag is None,
                 each.transcript and each.transcript.preview,
@@ -274,7 +276,7 @@ def test_a_sync_killed_at_any_call_comes_to_the_same_end(handlers, stack, put, w
             assert outcome() == expected
             assert workers.run("sync")["counts"]["added"] == 0
             assert_counts_are_right()
-            handlers.pass_time(**LEASE)
+            handlers.advance_clock(**LEASE)
             assert_shown_as_died(trigger, handlers, point, calls)
 
 
@@ -292,10 +294,10 @@ def jobs(service, workers, reply):
             listed = [{"identifier": f"job-{n}", "file_name": name} for n, name in enumerate(names, 1)]
             answer = {"tasks": [each | {"status": "completed", "start_time": "2026"} for each in listed]}
         else:
-            answer = {"status": "completed", "result": json.loads(ANSWER)}
+            answer = {"status": "completed", "result": json.loads(DEFAULT_BODY)}
         return reply(body=json.dumps(answer).encode(), headers={"Content-Type": "application/json"})
 
-    service.choose = choose
+    service.choose_reply = choose
     return names
 
 
@@ -310,8 +312,8 @@ def test_a_worker_killed_over_a_job_leaves_it_to_be_found_and_never_sends_it_aga
         jobs.clear()
         (name,) = anew("a.wav", status=Status.QUEUED)
         if run == "that polls":
-            assert workers.run("process")["counts"]["under_way"] == 1
-            handlers.pass_time(minutes=1)
+            assert workers.run("process")["counts"]["jobs_pending"] == 1
+            handlers.advance_clock(minutes=1)
         return name
 
     until_the_run()
@@ -324,10 +326,10 @@ def test_a_worker_killed_over_a_job_leaves_it_to_be_found_and_never_sends_it_aga
         with subtests.test(trigger):
             name = until_the_run()
             workers.kill("process", trigger, **die)
-            handlers.pass_time(**LEASE)
+            handlers.advance_clock(**LEASE)
             for _ in range(3):
                 workers.run("process")
-                handlers.pass_time(minutes=1)
+                handlers.advance_clock(minutes=1)
             again = 2 * claimed + 1 <= point < 2 * ended + 1
             assert_completed(stack, recordings.get(name), attempts=1 + again)
             assert len(jobs) == 1, jobs

@@ -7,7 +7,7 @@ import pytest
 
 from functions.api import invoke
 from local.cloud.client import aws_client
-from testing.handlers import api_key
+from testing.handlers import read_api_key
 from tests.integration.operations import OPERATIONS, documented
 
 BUDGETS = {"listRecordings": 1, "getRecording": 1, "getStatusSummary": 6}
@@ -20,7 +20,7 @@ MOST = 8
 @pytest.fixture
 def ask(handlers, put, listed, stack, monkeypatch):
     """Asks for an operation, on a stack where one recording is completed."""
-    handlers.forget()
+    handlers.clear_caches()
     put("in-2025550100-2025550143.wav")
     handlers.sync()
     handlers.queue()
@@ -41,8 +41,8 @@ def ask(handlers, put, listed, stack, monkeypatch):
     filled = {"{recordingId}": item["id"], "{runId}": run, "{command}": "sync_recordings", "{path}": item["path"]}
     invoked = Mock(return_value=ended)
     # the other functions are counted as one request each, and not run: nobody listens at their address
-    monkeypatch.setattr(invoke, "call", invoked)
-    monkeypatch.setattr(invoke, "start", invoked)
+    monkeypatch.setattr(invoke, "invoke_and_wait", invoked)
+    monkeypatch.setattr(invoke, "invoke_async", invoked)
 
     def fill(text):
         for name, value in filled.items():
@@ -64,7 +64,7 @@ def test_every_operation_has_its_request_here():
 
 
 def test_a_request_costs_what_it_is_said_to(ask, stack, counted):
-    key = api_key(stack)
+    key = read_api_key(stack)
     for name, operation in OPERATIONS.items():
         if operation.method == "GET":
             ask(name, key)  # warms up: keys and clients are there
@@ -92,13 +92,13 @@ def test_every_route_lets_in_whom_the_secret_names_at_this_moment(ask, stack):
     secrets.put_secret_value(SecretId=secret_id, SecretString=json.dumps({"default": old, "second": new}))
     from functions.api import auth
 
-    auth._known.clear()  # a second later
+    auth._cache.clear()  # a second later
     seen |= {f"{who}, both there": row for who, row in asked({"the old key": old, "the new key": new}).items()}
     secrets.put_secret_value(SecretId=secret_id, SecretString=json.dumps({"second": new}))
-    auth._known.clear()  # a minute later
+    auth._cache.clear()  # a minute later
     seen |= {f"{who}, old one gone": row for who, row in asked({"the old key": old, "the new key": new}).items()}
     secrets.put_secret_value(SecretId=secret_id, SecretString=before)
-    auth._known.clear()
+    auth._cache.clear()
 
     good = {"the old key", "the old key, both there", "the new key, both there", "the new key, old one gone"}
     for who, row in seen.items():

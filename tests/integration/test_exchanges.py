@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
-from callscribe.settings import WhisperXSettings
-from callscribe.transcript import Transcript
+from callscribe.errors import JobFailed, PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
+from callscribe.settings.environment import WhisperXSettings
+from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import Job, connect
 from tests.integration.audio import Bytes
 from tests.integration.timeouts import PATIENT
@@ -53,18 +53,18 @@ JOBS = {
     "tasks-processing": None,
 }
 ERRORS = {
-    "asr-wrong-field": (PermanentError, "rejected", "422"),
+    "asr-wrong-field": (PermanentError, "request_rejected", "422"),
     "asr-not-audio": (RetryableError, "service_error", "cannot decode"),
     "asr-unknown-language": (RetryableError, "service_error", "500"),
     "asr-out-of-memory": (RetryableError, "service_error", "500"),
-    "asr-no-health-route": (ServiceUnavailable, "wrong_address", "server's address"),
-    "tasks-failed-without-gpu": (JobEnded, "no_gpu", "device=cpu&compute_type=int8"),
+    "asr-no-health-route": (ServiceUnavailable, "endpoint_not_found", "server's address"),
+    "tasks-failed-without-gpu": (JobFailed, "no_gpu", "device=cpu&compute_type=int8"),
     "tasks-not-audio": (PermanentError, "not_audio", "could not decode"),
     "tasks-refused-extension": (PermanentError, "not_audio", "ending"),
-    "tasks-refused-url": (PermanentError, "rejected", "422"),
-    "tasks-unknown": (JobEnded, "job_lost", "forgotten"),
-    "tasks-all": (RetryableError, "unreadable_answer", "dialect"),
-    "tasks-health": (RetryableError, "unreadable_answer", "dialect"),
+    "tasks-refused-url": (PermanentError, "request_rejected", "422"),
+    "tasks-unknown": (JobFailed, "job_lost", "forgotten"),
+    "tasks-all": (RetryableError, "invalid_response", "dialect"),
+    "tasks-health": (RetryableError, "invalid_response", "dialect"),
 }
 
 
@@ -118,7 +118,7 @@ def test_what_was_sent_before_is_found_in_a_recorded_list_of_tasks(service, repl
     recorded = Recorded.named("tasks-all")
     service.replies = [reply(status=recorded.status, headers=recorded.headers, body=recorded.body)]
     dialect = connect(WhisperXSettings(whisperx_url=service.url, whisperx_dialect="tasks"), "")
-    found = dialect.send(Bytes(100), "tone2s.wav", PATIENT, again=True)
+    found = dialect.send(Bytes(100), "tone2s.wav", PATIENT, is_resend=True)
     assert found == Job("91eb8d3f-a805-425f-896a-9725250fcac4")
 
 

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from local.cloud.client import aws_client
 from local.http_server import HttpServer
-from local.lambdas.front import MAX_BODY_BYTES, Front
+from local.lambdas.front import MAX_BODY_BYTES, LocalGateway
 from local.lambdas.pool import Lambdas
 from testing.waiting import LIMIT_SECONDS
 from tests.handlers.stack import tiny_stack
@@ -29,7 +29,7 @@ def lambdas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lambdas]:
 @contextmanager
 def served(lambdas: Lambdas, api: str) -> Iterator[str]:
     with closing(HttpServer()) as server:
-        server.start(Front(lambdas, api))
+        server.start(LocalGateway(lambdas, api))
         yield server.url
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from local.lambdas.pool import Lambdas
-from local.lambdas.process import ROOT
+from local.lambdas.worker_process import ROOT
 from testing.waiting import LIMIT_SECONDS, wait_until
 from tests.handlers.stack import tiny_stack
 
@@ -173,7 +173,7 @@ def test_an_event_that_is_not_waited_for_runs_to_its_end(tmp_path: Path) -> None
 
 def test_activity_says_whether_another_function_has_run_since_the_last_call(tmp_path: Path) -> None:
     with Lambdas(tiny_stack("waiting", "echo"), tmp_path) as lambdas:
-        has_run = lambdas.activity(except_for="echo")
+        has_run = lambdas.monitor_activity(exclude="echo")
         assert not has_run()
         lambdas.invoke("waiting", {})
         assert [has_run(), has_run()] == [True, False]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from callscribe.recording import Status, recording_id
+from callscribe.recordings.recording import Status, recording_id
 from callscribe.store import recordings
-from functions.sync.complete import ABANDONED
+from functions.sync.completeness import HEADER_GRACE
 from testing.made_audio import tone, wav
 
 AGE = 3600
@@ -83,7 +83,7 @@ def test_a_header_that_is_never_filled_in_is_taken_after_a_day(handlers, folder)
     path.write_bytes(made)
     run = handlers.after(seconds=2 * AGE).sync()
     assert (run["counts"]["waiting"], run["counts"]["added"]) == (1, 0)
-    assert "header" in run["waiting"][0]["why"]
+    assert "header" in run["waiting"][0]["reason"]
     assert run["waiting"][0]["path"] == str(path)
-    assert handlers.after(seconds=ABANDONED.total_seconds() - 3 * AGE).sync()["counts"]["added"] == 0
+    assert handlers.after(seconds=HEADER_GRACE.total_seconds() - 3 * AGE).sync()["counts"]["added"] == 0
     assert handlers.after(seconds=2 * AGE).sync()["counts"]["added"] == 1

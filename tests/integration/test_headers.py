@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from callscribe.telemetry import logger
+from callscribe.observability import logger
 
 LIST = "/api/call-recordings"
 ORIGIN = "https://intranet.example.com"

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from callscribe import transitions
-from callscribe.errors import JobEnded, RetryableError, ServiceUnavailable, StoreError
-from callscribe.store import admission, control, recordings
-from callscribe.transcript import Segment, Transcript
+from callscribe.errors import JobFailed, RetryableError, ServiceUnavailable, StoreError
+from callscribe.recordings import state_machine
+from callscribe.store import admission, control_items, recordings
+from callscribe.transcripts.transcript import Segment, Transcript
 from callscribe.whisperx import Job
 from functions.process import app as process
 from testing.made_audio import tone, wav
@@ -25,10 +25,10 @@ class JobService:
         self.answer = None
         self.fails = "nothing"
 
-    def send(self, _audio, name, _timeouts, *, again=False):
+    def send(self, _audio, name, _timeouts, *, is_resend=False):
         if isinstance(self.answer, Exception):
             raise self.answer
-        if again and name in self.jobs.values():
+        if is_resend and name in self.jobs.values():
             return Job(next(job for job, known in self.jobs.items() if known == name))
         self.sent.append(name)
         job = f"job-{len(self.sent)}"
@@ -39,7 +39,7 @@ class JobService:
         assert job.id in self.jobs
         self.polls += 1
         if self.fails in self.jobs[job.id]:
-            raise JobEnded("The service could not.")
+            raise JobFailed("The service could not.")
         if isinstance(self.says, BaseException):
             raise self.says
         return self.says
@@ -76,16 +76,16 @@ def stored(item):
 def test_the_run_ends_while_the_service_works_and_a_later_one_fetches_the_transcript(handlers, sent, jobs, listed):
     run = sent()
     item = only(listed)
-    assert (run["status"], run["counts"]["under_way"]) == ("succeeded", 1)
+    assert (run["status"], run["counts"]["jobs_pending"]) == ("succeeded", 1)
     assert (item["transcriptionStatus"], item["attempts"]) == ("processing", 1)
-    assert item["jobSince"] is not None
-    assert stored(item).parked
+    assert item["jobStartedAt"] is not None
+    assert stored(item).awaiting_job
     handlers.after(minutes=1).process()
     assert only(listed)["transcriptionStatus"] == "processing"
     jobs.says = SPOKEN
     assert handlers.after(minutes=1).process()["counts"]["completed"] == 1
     item = only(listed)
-    assert (item["transcriptionStatus"], item["attempts"], item["jobSince"]) == ("completed", 1, None)
+    assert (item["transcriptionStatus"], item["attempts"], item["jobStartedAt"]) == ("completed", 1, None)
     assert item["transcript"]["preview"] == "hello there"
     assert (len(jobs.sent), jobs.polls) == (1, 2)
 
@@ -100,7 +100,7 @@ def test_a_job_keeps_its_slot_until_it_has_ended(handlers, sent, jobs, listed):
     assert len(jobs.sent) == 2
     handlers.after(minutes=1).process()
     assert {item["transcriptionStatus"] for item in listed().values()} == {"completed"}
-    assert not control.read(control.ADMISSION)[control.ADMISSION].slots
+    assert not control_items.read(control_items.ADMISSION)[control_items.ADMISSION].slots
 
 
 @pytest.mark.slow
@@ -120,7 +120,7 @@ def test_three_hours_cost_one_attempt_and_few_requests(handlers, sent, jobs, lis
 
 def test_a_job_that_failed_is_sent_anew_under_another_name(handlers, sent, jobs, listed):
     sent()
-    jobs.says = JobEnded("The service could not.")
+    jobs.says = JobFailed("The service could not.")
     handlers.after(minutes=1).process()
     item = only(listed)
     assert (item["transcriptionStatus"], item["attempts"], item["error"]["code"]) == ("failed", 1, "job_failed")
@@ -181,7 +181,7 @@ def test_polls_that_always_fail_are_bounded_like_the_job(handlers, sent, jobs, l
 
 def test_an_answer_that_cannot_be_read_is_asked_for_again_but_not_for_ever(handlers, sent, jobs, listed):
     sent()
-    jobs.says = RetryableError("cut", code="unreadable_answer")
+    jobs.says = RetryableError("cut", code="invalid_response")
     for _ in range(12):
         handlers.after(minutes=10).process()
     item = only(listed)
@@ -205,7 +205,7 @@ def test_an_outage_keeps_the_job_and_a_poll_finds_its_end(handlers, sent, jobs, 
         handlers.after(minutes=1).process()
     assert {(each["transcriptionStatus"], each["attempts"]) for each in listed().values()} == {("completed", 1)}
     assert len(jobs.sent) == 2
-    item = control.read(control.ADMISSION)[control.ADMISSION]
+    item = control_items.read(control_items.ADMISSION)[control_items.ADMISSION]
     assert [item.slots, item.outage, item.probe] == [None, None, None]
 
 
@@ -218,15 +218,15 @@ def test_who_dies_over_a_poll_leaves_the_job_to_the_next_attempt(handlers, sent,
     handlers.after(minutes=17).process()
     item = only(listed)
     assert (item["transcriptionStatus"], item["attempts"], len(jobs.sent)) == ("completed", 2, 1)
-    assert not control.read(control.ADMISSION)[control.ADMISSION].slots
+    assert not control_items.read(control_items.ADMISSION)[control_items.ADMISSION].slots
 
 
 def test_a_slot_that_ran_out_while_nobody_polled_is_held_again(handlers, sent, jobs, listed):
     sent(2)
     handlers.after(hours=2).process()
     assert len(jobs.sent) == 1
-    (holder,) = control.read(control.ADMISSION)[control.ADMISSION].slots
-    assert admission.Slot.held_by(holder).lease_expires_at > handlers.now()
+    (holder,) = control_items.read(control_items.ADMISSION)[control_items.ADMISSION].slots
+    assert admission.Slot.from_set_member(holder).lease_expires_at > handlers.now()
 
 
 def test_a_poll_costs_five_requests(handlers, sent, jobs, counted):
@@ -234,7 +234,7 @@ def test_a_poll_costs_five_requests(handlers, sent, jobs, counted):
     with counted() as idle:
         handlers.process()
     sent()
-    handlers.pass_time(minutes=1)
+    handlers.advance_clock(minutes=1)
     with counted() as requests:
         handlers.process()
     requests.subtract(idle)
@@ -282,7 +282,7 @@ def test_a_channel_whose_job_fails_does_not_keep_the_other_from_being_sent(handl
     handlers.sync_and_queue()
     for _ in range(12):
         handlers.process()
-        handlers.pass_time(minutes=2)
+        handlers.advance_clock(minutes=2)
     item = only(listed)
     assert (item["transcriptionStatus"], item["attempts"], item["nextAttemptAt"]) == ("failed", 2, None)
     assert [name for name in jobs.sent if "right" in name] == [jobs.sent[1]]
@@ -295,7 +295,7 @@ def test_a_channel_whose_job_fails_does_not_keep_the_other_from_being_sent(handl
 def test_a_person_s_retry_asks_for_no_job_of_before(handlers, sent, jobs, listed):
     handlers.overrides["MAX_ATTEMPTS"] = "1"
     sent()
-    jobs.says = RetryableError("cut", code="unreadable_answer")
+    jobs.says = RetryableError("cut", code="invalid_response")
     handlers.after(minutes=1).process()
     item = only(listed)
     assert (item["transcriptionStatus"], item["nextAttemptAt"]) == ("failed", None)
@@ -303,7 +303,7 @@ def test_a_person_s_retry_asks_for_no_job_of_before(handlers, sent, jobs, listed
     jobs.says = SPOKEN
     for _ in range(2):
         handlers.process()
-        handlers.pass_time(minutes=1)
+        handlers.advance_clock(minutes=1)
     assert only(listed)["transcriptionStatus"] == "completed"
     assert len(set(jobs.sent)) == 2
 
@@ -311,24 +311,26 @@ def test_a_person_s_retry_asks_for_no_job_of_before(handlers, sent, jobs, listed
 def test_of_two_who_saw_the_same_job_one_polls(handlers, sent, jobs, listed):
     sent()
     parked, now = stored(only(listed)), handlers.now()
-    polls = [transitions.resume(parked, token, now, now + timedelta(minutes=16)) for token in ("one", "another")]
-    assert recordings.apply(parked.id, polls[0]).claim_token == "one"
-    assert recordings.apply(parked.id, polls[1]) is None
+    polls = [
+        state_machine.claim_for_poll(parked, token, now, now + timedelta(minutes=16)) for token in ("one", "another")
+    ]
+    assert recordings.apply_transition(parked.id, polls[0]).claim_token == "one"
+    assert recordings.apply_transition(parked.id, polls[1]) is None
 
 
 def test_a_job_keeps_its_slot_where_nobody_can_tell_whether_it_is_parked(handlers, sent, jobs, listed, monkeypatch):
     """DynamoDB takes the write, and then no answer comes, however often it is repeated."""
-    apply = recordings.apply
+    apply = recordings.apply_transition
 
     def apply_and_say_nothing(recording_id, change):
         after = apply(recording_id, change)
-        if change.values.get("slot"):
+        if change.updates.get("slot"):
             raise StoreError("no answer")
         return after
 
     with monkeypatch.context() as patch:
-        patch.setattr(recordings, "apply", apply_and_say_nothing)
-        assert sent(2)["errorCode"] == "store"
+        patch.setattr(recordings, "apply_transition", apply_and_say_nothing)
+        assert sent(2)["errorCode"] == "store_error"
     for _ in range(3):
         handlers.after(minutes=1).process()
     assert (len(jobs.sent), jobs.polls) == (1, 3)
@@ -336,4 +338,4 @@ def test_a_job_keeps_its_slot_where_nobody_can_tell_whether_it_is_parked(handler
     for _ in range(2):
         handlers.after(minutes=1).process()
     assert {item["transcriptionStatus"] for item in listed().values()} == {"completed"}
-    assert not control.read(control.ADMISSION)[control.ADMISSION].slots
+    assert not control_items.read(control_items.ADMISSION)[control_items.ADMISSION].slots

@@ -15,7 +15,7 @@ import requests
 from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client, aws_session
 from local.cloud.stack import Stack, deploy
-from local.lambdas.process import ROOT
+from local.lambdas.worker_process import ROOT
 from testing.waiting import LIMIT_SECONDS
 
 TEMPLATE = ROOT / "template.yaml"

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from callscribe import telemetry
-from callscribe.store import counts
+from callscribe import observability
+from callscribe.store import status_counts
 from tests.unit.test_watching import ALARMS, documented, metrics_of
 
-UNITS = {"OldestQueuedAge": "Seconds", "AudioTranscribed": "Seconds"}
+UNITS = {"OldestQueuedAgeSeconds": "Seconds", "AudioSeconds": "Seconds"}
 
 
 @pytest.fixture
@@ -35,7 +35,9 @@ def test_the_way_of_recordings_is_measured_and_every_alarm_of_ours_with_it(
     seen = {}
 
     def run(task, **event):
-        monkeypatch.setattr(telemetry.metrics.provider, "service", task)  # as the template's variable says in Lambda
+        monkeypatch.setattr(
+            observability.metrics.provider, "service", task
+        )  # as the template's variable says in Lambda
         getattr(handlers, task)(**event)
         found = written()
         assert set(found) <= {(service, name) for name, services in documented().items() for service in services}
@@ -45,22 +47,22 @@ def test_the_way_of_recordings_is_measured_and_every_alarm_of_ours_with_it(
     put("call-2025550143.wav")
     put("broken-2025550144.wav")
     assert run("sync")["sync", "RecordingsAdded"] == [2.0]
-    assert run("queue")["queue", "OldestQueuedAge"] == [0.0]
-    handlers.pass_time(minutes=7)
-    assert 419 < run("queue")["queue", "OldestQueuedAge"][0] < 430
+    assert run("queue")["queue", "OldestQueuedAgeSeconds"] == [0.0]
+    handlers.advance_clock(minutes=7)
+    assert 419 < run("queue")["queue", "OldestQueuedAgeSeconds"][0] < 430
     service.replies = [reply(status=503)]
     assert run("process")["process", "ServiceUnavailable"] == [1.0]
     assert run("process")["process", "ServiceUnavailable"] == [1.0]  # it is known to be
-    handlers.pass_time(minutes=2)
+    handlers.advance_clock(minutes=2)
     service.replies = [reply(status=415), reply()]
     probed = run("process")  # the probe fails for good, and the round goes on
-    assert sum(probed["process", "RecordingsFailedFinally"]) == 1
+    assert sum(probed["process", "RecordingsFailed"]) == 1
     assert probed["process", "RecordingsCompleted"] == [1.0]
-    assert probed["process", "ScheduledRuns"] == [1.0]
-    assert run("process", trigger="api")["process", "ScheduledRuns"] == [0.0]
+    assert probed["process", "ScheduledRunsSucceeded"] == [1.0]
+    assert run("process", trigger="api")["process", "ScheduledRunsSucceeded"] == [0.0]
     handlers.overrides["RECORDINGS_PATH"] = "s3://there-is-no-such-bucket/"
     failed = run("sync")
-    assert (failed["sync", "RunsFailed"], failed["sync", "ScheduledRuns"]) == ([1.0], [0.0])
+    assert (failed["sync", "RunsFailed"], failed["sync", "ScheduledRunsSucceeded"]) == ([1.0], [0.0])
     watched = [metric for alarm in ALARMS.values() for metric in metrics_of(alarm)]
     ours = {(each["service"], name) for space, name, each in watched if "Callscribe" in str(space)}
     assert ours <= set(seen)
@@ -73,28 +75,28 @@ def test_a_fault_of_ours_is_lambdas_to_count_and_is_logged_without_its_text(
     def fault(*_):
         raise RuntimeError("2025550143")
 
-    monkeypatch.setattr(counts, "advance_checkpoint", fault)
-    monkeypatch.setattr(telemetry.metrics.provider, "service", "queue")
+    monkeypatch.setattr(status_counts, "advance_checkpoint", fault)
+    monkeypatch.setattr(observability.metrics.provider, "service", "queue")
     with pytest.raises(RuntimeError):
         handlers.queue(trigger=trigger)
     found = written()
-    assert (found["queue", "RunsFailed"], found["queue", "ScheduledRuns"]) == ([0.0], [0.0])
+    assert (found["queue", "RunsFailed"], found["queue", "ScheduledRunsSucceeded"]) == ([0.0], [0.0])
     assert [each.fault for each in caplog.records if each.msg == "run failed"] == ["RuntimeError"]
 
 
 def test_who_asked_for_a_run_is_answered_and_no_alarm_goes_off(handlers, written, monkeypatch):
-    monkeypatch.setattr(telemetry.metrics.provider, "service", "sync")
+    monkeypatch.setattr(observability.metrics.provider, "service", "sync")
     handlers.overrides["RECORDINGS_PATH"] = "s3://there-is-no-such-bucket/"
     assert handlers.sync(trigger="api")["status"] == "failed"
     assert written()["sync", "RunsFailed"] == [0.0]
 
 
 def test_an_outage_is_no_failed_run_and_no_silence(handlers, put, service, reply, written, monkeypatch):
-    monkeypatch.setattr(telemetry.metrics.provider, "service", "process")
+    monkeypatch.setattr(observability.metrics.provider, "service", "process")
     service.replies = [reply(status=503)]
     put("a.wav")
     handlers.sync_and_queue()
     written()
     assert handlers.process()["status"] == "failed"
     found = written()
-    assert (found["process", "RunsFailed"], found["process", "ScheduledRuns"]) == ([0.0], [1.0])
+    assert (found["process", "RunsFailed"], found["process", "ScheduledRunsSucceeded"]) == ([0.0], [1.0])

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from callscribe.errors import PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
-from callscribe.settings import WhisperXSettings
+from callscribe.settings.environment import WhisperXSettings
 from callscribe.whisperx import Timeouts, connect
-from callscribe.whisperx import http as whisperx_http
-from callscribe.whisperx.http import Client
+from callscribe.whisperx import client as whisperx_http
+from callscribe.whisperx.client import WhisperXClient
 from testing.waiting import LIMIT_SECONDS
 from tests.integration.audio import Bytes
 from tests.integration.bare import has_hung_up, read_request, server, wait_for_hang_up
@@ -58,7 +58,7 @@ def endless_refusal(connection):
         connection.sendall(ECHO.encode() * 100)
 
 
-UNREADABLE = (RetryableError, "unreadable_answer")
+UNREADABLE = (RetryableError, "invalid_response")
 LOST = (RetryableError, "connection_lost")
 LATE = (RetryableError, "timeout")
 READ = TEXT
@@ -115,17 +115,17 @@ MISBEHAVIOUR: dict[str, tuple[Any, Any]] = {
     # refusals
     "a redirect with a body without end": (
         http(ECHO.encode(), f"302 {ECHO}", f"Location: http://{KEY}/{NUMBER}", length=10**9),
-        (ServiceUnavailable, "wrong_address"),
+        (ServiceUnavailable, "endpoint_not_found"),
     ),
-    "a redirect to nowhere": (http(b"", "301 Moved", "Location: \xff\xfe"), (ServiceUnavailable, "wrong_address")),
-    "not modified": (b"HTTP/1.1 304 Not Modified\r\n\r\n", (ServiceUnavailable, "wrong_address")),
+    "a redirect to nowhere": (http(b"", "301 Moved", "Location: \xff\xfe"), (ServiceUnavailable, "endpoint_not_found")),
+    "not modified": (b"HTTP/1.1 304 Not Modified\r\n\r\n", (ServiceUnavailable, "endpoint_not_found")),
     "a refusal without end": (endless_refusal, (ServiceUnavailable, "service_busy")),
     "a refusal that is cut": (http(ECHO.encode(), "413 Too Large", length=999), (PermanentError, "too_large")),
     "a refusal in broken gzip": (http(b"x", "500 E", "Content-Encoding: gzip"), (RetryableError, "service_error")),
-    "a refusal that tells all": (http(ECHO.encode(), f"400 {ECHO}"), (PermanentError, "rejected")),
+    "a refusal that tells all": (http(ECHO.encode(), f"400 {ECHO}"), (PermanentError, "request_rejected")),
     "a proxy's own status": (http(PAGE, "999 Request denied"), (RetryableError, "service_error")),
-    "a proxy that asks who is there": (http(PAGE, "407 Proxy Auth"), (ServiceUnavailable, "key_refused")),
-    "a teapot": (http(PAGE, "418 I'm a teapot"), (PermanentError, "rejected")),
+    "a proxy that asks who is there": (http(PAGE, "407 Proxy Auth"), (ServiceUnavailable, "authentication_failed")),
+    "a teapot": (http(PAGE, "418 I'm a teapot"), (PermanentError, "request_rejected")),
 }
 
 
@@ -178,7 +178,7 @@ def test_a_server_that_breaks_off_before_it_has_read_all_is_a_failed_attempt():
 
 
 def test_a_refusal_whose_body_does_not_come_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(whisperx_http, "REFUSAL_SECONDS", 0.2)
+    monkeypatch.setattr(whisperx_http, "ERROR_BODY_SECONDS", 0.2)
 
     def stall(connection):
         connection.sendall(http(length=9, status="413 Too Large"))
@@ -201,7 +201,7 @@ def test_an_answer_of_ten_megabytes_of_words_is_read():
 def large_answers(connection):
     read_request(connection)
     with suppress(OSError):
-        connection.sendall(http(b" " * (whisperx_http.LARGE_ANSWER + 3_000_000)))
+        connection.sendall(http(b" " * (whisperx_http.LARGE_RESPONSE_BYTES + 3_000_000)))
 
 
 def test_two_large_answers_are_never_in_memory_at_once():
@@ -213,28 +213,28 @@ def test_two_large_answers_are_never_in_memory_at_once():
         return len(answer.body)
 
     with server(large_answers) as first, server(large_answers) as second, ThreadPoolExecutor() as pool:
-        one = pool.submit(Client(first, "", told.append).get, "/", PATIENT, hold)
+        one = pool.submit(WhisperXClient(first, "", told.append).get, "/", PATIENT, hold)
         assert reading.wait(LIMIT_SECONDS)
-        other = pool.submit(Client(second, "", told.append).get, "/", PATIENT, lambda answer: len(answer.body))
+        other = pool.submit(WhisperXClient(second, "", told.append).get, "/", PATIENT, lambda answer: len(answer.body))
         assert not wait([other], timeout=0.3).done
         with server(lambda connection: connection.sendall(http(b"{}"))) as third:
-            assert Client(third, "", told.append).get("/", PATIENT, lambda answer: answer.body) == b"{}"
+            assert WhisperXClient(third, "", told.append).get("/", PATIENT, lambda answer: answer.body) == b"{}"
         read.set()
-        assert one.result() == other.result() == whisperx_http.LARGE_ANSWER + 3_000_000
+        assert one.result() == other.result() == whisperx_http.LARGE_RESPONSE_BYTES + 3_000_000
 
 
 def test_a_large_answer_waits_for_its_turn_no_longer_than_it_has_time():
     told: list[Any] = []
     with (
-        whisperx_http._alone(time.monotonic() + LIMIT_SECONDS),
+        whisperx_http._single_large_response(time.monotonic() + LIMIT_SECONDS),
         server(large_answers) as url,
         pytest.raises(RetryableError) as raised,
     ):
-        Client(url, "", told.append).get("/", IMPATIENT, lambda _: None)
+        WhisperXClient(url, "", told.append).get("/", IMPATIENT, lambda _: None)
     assert raised.value.code == told[0].error == "timeout"
-    assert told[0].bytes_received <= whisperx_http.LARGE_ANSWER + whisperx_http.CHUNK
+    assert told[0].bytes_received <= whisperx_http.LARGE_RESPONSE_BYTES + whisperx_http.CHUNK_BYTES
     with server(large_answers) as url:  # the turn was given back
-        Client(url, "", told.append).get("/", PATIENT, lambda _: None)
+        WhisperXClient(url, "", told.append).get("/", PATIENT, lambda _: None)
 
 
 def test_an_answer_too_large_to_be_a_transcript_is_not_read_to_its_end():

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from callscribe import transitions
-from callscribe.errors import Skipped
+from callscribe.errors import RunSkipped
 from callscribe.phone_systems import SYSTEMS
-from callscribe.run import Module, Task
-from callscribe.store import module_settings, recordings
+from callscribe.recordings import state_machine
+from callscribe.recordings.run import Module, Task
+from callscribe.store import recordings, settings_overrides
 from testing import dynalite
 
 pytestmark = pytest.mark.parametrize("stack", dynalite.ENGINES, indirect=True)
@@ -33,8 +33,8 @@ def named(handlers):
 
     def named(*names):
         for name in names:
-            new = transitions.new("s3://b", f"in/{name}", size=9, etag="e", modified_at=NOON, now=NOON)
-            assert recordings.add(new)
+            new = state_machine.create("s3://b", f"in/{name}", size=9, etag="e", modified_at=NOON, now=NOON)
+            assert recordings.create(new)
 
     return named
 
@@ -93,21 +93,21 @@ def test_a_malformed_body_is_400(handlers, body):
 
 def test_of_two_who_set_at_the_same_moment_one_is_told(handlers, put):
     handlers.queue()
-    seen = module_settings.read()
-    assert module_settings.keep(Module.CALL_RECORDINGS, seen, {"time_zone": "Asia/Kolkata"})
-    assert not module_settings.keep(Module.CALL_RECORDINGS, seen, {"time_zone": "Europe/Berlin"})
+    seen = settings_overrides.load()
+    assert settings_overrides.save(Module.CALL_RECORDINGS, seen, {"time_zone": "Asia/Kolkata"})
+    assert not settings_overrides.save(Module.CALL_RECORDINGS, seen, {"time_zone": "Europe/Berlin"})
     assert handlers.api("GET", MODULE).json["timeZone"] == "Asia/Kolkata"
 
 
 def test_a_run_reads_them_in_one_request_with_what_is_switched_off(handlers, put, counted):
     put(timeZone="Asia/Kolkata", patterns=[PATTERN])
     with counted() as requests:
-        kept = module_settings.require(Task.SYNC)
+        kept = settings_overrides.require_enabled(Task.SYNC)
     assert kept.call_recordings == {"time_zone": "Asia/Kolkata", "patterns": [PATTERN]}
     assert requests == {"BatchGetItem": 1}
     assert put(enabled=False).status == 200
-    with pytest.raises(Skipped, match="disabled"):
-        module_settings.require(Task.SYNC)
+    with pytest.raises(RunSkipped, match="disabled"):
+        settings_overrides.require_enabled(Task.SYNC)
 
 
 def test_a_preview_says_how_far_names_are_understood_and_changes_nothing(handlers, named):

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from callscribe.recording import Status
-from callscribe.store import counts, recordings, transcripts
+from callscribe.recordings.recording import Status
+from callscribe.store import recordings, status_counts, transcripts
 from functions.api import invoke
 from local.cloud.client import aws_client
 from tests.integration.checks import all_recordings, assert_counts_are_right
@@ -31,7 +31,7 @@ def called(handlers, monkeypatch):
         payloads.append(payload)
         return handlers.sync(**payload)
 
-    monkeypatch.setattr(invoke, "call", call)
+    monkeypatch.setattr(invoke, "invoke_and_wait", call)
     return payloads
 
 
@@ -119,7 +119,7 @@ def test_two_who_register_the_same_at_once_make_one_record(place, handlers, monk
             meanwhile.append(place.register("a.mp3", callee="101"))
         return handlers.sync(**payload)
 
-    monkeypatch.setattr(invoke, "call", call)
+    monkeypatch.setattr(invoke, "invoke_and_wait", call)
     answers = [place.register("a.mp3", caller=NUMBER), meanwhile[1]]
     assert [answer.status for answer in answers] == [201, 201]
     (made,) = all_recordings().values()
@@ -167,16 +167,16 @@ def test_what_is_no_recording_by_its_name_is_refused(place, called):
 @on_disk
 def test_a_file_that_is_not_there_is_404(place):
     place.put("b.mp3")
-    assert code_of(place.register("a.mp3")) == (404, "no_such_file")
+    assert code_of(place.register("a.mp3")) == (404, "file_not_found")
     assert not all_recordings()
 
 
 @on_disk
 def test_where_sync_takes_longer_than_a_request_may_that_is_said_with_its_run(place, monkeypatch):
     place.put("a.mp3")
-    monkeypatch.setattr(invoke, "call", lambda *_: None)
+    monkeypatch.setattr(invoke, "invoke_and_wait", lambda *_: None)
     answer = place.register("a.mp3")
-    assert code_of(answer) == (504, "function_slow")
+    assert code_of(answer) == (504, "function_timeout")
     (run,) = answer.json["error"]["details"]
     assert (run["task"], run["status"]) == ("sync_recordings", "running")
 
@@ -201,7 +201,7 @@ def test_a_recording_is_registered_by_the_path_that_it_is_shown_with(handlers, t
     for each in all_recordings().values():
         answer = handlers.api("POST", LIST, body={"path": each.path})
         assert (answer.status, answer.json["id"]) == (200, each.id)
-        recordings.remove(each)
+        recordings.delete_recording(each)
         assert handlers.api("POST", LIST, body={"path": each.path}).status == 201
 
 
@@ -212,7 +212,7 @@ def test_a_file_that_was_put_back_is_found_again_by_registering_it(place, handle
     place.delete(path if place.path.startswith("s3") else "in/a.mp3")
     handlers.sync()
     assert handlers.api("GET", f"{LIST}/{made}").json["sourceMissing"]
-    assert code_of(place.register("a.mp3")) == (404, "no_such_file")
+    assert code_of(place.register("a.mp3")) == (404, "file_not_found")
     place.put("a.mp3")
     answer = place.register("a.mp3")
     assert (answer.status, answer.json["id"], answer.json["sourceMissing"]) == (200, made, None)
@@ -302,18 +302,18 @@ def test_a_call_that_began_earlier_is_queued_earlier(call, handlers, put):
     put("b.wav", AUDIO)
     put("b.json", b'{"start": "2026-11-17T00:00:00Z"}')
     handlers.sync()
-    first = recordings.first(Status.PENDING, 2)[0].id
+    first = recordings.next_entries(Status.PENDING, 2)[0].id
     assert first != call.id
     call.change(startedAt="2026-11-16T00:00:00Z")
-    assert recordings.first(Status.PENDING, 2)[0].id == call.id
+    assert recordings.next_entries(Status.PENDING, 2)[0].id == call.id
     handlers.queue()
-    assert recordings.first(Status.QUEUED, 2)[0].id == call.id
+    assert recordings.next_entries(Status.QUEUED, 2)[0].id == call.id
 
 
 def test_status_and_metadata_change_together_or_not_at_all(call):
     answer = call.change(transcriptionStatus="queued", caller=NUMBER, startedAt="2026-01-01T00:00:00Z").json
     assert (answer["transcriptionStatus"], answer["caller"]) == ("queued", NUMBER)
-    assert recordings.first(Status.QUEUED, 1)[0].position.endswith("2026-01-01T00:00:00.000000Z")
+    assert recordings.next_entries(Status.QUEUED, 1)[0].sort_key.endswith("2026-01-01T00:00:00.000000Z")
     refused = call.change(transcriptionStatus="completed", caller=OTHER)
     assert code_of(refused) == (409, "invalid_transition")
     assert call.get() == answer
@@ -336,10 +336,10 @@ def test_while_it_is_transcribed_nothing_is_corrected_or_deleted(call, handlers,
         seen.extend([call.change(caller=NUMBER), call.change(transcriptionStatus="queued"), call.delete()])
         return reply()
 
-    service.choose = meanwhile
+    service.choose_reply = meanwhile
     handlers.process()
     assert [code_of(answer) for answer in seen] == [
-        (409, "being_transcribed"), (409, "invalid_transition"), (409, "being_transcribed"),
+        (409, "in_progress"), (409, "invalid_transition"), (409, "in_progress"),
     ]  # fmt: skip
     assert (call.get()["transcriptionStatus"], call.get()["caller"]) == ("completed", OTHER)
 
@@ -390,7 +390,7 @@ def test_a_correction_that_comes_while_sync_reads_a_sidecar_is_not_lost(call, be
 def test_what_somebody_else_changed_meanwhile_is_not_undone_but_told(call, before_the_write):
     for callee, wish in (("101", {"caller": NUMBER}), ("102", {"caller": NUMBER, "transcriptionStatus": "queued"})):
         before_the_write(lambda callee=callee: call.change(callee=callee))
-        assert code_of(call.change(**wish)) == (409, "changed_meanwhile")
+        assert code_of(call.change(**wish)) == (409, "conflict")
         assert (call.get()["caller"], call.get()["callee"]) == (OTHER, callee)
     assert call.change(**wish).json["caller"] == NUMBER
 
@@ -426,14 +426,14 @@ def test_what_is_deleted_is_gone_with_all_its_transcripts_and_the_file_is_left_a
     handlers.api("POST", f"{completed.path}/transcribe", body={"force": True})
     handlers.process()
     s3, bucket = aws_client("s3", stack.endpoint), stack.buckets["TranscriptsBucket"]
-    transcripts.put_part(bucket, completed.id, "1-left", {})
+    transcripts.put_track(bucket, completed.id, "1-left", {})
     transcripts.put(bucket, "a" * 20, "20261118T093310123456-4f1c2a", {})
-    assert len(transcripts.versions(bucket, completed.id)) == 2
+    assert len(transcripts.list_versions(bucket, completed.id)) == 2
     answer = completed.delete()
     assert (answer.status, answer.body) == (204, None)
     for path in (completed.path, f"{completed.path}/transcript", f"{completed.path}/audio"):
-        assert code_of(handlers.api("GET", path)) == (404, "no_such_recording")
-    assert code_of(completed.change(caller=NUMBER)) == code_of(completed.delete()) == (404, "no_such_recording")
+        assert code_of(handlers.api("GET", path)) == (404, "recording_not_found")
+    assert code_of(completed.change(caller=NUMBER)) == code_of(completed.delete()) == (404, "recording_not_found")
     left = [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]]
     assert left == [f"transcripts/{'a' * 20}/20261118T093310123456-4f1c2a.json"]
     assert s3.head_object(Bucket=completed.bucket, Key="a.wav")
@@ -455,8 +455,8 @@ def test_the_next_sync_takes_the_file_up_anew_as_long_as_it_lies_there(completed
 
 
 def test_counts_stay_exact_though_a_checkpoint_had_counted_it(completed):
-    counts.advance_checkpoint(datetime(2100, 1, 1, tzinfo=UTC))
-    assert counts.summary().counts[Status.COMPLETED] == 1
+    status_counts.advance_checkpoint(datetime(2100, 1, 1, tzinfo=UTC))
+    assert status_counts.load_status_counts().counts[Status.COMPLETED] == 1
     completed.delete()
     assert_counts_are_right()
 
@@ -477,29 +477,29 @@ def test_a_second_try_completes_one_that_died_in_between(completed, handlers, mo
         patch.setattr(transcripts, "delete_all", died)
         assert completed.delete().status == 500
     bucket = stack.buckets["TranscriptsBucket"]
-    assert transcripts.versions(bucket, completed.id)
-    assert code_of(handlers.api("GET", completed.path)) == (404, "no_such_recording")
+    assert transcripts.list_versions(bucket, completed.id)
+    assert code_of(handlers.api("GET", completed.path)) == (404, "recording_not_found")
     assert completed.delete().status == 204
-    assert not transcripts.versions(bucket, completed.id)
-    assert code_of(completed.delete()) == (404, "no_such_recording")
+    assert not transcripts.list_versions(bucket, completed.id)
+    assert code_of(completed.delete()) == (404, "recording_not_found")
 
 
 def test_transcripts_that_s3_does_not_delete_are_503_and_a_second_try_is_due(completed, handlers):
     handlers.overrides["TRANSCRIPTS_BUCKET"] = "no-such-bucket"
     answer = completed.delete()
-    assert code_of(answer) == (503, "store")
+    assert code_of(answer) == (503, "store_error")
     assert "Delete again" in answer.json["error"]["message"]
     del handlers.overrides["TRANSCRIPTS_BUCKET"]
     assert completed.delete().status == 204
 
 
 def test_one_that_changes_at_this_moment_is_not_deleted(call, handlers, monkeypatch):
-    remove = recordings.remove
+    remove = recordings.delete_recording
 
     def meanwhile(seen):
         handlers.queue()
         return remove(seen)
 
-    monkeypatch.setattr(recordings, "remove", meanwhile)
-    assert code_of(call.delete()) == (409, "changed_meanwhile")
+    monkeypatch.setattr(recordings, "delete_recording", meanwhile)
+    assert code_of(call.delete()) == (409, "conflict")
     assert call.get()["transcriptionStatus"] == "queued"

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceUnavailable
-from callscribe.settings import WhisperXSettings
+from callscribe.errors import JobFailed, PermanentError, RetryableError, ServiceUnavailable
+from callscribe.settings.environment import WhisperXSettings
 from callscribe.whisperx import Job, connect
 from tests.integration.audio import Bytes, parts
 from tests.integration.timeouts import PATIENT
@@ -90,20 +90,20 @@ def test_answers_of_each_server_are_read(service, reply, answer):
 @pytest.mark.parametrize(
     ("status", "body", "kind", "code", "words"),
     [
-        (400, {"detail": "Unsupported language 'xx' for alignment."}, PermanentError, "rejected", "language"),
-        (401, {}, ServiceUnavailable, "key_refused", "401"),
-        (403, {"detail": "Invalid API Key"}, ServiceUnavailable, "key_refused", "key"),
-        (404, {"detail": "Model not found."}, ServiceUnavailable, "wrong_address", "correct the model"),
-        (404, {"detail": "Not Found"}, ServiceUnavailable, "wrong_address", "server's address"),
+        (400, {"detail": "Unsupported language 'xx' for alignment."}, PermanentError, "request_rejected", "language"),
+        (401, {}, ServiceUnavailable, "authentication_failed", "401"),
+        (403, {"detail": "Invalid API Key"}, ServiceUnavailable, "authentication_failed", "key"),
+        (404, {"detail": "Model not found."}, ServiceUnavailable, "endpoint_not_found", "correct the model"),
+        (404, {"detail": "Not Found"}, ServiceUnavailable, "endpoint_not_found", "server's address"),
         (413, {}, PermanentError, "too_large", "413"),
         (415, {}, PermanentError, "not_audio", "415"),
         (422, {"detail": "Invalid audio k3y"}, PermanentError, "not_audio", "422"),
-        (422, {"detail": [{"loc": ["body", "language"]}]}, ServiceUnavailable, "wrong_settings", "(language)"),
+        (422, {"detail": [{"loc": ["body", "language"]}]}, ServiceUnavailable, "invalid_options", "(language)"),
         (
             422,
             {"detail": [{"loc": ["body", "timestamp_granularities[]", 0]}]},
             ServiceUnavailable,
-            "wrong_settings",
+            "invalid_options",
             "timestamp_granularities[]",
         ),
         (422, {"detail": [{"loc": ["body", "file"]}]}, PermanentError, "not_audio", "422"),
@@ -124,13 +124,13 @@ def test_a_form_field_that_the_site_itself_has_set_is_blamed_and_not_the_audio(s
     service.replies = [reply(status=422, body=b'{"detail": [{"loc": ["body", "repetition_penalty"]}]}')]
     with pytest.raises(ServiceUnavailable) as raised:
         send(service.url, whisperx_options="repetition_penalty=x")
-    assert raised.value.code == "wrong_settings"
+    assert raised.value.code == "invalid_options"
     assert "(repetition_penalty)" in raised.value.message
 
 
 @pytest.mark.parametrize("dialect", ["asr", "openai"])
 def test_a_job_of_another_dialect_is_lost(dialect):
     service = connect(WhisperXSettings(whisperx_url="http://127.0.0.1:9", whisperx_dialect=dialect), "")
-    with pytest.raises(JobEnded) as raised:
+    with pytest.raises(JobFailed) as raised:
         service.poll(Job("a"), PATIENT)
     assert raised.value.code == "job_lost"

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from callscribe import transitions
-from callscribe.recording import Status
+from callscribe.recordings import state_machine
+from callscribe.recordings.recording import Status
 from callscribe.store import recordings
 from local.cloud.client import aws_client
 
@@ -44,7 +44,7 @@ def test_eight_hours_of_outage_cost_no_attempt_and_end_by_themselves(
     jitter = random.Random(str(trouble))
 
     def until_the_schedule_fires():
-        handlers.pass_time(minutes=every, seconds=jitter.uniform(-3, 3))
+        handlers.advance_clock(minutes=every, seconds=jitter.uniform(-3, 3))
 
     handlers.overrides["WHISPERX_URL"] = "http://127.0.0.1:9" if trouble == "refused" else service.url
     service.replies = [reply(status=trouble)]
@@ -54,7 +54,7 @@ def test_eight_hours_of_outage_cost_no_attempt_and_end_by_themselves(
         runs.append(handlers.process())
         until_the_schedule_fires()
     assert {(item["transcriptionStatus"], item["attempts"]) for item in listed().values()} == {("queued", 0)}
-    tried = [run for run in runs if run["counts"]["returned"]]
+    tried = [run for run in runs if run["counts"]["requeued"]]
     assert {run["status"] for run in tried} == {"failed"}
     assert {run["errorCode"] for run in runs if run not in tried} == {"service_unavailable"}
     assert 30 <= len(tried) <= 40  # every quarter of an hour, after the first few
@@ -78,16 +78,17 @@ def test_eight_hours_of_outage_cost_no_attempt_and_end_by_themselves(
 def test_a_key_that_was_wrong_is_read_anew_by_the_next_try(handlers, queue_up, listed, service, reply, stack, outage):
     secrets, name = aws_client("secretsmanager", stack.endpoint), stack.secrets["WhisperXSecret"]
     secrets.put_secret_value(SecretId=name, SecretString=json.dumps({"apiKey": "wrong"}))
-    handlers.forget()
+    handlers.clear_caches()
     service.replies = [reply(status=401), reply()]
     queue_up(1)
     run = handlers.process()
-    assert (run["status"], run["errorCode"], outage()["code"]) == ("failed", "key_refused", "key_refused")
+    assert (run["status"], run["errorCode"]) == ("failed", "authentication_failed")
+    assert outage()["code"] == "authentication_failed"
     secrets.put_secret_value(SecretId=name, SecretString=json.dumps({"apiKey": "right"}))
     assert handlers.after(minutes=1).process()["counts"]["completed"] == 1
     assert [received.headers["authorization"] for received in service.received] == ["Bearer wrong", "Bearer right"]
     secrets.put_secret_value(SecretId=name, SecretString='{"apiKey": ""}')
-    handlers.forget()
+    handlers.clear_caches()
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -135,7 +136,7 @@ def test_a_probe_that_never_came_to_the_service_leaves_the_try_to_the_next(
     service.replies = [reply(status=503), reply()]
     queue_up(3)
     handlers.process()
-    gone = recordings.get(recordings.first(Status.QUEUED, 2)[1].id).key  # the second in line is the first probe
+    gone = recordings.get(recordings.next_entries(Status.QUEUED, 2)[1].id).key  # the second in line is the first probe
     aws_client("s3", stack.endpoint).delete_object(Bucket=stack.buckets["RecordingsBucket"], Key=gone)
     handlers.after(minutes=1).process()
     assert listed()[gone]["error"]["code"] == "audio_missing"
@@ -156,14 +157,14 @@ def test_a_recording_that_brings_the_service_down_behind_a_proxy_ends_and_holds_
     handlers, queue_up, put, service, reply, listed
 ):
     handlers.overrides["MAX_ATTEMPTS"] = "3"
-    service.choose = lambda received: reply(status=502 if b"audio of 000" in received.body else 200)
+    service.choose_reply = lambda received: reply(status=502 if b"audio of 000" in received.body else 200)
     queue_up(1)
     for minute in range(36):  # it ends after 23
         if minute % 3 == 0:
             put(f"{minute:02}.wav", b"harmless" * 10)
             handlers.sync_and_queue()
         handlers.process()
-        handlers.pass_time(minutes=1)
+        handlers.advance_clock(minutes=1)
     found = listed()
     poisoned = found.pop("000.wav")
     assert (poisoned["transcriptionStatus"], poisoned["nextAttemptAt"]) == ("failed", None)
@@ -179,7 +180,7 @@ def test_a_person_who_asks_for_a_transcription_has_the_service_tried_at_once(
     queue_up(5)
     handlers.process()
     assert handlers.after(minutes=1).process()["status"] == "skipped"
-    last = recordings.first(Status.QUEUED, 5)[-1].id
+    last = recordings.next_entries(Status.QUEUED, 5)[-1].id
     assert handlers.api("POST", f"/api/call-recordings/{last}/transcribe").status == 202
     assert handlers.process(trigger="api")["counts"]["completed"] == 2  # the probe, and what stands at the head
     assert outage() is None
@@ -201,12 +202,12 @@ def test_a_server_that_takes_one_at_a_time_and_refuses_the_rest_costs_nobody_an_
     """More slots than the server has: what it refuses with 503 is its own affair, however often."""
     handlers.overrides |= {"MAX_CONCURRENT_TRANSCRIPTIONS": "6", "RECORDINGS_PER_RUN": "6"}
     # long enough for the others to find it busy
-    service.choose = lambda _: reply(status=503) if service._under_way.total() else reply(wait=0.2)
+    service.choose_reply = lambda _: reply(status=503) if service._in_progress.total() else reply(delay_seconds=0.2)
     queue_up(12)
     minutes = completed = 0
     while completed < 12:
         completed += handlers.process()["counts"]["completed"]
-        handlers.pass_time(minutes=1)
+        handlers.advance_clock(minutes=1)
         minutes += 1
         assert minutes < 90
     assert {(item["transcriptionStatus"], item["attempts"]) for item in listed().values()} == {("completed", 1)}
@@ -217,7 +218,7 @@ def test_lost_claims_are_recovered_during_an_outage(handlers, queue_up, service,
     queue_up(2)
     handlers.process()
     now = handlers.now()
-    (_, other) = recordings.first(Status.QUEUED, 5)
-    recordings.apply(other.id, transitions.claim(other, "dead", now, now + timedelta(seconds=5)))
+    (_, other) = recordings.next_entries(Status.QUEUED, 5)
+    recordings.apply_transition(other.id, state_machine.claim(other, "dead", now, now + timedelta(seconds=5)))
     assert handlers.after(seconds=10).process()["counts"]["recovered"] == 1
     assert {item["transcriptionStatus"] for item in listed().values()} == {"queued"}

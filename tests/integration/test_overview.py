@@ -6,13 +6,13 @@ from functools import partial
 
 import pytest
 
-from callscribe import transitions
-from callscribe.clock import iso
-from callscribe.recording import Failure, Status
-from callscribe.run import Run, Task
-from callscribe.store import activity, failures, lists, recordings, runs
-from callscribe.store.models import RecordingModel, RunModel
-from functions.api.routes import collection
+from callscribe.clock import to_iso
+from callscribe.recordings import state_machine
+from callscribe.recordings.recording import Failure, Status
+from callscribe.recordings.run import Run, Task
+from callscribe.store import failure_groups, recording_queries, recordings, runs, statistics
+from callscribe.store.tables import RecordingModel, RunModel
+from functions.api.routes import recordings as recording_routes
 from testing import dynalite
 from testing.made_audio import tone, wav
 
@@ -37,7 +37,7 @@ def overview(handlers):
 @pytest.fixture
 def at_noon(monkeypatch):
     """It is half past twelve."""
-    monkeypatch.setattr(collection, "utc_now", lambda: NOW)
+    monkeypatch.setattr(recording_routes, "utc_now", lambda: NOW)
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def ran(overview, at_noon):
     """Stores a run that has started then, and was asked for a moment before."""
 
     def ran(started_at, task=Task.PROCESS, asked=timedelta(), **counts):
-        run_id = runs.new_id(started_at - asked)
-        run = Run(task=task, id=run_id, trigger="api", started_at=started_at, ends_by=started_at, counts=counts)
+        run_id = runs.new_run_id(started_at - asked)
+        run = Run(task=task, id=run_id, trigger="api", started_at=started_at, deadline=started_at, counts=counts)
         runs.save(run)
 
     return ran
@@ -59,11 +59,11 @@ def failed(overview):
     def failed(name, code="service_error", minutes=0, *, again=False, **values):
         at = NOW - timedelta(minutes=minutes)
         due = NOW if again else None
-        position = transitions.due_position(due) if due else transitions.final_position(at)
+        position = state_machine.retry_sort_key(due) if due else state_machine.terminal_sort_key(at)
         error = code and Failure(code=code, message=f"{code}.", at=at, retryable=True, **values)
-        new = transitions.new("s3://b", f"{name}.wav", size=9, etag="e", modified_at=at, now=at)
-        failed = replace(new, status=Status.FAILED, position=position, error=error or None, next_attempt_at=due)
-        assert recordings.add(failed)
+        new = state_machine.create("s3://b", f"{name}.wav", size=9, etag="e", modified_at=at, now=at)
+        failed = replace(new, status=Status.FAILED, sort_key=position, error=error or None, next_attempt_at=due)
+        assert recordings.create(failed)
         return failed
 
     return failed
@@ -75,9 +75,9 @@ def queued(overview):
 
     def queued(name, minutes, *, head=False):
         at = NOW - timedelta(minutes=minutes)
-        new = transitions.new("s3://b", f"{name}.wav", size=9, etag="e", modified_at=NOW, now=NOW)
-        position = transitions.queued_position(at, iso(NOW), head=head)
-        assert recordings.add(replace(new, status=Status.QUEUED, position=position, queue_position=position))
+        new = state_machine.create("s3://b", f"{name}.wav", size=9, etag="e", modified_at=NOW, now=NOW)
+        position = state_machine.queued_sort_key(at, to_iso(NOW), at_front=head)
+        assert recordings.create(replace(new, status=Status.QUEUED, sort_key=position, queue_sort_key=position))
 
     return queued
 
@@ -88,7 +88,7 @@ def worked(answer):
         hour["startsAt"]: (hour["transcribed"], hour["failedAttempts"], hour["audioSeconds"])
         for hour in answer["hours"]
     }
-    assert list(hours) == [iso(TWELVE - timedelta(hours=ago)).replace(".000000", "") for ago in reversed(range(24))]
+    assert list(hours) == [to_iso(TWELVE - timedelta(hours=ago)).replace(".000000", "") for ago in reversed(range(24))]
     return {start: work for start, work in hours.items() if any(work)}
 
 
@@ -131,7 +131,7 @@ def test_many_runs_are_read_page_by_page_and_of_too_many_the_oldest_are_missing(
     monkeypatch.setattr(RunModel, "query", partial(RunModel.query, page_size=2))
     whole = overview("activity")
     assert (len(worked(whole)), whole["exact"]) == (7, True)
-    monkeypatch.setattr(activity, "SEARCHES", 2)
+    monkeypatch.setattr(statistics, "MAX_REQUESTS", 2)
     short = overview("activity")
     assert (list(worked(short)), short["exact"]) == (
         [f"2026-11-22T{hour:02}:00:00Z" for hour in (9, 10, 11, 12)], False,
@@ -140,7 +140,7 @@ def test_many_runs_are_read_page_by_page_and_of_too_many_the_oldest_are_missing(
 
 def test_what_process_does_is_there_with_its_seconds(handlers, put, overview, listed, service, reply):
     """By the file where it tells, else by the transcript, and none where neither does."""
-    service.choose = lambda received: reply(body=b'{"segments": []}') if b"silence" in received.body else reply()
+    service.choose_reply = lambda received: reply(body=b'{"segments": []}') if b"silence" in received.body else reply()
     put("long.wav", wav(tone(7.4, 8_000)))
     put("transcript.wav", b"RIFF" + b"\0" * 100)
     put("nothing.wav", b"RIFF" + b"silence" * 20)
@@ -188,7 +188,7 @@ def test_failed_recordings_are_summed_up_by_the_code_of_their_last_error(overvie
     failed("a", minutes=9, status=500)
     failed("b", minutes=3, status=504, again=True)
     failed("c", minutes=5)
-    failed("d", "rejected", minutes=7, status=422)
+    failed("d", "request_rejected", minutes=7, status=422)
     failed("e", "no_audio", minutes=2)
     completed = failed("f", "no_audio")
     RecordingModel(completed.id).update([RecordingModel.status.set("completed")])
@@ -203,14 +203,14 @@ def test_failed_recordings_are_summed_up_by_the_code_of_their_last_error(overvie
                 "firstAt": "2026-11-22T12:28:00Z", "lastAt": "2026-11-22T12:28:00Z",
             },
             {
-                "code": "rejected", "httpStatus": 422, "count": 1, "final": 1, "message": "rejected.",
+                "code": "request_rejected", "httpStatus": 422, "count": 1, "final": 1, "message": "request_rejected.",
                 "firstAt": "2026-11-22T12:23:00Z", "lastAt": "2026-11-22T12:23:00Z",
             },
         ],
         "exact": True,
     }  # fmt: skip
     assert overview("failure-summary") == expected
-    monkeypatch.setattr(failures, "query", partial(lists.query, limit=2))
+    monkeypatch.setattr(failure_groups, "raw_query", partial(recording_queries.raw_query, limit=2))
     assert overview("failure-summary") == expected
 
 
@@ -230,9 +230,9 @@ def test_a_failed_recording_without_an_error_or_of_before_its_status_was_kept_br
 def test_where_time_is_up_it_says_that_there_are_more(overview, failed, monkeypatch):
     for name in "abc":
         failed(name)
-    monkeypatch.setattr(collection, "PATIENCE", timedelta())
+    monkeypatch.setattr(recording_routes, "COUNT_TIME_BUDGET", timedelta())
     assert overview("failure-summary")["exact"] is True
-    monkeypatch.setattr(failures, "query", partial(lists.query, limit=2))
+    monkeypatch.setattr(failure_groups, "raw_query", partial(recording_queries.raw_query, limit=2))
     answer = overview("failure-summary")
     assert (answer["items"][0]["count"], answer["exact"]) == (2, False)
 

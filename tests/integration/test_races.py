@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from callscribe import transitions
-from callscribe.recording import Status
+from callscribe.recordings import state_machine
+from callscribe.recordings.recording import Status
 from callscribe.store import recordings
 from testing import dynalite
 from tests.integration.checks import all_recordings, assert_counts_are_right, assert_no_slot_is_held
@@ -31,12 +31,12 @@ def line(handlers, workers, stack, put):
     def line(number, status=Status.QUEUED):
         location, now, made = f"s3://{stack.buckets['RecordingsBucket']}", handlers.now(), []
         for each in range(number):
-            new = transitions.new(location, f"{each:03}.wav", size=104, etag=None, modified_at=now, now=now)
+            new = state_machine.create(location, f"{each:03}.wav", size=104, etag=None, modified_at=now, now=now)
             put(new.key)
             if status is Status.QUEUED:
-                position = transitions.queued_position(now, f"{each:03}")
-                new = replace(new, status=status, position=position, queue_position=position)
-            assert recordings.add(new)
+                position = state_machine.queued_sort_key(now, f"{each:03}")
+                new = replace(new, status=status, sort_key=position, queue_sort_key=position)
+            assert recordings.create(new)
             made.append(new.id)
         return made
 
@@ -67,7 +67,7 @@ def until_nothing_is_left(workers, callers):
 
 def assert_each_was_sent_once(handlers, service, added, slots):
     assert Counter(each.recording for each in service.received) == dict.fromkeys(added, 1)
-    assert service.most_at_once <= slots
+    assert service.max_concurrent <= slots
     assert {(each.status, each.attempts) for each in all_recordings().values()} == {(Status.COMPLETED, 1)}
     assert_counts_are_right()
     assert_no_slot_is_held(handlers, slots)
@@ -110,11 +110,11 @@ def test_more_runs_than_slots_at_the_same_moment_send_as_many_as_there_are_slots
     service.hold_until(slots)
     service.replies[0].wait = 0.2  # in which one too many would be seen
     workers.environ["MAX_CONCURRENT_TRANSCRIPTIONS"] = str(slots)
-    answers = workers.at_once(16, "process", TAKE, tmp_path / "hold")
+    answers = workers.run_concurrently(16, "process", TAKE, tmp_path / "hold")
     assert sum(answer["run"]["counts"]["completed"] for answer in answers) >= slots
     until_nothing_is_left(workers, 1)
     assert_each_was_sent_once(handlers, service, added, slots)
-    assert service.most_at_once == slots
+    assert service.max_concurrent == slots
 
 
 @pytest.mark.slow
@@ -122,7 +122,7 @@ def test_more_runs_than_slots_at_the_same_moment_send_as_many_as_there_are_slots
 def test_sixteen_claims_at_the_same_moment_lose_three_writes_each_at_most(workers, line, tmp_path, number):
     line(number)
     workers.environ["MAX_CONCURRENT_TRANSCRIPTIONS"] = "16"
-    answers = workers.at_once(16, "process", TAKE, tmp_path / "hold")
+    answers = workers.run_concurrently(16, "process", TAKE, tmp_path / "hold")
     claimed = sum(answer["run"]["counts"]["completed"] for answer in answers)
     taken, without_slot = writes(answers, TAKE)
     made, lost = writes(answers, CLAIM)
@@ -130,14 +130,14 @@ def test_sixteen_claims_at_the_same_moment_lose_three_writes_each_at_most(worker
     assert (without_slot, made - lost) == (0, claimed)
     assert claimed >= 14  # a worker may be too late for the last ones
     assert without_slot + lost <= 3 * claimed
-    assert sum(answer["run"]["counts"]["lost_races"] for answer in answers) == lost
+    assert sum(answer["run"]["counts"]["conflicts"] for answer in answers) == lost
 
 
 def test_queue_runs_at_once_queue_each_recording_once(workers, line, tmp_path):
     added = line(24, Status.PENDING)
-    answers = workers.at_once(4, "queue", "UpdateItem recordings queued", tmp_path / "hold")
+    answers = workers.run_concurrently(4, "queue", "UpdateItem recordings queued", tmp_path / "hold")
     assert sum(answer["run"]["counts"]["queued"] for answer in answers) == len(added)
-    assert sum(answer["run"]["counts"]["lost_races"] for answer in answers) == 3 * len(added)
+    assert sum(answer["run"]["counts"]["conflicts"] for answer in answers) == 3 * len(added)
     assert {each.status for each in all_recordings().values()} == {Status.QUEUED}
     assert_counts_are_right()
 
@@ -145,7 +145,7 @@ def test_queue_runs_at_once_queue_each_recording_once(workers, line, tmp_path):
 def test_syncs_at_once_add_each_recording_once(workers, put, tmp_path):
     for number in range(24):
         put(f"{number:03}.wav")
-    answers = workers.at_once(4, "sync", "PutItem recordings", tmp_path / "hold")
+    answers = workers.run_concurrently(4, "sync", "PutItem recordings", tmp_path / "hold")
     assert sum(answer["run"]["counts"]["added"] for answer in answers) == 24
     assert writes(answers, "PutItem recordings") == (96, 72)
     assert {each.status for each in all_recordings().values()} == {Status.PENDING}

@@ -9,13 +9,13 @@ from contextlib import closing
 import pytest
 import requests
 
-from callscribe import transitions
-from callscribe.recording import Status
+from callscribe.recordings import state_machine
+from callscribe.recordings.recording import Status
 from callscribe.store import recordings
 from local.http_server import HttpServer
-from local.lambdas.front import Front
+from local.lambdas.front import LocalGateway
 from local.lambdas.pool import Lambdas
-from testing.handlers import api_key
+from testing.handlers import read_api_key
 from testing.waiting import LIMIT_SECONDS
 from tests.integration.checks import all_recordings, assert_counts_are_right, assert_no_slot_is_held
 
@@ -36,7 +36,7 @@ def running(stack, service, tmp_path) -> Iterator[tuple[Lambdas, str]]:
         "AWS_ENDPOINT_URL_LAMBDA": server.url,
     }
     with closing(server), Lambdas(stack, tmp_path, environment, workers_per_function=PEOPLE) as lambdas:
-        server.start(Front(lambdas, "api"))
+        server.start(LocalGateway(lambdas, "api"))
         yield lambdas, server.url
         lambdas.stop(grace_seconds=LIMIT_SECONDS)
 
@@ -67,16 +67,16 @@ def test_what_people_ask_for_meanwhile_sends_nothing_twice_that_was_not_asked_fo
     now, names = handlers.now(), []
     for number in range(RECORDINGS):
         location = f"s3://{stack.buckets['RecordingsBucket']}"
-        new = transitions.new(location, f"{number:02}.wav", size=104, etag=None, modified_at=now, now=now)
+        new = state_machine.create(location, f"{number:02}.wav", size=104, etag=None, modified_at=now, now=now)
         put(new.key)
-        assert recordings.add(new)
+        assert recordings.create(new)
         names.append(new.id)
 
     def keep_running(task):
         while not done:
             assert not lambdas.invoke(task, {"trigger": "a test"}).failed
 
-    done, key = [], api_key(stack)
+    done, key = [], read_api_key(stack)
     with ThreadPoolExecutor(PEOPLE + 3) as pool:
         tasks = [pool.submit(keep_running, task) for task in ("queue", "process", "process")]
         try:
@@ -96,8 +96,8 @@ def test_what_people_ask_for_meanwhile_sends_nothing_twice_that_was_not_asked_fo
     sent = Counter(each.recording for each in service.received)
     assert sent.keys() == set(names)
     assert {name: number for name, number in sent.items() if number > 1 + asked_again[name]} == {}
-    assert service.most_of_one == 1  # it was never in two live claims
-    assert service.most_at_once <= SLOTS
+    assert service.max_concurrent_per_recording == 1  # it was never in two live claims
+    assert service.max_concurrent <= SLOTS
     assert {(each.attempts, each.error) for each in all_recordings().values()} == {(1, None)}
     assert_counts_are_right()
     assert_no_slot_is_held(handlers, SLOTS)

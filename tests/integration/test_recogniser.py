@@ -15,10 +15,10 @@ import pytest
 import requests
 import soundfile
 
-from callscribe.settings import WhisperXSettings
+from callscribe.settings.environment import WhisperXSettings
 from callscribe.whisperx import DIALECTS
-from callscribe.whisperx.check import check
-from local.recogniser.speech import SAMPLE_RATE, pcm_blocks, utterances
+from callscribe.whisperx.connection_test import run_connection_test
+from local.recogniser.speech import SAMPLE_RATE, iter_pcm_blocks, split_utterances
 from testing.waiting import LIMIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
@@ -142,7 +142,7 @@ def test_speech_up_to_the_last_sample_is_kept(recogniser: str) -> None:
 def test_speech_without_a_pause_is_cut_into_pieces_in_order() -> None:
     samples, rate = soundfile.read(SAMPLES / SHORTEST)
     phrase = samples[int(0.3 * rate) : int(1.8 * rate)]
-    pieces = list(utterances(pcm_blocks(io.BytesIO(encoded(np.tile(phrase, 50), rate)))))
+    pieces = list(split_utterances(iter_pcm_blocks(io.BytesIO(encoded(np.tile(phrase, 50), rate)))))
     assert len(pieces) == 3
     assert [piece.start for piece in pieces] == pytest.approx([0, 30, 60], abs=0.5)
     assert all(len(piece.pcm) / 2 / SAMPLE_RATE < 31 for piece in pieces)
@@ -308,6 +308,8 @@ def test_the_connection_test_tells_the_dialects_apart(
     request: pytest.FixtureRequest, server: str, dialect: str
 ) -> None:
     url = request.getfixturevalue(server)
-    verdicts = {each: check(WhisperXSettings(whisperx_url=url, whisperx_dialect=each), "") for each in DIALECTS}
+    verdicts = {
+        each: run_connection_test(WhisperXSettings(whisperx_url=url, whisperx_dialect=each), "") for each in DIALECTS
+    }
     assert verdicts.pop(dialect).ok
     assert {verdict.code for verdict in verdicts.values()} == {"wrong_dialect"}

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from callscribe.run import Outcome
+from callscribe.recordings.run import RunStatus
 
 SYNC = "/api/call-recordings/sync"
 AUDIO = b"RIFF" + b"\0" * 100
@@ -17,12 +17,12 @@ AUDIO = b"RIFF" + b"\0" * 100
 @pytest.fixture
 def sync(handlers, monkeypatch):
     """Asks for a path over the API, whose call of the sync function is answered by the sync function itself."""
-    monkeypatch.setattr("functions.api.invoke.call", lambda _function, payload: handlers.sync(**payload))
+    monkeypatch.setattr("functions.api.invoke.invoke_and_wait", lambda _function, payload: handlers.sync(**payload))
     handlers.overrides["MIN_FILE_AGE_SECONDS"] = "0"
 
     def sync(path, root):
         handlers.overrides["RECORDINGS_PATH"] = root
-        handlers.pass_time(minutes=1)  # the files are older than now
+        handlers.advance_clock(minutes=1)  # the files are older than now
         answer = handlers.api("POST", SYNC, query=f"recordingsPath={path}")
         return SimpleNamespace(status=answer.status, error=answer.json.get("error"), run=answer.json)
 
@@ -127,7 +127,7 @@ def test_the_sync_function_checks_for_itself_whoever_invokes_it(handlers, folder
     handlers.overrides["RECORDINGS_PATH"] = f"{folder}/in"
     for path in ("/etc", f"{folder}/in/link", f"{folder}/in/\0"):
         run = handlers.sync(recordingsPath=path)
-        assert (run["status"], run["errorCode"]) == (Outcome.FAILED, "configuration")
+        assert (run["status"], run["errorCode"]) == (RunStatus.FAILED, "configuration_error")
     assert listed() == {}
 
 

@@ -24,7 +24,7 @@ def test_a_retry_costs_one_look_more(handlers, put, counted, service, reply):
     service.replies = [reply(status=500), reply()]
     put("a.wav")
     handlers.transcribe()
-    handlers.pass_time(seconds=2)
+    handlers.advance_clock(seconds=2)
     with counted() as requests:
         assert handlers.process()["counts"]["completed"] == 1
     assert requests["Query"] == 3

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from callscribe.errors import StoreError
-from callscribe.recording import Status
-from callscribe.store import counts, recordings
-from callscribe.store.models import RecordingModel
+from callscribe.recordings.recording import Status
+from callscribe.store import recordings, status_counts
+from callscribe.store.tables import RecordingModel
 from testing.handlers import client
 
 PERMANENT = 415
@@ -42,7 +42,7 @@ def test_what_ended_so_long_ago_is_deleted_and_not_taken_up_again(kept, put, lis
     assert kept.after(days=1, minutes=1).queue()["counts"]["expired"] == 2
     assert listed() == {}
     swept = kept.sync()["counts"]
-    assert (swept["listed"], swept["added"], swept["too_old"]) == (2, 0, 2)
+    assert (swept["listed"], swept["added"], swept["past_retention"]) == (2, 0, 2)
     assert objects(stack, stack.buckets["RecordingsBucket"]) == {"failed.wav", "completed.wav"}
 
 
@@ -66,41 +66,41 @@ def test_nothing_is_deleted_unless_it_is_asked_for(handlers, put, listed):
 def test_the_counts_are_exact_wherever_a_run_dies(kept, put, monkeypatch):
     transcribed(kept, put, "1.wav", "2.wav", "3.wav")
     kept.after(hours=1).queue()  # the checkpoint counts them
-    kept.pass_time(days=DAYS - 1)
+    kept.advance_clock(days=DAYS - 1)
     put("young.wav")
     kept.transcribe()
-    assert counts.summary().counts[Status.COMPLETED] == 4
-    kept.pass_time(days=1)
+    assert status_counts.load_status_counts().counts[Status.COMPLETED] == 4
+    kept.advance_clock(days=1)
 
     def die(place):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(recordings, "delete", die)
+        patch.setattr(recordings, "delete_entry", die)
         with pytest.raises(KeyboardInterrupt):
             kept.queue()
-    assert counts.summary().counts[Status.COMPLETED] == 1  # what is past the retention counts no more
+    assert status_counts.load_status_counts().counts[Status.COMPLETED] == 1  # what is past the retention counts no more
     assert kept.queue()["counts"]["expired"] == 3
-    assert counts.summary().counts[Status.COMPLETED] == 1
-    counts.forget_checkpoint(kept.now())
-    assert counts.summary().counts[Status.COMPLETED] == 1
+    assert status_counts.load_status_counts().counts[Status.COMPLETED] == 1
+    status_counts.invalidate_checkpoint(kept.now())
+    assert status_counts.load_status_counts().counts[Status.COMPLETED] == 1
     kept.after(hours=1).queue()
-    assert counts.summary().counts[Status.COMPLETED] == 1
+    assert status_counts.load_status_counts().counts[Status.COMPLETED] == 1
 
 
 def test_a_checkpoint_that_counts_only_what_expires_is_forgotten(kept, put):
     transcribed(kept, put, "1.wav", "2.wav")
     kept.after(hours=1).queue()
     kept.after(days=2 * DAYS).queue()
-    assert counts.summary().counts[Status.COMPLETED] == 0
+    assert status_counts.load_status_counts().counts[Status.COMPLETED] == 0
     kept.queue()
-    assert counts.summary().counts[Status.COMPLETED] == 0
+    assert status_counts.load_status_counts().counts[Status.COMPLETED] == 0
 
 
 def test_one_that_is_wanted_anew_at_that_moment_stays(kept, put, listed, monkeypatch):
     transcribed(kept, put, "a.wav")
     (shown,) = listed().values()
-    kept.pass_time(days=DAYS, minutes=1)
+    kept.advance_clock(days=DAYS, minutes=1)
     query = RecordingModel.by_status.query
 
     def wanted_meanwhile(status, *condition, **options):
@@ -117,7 +117,7 @@ def test_one_that_is_wanted_anew_at_that_moment_stays(kept, put, listed, monkeyp
 
 def test_a_person_may_have_a_file_taken_up_that_is_too_old_for_sync(kept, functions, put, listed):
     put("old.wav")
-    assert kept.after(days=DAYS + 1).sync()["counts"]["too_old"] == 1
+    assert kept.after(days=DAYS + 1).sync()["counts"]["past_retention"] == 1
     answer = kept.api("POST", "/api/call-recordings", body={"path": f"{kept.recordings_path}old.wav"})
     assert (answer.status, set(listed())) == (201, {"old.wav"})
 
@@ -128,7 +128,7 @@ def test_a_longer_retention_or_none_brings_nothing_back(kept, put, listed, days)
     assert kept.after(days=DAYS + 1).queue()["counts"]["expired"] == 1
     kept.overrides["RETENTION_DAYS"] = days
     kept.queue()
-    assert kept.sync()["counts"]["too_old"] == 1
+    assert kept.sync()["counts"]["past_retention"] == 1
     assert listed() == {}
 
 
@@ -136,21 +136,21 @@ def test_a_longer_retention_or_none_brings_nothing_back(kept, put, listed, days)
 def test_what_a_longer_retention_keeps_after_all_counts_again(kept, put, listed, monkeypatch, days):
     transcribed(kept, put, "1.wav", "2.wav")
     kept.after(hours=1).queue()
-    kept.pass_time(days=DAYS + 1)
+    kept.advance_clock(days=DAYS + 1)
     with monkeypatch.context() as patch:
-        patch.setattr(recordings, "delete", lambda _: False)
+        patch.setattr(recordings, "delete_entry", lambda _: False)
         kept.queue()
-    assert counts.summary().counts[Status.COMPLETED] == 0
+    assert status_counts.load_status_counts().counts[Status.COMPLETED] == 0
     kept.overrides["RETENTION_DAYS"] = days
     kept.queue()
-    assert counts.summary().counts[Status.COMPLETED] == len(listed()) == 2
+    assert status_counts.load_status_counts().counts[Status.COMPLETED] == len(listed()) == 2
     kept.after(hours=1).queue()
-    assert counts.summary().counts[Status.COMPLETED] == 2
+    assert status_counts.load_status_counts().counts[Status.COMPLETED] == 2
 
 
 def test_what_waits_is_queued_although_nothing_can_be_deleted(kept, put, listed, monkeypatch):
     transcribed(kept, put, "old.wav")
-    kept.pass_time(days=DAYS + 1)
+    kept.advance_clock(days=DAYS + 1)
     kept.overrides["RETENTION_DAYS"] = str(10 * DAYS)
     put("new.wav")
     kept.sync()
@@ -160,14 +160,14 @@ def test_what_waits_is_queued_although_nothing_can_be_deleted(kept, put, listed,
         raise StoreError("DynamoDB refuses it.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(recordings, "delete", fail)
+        patch.setattr(recordings, "delete_entry", fail)
         assert kept.queue()["status"] == "failed"
     assert listed()["new.wav"]["transcriptionStatus"] == "queued"
 
 
 def test_a_paused_task_deletes_all_the_same(kept, put, listed):
     transcribed(kept, put, "old.wav")
-    kept.pass_time(days=DAYS + 1)
+    kept.advance_clock(days=DAYS + 1)
     kept.api("PUT", "/api/scheduler/tasks/queue_transcriptions", body={"paused": True})
     assert kept.queue()["status"] == "skipped"
     assert listed() == {}

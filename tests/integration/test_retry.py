@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callscribe import transitions
+from callscribe.call_metadata.metadata import CallMetadata, Direction, Provenance
 from callscribe.errors import RetryableError, StoreError
-from callscribe.metadata import CallMetadata, Direction, Origin
-from callscribe.recording import Failure, Status
-from callscribe.store import recordings, runs, search
-from callscribe.transitions import Place, RetryPolicy
+from callscribe.recordings import state_machine
+from callscribe.recordings.recording import Failure, Status
+from callscribe.recordings.state_machine import QueueEntry, RetryPolicy
+from callscribe.store import recording_search, recordings, runs
 from functions.queue import retry
 from testing import dynalite
 from testing.signing import signing_as
@@ -34,20 +34,20 @@ def made(handlers):
     def made(name, minutes=0, code="service_error", status=Status.FAILED, **known):
         now = handlers.now()
         failure = Failure(code=code, message="It failed.", at=now, retryable=True)
-        new = transitions.new(
+        new = state_machine.create(
             "s3://b",
             f"2026/11/{name}.wav",
             size=9,
             etag="e",
             modified_at=NOON,
             now=now,
-            metadata=CallMetadata(**known).read_in(Origin.NAME),
+            metadata=CallMetadata(**known).with_provenance(Provenance.NAME),
             recorded_at=NOON - timedelta(minutes=minutes),
         )
         if status is not Status.PENDING:
-            position = transitions.final_position(now)
-            new = replace(new, status=status, position=position, attempts=5, outages=2, error=failure)
-        assert recordings.add(new)
+            position = state_machine.terminal_sort_key(now)
+            new = replace(new, status=status, sort_key=position, attempts=5, outage_count=2, error=failure)
+        assert recordings.create(new)
         return new.id
 
     return made
@@ -56,7 +56,7 @@ def made(handlers):
 @pytest.fixture
 def many(made, monkeypatch):
     """Five that failed, the oldest call last; a run looks at the clock after each two of them."""
-    monkeypatch.setattr(retry, "AT_ONCE", 2)
+    monkeypatch.setattr(retry, "BATCH_SIZE", 2)
     return [made(f"call-{minutes}", minutes) for minutes in range(5)]
 
 
@@ -71,21 +71,21 @@ def ask(handlers, functions):
 @pytest.fixture
 def in_line():
     """The ids of those that are queued, in the order in which they will be sent."""
-    return lambda: [place.id for place in recordings.first(Status.QUEUED, 100)]
+    return lambda: [place.id for place in recordings.next_entries(Status.QUEUED, 100)]
 
 
 @pytest.fixture
 def queued(monkeypatch):
     """The ids of all that were ever queued by a retry, in the order of time."""
-    ids, apply = [], recordings.apply
+    ids, apply = [], recordings.apply_transition
 
     def watch(recording_id, change):
         after = apply(recording_id, change)
-        if after and (change.source, change.target) == (Status.FAILED, Status.QUEUED):
+        if after and (change.from_status, change.to_status) == (Status.FAILED, Status.QUEUED):
             ids.append(recording_id)
         return after
 
-    monkeypatch.setattr(recordings, "apply", watch)
+    monkeypatch.setattr(recordings, "apply_transition", watch)
     return ids
 
 
@@ -95,12 +95,14 @@ def fail_anew(handlers):
 
     def fail_anew(recording_id):
         seen, now = recordings.get(recording_id), handlers.now()
-        place = Place(seen.id, seen.status, seen.position)
-        claimed = recordings.apply(seen.id, transitions.claim(place, "token", now, now + timedelta(minutes=16)))
+        place = QueueEntry(seen.id, seen.status, seen.sort_key)
+        claimed = recordings.apply_transition(
+            seen.id, state_machine.claim(place, "token", now, now + timedelta(minutes=16))
+        )
         assert claimed
         policy = RetryPolicy(max_attempts=1)
-        failed = transitions.fail(claimed, RetryableError("Again."), policy, handlers.now(), random.Random(1))
-        assert recordings.apply(seen.id, failed)
+        failed = state_machine.fail(claimed, RetryableError("Again."), policy, handlers.now(), random.Random(1))
+        assert recordings.apply_transition(seen.id, failed)
 
     return fail_anew
 
@@ -161,12 +163,12 @@ def test_all_that_match_are_queued_afresh_the_oldest_call_first_and_no_others(ha
         expected = [each for each in reversed(matching) if each not in done]
         answer = ask(**body)
         assert (answer.status, answer.json["status"], answer.json["trigger"]) == (200, "succeeded", "api")
-        assert answer.json["counts"] == {"matched": len(expected), "queued": len(expected), "lost_races": 0}, body
+        assert answer.json["counts"] == {"matched": len(expected), "queued": len(expected), "conflicts": 0}, body
         assert shown(handlers, answer.json["id"]) == answer.json
         assert in_line() == behind + [calls[each] for each in expected], body
         after = all_recordings()
         for each in in_line()[len(behind) :]:
-            fresh = (after[each].attempts, after[each].outages, after[each].next_attempt_at)
+            fresh = (after[each].attempts, after[each].outage_count, after[each].next_attempt_at)
             assert (*fresh, after[each].error) == (0, 0, None, before.pop(each).error)
         assert {each: after[each] for each in before} == before
         done += matching
@@ -175,7 +177,7 @@ def test_all_that_match_are_queued_afresh_the_oldest_call_first_and_no_others(ha
 
 def test_without_a_body_all_that_failed_are_meant(handlers, made, functions, in_line):
     made("a")
-    assert handlers.api("POST", RETRY).json["counts"] == {"matched": 1, "queued": 1, "lost_races": 0}
+    assert handlers.api("POST", RETRY).json["counts"] == {"matched": 1, "queued": 1, "conflicts": 0}
     assert len(in_line()) == 1
 
 
@@ -183,10 +185,12 @@ def test_one_whose_next_attempt_is_to_come_by_itself_is_sent_now(handlers, made,
     (name,) = [made("a")]
     ask()
     seen, now = recordings.get(name), handlers.now()
-    claim = transitions.claim(Place(name, seen.status, seen.position), "t", now, now + timedelta(minutes=16))
-    claimed = recordings.apply(name, claim)
+    claim = state_machine.claim(QueueEntry(name, seen.status, seen.sort_key), "t", now, now + timedelta(minutes=16))
+    claimed = recordings.apply_transition(name, claim)
     assert claimed
-    recordings.apply(name, transitions.fail(claimed, RetryableError(""), RetryPolicy(), now, random.Random(1)))
+    recordings.apply_transition(
+        name, state_machine.fail(claimed, RetryableError(""), RetryPolicy(), now, random.Random(1))
+    )
     assert recordings.get(name).next_attempt_at
     assert ask().json["counts"]["queued"] == 1
     assert recordings.get(name).next_attempt_at is None
@@ -199,7 +203,7 @@ def test_what_one_request_is_too_short_for_goes_on_with_the_next_runs_of_queue(
     functions["queue"] = 15_000
     answer = ask(errorCode="service_error")
     assert (answer.status, answer.json["status"], answer.json["finishedAt"]) == (202, "running", None)
-    assert answer.json["counts"] == {"matched": 5, "queued": 2, "lost_races": 0}
+    assert answer.json["counts"] == {"matched": 5, "queued": 2, "conflicts": 0}
     assert answer.json["filter"] == {"transcriptionStatus": "failed", "errorCode": "service_error"}
     assert shown(handlers, answer.json["id"]) == answer.json
     assert in_line() == many[:2:-1]
@@ -216,14 +220,14 @@ def test_what_one_request_is_too_short_for_goes_on_with_the_next_runs_of_queue(
 def test_each_run_of_queue_does_as_much_of_it_as_it_has_time_for(handlers, many, ask, functions, queued, monkeypatch):
     functions["queue"] = 0
     run_id = ask().json["id"]
-    apply, progress = recordings.apply, []
+    apply, progress = recordings.apply_transition, []
 
     def slowly(*change):
-        handlers.pass_time(seconds=20)
+        handlers.advance_clock(seconds=20)
         return apply(*change)
 
     with monkeypatch.context() as patch:
-        patch.setattr(recordings, "apply", slowly)
+        patch.setattr(recordings, "apply_transition", slowly)
         for _ in range(2):
             handlers.queue(remaining_ms=50_000)
             progress.append(shown(handlers, run_id)["counts"]["queued"])
@@ -252,7 +256,7 @@ class Killed(BaseException):
 
 def killed(monkeypatch, ask, after):
     """Asks, and the run dies once it has queued so many."""
-    apply, left = recordings.apply, iter(range(after))
+    apply, left = recordings.apply_transition, iter(range(after))
 
     def die(*change):
         if next(left, None) is None:
@@ -260,7 +264,7 @@ def killed(monkeypatch, ask, after):
         return apply(*change)
 
     with monkeypatch.context() as patch:
-        patch.setattr(recordings, "apply", die)
+        patch.setattr(recordings, "apply_transition", die)
         ask()
 
 
@@ -279,7 +283,7 @@ def test_what_fails_anew_before_a_killed_run_is_taken_over_is_not_queued_twice(
 ):
     with pytest.raises(Killed):
         killed(monkeypatch, ask, after=3)
-    handlers.pass_time(minutes=1)
+    handlers.advance_clock(minutes=1)
     for each in queued:
         fail_anew(each)
     handlers.after(minutes=7).queue()
@@ -290,39 +294,39 @@ def test_of_two_runs_of_queue_at_once_one_goes_on_with_it(handlers, many, ask, f
     """The other one has seen, too, that nobody is at it."""
     functions["queue"] = 15_000
     run_id = ask().json["id"]
-    unfinished, hold = runs.unfinished, runs.hold
+    unfinished, hold = runs.resumable, runs.extend_lease
     held: list[object] = []
 
     def meanwhile(now):
         found = unfinished(now)
         if not held:
             held.append("the other is coming")
-            retry.go_on(handlers.now, handlers.now() + timedelta(minutes=5))
+            retry.resume(handlers.now, handlers.now() + timedelta(minutes=5))
         return found
 
     def watch(run, ends_by):
         held.append(hold(run, ends_by))
         return held[-1]
 
-    monkeypatch.setattr(runs, "unfinished", meanwhile)
-    monkeypatch.setattr(runs, "hold", watch)
+    monkeypatch.setattr(runs, "resumable", meanwhile)
+    monkeypatch.setattr(runs, "extend_lease", watch)
     handlers.queue()
     assert held[-1] is False
     assert held.count(False) == 1
     assert queued == many[::-1]
-    assert shown(handlers, run_id)["counts"] == {"matched": 5, "queued": 5, "lost_races": 0}
+    assert shown(handlers, run_id)["counts"] == {"matched": 5, "queued": 5, "conflicts": 0}
 
 
 def test_a_run_that_is_under_way_is_left_to_itself(handlers, many, ask, queued, monkeypatch):
-    apply, others = recordings.apply, list[object]()
+    apply, others = recordings.apply_transition, list[object]()
 
     def meanwhile(*change):
         if not others:
             others.append(handlers.queue())
         return apply(*change)
 
-    monkeypatch.setattr(recordings, "apply", meanwhile)
-    assert ask().json["counts"] == {"matched": 5, "queued": 5, "lost_races": 0}
+    monkeypatch.setattr(recordings, "apply_transition", meanwhile)
+    assert ask().json["counts"] == {"matched": 5, "queued": 5, "conflicts": 0}
     assert queued == many[::-1]
 
 
@@ -336,20 +340,20 @@ def test_it_goes_on_while_queue_is_paused(handlers, many, ask, functions, in_lin
 
 
 def test_what_is_claimed_or_deleted_at_this_moment_is_a_lost_race(handlers, many, ask, monkeypatch):
-    apply = recordings.apply
+    apply = recordings.apply_transition
 
     def too_late(recording_id, change):
         with signing_as("somebody"):
             if recording_id == many[2]:
                 seen, now = recordings.get(recording_id), handlers.now()
-                place = Place(seen.id, seen.status, seen.position)
-                assert apply(seen.id, transitions.claim(place, "token", now, now + timedelta(minutes=16)))
+                place = QueueEntry(seen.id, seen.status, seen.sort_key)
+                assert apply(seen.id, state_machine.claim(place, "token", now, now + timedelta(minutes=16)))
             if recording_id == many[3] and (seen := recordings.get(recording_id)):
-                assert recordings.remove(seen)
+                assert recordings.delete_recording(seen)
         return apply(recording_id, change)
 
-    monkeypatch.setattr(recordings, "apply", too_late)
-    assert ask().json["counts"] == {"matched": 5, "queued": 3, "lost_races": 2}
+    monkeypatch.setattr(recordings, "apply_transition", too_late)
+    assert ask().json["counts"] == {"matched": 5, "queued": 3, "conflicts": 2}
     assert recordings.get(many[2]).status is Status.PROCESSING
     assert recordings.get(many[3]) is None
 
@@ -360,25 +364,27 @@ def test_what_it_wrote_counts_though_the_answer_was_lost(
 ):
     run_id = handlers.queue(remaining_ms=15_000, retry={})["id"]
     assert len(in_line()) == 2
-    unfinished = runs.unfinished
+    unfinished = runs.resumable
 
     def then_lose(now):
         found = unfinished(now)
         lose_the_answer(operation)
         return found
 
-    monkeypatch.setattr(runs, "unfinished", then_lose)
+    monkeypatch.setattr(runs, "resumable", then_lose)
     handlers.after(seconds=1).queue()
-    assert shown(handlers, run_id)["counts"] == {"matched": 5, "queued": 5, "lost_races": 0}
+    assert shown(handlers, run_id)["counts"] == {"matched": 5, "queued": 5, "conflicts": 0}
 
 
 def test_a_beginning_that_too_many_names_have_is_looked_for_by_time(handlers, many, in_line, monkeypatch):
-    monkeypatch.setattr(search, "NAMES", 1)
+    monkeypatch.setattr(recording_search, "MAX_NAME_MATCHES", 1)
     assert handlers.queue(retry={"search": "call-"})["counts"]["queued"] == 5
     assert in_line() == many[::-1]
 
 
-@pytest.mark.parametrize("where", ["recordings.apply", "search.page", "runs.hold", "runs.unfinished"])
+@pytest.mark.parametrize(
+    "where", ["recordings.apply_transition", "recording_search.page", "runs.extend_lease", "runs.resumable"]
+)
 def test_an_error_of_the_store_leaves_it_to_a_later_run(handlers, many, ask, functions, queued, monkeypatch, where):
     functions["queue"] = 15_000
     run_id = ask().json["id"]
@@ -396,7 +402,7 @@ def test_an_error_of_the_store_leaves_it_to_a_later_run(handlers, many, ask, fun
 
 
 def test_an_error_of_the_store_at_the_very_end_queues_nothing_twice(handlers, many, ask, queued, monkeypatch):
-    hold = runs.hold
+    hold = runs.extend_lease
 
     def refuse(run, ends_by):
         if run.finished_at:
@@ -404,7 +410,7 @@ def test_an_error_of_the_store_at_the_very_end_queues_nothing_twice(handlers, ma
         return hold(run, ends_by)
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "hold", refuse)
+        patch.setattr(runs, "extend_lease", refuse)
         answer = ask()
     assert (answer.status, answer.json["status"], answer.json["counts"]["queued"]) == (202, "running", 5)
     handlers.after(minutes=7).queue()
@@ -414,12 +420,12 @@ def test_an_error_of_the_store_at_the_very_end_queues_nothing_twice(handlers, ma
 
 def test_a_fault_of_ours_ends_it_and_does_not_stand_in_the_way_of_others(handlers, many, functions, monkeypatch):
     def broken(*_):
-        raise KeyError("position")
+        raise KeyError("sort_key")
 
     with monkeypatch.context() as patch:
-        patch.setattr(retry, "_retry", broken)
+        patch.setattr(retry, "_requeue", broken)
         with pytest.raises(KeyError):
-            handlers.queue(retry={}, run=runs.new_id(handlers.now()))
+            handlers.queue(retry={}, run=runs.new_run_id(handlers.now()))
     (run,) = handlers.api("GET", RUNS, query="task=retry_recordings").json["items"]
     assert (run["status"], run["errorCode"]) == ("failed", "internal_error")
     assert handlers.queue()["status"] == "succeeded"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from callscribe.run import MODULE_OF, SCHEDULED
+from callscribe.recordings.run import MODULE_BY_TASK, SCHEDULED_TASKS
 from callscribe.store import runs
 
 RUNS = "/api/scheduler/runs"
@@ -24,7 +24,7 @@ def test_each_run_is_kept_with_trigger_counts_duration_and_error(handlers, put):
     assert (succeeded["task"], succeeded["trigger"], succeeded["status"]) == ("sync_recordings", "api", "succeeded")
     assert succeeded["counts"]["added"] == 1
     assert 0 < succeeded["duration"] < 60
-    assert (failed["status"], failed["errorCode"], failed["trigger"]) == ("failed", "source", "schedule")
+    assert (failed["status"], failed["errorCode"], failed["trigger"]) == ("failed", "source_error", "schedule")
     assert "NoSuchBucket" in failed["error"]
 
 
@@ -36,14 +36,14 @@ def test_a_run_that_died_is_shown_as_such_once_it_cannot_be_running_any_more(han
         raise Killed
 
     save, saved = runs.save, list[object]()
-    monkeypatch.setattr("callscribe.store.recordings.first", die)
+    monkeypatch.setattr("callscribe.store.recordings.next_entries", die)
     # what a killed process leaves: the beginning of its run, not its end
     monkeypatch.setattr(runs, "save", lambda run: None if saved else saved.append(save(run)))
     with pytest.raises(Killed):
         handlers.queue()
     (run,) = newest(handlers)
     assert (run["status"], run["finishedAt"]) == ("running", None)
-    handlers.pass_time(minutes=7)
+    handlers.advance_clock(minutes=7)
     (run,) = newest(handlers)
     assert (run["status"], run["errorCode"]) == ("died", "run_died")
     assert "log" in run["error"]
@@ -54,19 +54,19 @@ def test_a_run_that_died_is_shown_as_such_once_it_cannot_be_running_any_more(han
 # switches ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("task", SCHEDULED)
+@pytest.mark.parametrize("task", SCHEDULED_TASKS)
 @pytest.mark.parametrize("why", ["paused", "module_disabled"])
 def test_a_task_that_is_paused_or_of_a_disabled_module_does_nothing_and_says_so(
     handlers, put, listed, service, task, why
 ):
     put("a.wav")
-    for earlier in SCHEDULED[: SCHEDULED.index(task)]:
+    for earlier in SCHEDULED_TASKS[: SCHEDULED_TASKS.index(task)]:
         getattr(handlers, earlier.name.lower())()
     before = listed()
     run_it = getattr(handlers, task.name.lower())
     path, field, value = f"{TASKS}/{task}", "paused", True
     if why == "module_disabled":
-        path, field, value = f"/api/modules/{MODULE_OF[task]}", "enabled", False
+        path, field, value = f"/api/modules/{MODULE_BY_TASK[task]}", "enabled", False
     assert handlers.api("PUT", path, body={field: value}).json[field] is value
     run = run_it()
     assert (run["status"], run["errorCode"]) == ("skipped", why)

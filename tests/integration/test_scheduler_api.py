@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callscribe.run import SCHEDULED, Outcome, Run, Task
+from callscribe.recordings.run import SCHEDULED_TASKS, Run, RunStatus, Task
 from callscribe.store import runs
 from functions.api import invoke
 from testing import dynalite
-from testing.handlers import api_key
+from testing.handlers import read_api_key
 
 TASKS = "/api/scheduler/tasks"
 RUNS = "/api/scheduler/runs"
@@ -64,9 +64,9 @@ def test_a_rate_counts_from_the_last_run_that_it_fired(handlers, tasks):
     fired = time_of(handlers.sync()["startedAt"])
     handlers.after(minutes=70).sync(trigger="api")
     now = handlers.now()
-    runs.save(Run(task=Task.SYNC, id=runs.new_id(now), trigger="upload", started_at=now, ends_by=now))
+    runs.save(Run(task=Task.SYNC, id=runs.new_run_id(now), trigger="upload", started_at=now, deadline=now))
     assert time_of(tasks()["sync_recordings"]["nextRunAt"]) == fired + timedelta(hours=2)
-    handlers.pass_time(hours=2)
+    handlers.advance_clock(hours=2)
     overdue = time_of(tasks()["sync_recordings"]["nextRunAt"])
     assert abs(overdue - handlers.now()) < timedelta(minutes=1)
 
@@ -85,10 +85,10 @@ def test_a_schedule_that_cannot_be_put_into_words_is_shown_as_it_is(handlers, ta
 # running it now ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("task", SCHEDULED)
+@pytest.mark.parametrize("task", SCHEDULED_TASKS)
 def test_a_task_that_is_run_now_answers_with_its_run(handlers, put, functions, service, listed, task):
     put("a.wav")
-    for earlier in SCHEDULED[: SCHEDULED.index(task)]:
+    for earlier in SCHEDULED_TASKS[: SCHEDULED_TASKS.index(task)]:
         assert handlers.api("POST", f"{TASKS}/{earlier}/run").status == 200
     before = listed()
     answer = handlers.api("POST", f"{TASKS}/{task}/run")
@@ -104,7 +104,7 @@ def test_a_task_that_is_run_now_answers_with_its_run(handlers, put, functions, s
 def test_a_task_that_takes_longer_than_a_request_answers_with_the_run_that_goes_on(handlers, put, monkeypatch):
     put("a.wav")
     later = []
-    monkeypatch.setattr(invoke, "call", lambda _function, payload: later.append(payload))
+    monkeypatch.setattr(invoke, "invoke_and_wait", lambda _function, payload: later.append(payload))
     answer = handlers.api("POST", f"{TASKS}/sync_recordings/run")
     assert (answer.status, answer.json["status"], answer.json["finishedAt"]) == (202, "running", None)
     by_path = handlers.api("POST", "/api/call-recordings/sync", query=f"recordingsPath={handlers.recordings_path}")
@@ -121,7 +121,7 @@ def test_a_task_that_takes_longer_than_a_request_answers_with_the_run_that_goes_
     assert by_path.json["id"] == later[1]["run"]
 
 
-@pytest.mark.parametrize("task", SCHEDULED)
+@pytest.mark.parametrize("task", SCHEDULED_TASKS)
 def test_a_paused_task_that_is_run_now_says_that_it_did_nothing(handlers, put, functions, listed, task):
     put("a.wav")
     handlers.api("PUT", f"{TASKS}/{task}", body={"paused": True})
@@ -165,14 +165,14 @@ def history(handlers):
         trigger = ("schedule", "api", "upload")[number % 3]
         run = Run(
             task=task,
-            id=runs.new_id(asked),
+            id=runs.new_run_id(asked),
             trigger=trigger,
             started_at=asked + timedelta(seconds=3) if trigger == "api" else asked,
-            ends_by=now,
+            deadline=now,
             counts={"number": number},
         )
         if number % 5:
-            run.end(Outcome.SUCCEEDED if number % 2 else Outcome.SKIPPED)
+            run.end(RunStatus.SUCCEEDED if number % 2 else RunStatus.SKIPPED)
         runs.save(run)
         made.append(run)
     return sorted(made, key=lambda run: run.id, reverse=True)
@@ -180,7 +180,7 @@ def history(handlers):
 
 def walk(handlers, query, limit):
     """The ids of the runs on all pages."""
-    key, ids, cursor = api_key(handlers.stack), [], None
+    key, ids, cursor = read_api_key(handlers.stack), [], None
     for _ in range(60):
         answer = handlers.api(
             "GET", RUNS, query=f"{query}&limit={limit}&" + (f"cursor={cursor}" * bool(cursor)), key=key
@@ -200,14 +200,14 @@ def zulu(moment):
 
 @pytest.mark.parametrize("stack", dynalite.ENGINES, indirect=True)
 def test_runs_are_paged_each_once_whatever_they_are_filtered_by(handlers, history):
-    handlers.pass_time(seconds=1)
+    handlers.advance_clock(seconds=1)
     since, until = sorted((history[4].started_at, history[10].started_at))
     filters = {
         "": lambda _run: True,
         "task=sync_recordings": lambda run: run.task is Task.SYNC,
-        "task=retry_recordings&status=skipped": lambda run: run.task is Task.RETRY and run.outcome is Outcome.SKIPPED,
-        "status=succeeded": lambda run: run.outcome is Outcome.SUCCEEDED,
-        "status=died": lambda run: run.outcome is Outcome.RUNNING and run.task is not Task.RETRY,
+        "task=retry_recordings&status=skipped": lambda run: run.task is Task.RETRY and run.status is RunStatus.SKIPPED,
+        "status=succeeded": lambda run: run.status is RunStatus.SUCCEEDED,
+        "status=died": lambda run: run.status is RunStatus.RUNNING and run.task is not Task.RETRY,
         "status=failed": lambda _run: False,
         "trigger=api": lambda run: run.trigger == "api",
         f"from={zulu(since)}": lambda run: run.started_at >= since,
@@ -226,8 +226,8 @@ def test_runs_are_paged_each_once_whatever_they_are_filtered_by(handlers, histor
 
 
 def test_a_search_among_very_many_runs_goes_on_over_pages_that_may_be_empty(handlers, history, monkeypatch):
-    monkeypatch.setattr(runs, "SEARCHED_AT_ONCE", 2)
-    monkeypatch.setattr(runs, "SEARCHES", 2)
+    monkeypatch.setattr(runs, "PAGE_SIZE", 2)
+    monkeypatch.setattr(runs, "MAX_REQUESTS", 2)
     expected = [run.id for run in history if run.trigger == "upload"]
     for limit in (1, 3, 100):
         assert walk(handlers, "trigger=upload", limit) == expected
@@ -261,5 +261,5 @@ def test_a_run_that_is_none_is_404(handlers, history):
     known = history[0].id
     for name in ("none", known[:-1], known[:-8] + "ffffffff", known.lower(), known + "0", "x" * 3000):
         answer = handlers.api("GET", f"{RUNS}/{name}")
-        assert (answer.status, answer.json["error"]["code"]) == (404, "no_such_run"), name
+        assert (answer.status, answer.json["error"]["code"]) == (404, "run_not_found"), name
     assert handlers.api("GET", f"{RUNS}/{known}").json["counts"] == history[0].counts

@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 import pytest
 
-from callscribe import transitions
-from callscribe.metadata import CallMetadata, Direction, Origin
-from callscribe.recording import Status
-from callscribe.store import lists, recordings, search
+from callscribe.call_metadata.metadata import CallMetadata, Direction, Provenance
+from callscribe.recordings import state_machine
+from callscribe.recordings.recording import Status
+from callscribe.store import recording_queries, recording_search, recordings
 from testing import dynalite
-from testing.handlers import api_key
+from testing.handlers import read_api_key
 
 pytestmark = pytest.mark.parametrize("stack", dynalite.ENGINES, indirect=True)
 
@@ -30,17 +30,17 @@ def made(handlers):
 
     def made(name, minutes=0, **known):
         metadata = CallMetadata(**known)
-        new = transitions.new(
+        new = state_machine.create(
             "s3://b",
             f"2026/11/{name}.wav",
             size=9,
             etag="e",
             modified_at=NOON,
             now=NOON,
-            metadata=metadata.read_in(Origin.NAME),
+            metadata=metadata.with_provenance(Provenance.NAME),
             recorded_at=NOON - timedelta(minutes=minutes),
         )
-        assert recordings.add(new)
+        assert recordings.create(new)
         return new.id
 
     return made
@@ -137,8 +137,8 @@ def test_what_changes_meanwhile_is_neither_skipped_nor_repeated(handlers, made):
 
     def meanwhile():
         made(f"new-{next(newer)}", -60, caller="2025550143")
-        for place in recordings.first(Status.PENDING, 3):
-            recordings.apply(place.id, transitions.queue(place, NOON))
+        for place in recordings.next_entries(Status.PENDING, 3):
+            recordings.apply_transition(place.id, state_machine.enqueue(place, NOON))
 
     for query in ("", "phoneNumber=0143", "search=0143", "search=in-", "direction=inbound"):
         found, pages = walk(handlers, query, 6, meanwhile)
@@ -158,7 +158,7 @@ def test_of_one_status_those_that_stay_are_seen_once_and_no_other_twice(handlers
         for seen in map(recordings.get, names):
             assert seen
             target = Status.QUEUED if seen.status is Status.PENDING else Status.PENDING
-            assert recordings.apply(seen.id, transitions.request(seen, target, NOON))
+            assert recordings.apply_transition(seen.id, state_machine.user_transition(seen, target, NOON))
 
     if status == "queued":
         move(stay)
@@ -169,8 +169,8 @@ def test_of_one_status_those_that_stay_are_seen_once_and_no_other_twice(handlers
 
 def test_what_is_known_later_is_found_by_it_and_no_longer_by_what_was_known_before(handlers, calls):
     seen = recordings.get(calls[0])
-    told = CallMetadata(caller="4045550199", call_id="b.9").read_in(Origin.SIDECAR)
-    assert recordings.amend(seen.id, {"entry": seen.entry}, {"metadata": told, "recorded_at": NOON})
+    told = CallMetadata(caller="4045550199", call_id="b.9").with_provenance(Provenance.SIDECAR)
+    assert recordings.update_metadata(seen.id, {"index_key": seen.index_key}, {"metadata": told, "recorded_at": NOON})
     for query in ("phoneNumber=4045550199", "search=b.9", "search=0199", "search=in-e"):
         assert walk(handlers, query, 10)[0] == [seen.id], query
     for query in ("phoneNumber=2025550100", "search=a.1", "phoneNumber=101"):
@@ -178,17 +178,17 @@ def test_what_is_known_later_is_found_by_it_and_no_longer_by_what_was_known_befo
 
 
 def test_many_names_are_gone_through_by_time(handlers, calls, monkeypatch):
-    monkeypatch.setattr(search, "NAMES", 2)
+    monkeypatch.setattr(recording_search, "MAX_NAME_MATCHES", 2)
     for limit in (1, 2, 100):
         assert walk(handlers, "search=in", limit)[0] == [calls[each] for each in (0, 2, 3)]
         assert walk(handlers, "search=a", limit)[0] == [calls[4]]
 
 
 def test_a_request_ends_where_little_is_found_among_much_and_the_next_goes_on(handlers, made, monkeypatch):
-    monkeypatch.setattr(search, "ENTRIES", 3)
-    monkeypatch.setattr(search, "REQUESTS", 6)
-    monkeypatch.setattr(lists, "SEARCHED_AT_ONCE", 3)
-    monkeypatch.setattr(lists, "SEARCHES", 2)
+    monkeypatch.setattr(recording_search, "ENTRIES_PER_REQUEST", 3)
+    monkeypatch.setattr(recording_search, "MAX_REQUESTS", 6)
+    monkeypatch.setattr(recording_queries, "PAGE_SIZE", 3)
+    monkeypatch.setattr(recording_queries, "MAX_REQUESTS", 2)
     for minutes in range(40):
         made(f"other-{minutes}", minutes, direction=OUT, caller="8885550143")
     oldest = made("mine", 50, direction=IN, caller="2025550143")
@@ -207,7 +207,7 @@ def test_calls_at_the_very_ends_of_a_time_are_found_on_every_page(handlers, made
 
 
 def test_no_search_reads_the_table(handlers, calls, counted, stack):
-    key = api_key(stack)
+    key = read_api_key(stack)
     handlers.api("GET", LIST, key=key)  # warms up: the keys are cached
 
     def requests(query):

@@ -103,7 +103,7 @@ def test_nothing_planted_is_found_elsewhere(handlers, put, service, reply, diale
     handlers.sync_and_queue()
     for _ in replies[:2]:
         handlers.process()
-        handlers.pass_time(minutes=2)
+        handlers.advance_clock(minutes=2)
     (item,) = handlers.api("GET", "/api/call-recordings").json["items"]
     runs = client("dynamodb", stack.endpoint).scan(TableName=stack.tables["RunsTable"])["Items"]
     assert [run for run in runs if "recording_id" in run]  # the call is there

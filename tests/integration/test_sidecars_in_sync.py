@@ -6,15 +6,15 @@ from unittest.mock import Mock
 
 import pytest
 
-from callscribe import transitions
-from callscribe.clock import iso
+from callscribe.call_metadata.metadata import Direction, Provenance
+from callscribe.clock import to_iso
 from callscribe.errors import RetryableError
-from callscribe.metadata import Direction, Origin
-from callscribe.recording import Status, recording_id
+from callscribe.recordings import state_machine
+from callscribe.recordings.recording import Status, recording_id
 from callscribe.sources.folder import FolderSource
 from callscribe.sources.s3 import S3Source
 from callscribe.store import recordings
-from testing.made_audio import encoded, tone
+from testing.made_audio import encode, tone
 from tests.integration.checks import assert_counts_are_right
 from tests.integration.test_sync import AUDIO, Folder, counts, place, upload  # noqa: F401 — a fixture
 
@@ -69,7 +69,7 @@ def test_a_transcript_that_comes_with_the_time_of_the_call_completes_it_in_its_p
     assert place.sync() == {"listed": 1, "completed": 1}
     seen = place.seen("a.mp3")
     assert (seen.metadata.caller, seen.recorded_at.year) == (CALL["caller"], 2026)
-    assert seen.position == iso(seen.status_since)  # by which the completed are counted
+    assert seen.sort_key == to_iso(seen.status_since)  # by which the completed are counted
     assert_counts_are_right()
 
 
@@ -103,19 +103,19 @@ def test_who_called_whom_is_read_from_most_to_least_trusted(place, listed):  # n
     place.sync()
     seen = place.seen(f"{name}.mp3")
     assert (seen.metadata.direction, seen.metadata.caller) == (Direction.OUTBOUND, "102")
-    assert seen.metadata.origins["caller"] is Origin.NAME
+    assert seen.metadata.provenance["caller"] is Provenance.NAME
     assert seen.recorded_at.isoformat() == "2026-11-18T14:30:12+00:00"  # by the epoch in the name
     place.put(f"{name}.json", json.dumps(CALL).encode())
-    assert place.sync() == {"listed": 1, "changed": 1}
+    assert place.sync() == {"listed": 1, "updated": 1}
     seen = place.seen(f"{name}.mp3")
-    assert seen.position == transitions.pending_position(seen.recorded_at)
+    assert seen.sort_key == state_machine.pending_sort_key(seen.recorded_at)
     assert (seen.metadata.direction, seen.metadata.caller, seen.metadata.callee) == ("inbound", "+12025550143", "101")
-    assert seen.metadata.origins["caller"] is Origin.SIDECAR
+    assert seen.metadata.provenance["caller"] is Provenance.SIDECAR
     assert seen.metadata.call_id == "1795012212.17"
     assert seen.recorded_at.isoformat() == "2026-11-18T08:30:12+00:00"
     assert place.sync() == {"listed": 1}
     place.delete(f"{name}.json")
-    assert place.sync() == {"listed": 1, "changed": 1}
+    assert place.sync() == {"listed": 1, "updated": 1}
     assert place.seen(f"{name}.mp3").metadata.caller == "102"
 
 
@@ -134,12 +134,12 @@ def test_an_index_tells_of_recordings_as_it_grows(place, first):  # noqa: F811
     place.put("2026-04/late.mp3")
     place.sync()
     call, late = place.seen("2026-04/call.mp3"), place.seen("2026-04/late.mp3")
-    assert (call.metadata.caller, call.metadata.origins["caller"]) == ("1000", Origin.INDEX)
+    assert (call.metadata.caller, call.metadata.provenance["caller"]) == ("1000", Provenance.INDEX)
     assert call.recorded_at.isoformat() == "2024-04-26T12:00:00+00:00"
     assert late.metadata.caller is None
     assert place.sync() == {"listed": 2}
     place.put(index, (INDEX + row + "late.mp3,101,0488930199,1714132900,10\n").encode())
-    assert place.sync() == {"listed": 2, "changed": 1}
+    assert place.sync() == {"listed": 2, "updated": 1}
     assert place.seen("2026-04/late.mp3").metadata.caller == "101"
     assert place.sync() == {"listed": 2}
 
@@ -177,7 +177,7 @@ def test_what_cannot_be_opened_for_the_moment_is_read_by_the_next_sweep(place, m
         patch.setattr(kind, "open", failing)
         assert place.sync() == {"listed": 1, "added": 1, "sidecars_unreadable": 1}
         assert place.sync() == {"listed": 1, "sidecars_unreadable": 1}
-    assert place.sync() == {"listed": 1, "completed" if beside == "a.txt" else "changed": 1}
+    assert place.sync() == {"listed": 1, "completed" if beside == "a.txt" else "updated": 1}
     before = place.seen("2026-04/a.mp3").metadata
     assert beside == "a.txt" or before.caller
     place.put("2026-04/a.mp3", AUDIO * 2)
@@ -202,7 +202,7 @@ def test_an_upload_sees_all_that_a_sweep_sees(handlers, put, stack, beside):
     assert recordings.get(told).metadata.caller == CALL["caller"]
     assert counts(handlers) == {"listed": 2, "added": 1}
     for name in ("a", "b"):
-        assert handlers.sync(**upload(stack, f"2026-04/{name}.mp3"))["counts"]["changed"] == 0
+        assert handlers.sync(**upload(stack, f"2026-04/{name}.mp3"))["counts"]["updated"] == 0
     assert counts(handlers) == {"listed": 2}
     assert recordings.get(told).metadata.caller == CALL["caller"]
 
@@ -214,7 +214,7 @@ def test_a_sidecar_that_cannot_be_read_does_not_stop_the_recording(place, body):
     assert place.sync()["added"] == 1
     assert place.seen("a.mp3").status is Status.PENDING
     place.put("a.json", json.dumps(CALL).encode())
-    assert place.sync() == {"listed": 1, "changed": 1}
+    assert place.sync() == {"listed": 1, "updated": 1}
     assert place.seen("a.mp3").metadata.caller == CALL["caller"]
 
 
@@ -224,7 +224,7 @@ def test_a_sidecar_that_is_being_written_in_a_folder_is_waited_for(handlers, tmp
     folder.put("a.mp3")
     folder.put("a.txt", b"Good mor", age=5)
     assert counts(handlers) == {"listed": 1, "waiting": 1}
-    handlers.pass_time(minutes=1)
+    handlers.advance_clock(minutes=1)
     assert counts(handlers) == {"listed": 1, "completed": 1}
 
 
@@ -242,7 +242,7 @@ def test_a_sidecar_s_upload_finds_its_recording_in_either_order(handlers, put, l
 
 def test_what_is_found_with_a_transcript_is_told_to_eventbridge(place, handlers, monkeypatch):  # noqa: F811
     put_events = Mock(return_value={"FailedEntryCount": 0})
-    monkeypatch.setattr("callscribe.events._client", lambda: SimpleNamespace(put_events=put_events))
+    monkeypatch.setattr("callscribe.event_publisher._client", lambda: SimpleNamespace(put_events=put_events))
     for number in range(12):
         place.put(f"{number}.mp3")
         place.put(f"{number}.txt", b"Hello.")
@@ -253,7 +253,7 @@ def test_what_is_found_with_a_transcript_is_told_to_eventbridge(place, handlers,
 
 def test_tags_in_the_file_are_read_when_it_is_transcribed_and_found(place, handlers, service):  # noqa: F811
     tags = {"title": "A call", "comment": "From: +12025550143; To: 101"}
-    place.put("call-7.mp3", encoded("mp3", tone(1, 8000), tags=tags))
+    place.put("call-7.mp3", encode("mp3", tone(1, 8000), tags=tags))
     place.put("call-7.json", b'{"callee": "205"}')
     place.sync()
     assert place.seen("call-7.mp3").metadata.caller is None
@@ -264,6 +264,6 @@ def test_tags_in_the_file_are_read_when_it_is_transcribed_and_found(place, handl
     assert (found["callee"], found["metadataOrigins"]["callee"]) == ("205", "sidecar")
     assert place.sync() == {"listed": 1}
     place.put("call-7.json", b'{"callee": "206"}')
-    assert place.sync() == {"listed": 1, "changed": 1}
+    assert place.sync() == {"listed": 1, "updated": 1}
     seen = place.seen("call-7.mp3").metadata
     assert (seen.caller, seen.callee) == ("+12025550143", "206")

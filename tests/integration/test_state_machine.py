@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from callscribe.recording import Status
-from callscribe.run import Task
-from callscribe.store import switches
+from callscribe.recordings.recording import Status
+from callscribe.recordings.run import Task
+from callscribe.store import disabled_state
 from tests.integration.simulation.actors import Actor, Go
 from tests.integration.simulation.checks import Checks
 from tests.integration.simulation.ending import come_to_rest, finish, runs_are_told_as_they_are, summary_is_exact
@@ -202,7 +202,7 @@ class Stories(RuleBasedStateMachine):
     @rule(task=st.sampled_from(Task), paused=st.sampled_from([False, False, False, True]))
     def overview(self, task: Task, paused: bool) -> None:
         """A person looks, and turns something off or on."""
-        switches.pause(task, paused=paused)
+        disabled_state.set_paused(task, paused=paused)
         self.seen = self.checks.tables
         self.guarded(lambda: summary_is_exact(self.checks))
         self.guarded(lambda: runs_are_told_as_they_are(self.world, self.checks))
@@ -213,7 +213,7 @@ class Stories(RuleBasedStateMachine):
         """Something is queued, or due for its retry by then: a run without work tells nothing."""
         self.world.jump(later)
         recordings = self.checks.tables.recordings.values()
-        if not any(each.status in WORK or each.parked for each in recordings) and self.another_file():
+        if not any(each.status in WORK or each.awaiting_job for each in recordings) and self.another_file():
             for task in ("sync", "queue"):
                 self.to_its_end(self.world.start(task))
 

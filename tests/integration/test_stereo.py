@@ -11,7 +11,7 @@ import soundfile
 from callscribe.errors import RetryableError
 from callscribe.store import transcripts
 from testing.handlers import client
-from testing.made_audio import encoded, tone, wav
+from testing.made_audio import encode, tone, wav
 
 LEFT, RIGHT = tone(4, 8_000, 300), tone(4, 8_000, 700)
 SAID = {
@@ -30,7 +30,7 @@ def answer(said):
 def transcribed(handlers, put, service, reply, listed):
     """Lets the task transcribe a recording; `fails` says of a channel what it is answered instead."""
     fails: dict[str, object] = {}
-    service.choose = lambda received: fails.get(received.channel) or reply(body=answer(SAID[received.channel]))
+    service.choose_reply = lambda received: fails.get(received.channel) or reply(body=answer(SAID[received.channel]))
 
     def transcribed(content, channels="caller-left", name="call.wav", **failing):
         fails.clear()
@@ -88,7 +88,7 @@ def test_a_phone_system_that_is_known_by_the_name_has_its_sides(handlers, transc
 @pytest.mark.parametrize("form", ["wav", "mp3"])
 def test_two_equal_channels_are_sent_once_and_as_they_are(transcribed, service, form):
     voice = tone(4, 16_000, 300)
-    content = wav(voice, voice, rate=16_000) if form == "wav" else encoded("mp3", voice, voice, joint_stereo="1")
+    content = wav(voice, voice, rate=16_000) if form == "wav" else encode("mp3", voice, voice, joint_stereo="1")
     assert transcribed(content, name=f"call.{form}")["transcriptionStatus"] == "completed"
     (received,) = service.received
     assert content in received.body
@@ -104,7 +104,7 @@ def test_a_channel_without_a_sound_is_not_sent(transcribed, transcript, service)
 def test_one_channel_that_fails_does_not_throw_the_other_away(handlers, transcribed, transcript, service, reply):
     item = transcribed(wav(LEFT, RIGHT), left=reply(status=500))
     assert (item["transcriptionStatus"], item["attempts"]) == ("failed", 1)
-    handlers.pass_time(minutes=1)
+    handlers.advance_clock(minutes=1)
     item = transcribed(None)
     assert (item["transcriptionStatus"], item["attempts"]) == ("completed", 2)
     assert [each.channel for each in service.received] == ["left", "right", "left"]
@@ -121,7 +121,7 @@ def test_a_channel_that_the_bucket_has_forgotten_is_transcribed_anew(
     handlers.api("POST", f"/api/call-recordings/{item['id']}/transcribe")
     item = transcribed(None)
     assert (item["transcriptionStatus"], item["error"]["code"]) == ("failed", "part_missing")
-    handlers.pass_time(minutes=1)
+    handlers.advance_clock(minutes=1)
     assert len(transcript(transcribed(None))["segments"]) == 4
     assert Counter(each.channel for each in service.received) == {"left": 2, "right": 2}
 
@@ -138,7 +138,7 @@ def test_one_channel_that_fails_for_good_leaves_the_transcript_of_the_other(tran
 def test_an_outage_between_the_channels_costs_nothing_and_sends_nothing_again(handlers, transcribed, service, reply):
     item = transcribed(wav(LEFT, RIGHT), right=reply(status=503))
     assert (item["transcriptionStatus"], item["attempts"]) == ("queued", 0)
-    handlers.pass_time(minutes=2)
+    handlers.advance_clock(minutes=2)
     item = transcribed(None)
     assert (item["transcriptionStatus"], item["attempts"]) == ("completed", 1)
     assert [each.channel for each in service.received] == ["left", "right", "right"]
@@ -156,7 +156,7 @@ def test_a_person_s_retry_goes_on_with_the_channel_that_is_missing(handlers, tra
 def test_an_error_of_one_channel_that_may_pass_is_what_counts(handlers, transcribed, service, reply):
     item = transcribed(wav(LEFT, RIGHT), left=reply(status=413), right=reply(status=500))
     assert (item["error"]["code"], item["error"]["retryable"]) == ("service_error", True)
-    handlers.pass_time(minutes=1)
+    handlers.advance_clock(minutes=1)
     item = transcribed(None, left=reply(status=413))
     assert (item["transcriptionStatus"], item["nextAttemptAt"], item["transcript"]["partial"]) == ("failed", None, True)
 
@@ -169,7 +169,7 @@ def test_two_channels_without_a_sound_are_no_speech_and_nothing_is_sent(transcri
 
 def test_whose_side_is_which_stays_as_it_was_begun(handlers, transcribed, transcript, reply):
     transcribed(wav(LEFT, RIGHT), "caller-right", left=reply(status=500))
-    handlers.pass_time(minutes=1)
+    handlers.advance_clock(minutes=1)
     document = transcript(transcribed(None, "mono"))
     assert {each["channel"]: each["speaker"] for each in document["segments"]} == {"left": "agent", "right": "caller"}
 

@@ -10,9 +10,9 @@ import pytest
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
-from callscribe.recording import Status, recording_id
-from callscribe.store import inventory, recordings
-from functions.sync import app, sweep
+from callscribe.recordings.recording import Status, recording_id
+from callscribe.store import known_files, recordings
+from functions.sync import app, scan
 from testing.handlers import client
 from tests.integration.checks import all_recordings
 
@@ -74,11 +74,11 @@ def counts(handlers, **event):
 def test_each_recording_is_added_once(place, listed):
     for key in ("2026/11/a.wav", "2026/11/b.MP3", "notes.doc", ".hidden.wav", "a b+%.wav"):
         place.put(key, b"ID3" + b"\0" * 100)
-    assert place.sync() == {"listed": 3, "added": 3, "passed_over": 2}
+    assert place.sync() == {"listed": 3, "added": 3, "ignored": 2}
     assert {item["transcriptionStatus"] for item in listed().values()} == {"pending"}
-    assert place.sync() == {"listed": 3, "passed_over": 2}
+    assert place.sync() == {"listed": 3, "ignored": 2}
     place.put("2026/11/c.wav")
-    assert place.sync() == {"listed": 4, "added": 1, "passed_over": 2}
+    assert place.sync() == {"listed": 4, "added": 1, "ignored": 2}
     assert len(listed()) == 4
 
 
@@ -119,7 +119,7 @@ def test_the_longest_keys_have_a_record_too(handlers, stack):
     assert counts(handlers) == {"listed": 4, "added": 4}
     assert counts(handlers) == {"listed": 4}
     bucket.put(longest, AUDIO * 2)
-    assert counts(handlers) == {"listed": 4, "changed": 1}
+    assert counts(handlers) == {"listed": 4, "updated": 1}
     bucket.delete(longest)
     assert counts(handlers) == {"listed": 3, "missing": 1}
 
@@ -146,8 +146,8 @@ def test_what_holds_no_audio_yet_waits_and_is_shown(place, handlers, listed):
     place.put("header.wav49", b"\0" * 44)
     place.put("copied.wav.part")
     run = handlers.sync()
-    assert (run["counts"]["waiting"], run["counts"]["copying"], run["counts"]["added"]) == (3, 1, 0)
-    shown = {each["path"].rpartition("/")[2]: each["why"] for each in run["waiting"]}
+    assert (run["counts"]["waiting"], run["counts"]["in_transfer"], run["counts"]["added"]) == (3, 1, 0)
+    shown = {each["path"].rpartition("/")[2]: each["reason"] for each in run["waiting"]}
     assert set(shown) == {"empty.mp3", "header.WAV", "header.wav49", "copied.wav.part"}
     assert "empty" in shown["empty.mp3"]
     assert "no audio" in shown["header.WAV"]
@@ -164,14 +164,14 @@ def test_a_file_that_changes_stays_the_same_recording(place, handlers):
     place.put("a.mp3")
     place.sync()
     place.put("a.mp3", AUDIO * 2)
-    assert place.sync() == {"listed": 1, "changed": 1}
+    assert place.sync() == {"listed": 1, "updated": 1}
     seen = place.seen("a.mp3")
     assert (seen.size, seen.status, seen.source_changed) == (2 * len(AUDIO), Status.PENDING, None)
     assert place.sync() == {"listed": 1}
     handlers.queue()
     handlers.process()
     place.put("a.mp3", AUDIO * 3)
-    assert place.sync() == {"listed": 1, "changed": 1}
+    assert place.sync() == {"listed": 1, "updated": 1}
     seen = place.seen("a.mp3")
     assert (seen.size, seen.status) == (2 * len(AUDIO), Status.COMPLETED)
     assert seen.source_changed is not None
@@ -206,10 +206,10 @@ def test_a_file_that_changes_while_it_is_transcribed_is_marked_after_that(place,
         assert place.sync() == {"listed": 1}  # and is left alone
         return reply()
 
-    service.choose = changed
+    service.choose_reply = changed
     handlers.process()
     assert (place.seen("a.mp3").size, place.seen("a.mp3").source_changed) == (len(AUDIO), None)
-    assert place.sync() == {"listed": 1, "changed": 1}
+    assert place.sync() == {"listed": 1, "updated": 1}
     assert place.seen("a.mp3").source_changed
 
 
@@ -224,7 +224,7 @@ def test_a_file_that_vanishes_is_marked_and_comes_back(place):
     assert place.seen("a.mp3").status is Status.PENDING
     assert place.sync() == {"listed": 1}
     place.put("c.mp3", AUDIO * 2)
-    assert place.sync() == {"listed": 2, "changed": 1}
+    assert place.sync() == {"listed": 2, "updated": 1}
     seen = place.seen("c.mp3")
     assert (seen.source_missing, seen.size) == (None, 2 * len(AUDIO))
     assert place.sync() == {"listed": 2}
@@ -266,8 +266,8 @@ def test_what_something_else_has_taken_the_place_of_is_gone(handlers, tmp_path):
     (folder.root / "a").write_text("a")
     (folder.root / "b").rename(moved)
     (folder.root / "b").symlink_to(moved)
-    assert counts(handlers) == {"missing": 5, "passed_over": 1}
-    assert counts(handlers) == {"passed_over": 1}
+    assert counts(handlers) == {"missing": 5, "ignored": 1}
+    assert counts(handlers) == {"ignored": 1}
 
 
 def test_a_time_in_the_future_keeps_no_file_waiting_until_then(handlers, tmp_path):
@@ -275,7 +275,7 @@ def test_a_time_in_the_future_keeps_no_file_waiting_until_then(handlers, tmp_pat
     handlers.overrides["RECORDINGS_PATH"] = folder.path
     folder.put("a.mp3", age=-365 * 86400)
     assert counts(handlers) == {"listed": 1, "waiting": 1}
-    handlers.pass_time(minutes=1)
+    handlers.advance_clock(minutes=1)
     assert counts(handlers) == {"listed": 1, "added": 1}
     assert counts(handlers) == {"listed": 1}
 
@@ -286,10 +286,10 @@ def test_a_time_in_the_future_keeps_no_file_waiting_until_then(handlers, tmp_pat
 @pytest.fixture
 def slow(handlers, monkeypatch):
     """Each look at the clock takes a minute, and it is looked at before each file."""
-    monkeypatch.setattr(sweep, "LOOK_AT_THE_CLOCK", 1)
+    monkeypatch.setattr(scan, "CLOCK_CHECK_INTERVAL", 1)
 
     def now():
-        handlers.pass_time(minutes=1)
+        handlers.advance_clock(minutes=1)
         return handlers.now()
 
     def slow():
@@ -305,10 +305,10 @@ def test_a_sweep_goes_on_behind_whatever_name_it_stopped_at(handlers, tmp_path):
     names = [longest, *(f"\U0010ffff{each}.mp3" for each in "abc")]  # no character sorts behind that one
     for name in names:
         folder.put(name)
-    assert counts(handlers) == {"listed": 4, "added": 3, "refused": 1}
+    assert counts(handlers) == {"listed": 4, "added": 3, "path_too_long": 1}
     folder.delete(names[-1])
     for name, left in ((names[1], {"listed": 1, "missing": 1}), (longest, {"listed": 2})):
-        inventory.leave_off(folder.path, inventory.Place(folder.prefix + name))
+        known_files.save_checkpoint(folder.path, known_files.ScanCheckpoint(folder.prefix + name))
         assert counts(handlers) == left
 
 
@@ -319,15 +319,15 @@ def test_wherever_a_sweep_stops_a_recording_is_taken_with_all_that_lies_beside_i
             place.put(f"{number}/call{ending}", body)
     slow()
     rounds = 1
-    while handlers.sync()["counts"].get("stopped_early"):
+    while handlers.sync()["counts"].get("incomplete"):
         assert {each.status for each in all_recordings().values()} <= {Status.COMPLETED}
         rounds += 1
     assert rounds > 1
     found = all_recordings().values()
     assert len(found) == 6
     assert {(each.status, each.metadata.caller) for each in found} == {(Status.COMPLETED, "+12025550143")}
-    while (counted := handlers.sync()["counts"]).get("stopped_early"):
-        assert counted["changed"] == 0
+    while (counted := handlers.sync()["counts"]).get("incomplete"):
+        assert counted["updated"] == 0
 
 
 def test_a_file_beside_a_folder_of_its_name_is_noticed_however_often_the_sweep_stops(place, handlers, slow):
@@ -337,7 +337,7 @@ def test_a_file_beside_a_folder_of_its_name_is_noticed_however_often_the_sweep_s
     place.sync()
     place.put("r.mp3", AUDIO * 2)
     slow()
-    while handlers.sync()["counts"].get("stopped_early"):
+    while handlers.sync()["counts"].get("incomplete"):
         pass
     assert place.seen("r.mp3").size == 2 * len(AUDIO)
 
@@ -347,7 +347,7 @@ def test_a_sweep_that_dies_is_gone_on_with_and_misses_nothing(place, handlers, m
     keys = [f"{number:02}.mp3" for number in range(12)]
     for key in keys:
         place.put(key)
-    sight, killed = sweep.Sweep._sight, 0
+    sight, killed = scan.Scan._visit, 0
 
     class Killed(BaseException):
         pass
@@ -357,10 +357,10 @@ def test_a_sweep_that_dies_is_gone_on_with_and_misses_nothing(place, handlers, m
             raise Killed
         return sight(self, *arguments)
 
-    monkeypatch.setattr(sweep, "LOOK_AT_THE_CLOCK", 1)
-    monkeypatch.setattr(sweep, "REPORT", timedelta())
+    monkeypatch.setattr(scan, "CLOCK_CHECK_INTERVAL", 1)
+    monkeypatch.setattr(scan, "CHECKPOINT_INTERVAL", timedelta())
     with monkeypatch.context() as patch:
-        patch.setattr(sweep.Sweep, "_sight", die_later)
+        patch.setattr(scan.Scan, "_visit", die_later)
         while killed < 2:
             with pytest.raises(Killed):
                 handlers.sync()
@@ -369,10 +369,10 @@ def test_a_sweep_that_dies_is_gone_on_with_and_misses_nothing(place, handlers, m
             assert (run["status"], run["errorCode"]) == ("skipped", "under_way")
             asked = handlers.sync(trigger="api", recordingsPath=f"{place.path}nothing/")
             assert asked["status"] in ("succeeded", "failed")  # a person does not wait for it
-            handlers.pass_time(minutes=5)
+            handlers.advance_clock(minutes=5)
     begins_at = len(listed())
     assert begins_at > 5  # the second went on where the first one stopped
-    while handlers.sync()["counts"].get("stopped_early"):
+    while handlers.sync()["counts"].get("incomplete"):
         pass
     assert set(listed()) == set(keys)
 
@@ -409,7 +409,7 @@ def test_an_event_tells_where_to_look_and_no_more(handlers, put, listed, stack):
     put("a.json", b"{}")
     assert handlers.sync(**upload(stack, "a.json"))["counts"]["added"] == 1
     put("a.mp3", AUDIO * 2)
-    assert handlers.sync(**upload(stack, "a.mp3"))["counts"]["changed"] == 1
+    assert handlers.sync(**upload(stack, "a.mp3"))["counts"]["updated"] == 1
     assert listed()["a.mp3"]["size"] == 2 * len(AUDIO)
 
 

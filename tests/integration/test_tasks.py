@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callscribe import transitions
-from callscribe.recording import Status, TranscriptRef, source_hash
-from callscribe.store import counts, recordings
-from callscribe.store.models import RecordingModel
+from callscribe.recordings import state_machine
+from callscribe.recordings.recording import Status, TranscriptRef, source_hash
+from callscribe.store import recordings, status_counts
+from callscribe.store.tables import RecordingModel
 from local.cloud.client import aws_client
 
 # queue ---------------------------------------------------------------------------------------------------------------
@@ -21,16 +21,16 @@ def test_queue_takes_a_thousand_the_oldest_call_first(handlers, counted):
     with RecordingModel.batch_write() as batch:
         for number in range(1005):
             called = now - timedelta(seconds=(number * 7919) % 1005)  # in no order
-            new = transitions.new("s3://b", f"{number}.wav", size=1, etag=None, modified_at=called, now=now)
-            batch.save(RecordingModel(source_hash=source_hash(new.location), **recordings._attributes(new)))
-    oldest = recordings.first(Status.PENDING, 1)[0]
+            new = state_machine.create("s3://b", f"{number}.wav", size=1, etag=None, modified_at=called, now=now)
+            batch.save(RecordingModel(source_hash=source_hash(new.location), **recordings._to_attributes(new)))
+    oldest = recordings.next_entries(Status.PENDING, 1)[0]
     with counted() as requests:
-        assert handlers.queue()["counts"] == {"queued": 1000, "lost_races": 0}
+        assert handlers.queue()["counts"] == {"queued": 1000, "conflicts": 0}
     assert requests["UpdateItem"] == 1000
     assert requests.total() <= 1012
-    assert counts.summary().counts[Status.PENDING] == 5
-    assert recordings.first(Status.QUEUED, 1)[0].id == oldest.id
-    line = [recordings.get(place.id).recorded_at for place in recordings.first(Status.QUEUED, 20)]
+    assert status_counts.load_status_counts().counts[Status.PENDING] == 5
+    assert recordings.next_entries(Status.QUEUED, 1)[0].id == oldest.id
+    line = [recordings.get(place.id).recorded_at for place in recordings.next_entries(Status.QUEUED, 20)]
     assert line == sorted(line)
     assert handlers.queue()["counts"]["queued"] == 5
     assert handlers.queue()["counts"]["queued"] == 0
@@ -127,15 +127,15 @@ def test_a_wrong_secret_ends_the_run_and_takes_no_attempt(handlers, put, listed,
 def test_a_key_that_cannot_be_sent_ends_the_run_without_quoting_it(handlers, put, listed, stack, service, caplog, key):
     secrets = aws_client("secretsmanager", stack.endpoint)
     secrets.put_secret_value(SecretId=stack.secrets["WhisperXSecret"], SecretString=json.dumps({"apiKey": key}))
-    handlers.forget()
+    handlers.clear_caches()
     put("a.wav")
     run = handlers.transcribe()
     secrets.put_secret_value(SecretId=stack.secrets["WhisperXSecret"], SecretString='{"apiKey": ""}')
-    handlers.forget()
+    handlers.clear_caches()
     if key.strip().isascii() and " " not in key.strip():
         assert service.received[0].headers["authorization"] == f"Bearer {key.strip()}"
     else:
-        assert (run["status"], run["errorCode"]) == ("failed", "configuration")
+        assert (run["status"], run["errorCode"]) == ("failed", "configuration_error")
         assert (listed()["a.wav"]["transcriptionStatus"], listed()["a.wav"]["attempts"]) == ("queued", 0)
     assert "planted" not in json.dumps(run) + caplog.text
 
@@ -146,7 +146,7 @@ def test_a_fault_of_ours_fails_the_attempt_and_is_logged_without_its_text(handle
     def choke(*_, **__):
         raise ValueError(text)  # the log shows this line of code, which must not hold the text itself
 
-    monkeypatch.setattr("callscribe.whisperx.asr.AsrService.send", choke)
+    monkeypatch.setattr("callscribe.whisperx.dialects.asr.AsrService.send", choke)
     put("a.wav")
     handlers.transcribe()
     item = listed()["a.wav"]
@@ -168,7 +168,7 @@ def test_a_faulty_setting_is_recorded_and_takes_no_attempt(handlers, put, listed
     handlers.overrides[variable] = value
     put("a.wav")
     run = handlers.transcribe()
-    assert (run["status"], run["errorCode"]) == ("failed", "configuration")
+    assert (run["status"], run["errorCode"]) == ("failed", "configuration_error")
     del handlers.overrides[variable]  # the API shows MAX_ATTEMPTS, and would refuse it too
     assert listed()["a.wav"]["attempts"] == 0
 
@@ -180,8 +180,8 @@ def claim(handlers, put, *, lease):
     put("a.wav")
     handlers.sync_and_queue()
     now = handlers.now()
-    (place,) = recordings.first(Status.QUEUED, 5)
-    return recordings.apply(place.id, transitions.claim(place, "first", now, now + lease))
+    (place,) = recordings.next_entries(Status.QUEUED, 5)
+    return recordings.apply_transition(place.id, state_machine.claim(place, "first", now, now + lease))
 
 
 def test_a_lost_claim_is_recovered_and_its_late_worker_writes_nothing(handlers, put, listed):
@@ -192,7 +192,7 @@ def test_a_lost_claim_is_recovered_and_its_late_worker_writes_nothing(handlers, 
     before = recordings.get(lost.id)
     assert before.attempts == 2
     ref = TranscriptRef(version="late", language=None, duration=None, preview="", no_speech=True)
-    assert recordings.apply(lost.id, transitions.complete(lost, ref, handlers.now())) is None
+    assert recordings.apply_transition(lost.id, state_machine.complete(lost, ref, handlers.now())) is None
     assert recordings.get(lost.id) == before
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceUnavailable
-from callscribe.settings import WhisperXSettings
+from callscribe.errors import JobFailed, PermanentError, RetryableError, ServiceUnavailable
+from callscribe.settings.environment import WhisperXSettings
 from callscribe.whisperx import Job, connect
-from callscribe.whisperx import tasks as module
-from callscribe.whisperx import tasks as tasks_dialect
+from callscribe.whisperx.dialects import tasks as module
+from callscribe.whisperx.dialects import tasks as tasks_dialect
 from tests.integration.audio import Bytes, parts
 from tests.integration.timeouts import IMPATIENT, PATIENT
 
@@ -29,8 +29,8 @@ def listed(identifier, status="completed", name="abc.wav", started="2026-11-22T1
     return {"identifier": identifier, "status": status, "file_name": name, "start_time": started, "error": error}
 
 
-def send(dialect, name="abc.wav", *, again=False):
-    return dialect.send(Bytes(100), name, PATIENT, again=again)
+def send(dialect, name="abc.wav", *, is_resend=False):
+    return dialect.send(Bytes(100), name, PATIENT, is_resend=is_resend)
 
 
 def test_the_audio_goes_into_the_field_the_options_into_the_query_and_a_job_comes_back(service, reply):
@@ -79,7 +79,7 @@ def test_an_identifier_that_is_no_token_is_unreadable(service, reply, identifier
     service.replies = [as_json(reply, {"identifier": identifier})]
     with pytest.raises(RetryableError) as raised:
         send(tasks(service.url))
-    assert raised.value.code == "unreadable_answer"
+    assert raised.value.code == "invalid_response"
 
 
 FOUND = [
@@ -98,13 +98,13 @@ FOUND = [
 @pytest.mark.parametrize(("all_tasks", "found"), FOUND)
 def test_what_may_have_been_sent_before_is_looked_for_first(service, reply, all_tasks, found):
     service.replies = [as_json(reply, {"tasks": all_tasks}), as_json(reply, QUEUED)]
-    assert send(tasks(service.url), again=True) == Job(found or QUEUED["identifier"])
+    assert send(tasks(service.url), is_resend=True) == Job(found or QUEUED["identifier"])
     assert [each.path for each in service.received] == ["/task/all", "/speech-to-text"][: 1 if found else 2]
 
 
 def test_it_is_looked_for_under_the_name_that_it_was_sent_under(service, reply):
     service.replies = [as_json(reply, {"tasks": [listed("a")]})]
-    assert send(tasks(service.url), "abc.flac", again=True) == Job("a")
+    assert send(tasks(service.url), "abc.flac", is_resend=True) == Job("a")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_it_is_looked_for_under_the_name_that_it_was_sent_under(service, reply):
 )
 def test_a_server_without_a_list_of_tasks_is_just_sent_to(service, reply, status, body):
     service.replies = [reply(status=status, body=body), as_json(reply, QUEUED)]
-    assert send(tasks(service.url), again=True) == Job("cb9d0200-50a0")
+    assert send(tasks(service.url), is_resend=True) == Job("cb9d0200-50a0")
 
 
 NO_LIST = [
@@ -141,7 +141,7 @@ NO_LIST = [
 def test_a_list_that_is_none_does_not_lead_to_a_second_sending(service, reply, status, body):
     service.replies = [reply(status=status, body=body)]
     with pytest.raises(ServiceUnavailable) as raised:
-        send(tasks(service.url), again=True)
+        send(tasks(service.url), is_resend=True)
     assert (raised.value.code, raised.value.status) == ("service_busy", None if status == 200 else status)
     assert len(service.received) == 1
 
@@ -151,14 +151,16 @@ def test_a_404_of_a_proxy_says_nothing_about_a_job(service, reply, body):
     service.replies = [reply(status=404, body=body)]
     with pytest.raises(ServiceUnavailable) as raised:
         tasks(service.url).poll(Job("a"), PATIENT)
-    assert raised.value.code == "wrong_address"
+    assert raised.value.code == "endpoint_not_found"
 
 
-@pytest.mark.parametrize(("status", "code"), [(401, "key_refused"), (502, "service_down"), (503, "service_busy")])
+@pytest.mark.parametrize(
+    ("status", "code"), [(401, "authentication_failed"), (502, "service_down"), (503, "service_busy")]
+)
 def test_a_server_that_is_not_there_for_the_list_is_an_outage(service, reply, status, code):
     service.replies = [reply(status=status)]
     with pytest.raises(ServiceUnavailable) as raised:
-        send(tasks(service.url), again=True)
+        send(tasks(service.url), is_resend=True)
     assert raised.value.code == code
     assert len(service.received) == 1
 
@@ -168,10 +170,10 @@ def test_a_server_that_does_not_tell_its_tasks_is_not_sent_the_same_again(servic
     if answers:
         service.replies = [reply(close=True)]
     else:
-        monkeypatch.setattr(module, "LOOKING_SECONDS", 0.5)
+        monkeypatch.setattr(module, "LIST_TIMEOUT_SECONDS", 0.5)
         service.hold_until(2)  # and there is only one
     with pytest.raises(ServiceUnavailable) as raised:
-        send(tasks(service.url), again=True)
+        send(tasks(service.url), is_resend=True)
     assert raised.value.code == "service_busy"
     assert len(service.received) == 1
 
@@ -203,18 +205,18 @@ def test_a_poll_that_finds_nobody_is_an_outage():
 def test_what_failed_for_want_of_a_gpu_is_sent_to_the_cpu(service, reply, options, name, error, query):
     failed = listed("a", "failed", name, error=error)
     service.replies = [as_json(reply, {"tasks": [failed]}), as_json(reply, QUEUED)]
-    send(tasks(service.url, whisperx_options=options), "abc-1-left.wav", again=True)
+    send(tasks(service.url, whisperx_options=options), "abc-1-left.wav", is_resend=True)
     assert service.received[1].query == query
 
 
 def test_a_server_that_lacked_a_gpu_is_asked_for_the_cpu_at_once_for_an_hour(service, reply, monkeypatch):
     service.replies = [as_json(reply, {"status": "failed", "error": NO_GPU}), as_json(reply, QUEUED)]
-    with pytest.raises(JobEnded):
+    with pytest.raises(JobFailed):
         tasks(service.url).poll(Job("a"), PATIENT)
     send(tasks(service.url), "other-0.wav")
     monkeypatch.setattr(tasks_dialect, "NO_GPU_SECONDS", -1.0)
     service.replies = [as_json(reply, {"status": "failed", "error": NO_GPU}), as_json(reply, QUEUED)]
-    with pytest.raises(JobEnded):
+    with pytest.raises(JobFailed):
         tasks(service.url).poll(Job("a"), PATIENT)
     send(tasks(service.url), "other-0.wav")
     queries = [received.query for received in service.received if received.method == "POST"]
@@ -224,8 +226,8 @@ def test_a_server_that_lacked_a_gpu_is_asked_for_the_cpu_at_once_for_an_hour(ser
 def test_a_task_in_the_list_that_cannot_be_asked_for_is_unreadable(service, reply):
     service.replies = [as_json(reply, {"tasks": [listed("../a")]})]
     with pytest.raises(RetryableError) as raised:
-        send(tasks(service.url), again=True)
-    assert raised.value.code == "unreadable_answer"
+        send(tasks(service.url), is_resend=True)
+    assert raised.value.code == "invalid_response"
 
 
 @pytest.mark.parametrize("status", ["queued", "processing"])
@@ -251,30 +253,36 @@ def test_a_completed_job_is_a_transcript(service, reply, result, metadata, text,
 
 
 POLLED = [
-    (200, {"status": "failed", "error": NO_GPU}, JobEnded, "no_gpu", "device=cpu"),
-    (200, {"status": "failed", "error": "CUDA failed: out of memory"}, JobEnded, "job_failed", "ran out"),
-    (200, {"status": "failed", "error": "'NoneType' object has no attribute 'to'"}, JobEnded, "job_failed", "HF_TOKEN"),
-    (200, {"status": "failed", "error": "Cannot access gated repo for url"}, JobEnded, "job_failed", "HF_TOKEN"),
+    (200, {"status": "failed", "error": NO_GPU}, JobFailed, "no_gpu", "device=cpu"),
+    (200, {"status": "failed", "error": "CUDA failed: out of memory"}, JobFailed, "job_failed", "ran out"),
+    (
+        200,
+        {"status": "failed", "error": "'NoneType' object has no attribute 'to'"},
+        JobFailed,
+        "job_failed",
+        "HF_TOKEN",
+    ),
+    (200, {"status": "failed", "error": "Cannot access gated repo for url"}, JobFailed, "job_failed", "HF_TOKEN"),
     (
         200,
         {"status": "failed", "error": "'xx' is not a valid language code (af)"},
-        JobEnded,
+        JobFailed,
         "job_failed",
         "language",
     ),
-    (200, {"status": "failed", "error": "k3y said hello"}, JobEnded, "job_failed", "failed"),
-    (200, {"status": "failed"}, JobEnded, "job_failed", ""),
-    (200, {"status": "cancelled"}, RetryableError, "unreadable_answer", ""),
-    (200, {"status": ["failed"]}, RetryableError, "unreadable_answer", ""),
-    (200, {"status": "completed", "result": None}, JobEnded, "unreadable_answer", ""),
-    (200, {"status": "completed", "result": {"segments": 7}}, JobEnded, "unreadable_answer", ""),
-    (200, [], RetryableError, "unreadable_answer", ""),
-    (404, {"error": {"code": "TASK_NOT_FOUND"}}, JobEnded, "job_lost", "404"),
-    (404, {"detail": "Identifier not found"}, JobEnded, "job_lost", "404"),
-    (404, {"detail": "Not Found"}, ServiceUnavailable, "wrong_address", "404"),
-    (404, {"detail": "no such thing"}, JobEnded, "job_lost", "404"),
+    (200, {"status": "failed", "error": "k3y said hello"}, JobFailed, "job_failed", "failed"),
+    (200, {"status": "failed"}, JobFailed, "job_failed", ""),
+    (200, {"status": "cancelled"}, RetryableError, "invalid_response", ""),
+    (200, {"status": ["failed"]}, RetryableError, "invalid_response", ""),
+    (200, {"status": "completed", "result": None}, JobFailed, "invalid_response", ""),
+    (200, {"status": "completed", "result": {"segments": 7}}, JobFailed, "invalid_response", ""),
+    (200, [], RetryableError, "invalid_response", ""),
+    (404, {"error": {"code": "TASK_NOT_FOUND"}}, JobFailed, "job_lost", "404"),
+    (404, {"detail": "Identifier not found"}, JobFailed, "job_lost", "404"),
+    (404, {"detail": "Not Found"}, ServiceUnavailable, "endpoint_not_found", "404"),
+    (404, {"detail": "no such thing"}, JobFailed, "job_lost", "404"),
     (500, {"detail": "Task not found"}, RetryableError, "service_error", ""),
-    (401, {}, ServiceUnavailable, "key_refused", ""),
+    (401, {}, ServiceUnavailable, "authentication_failed", ""),
     (503, {}, ServiceUnavailable, "service_busy", ""),
     (500, {}, RetryableError, "service_error", ""),
 ]
@@ -294,25 +302,25 @@ def test_each_way_that_a_poll_ends_has_its_class(service, reply, status, body, k
 SUBMITTED = [
     (400, {"error": {"code": "AUDIO_PROCESSING_ERROR"}}, PermanentError, "not_audio", "decode"),
     (400, {"detail": "Invalid file extension for file 5550100.flac"}, PermanentError, "not_audio", "ending"),
-    (404, {"detail": "Not Found"}, ServiceUnavailable, "wrong_address", "server's address"),
-    (422, {"detail": [{"loc": ["query", "device"]}]}, ServiceUnavailable, "wrong_settings", "(device)"),
+    (404, {"detail": "Not Found"}, ServiceUnavailable, "endpoint_not_found", "server's address"),
+    (422, {"detail": [{"loc": ["query", "device"]}]}, ServiceUnavailable, "invalid_options", "(device)"),
     (
         422,
         {"detail": [{"loc": ["query", "model"]}, {"loc": ["query", "device"]}]},
         ServiceUnavailable,
-        "wrong_settings",
+        "invalid_options",
         "(device, model)",
     ),
-    (422, {"detail": [{"loc": ["query", "5550100"]}]}, PermanentError, "rejected", "422"),
+    (422, {"detail": [{"loc": ["query", "5550100"]}]}, PermanentError, "request_rejected", "422"),
     (
         422,
         {"detail": [{"loc": ["query", "model"]}, {"loc": ["body", "file"]}]},
         PermanentError,
-        "rejected",
+        "request_rejected",
         "422",
     ),
-    (422, {"detail": []}, PermanentError, "rejected", "422"),
-    (422, {"detail": [{"loc": [["model"]]}]}, PermanentError, "rejected", "422"),
+    (422, {"detail": []}, PermanentError, "request_rejected", "422"),
+    (422, {"detail": [{"loc": [["model"]]}]}, PermanentError, "request_rejected", "422"),
     (501, {}, RetryableError, "service_error", "501"),
 ]
 
@@ -332,7 +340,7 @@ def test_an_option_that_the_site_itself_has_set_is_blamed_and_not_the_audio(serv
     service.replies = [as_json(reply, {"detail": [{"loc": ["query", option], "input": "5550100"}]}, status=422)]
     with pytest.raises(ServiceUnavailable) as raised:
         send(tasks(service.url, whisperx_options=f"{option}=5550100"))
-    assert raised.value.code == "wrong_settings"
+    assert raised.value.code == "invalid_options"
     assert f"({option})" in raised.value.message
     assert "5550100" not in raised.value.message
 
@@ -342,7 +350,7 @@ def test_every_exchange_is_told_and_nothing_secret_with_it(service, reply):
     listing = as_json(reply, {"tasks": []})
     service.replies = [listing, as_json(reply, QUEUED), as_json(reply, {"status": "failed"}), reply(close=True)]
     dialect = tasks(service.url.replace("//", "//user:pass@"), told.append, whisperx_options="hf_token=s3cret")
-    job = send(dialect, again=True)
+    job = send(dialect, is_resend=True)
     for _ in range(2):
         with pytest.raises((RetryableError, ServiceUnavailable)):
             dialect.poll(job, PATIENT)

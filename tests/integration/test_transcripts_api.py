@@ -137,7 +137,7 @@ def test_an_unknown_version_says_where_the_versions_are_listed(handlers, call, c
     for version, requested in {f"{call.version}x": 1, f"{call.version}%0A": 0, **dict.fromkeys(malformed, 0)}.items():
         with counted() as requests:
             answer = handlers.api("GET", call.path, query=f"version={version}")
-        assert code_of(answer) == (404, "no_such_version")
+        assert code_of(answer) == (404, "version_not_found")
         assert f"GET {call.path}/versions" in answer.json["error"]["message"]
         assert requests["GET S3"] == requested
 
@@ -147,12 +147,12 @@ def test_what_else_lies_beside_the_versions_is_neither_listed_nor_read(handlers,
     for name in ("notes", f"{call.version}/x", f"٢{call.version[1:]}", f"{call.version}-left"):
         key = f"transcripts/{call.id}/{name}.json"
         s3.put_object(Bucket=stack.buckets["TranscriptsBucket"], Key=key, Body=b'{"secret": 1}')
-        assert code_of(handlers.api("GET", call.path, query=f"version={name}")) == (404, "no_such_version")
+        assert code_of(handlers.api("GET", call.path, query=f"version={name}")) == (404, "version_not_found")
     assert [item["version"] for item in handlers.api("GET", f"{call.path}/versions").json["items"]] == [call.version]
 
 
 def test_versions_of_no_recording_and_of_one_without_any(handlers, put, listed):
-    assert code_of(handlers.api("GET", f"{LIST}/{'a' * 20}/transcript/versions")) == (404, "no_such_recording")
+    assert code_of(handlers.api("GET", f"{LIST}/{'a' * 20}/transcript/versions")) == (404, "recording_not_found")
     put("a.wav")
     handlers.sync()
     path = f"{LIST}/{listed()['a.wav']['id']}/transcript"
@@ -164,7 +164,7 @@ def test_what_s3_does_not_hand_out_is_503(handlers, call):
     handlers.overrides["TRANSCRIPTS_BUCKET"] = "no-such-bucket"
     for path in (call.path, f"{call.path}/versions"):
         answer = handlers.api("GET", path)
-        assert code_of(answer) == (503, "store")
+        assert code_of(answer) == (503, "store_error")
         assert "NoSuchBucket" in answer.json["error"]["message"]
 
 
@@ -214,7 +214,7 @@ def test_a_new_version_is_another_one_and_the_old_one_stays_known(handlers, call
 
 def test_what_is_not_there_is_404_whatever_is_known_of_it(handlers, call, put, listed):
     gone = handlers.api("GET", call.path, query=f"version={call.version}x", if_none_match="*")
-    assert code_of(gone) == (404, "no_such_version")
+    assert code_of(gone) == (404, "version_not_found")
     put("b.wav")
     handlers.sync()
     none_yet = f"{LIST}/{listed()['b.wav']['id']}/transcript"

@@ -9,7 +9,7 @@ import pytest
 
 from local.cloud.client import aws_client
 from local.cloud.scheduler import Scheduler
-from local.cloud.uploads import uploads
+from local.cloud.uploads import deliver_upload_events
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "events/upload.json").read_text())
 NOW = datetime(2026, 11, 22, 10, 5, 7, tzinfo=UTC)
@@ -21,7 +21,7 @@ AUDIO = b"RIFF" + b"\0" * 100
 def fired():
     """What was fired while the test lasts."""
     fired = []
-    with uploads(lambda function, event: fired.append((function, event)), lambda: NOW):
+    with deliver_upload_events(lambda function, event: fired.append((function, event)), lambda: NOW):
         yield fired
 
 
@@ -105,7 +105,7 @@ def test_an_upload_succeeds_whatever_becomes_of_its_event(s3, bucket, error):
     def refuse(*_):
         raise error
 
-    with uploads(refuse):
+    with deliver_upload_events(refuse):
         s3.put_object(Bucket=bucket, Key="a.wav", Body=AUDIO)
     s3.put_object(Bucket=bucket, Key="b.wav", Body=AUDIO)
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 2

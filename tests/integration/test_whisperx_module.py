@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from callscribe.run import Module
-from callscribe.store import module_settings
+from callscribe.recordings.run import Module
+from callscribe.store import settings_overrides
 from testing.handlers import client
 
 MODULE = "/api/modules/whisperx"
@@ -30,7 +30,7 @@ def secret(handlers, stack):
 
     def forget():
         secrets.put_secret_value(SecretId=name, SecretString='{"apiKey": ""}')
-        handlers.forget()
+        handlers.clear_caches()
 
     forget()
 
@@ -50,7 +50,7 @@ def transcribed(handlers, stack, service):
     def transcribed(name):
         s3.put_object(Bucket=stack.buckets["RecordingsBucket"], Key=name, Body=b"RIFF" + b"\0" * 100)
         handlers.sync_and_queue()
-        handlers.forget()  # the key is remembered for five minutes
+        handlers.clear_caches()  # the key is remembered for five minutes
         assert handlers.process()["counts"]["completed"] == 1
         return service.received[-1]
 
@@ -150,7 +150,7 @@ def test_what_is_wrong_in_the_template_is_told_before_anything_is_kept(handlers,
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(handlers.overrides, "WHISPERX_LANGUAGE", "English")
         answer = put(model="large-v3", apiKey=KEY)
-    assert (answer.status, answer.json["error"]["code"]) == (500, "configuration")
+    assert (answer.status, answer.json["error"]["code"]) == (500, "configuration_error")
     assert "WhisperX language" in answer.json["error"]["message"]
     assert handlers.api("GET", MODULE).json == before
     assert secret() == {"apiKey": ""}
@@ -158,12 +158,12 @@ def test_what_is_wrong_in_the_template_is_told_before_anything_is_kept(handlers,
 
 def test_of_two_who_set_at_the_same_moment_one_is_told_and_all_of_his_is_undone(handlers, put, secret, monkeypatch):
     put(apiKey="former")
-    seen = module_settings.read()
+    seen = settings_overrides.load()
     put(language="de")
     with monkeypatch.context() as patch:
-        patch.setattr(module_settings, "read", lambda: seen)
+        patch.setattr(settings_overrides, "load", lambda: seen)
         answer = put(language="fr", model="large-v3", apiKey=KEY, enabled=False)
-    assert (answer.status, answer.json["error"]["code"]) == (409, "changed_meanwhile")
+    assert (answer.status, answer.json["error"]["code"]) == (409, "conflict")
     shown = handlers.api("GET", MODULE).json
     assert (shown["language"], shown["model"], shown["enabled"]) == ("de", "", True)
     assert secret() == {"apiKey": "former"}
@@ -171,7 +171,7 @@ def test_of_two_who_set_at_the_same_moment_one_is_told_and_all_of_his_is_undone(
 
 def test_a_key_that_somebody_else_set_meanwhile_is_not_undone(put, secret, monkeypatch):
     put(language="de")
-    seen, keep, others = module_settings.read(), module_settings.keep, []
+    seen, keep, others = settings_overrides.load(), settings_overrides.save, []
     put(language="en")
 
     def meanwhile(*change, **switch):
@@ -179,8 +179,8 @@ def test_a_key_that_somebody_else_set_meanwhile_is_not_undone(put, secret, monke
         return keep(*change, **switch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module_settings, "read", lambda: seen)
-        patch.setattr(module_settings, "keep", meanwhile)
+        patch.setattr(settings_overrides, "load", lambda: seen)
+        patch.setattr(settings_overrides, "save", meanwhile)
         assert put(language="fr", apiKey=KEY).status == 409
     assert [each.status for each in others] == [200]
     assert secret() == {"apiKey": "another"}
@@ -233,7 +233,7 @@ def test_nothing_is_changed_if_the_key_cannot_be_written(handlers, put, secret):
     before = put(language="de").json
     handlers.overrides["WHISPERX_SECRET"] = "none"
     answer = put(apiKey=KEY, language="fr", enabled=False)
-    assert (answer.status, answer.json["error"]["code"]) == (503, "store")
+    assert (answer.status, answer.json["error"]["code"]) == (503, "store_error")
     assert "ResourceNotFoundException" in answer.json["error"]["message"]
     del handlers.overrides["WHISPERX_SECRET"]
     assert handlers.api("GET", MODULE).json == before
@@ -284,13 +284,13 @@ def test_a_key_is_sent_to_no_other_server_whatever_two_changes_at_once_left_behi
     handlers, put, secret, stack, service, functions
 ):
     assert put(baseUrl="http://127.0.0.1:9", apiKey=KEY).status == 200
-    assert module_settings.keep(Module.WHISPERX, module_settings.read(), {"base_url": service.url})
+    assert settings_overrides.save(Module.WHISPERX, settings_overrides.load(), {"base_url": service.url})
     client("s3", stack.endpoint).put_object(
         Bucket=stack.buckets["RecordingsBucket"], Key="a.wav", Body=b"RIFF" + b"\0" * 100
     )
     run = handlers.transcribe()
-    assert (run["status"], run["errorCode"]) == ("failed", "configuration")
-    assert handlers.api("POST", TEST).json["code"] == "configuration"
+    assert (run["status"], run["errorCode"]) == ("failed", "configuration_error")
+    assert handlers.api("POST", TEST).json["code"] == "configuration_error"
     assert service.received == []
     assert put(apiKey=KEY).status == 200  # it is this one's now
     assert handlers.process()["counts"]["completed"] == 1

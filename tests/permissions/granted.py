@@ -8,7 +8,7 @@ from typing import Any
 from local.cloud.client import REGION
 from local.cloud.intrinsics import Intrinsics
 from local.cloud.stack import pseudo_parameters
-from local.cloud.template import BUCKET, FUNCTION, SECRET, TABLE, parameter_values, read_template, resources_of
+from local.cloud.template import BUCKET, FUNCTION, SECRET, TABLE, parameter_values, read_template, resolve_resources
 from tests.permissions.iam import Statement, statement_of
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
@@ -84,7 +84,7 @@ def intrinsics(parameters: Mapping[str, str]) -> Intrinsics:
 
 def resolved(kind: str, parameters: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """The properties of all resources of a type that a deployment with these parameters has."""
-    return resources_of(translated(), intrinsics(parameters), kind)
+    return resolve_resources(translated(), intrinsics(parameters), kind)
 
 
 @cache

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.api.accept import best, takes
+from functions.api.content_negotiation import accepts_encoding, best_match
 
 OFFERED = ("application/json", "text/plain", "application/x-subrip", "text/vtt")
 JSON, TEXT, SUBRIP, WEBVTT = OFFERED
@@ -27,13 +27,13 @@ JSON, TEXT, SUBRIP, WEBVTT = OFFERED
     ],
 )
 def test_the_preferred_type_is_chosen_and_the_first_of_equals(accept, expected):
-    assert best(accept, OFFERED) == expected
+    assert best_match(accept, OFFERED) == expected
 
 
 @given(st.text(st.sampled_from('*/;,=q0.1 tex"vplain\x00ü')) | st.text())
 def test_no_header_breaks_it(accept):
-    assert best(accept, OFFERED) in (*OFFERED, None)
-    assert takes(accept, "gzip") in (True, False)
+    assert best_match(accept, OFFERED) in (*OFFERED, None)
+    assert accepts_encoding(accept, "gzip") in (True, False)
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,4 @@ def test_no_header_breaks_it(accept):
     [("", False), ("gzip, deflate, br", True), ("br, GZip ;q=0.5", True), ("*", True), ("gzip;q=0, *", False)],
 )
 def test_a_coding_is_taken_when_it_or_all_are_named(accept_encoding, expected):
-    assert takes(accept_encoding, "gzip") is expected
+    assert accepts_encoding(accept_encoding, "gzip") is expected

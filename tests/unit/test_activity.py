@@ -5,19 +5,19 @@ from itertools import pairwise
 
 import pytest
 
-from callscribe.store import activity
-from callscribe.store.activity import Hour
+from callscribe.store import statistics
+from callscribe.store.statistics import Hour
 
 NOW = datetime(2026, 11, 22, 12, 30, 15, 123456, tzinfo=UTC)
 TWELVE = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MOMENT = timedelta(microseconds=1)
-DONE = {"completed": 3, "failed": 2, "returned": 1, "recovered": 5, "lost_races": 7, "audio_seconds": 200}
+DONE = {"completed": 3, "failed": 2, "requeued": 1, "recovered": 5, "conflicts": 7, "audio_seconds": 200}
 
 
 def added(*runs):
     """The hours in which something was done, by how many hours before the present one they began."""
-    hours = activity.last_hours(NOW)
-    activity.add(runs, hours)
+    hours = statistics.build_hours(NOW)
+    statistics.add_run_counts(runs, hours)
     assert len(hours) == 24
     return {(TWELVE - hour.starts_at) // timedelta(hours=1): hour for hour in hours if hour.transcribed}
 
@@ -28,7 +28,7 @@ def added(*runs):
     ids=str,
 )
 def test_there_are_24_hours_and_the_last_one_is_the_present_one(now):
-    starts = [hour.starts_at for hour in activity.last_hours(now)]
+    starts = [hour.starts_at for hour in statistics.build_hours(now)]
     assert len(starts) == 24
     assert {later - earlier for earlier, later in pairwise(starts)} == {timedelta(hours=1)}
     assert starts[-1] <= now < starts[-1] + timedelta(hours=1)
@@ -36,7 +36,7 @@ def test_there_are_24_hours_and_the_last_one_is_the_present_one(now):
 
 
 def test_where_nothing_was_done_the_hours_are_there_all_the_same():
-    assert activity.last_hours(NOW)[-1] == Hour(starts_at=TWELVE, transcribed=0, failed_attempts=0, audio_seconds=0)
+    assert statistics.build_hours(NOW)[-1] == Hour(starts_at=TWELVE, transcribed=0, failed_attempts=0, audio_seconds=0)
     assert added() == {}
     assert added((NOW, {}), (NOW, dict.fromkeys(DONE, 0))) == {}
 

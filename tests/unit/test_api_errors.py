@@ -19,7 +19,9 @@ from functions.api import errors
     ],
 )
 def test_an_answer_of_ours_that_is_not_valid_is_no_fault_of_the_caller(place, status, code):
-    answer = errors._invalid_request(RequestValidationError([{"loc": place, "msg": "planted", "type": "missing"}]))
+    answer = errors._handle_validation_error(
+        RequestValidationError([{"loc": place, "msg": "planted", "type": "missing"}])
+    )
     error = json.loads(answer.body or "")["error"]
     assert (answer.status_code, error["code"]) == (status, code)
     assert ("planted" in answer.body) is (status < 500)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import BENCHMARKS, RESULTS, Benchmark, chosen, measured
+from benchmarks.__main__ import BENCHMARKS, RESULTS, Benchmark, run_benchmark, select_benchmarks
 from benchmarks.budgets import BUDGETS, Row, compare
-from benchmarks.table import table
+from benchmarks.table import render_table
 
 
 def lines_of(page, what):
@@ -23,7 +23,7 @@ def test_each_budget_has_a_benchmark_that_compares_a_figure_with_it(name):
 def test_the_kept_results_show_each_budget_as_it_is_now():
     page = RESULTS.read_text()
     for budget in BUDGETS.values():
-        assert f" {budget.unit} | ≤ {budget.limit:g} |".replace("  ", " ") in lines_of(page, budget.what), budget
+        assert f" {budget.unit} | ≤ {budget.limit:g} |".replace("  ", " ") in lines_of(page, budget.description), budget
 
 
 def test_each_benchmark_is_in_the_readme():
@@ -37,28 +37,34 @@ def test_the_table_counts_and_marks_what_exceeds_its_budget_or_was_not_measured(
         compare("start.api", None, "no npm |\n"),
         compare("sweep.writes", 0, ""),
     ]
-    page = table([(row, "10 of them") for row in (*rows, Row("shown", 3.14159, "ms"))], "Today.")
+    page = render_table([(row, "10 of them") for row in (*rows, Row("shown", 3.14159, "ms"))], "Today.")
     assert "**3 figures with a budget: 1 met, 1 over it, 1 not measured.**" in page
-    assert "| 61 MB | ≤ 60 | **no** |" in lines_of(page, BUDGETS["size.together"].what)
-    assert "| – × | ≤ 1.4 | **not measured** | no npm / |" in lines_of(page, BUDGETS["start.api"].what)
-    assert "| 0 writes | ≤ 0 | yes |" in lines_of(page, BUDGETS["sweep.writes"].what)
+    assert "| 61 MB | ≤ 60 | **no** |" in lines_of(page, BUDGETS["size.together"].description)
+    assert "| – × | ≤ 1.4 | **not measured** | no npm / |" in lines_of(page, BUDGETS["start.api"].description)
+    assert "| 0 writes | ≤ 0 | yes |" in lines_of(page, BUDGETS["sweep.writes"].description)
     assert lines_of(page, "shown") == "| shown | 3.142 ms |  | 10 of them |"
 
 
 def test_a_figure_meets_its_budget_up_to_the_limit():
-    assert [compare("start.sync", figure, "").met for figure in (0.5, 1.0, 1.0001, None)] == [True, True, False, False]
+    assert [compare("start.sync", figure, "").is_met for figure in (0.5, 1.0, 1.0001, None)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_a_benchmark_that_cannot_run_has_its_budgets_unmeasured_with_the_reason():
     rows = [
-        row for row, _ in measured("claims", Benchmark(lambda _: [], lambda: "there is no npm", "rounds", 10, 1), 10)
+        row
+        for row, _ in run_benchmark("claims", Benchmark(lambda _: [], lambda: "there is no npm", "rounds", 10, 1), 10)
     ]
     assert {row.name for row in rows} == {"claims.queries", "claims.writes", "claims.lost"}
-    assert {(row.figure, row.floor, row.met) for row in rows} == {(None, "there is no npm", False)}
+    assert {(row.figure, row.baseline, row.is_met) for row in rows} == {(None, "there is no npm", False)}
 
 
 def test_numbers_are_those_that_are_given_or_usual():
-    assert chosen(["sweep=20", "size"], quick=False) == {"sweep": 20, "size": BENCHMARKS["size"].number}
-    assert chosen([], quick=True) == {name: each.quick for name, each in BENCHMARKS.items()}
+    assert select_benchmarks(["sweep=20", "size"], quick=False) == {"sweep": 20, "size": BENCHMARKS["size"].number}
+    assert select_benchmarks([], quick=True) == {name: each.quick for name, each in BENCHMARKS.items()}
     with pytest.raises(ValueError, match="There is no swep"):
-        chosen(["swep"], quick=False)
+        select_benchmarks(["swep"], quick=False)

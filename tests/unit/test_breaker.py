@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callscribe import breaker
 from callscribe.errors import ServiceUnavailable
-from callscribe.run import Outcome, Run, Task
+from callscribe.recordings import circuit_breaker
+from callscribe.recordings.run import Run, RunStatus, Task
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 GONE = ServiceUnavailable("Nobody is there.", code="service_down")
@@ -16,7 +16,7 @@ def pauses(number, first=60.0):
     """Seconds from each failure to the next try."""
     outage, now, found = None, NOW, []
     for _ in range(number):
-        outage = breaker.after_failure(GONE, now, first, outage)
+        outage = circuit_breaker.opened_by(GONE, now, first, outage)
         found.append((outage.next_try_at - now).total_seconds())
         now = outage.next_try_at
     return found
@@ -31,8 +31,8 @@ def test_a_short_first_pause_stays_short():
 
 
 def test_an_outage_is_told_from_its_beginning_with_its_last_error():
-    first = breaker.after_failure(GONE, NOW, 60, None)
-    later = breaker.after_failure(ServiceUnavailable("Busy.", code="service_busy"), first.next_try_at, 60, first)
+    first = circuit_breaker.opened_by(GONE, NOW, 60, None)
+    later = circuit_breaker.opened_by(ServiceUnavailable("Busy.", code="service_busy"), first.next_try_at, 60, first)
     assert (later.since, later.failures, later.code, later.message) == (NOW, 2, "service_busy", "Busy.")
     assert later.describe() == (
         "The transcription service has been unavailable since 2026-11-22T12:00:00Z, "
@@ -42,25 +42,25 @@ def test_an_outage_is_told_from_its_beginning_with_its_last_error():
 
 @pytest.mark.parametrize(("asked", "waits"), [(0, 0), (5, 5), (60, 60), (7200, 7200), (1e9, 86_400)])
 def test_the_service_s_own_wish_counts_for_up_to_a_day(asked, waits):
-    outage = breaker.after_failure(ServiceUnavailable("Busy.", retry_after=asked), NOW, 60, None)
+    outage = circuit_breaker.opened_by(ServiceUnavailable("Busy.", retry_after=asked), NOW, 60, None)
     assert outage.next_try_at == NOW + timedelta(seconds=waits)
-    assert outage.pause == 60
+    assert outage.backoff_seconds == 60
 
 
 # runs ----------------------------------------------------------------------------------------------------------------
 
 
 def a_run(**values):
-    return Run(task=Task.QUEUE, id="r", trigger="api", started_at=NOW, ends_by=NOW + timedelta(minutes=6), **values)
+    return Run(task=Task.QUEUE, id="r", trigger="api", started_at=NOW, deadline=NOW + timedelta(minutes=6), **values)
 
 
 def test_a_run_has_died_when_it_cannot_be_running_any_more():
-    assert a_run().as_of(NOW + timedelta(minutes=6)).outcome is Outcome.RUNNING
-    died = a_run().as_of(NOW + timedelta(minutes=6, seconds=1))
-    assert (died.outcome, died.error_code, died.duration) == (Outcome.DIED, "run_died", None)
+    assert a_run().with_died_status(NOW + timedelta(minutes=6)).status is RunStatus.RUNNING
+    died = a_run().with_died_status(NOW + timedelta(minutes=6, seconds=1))
+    assert (died.status, died.error_code, died.duration) == (RunStatus.DIED, "run_died", None)
 
 
 def test_a_run_that_ended_never_died():
-    ended = a_run(outcome=Outcome.FAILED, finished_at=NOW + timedelta(seconds=90))
-    assert ended.as_of(NOW + timedelta(days=9)) is ended
-    assert ended.document()["duration"] == 90
+    ended = a_run(status=RunStatus.FAILED, finished_at=NOW + timedelta(seconds=90))
+    assert ended.with_died_status(NOW + timedelta(days=9)) is ended
+    assert ended.to_api()["duration"] == 90

@@ -11,9 +11,9 @@ import webvtt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callscribe import captions
-from callscribe.captions import LONGEST_SECONDS, LONGEST_TEXT, SUBRIP_LOOKALIKES
-from callscribe.transcript import Segment, Transcript, Word
+from callscribe.transcripts.transcript import Segment, Transcript, Word
+from functions.api import transcript_formats
+from functions.api.transcript_formats import MAX_CUE_CHARACTERS, MAX_CUE_SECONDS, SUBRIP_REPLACEMENTS
 
 SENTENCE = 'Thanks for calling. How may I help you today? We have rooms, and breakfast "as you like it" is well-known.'
 
@@ -42,7 +42,7 @@ NASTY = [
 
 
 def document(*segments, **fields):
-    return Transcript(segments=segments).document({}) | fields
+    return Transcript(segments=segments).to_document({}) | fields
 
 
 def spoken(text, start=0.0, each=0.5, speaker=None, **fields):
@@ -89,11 +89,13 @@ def as_vtt(text):
 
 def written(given):
     """The cues of a document, after all readers have agreed that both files say the same."""
-    cues = captions.cues(given)
-    assert as_vtt(captions.webvtt(given)) == [(cue.start, cue.end, cue.speaker, cue.text) for cue in cues]
+    cues = transcript_formats.build_cues(given)
+    assert as_vtt(transcript_formats.render_webvtt(given)) == [
+        (cue.start, cue.end, cue.speaker, cue.text) for cue in cues
+    ]
     lines = [f"{cue.speaker}: {cue.text}" if cue.speaker else cue.text for cue in cues]
-    assert as_srt(captions.subrip(given)) == [
-        (cue.start, cue.end, line.translate(SUBRIP_LOOKALIKES)) for cue, line in zip(cues, lines, strict=True)
+    assert as_srt(transcript_formats.render_subrip(given)) == [
+        (cue.start, cue.end, line.translate(SUBRIP_REPLACEMENTS)) for cue, line in zip(cues, lines, strict=True)
     ]
     assert all(cue.start < cue.end for cue in cues)
     assert all(one.start <= next_.start for one, next_ in pairwise(cues))
@@ -113,7 +115,7 @@ def test_every_text_and_speaker_comes_through(text):
     for speaker in SPEAKERS:
         given_segments = [Segment(text=each, start=0, end=1, speaker=speaker) for each in ("before", text, "after")]
         if text == TWO_TIMES:  # pysubs2 takes any line that holds two for the times of a cue
-            read = [each.content for each in srt.parse(captions.subrip(document(*given_segments)))]
+            read = [each.content for each in srt.parse(transcript_formats.render_subrip(document(*given_segments)))]
             assert len(read) == 3
             continue
         cues = written(document(*given_segments))
@@ -125,11 +127,11 @@ def test_text_has_a_line_for_each_segment_and_names_who_speaks():
     two = document(
         Segment(text="Hello?", speaker="caller"), Segment(text="one\r\n\r\ntwo\u2028three"), Segment(text="\0")
     )
-    assert captions.text(two) == "caller: Hello?\none two three\n"
+    assert transcript_formats.render_text(two) == "caller: Hello?\none two three\n"
 
 
 def test_no_speech_is_an_empty_file():
-    assert [each.write(document()) for each in captions.FORMATS.values()] == ["", "", "WEBVTT\n"]
+    assert [each.render(document()) for each in transcript_formats.FORMATS.values()] == ["", "", "WEBVTT\n"]
     assert as_vtt("WEBVTT\n") == as_srt("") == []
 
 
@@ -141,8 +143,8 @@ def test_no_speech_is_an_empty_file():
 )  # fmt: skip
 def test_times_are_right_at_every_size(seconds, written_as):
     late = document(Segment(text="late", start=seconds, end=seconds + 1.5))
-    assert f"\n{written_as} --> " in captions.webvtt(late)
-    assert f"\n{written_as.replace('.', ',')} --> " in captions.subrip(late)
+    assert f"\n{written_as} --> " in transcript_formats.render_webvtt(late)
+    assert f"\n{written_as.replace('.', ',')} --> " in transcript_formats.render_subrip(late)
     assert times(late) == [(round(seconds * 1000), round((seconds + 1.5) * 1000))]
 
 
@@ -211,7 +213,7 @@ def test_words_may_lack_punctuation_and_spaces():
     signs = tuple(Word(text=sign, start=at * 0.1, end=at * 0.1 + 0.1) for at, sign in enumerate(text))
     cues = written(document(Segment(text=text, start=0.0, end=12.0, words=signs)))
     assert "".join(cue.text for cue in cues) == text
-    assert all(cue.text.endswith("、") and len(cue.text) <= LONGEST_TEXT for cue in cues)
+    assert all(cue.text.endswith("、") and len(cue.text) <= MAX_CUE_CHARACTERS for cue in cues)
 
 
 def timed(*words):
@@ -282,5 +284,7 @@ def test_every_reader_reads_what_was_written_and_nothing_said_is_lost(given_segm
 def test_captions_of_timed_words_are_short_and_in_line(words, each, start):
     cues = written(document(spoken(" ".join(words), start=start, each=each)))
     assert " ".join(cue.text for cue in cues) == " ".join(words)
-    assert all(len(cue.text) <= LONGEST_TEXT and cue.end - cue.start <= LONGEST_SECONDS * 1000 + 1 for cue in cues)
+    assert all(
+        len(cue.text) <= MAX_CUE_CHARACTERS and cue.end - cue.start <= MAX_CUE_SECONDS * 1000 + 1 for cue in cues
+    )
     assert all(one.end <= next_.start for one, next_ in pairwise(cues))

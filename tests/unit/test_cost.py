@@ -10,8 +10,18 @@ from typing import Any
 import pytest
 
 from benchmarks import cost, prices
-from benchmarks.cost import CALLS_PER_DAY, TEMPLATE, Load, Settings, money, quantities, settings_for, steps, table
-from benchmarks.prices import LINES, Prices
+from benchmarks.cost import (
+    CALLS_PER_DAY,
+    TEMPLATE,
+    Load,
+    StackSettings,
+    choose_settings,
+    count_steps,
+    format_dollars,
+    monthly_usage,
+    render_table,
+)
+from benchmarks.prices import BILL_LINES, Prices
 from callscribe.store.admission import Slot
 
 STORIES = json.loads(cost.STORIES.read_text())["stories"]
@@ -22,7 +32,7 @@ BUSY, SIX_HOURS = 10_000, dict[str, Any](sweep_minutes=360)
 
 def bill(calls=BUSY, **options):
     load = Load(calls_per_day=calls, **options)
-    return Prices().bill(quantities(load), load.architecture)
+    return Prices().bill(monthly_usage(load), load.architecture)
 
 
 def total(calls=BUSY, **options):
@@ -34,17 +44,17 @@ def units(story, kind="writes", tables=None):
 
 
 def test_every_quantity_is_charged_once_at_a_price_that_exists():
-    names = [name for line in LINES.values() for name in line]
+    names = [name for line in BILL_LINES.values() for name in line]
     assert len(names) == len(set(names))
-    assert set(names) == set(quantities(Load(calls_per_day=500)))
+    assert set(names) == set(monthly_usage(Load(calls_per_day=500)))
     priced = {each.name for each in fields(Prices)} - {"lambda_gb_second_x86_64", "lambda_gb_second_arm64"}
     assert priced | {"lambda_gb_second"} == set(names)
 
 
 def test_a_call_costs_the_units_that_were_counted_for_its_steps():
-    few, more = (quantities(Load(calls_per_day=each))["dynamodb_write_unit"] for each in (200, 400))
+    few, more = (monthly_usage(Load(calls_per_day=each))["dynamodb_write_unit"] for each in (200, 400))
     way = ("upload", "queue, each", "asr, each more")
-    assert (more - few) / (200 * cost.DAYS) == pytest.approx(sum(units(step) for step in way))
+    assert (more - few) / (200 * cost.DAYS_PER_MONTH) == pytest.approx(sum(units(step) for step in way))
 
 
 def test_without_calls_only_schedules_and_what_exists_anyway_are_charged():
@@ -52,20 +62,20 @@ def test_without_calls_only_schedules_and_what_exists_anyway_are_charged():
     assert {line for line, dollars in idle.items() if not dollars} == {
         "S3: transcripts", "EventBridge", "audio out to the server",
     }  # fmt: skip
-    assert table([Load(calls_per_day=0)]).endswith("| **for 1,000 calls** | **–** |")
+    assert render_table([Load(calls_per_day=0)]).endswith("| **for 1,000 calls** | **–** |")
 
 
 def test_jobs_are_polled_once_a_round_and_cost_no_waiting():
     asr, tasks = (Load(calls_per_day=BUSY, dialect=each, seconds_to_transcribe=150) for each in ("asr", "tasks"))
-    assert quantities(tasks)["lambda_gb_second"] < quantities(asr)["lambda_gb_second"] / 2
-    happens = steps(tasks, settings_for(tasks))
+    assert monthly_usage(tasks)["lambda_gb_second"] < monthly_usage(asr)["lambda_gb_second"] / 2
+    happens = count_steps(tasks, choose_settings(tasks))
     assert happens["job, polled"] == 2 * happens["job, sent"] == 2 * happens["job, fetched"]
 
 
 def test_an_unfinished_sweep_keeps_the_next_one_from_starting():
-    lists = [quantities(Load(calls_per_day=0.001, kept_days=days))["s3_put_or_list"] for days in (1e9, 1e12, 1e15)]
+    lists = [monthly_usage(Load(calls_per_day=0.001, kept_days=days))["s3_put_or_list"] for days in (1e9, 1e12, 1e15)]
     assert lists[0] == pytest.approx(8640 * 1000, rel=0.01)
-    assert lists[1] == lists[2] == pytest.approx(30 * 86_400 / cost.SWEEP_PAGE, rel=0.01)
+    assert lists[1] == lists[2] == pytest.approx(30 * 86_400 / cost.LIST_PAGE_SECONDS, rel=0.01)
 
 
 def test_settings_and_memory_are_those_of_the_template():
@@ -75,15 +85,18 @@ def test_settings_and_memory_are_those_of_the_template():
     for function, gigabytes in cost.MEMORY_GB.items():
         declared = template.split(f"\n  {function.capitalize()}Function:\n")[1].split("Policies:")[0]
         assert f"MemorySize: {int(1024 * gigabytes)}" in declared
-    assert settings_for(Load(calls_per_day=100)) == Settings()
-    assert settings_for(Load(calls_per_day=10_000_000)).slots == cost.MAX_SLOTS
-    assert "use 2" in str(settings_for(Load(calls_per_day=BUSY, seconds_to_transcribe=300)))
+    assert choose_settings(Load(calls_per_day=100)) == StackSettings()
+    assert choose_settings(Load(calls_per_day=10_000_000)).slots == cost.MAX_SLOTS
+    assert "use 2" in str(choose_settings(Load(calls_per_day=BUSY, seconds_to_transcribe=300)))
 
 
 def test_the_item_of_slots_grows_by_each_slot_in_use():
-    assert len(Slot(token=uuid.uuid4().hex, lease_expires_at=datetime.now(UTC)).holder) == cost.SLOT_BYTES
+    assert len(Slot(token=uuid.uuid4().hex, lease_expires_at=datetime.now(UTC)).set_member) == cost.SLOT_BYTES
     few, many = (Load(calls_per_day=each) for each in (100, 100_000))
-    assert [cost.slot_writes(each, settings_for(each)) for each in (few, many)] == [2, 2 * 3]  # 36 in use: 2.2 kB
+    assert [cost.slot_write_units(each, choose_settings(each)) for each in (few, many)] == [
+        2,
+        2 * 3,
+    ]  # 36 in use: 2.2 kB
 
 
 @pytest.mark.parametrize(
@@ -109,11 +122,11 @@ def test_a_bad_option_is_refused_with_its_name(option, value, monkeypatch, capsy
 def test_prices_of_another_region_are_read_and_anything_else_is_refused(tmp_path):
     file = tmp_path / "prices.json"
     file.write_text(json.dumps({"metric_month": 0.5}))
-    assert prices.read(file) == replace(Prices(), metric_month=0.5)
+    assert prices.load(file) == replace(Prices(), metric_month=0.5)
     for wrong in [{"metrics": 0.5}, {"metric_month": -1}, {"metric_month": "0.5"}, []]:
         file.write_text(json.dumps(wrong))
         with pytest.raises(ValueError, match=r"price|metric_month"):
-            prices.read(file)
+            prices.load(file)
 
 
 # docs/cost.md ---------------------------------------------------------------------------------------------------------
@@ -144,25 +157,26 @@ def test_the_page_has_each_step_as_it_was_counted():
 
 
 def test_the_page_has_the_bills_that_the_calculator_prints():
-    assert f"\n{table([Load(calls_per_day=each, **SIX_HOURS) for each in CALLS_PER_DAY])}\n" in PAGE
+    assert f"\n{render_table([Load(calls_per_day=each, **SIX_HOURS) for each in CALLS_PER_DAY])}\n" in PAGE
     for name, options in (
         ("as deployed, with a sweep every 5 minutes", {}),
         ("with `tasks`", {"dialect": "tasks", **SIX_HOURS}),
         ("on arm64", {"architecture": "arm64", **SIX_HOURS}),
     ):
-        assert f"| {name} | {' | '.join(money(total(each, **options)) for each in CALLS_PER_DAY)} |" in PAGE
+        assert f"| {name} | {' | '.join(format_dollars(total(each, **options)) for each in CALLS_PER_DAY)} |" in PAGE
     for seconds in (30, 120, 300):
         row = f"| {seconds} |"
         for dialect in ("asr", "tasks"):
             each = bill(dialect=dialect, seconds_to_transcribe=seconds, server_in_aws=True, **SIX_HOURS)
-            row += f" {money(each['Lambda: time'])} | {money(each['DynamoDB: writes'])} | {money(sum(each.values()))} |"
+            row += f" {format_dollars(each['Lambda: time'])} | {format_dollars(each['DynamoDB: writes'])}"
+            row += f" | {format_dollars(sum(each.values()))} |"
         assert row in PAGE
 
 
 def test_the_page_has_the_figures_that_the_calculator_gives():
-    idle, deployed = total(0, **SIX_HOURS), total()
+    idle, deployed, month = total(0, **SIX_HOURS), total(), total(kept_days=30)
     beyond = [
-        100_000 * (total(calls, dialect=dialect, server_in_aws=True, **SIX_HOURS) - idle) / calls / cost.DAYS
+        100_000 * (total(calls, dialect=dialect, server_in_aws=True, **SIX_HOURS) - idle) / calls / cost.DAYS_PER_MONTH
         for calls in CALLS_PER_DAY
         for dialect in ("asr", "tasks")
     ]
@@ -172,13 +186,13 @@ def test_the_page_has_the_figures_that_the_calculator_gives():
     watching, quiet = bill(100)["CloudWatch: metrics, alarms, dashboard"], total(100, **SIX_HOURS)
     for figure in (
         f"about {idle:.0f} $ a month when nothing happens, and {min(beyond):.0f} to {max(beyond):.0f} cents for 1,000",
-        f"every 5 minutes is {money(sweeps)} $ a month; half of it is LIST",
+        f"every 5 minutes is {format_dollars(sweeps)} $ a month; half of it is LIST",
         f"{sum(map(units, way))} write units a call, {indexes} of them",
         f"{sum(map(units, way)) * Prices().dynamodb_write_unit * 100_000:.1f} cents for 1,000 calls",
-        f"{money(watching)} $ of {money(quiet)} are metrics",
-        f"{money(deployed - total(**SIX_HOURS))} of {money(deployed)} $ a month",
-        f"30 days kept instead of 365 are {money(total(kept_days=30))} instead of {money(deployed)} $",
-        f"{money(total(100) - total(100, page_hours=0))} $ a month for each that is open 8 hours",
+        f"{format_dollars(watching)} $ of {format_dollars(quiet)} are metrics",
+        f"{format_dollars(deployed - total(**SIX_HOURS))} of {format_dollars(deployed)} $ a month",
+        f"30 days kept instead of 365 are {format_dollars(month)} instead of {format_dollars(deployed)} $",
+        f"{format_dollars(total(100) - total(100, page_hours=0))} $ a month for each that is open 8 hours",
         f"{100 * 30 * 0.5 * Prices().lambda_gb_second_x86_64:.3f} cents where it waits for one call",
         f"a poll every minute is {units('job, polled')} write units",
     ):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.api.cursor import _seal, decode, encode
 from functions.api.errors import ApiError
+from functions.api.pagination import _checksum, decode, encode
 
 POSITION = {"id": {"S": "abc"}, "status": {"S": "queued"}}
 
@@ -45,6 +45,6 @@ def test_a_cursor_with_any_character_changed_is_refused(data):
 
 @pytest.mark.parametrize("position", [b"not json", b"1", b"[]", b"null", b'{"id": 1}', b'{"id": {"N": "1"}}', b"{}"])
 def test_a_well_sealed_cursor_of_another_shape_is_refused(position):
-    forged = urlsafe_b64encode(_seal(position, "queued") + position).decode().rstrip("=")
+    forged = urlsafe_b64encode(_checksum(position, "queued") + position).decode().rstrip("=")
     with pytest.raises(ApiError):
         decode(forged, "queued")

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callscribe.sources import SourceFile
-from callscribe.store.inventory import Known
-from functions.sync.discovery import Families, Sighting, merged
+from callscribe.store.known_files import KnownFile
+from functions.sync.file_groups import FileGrouper, ScannedFile, merge_listings
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -21,13 +21,13 @@ def a_file(key):
 @given(keys, keys)
 def test_the_merge_tells_what_is_new_what_is_known_and_what_is_gone(listed, recorded):
     found = (a_file(key) for key in sorted(listed, key=str.encode))
-    known = (Known(key, "v") for key in sorted(recorded, key=str.encode))
-    seen = list(merged(found, known))
+    known = (KnownFile(key, "v") for key in sorted(recorded, key=str.encode))
+    seen = list(merge_listings(found, known))
     assert [each.key for each in seen] == sorted(listed | recorded, key=str.encode)
-    gone = {each.key for each in seen if isinstance(each, Known)}
-    new = {each.key for each in seen if isinstance(each, Sighting) and each.known is None}
+    gone = {each.key for each in seen if isinstance(each, KnownFile)}
+    new = {each.key for each in seen if isinstance(each, ScannedFile) and each.known is None}
     assert (gone, new) == (recorded - listed, listed - recorded)
-    assert all(each.file.key == each.key for each in seen if isinstance(each, Sighting))
+    assert all(each.file.key == each.key for each in seen if isinstance(each, ScannedFile))
 
 
 names = st.lists(
@@ -38,12 +38,12 @@ names = st.lists(
 @given(names)
 def test_every_file_comes_with_all_that_lies_beside_it(parts):
     listed = sorted({stem + ending for stem, ending in parts}, key=str.encode)
-    families, ended = Families(""), []
+    families, ended = FileGrouper(""), []
     for key in listed:
-        ended += families.add(Sighting(key, a_file(key), None), sidecar=key.endswith((".json", ".txt")))
-        families.last = key
-        assert families.after <= key
-    ended += families.rest()
+        ended += families.add(ScannedFile(key, a_file(key), None), is_sidecar=key.endswith((".json", ".txt")))
+        families.last_key = key
+        assert families.resume_after <= key
+    ended += families.flush()
     got = {each.key: {side.key for side in family.sidecars} for family in ended for each in family.audio}
     assert got == {
         key: {key[:-4] + ending for ending in (".json", ".txt")} & set(listed)

@@ -11,32 +11,33 @@ import pytest
 from pydantic.alias_generators import to_camel
 from samtranslator.yaml_helper import yaml_parse
 
-from callscribe import errors, ingest
-from callscribe.conversation import SIDES
-from callscribe.phone_systems import SYSTEMS, read
-from callscribe.phone_systems.site_patterns import GROUPS, SitePattern
-from callscribe.recording import Status
-from callscribe.settings import StoreSettings, WhisperXSettings
-from callscribe.transitions import TRANSITIONS
+from callscribe import errors
+from callscribe.phone_systems import SYSTEMS, extract_metadata
+from callscribe.phone_systems.custom_patterns import GROUPS, CustomPattern
+from callscribe.recordings.recording import Status
+from callscribe.recordings.state_machine import TRANSITIONS
+from callscribe.settings.environment import StoreSettings, WhisperXSettings
+from callscribe.sources import file_types
+from callscribe.transcripts.stereo import DEFAULT_LAYOUTS
 from callscribe.whisperx import DIALECTS
 from functions.api import settings as api
 from functions.api.app import app
-from functions.api.routing import include_all
-from functions.api.views.modules import CallRecordingsTrial, WhisperXTrial
+from functions.api.routes.loader import load_all_routes
+from functions.api.schemas.modules import CallRecordingsTestRequest, WhisperXTestRequest
 from functions.process import app as process
 from functions.sync import app as sync
 from local.options import PARAMETERS
 
 SETTINGS = {
-    "Sync": (sync.Settings,),
+    "Sync": (sync.SyncEnv,),
     "Queue": (),
-    "Process": (process.Settings,),
-    "Api": (api.Settings, api.Edge, WhisperXSettings),
+    "Process": (process.ProcessSettings,),
+    "Api": (api.ApiSettings, api.EdgeSettings, WhisperXSettings),
 }
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
-PLACES = {"Meaning": slice(1, 2), "end": slice(2, 3), "_end": slice(4, 5)}
+PLACES = {"ErrorMapping": slice(1, 2), "end": slice(2, 3), "_end": slice(4, 5)}
 """Of the code among the arguments of these."""
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "tests/README.md", ROOT / "local/samples/README.md"]
 
@@ -56,7 +57,7 @@ def test_a_setting_has_a_name_on_the_page_in_the_api_in_the_template_and_on_the_
         re.MULTILINE,
     )
     forms = (ROOT / "functions/api/admin/forms.js").read_text()
-    fields = {**WhisperXTrial.model_fields, **CallRecordingsTrial.model_fields}
+    fields = {**WhisperXTestRequest.model_fields, **CallRecordingsTestRequest.model_fields}
     assert {(field, label) for label, field, _, _ in rows} == set(re.findall(r'name="(\w+)"\s+title="([^"]+)"', forms))
     assert {field for _, field, _, _ in rows} == {to_camel(name) for name in fields}
     assert {parameter for _, _, parameter, _ in rows} - {""} <= TEMPLATE["Parameters"].keys()
@@ -65,7 +66,7 @@ def test_a_setting_has_a_name_on_the_page_in_the_api_in_the_template_and_on_the_
 
 
 def test_every_route_is_in_the_readme():
-    include_all(app)
+    load_all_routes(app)
     for route in app._static_routes + app._dynamic_routes:
         if not route.include_in_schema:
             continue
@@ -121,17 +122,17 @@ def kinds_of(error):
 def test_every_code_that_an_attempt_can_end_with_is_explained():
     page = (ROOT / "docs/transcription.md").read_text()
     kinds = kinds_of(errors.TranscriptionError)
-    codes = codes_of("Meaning", *(kind.__name__ for kind in kinds)) | {
+    codes = codes_of("ErrorMapping", *(kind.__name__ for kind in kinds)) | {
         kind.code for kind in kinds if "code" in vars(kind)
     }
-    assert {"timeout", "key_refused", "no_audio", "service_down"} <= codes
+    assert {"timeout", "authentication_failed", "no_audio", "service_down"} <= codes
     assert {code for code in codes - {"transcription"} if f"`{code}`" not in page} == set()
 
 
 def test_the_codes_that_a_run_can_end_with_are_explained_and_no_others():
     table = (ROOT / "docs/operations.md").read_text().partition("## Errors of a task")[2].partition("\n## ")[0]
     cells = re.findall(r"^\| (.*?) \|", table, re.MULTILINE)
-    codes = codes_of("Skipped", "end", "_end", "replace")
+    codes = codes_of("RunSkipped", "end", "_finish", "replace")
     codes |= {kind.code for kind in (errors.ConfigurationError, errors.SourceError, errors.StoreError)}
     assert {"internal_error", "run_died", "paused"} <= codes
     assert codes == {code for cell in cells for code in re.findall(r"`(\w+)`", cell)}
@@ -143,25 +144,27 @@ def test_every_phone_system_is_in_the_docs_with_a_name_that_is_understood():
     assert set(rows) == set(SYSTEMS)
     for system, row in rows.items():
         names, *_, other_party = row.split(" | ")
-        assert other_party.startswith(SIDES[system].removeprefix("caller-") if system in SIDES else "–")
+        assert other_party.startswith(
+            DEFAULT_LAYOUTS[system].removeprefix("caller-") if system in DEFAULT_LAYOUTS else "–"
+        )
         name = names.split("`")[1].replace("CONTACTID", "c04b9f56-069a-4baa-8cbf-cbd10b3b5da3")
         name = name.replace(
             "=ID/RECORDING", "=7c0e1a52-0a55-4f3d-9a43-2f5a3e1c9d10/0d4f7a55-2b1c-4c4e-8f0f-6f5b7a8c9d0e"
         )
-        assert read(name, system).phone_system == system
+        assert extract_metadata(name, system).phone_system == system
 
 
 def test_everything_about_names_of_files_is_in_the_docs():
     page = (ROOT / "docs/phone-systems.md").read_text()
-    for word in (*GROUPS, *ingest.Ingest):
+    for word in (*GROUPS, *file_types.FileKind):
         assert f"`{word}`" in page, word
-    assert set(re.search(r"in any case: ([^.]+)\.", page)[1].split(", ")) == ingest.AUDIO
+    assert set(re.search(r"in any case: ([^.]+)\.", page)[1].split(", ")) == file_types.AUDIO_EXTENSIONS
 
 
 def test_the_examples_of_a_site_s_own_pattern_read_what_they_say():
     page = (ROOT / "docs/phone-systems.md").read_text()
     examples = re.findall(r"^(\S.*)\n    (\S.*\(\?P<.*)$", page, re.MULTILINE)
-    first, second = [read(name, patterns=[SitePattern.parse(pattern)]) for name, pattern in examples]
+    first, second = [extract_metadata(name, patterns=[CustomPattern.parse(pattern)]) for name, pattern in examples]
     assert (first.caller, first.callee, str(first.started_at)) == ("01134960000", "204", "2023-05-17 14:25:00")
     assert (second.extension, second.callee, second.direction) == ("204", "01134960000", "outbound")
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from local.drive import TaskError, drive
+from local.run_until_done import TaskError, run_until_done
 
 IDLE = {"completed": 0, "failed": 0}
-SYNCED = {"waiting": 0, "refused": 0, "unreadable": 0}
-WAITING = [{"path": "/calls/a.wav", "why": "It is empty."}]
+SYNCED = {"waiting": 0, "path_too_long": 0, "unreadable": 0}
+WAITING = [{"path": "/calls/a.wav", "reason": "It is empty."}]
 EMPTY = {"pending": 0, "queued": 0, "processing": 0, "completed": 0, "failed": 0, "outage": None}
 
 
@@ -17,8 +17,8 @@ EMPTY = {"pending": 0, "queued": 0, "processing": 0, "completed": 0, "failed": 0
 def clock(monkeypatch):
     """Time that passes only in `sleep`."""
     now = [0.0]
-    monkeypatch.setattr("local.drive.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("local.drive.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr("local.run_until_done.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("local.run_until_done.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     return now
 
 
@@ -50,7 +50,7 @@ class Scripted:
         return self.verdict
 
     def drive(self: Any):
-        return drive(self.invoke, self, lambda: None, self.said.append)
+        return run_until_done(self.invoke, self, lambda: None, self.said.append)
 
 
 def processed(completed=0, failed=0):
@@ -72,7 +72,7 @@ def waiting(**later):
         {"process": [processed(completed=1), processed(failed=1), processed()]},
         {"counts": [{**EMPTY, "failed": 1}], "failed": [{"nextAttemptAt": None}], "process": [processed()]},
         {"process": [outage(), outage("skipped"), outage(), processed(completed=1), processed()]},
-        {"process": [outage(code="wrong_address"), processed(completed=1), processed()]},
+        {"process": [outage(code="endpoint_not_found"), processed(completed=1), processed()]},
         {"counts": [waiting(minutes=4)] * 31 + [EMPTY], "process": [outage(), *[outage("skipped")] * 30, processed()]},
         {"process": [TaskError("process died."), processed(completed=1), processed()]},
     ],
@@ -87,7 +87,7 @@ def test_it_processes_until_nothing_is_left(clock, scripted):
     [
         ({"failed": 1}, {"failed": [{"nextAttemptAt": "soon"}]}),
         ({"pending": 1}, {}),
-        ({"processing": 1}, {"processing": [{"jobSince": "before"}]}),
+        ({"processing": 1}, {"processing": [{"jobStartedAt": "before"}]}),
     ],
     ids=["a retry that will come", "more than one run queues", "a job at the service"],
 )
@@ -100,7 +100,7 @@ def test_what_is_left_is_waited_for_without_a_word(clock, counts, items):
 
 def test_a_recording_in_other_hands_is_waited_for_and_that_is_said_once(clock):
     counts = [{**EMPTY, "processing": 1}, {**EMPTY, "processing": 1}, EMPTY]
-    scripted = Scripted(counts, processing=[{"jobSince": None}], process=[processed()])
+    scripted = Scripted(counts, processing=[{"jobStartedAt": None}], process=[processed()])
     assert scripted.drive() is None
     assert len(scripted.said) == 1
 
@@ -126,7 +126,12 @@ def test_a_server_of_another_dialect_is_recognised_by_the_connection_test(clock)
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [("failed", "configuration"), ("skipped", "paused"), ("failed", "key_refused"), ("failed", "wrong_settings")],
+    [
+        ("failed", "configuration_error"),
+        ("skipped", "paused"),
+        ("failed", "authentication_failed"),
+        ("failed", "invalid_options"),
+    ],
 )
 def test_what_needs_an_operator_is_reported_at_once(clock, status, code):
     assert Scripted(process=[outage(status, code)]).drive().startswith("Nobody is there.")
@@ -154,7 +159,7 @@ def test_files_that_are_not_complete_are_waited_for_and_then_named(clock):
 
 
 def test_what_sync_passed_over_is_reported(clock):
-    passed_over = {"status": "succeeded", "counts": {**SYNCED, "refused": 2, "unreadable": 1}}
-    trouble = Scripted(sync=[passed_over], process=[processed()]).drive()
+    ignored = {"status": "succeeded", "counts": {**SYNCED, "path_too_long": 2, "unreadable": 1}}
+    trouble = Scripted(sync=[ignored], process=[processed()]).drive()
     assert "2 file(s) have a path" in trouble
     assert "1 file(s) or folder(s) cannot be read" in trouble

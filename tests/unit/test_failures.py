@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from callscribe.recording import Failure
-from callscribe.store.failures import Groups
+from callscribe.recordings.recording import Failure
+from callscribe.store.failure_groups import FailureGroups
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -13,9 +13,9 @@ def failure(code="service_error", minutes=0, **values):
 
 
 def grouped(*failures):
-    groups = Groups()
+    groups = FailureGroups()
     for each in failures:
-        groups.add(each, final=not each.retryable)
+        groups.add(each, is_terminal=not each.retryable)
     return groups.ranked
 
 
@@ -24,9 +24,9 @@ def test_where_nothing_failed_there_is_no_group():
 
 
 def test_the_most_frequent_come_first_and_of_those_alike_the_first_by_name():
-    codes = ["timeout", "rejected", "timeout", "no_audio", "rejected", "job_lost"]
+    codes = ["timeout", "request_rejected", "timeout", "no_audio", "request_rejected", "job_lost"]
     found = [(group.latest.code, group.count) for group in grouped(*map(failure, codes))]
-    assert found == [("rejected", 2), ("timeout", 2), ("job_lost", 1), ("no_audio", 1)]
+    assert found == [("request_rejected", 2), ("timeout", 2), ("job_lost", 1), ("no_audio", 1)]
 
 
 def test_a_group_tells_of_its_latest_error_and_since_when_in_whichever_order_they_are_read():
@@ -39,4 +39,4 @@ def test_a_group_tells_of_its_latest_error_and_since_when_in_whichever_order_the
 
 def test_those_that_nobody_retries_are_counted_among_them():
     (group,) = grouped(failure(retryable=False), failure(), failure(retryable=False))
-    assert (group.count, group.final) == (3, 2)
+    assert (group.count, group.terminal_count) == (3, 2)

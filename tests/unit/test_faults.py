@@ -5,7 +5,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from pynamodb.exceptions import QueryError, TableDoesNotExist, UpdateError
 
 from callscribe.errors import StoreError
-from callscribe.store.faults import LostRace, translated
+from callscribe.store.errors import ConditionFailed, map_dynamodb_errors
 
 REFUSED = {"Error": {"Code": "ConditionalCheckFailedException"}, "ResponseMetadata": {}}
 THROTTLED = {"Error": {"Code": "ThrottlingException"}, "ResponseMetadata": {}}
@@ -22,10 +22,10 @@ THROTTLED = {"Error": {"Code": "ThrottlingException"}, "ResponseMetadata": {}}
     ],
 )
 def test_an_error_of_dynamodb_or_on_the_way_to_it_is_a_store_error_that_says_which(error, says):
-    with pytest.raises(StoreError, match=says), translated():
+    with pytest.raises(StoreError, match=says), map_dynamodb_errors():
         raise error
 
 
 def test_a_condition_that_did_not_hold_is_a_lost_race():
-    with pytest.raises(LostRace), translated():
+    with pytest.raises(ConditionFailed), map_dynamodb_errors():
         raise UpdateError("x", ClientError(REFUSED, "UpdateItem"))

@@ -1,4 +1,4 @@
-"""Filters of recordings: what is stored of a wish, or sent to another function, is the same wish when it is read."""
+"""Filters of recordings: stored or sent to another function, they are the same filters when they are read."""
 
 import json
 from datetime import UTC, datetime
@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callscribe.metadata import Direction
-from callscribe.recording import Status
-from callscribe.store.lists import Filters
+from callscribe.call_metadata.metadata import Direction
+from callscribe.recordings.recording import Status
+from callscribe.store.recording_queries import RecordingFilter
 
 moments = st.datetimes(timezones=st.just(UTC))
 filters = st.builds(
-    Filters,
+    RecordingFilter,
     status=st.none() | st.sampled_from(Status),
     direction=st.none() | st.sampled_from(Direction),
     since=st.none() | moments,
@@ -25,13 +25,13 @@ filters = st.builds(
 
 
 @given(filters)
-def test_filters_are_the_same_when_they_are_read_again(wish):
-    assert Filters.parse(json.loads(json.dumps(wish.document()))) == wish
-    assert all(wish.document().values())  # what does not matter is not written
+def test_filters_are_the_same_when_they_are_read_again(filters):
+    assert RecordingFilter.from_api(json.loads(json.dumps(filters.to_api()))) == filters
+    assert all(filters.to_api().values())  # what does not matter is not written
 
 
 def test_they_are_written_under_the_names_that_the_api_has():
-    wish = Filters(
+    filters = RecordingFilter(
         status=Status.FAILED,
         direction=Direction.INBOUND,
         since=datetime(2026, 11, 22, 12, tzinfo=UTC),
@@ -40,7 +40,7 @@ def test_they_are_written_under_the_names_that_the_api_has():
         error_code="timeout",
         text="in-",
     )
-    assert wish.document() == {
+    assert filters.to_api() == {
         "transcriptionStatus": "failed",
         "direction": "inbound",
         "from": "2026-11-22T12:00:00.000000Z",
@@ -49,16 +49,16 @@ def test_they_are_written_under_the_names_that_the_api_has():
         "errorCode": "timeout",
         "search": "in-",
     }
-    assert Filters().document() == {}
+    assert RecordingFilter().to_api() == {}
 
 
 @pytest.mark.parametrize(
-    ("wish", "left_out"),
+    ("filters", "left_out"),
     [
-        (Filters(status=Status.FAILED, text="in-"), False),
-        (Filters(direction=Direction.INBOUND), True),
-        (Filters(error_code="timeout", number="0143"), True),
+        (RecordingFilter(status=Status.FAILED, text="in-"), False),
+        (RecordingFilter(direction=Direction.INBOUND), True),
+        (RecordingFilter(error_code="timeout", number="0143"), True),
     ],
 )
-def test_only_what_no_index_is_sorted_by_is_a_condition(wish, left_out):
-    assert (wish.condition is not None) is left_out
+def test_only_what_no_index_is_sorted_by_is_a_condition(filters, left_out):
+    assert (filters.filter_expression is not None) is left_out

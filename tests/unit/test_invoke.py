@@ -15,10 +15,10 @@ def function(monkeypatch):
     """Answers as Lambda does."""
     for name in ("AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "eu-central-1")
-    invoke._client.cache_clear()
-    with Stubber(invoke._client()) as stubber:
+    invoke._lambda_client.cache_clear()
+    with Stubber(invoke._lambda_client()) as stubber:
         yield stubber
-    invoke._client.cache_clear()
+    invoke._lambda_client.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def function(monkeypatch):
 def test_a_function_that_was_not_started_has_not_ended_in_an_error(function, code, status, told, words):
     function.add_client_error("invoke", code, "arn:aws:lambda:…", http_status_code=429)
     with pytest.raises(ApiError) as raised:
-        invoke.call("process", {})
+        invoke.invoke_and_wait("process", {})
     assert (raised.value.status, raised.value.code) == (status, told)
     assert words in raised.value.message
     assert "arn:" not in raised.value.message
@@ -42,16 +42,16 @@ def test_a_function_that_ended_in_an_error_is_told_by_its_type(function):
     payload = BytesIO(json.dumps({"errorType": "KeyError", "errorMessage": "secret"}).encode())
     function.add_response("invoke", {"FunctionError": "Unhandled", "Payload": payload})
     with pytest.raises(ApiError) as raised:
-        invoke.call("process", {})
+        invoke.invoke_and_wait("process", {})
     assert (raised.value.status, raised.value.code) == (502, "function_failed")
     assert "ended in an error (KeyError)" in raised.value.message
 
 
 def test_what_a_function_answers_is_handed_on(function):
     function.add_response("invoke", {"Payload": BytesIO(b'{"ok": true}')})
-    assert invoke.call("process", {}) == {"ok": True}
+    assert invoke.invoke_and_wait("process", {}) == {"ok": True}
 
 
 def test_a_function_that_cannot_be_started_at_once_is_left_to_its_schedule(function):
     function.add_client_error("invoke", "TooManyRequestsException", http_status_code=429)
-    invoke.start("process", {})
+    invoke.invoke_async("process", {})

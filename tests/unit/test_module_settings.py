@@ -7,9 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callscribe.errors import ConfigurationError
-from callscribe.ingest import AUDIO
-from callscribe.module_settings import CallRecordingsDefaults, CallRecordingsSettings, faults, tidy
-from callscribe.settings import load
+from callscribe.settings.call_recordings import (
+    CallRecordingsEnv,
+    CallRecordingsSettings,
+    normalise_extensions,
+    validation_errors,
+)
+from callscribe.settings.environment import from_env
+from callscribe.sources.file_types import AUDIO_EXTENSIONS
 
 
 def test_the_template_counts_where_nothing_is_set():
@@ -19,17 +24,28 @@ def test_the_template_counts_where_nothing_is_set():
         "TIME_ZONE": "Europe/Berlin",
         "AUDIO_EXTENSIONS": "WAV .mp3 wav",
     }
-    ours = load(CallRecordingsDefaults, environ).call_recordings
-    assert (ours.phone_system, ours.time_zone, set(ours.audio)) == ("yeastar", "Europe/Berlin", {"wav", "mp3"})
-    assert (ours.patterns, ours.site_patterns) == ((), ())
-    told = ours.with_kept({"time_zone": "Asia/Kolkata", "patterns": ["(?P<caller>[0-9]+)"]})
-    assert (told.phone_system, told.time_zone, set(told.audio)) == ("yeastar", "Asia/Kolkata", {"wav", "mp3"})
-    assert told.site_patterns[0].read("2025550143").caller == "2025550143"
+    ours = from_env(CallRecordingsEnv, environ).call_recordings
+    assert (ours.phone_system, ours.time_zone, set(ours.recording_extensions)) == (
+        "yeastar",
+        "Europe/Berlin",
+        {"wav", "mp3"},
+    )
+    assert (ours.patterns, ours.custom_patterns) == ((), ())
+    told = ours.with_overrides({"time_zone": "Asia/Kolkata", "patterns": ["(?P<caller>[0-9]+)"]})
+    assert (told.phone_system, told.time_zone, set(told.recording_extensions)) == (
+        "yeastar",
+        "Asia/Kolkata",
+        {"wav", "mp3"},
+    )
+    assert told.custom_patterns[0].extract_metadata("2025550143").caller == "2025550143"
     assert datetime(2026, 1, 1, tzinfo=told.zone).astimezone(UTC).hour == 18
 
 
 def test_no_extensions_are_all_that_are_usual():
-    assert load(CallRecordingsDefaults, {"RECORDINGS_PATH": "s3://b/"}).call_recordings.audio == AUDIO
+    assert (
+        from_env(CallRecordingsEnv, {"RECORDINGS_PATH": "s3://b/"}).call_recordings.recording_extensions
+        == AUDIO_EXTENSIONS
+    )
 
 
 def test_a_time_zone_of_the_template_that_there_is_not_is_told_when_it_is_needed():
@@ -58,19 +74,19 @@ def test_a_time_zone_of_the_template_that_there_is_not_is_told_when_it_is_needed
     ],
 )
 def test_what_cannot_be_used_is_refused_in_a_persons_words(name, value, says):
-    assert says in faults({"phone_system": "", name: value})[name]
+    assert says in validation_errors({"phone_system": "", name: value})[name]
 
 
 def test_what_can_be_used_has_no_fault():
     good = {"phone_system": "3cx", "time_zone": "America/New_York", "patterns": ["(?P<caller>[0-9]+)"]}
-    assert faults({**good, "extensions": ["wav"]}) == {}
-    assert faults({"phone_system": "", "patterns": [], "extensions": []}) == {}
+    assert validation_errors({**good, "extensions": ["wav"]}) == {}
+    assert validation_errors({"phone_system": "", "patterns": [], "extensions": []}) == {}
 
 
 @given(st.text())
 def test_no_name_of_a_time_zone_raises(text):
-    faults({"time_zone": text})
+    validation_errors({"time_zone": text})
 
 
 def test_extensions_are_tidied():
-    assert tidy([".WAV", " wav", "Mp3"]) == ["wav", "mp3"]
+    assert normalise_extensions([".WAV", " wav", "Mp3"]) == ["wav", "mp3"]

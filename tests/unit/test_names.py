@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local.names import names
+from local.names import print_names
 
 ROOT = Path(__file__).parents[2]
 CALL = "out-5551234567-101-20230517-142530-1684333530.12.wav"
@@ -22,7 +22,7 @@ def run(*arguments, **environment):
 
 
 def printed(capsys, *paths):
-    assert names([str(path) for path in paths], "", ()) == 0
+    assert print_names([str(path) for path in paths], "", ()) == 0
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 

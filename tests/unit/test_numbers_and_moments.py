@@ -6,11 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callscribe import moments
-from callscribe.metadata import CallMetadata, Direction
-from callscribe.numbers import extension, extension_of, number
-from callscribe.sidecars.values import joined, moment_in, name_in, number_in
-from callscribe.words import direction_of, person
+from callscribe.call_metadata import timestamps
+from callscribe.call_metadata.metadata import CallMetadata, Direction
+from callscribe.call_metadata.phone_numbers import find_local_extension, parse_extension, parse_phone_number
+from callscribe.call_metadata.vocabulary import parse_direction, person_name
+from callscribe.sidecars.value_parsers import (
+    add_time_of_day,
+    parse_name_value,
+    parse_number_value,
+    parse_timestamp_value,
+)
 
 
 def shown(found):
@@ -37,7 +42,7 @@ def shown(found):
     ids=str,
 )
 def test_a_number_is_one_or_nothing(value, expected):
-    assert number_in(value) == expected
+    assert parse_number_value(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -47,7 +52,7 @@ def test_a_number_is_one_or_nothing(value, expected):
      ("0488930190", "0301234567", None, None), (None, None, None, None)],
 )  # fmt: skip
 def test_what_is_short_is_an_extension(caller, callee, direction, ours):
-    assert extension_of(CallMetadata(caller=caller, callee=callee, direction=direction)) == ours
+    assert find_local_extension(CallMetadata(caller=caller, callee=callee, direction=direction)) == ours
 
 
 @pytest.mark.parametrize(
@@ -58,24 +63,24 @@ def test_what_is_short_is_an_extension(caller, callee, direction, ours):
     ids=str,
 )  # fmt: skip
 def test_a_time_beside_a_recording_may_be_a_count_of_seconds(value, expected):
-    assert shown(moment_in(value)) == expected
+    assert shown(parse_timestamp_value(value)) == expected
 
 
 @given(st.text(max_size=40))
 def test_any_text_is_a_time_or_none(text):
-    moment_in(text)
-    joined(date(2026, 1, 1), text)
-    moments.written(text)
+    parse_timestamp_value(text)
+    add_time_of_day(date(2026, 1, 1), text)
+    timestamps.parse_timestamp(text)
 
 
 def test_an_extension_is_short():
     texts = ("7", "101", "117209", "+101", "1234567", "*97", "", "١٠١", None)
-    assert [text for text in texts if extension(text)] == ["7", "101", "117209"]
+    assert [text for text in texts if parse_extension(text)] == ["7", "101", "117209"]
 
 
 def test_an_epoch_is_ten_digits_of_this_century():
     texts = ("1684333530", "5551234567", "2025550143", "168433353", "1684333530.1")
-    assert [text for text in texts if moments.is_epoch(text)] == ["1684333530"]
+    assert [text for text in texts if timestamps.is_epoch(text)] == ["1684333530"]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +90,7 @@ def test_an_epoch_is_ten_digits_of_this_century():
      *((text, None) for text in ("20230230", "20231345", "00010101", "2023-05", "+2023-5-7", "2023-x-1", ""))],
 )  # fmt: skip
 def test_days(text, expected):
-    assert shown(moments.day(text)) == expected
+    assert shown(timestamps.parse_date(text)) == expected
 
 
 @pytest.mark.parametrize(
@@ -95,7 +100,7 @@ def test_days(text, expected):
      *((text, None) for text in ("246060", "996199", "14", ""))],
 )  # fmt: skip
 def test_times(text, expected):
-    assert shown(moments.clock(text)) == expected
+    assert shown(timestamps.parse_time(text)) == expected
 
 
 ANYWHERE = {
@@ -139,8 +144,8 @@ NO_MOMENTS = [
 
 @pytest.mark.parametrize("text", [*ANYWHERE, *IN_NAMES, *IN_SIDECARS, *NO_MOMENTS])
 def test_a_time_is_the_same_in_a_name_and_in_a_sidecar_but_for_what_may_be_something_else(text):
-    assert shown(moments.written(text)) == (ANYWHERE | IN_NAMES).get(text)
-    assert shown(moment_in(text)) == (ANYWHERE | IN_SIDECARS).get(text)
+    assert shown(timestamps.parse_timestamp(text)) == (ANYWHERE | IN_NAMES).get(text)
+    assert shown(parse_timestamp_value(text)) == (ANYWHERE | IN_SIDECARS).get(text)
 
 
 @given(st.datetimes(datetime(2002, 1, 1), datetime(2032, 1, 1)), st.integers(-48, 56), st.integers(0, 119))  # noqa: DTZ001
@@ -148,14 +153,14 @@ def test_the_server_s_offset_is_found_from_a_local_time_and_an_epoch(utc, quarte
     utc = utc.replace(microsecond=0)
     east = timedelta(minutes=15) * quarters
     epoch = str(int(utc.replace(tzinfo=UTC).timestamp()))
-    assert moments.offset(utc + east + timedelta(seconds=later), epoch) == east
+    assert timestamps.utc_offset(utc + east + timedelta(seconds=later), epoch) == east
 
 
 @pytest.mark.parametrize(
     "apart", [timedelta(seconds=120), timedelta(minutes=7), timedelta(hours=14.5), timedelta(hours=-12.5)]
 )
 def test_times_that_do_not_fit_together_tell_no_offset(apart):
-    assert moments.offset(datetime(2023, 5, 17, 14, 25, 30) + apart, "1684333530") is None  # noqa: DTZ001
+    assert timestamps.utc_offset(datetime(2023, 5, 17, 14, 25, 30) + apart, "1684333530") is None  # noqa: DTZ001
 
 
 NONE = (
@@ -166,7 +171,7 @@ WORDS = ("s", "unknown", "anonymous", "Anonymous", "null", "always", "restricted
 
 @pytest.mark.parametrize("text", [*NONE, *WORDS])
 def test_what_is_no_number_is_none_in_a_name_and_beside_it(text):
-    assert number(text) is number_in(text) is None
+    assert parse_phone_number(text) is parse_number_value(text) is None
 
 
 PLAIN = ("7", "101", "+49 30 901820", "(252)792-0186", "*97", "***97", "#31#015112345678", "00442071234567")
@@ -174,7 +179,7 @@ PLAIN = ("7", "101", "+49 30 901820", "(252)792-0186", "*97", "***97", "#31#0151
 
 @pytest.mark.parametrize("text", [*PLAIN, "0800-12-34567", "(+49) 30 901820", "1" * 20, "030 / 90-1820"])
 def test_a_number_stays_as_it_is_written_in_a_name_and_beside_it(text):
-    assert number(text) == number_in(text) == text
+    assert parse_phone_number(text) == parse_number_value(text) == text
 
 
 @pytest.mark.parametrize(
@@ -185,7 +190,7 @@ def test_a_number_stays_as_it_is_written_in_a_name_and_beside_it(text):
     ],
 )
 def test_a_number_and_who_hides_are_nobody_s_name(text, name):
-    assert person(text) == name_in(text) == name
+    assert person_name(text) == parse_name_value(text) == name
 
 
 @pytest.mark.parametrize(
@@ -198,4 +203,4 @@ def test_a_number_and_who_hides_are_nobody_s_name(text, name):
     ],
 )
 def test_a_direction_has_many_words(direction, words):
-    assert {direction_of(word) for word in words} == {direction}
+    assert {parse_direction(word) for word in words} == {direction}

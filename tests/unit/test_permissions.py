@@ -16,7 +16,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from testing.signing import Threads, signing_as
+from testing.signing import SigningThreadPool, signing_as
 from tests.permissions import exceptions, granted, plugin, watch
 from tests.permissions.calls import Call, Request, UnknownRequestError, permissions, signed_by
 from tests.permissions.iam import Grant, UnsupportedStatementError, allowing, statement_of
@@ -203,7 +203,7 @@ def test_a_handler_signs_with_its_name_and_so_do_its_threads_while_the_tests_kee
     def signs():
         return KEY.get_frozen_credentials().access_key, Credentials("own", "").get_frozen_credentials().access_key
 
-    with Threads(1) as threads, ThreadPoolExecutor(1) as strangers:
+    with SigningThreadPool(1) as threads, ThreadPoolExecutor(1) as strangers:
         with signing_as("ApiFunction"):
             with signing_as("QueueFunction"):
                 in_a_thread = threads.submit(signs).result()

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callscribe.conversation import SIDES
-from callscribe.metadata import Direction, Origin, as_written, offset_text
-from callscribe.phone_systems import SYSTEMS, read
-from callscribe.phone_systems.families import FORMS
-from callscribe.phone_systems.name import LONGEST, Name, take_apart
-from callscribe.phone_systems.understanding import previewed
+from callscribe.call_metadata.metadata import Direction, Provenance, format_started_at, format_utc_offset
+from callscribe.phone_systems import SYSTEMS, extract_metadata
+from callscribe.phone_systems.preview import preview_filenames
+from callscribe.phone_systems.recording_path import MAX_STEM_LENGTH, RecordingPath, parse_path
+from callscribe.phone_systems.registry import PATTERNS_BY_SYSTEM
+from callscribe.transcripts.stereo import DEFAULT_LAYOUTS
 
 TABLE = json.loads(Path(__file__).with_name("phone_system_names.json").read_text(encoding="utf-8"))
 
@@ -20,46 +20,48 @@ AUTO = "20230517142530-1684333530.42-1001-102-Internal.wav"
 
 
 def told(metadata):
-    known = metadata.known()
+    known = metadata.non_empty()
     if "started_at" in known:
-        known["started_at"] = as_written(known["started_at"])
+        known["started_at"] = format_started_at(known["started_at"])
     if "utc_offset" in known:
-        known["utc_offset"] = offset_text(known["utc_offset"])
+        known["utc_offset"] = format_utc_offset(known["utc_offset"])
     return {name: str(value) for name, value in known.items()}
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row["name"])
 def test_a_name_says_this_and_nothing_else_and_whether_a_folder_said_it(row):
-    found = read(row["name"])
+    found = extract_metadata(row["name"])
     assert told(found) == row["tells"]
     by_folder = row.get("by_folder", [])
-    assert found.origins == {name: Origin.FOLDER if name in by_folder else Origin.NAME for name in row["tells"]}
+    assert found.provenance == {
+        name: Provenance.FOLDER if name in by_folder else Provenance.NAME for name in row["tells"]
+    }
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_wrong_setting_of_the_phone_system_costs_nothing_that_is_certain(system):
     """Its own forms come first, then all others."""
     for row in TABLE:
-        found = told(read(row["name"], system))
+        found = told(extract_metadata(row["name"], system))
         if row["tells"].get("phone_system") in {"3cx", "amazon-connect", "bcr", "yeastar", "twilio", "grandstream"}:
             assert found == row["tells"]
 
 
 def test_the_setting_tells_systems_of_the_same_names_apart():
     name = "in-15551230000-5557654321-20230517-102530-1684333530.44.wav"
-    found = [read(name, system).phone_system for system in ("", "issabel", "yeastar")]
+    found = [extract_metadata(name, system).phone_system for system in ("", "issabel", "yeastar")]
     assert found == ["freepbx", "issabel", "freepbx"]
-    assert read("20230517-142530_5551234567-all.mp3", "goautodial").phone_system == "goautodial"
+    assert extract_metadata("20230517-142530_5551234567-all.mp3", "goautodial").phone_system == "goautodial"
 
 
 def test_an_unknown_setting_is_as_none():
-    assert read(AUTO, "no such system") == read(AUTO)
+    assert extract_metadata(AUTO, "no such system") == extract_metadata(AUTO)
 
 
 def test_every_system_has_forms_and_every_form_a_system():
-    named = {slug for systems, _ in FORMS for slug in systems}
+    named = {slug for systems, _ in PATTERNS_BY_SYSTEM for slug in systems}
     assert named == set(SYSTEMS)
-    for systems, forms in FORMS:
+    for systems, forms in PATTERNS_BY_SYSTEM:
         assert {form.system for form in forms if form.system} <= systems
 
 
@@ -69,7 +71,7 @@ def test_every_system_has_a_name_in_the_table():
 
 
 def test_the_systems_whose_sides_are_known_can_be_set():
-    assert set(SIDES) <= set(SYSTEMS)
+    assert set(DEFAULT_LAYOUTS) <= set(SYSTEMS)
 
 
 TRAPS = [
@@ -82,7 +84,7 @@ TRAPS = [
 @pytest.mark.parametrize("trap", TRAPS)
 @pytest.mark.parametrize("path", ["{}.wav", "/data/2023/05/17/{}.mp3", "{}/{}.wav", "a_{}.wav", "{}-all.wav"])
 def test_what_looks_like_a_number_is_none(path, trap):
-    found = read(path.format(trap, trap))
+    found = extract_metadata(path.format(trap, trap))
     assert (found.caller, found.callee, found.extension, found.remote_number) == (None,) * 4
 
 
@@ -94,7 +96,7 @@ def test_what_looks_like_a_number_is_none(path, trap):
      ("a.wav49", (), "a"), ("", (), ""), ("a/", ("a",), "")],
 )  # fmt: skip
 def test_paths_are_taken_apart(path, folders, stem):
-    name = take_apart(path)
+    name = parse_path(path)
     assert (name.folders, name.stem) == (folders, stem)
 
 
@@ -108,8 +110,8 @@ PIECES = st.sampled_from([
 
 @given(st.one_of(st.text(), st.lists(PIECES, max_size=40).map("".join)), st.sampled_from(["", *SYSTEMS]))
 def test_no_name_is_too_strange_to_read(path, system):
-    found = read(path, system)
-    assert set(found.origins) == set(found.known())
+    found = extract_metadata(path, system)
+    assert set(found.provenance) == set(found.non_empty())
     assert found.direction is None or isinstance(found.direction, Direction)
 
 
@@ -122,19 +124,19 @@ def test_no_name_is_too_strange_to_read(path, system):
 def test_no_form_backtracks_without_end_on_a_long_name(piece):
     """One that tried every way to split it would not end while anybody waits."""
     for start in ("", "[", "in-", "20230517-142530_", "20230517_142530", "110221-IN", "conf-rec-", "x_"):
-        name = Name("", (), (start + piece * LONGEST)[: LONGEST - 1] + "\n")
-        for _, forms in FORMS:
+        name = RecordingPath("", (), (start + piece * MAX_STEM_LENGTH)[: MAX_STEM_LENGTH - 1] + "\n")
+        for _, forms in PATTERNS_BY_SYSTEM:
             for form in forms:
-                form.read(name)
+                form.extract_metadata(name)
 
 
 def test_a_name_that_no_system_could_store_is_not_read():
-    assert read("in-1-2-20230517-102530-1684333530.44" + "x" * LONGEST).known() == {}
+    assert extract_metadata("in-1-2-20230517-102530-1684333530.44" + "x" * MAX_STEM_LENGTH).non_empty() == {}
 
 
 def test_a_preview_counts_what_was_understood_and_shows_what_was_not():
     names = [row["name"] for row in TABLE if row["tells"].get("phone_system") == "3cx"]
-    seen = previewed([*names, "a.wav", *(f"b{number}.wav" for number in range(20))], read)
+    seen = preview_filenames([*names, "a.wav", *(f"b{number}.wav" for number in range(20))], extract_metadata)
     assert (seen.names, seen.understood, seen.by_pattern) == (len(names) + 21, len(names), 0)
     assert seen.systems == {"3cx": len(names)}
     assert seen.not_understood[:2] == ("a.wav", "b0.wav")

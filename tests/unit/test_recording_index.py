@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from callscribe.call_metadata.metadata import Provenance
 from callscribe.errors import SidecarError
-from callscribe.metadata import Origin
-from callscribe.sidecars.index import index_of, read_index
+from callscribe.sidecars.grandstream_index import indexed_prefix, parse_index
 
 SECRET = "hunter2-token"
 
@@ -32,22 +32,22 @@ ROW = "call.wav,1000,0488930190,1714132800,,00:02:30,,,,,,,,,,1000,,\n"
     ],
 )
 def test_an_index_tells_of_the_folder_of_its_month(key, folder):
-    assert index_of(key) == folder
+    assert indexed_prefix(key) == folder
 
 
 @pytest.mark.parametrize(
     "body", [(HEAD + ROW).encode(), (HEAD + ROW).encode("utf-8-sig"), (HEAD + ROW).replace("\n", "\r\n").encode()]
 )
 def test_an_index_says_of_a_file_who_called_whom(body):
-    found = read_index(body).get("call.wav")
-    assert found.known() == {
+    found = parse_index(body).get("call.wav")
+    assert found.non_empty() == {
         "phone_system": "grandstream",
         "caller": "1000",
         "callee": "0488930190",
         "extension": "1000",
         "started_at": datetime(2024, 4, 26, 12, tzinfo=UTC),
     }
-    assert set(found.origins.values()) == {Origin.INDEX}
+    assert set(found.provenance.values()) == {Provenance.INDEX}
 
 
 def test_an_index_is_read_as_far_as_it_is_whole():
@@ -62,8 +62,8 @@ def test_an_index_is_read_as_far_as_it_is_whole():
         "a.wav,1000,0488930191,Später,Desk,\n"
         "e.wa"
     )
-    index = read_index(rows.encode())
-    assert index.get("a.wav").known() == {
+    index = parse_index(rows.encode())
+    assert index.get("a.wav").non_empty() == {
         "phone_system": "grandstream", "caller": "0488930191", "callee": "1000", "extension": "1000", "party": "Später",
     }  # fmt: skip
     assert index.get("b.wav").caller == "1004"
@@ -75,14 +75,14 @@ def test_an_index_is_read_as_far_as_it_is_whole():
 @pytest.mark.parametrize("body", [b"", b"\0\x01", b"a,b\n1,2\n", SECRET.encode(), b"x" * 200_000])
 def test_what_is_no_index_is_refused(body):
     with pytest.raises(SidecarError) as raised:
-        read_index(body)
+        parse_index(body)
     assert SECRET not in str(raised.value)
 
 
 @settings(max_examples=100)
 @given(st.binary(max_size=200))
 def test_any_rows_are_read(rows):
-    index = read_index(HEAD.encode() + rows)
+    index = parse_index(HEAD.encode() + rows)
     index.get("call.wav")
 
 
@@ -90,7 +90,7 @@ def test_the_index_of_a_busy_month_is_held_in_few_megabytes():
     row = "auto-{0}-1000-0488930190.wav,1000,0488930190,{0},12345,00:02:30,,,,,,,John Doe,,,1000,,\n"
     body = (HEAD + ROW + "".join(row.format(1714132800 + at) for at in range(100_000))).encode()
     tracemalloc.start()
-    index = read_index(body)
+    index = parse_index(body)
     now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(index) == 100_001

@@ -6,28 +6,30 @@ import sys
 import pytest
 
 from functions.api.app import app
-from functions.api.routing import ROUTES, include, include_all
+from functions.api.routes.loader import ROUTE_MODULES, load_all_routes, load_routes
 from tests.unit.test_architecture import ROOT
 
-include_all(app)
+load_all_routes(app)
 INCLUDED = [(route.path, route.func.__module__) for route in app._static_routes + app._dynamic_routes]
 ROUTES_OF = "functions.api.routes."
 
 
 def test_every_module_of_routes_is_named_once():
-    named = [name for names in ROUTES.values() for name in names]
-    assert sorted(named) == sorted(path.stem for path in (ROOT / "functions/api/routes").glob("*.py"))
+    named = [name for names in ROUTE_MODULES.values() for name in names]
+    assert sorted(named) == sorted(
+        path.stem for path in (ROOT / "functions/api/routes").glob("*.py") if path.stem != "loader"
+    )
 
 
 @pytest.mark.parametrize(("path", "module"), [each for each in INCLUDED if each[1].startswith(ROUTES_OF)])
 def test_what_a_path_asks_for_is_in_the_modules_that_its_beginning_names(path, module):
-    named = [name for beginning, names in ROUTES.items() if path.startswith(beginning) for name in names]
+    named = [name for beginning, names in ROUTE_MODULES.items() if path.startswith(beginning) for name in names]
     assert module.removeprefix(ROUTES_OF) in named
 
 
 def test_nothing_is_included_twice():
-    include(app, "/admin")
-    include_all(app)
+    load_routes(app, "/admin")
+    load_all_routes(app)
     assert len(INCLUDED) == len(app._static_routes + app._dynamic_routes)
 
 
@@ -37,6 +39,6 @@ def test_a_start_imports_no_routes_no_boto3_and_no_tracer_and_leaves_the_collect
     command = [sys.executable, "-c", code]
     said = subprocess.run(command, env=env, cwd="/", capture_output=True, text=True, check=True).stdout.split()
     assert said[0] == "True"
-    assert "functions.api.routing" in said
+    assert "functions.api.routes.loader" in said
     heavy = (ROUTES_OF, "boto3", "aws_xray_sdk")
     assert [name for name in said if name.startswith(heavy)] == []

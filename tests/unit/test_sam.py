@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.sam import containers
-from local.sam.files import ACCOUNT, BUCKET, EVENTS, REGION, examples, write
+from local.sam.files import ACCOUNT, BUCKET, EVENTS, REGION, examples, write_files
 from tests.handlers.stack import tiny_stack
 
 PAGE = (Path(__file__).parents[2] / "docs/sam-local.md").read_text()
@@ -24,7 +24,7 @@ def stack():
 
 def test_functions_find_aws_and_each_other_by_the_names_that_sam_knows(stack, tmp_path):
     endpoints = {"AWS_ENDPOINT_URL": "http://10.0.0.1:5000"}
-    write(tmp_path, stack, "the-key", endpoints, skip_pull=True)
+    write_files(tmp_path, stack, "the-key", endpoints, skip_pull=True)
     options = tomllib.loads((tmp_path / "samconfig.toml").read_text())["default"]["global"]["parameters"]
     assert (options["region"], options["skip_pull_image"]) == ("us-east-1", True)
     assert json.loads(Path(options["env_vars"]).read_text()) == {
@@ -49,8 +49,8 @@ def test_every_example_is_explained(path):
 
 def test_it_is_said_whether_docker_is_missing_or_does_not_run(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert containers.why_not() == "there is no command 'docker'"
+    assert containers.unavailable_reason() == "there is no command 'docker'"
     docker = tmp_path / "docker"
     docker.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon.' >&2\nexit 1\n")
     docker.chmod(0o755)
-    assert containers.why_not() == "Docker does not answer: Cannot connect to the Docker daemon."
+    assert containers.unavailable_reason() == "Docker does not answer: Cannot connect to the Docker daemon."

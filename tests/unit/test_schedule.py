@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callscribe.schedule import parse
+from functions.api.schedule import parse_schedule
 from local.cloud.scheduler import Scheduler, scheduled_event
 from local.cloud.stack import Rule, Stack
 from testing.waiting import LIMIT_SECONDS
@@ -19,9 +19,9 @@ NOW = datetime(2026, 11, 22, 12, 34, 56, tzinfo=UTC)
 
 
 def firings(expression: str, count: int, start: datetime = NOW) -> list[str]:
-    schedule, moment, found = parse(expression), start, []
+    schedule, moment, found = parse_schedule(expression), start, []
     for _ in range(count):
-        following = schedule.next_after(moment)
+        following = schedule.next_run_after(moment)
         if following is None:
             break
         assert following > moment
@@ -131,12 +131,12 @@ def test_an_expression_fires_when_eventbridge_would(expression: str, expected: l
 )
 def test_an_expression_that_cannot_be_done_is_refused_and_named(expression: str) -> None:
     with pytest.raises(ValueError, match=re.escape(repr(expression))):
-        parse(expression)
+        parse_schedule(expression)
 
 
 def test_times_are_in_utc_whatever_the_zone_of_the_question() -> None:
     east = NOW.astimezone(timezone(timedelta(hours=5, minutes=30)))
-    assert parse("cron(0 13 * * ? *)").next_after(east) == datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
+    assert parse_schedule("cron(0 13 * * ? *)").next_run_after(east) == datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_times_are_in_utc_whatever_the_zone_of_the_question() -> None:
     ],
 )
 def test_a_common_expression_is_given_in_words(expression: str, words: str) -> None:
-    assert parse(expression).words() == words
+    assert parse_schedule(expression).describe() == words
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_common_expression_is_given_in_words(expression: str, words: str) -> N
     ["cron(0/7 * * * ? *)", "cron(0,45 9 * * ? *)", "cron(0 2 1 * ? *)", "cron(0 2 ? * 3#2 *)", "cron(0 2 * * ? 2030)"],
 )
 def test_any_other_is_given_as_it_is_written(expression: str) -> None:
-    assert parse(expression).words() == expression
+    assert parse_schedule(expression).describe() == expression
 
 
 @given(
@@ -180,11 +180,11 @@ def test_any_other_is_given_as_it_is_written(expression: str) -> None:
 def test_whatever_fires_can_be_shown(minutes: str, hours: str, day: str, month: str, weekday: str, year: str) -> None:
     weekday = weekday if day == "?" else "?"
     try:
-        schedule = parse(f"cron({minutes} {hours} {day} {month} {weekday} {year})")
+        schedule = parse_schedule(f"cron({minutes} {hours} {day} {month} {weekday} {year})")
     except ValueError:  # the 31st of February
         return
-    assert schedule.words()
-    following = schedule.next_after(NOW)
+    assert schedule.describe()
+    following = schedule.next_run_after(NOW)
     assert following is None or following > NOW
 
 

@@ -10,12 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samtranslator.yaml_helper import yaml_parse
 
-from callscribe import transitions
+from callscribe.call_metadata.metadata import CallMetadata
+from callscribe.call_metadata.phone_numbers import digits_only
 from callscribe.errors import RetryableError, ServiceUnavailable
-from callscribe.metadata import CallMetadata
-from callscribe.numbers import digits_of
-from callscribe.recording import LONGEST_KEY, Status, TranscriptRef
-from callscribe.search import BY_CALL, BY_NAME, BY_NUMBER, WAYS, Sought, matches, name_of, numbers_of, tail_of
+from callscribe.recordings import state_machine
+from callscribe.recordings.recording import MAX_KEY_BYTES, Status, TranscriptRef
+from callscribe.recordings.search_query import (
+    BY_CALL,
+    BY_NAME,
+    BY_NUMBER,
+    SEARCH_INDEXES,
+    SearchQuery,
+    extract_numbers,
+    is_same_number,
+    normalise_file_name,
+    number_suffix,
+)
 
 TEMPLATE = yaml_parse((Path(__file__).parents[2] / "template.yaml").read_text())
 INDEXES = TEMPLATE["Resources"]["RecordingsTable"]["Properties"]["GlobalSecondaryIndexes"]
@@ -31,45 +41,45 @@ def written(digits, marks):
 
 
 def recording(key="2026/11/in-2025550143.wav", **metadata):
-    return transitions.new(
+    return state_machine.create(
         "s3://b", key, size=9, etag=None, modified_at=NOW, now=NOW, metadata=CallMetadata(**metadata)
     )
 
 
 @given(DIGITS, st.lists(st.sampled_from(["", " ", "-", ".", "(", ")", "/", "+"]), max_size=20))
 def test_a_number_is_its_digits_however_it_is_written(digits, marks):
-    assert digits_of(written(digits, marks)) == digits
+    assert digits_only(written(digits, marks)) == digits
 
 
 @given(DIGITS, st.integers(4, 20))
 def test_a_number_is_found_by_its_last_four_digits_or_more(digits, last):
-    assert matches(digits, digits[-last:])
+    assert is_same_number(digits, digits[-last:])
 
 
 @given(DIGITS, DIGITS)
 def test_fewer_than_four_digits_are_an_extension_which_is_the_same_or_not(digits, asked):
     asked = asked[:3]
-    assert matches(digits, asked) is (digits == asked)
+    assert is_same_number(digits, asked) is (digits == asked)
 
 
 @given(LONG, st.sampled_from(["", "0", "00", "1", "49", "0049", "+49", "011"]), st.sampled_from(["", "0", "1", "49"]))
 def test_what_is_dialled_before_a_number_does_not_matter(number, before, asked_before):
     same = before.strip("+").lstrip("0"), asked_before
     if "" in (same[0], asked_before.lstrip("0")) or same[0] == same[1]:
-        assert matches(digits_of(before + number), asked_before + number)
+        assert is_same_number(digits_only(before + number), asked_before + number)
 
 
 @given(DIGITS, DIGITS)
 def test_numbers_that_end_otherwise_are_never_the_same(digits, asked):
     if digits[-4:] != asked[-4:]:
-        assert not matches(digits, asked)
+        assert not is_same_number(digits, asked)
 
 
 @given(DIGITS, DIGITS)
 def test_whatever_matches_lies_in_the_same_part_of_the_index(digits, asked):
-    if matches(digits, asked):
-        assert tail_of(digits) == tail_of(asked)
-        assert matches(asked, digits) or len(asked) < 7
+    if is_same_number(digits, asked):
+        assert number_suffix(digits) == number_suffix(asked)
+        assert is_same_number(asked, digits) or len(asked) < 7
 
 
 @pytest.mark.parametrize(
@@ -80,60 +90,63 @@ def test_whatever_matches_lies_in_the_same_part_of_the_index(digits, asked):
      ("5550143", "9990143", False), ("0143", "2025550143", False)],
 )  # fmt: skip
 def test_numbers_as_people_write_them(number, asked, found):
-    assert matches(digits_of(number), digits_of(asked)) is found
+    assert is_same_number(digits_only(number), digits_only(asked)) is found
 
 
 def test_a_call_has_each_number_once_and_words_are_none():
-    assert numbers_of(CallMetadata(caller="+1 202 555 0143", callee="101", extension="101")) == ("12025550143", "101")
-    assert numbers_of(CallMetadata(caller="anonymous", callee="2025550100", extension="7")) == ("2025550100", "7")
-    assert numbers_of(CallMetadata(remote_number="2025550143", extension="102")) == ("2025550143", "102")
-    assert numbers_of(CallMetadata()) == ()
+    assert extract_numbers(CallMetadata(caller="+1 202 555 0143", callee="101", extension="101")) == (
+        "12025550143",
+        "101",
+    )
+    assert extract_numbers(CallMetadata(caller="anonymous", callee="2025550100", extension="7")) == ("2025550100", "7")
+    assert extract_numbers(CallMetadata(remote_number="2025550143", extension="102")) == ("2025550143", "102")
+    assert extract_numbers(CallMetadata()) == ()
 
 
 def test_no_transition_changes_what_the_narrow_indexes_hold():
     """DynamoDB writes to an index when something in it changes, and each write costs."""
     held = set()
     for index in INDEXES:
-        if index["IndexName"] in WAYS:
+        if index["IndexName"] in SEARCH_INDEXES:
             held |= {key["AttributeName"] for key in index["KeySchema"]}
             held |= set(index["Projection"].get("NonKeyAttributes", ()))
     assert {"n1", "call", "name", "numbers", "recorded_at"} < held
-    jitter, policy, error = random.Random(1), transitions.RetryPolicy(), RetryableError("no", code="no")
+    jitter, policy, error = random.Random(1), state_machine.RetryPolicy(), RetryableError("no", code="no")
     seen = replace(recording(caller="2025550143"), claim_token="t", status=Status.PROCESSING, attempts=1)
-    place = transitions.Place(seen.id, Status.PENDING, seen.position)
+    place = state_machine.QueueEntry(seen.id, Status.PENDING, seen.sort_key)
     text = TranscriptRef(version="v", language="en", duration=1.0, preview="p", no_speech=False)
     changes = [
-        transitions.queue(place, NOW),
-        transitions.claim(replace(place, status=Status.QUEUED), "t", NOW, NOW),
-        transitions.park(seen, "s", NOW),
-        transitions.resume(seen, "t", NOW, NOW),
-        transitions.complete(seen, text, NOW),
-        transitions.fail(seen, error, policy, NOW, jitter),
-        transitions.give_back(seen, ServiceUnavailable("no"), policy, NOW, jitter, probe=False),
-        transitions.recover(seen, policy, NOW),
-        transitions.request(replace(seen, status=Status.FAILED), Status.QUEUED, NOW),
-        transitions.adopt(replace(seen, status=Status.FAILED), text, NOW),
+        state_machine.enqueue(place, NOW),
+        state_machine.claim(replace(place, status=Status.QUEUED), "t", NOW, NOW),
+        state_machine.await_job(seen, "s", NOW),
+        state_machine.claim_for_poll(seen, "t", NOW, NOW),
+        state_machine.complete(seen, text, NOW),
+        state_machine.fail(seen, error, policy, NOW, jitter),
+        state_machine.requeue_after_outage(seen, ServiceUnavailable("no"), policy, NOW, jitter, is_probe=False),
+        state_machine.recover_expired(seen, policy, NOW),
+        state_machine.user_transition(replace(seen, status=Status.FAILED), Status.QUEUED, NOW),
+        state_machine.complete_from_sidecar(replace(seen, status=Status.FAILED), text, NOW),
     ]
     for change in changes:
-        assert not {"metadata", "key", *held} & change.values.keys()
+        assert not {"metadata", "key", *held} & change.updates.keys()
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=2000))
 def test_a_name_always_fits_into_the_index(name):
-    assert len(name_of(name).encode()) <= LONGEST_KEY
+    assert len(normalise_file_name(name).encode()) <= MAX_KEY_BYTES
 
 
 @pytest.mark.parametrize("text", ["2025550143", "+1 (202) 555-0143", " 0143 "])
 def test_what_looks_like_a_number_is_looked_for_as_one(text):
-    assert BY_NUMBER[0] in Sought.anywhere(text).ways(recording(caller="2025550143"))
+    assert BY_NUMBER[0] in SearchQuery.parse(text).matching_indexes(recording(caller="2025550143"))
 
 
 def test_what_is_typed_may_be_a_call_id_or_the_beginning_of_a_name_in_any_case():
     seen = recording("a/In-2025550143-A.WAV", call_id="AbC.17", caller="101")
-    assert Sought.anywhere("aBc.17").ways(seen) == [BY_CALL]
-    assert Sought.anywhere("in-202555").ways(seen) == [BY_NAME]
-    assert Sought.anywhere("a/in-").ways(seen) == [BY_NAME]
-    assert Sought.anywhere("n-202555").ways(seen) == []
-    assert Sought.anywhere("101").ways(seen) == [BY_NUMBER[0]]
-    assert Sought.anywhere(seen.id.upper()).id == seen.id
-    assert Sought.anywhere("2026-04-05") == Sought(call="2026-04-05", name="2026-04-05")
+    assert SearchQuery.parse("aBc.17").matching_indexes(seen) == [BY_CALL]
+    assert SearchQuery.parse("in-202555").matching_indexes(seen) == [BY_NAME]
+    assert SearchQuery.parse("a/in-").matching_indexes(seen) == [BY_NAME]
+    assert SearchQuery.parse("n-202555").matching_indexes(seen) == []
+    assert SearchQuery.parse("101").matching_indexes(seen) == [BY_NUMBER[0]]
+    assert SearchQuery.parse(seen.id.upper()).id == seen.id
+    assert SearchQuery.parse("2026-04-05") == SearchQuery(call_id="2026-04-05", file_name="2026-04-05")

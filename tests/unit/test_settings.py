@@ -7,15 +7,15 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from callscribe.errors import ConfigurationError
-from callscribe.settings import WhisperXSettings, at_least, checked, http_url, language, load
+from callscribe.settings.environment import WhisperXSettings, from_env, http_url, language, min_value, validated_field
 from testing.handlers import ROOT
 
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
     table: str
-    url: str = checked(http_url)
-    attempts: int = checked(at_least(1), default=5)
+    url: str = validated_field(http_url)
+    attempts: int = validated_field(min_value(1), default=5)
     diarize: bool = False
 
 
@@ -25,13 +25,13 @@ def template(parameter):
 
 
 def test_variables_become_typed_values_and_an_empty_one_counts_as_unset():
-    loaded = load(Example, {"TABLE": "t", "URL": "http://host:9000", "ATTEMPTS": "", "DIARIZE": "true"})
+    loaded = from_env(Example, {"TABLE": "t", "URL": "http://host:9000", "ATTEMPTS": "", "DIARIZE": "true"})
     assert loaded == Example(table="t", url="http://host:9000", attempts=5, diarize=True)
 
 
 def test_every_fault_is_named_at_once():
     with pytest.raises(ConfigurationError) as raised:
-        load(Example, {"URL": "host:9000", "ATTEMPTS": "0", "DIARIZE": "maybe"})
+        from_env(Example, {"URL": "host:9000", "ATTEMPTS": "0", "DIARIZE": "maybe"})
     for fault in ("table is not set", "url must be an address", "attempts must be 1 or more", "diarize must be true"):
         assert fault in raised.value.message
 
@@ -58,7 +58,7 @@ def test_a_language_is_checked_as_the_template_does(code, taken):
 
 def test_a_language_that_is_none_is_told_with_the_other_faults():
     with pytest.raises(ConfigurationError) as raised:
-        load(WhisperXSettings, {"WHISPERX_URL": "http://host?", "WHISPERX_LANGUAGE": "English"})
+        from_env(WhisperXSettings, {"WHISPERX_URL": "http://host?", "WHISPERX_LANGUAGE": "English"})
     assert "WhisperX url must be the address alone" in raised.value.message
     assert "WhisperX language must be two or three small letters" in raised.value.message
 

@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callscribe.call_metadata.metadata import Direction, Provenance, format_started_at
 from callscribe.errors import ConfigurationError
-from callscribe.metadata import Direction, Origin, as_written
-from callscribe.phone_systems import read
-from callscribe.phone_systems.site_patterns import GROUPS, LONGEST, SitePattern
-from callscribe.phone_systems.understanding import previewed
+from callscribe.phone_systems import extract_metadata
+from callscribe.phone_systems.custom_patterns import GROUPS, MAX_PATTERN_LENGTH, CustomPattern
+from callscribe.phone_systems.preview import preview_filenames
 
 CALL = "in-15551230000-5557654321-20230517-102530-1684333530.44.wav"
 
 
 def reading(path, *patterns):
-    return read(path, patterns=[SitePattern.parse(pattern) for pattern in patterns])
+    return extract_metadata(path, patterns=[CustomPattern.parse(pattern) for pattern in patterns])
 
 
 def test_a_pattern_reads_what_no_built_in_form_knows():
@@ -25,8 +25,8 @@ def test_a_pattern_reads_what_no_built_in_form_knows():
         r"(?P<date>[0-9.]{10}) (?P<time>[0-9.]{5}) (?P<party>\w+) (?P<caller>[0-9 ]+) an (?P<callee>\d+)",
     )
     assert (found.caller, found.callee, found.extension) == ("0113 4960000", "204", "204")
-    assert (as_written(found.started_at), found.party) == ("2023-05-17T14:25:00", "eingehend")
-    assert set(found.origins.values()) == {Origin.PATTERN}
+    assert (format_started_at(found.started_at), found.party) == ("2023-05-17T14:25:00", "eingehend")
+    assert set(found.provenance.values()) == {Provenance.PATTERN}
 
 
 @pytest.mark.parametrize("word", ["in", "IN", "inbound", "incoming", "i", "Received"])
@@ -44,7 +44,7 @@ def test_directions_have_many_words(word):
     ],
 )
 def test_times_may_be_written_in_many_ways(name, pattern):
-    assert as_written(reading(name, pattern).started_at) == "2023-05-17T14:25:30"
+    assert format_started_at(reading(name, pattern).started_at) == "2023-05-17T14:25:30"
 
 
 def test_a_time_whose_zone_is_known_is_aware():
@@ -57,7 +57,7 @@ def test_a_time_whose_zone_is_known_is_aware():
 
 def test_what_is_no_number_or_date_is_left_out():
     found = reading("anonymous-20231345-1.wav", r"(?P<caller>\w+)-(?P<date>\d+)-(?P<call_id>\d)")
-    assert found.known() == {"call_id": "1"}
+    assert found.non_empty() == {"call_id": "1"}
 
 
 def test_folders_are_part_of_what_a_pattern_sees():
@@ -67,19 +67,19 @@ def test_folders_are_part_of_what_a_pattern_sees():
 
 def test_the_first_pattern_that_matches_has_the_last_word_and_the_name_tells_the_rest():
     found = reading(CALL, "(?P<call_id>nothing)", r"(?P<call_id>\d+\.44)", r"(?P<call_id>\d+)")
-    assert found.origins["call_id"] is Origin.PATTERN
+    assert found.provenance["call_id"] is Provenance.PATTERN
     assert (found.call_id, found.caller, found.direction) == ("1684333530.44", "5557654321", Direction.INBOUND)
-    assert found.origins["caller"] is Origin.NAME
+    assert found.provenance["caller"] is Provenance.NAME
 
 
 def test_sides_that_a_pattern_sees_otherwise_are_all_the_pattern_s():
     found = reading(CALL, r"^in-(?P<caller>\d+)-(?P<callee>\d+)")
     assert (found.caller, found.callee, found.direction) == ("15551230000", "5557654321", None)
-    assert (as_written(found.started_at), found.call_id) == ("2023-05-17T10:25:30", "1684333530.44")
+    assert (format_started_at(found.started_at), found.call_id) == ("2023-05-17T10:25:30", "1684333530.44")
 
 
 def test_a_pattern_that_does_not_match_changes_nothing():
-    assert reading(CALL, "(?P<caller>no such)") == read(CALL)
+    assert reading(CALL, "(?P<caller>no such)") == extract_metadata(CALL)
 
 
 @pytest.mark.parametrize(
@@ -100,13 +100,13 @@ def test_a_pattern_that_does_not_match_changes_nothing():
         ("*(?P<caller>x)", "nothing to repeat"),
         ("(?P<caller>x{2000})", "no more than 1000"),
         ("(?P<time>x)", "name both"),
-        ("(?P<caller>x)" + "x" * LONGEST, f"may have {LONGEST}"),
+        ("(?P<caller>x)" + "x" * MAX_PATTERN_LENGTH, f"may have {MAX_PATTERN_LENGTH}"),
         ("(?P<caller>\udce9)", "cannot be used"),
     ],
 )
 def test_a_pattern_that_cannot_work_is_refused_in_a_person_s_words(text, says):
     with pytest.raises(ConfigurationError) as refused:
-        SitePattern.parse(text)
+        CustomPattern.parse(text)
     assert says in refused.value.message
     assert text.strip()[:50] in refused.value.message
 
@@ -114,7 +114,7 @@ def test_a_pattern_that_cannot_work_is_refused_in_a_person_s_words(text, says):
 @given(st.text())
 def test_any_text_is_a_pattern_or_refused_as_one(text):
     try:
-        SitePattern.parse(text)
+        CustomPattern.parse(text)
     except ConfigurationError:
         return
     assert any(f"<{group}>" in text for group in GROUPS)
@@ -126,10 +126,10 @@ def test_a_pattern_reads_any_name(path):
 
 
 def test_a_pattern_with_catastrophic_backtracking_finishes():
-    assert reading("a" * 1000 + "!", "^(?P<party>(a+)+)$").known() == {}
+    assert reading("a" * 1000 + "!", "^(?P<party>(a+)+)$").non_empty() == {}
 
 
 def test_a_preview_counts_names_that_a_pattern_understood():
-    seen = previewed(["x1.wav", "y.wav", CALL], lambda name: reading(name, r"x(?P<call_id>\d)"))
+    seen = preview_filenames(["x1.wav", "y.wav", CALL], lambda name: reading(name, r"x(?P<call_id>\d)"))
     assert (seen.names, seen.understood, seen.by_pattern, seen.systems) == (3, 2, 1, {"freepbx": 1})
     assert seen.not_understood == ("y.wav",)

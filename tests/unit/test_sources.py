@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from callscribe import s3
+from callscribe import aws
 from callscribe.errors import ConfigurationError, PermanentError, RetryableError, SourceError
-from callscribe.sources import folder, key_within, open_location, open_source, open_within
+from callscribe.sources import folder, open_for_recording, open_source, open_subsource, resolve_key
 
 
 @pytest.mark.parametrize(
@@ -20,16 +20,16 @@ from callscribe.sources import folder, key_within, open_location, open_source, o
 def test_a_path_is_a_place_and_a_beginning(path, location, prefix):
     source = open_source(path)
     assert (source.location, source.prefix) == (location, prefix)
-    assert open_location(location).location == location
+    assert open_for_recording(location).location == location
 
 
 def test_a_path_inside_is_taken():
-    assert open_within("s3://bucket/in/", "s3://bucket/in/deeper").prefix == "in/deeper/"
-    assert open_within("s3://bucket/in/", "s3://bucket/in").prefix == "in/"
-    assert open_within("s3://bucket", "s3://bucket/any/").prefix == "any/"
-    assert open_within("/in", "/in/").prefix == "in/"
-    assert open_within("/in/", "//in/./x/y//..").prefix == "in/x/"
-    assert open_within("/", "/any").prefix == "any/"
+    assert open_subsource("s3://bucket/in/", "s3://bucket/in/deeper").prefix == "in/deeper/"
+    assert open_subsource("s3://bucket/in/", "s3://bucket/in").prefix == "in/"
+    assert open_subsource("s3://bucket", "s3://bucket/any/").prefix == "any/"
+    assert open_subsource("/in", "/in/").prefix == "in/"
+    assert open_subsource("/in/", "//in/./x/y//..").prefix == "in/x/"
+    assert open_subsource("/", "/any").prefix == "any/"
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,12 @@ def test_a_path_inside_is_taken():
 )  # fmt: skip
 def test_no_way_of_writing_it_leads_out_of_a_bucket_or_prefix(path):
     with pytest.raises(ConfigurationError, match="outside"):
-        open_within("s3://bucket/in/", path)
+        open_subsource("s3://bucket/in/", path)
 
 
 @pytest.mark.parametrize("path", ["s3://bucket/in/%2e%2e/out/", "s3://bucket/in/..\\out/", "s3://bucket/in/…/"])
 def test_what_only_looks_like_a_way_up_is_a_name_in_s3(path):
-    assert open_within("s3://bucket/in/", path).prefix.startswith("in/")
+    assert open_subsource("s3://bucket/in/", path).prefix.startswith("in/")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_what_only_looks_like_a_way_up_is_a_name_in_s3(path):
      "https://bucket.example/"],
 )  # fmt: skip
 def test_what_is_no_path_is_refused_as_such(path):
-    for opened in (open_source, partial(open_within, "s3://bucket/in/"), partial(open_within, "/in")):
+    for opened in (open_source, partial(open_subsource, "s3://bucket/in/"), partial(open_subsource, "/in")):
         with pytest.raises(ConfigurationError, match="It must be s3://"):
             opened(path)
 
@@ -65,7 +65,7 @@ def test_what_is_no_path_is_refused_as_such(path):
 @pytest.mark.parametrize("root", ["s3://bucket/in/", "/in"])
 def test_what_no_path_can_hold_is_refused_without_asking_anybody(root, character):
     with pytest.raises(ConfigurationError, match="no path can hold"):
-        open_within(root, f"{root}/a{character}b")
+        open_subsource(root, f"{root}/a{character}b")
 
 
 @pytest.mark.parametrize(
@@ -79,18 +79,18 @@ def test_what_no_path_can_hold_is_refused_without_asking_anybody(root, character
     ],
 )
 def test_a_file_within_the_source_has_the_key_that_it_is_listed_with(root, path, key):
-    assert key_within(root, path) == key
+    assert resolve_key(root, path) == key
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../a.wav", "a/../../a.wav", "\0", "a\ud800.wav", "x" * 1024])
 @pytest.mark.parametrize("root", ["s3://bucket/in/", "/in/"])
 def test_what_names_no_file_within_the_source_has_no_key(root, name):
     with pytest.raises(ConfigurationError):
-        key_within(root, root + name)
+        resolve_key(root, root + name)
 
 
 def test_a_folder_has_no_addresses_that_others_could_open():
-    assert open_source("/in").link("in/a.wav", 60, content_type="audio/wav", disposition="inline") is None
+    assert open_source("/in").presigned_url("in/a.wav", 60, content_type="audio/wav", disposition="inline") is None
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,11 @@ def test_an_address_in_s3_has_the_host_of_its_region_and_nobody_is_asked_for_it(
     region = {"AWS_DEFAULT_REGION": "eu-south-1", "AWS_ENDPOINT_URL": endpoint}
     for name, value in {**region, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}.items():
         monkeypatch.setenv(name, value)
-    s3._client.cache_clear()
-    link = open_source(f"s3://{bucket}/in/").link("in/a b.wav", 60, content_type="audio/wav", disposition="inline")
-    s3._client.cache_clear()
+    aws._client.cache_clear()
+    link = open_source(f"s3://{bucket}/in/").presigned_url(
+        "in/a b.wav", 60, content_type="audio/wav", disposition="inline"
+    )
+    aws._client.cache_clear()
     assert link.startswith(f"{address}?")
     assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in link
 
@@ -120,7 +122,7 @@ def recorded(folder, *names):
 
 
 def keys(source):
-    return [file.key for file in source.files()]
+    return [file.key for file in source.list_files()]
 
 
 def test_neither_dots_nor_links_lead_out_of_a_folder(tmp_path):
@@ -130,7 +132,7 @@ def test_neither_dots_nor_links_lead_out_of_a_folder(tmp_path):
     (inside / "link").symlink_to(outside)
     (inside / "deeper/up").symlink_to("..")
     (inside / "loop").symlink_to("loop")
-    assert open_within(str(inside), str(inside / "deeper")).prefix.endswith("in/deeper/")
+    assert open_subsource(str(inside), str(inside / "deeper")).prefix.endswith("in/deeper/")
     for path in (
         "link",
         "link/deeper",
@@ -142,10 +144,10 @@ def test_neither_dots_nor_links_lead_out_of_a_folder(tmp_path):
         "deeper/../../out",
     ):
         with pytest.raises(ConfigurationError, match="outside"):
-            open_within(str(inside), f"{inside}/{path}")
+            open_subsource(str(inside), f"{inside}/{path}")
     for path in (tmp_path, outside, f"{inside}side"):
         with pytest.raises(ConfigurationError, match="outside"):
-            open_within(str(inside), str(path))
+            open_subsource(str(inside), str(path))
 
 
 @pytest.mark.parametrize(
@@ -153,9 +155,9 @@ def test_neither_dots_nor_links_lead_out_of_a_folder(tmp_path):
 )
 def test_what_only_looks_like_a_way_up_is_a_name_in_a_folder(tmp_path, name):
     recorded(tmp_path, "in/a.wav", "out/b.wav")
-    source = open_within(f"{tmp_path}/in", f"{tmp_path}/in/{name}")
+    source = open_subsource(f"{tmp_path}/in", f"{tmp_path}/in/{name}")
     with pytest.raises(SourceError, match=r"does not exist|cannot be listed"):
-        list(source.files())
+        list(source.list_files())
 
 
 def test_a_folder_may_itself_lie_behind_a_link_and_keeps_its_name(tmp_path):
@@ -164,26 +166,26 @@ def test_a_folder_may_itself_lie_behind_a_link_and_keeps_its_name(tmp_path):
     (tmp_path / "here").symlink_to("there")
     here, there = f"{tmp_path}/here", f"{tmp_path}/there"
     key = f"{here}/deeper/a.wav".lstrip("/")
-    for source in (open_source(here), open_within(here, here), open_within(here, f"{here}/deeper")):
+    for source in (open_source(here), open_subsource(here, here), open_subsource(here, f"{here}/deeper")):
         assert keys(source) == [key]
     with open_source(here).open(key) as audio:
         assert audio.read() == b"x"
     with pytest.raises(ConfigurationError, match="outside"):
-        open_within(here, f"{there}/deeper")
+        open_subsource(here, f"{there}/deeper")
 
 
 def test_a_part_that_has_become_a_link_since_it_was_checked_is_not_followed(tmp_path):
     recorded(tmp_path, "in/deep/er/a.wav", "out/er/b.wav")
-    source = open_within(f"{tmp_path}/in", f"{tmp_path}/in/deep/er")
+    source = open_subsource(f"{tmp_path}/in", f"{tmp_path}/in/deep/er")
     (tmp_path / "in/deep").rename(tmp_path / "in/was")
     (tmp_path / "in/deep").symlink_to(tmp_path / "out")
     with pytest.raises(SourceError, match="is not a folder"):
-        list(source.files())
+        list(source.list_files())
 
 
 def test_a_folder_that_becomes_a_link_while_it_is_walked_is_not_followed(tmp_path):
     recorded(tmp_path, "in/a.wav", "in/b/b.wav", "in/c/d/d.wav", "in/e.wav", "out/secret.wav")
-    files = open_source(f"{tmp_path}/in").files()
+    files = open_source(f"{tmp_path}/in").list_files()
     assert next(files).name == "a.wav"  # `b` and `c` have been listed
     (tmp_path / "in/b").rename(tmp_path / "b")
     (tmp_path / "in/b").symlink_to(tmp_path / "out")
@@ -195,12 +197,12 @@ def test_a_folder_that_becomes_a_link_while_it_is_walked_is_not_followed(tmp_pat
 def test_walking_leaves_nothing_open_also_when_it_ends_early(tmp_path):
     recorded(tmp_path, "a/b/c/x.wav", "a/b/c/y.wav", "z.wav")
     before = len(list(Path("/proc/self/fd").iterdir()))
-    list(open_source(str(tmp_path)).files())
-    files = open_source(str(tmp_path)).files()
+    list(open_source(str(tmp_path)).list_files())
+    files = open_source(str(tmp_path)).list_files()
     next(files)
     files.close()  # type: ignore[attr-defined]  # a generator
     with pytest.raises(SourceError):
-        list(open_source(f"{tmp_path}/z.wav").files())
+        list(open_source(f"{tmp_path}/z.wav").list_files())
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
@@ -215,7 +217,7 @@ def test_a_folder_is_listed_in_the_order_of_its_keys_without_following_links(tmp
 def test_pipes_and_folders_that_are_called_like_audio_are_passed_over(tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
     (tmp_path / "folder.wav").mkdir()
-    assert list(open_source(str(tmp_path)).files()) == []
+    assert list(open_source(str(tmp_path)).list_files()) == []
 
 
 def test_one_bad_entry_does_not_hide_the_others(tmp_path, monkeypatch):
@@ -231,15 +233,15 @@ def test_one_bad_entry_does_not_hide_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "open", forbidden)
     source = open_source(str(tmp_path))
     assert [key[-7:] for key in keys(source)] == ["a/x.wav", "c/x.wav"]
-    assert source.unreadable == 1
+    assert source.unreadable_count == 1
 
 
 def test_a_folder_that_is_none_says_so(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     for name, says in (("none", "does not exist"), ("file", "is not a folder")):
-        for source in (open_source(f"{tmp_path}/{name}"), open_within(str(tmp_path), f"{tmp_path}/{name}")):
+        for source in (open_source(f"{tmp_path}/{name}"), open_subsource(str(tmp_path), f"{tmp_path}/{name}")):
             with pytest.raises(SourceError, match=says):
-                list(source.files())
+                list(source.list_files())
 
 
 @pytest.mark.parametrize(
@@ -268,7 +270,7 @@ def test_a_deep_folder_and_a_date_that_cannot_be_are_survived(tmp_path, monkeypa
         os.chdir("d")
     source = open_source(str(tmp_path))
     assert [key[-5:] for key in keys(source)] == ["z.wav"]
-    assert source.unreadable == 1
+    assert source.unreadable_count == 1
 
 
 def test_audio_is_read_piece_by_piece(tmp_path):
@@ -284,24 +286,24 @@ def test_what_begins_with_some_characters_is_found_without_a_link_on_the_way(tmp
     source = open_source(f"{tmp_path}/in")
 
     def names(under):
-        return [file.key.removeprefix(source.prefix) for file in source.files(source.prefix + under)]
+        return [file.key.removeprefix(source.prefix) for file in source.list_files(source.prefix + under)]
 
     assert names("a/b/x.") == ["a/b/x.d/z.wav", "a/b/x.json", "a/b/x.wav"]
     assert names("link/b/x.") == names("gone/x.") == names("a/b/x.wav/x.") == []
-    assert source.unreadable == 0
+    assert source.unreadable_count == 0
 
 
 def test_names_of_any_bytes_and_many_of_them_are_listed_from_an_open_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(folder, "AT_ONCE", 3)
+    monkeypatch.setattr(folder, "MAX_NAMES_IN_MEMORY", 3)
     for name in (b"in/\xff/\xe4.wav", "in/\U0010fdff/a.wav".encode(), *(b"in/%d.wav" % number for number in range(10))):
         path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
     source = open_source(f"{tmp_path}/in")
-    found = list(source.files())
+    found = list(source.list_files())
     assert len(found) == 12
     assert [file.key for file in found] == sorted(file.key for file in found)
     for file in found:
-        assert source.look(file.key) == file
-        part = open_within(f"{tmp_path}/in", f"/{file.key.rpartition('/')[0]}")
-        assert file in list(part.files())
+        assert source.stat(file.key) == file
+        part = open_subsource(f"{tmp_path}/in", f"/{file.key.rpartition('/')[0]}")
+        assert file in list(part.list_files())

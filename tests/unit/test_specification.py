@@ -5,9 +5,9 @@ import re
 import pytest
 
 from functions.api.app import app
-from functions.api.specification import specification
+from functions.api.openapi import build_openapi
 
-DOCUMENT = specification(app)
+DOCUMENT = build_openapi(app)
 SCHEMAS = DOCUMENT["components"]["schemas"]
 OPERATIONS = [
     (path, method, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()
@@ -50,7 +50,7 @@ def test_an_operation_says_what_it_does_who_may_and_what_it_answers(path, method
 def test_schemas_are_complete_described_and_in_camel_case():
     assert {reference.removeprefix("#/components/schemas/") for reference in references(DOCUMENT)} <= set(SCHEMAS)
     for name, schema in SCHEMAS.items():
-        assert not name.endswith("View")
+        assert not name.endswith("Response")
         assert schema.get("description") or "enum" in schema, name
         for member in schema.get("properties", {}):
             assert re.fullmatch("[a-z]+([A-Z][a-z]*)*", member), (name, member)
@@ -69,6 +69,6 @@ def test_a_body_may_be_left_out_but_not_null_and_takes_no_member_that_is_not_kno
 
 def test_the_key_of_the_service_is_never_in_an_answer():
     holders = {name for name, schema in SCHEMAS.items() if "apiKey" in schema.get("properties", {})}
-    assert holders == {"WhisperXTrial", "WhisperXChange"}
+    assert holders == {"WhisperXTestRequest", "WhisperXUpdateRequest"}
     for name in holders:
         assert SCHEMAS[name]["properties"]["apiKey"]["anyOf"][0]["writeOnly"] is True

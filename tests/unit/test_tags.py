@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callscribe.metadata import Direction, Origin
-from callscribe.tags import read
+from callscribe.call_metadata.metadata import Direction, Provenance
+from functions.process.audio_tags import extract_metadata
 
 RADIO = {
     "title": '54241"Fire Dispatch"',
@@ -21,8 +21,8 @@ RADIO = {
 
 
 def test_over_radio_the_date_is_the_end_of_the_call():
-    found = read(RADIO, duration=7.5)
-    assert found.known() == {
+    found = extract_metadata(RADIO, duration=7.5)
+    assert found.non_empty() == {
         "phone_system": "sdrtrunk",
         "caller": "1234567",
         "callee": "54241",
@@ -30,7 +30,7 @@ def test_over_radio_the_date_is_the_end_of_the_call():
         "kind": "radio",
         "party": "Fire Dispatch",
     }
-    assert set(found.origins.values()) == {Origin.TAGS}
+    assert set(found.provenance.values()) == {Provenance.TAGS}
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_over_radio_the_date_is_the_end_of_the_call():
     ],
 )
 def test_what_radio_tags_leave_out_stays_empty(changed, duration, missing):
-    everything = read(RADIO, duration=7.5).known().keys()
-    assert everything - read(RADIO | changed, duration).known().keys() == missing
+    everything = extract_metadata(RADIO, duration=7.5).non_empty().keys()
+    assert everything - extract_metadata(RADIO | changed, duration).non_empty().keys() == missing
 
 
 @pytest.mark.parametrize(
@@ -72,10 +72,10 @@ def test_what_radio_tags_leave_out_stays_empty(changed, duration, missing):
     ids=str,
 )  # fmt: skip
 def test_others_are_believed_where_they_name_what_they_say(tags, expected):
-    assert read(tags).known() == expected
+    assert extract_metadata(tags).non_empty() == expected
 
 
 @given(st.dictionaries(st.sampled_from([*RADIO, "caller", "x"]), st.text(), max_size=5), st.floats() | st.none())
 def test_any_tags_are_read(tags, duration):
-    read(tags, duration)
-    read(RADIO | tags, duration)
+    extract_metadata(tags, duration)
+    extract_metadata(RADIO | tags, duration)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from callscribe.clock import SKEW
-from callscribe.store import counts
+from callscribe.clock import CLOCK_SKEW
+from callscribe.store import status_counts
 from local.cloud.client import REGION
 from local.cloud.template import BUCKET, FUNCTION, TABLE
 from tests.permissions import granted
@@ -28,7 +28,7 @@ def outputs(**parameters):
     return {
         name: intrinsics.resolve(each["Value"])
         for name, each in granted.translated()["Outputs"].items()
-        if "Condition" not in each or intrinsics.holds(each["Condition"])
+        if "Condition" not in each or intrinsics.is_condition_true(each["Condition"])
     }
 
 
@@ -82,15 +82,15 @@ def test_who_reads_from_a_bucket_may_list_it_for_else_what_is_gone_looks_forbidd
 
 def test_what_relies_on_how_long_functions_live_outlives_them():
     timeouts = {name: each["Properties"]["Timeout"] for name, each in RESOURCES.items() if name.endswith("Function")}
-    assert timedelta(seconds=max(timeouts.values())) < counts.SETTLED - 2 * SKEW
-    assert timedelta(seconds=timeouts["ApiFunction"]) < counts.LEAVING - SKEW
+    assert timedelta(seconds=max(timeouts.values())) < status_counts.MAX_WRITE_LAG - 2 * CLOCK_SKEW
+    assert timedelta(seconds=timeouts["ApiFunction"]) < status_counts.INVALIDATION_WINDOW - CLOCK_SKEW
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))
 def test_a_task_is_not_repeated_by_lambda_but_by_its_schedule(name):
     declared = RESOURCES[name]["Properties"]["EventInvokeConfig"]
     assert declared["MaximumRetryAttempts"] == 0
-    assert declared["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["FailedEvents", "Arn"]}
+    assert declared["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["FailedEventsQueue", "Arn"]}
     events = {event["Type"] for event in RESOURCES[name]["Properties"]["Events"].values()}
     assert events == {"Schedule"} if name != "SyncFunction" else {"Schedule", "EventBridgeRule"}
 
@@ -213,8 +213,8 @@ def test_uploads_into_the_bucket_of_the_recordings_fire_sync_at_once(path, bucke
 
 
 def test_the_output_that_turns_uploads_on_is_there_for_a_bucket_that_is_not_the_stacks():
-    assert "UploadsCommand" not in outputs().keys() | outputs(**EFS).keys()
-    assert outputs(RecordingsPath="s3://theirs/in/")["UploadsCommand"] == (
+    assert "EnableUploadEventsCommand" not in outputs().keys() | outputs(**EFS).keys()
+    assert outputs(RecordingsPath="s3://theirs/in/")["EnableUploadEventsCommand"] == (
         f"aws s3api put-bucket-notification-configuration --region {REGION} --bucket theirs "
         """--notification-configuration '{"EventBridgeConfiguration": {}}'"""
     )
@@ -233,7 +233,7 @@ def test_every_parameter_is_in_one_group_and_says_what_it_may_be():
 def test_the_outputs_say_what_to_do_next_with_all_that_a_command_wants(parameters):
     found = outputs(**parameters)
     commands = {name: value for name, value in found.items() if name.endswith("Command")}
-    assert {"ApiKeyCommand", "WhisperXKeyCommand", "AlarmsCommand"} <= commands.keys()
+    assert {"ApiKeyCommand", "SetWhisperXKeyCommand", "SubscribeToAlarmsCommand"} <= commands.keys()
     assert all(value.startswith("aws ") and f"--region {REGION}" in value for value in commands.values())
     assert all("${" not in value for value in found.values())
     assert {"AdminUrl", "ApiUrl", "DashboardUrl", "RecordingsBucket", "RecordingsPath"} <= found.keys()

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from local.terminal import CLEAR, WIDTH, Terminal, bar_of
+from local.terminal import BAR_WIDTH, CLEAR_LINE, Terminal, format_bar
 
 
 class Tty(io.StringIO):
@@ -17,16 +17,16 @@ class Tty(io.StringIO):
     [
         ({}, "", 0),
         ({"pending": 12_345}, "0 of 12,345 completed", 0),
-        ({"pending": 5, "completed": 5}, "5 of 10 completed", WIDTH // 2),
-        ({"completed": 3, "failed": 1}, "3 of 4 completed, 1 failed", WIDTH * 3 // 4),
-        ({"completed": 4}, "4 of 4 completed", WIDTH),
+        ({"pending": 5, "completed": 5}, "5 of 10 completed", BAR_WIDTH // 2),
+        ({"completed": 3, "failed": 1}, "3 of 4 completed, 1 failed", BAR_WIDTH * 3 // 4),
+        ({"completed": 4}, "4 of 4 completed", BAR_WIDTH),
     ],
 )
 def test_the_bar_tells_how_far_it_is(counts, text, done):
-    bar = bar_of(counts)
+    bar = format_bar(counts)
     assert bar.endswith(text)
     assert bar.count("█") == done
-    assert not bar or bar.index(" ") == WIDTH
+    assert not bar or bar.index(" ") == BAR_WIDTH
 
 
 def test_lines_stay_above_the_bar():
@@ -37,8 +37,8 @@ def test_lines_stay_above_the_bar():
     terminal.show({"pending": 1})
     terminal.say("there")
     terminal.show({})
-    bar = bar_of({"pending": 1})
-    assert screen.getvalue() == f"hello\n{bar}{CLEAR}there\n{bar}{CLEAR}"
+    bar = format_bar({"pending": 1})
+    assert screen.getvalue() == f"hello\n{bar}{CLEAR_LINE}there\n{bar}{CLEAR_LINE}"
 
 
 def test_where_nobody_looks_there_is_no_bar():

@@ -5,13 +5,13 @@ import json
 import pytest
 
 from callscribe.errors import RetryableError
-from callscribe.transcript import PREVIEW_LENGTH, Segment, Transcript, Word, parse_answer
+from callscribe.transcripts.transcript import PREVIEW_LENGTH, Segment, Transcript, Word, parse_response
 
 SEGMENT = {"start": 0.031, "end": 0.96, "text": " Thanks for calling."}
 
 
 def parse(answer):
-    return parse_answer(json.dumps(answer).encode())
+    return parse_response(json.dumps(answer).encode())
 
 
 def test_segments_become_text_without_their_leading_spaces():
@@ -55,7 +55,7 @@ def test_every_shape_that_servers_answer_in_is_read(answer):
 def test_silence_is_an_answer(answer):
     transcript = parse(answer)
     assert transcript.segments == ()
-    assert transcript.document({})["noSpeech"] is True
+    assert transcript.to_document({})["noSpeech"] is True
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_silence_is_an_answer(answer):
     ],
 )
 def test_lines_of_plain_text_are_segments_without_times(content_type, body, text):
-    transcript = parse_answer(body, content_type)
+    transcript = parse_response(body, content_type)
     assert transcript.text == text
     assert transcript.duration is None
 
@@ -93,8 +93,8 @@ def test_lines_of_plain_text_are_segments_without_times(content_type, body, text
 )
 def test_what_is_no_transcript_is_tried_again(content_type, body):
     with pytest.raises(RetryableError) as raised:
-        parse_answer(body, content_type)
-    assert raised.value.code == "unreadable_answer"
+        parse_response(body, content_type)
+    assert raised.value.code == "invalid_response"
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_an_end_before_the_start_is_none():
 def test_times_that_are_no_numbers_are_left_out():
     huge = b"1" + b"0" * 400
     for odd in (b"NaN", b"Infinity", b"-1", b"1e300", b'"1.0"', b"null", b"[]", huge):
-        (segment,) = parse_answer(b'{"segments": [{"text": "a", "start": %s, "end": 1}]}' % odd).segments
+        (segment,) = parse_response(b'{"segments": [{"text": "a", "start": %s, "end": 1}]}' % odd).segments
         assert (segment.start, segment.end) == (None, 1.0)
 
 
@@ -202,7 +202,7 @@ def test_the_preview_is_one_short_line():
 
 
 def test_the_document_is_json_and_says_where_it_came_from():
-    document = parse({"segments": [SEGMENT], "language": "en"}).document({"attempt": 2})
+    document = parse({"segments": [SEGMENT], "language": "en"}).to_document({"attempt": 2})
     assert json.loads(json.dumps(document)) == {
         "language": "en",
         "duration": 0.96,
@@ -216,6 +216,6 @@ def test_the_document_is_json_and_says_where_it_came_from():
 
 
 def test_text_that_cannot_be_stored_is_made_so():
-    transcript = parse_answer(b'{"segments": [{"text": "a\\ud800b"}], "language": "%s"}' % (b"x" * 1000))
+    transcript = parse_response(b'{"segments": [{"text": "a\\ud800b"}], "language": "%s"}' % (b"x" * 1000))
     assert transcript.text == "a?b"
     assert len(transcript.language or "") == 35

@@ -3,9 +3,9 @@
 import struct
 from datetime import UTC, datetime, timedelta
 
-from callscribe import transitions
 from callscribe.errors import RetryableError
-from callscribe.transitions import RetryPolicy
+from callscribe.recordings import state_machine
+from callscribe.recordings.state_machine import RetryPolicy
 from functions.process.transcription import Transcriber
 from testing.made_audio import fmt, riff
 
@@ -31,14 +31,14 @@ def ended(folder, *times, service=Failing, now=NOW, content=b"x" * 100):
     clock = iter(NOW + timedelta(seconds=each) for each in times)
     (folder / "a.wav").write_bytes(content)
     key = f"{folder}/a.wav".lstrip("/")
-    recording = transitions.new("file://", key, size=len(content), etag=None, modified_at=NOW, now=now)
+    recording = state_machine.create("file://", key, size=len(content), etag=None, modified_at=NOW, now=now)
     transcriber = Transcriber(
         connect=lambda *_: service(),
         bucket="bucket",
-        sides=lambda _: None,
-        origin={},
+        layout_for=lambda _: None,
+        produced_by={},
         language=None,
-        policy=RetryPolicy(),
+        retry_policy=RetryPolicy(),
         job_timeout=timedelta(hours=6),
         clock=lambda: next(clock),
     )
@@ -47,7 +47,7 @@ def ended(folder, *times, service=Failing, now=NOW, content=b"x" * 100):
 
 def test_nothing_is_sent_once_the_time_is_up(tmp_path):
     late = ended(tmp_path, 0, 61, 61)  # opening the audio took so long
-    assert (late.result.code, late.answered) == ("timeout", False)
+    assert (late.result.code, late.service_responded) == ("timeout", False)
 
 
 def test_what_opening_the_audio_took_is_missing_from_the_time_for_the_service(tmp_path):
@@ -69,4 +69,4 @@ def test_what_the_file_says_of_the_call_is_told_even_where_the_attempt_failed(tm
     attempt = ended(tmp_path, 0, 1, 1, content=content)
     assert attempt.result.code == "sent"
     assert (attempt.recording.metadata.caller, attempt.recording.metadata.callee) == ("100", "1")
-    assert ended(tmp_path, 0, 1, 1).recording.metadata.known() == {}
+    assert ended(tmp_path, 0, 1, 1).recording.metadata.non_empty() == {}

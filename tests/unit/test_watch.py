@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from local import watch
-from local.watch import Watcher, line
+from local.watch import Watcher, format_item
 from testing.waiting import wait_until
 
 SEEN = {
@@ -49,8 +49,8 @@ class Api:
     ],
 )
 def test_a_line_says_what_became_of_a_recording(item, ends):
-    assert line({**SEEN, **item}).endswith(ends)
-    assert line({**SEEN, **item}).isprintable()
+    assert format_item({**SEEN, **item}).endswith(ends)
+    assert format_item({**SEEN, **item}).isprintable()
 
 
 def test_each_change_is_said_once_and_a_claim_too_short_to_be_seen_as_well():
@@ -65,7 +65,7 @@ def test_each_change_is_said_once_and_a_claim_too_short_to_be_seen_as_well():
     }
     watcher = Watcher(cast("Any", Api([queued], [queued], [done], [done])), said.append, lambda _: None, lambda: True)
     for _ in range(4):
-        watcher.look()
+        watcher.refresh()
     assert [each.split()[1] for each in said] == ["queued", "processing", "completed"]
 
 

@@ -21,7 +21,7 @@ def deployed(**parameters):
     return {
         name: intrinsics.resolve(each["Properties"])
         for name, each in granted.translated()["Resources"].items()
-        if "Condition" not in each or intrinsics.holds(each["Condition"])
+        if "Condition" not in each or intrinsics.is_condition_true(each["Condition"])
     }
 
 
@@ -75,7 +75,7 @@ def test_an_alarm_of_silence_goes_off_when_nothing_is_written_at_all():
 
 def test_no_alarm_looks_back_further_than_cloudwatch_does():
     for name in ALARMS:
-        alarm = deployed(AlarmSilenceSeconds="86400")[name]
+        alarm = deployed(AlarmNoSuccessSeconds="86400")[name]
         stats = [each["MetricStat"] for each in alarm.get("Metrics", ()) if "MetricStat" in each] or [alarm]
         assert all(int(each["Period"]) * int(alarm["EvaluationPeriods"]) <= 86400 for each in stats)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callscribe.recording import AudioInfo
-from callscribe.wav import read_header, read_tags
+from callscribe.recordings.recording import AudioInfo
+from callscribe.sources.wav import read_header, read_tags
 from testing.made_audio import fmt, riff, tone, wav
 
 PCM = fmt(1, 1, 8000, 16)
@@ -29,8 +29,8 @@ def extensible(tag):
         (fmt(3, 2, 8000, 64), "pcm_f64le"),
         (fmt(6, 2, 8000, 8), "pcm_alaw"),
         (fmt(7, 2, 8000, 8, byte_rate=1), "pcm_mulaw"),
-        (fmt(0xFFFE, 2, 8000, 16, more=extensible(1)), "pcm_s16le"),
-        (fmt(0xFFFE, 2, 8000, 32, more=extensible(3)), "pcm_f32le"),
+        (fmt(0xFFFE, 2, 8000, 16, extra=extensible(1)), "pcm_s16le"),
+        (fmt(0xFFFE, 2, 8000, 32, extra=extensible(3)), "pcm_f32le"),
         (fmt(0x31, 1, 8000, 0, byte_rate=1625), "gsm_ms"),
         (fmt(0x02, 1, 8000, 4, byte_rate=4096), "adpcm_ms"),
         (fmt(0x11, 1, 8000, 4, byte_rate=4055), "adpcm_ima_wav"),
@@ -44,7 +44,7 @@ def test_each_codec_has_the_name_that_ffmpeg_gives_it_and_its_own_length(format_
     file = riff((b"fmt ", format_chunk), (b"data", bytes(byte_rate * 2)))
     header = read_header(file, len(file))
     assert header.info == AudioInfo(codec=codec, duration=2.0, sample_rate=rate, channels=channels)
-    assert header.complete
+    assert header.is_finalized
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_each_codec_has_the_name_that_ffmpeg_gives_it_and_its_own_length(format_
 def test_files_that_others_write_are_read(subtype):
     file = wav(tone(1.5, 8000), subtype=subtype)
     header = read_header(file[:4096], len(file))
-    assert header.complete
+    assert header.is_finalized
     assert header.info.duration == pytest.approx(1.5, abs=0.1)  # some codecs fill up a block
 
 
@@ -76,7 +76,7 @@ def test_what_is_no_wav_is_none(file):
     ids=["bare", "bare, size 0", "no data chunk", "cut", "empty", "long", "data first, then tags"],
 )
 def test_a_header_without_any_audio_is_told(file):
-    assert read_header(file, len(file)).size == 0
+    assert read_header(file, len(file)).available_size == 0
 
 
 @pytest.mark.parametrize("declared", [0, 0xFFFFFFFF, 2**31])
@@ -84,19 +84,19 @@ def test_a_size_that_was_not_known_yet_is_taken_from_the_file(declared):
     file = riff((b"fmt ", PCM), (b"data", SECOND), size=declared)
     at = file.index(b"data") + 4
     header = read_header(file[:at] + struct.pack("<I", declared) + file[at + 4 :], len(file))
-    assert (header.size, header.info.duration) == (16_000, 1.0)
-    assert not header.complete
+    assert (header.available_size, header.info.duration) == (16_000, 1.0)
+    assert not header.is_finalized
 
 
 def test_a_file_that_grew_or_shrank_does_not_agree_with_its_header():
     file = riff((b"fmt ", PCM), (b"data", SECOND))
     for whole in (file, riff((b"fmt ", PCM), (b"data", SECOND), (b"LIST", b"INFO" + bytes(100)))):
-        assert read_header(whole, len(whole)).complete
+        assert read_header(whole, len(whole)).is_finalized
         grown = read_header(whole, len(whole) + 500)
-        assert (grown.info.duration, grown.complete) == (1.0, False)
+        assert (grown.info.duration, grown.is_finalized) == (1.0, False)
     cut = read_header(file, len(file) - 8000)
-    assert (cut.start, cut.declared, cut.size, cut.info.duration) == (44, 16_000, 8_000, 0.5)
-    assert not cut.complete
+    assert (cut.data_offset, cut.data_size, cut.available_size, cut.info.duration) == (44, 16_000, 8_000, 0.5)
+    assert not cut.is_finalized
 
 
 def test_rf64_has_its_sizes_elsewhere():
@@ -104,21 +104,21 @@ def test_rf64_has_its_sizes_elsewhere():
     file = riff((b"ds64", sizes), (b"fmt ", PCM), (b"data", b""), kind=b"RF64", size=0xFFFFFFFF)
     file = file[:-4] + b"\xff" * 4
     header = read_header(file, len(file) + 5_000_000_000)
-    assert (header.declared, header.info.duration) == (5_000_000_000, 312_500.0)
-    assert header.complete
+    assert (header.data_size, header.info.duration) == (5_000_000_000, 312_500.0)
+    assert header.is_finalized
 
 
 def test_audio_that_begins_beyond_what_was_read_is_unknown():
     file = riff((b"fmt ", PCM), (b"junk", bytes(100_000)), (b"data", SECOND))
     header = read_header(file[:65_536], len(file))
-    assert (header.size, header.info.duration, header.info.codec) == (None, None, "pcm_s16le")
+    assert (header.available_size, header.info.duration, header.info.codec) == (None, None, "pcm_s16le")
 
 
 @pytest.mark.parametrize("format_chunk", [fmt(1, 0, 8000, 16), fmt(1, 1, 0, 16), fmt(1, 1, 8000, 0), PCM[:8], b""])
 def test_what_cannot_be_is_unknown(format_chunk):
     file = riff((b"fmt ", format_chunk), (b"data", SECOND))
     header = read_header(file, len(file))
-    assert header.size == len(SECOND)
+    assert header.available_size == len(SECOND)
     assert None in (header.info.sample_rate, header.info.channels, header.info.codec)
 
 

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from benchmarks import stories
-from benchmarks.write_units import Index, indexes_of, size, stored, units, writes
+from benchmarks.write_units import IndexSpec, item_size, read_indexes, stored_bytes, to_write_units, write_costs
 
-BY_STATUS = Index("by-status", ("status", "position"), frozenset({"id", "status", "position"}))
-WHOLE = Index("by-time", ("listing", "at"), None)
+BY_STATUS = IndexSpec("by-status", ("status", "sort_key"), frozenset({"id", "status", "sort_key"}))
+WHOLE = IndexSpec("by-time", ("listing", "at"), None)
 
 
 def item(**values):
@@ -16,7 +16,7 @@ def item(**values):
 
 
 def written(before, after):
-    return list(writes("recordings", [BY_STATUS, WHOLE], before, after))
+    return list(write_costs("recordings", [BY_STATUS, WHOLE], before, after))
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,12 @@ def written(before, after):
     ],
 )
 def test_an_attribute_has_the_documented_size(value, bytes_of_value):
-    assert size({"name": value}) == 4 + bytes_of_value
-    assert [units(each) for each in (0, 1, 1024, 1025, 2049)] == [1, 1, 1, 2, 3]
+    assert item_size({"name": value}) == 4 + bytes_of_value
+    assert [to_write_units(each) for each in (0, 1, 1024, 1025, 2049)] == [1, 1, 1, 2, 3]
 
 
 def test_only_the_indexes_whose_entry_changes_are_written():
-    new, done = (item(id="a", status=status, position="1") for status in ("pending", "done"))
+    new, done = (item(id="a", status=status, sort_key="1") for status in ("pending", "done"))
     whole, moved = (each | item(listing="all", at="1") for each in (new, done))
     large = item(id="a", listing="all", at="1", error="x" * 3000)
     table = ("recordings", 1)
@@ -54,14 +54,17 @@ def test_only_the_indexes_whose_entry_changes_are_written():
 def test_an_index_holds_the_keys_of_the_table_and_what_is_declared():
     key = {"KeySchema": [{"AttributeName": "n1"}, {"AttributeName": "at"}], "IndexName": "by-number-1"}
     some = key | {"Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["numbers"]}}
-    (index,) = indexes_of({"KeySchema": [{"AttributeName": "id"}], "GlobalSecondaryIndexes": [some]})
+    (index,) = read_indexes({"KeySchema": [{"AttributeName": "id"}], "GlobalSecondaryIndexes": [some]})
     held = item(id="a", n1="0143", at="1", numbers="1 2", status="queued")
     assert index.entry(held) == item(id="a", n1="0143", at="1", numbers="1 2")
     assert index.entry(item(id="a", at="1")) is None
 
 
 def test_each_stored_item_and_each_index_entry_has_100_bytes_more():
-    assert stored([BY_STATUS, WHOLE], item(id="a", status="q", position="1")) == (3 + 7 + 9 + 100, 3 + 7 + 9 + 100)
+    assert stored_bytes([BY_STATUS, WHOLE], item(id="a", status="q", sort_key="1")) == (
+        3 + 7 + 9 + 100,
+        3 + 7 + 9 + 100,
+    )
 
 
 def test_one_recording_costs_what_was_worked_out_by_hand():
@@ -71,7 +74,7 @@ def test_one_recording_costs_what_was_worked_out_by_hand():
     by-time of 2 units; and by-status-and-time, from 1 to 2 units, from 2 to 2, and from 2 to 2. Two writes of the slot;
     and the run with its server request, which has an index.
     """
-    kept = json.loads(stories.FILE.read_text())["stories"]
+    kept = json.loads(stories.RESULTS_FILE.read_text())["stories"]
     total = {name: sum(story["writes"].values()) for name, story in kept.items()}
     put, run, request = 1 + 8, 1, 1 + 1
     assert total["sweep, each new"] == put

@@ -43,7 +43,7 @@ function counted(count, exact) {
   return count ? `at least ${plural(count, "failed recording")}` : "all that match";
 }
 
-function ended({ status, counts: { queued = 0, lost_races: changed = 0 } }) {
+function ended({ status, counts: { queued = 0, conflicts: changed = 0 } }) {
   if (status === "running") return "It goes on by itself: see Scheduler.";
   return `${plural(queued, "recording")} back in line${changed ? `; ${plural(changed, "other")} had changed meanwhile` : ""}.`;
 }

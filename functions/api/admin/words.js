@@ -120,7 +120,7 @@ export function way(recording, now = Date.now()) {
     ],
     processing: () => [
       attempt,
-      recording.jobSince ? ["the service works on it since", recording.jobSince] : ["since", statusSince],
+      recording.jobStartedAt ? ["the service works on it since", recording.jobStartedAt] : ["since", statusSince],
     ],
     failed: () => [attempt, error && reason(error), comes(nextAttemptAt, now)],
     completed: () => [

@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from functions.api.conditions import is_known, weak_etag
+from functions.api.conditional_requests import not_modified, weak_etag
 from functions.api.errors import ApiError
 
 FOLDER = Path(__file__).parents[1] / "admin"
-PAGE = "index.html"
-ASSETS = "{assets}"
+PAGE_FILE = "index.html"
+ASSETS_PLACEHOLDER = "{assets}"
 """What the page calls the address of its files."""
 
 MEDIA_TYPES = {
@@ -31,10 +31,10 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
 }
 
-AUDIO = "https://*.amazonaws.com https://*.amazonaws.com.cn"
+AUDIO_ORIGINS = "https://*.amazonaws.com https://*.amazonaws.com.cn"
 """Where a player gets what lies in S3."""
 
-FOR_EVER = "public, max-age=31536000, immutable"
+IMMUTABLE_CACHE_CONTROL = "public, max-age=31536000, immutable"
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
@@ -51,14 +51,14 @@ class Site:
 
     @property
     def page(self) -> str:
-        return self.files[PAGE].replace(ASSETS, f"/admin/assets/{self.digest}")
+        return self.files[PAGE_FILE].replace(ASSETS_PLACEHOLDER, f"/admin/assets/{self.digest}")
 
 
 @cache
-def site() -> Site:
+def load_site() -> Site:
     """Read once a process."""
-    names = sorted(path for path in FOLDER.rglob("*") if path.suffix in MEDIA_TYPES)
-    files = {path.relative_to(FOLDER).as_posix(): path.read_text("utf-8") for path in names}
+    paths = sorted(path for path in FOLDER.rglob("*") if path.suffix in MEDIA_TYPES)
+    files = {path.relative_to(FOLDER).as_posix(): path.read_text("utf-8") for path in paths}
     return Site(files, sha256(repr(files).encode()).hexdigest()[:16])
 
 
@@ -66,30 +66,32 @@ def site() -> Site:
 def get_asset() -> Response[str]:
     """One of the page's files."""
     digest, _, name = router.current_event.path.removeprefix("/admin/assets/").partition("/")
-    content = site().files.get(name) if digest == site().digest else None
+    content = load_site().files.get(name) if digest == load_site().digest else None
     if content is None:
-        raise ApiError(HTTPStatus.NOT_FOUND, "no_such_file", "There is no such file, or no more: load the page again.")
-    return _file(name, content, {"Cache-Control": FOR_EVER})
+        raise ApiError(HTTPStatus.NOT_FOUND, "file_not_found", "There is no such file. Reload the page.")
+    return _file_response(name, content, {"Cache-Control": IMMUTABLE_CACHE_CONTROL})
 
 
 @router.get("/admin(?:/.*)?", include_in_schema=False)
 def get_page() -> Response[str | None]:
     """The page, at each of its addresses: it shows what the address says."""
-    tag = weak_etag(site().digest)
-    headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Security-Policy": policy()}
-    if is_known(router.current_event.headers, tag):
+    tag = weak_etag(load_site().digest)
+    headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Security-Policy": content_security_policy()}
+    if not_modified(router.current_event.headers, tag):
         return Response(HTTPStatus.NOT_MODIFIED, headers=headers)
-    return _file(PAGE, site().page, headers)
+    return _file_response(PAGE_FILE, load_site().page, headers)
 
 
-def _file(name: str, content: str, headers: Mapping[str, str]) -> Response[Any]:
+def _file_response(name: str, content: str, headers: Mapping[str, str]) -> Response[Any]:
     return Response(HTTPStatus.OK, MEDIA_TYPES[Path(name).suffix], content, headers={**headers})
 
 
-def policy() -> str:
+def content_security_policy() -> str:
     """What the page may do: run its own files, speak to this API, and play audio. Text can never become markup."""
-    local = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
-    audio = f"{AUDIO} {local.scheme}://{local.netloc}" if local.netloc else AUDIO
+    local_endpoint = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
+    audio_origins = (
+        f"{AUDIO_ORIGINS} {local_endpoint.scheme}://{local_endpoint.netloc}" if local_endpoint.netloc else AUDIO_ORIGINS
+    )
     return "; ".join(
         (
             "default-src 'none'",
@@ -97,7 +99,7 @@ def policy() -> str:
             "style-src 'self'",
             "img-src 'self'",
             "connect-src 'self'",
-            f"media-src 'self' {audio}",
+            f"media-src 'self' {audio_origins}",
             "base-uri 'none'",
             "form-action 'none'",
             "frame-ancestors 'none'",

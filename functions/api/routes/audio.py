@@ -11,18 +11,18 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from callscribe.clock import utc_now
 from callscribe.errors import PermanentError, RetryableError
-from callscribe.recording import Recording
-from callscribe.sources import Opened, Source, open_location, open_source
-from functions.api import links
-from functions.api.conditions import Unsatisfiable, byte_range, etag, is_known
+from callscribe.recordings.recording import Recording
+from callscribe.sources import OpenFile, Source, open_for_recording, open_source
+from functions.api import signed_links
+from functions.api.conditional_requests import RangeNotSatisfiable, etag, not_modified, parse_byte_range
 from functions.api.errors import ApiError
-from functions.api.routes.call_recordings import Id, IfNoneMatch, existing
-from functions.api.settings import call_recordings
-from functions.api.specification import answers
-from functions.api.views.recordings import AudioLink
-from functions.api.views.wire import Absent
+from functions.api.openapi import documented_responses
+from functions.api.routes.recording import IfNoneMatch, RecordingId, get_or_404
+from functions.api.schemas.base import Absent
+from functions.api.schemas.recordings import AudioLink
+from functions.api.settings import effective_call_recordings
 
-LARGEST_PART = 4 * 1024 * 1024
+MAX_PART_BYTES = 4 * 1024 * 1024
 """Bytes. Lambda answers with 6 MB at most, and in base64 four become nearly that."""
 
 INLINE, ATTACHMENT = "inline", "attachment"
@@ -46,10 +46,10 @@ MEDIA_TYPES = {
 }
 """By the ending of the name: what lies in S3 often has no type of its own, and a browser plays nothing without."""
 
-FILE = {"content": {"audio/*": {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}}}
-AUDIO: dict[int, Any] = {
-    200: {"description": "The whole file.", **FILE},
-    206: {"description": "The part that `Range` names, or as much of it as an answer may hold.", **FILE},
+AUDIO_CONTENT = {"content": {"audio/*": {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}}}
+AUDIO_RESPONSES: dict[int, Any] = {
+    200: {"description": "The whole file.", **AUDIO_CONTENT},
+    206: {"description": "The part that `Range` names, or as much of it as an answer may hold.", **AUDIO_CONTENT},
 }
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
@@ -57,116 +57,123 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 @router.get(
     "/api/call-recordings/<recordingId>/audio",
-    responses=answers(302, 304, 404, 413, 416) | AUDIO,
+    responses=documented_responses(302, 304, 404, 413, 416) | AUDIO_RESPONSES,
     security=[{"bearer": []}, {"link": []}],
 )
 def get_audio(  # noqa: PLR0917 — the parameters' names
-    recording_id: Id,
+    recording_id: RecordingId,
     expires: Annotated[int | Absent, Query(description="Of an address from …/audio-link.")] = None,  # noqa: ARG001
     signature: Annotated[str | Absent, Query(description="Of an address from …/audio-link.")] = None,  # noqa: ARG001
     if_none_match: IfNoneMatch = None,  # noqa: ARG001
     if_range: Annotated[str | Absent, Header(description="The `ETag` of the part that one has.")] = None,  # noqa: ARG001
-    wanted: Annotated[str | Absent, Header(alias="Range", description="Such as bytes=0-4194303.")] = None,  # noqa: ARG001
+    range_header: Annotated[str | Absent, Header(alias="Range", description="Such as bytes=0-4194303.")] = None,  # noqa: ARG001
 ) -> Response[str | None]:
     """The recording's audio: in S3 a redirect to an address that is good for five minutes; in a folder the file itself.
 
     A file takes `Range`, and wants it where it is larger than 4 MB: then parts of that size are answered.
     """
-    found = _playable(recording_id)
-    if address := _address(found, REDIRECT_SECONDS):
-        return Response(HTTPStatus.FOUND, headers={"Location": address})
+    recording = _get_playable(recording_id)
+    if url := _presigned_url(recording, REDIRECT_SECONDS):
+        return Response(HTTPStatus.FOUND, headers={"Location": url})
     try:
-        with _source_of(found).open(found.key) as file:
-            return _file(file, found)
+        with _open_configured_source(recording).open(recording.key) as file:
+            return _file_response(file, recording)
     except PermanentError as error:
         raise ApiError(HTTPStatus.NOT_FOUND, error.code, error.message) from error
     except RetryableError as error:
         raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, error.code, error.message) from error
 
 
-@router.get("/api/call-recordings/<recordingId>/audio-link", responses=answers(404))
-def get_audio_link(recording_id: Id) -> AudioLink:
+@router.get("/api/call-recordings/<recordingId>/audio-link", responses=documented_responses(404))
+def get_audio_link(recording_id: RecordingId) -> AudioLink:
     """An address of the audio that wants no key, for an hour: for players, which cannot send headers."""
-    found = _playable(recording_id)
+    recording = _get_playable(recording_id)
     # a player takes it as well; who opens it otherwise is to have the file, also of a format that browsers do not play
-    if address := _address(found, links.SECONDS, ATTACHMENT):
-        return AudioLink(url=address, expires_at=utc_now() + timedelta(seconds=links.SECONDS))
-    _source_of(found)
-    path, expires = links.sign(recording_id, router.context["key"])
+    if url := _presigned_url(recording, signed_links.LIFETIME_SECONDS, ATTACHMENT):
+        return AudioLink(url=url, expires_at=utc_now() + timedelta(seconds=signed_links.LIFETIME_SECONDS))
+    _open_configured_source(recording)
+    path, expires = signed_links.sign(recording_id, router.context["key"])
     return AudioLink(url=path, expires_at=datetime.fromtimestamp(expires, UTC))
 
 
-def _playable(recording_id: str) -> Recording:
+def _get_playable(recording_id: str) -> Recording:
     """Raises ApiError 404."""
-    found = existing(recording_id)
-    if found.source_missing:
+    recording = get_or_404(recording_id)
+    if recording.source_missing:
         message = "The file is gone from where it was. Put it back: the next sync finds it."
         raise ApiError(HTTPStatus.NOT_FOUND, "audio_missing", message)
-    return found
+    return recording
 
 
-def _address(recording: Recording, seconds: int, kind: str = INLINE) -> str | None:
+def _presigned_url(recording: Recording, seconds: int, disposition_type: str = INLINE) -> str | None:
     """Where anybody can get it for so long; None where only we can. It is named by its id: names hold phone numbers."""
-    return open_location(recording.location).link(
-        recording.key, seconds, content_type=_media_type(recording), disposition=_disposition(recording, kind)
+    return open_for_recording(recording.location).presigned_url(
+        recording.key,
+        seconds,
+        content_type=_media_type(recording),
+        disposition=_disposition(recording, disposition_type),
     )
 
 
-def _source_of(recording: Recording) -> Source:
+def _open_configured_source(recording: Recording) -> Source:
     """The source as it is configured: nothing else is opened. Raises ApiError 404."""
-    source = open_source(call_recordings().recordings_path)
+    source = open_source(effective_call_recordings().recordings_path)
     if source.location != recording.location or not recording.key.startswith(source.prefix):
         message = "The recording lies outside of the recordings path as it is set now, so its audio cannot be opened."
         raise ApiError(HTTPStatus.NOT_FOUND, "audio_missing", message)
     return source
 
 
-def _file(file: Opened, recording: Recording) -> Response[str | None]:
+def _file_response(file: OpenFile, recording: Recording) -> Response[str | None]:
     """The file, or the part that is asked for. Raises ApiError 413, 416."""
     event, length = router.current_event, file.length
-    tag = etag(file.listed(recording.key).mark)
+    tag = etag(file.stat(recording.key).fingerprint)
     headers = {
         "Accept-Ranges": "bytes",
         "ETag": tag,
         "Cache-Control": "private, no-cache",
         "Content-Disposition": _disposition(recording),
     }
-    if is_known(event.headers, tag):
+    if not_modified(event.headers, tag):
         return Response(HTTPStatus.NOT_MODIFIED, headers=headers)
     try:
-        part = byte_range(event.headers, tag, length)
-    except Unsatisfiable:
+        requested_range = parse_byte_range(event.headers, tag, length)
+    except RangeNotSatisfiable:
         headers = {"Content-Range": f"bytes */{length}", "Accept-Ranges": "bytes"}
         message = f"The audio has {length} bytes: the range begins behind its end."
         raise ApiError(
             HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "range_not_satisfiable", message, headers=headers
         ) from None
-    if part is None and length > LARGEST_PART:
+    if requested_range is None and length > MAX_PART_BYTES:
         message = (
             f"The audio has {length} bytes, more than one answer may hold. "
-            f"Ask for it in parts, with the header Range: bytes=0-{LARGEST_PART - 1} and so on."
+            f"Ask for it in parts, with the header Range: bytes=0-{MAX_PART_BYTES - 1} and so on."
         )
         raise ApiError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "audio_too_large", message, headers={"Accept-Ranges": "bytes"}
         )
     status, first, last = HTTPStatus.OK, 0, length - 1
-    if part is not None:
-        status, first, last = HTTPStatus.PARTIAL_CONTENT, part[0], min(part[1], part[0] + LARGEST_PART - 1)
+    if requested_range is not None:
+        status, first, last = (
+            HTTPStatus.PARTIAL_CONTENT,
+            requested_range[0],
+            min(requested_range[1], requested_range[0] + MAX_PART_BYTES - 1),
+        )
         headers["Content-Range"] = f"bytes {first}-{last}/{length}"
     content = b64encode(file.read_at(first, last - first + 1)).decode()
-    answer: Response[str | None] = Response(status, _media_type(recording), content, headers=headers)
-    answer.base64_encoded = True  # not by Powertools, which takes the bytes of a validated route for UTF-8
-    return answer
+    response: Response[str | None] = Response(status, _media_type(recording), content, headers=headers)
+    response.base64_encoded = True  # not by Powertools, which takes the bytes of a validated route for UTF-8
+    return response
 
 
-def _disposition(recording: Recording, kind: str = INLINE) -> str:
-    return f'{kind}; filename="{recording.id}.{_ending(recording)}"'
+def _disposition(recording: Recording, disposition_type: str = INLINE) -> str:
+    return f'{disposition_type}; filename="{recording.id}.{_file_extension(recording)}"'
 
 
-def _ending(recording: Recording) -> str:
-    ending = recording.key.rpartition(".")[2].lower()
-    return ending if ending in MEDIA_TYPES else "bin"
+def _file_extension(recording: Recording) -> str:
+    extension = recording.key.rpartition(".")[2].lower()
+    return extension if extension in MEDIA_TYPES else "bin"
 
 
 def _media_type(recording: Recording) -> str:
-    return MEDIA_TYPES.get(_ending(recording), "application/octet-stream")
+    return MEDIA_TYPES.get(_file_extension(recording), "application/octet-stream")

@@ -11,121 +11,136 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic.alias_generators import to_camel
 
 from callscribe import phone_systems
-from callscribe.metadata import CallMetadata, moment_of
-from callscribe.module_settings import CHECKS, CallRecordingsSettings, tidy
-from callscribe.phone_systems.understanding import EXAMPLES, previewed
-from callscribe.run import Module
-from callscribe.store import lists, module_settings
-from callscribe.store.lists import Filters
-from callscribe.store.switches import Switches
-from functions.api import changes, invoke
+from callscribe.call_metadata.metadata import CallMetadata, recorded_at
+from callscribe.phone_systems.preview import MAX_EXAMPLES, preview_filenames
+from callscribe.recordings.run import Module
+from callscribe.settings.call_recordings import VALIDATORS, CallRecordingsSettings, normalise_extensions
+from callscribe.store import recording_queries, settings_overrides
+from callscribe.store.disabled_state import DisabledState
+from callscribe.store.recording_queries import RecordingFilter
+from functions.api import invoke, settings_update
 from functions.api.errors import ApiError
-from functions.api.settings import settings
-from functions.api.specification import answers
-from functions.api.views.modules import (
-    CallRecordingsChange,
-    CallRecordingsTrial,
-    CallRecordingsView,
-    ModuleTest,
-    NamedCall,
+from functions.api.openapi import documented_responses
+from functions.api.schemas.base import Absent
+from functions.api.schemas.modules import (
+    CallRecordingsModule,
+    CallRecordingsTestRequest,
+    CallRecordingsUpdateRequest,
+    ModuleTestResult,
     NamesPreview,
+    ParsedName,
     PreviewRequest,
 )
-from functions.api.views.recordings import call_fields
-from functions.api.views.wire import Absent
+from functions.api.schemas.recordings import to_metadata_fields
+from functions.api.settings import settings
 
-LOOKED_AT = 200
+SAMPLE_SIZE = 200
 """Names of a preview: one request."""
 
-HARMLESS = ("no_recordings",)
+ACCEPTED_TEST_CODES = ("no_recordings",)
 """What a test may find of a path that is to be set: there may be none yet."""
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 
 @router.get("/api/modules/call-recordings")
-def get_call_recordings_module() -> CallRecordingsView:
+def get_call_recordings_module() -> CallRecordingsModule:
     """The settings as they count: the template's, and what was set here in their place."""
-    kept = module_settings.read()
-    return _view(kept.call_recordings, kept.switches)
+    overrides = settings_overrides.load()
+    return _to_response(overrides.call_recordings, overrides.disabled_state)
 
 
-@router.put("/api/modules/call-recordings", responses=answers(409, 502, 504))
-def update_call_recordings_module(change: Annotated[CallRecordingsChange, Body()]) -> CallRecordingsView:
+@router.put("/api/modules/call-recordings", responses=documented_responses(409, 502, 504))
+def update_call_recordings_module(change: Annotated[CallRecordingsUpdateRequest, Body()]) -> CallRecordingsModule:
     """Changes what is given, all of it or nothing. Recordings that are known already stay as they were read.
 
     Another `recordingsPath` is tried first: one that sync cannot list is refused.
     """
-    kept = module_settings.read()
-    values = _checked(kept.call_recordings, change.given())
-    if _effective(values).recordings_path != _effective(kept.call_recordings).recordings_path:
-        found = _tried(values)
-        if not found.ok and found.code not in HARMLESS:
-            raise changes.refused({"recordings_path": found.message})
-    return _view(values, changes.keep(Module.CALL_RECORDINGS, kept, values, change.switch))
+    overrides = settings_overrides.load()
+    new_overrides = _validate_settings(overrides.call_recordings, change.submitted_settings())
+    if (
+        _effective_settings(new_overrides).recordings_path
+        != _effective_settings(overrides.call_recordings).recordings_path
+    ):
+        test_result = _run_test(new_overrides)
+        if not test_result.ok and test_result.code not in ACCEPTED_TEST_CODES:
+            raise settings_update.validation_error({"recordings_path": test_result.message})
+    return _to_response(
+        new_overrides, settings_update.save(Module.CALL_RECORDINGS, overrides, new_overrides, change.requested_enabled)
+    )
 
 
-@router.post("/api/modules/call-recordings/test", responses=answers(502, 504))
-def check_call_recordings_module(wish: Annotated[CallRecordingsTrial | Absent, Body()] = None) -> ModuleTest:
+@router.post("/api/modules/call-recordings/test", responses=documented_responses(502, 504))
+def check_call_recordings_module(
+    request: Annotated[CallRecordingsTestRequest | Absent, Body()] = None,
+) -> ModuleTestResult:
     """Whether recordings can be found, as it is set or with what is given; by sync itself, with its rights."""
-    return _tried(_checked(module_settings.read().call_recordings, wish.given()) if wish else None)
+    return _run_test(
+        _validate_settings(settings_overrides.load().call_recordings, request.submitted_settings()) if request else None
+    )
 
 
 @router.post("/api/modules/call-recordings/preview")
-def preview_names(wish: Annotated[PreviewRequest | Absent, Body()] = None) -> NamesPreview:
+def preview_names(request: Annotated[PreviewRequest | Absent, Body()] = None) -> NamesPreview:
     """How the newest names are read with these settings; nothing is changed by it."""
-    given = wish.given() if wish else {}
-    tried = _effective(_checked(module_settings.read().call_recordings, given))
-    zone, patterns = tried.zone, tried.site_patterns
-    recordings = lists.page(Filters(), limit=LOOKED_AT).recordings
-    names = {each.path: phone_systems.read(each.path, tried.phone_system, patterns) for each in recordings}
-    counts = previewed(names, names.__getitem__)
-    written = {each.path: each.modified_at for each in recordings}
-    examples = [(path, found) for path, found in names.items() if found.known()][:EXAMPLES]
+    new_values = request.submitted_settings() if request else {}
+    effective_settings = _effective_settings(_validate_settings(settings_overrides.load().call_recordings, new_values))
+    zone, patterns = effective_settings.zone, effective_settings.custom_patterns
+    recordings = recording_queries.page(RecordingFilter(), limit=SAMPLE_SIZE).recordings
+    metadata_by_path = {
+        each.path: phone_systems.extract_metadata(each.path, effective_settings.phone_system, patterns)
+        for each in recordings
+    }
+    preview = preview_filenames(metadata_by_path, metadata_by_path.__getitem__)
+    modified_at_by_path = {each.path: each.modified_at for each in recordings}
+    examples = [(path, metadata) for path, metadata in metadata_by_path.items() if metadata.non_empty()][:MAX_EXAMPLES]
     return NamesPreview(
-        names=counts.names,
-        understood=counts.understood,
-        by_pattern=counts.by_pattern,
-        systems=dict(counts.systems),
-        examples=[_named(path, found, moment_of(found, zone, written[path])) for path, found in examples],
-        not_understood=list(counts.not_understood),
+        names=preview.names,
+        understood=preview.understood,
+        by_pattern=preview.by_pattern,
+        systems=dict(preview.systems),
+        examples=[
+            _to_parsed_name(path, metadata, recorded_at(metadata, zone, modified_at_by_path[path]))
+            for path, metadata in examples
+        ],
+        not_understood=list(preview.not_understood),
     )
 
 
-def _checked(kept: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _validate_settings(overrides: Mapping[str, Any], new_values: Mapping[str, Any]) -> dict[str, Any]:
     """Raises ApiError 400 that names every fault."""
-    if given.get("extensions") is not None:
-        given = {**given, "extensions": tidy(given["extensions"])}
-    return changes.checked(kept, given, CHECKS)
+    if new_values.get("extensions") is not None:
+        new_values = {**new_values, "extensions": normalise_extensions(new_values["extensions"])}
+    return settings_update.validate(overrides, new_values, VALIDATORS)
 
 
-def _tried(values: Mapping[str, Any] | None) -> ModuleTest:
+def _run_test(overrides: Mapping[str, Any] | None) -> ModuleTestResult:
     """With these settings, or as it is set. Raises ApiError."""
-    tried = {} if values is None else {"settings": dict(values)}
-    verdict = invoke.call(settings().sync_function, {"trigger": "test", **tried})
-    if verdict is None:
-        raise ApiError(HTTPStatus.GATEWAY_TIMEOUT, "function_slow", "The test took too long. Try again.")
-    return ModuleTest(**verdict)
+    settings_payload = {} if overrides is None else {"settings": dict(overrides)}
+    result = invoke.invoke_and_wait(settings().sync_function, {"trigger": "test", **settings_payload})
+    if result is None:
+        raise ApiError(HTTPStatus.GATEWAY_TIMEOUT, "function_timeout", "The test took too long. Try again.")
+    return ModuleTestResult(**result)
 
 
-def _effective(values: Mapping[str, Any]) -> CallRecordingsSettings:
-    return settings().call_recordings.with_kept(values)
+def _effective_settings(overrides: Mapping[str, Any]) -> CallRecordingsSettings:
+    return settings().call_recordings.with_overrides(overrides)
 
 
-def _view(values: Mapping[str, Any], off: Switches) -> CallRecordingsView:
-    effective = _effective(values)
-    return CallRecordingsView(
-        enabled=Module.CALL_RECORDINGS not in off.disabled,
-        recordings_path=effective.recordings_path,
-        phone_system=effective.phone_system,
-        time_zone=effective.time_zone,
-        patterns=list(effective.patterns),
-        channels=effective.channels,
-        extensions=sorted(effective.audio),
+def _to_response(overrides: Mapping[str, Any], disabled_state: DisabledState) -> CallRecordingsModule:
+    effective_settings = _effective_settings(overrides)
+    return CallRecordingsModule(
+        enabled=Module.CALL_RECORDINGS not in disabled_state.disabled_modules,
+        recordings_path=effective_settings.recordings_path,
+        phone_system=effective_settings.phone_system,
+        time_zone=effective_settings.time_zone,
+        patterns=list(effective_settings.patterns),
+        channels=effective_settings.channels,
+        extensions=sorted(effective_settings.recording_extensions),
         phone_systems=sorted(phone_systems.SYSTEMS),
-        changed=[to_camel(each.name) for each in fields(CallRecordingsSettings) if each.name in values],
+        changed=[to_camel(each.name) for each in fields(CallRecordingsSettings) if each.name in overrides],
     )
 
 
-def _named(path: str, found: CallMetadata, recorded_at: datetime) -> NamedCall:
-    return NamedCall(path=path, recorded_at=recorded_at, **call_fields(found))
+def _to_parsed_name(path: str, metadata: CallMetadata, call_time: datetime) -> ParsedName:
+    return ParsedName(path=path, recorded_at=call_time, **to_metadata_fields(metadata))

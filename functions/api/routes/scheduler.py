@@ -10,61 +10,61 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from callscribe.clock import utc_now
-from callscribe.run import MODULE_OF, SCHEDULED, Outcome, Run, Task
-from callscribe.store import runs, switches
-from callscribe.store.switches import Switches
-from functions.api import cursor as cursors
+from callscribe.recordings.run import MODULE_BY_TASK, SCHEDULED_TASKS, Run, RunStatus, Task
+from callscribe.store import disabled_state, runs
+from callscribe.store.disabled_state import DisabledState
 from functions.api import invoke
+from functions.api import pagination as cursors
 from functions.api.errors import ApiError
-from functions.api.parameters import Limit, NextCursor, Since, Until, in_order
-from functions.api.routes.collection import answer_with
+from functions.api.openapi import documented_responses
+from functions.api.parameters import Limit, NextCursor, Since, Until, require_ordered
+from functions.api.routes.recordings import respond_with_run
+from functions.api.schemas.base import Absent
+from functions.api.schemas.scheduler import RunList, RunResponse, ScheduledTask, TaskList, TaskUpdateRequest
 from functions.api.settings import settings
-from functions.api.specification import answers
-from functions.api.views.scheduler import RunList, RunView, TaskChange, TaskList, TaskView
-from functions.api.views.wire import Absent
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
-SCHEDULE = "schedule"
+SCHEDULE_TRIGGER = "schedule"
 """What triggers the runs that a rule of EventBridge fires."""
 
 RUN_ID = re.compile(r"[0-9TZ:.-]{27}-[0-9a-f]{8}")
 """What `runs.new_id` makes."""
 
-WAITING = 3
+MAX_INCOMPLETE_FILES = 3
 """Files that a run in a list names: 500 runs with all that they know of are more than an answer may hold."""
 
-Command = Annotated[Literal[*SCHEDULED], Path(description="The task's command.")]  # type: ignore[valid-type]  # those that there are
+Command = Annotated[Literal[*SCHEDULED_TASKS], Path(description="The task's command.")]  # type: ignore[valid-type]  # those that there are
 
 
 @router.get("/api/scheduler/tasks")
 def list_tasks() -> TaskList:
     """The three tasks: when they run, whether they are paused, and their last run."""
-    off = switches.read()
-    return TaskList(items=[_view(task, off) for task in SCHEDULED])
+    disabled = disabled_state.load_disabled_state()
+    return TaskList(items=[_to_response(task, disabled) for task in SCHEDULED_TASKS])
 
 
-@router.put("/api/scheduler/tasks/<command>", responses=answers(404))
-def update_task(command: Command, change: Annotated[TaskChange, Body()]) -> TaskView:
+@router.put("/api/scheduler/tasks/<command>", responses=documented_responses(404))
+def update_task(command: Command, change: Annotated[TaskUpdateRequest, Body()]) -> ScheduledTask:
     """Pauses a task, or resumes it. What is under way comes to its end."""
     task = Task(command)
-    switches.pause(task, paused=change.paused)
-    return _view(task, switches.read())
+    disabled_state.set_paused(task, paused=change.paused)
+    return _to_response(task, disabled_state.load_disabled_state())
 
 
-@router.post("/api/scheduler/tasks/<command>/run", responses=answers(202, 404, 502))
-def run_task(command: Command) -> Response[RunView]:
+@router.post("/api/scheduler/tasks/<command>/run", responses=documented_responses(202, 404, 502))
+def run_task(command: Command) -> Response[RunResponse]:
     """Runs a task now: 200 with its run if it ends within the request, else 202, and it goes on.
 
     A paused task does nothing, whoever asks: its run is `skipped`, and says why.
     """
-    return answer_with(invoke.run(Task(command)))
+    return respond_with_run(invoke.run_task(Task(command)))
 
 
 @router.get("/api/scheduler/runs")
 def list_runs(  # noqa: PLR0917 — the query's names
     task: Annotated[Task | Absent, Query(description="Of this task alone.")] = None,
-    status: Annotated[Outcome | Absent, Query(description="How they ended, or that they have not.")] = None,
+    status: Annotated[RunStatus | Absent, Query(description="How they ended, or that they have not.")] = None,
     trigger: Annotated[Literal["schedule", "api", "upload"] | Absent, Query(description="What began them.")] = None,
     since: Since = None,
     until: Until = None,
@@ -72,9 +72,9 @@ def list_runs(  # noqa: PLR0917 — the query's names
     cursor: NextCursor = None,
 ) -> RunList:
     """The newest runs first; they are kept 30 days. Of the files that wait, each names three; the run itself more."""
-    in_order(since, until)
-    of = f"runs|{task}|{status}|{trigger}|{since}|{until}"
-    place = cursors.decode(cursor, of)
+    require_ordered(since, until)
+    scope = f"runs|{task}|{status}|{trigger}|{since}|{until}"
+    position = cursors.decode(cursor, scope)
     page = runs.page(
         [task] if task else list(Task),
         limit=limit,
@@ -83,57 +83,57 @@ def list_runs(  # noqa: PLR0917 — the query's names
         trigger=trigger,
         since=since,
         until=until,
-        before=place["run"]["S"] if place else None,
+        before=position["run"]["S"] if position else None,
     )
-    following = {"run": {"S": page.next}} if page.next else None
+    next_position = {"run": {"S": page.next}} if page.next else None
     return RunList(
-        items=[_short(run) for run in page.runs],
-        next_cursor=cursors.encode(following, of),
+        items=[_to_list_item(run) for run in page.runs],
+        next_cursor=cursors.encode(next_position, scope),
     )
 
 
-@router.get("/api/scheduler/runs/<runId>", responses=answers(404))
-def get_run(run_id: Annotated[str, Path(alias="runId", description="The run's id.")]) -> RunView:
+@router.get("/api/scheduler/runs/<runId>", responses=documented_responses(404))
+def get_run(run_id: Annotated[str, Path(alias="runId", description="The run's id.")]) -> RunResponse:
     """One run: how far it is, or how it ended."""
-    found = runs.get(run_id, utc_now()) if RUN_ID.fullmatch(run_id) else None
-    if found is None:
-        raise ApiError(HTTPStatus.NOT_FOUND, "no_such_run", "There is no run of this id. They are kept 30 days.")
-    return RunView.model_validate(found.document())
+    run = runs.get(run_id, utc_now()) if RUN_ID.fullmatch(run_id) else None
+    if run is None:
+        raise ApiError(HTTPStatus.NOT_FOUND, "run_not_found", "There is no run of this id. They are kept 30 days.")
+    return RunResponse.model_validate(run.to_api())
 
 
-def _short(run: Run) -> RunView:
-    shown = RunView.model_validate(run.document())
-    return shown.model_copy(update={"waiting": shown.waiting[:WAITING]})
+def _to_list_item(run: Run) -> RunResponse:
+    run_response = RunResponse.model_validate(run.to_api())
+    return run_response.model_copy(update={"waiting": run_response.waiting[:MAX_INCOMPLETE_FILES]})
 
 
-def _view(task: Task, off: Switches) -> TaskView:
+def _to_response(task: Task, disabled_state: DisabledState) -> ScheduledTask:
     now = utc_now()
-    last = next(iter(runs.latest([task], 1, now)), None)
+    last_run = next(iter(runs.recent([task], 1, now)), None)
     expression = settings().schedules[task]
-    words, next_run_at = _scheduled(expression, last, now)
-    paused = task in off.paused
-    return TaskView(
+    description, next_run_at = _describe_schedule(expression, last_run, now)
+    paused = task in disabled_state.paused_tasks
+    return ScheduledTask(
         command=task,
-        module=MODULE_OF[task],
-        schedule=words,
+        module=MODULE_BY_TASK[task],
+        schedule=description,
         schedule_expression=expression,
         paused=paused,
-        next_run_at=None if paused or MODULE_OF[task] in off.disabled else next_run_at,
-        last_run=RunView.model_validate(last.document()) if last else None,
+        next_run_at=None if paused or MODULE_BY_TASK[task] in disabled_state.disabled_modules else next_run_at,
+        last_run=RunResponse.model_validate(last_run.to_api()) if last_run else None,
     )
 
 
-def _scheduled(expression: str, last: Run | None, now: datetime) -> tuple[str, datetime | None]:
+def _describe_schedule(expression: str, last_run: Run | None, now: datetime) -> tuple[str, datetime | None]:
     """The schedule in words, and when it fires next; the expression itself where it is one that we cannot read."""
-    from callscribe.schedule import Rate, parse
+    from functions.api.schedule import Rate, parse_schedule
 
     try:
-        schedule = parse(expression)
+        schedule = parse_schedule(expression)
     except ValueError:
         return expression, None
     if not isinstance(schedule, Rate):
-        return schedule.words(), schedule.next_after(now)
+        return schedule.describe(), schedule.next_run_after(now)
     # it counts from when the rule was made, which only the last run that it fired tells
-    if last and last.trigger != SCHEDULE:
-        last = next(iter(runs.page([last.task], limit=1, now=now, trigger=SCHEDULE).runs), None)
-    return schedule.words(), max(now, schedule.next_after(last.started_at)) if last else None
+    if last_run and last_run.trigger != SCHEDULE_TRIGGER:
+        last_run = next(iter(runs.page([last_run.task], limit=1, now=now, trigger=SCHEDULE_TRIGGER).runs), None)
+    return schedule.describe(), max(now, schedule.next_run_after(last_run.started_at)) if last_run else None

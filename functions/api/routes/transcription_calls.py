@@ -5,15 +5,15 @@ from typing import Annotated, Literal
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from callscribe.store import calls
-from functions.api import cursor as cursors
-from functions.api.parameters import Limit, NextCursor, Since, Until, in_order
-from functions.api.views.scheduler import CallList, CallView
-from functions.api.views.wire import Absent
+from callscribe.store import service_requests
+from functions.api import pagination as cursors
+from functions.api.parameters import Limit, NextCursor, Since, Until, require_ordered
+from functions.api.schemas.base import Absent
+from functions.api.schemas.scheduler import TranscriptionCall, TranscriptionCallList
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
-FAILED = {"failed": True, "succeeded": False, None: None}
+FAILED_BY_STATUS = {"failed": True, "succeeded": False, None: None}
 
 
 @router.get("/api/transcription-calls")
@@ -28,17 +28,17 @@ def list_transcription_calls(  # noqa: PLR0917 — the query's names
     until: Until = None,
     limit: Limit = 100,
     cursor: NextCursor = None,
-) -> CallList:
+) -> TranscriptionCallList:
     """Every exchange with the transcription service, the newest first; they are kept 30 days."""
-    in_order(since, until)
-    of = f"calls|{recording_id}|{status}|{since}|{until}"
-    page = calls.page(
+    require_ordered(since, until)
+    scope = f"calls|{recording_id}|{status}|{since}|{until}"
+    page = service_requests.page(
         recording_id,
-        failed=FAILED[status],
+        failed=FAILED_BY_STATUS[status],
         since=since,
         until=until,
         limit=limit,
-        cursor=cursors.decode(cursor, of),
+        cursor=cursors.decode(cursor, scope),
     )
-    items = [CallView.model_validate(call) for call in page.calls]
-    return CallList(items=items, next_cursor=cursors.encode(page.next, of))
+    items = [TranscriptionCall.model_validate(service_request) for service_request in page.service_requests]
+    return TranscriptionCallList(items=items, next_cursor=cursors.encode(page.next, scope))

@@ -8,19 +8,19 @@ from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from callscribe.captions import FORMATS, REVISION
-from callscribe.recording import Recording
+from callscribe.recordings.recording import Recording
 from callscribe.store import transcripts
-from functions.api.accept import best
-from functions.api.conditions import is_known, weak_etag
+from functions.api.conditional_requests import not_modified, weak_etag
+from functions.api.content_negotiation import best_match
 from functions.api.errors import ApiError
-from functions.api.routes.call_recordings import Id, IfNoneMatch, existing
+from functions.api.openapi import documented_responses
+from functions.api.routes.recording import IfNoneMatch, RecordingId, get_or_404
+from functions.api.schemas.base import Absent
+from functions.api.schemas.recordings import VersionList, VersionResponse
 from functions.api.settings import settings
-from functions.api.specification import answers
-from functions.api.views.recordings import VersionList, VersionView
-from functions.api.views.wire import Absent
+from functions.api.transcript_formats import FORMAT_VERSION, FORMATS
 
-LARGEST_ANSWER = 6_000_000
+MAX_RESPONSE_BYTES = 6_000_000
 """Bytes; Lambda answers with 6 MB at most (6,291,556), headers and all."""
 
 JSON = "json"
@@ -29,7 +29,7 @@ JSON = "json"
 MEDIA_TYPES = {JSON: content_types.APPLICATION_JSON} | {name: each.media_type for name, each in FORMATS.items()}
 """What a transcript may be had as; the first when a client takes anything."""
 
-TRANSCRIPT: dict[int, Any] = {
+TRANSCRIPT_RESPONSES: dict[int, Any] = {
     200: {
         "description": "The transcript.",
         "content": {
@@ -42,10 +42,13 @@ TRANSCRIPT: dict[int, Any] = {
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 
-@router.get("/api/call-recordings/<recordingId>/transcript", responses=answers(304, 404, 406, 413) | TRANSCRIPT)
+@router.get(
+    "/api/call-recordings/<recordingId>/transcript",
+    responses=documented_responses(304, 404, 406, 413) | TRANSCRIPT_RESPONSES,
+)
 def get_transcript(
-    recording_id: Id,
-    wanted: Annotated[
+    recording_id: RecordingId,
+    requested_format: Annotated[
         Literal[*MEDIA_TYPES] | Absent,  # type: ignore[valid-type]
         Query(alias="format", description="Else as the Accept header likes it best."),
     ] = None,
@@ -53,50 +56,59 @@ def get_transcript(
     if_none_match: IfNoneMatch = None,  # noqa: ARG001
 ) -> Response[str | None]:
     """The transcript as JSON, text, SubRip or WebVTT. Its `ETag` is good for `If-None-Match`."""
-    found = existing(recording_id)
-    form = wanted or _liked()
-    bucket, name = settings().transcripts_bucket, _current(found) if version is None else version
+    recording = get_or_404(recording_id)
+    format_name = requested_format or _preferred_format()
+    bucket, version_name = (
+        settings().transcripts_bucket,
+        _current_version_name(recording) if version is None else version,
+    )
     # a version never changes, and what is written of it only with Callscribe: nothing need be read to know the tag
-    tag = weak_etag(found.id, name, form, REVISION)
-    seen = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
-    if transcripts.created_at(name) and version is None and is_known(router.current_event.headers, tag):
-        return Response(HTTPStatus.NOT_MODIFIED, headers=seen)
-    document = transcripts.get(bucket, found.id, name) if transcripts.created_at(name) else None
+    tag = weak_etag(recording.id, version_name, format_name, FORMAT_VERSION)
+    cache_headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
+    if (
+        transcripts.parse_created_at(version_name)
+        and version is None
+        and not_modified(router.current_event.headers, tag)
+    ):
+        return Response(HTTPStatus.NOT_MODIFIED, headers=cache_headers)
+    document = (
+        transcripts.get(bucket, recording.id, version_name) if transcripts.parse_created_at(version_name) else None
+    )
     if document is None:
-        raise _missing(found, version)
-    if is_known(router.current_event.headers, tag):
-        return Response(HTTPStatus.NOT_MODIFIED, headers=seen)
-    body = document if form == JSON else FORMATS[form].write(json.loads(document))
-    if _size(body) > LARGEST_ANSWER:
+        raise _not_found_error(recording, version)
+    if not_modified(router.current_event.headers, tag):
+        return Response(HTTPStatus.NOT_MODIFIED, headers=cache_headers)
+    body = document if format_name == JSON else FORMATS[format_name].render(json.loads(document))
+    if _response_bytes(body) > MAX_RESPONSE_BYTES:
         raise ApiError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "transcript_too_large",
             "The transcript is larger than an answer may be. It lies in the transcripts bucket: "
-            f"s3://{bucket}/{transcripts.key_of(found.id, name)}",
+            f"s3://{bucket}/{transcripts.object_key(recording.id, version_name)}",
         )
-    if form == JSON:
-        return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, body, headers=seen)
+    if format_name == JSON:
+        return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, body, headers=cache_headers)
     # the id, never the recording's own name: names hold phone numbers
-    headers = {**seen, "Content-Disposition": f'attachment; filename="{found.id}.{form}"'}
-    return Response(HTTPStatus.OK, f"{MEDIA_TYPES[form]}; charset=utf-8", body, headers=headers)
+    headers = {**cache_headers, "Content-Disposition": f'attachment; filename="{recording.id}.{format_name}"'}
+    return Response(HTTPStatus.OK, f"{MEDIA_TYPES[format_name]}; charset=utf-8", body, headers=headers)
 
 
-@router.get("/api/call-recordings/<recordingId>/transcript/versions", responses=answers(404))
-def list_transcript_versions(recording_id: Id) -> VersionList:
+@router.get("/api/call-recordings/<recordingId>/transcript/versions", responses=documented_responses(404))
+def list_transcript_versions(recording_id: RecordingId) -> VersionList:
     """Every transcript that is stored for a recording, newest first."""
-    found = existing(recording_id)
-    current = _current(found)
+    recording = get_or_404(recording_id)
+    current_version = _current_version_name(recording)
     return VersionList(
         items=[
-            VersionView(version=each.name, created_at=each.created_at, current=each.name == current)
-            for each in transcripts.versions(settings().transcripts_bucket, found.id)
+            VersionResponse(version=each.name, created_at=each.created_at, current=each.name == current_version)
+            for each in transcripts.list_versions(settings().transcripts_bucket, recording.id)
         ]
     )
 
 
-def _liked() -> str:
+def _preferred_format() -> str:
     """The format that the Accept header likes best. Raises ApiError 406."""
-    media_type = best(router.current_event.headers.get("accept", ""), list(MEDIA_TYPES.values()))
+    media_type = best_match(router.current_event.headers.get("accept", ""), list(MEDIA_TYPES.values()))
     for name, each in MEDIA_TYPES.items():
         if each == media_type:
             return name
@@ -108,12 +120,12 @@ def _liked() -> str:
     )
 
 
-def _current(recording: Recording) -> str:
+def _current_version_name(recording: Recording) -> str:
     """The name of the current version; empty while there is none."""
     return recording.transcript.version if recording.transcript else ""
 
 
-def _missing(recording: Recording, version: str | None) -> ApiError:
+def _not_found_error(recording: Recording, version: str | None) -> ApiError:
     if version is None and recording.transcript:
         message = "The transcript is gone from its bucket. Transcribe the recording again, with force."
         return ApiError(HTTPStatus.NOT_FOUND, "no_transcript", message)
@@ -122,12 +134,12 @@ def _missing(recording: Recording, version: str | None) -> ApiError:
         return ApiError(HTTPStatus.NOT_FOUND, "no_transcript", message)
     return ApiError(
         HTTPStatus.NOT_FOUND,
-        "no_such_version",
+        "version_not_found",
         "This recording has no transcript of this version. "
         f"GET /api/call-recordings/{recording.id}/transcript/versions lists those there are.",
     )
 
 
-def _size(body: str) -> int:
+def _response_bytes(body: str) -> int:
     """As Lambda counts it: in UTF-8, and inside another JSON document."""
     return len(json.dumps(body, ensure_ascii=False).encode())

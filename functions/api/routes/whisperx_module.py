@@ -8,20 +8,20 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic.alias_generators import to_camel
 
-from callscribe.run import Module
-from callscribe.store import module_settings
-from callscribe.store.switches import Switches
-from callscribe.whisperx_settings import CHECKS, FIELDS, SENDABLE, server_of, with_kept
-from functions.api import changes, invoke, secret
+from callscribe.recordings.run import Module
+from callscribe.settings.whisperx import ENV_FIELD, HEADER_SAFE, VALIDATORS, server_origin, with_overrides
+from callscribe.store import settings_overrides
+from callscribe.store.disabled_state import DisabledState
+from functions.api import invoke, settings_update, whisperx_key
 from functions.api.errors import ApiError
-from functions.api.settings import settings, whisperx
-from functions.api.specification import answers
-from functions.api.views.modules import ModuleTest, WhisperXChange, WhisperXTrial, WhisperXView
-from functions.api.views.wire import Absent
+from functions.api.openapi import documented_responses
+from functions.api.schemas.base import Absent
+from functions.api.schemas.modules import ModuleTestResult, WhisperXModule, WhisperXTestRequest, WhisperXUpdateRequest
+from functions.api.settings import settings, whisperx_defaults
 
-UNSENDABLE = "holds what cannot be sent in a header: only printable ASCII without spaces can be"
+KEY_NOT_HEADER_SAFE = "holds what cannot be sent in a header: only printable ASCII without spaces can be"
 
-OF_ANOTHER = (
+KEY_FOR_ANOTHER_SERVER = (
     "must be sent too, for baseUrl names another server, to which the key that is kept is not sent; "
     "null if it wants none"
 )
@@ -30,59 +30,65 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 
 @router.get("/api/modules/whisperx")
-def get_whisperx_module() -> WhisperXView:
+def get_whisperx_module() -> WhisperXModule:
     """The settings as they count: the template's, and what was set here in their place."""
-    kept = module_settings.read()
-    return _view(kept.whisperx, kept.switches, key_set=secret.is_set())
+    overrides = settings_overrides.load()
+    return _to_response(overrides.whisperx, overrides.disabled_state, is_key_set=whisperx_key.is_set())
 
 
-@router.put("/api/modules/whisperx", responses=answers(409))
-def update_whisperx_module(change: Annotated[WhisperXChange, Body()]) -> WhisperXView:
+@router.put("/api/modules/whisperx", responses=documented_responses(409))
+def update_whisperx_module(change: Annotated[WhisperXUpdateRequest, Body()]) -> WhisperXModule:
     """Changes what is given, all of it or nothing. The next run of process counts with it; the key within five minutes.
 
     Where `baseUrl` comes to name another server, its `apiKey` must be sent too. `{"enabled": false}`: nothing is queued
     or transcribed until it is enabled again.
     """
-    kept = module_settings.read()
-    values = _checked(kept.whisperx, change)
-    with secret.written(change.key, server_of(with_kept(whisperx(), values).whisperx_url)):
-        off = changes.keep(Module.WHISPERX, kept, values, change.switch)
-    return _view(values, off, key_set=secret.is_set() if change.key is None else bool(change.key))
+    overrides = settings_overrides.load()
+    new_overrides = _validate_settings(overrides.whisperx, change)
+    with whisperx_key.replaced_key(
+        change.new_api_key, server_origin(with_overrides(whisperx_defaults(), new_overrides).whisperx_url)
+    ):
+        disabled_state = settings_update.save(Module.WHISPERX, overrides, new_overrides, change.requested_enabled)
+    return _to_response(
+        new_overrides,
+        disabled_state,
+        is_key_set=whisperx_key.is_set() if change.new_api_key is None else bool(change.new_api_key),
+    )
 
 
-@router.post("/api/modules/whisperx/test", responses=answers(502, 504))
-def check_whisperx_module(wish: Annotated[WhisperXTrial | Absent, Body()] = None) -> ModuleTest:
+@router.post("/api/modules/whisperx/test", responses=documented_responses(502, 504))
+def check_whisperx_module(request: Annotated[WhisperXTestRequest | Absent, Body()] = None) -> ModuleTestResult:
     """Whether the server answers, as it is set or with what is given; by process itself, from its network.
 
     No audio goes out.
     """
     payload: dict[str, Any] = {"trigger": "test"}
-    if wish:
-        payload["settings"] = _checked(module_settings.read().whisperx, wish)
-        if wish.key is not None:
-            payload["apiKey"] = wish.key
-    verdict = invoke.call(settings().process_function, payload)
-    if verdict is None:
-        raise ApiError(HTTPStatus.GATEWAY_TIMEOUT, "function_slow", "The test took too long. Try again.")
-    return ModuleTest(**verdict)
+    if request:
+        payload["settings"] = _validate_settings(settings_overrides.load().whisperx, request)
+        if request.new_api_key is not None:
+            payload["apiKey"] = request.new_api_key
+    result = invoke.invoke_and_wait(settings().process_function, payload)
+    if result is None:
+        raise ApiError(HTTPStatus.GATEWAY_TIMEOUT, "function_timeout", "The test took too long. Try again.")
+    return ModuleTestResult(**result)
 
 
-def _checked(kept: Mapping[str, Any], wish: WhisperXTrial) -> dict[str, Any]:
+def _validate_settings(overrides: Mapping[str, Any], request: WhisperXTestRequest) -> dict[str, Any]:
     """What is to be kept. Raises ApiError 400 that names every fault, and quotes no key."""
-    faults = {} if SENDABLE.fullmatch(wish.key or "") else {"api_key": UNSENDABLE}
-    values = changes.checked(kept, wish.given(), CHECKS, faults)
+    key_errors = {} if HEADER_SAFE.fullmatch(request.new_api_key or "") else {"api_key": KEY_NOT_HEADER_SAFE}
+    new_overrides = settings_update.validate(overrides, request.submitted_settings(), VALIDATORS, key_errors)
     # else whoever may set the address could have the key sent to a server of their own, and so read it
-    before, after = (with_kept(whisperx(), each).whisperx_url for each in (kept, values))
-    if wish.key is None and server_of(before) != server_of(after) and secret.is_set():
-        raise changes.refused({"api_key": OF_ANOTHER})
-    return values
+    before, after = (with_overrides(whisperx_defaults(), each).whisperx_url for each in (overrides, new_overrides))
+    if request.new_api_key is None and server_origin(before) != server_origin(after) and whisperx_key.is_set():
+        raise settings_update.validation_error({"api_key": KEY_FOR_ANOTHER_SERVER})
+    return new_overrides
 
 
-def _view(values: Mapping[str, Any], off: Switches, *, key_set: bool) -> WhisperXView:
-    effective = with_kept(whisperx(), values)
-    return WhisperXView(
-        enabled=Module.WHISPERX not in off.disabled,
-        **{name: getattr(effective, field) for name, field in FIELDS.items()},
-        api_key_set=key_set,
-        changed=[to_camel(name) for name in FIELDS if name in values],
+def _to_response(overrides: Mapping[str, Any], disabled_state: DisabledState, *, is_key_set: bool) -> WhisperXModule:
+    effective_settings = with_overrides(whisperx_defaults(), overrides)
+    return WhisperXModule(
+        enabled=Module.WHISPERX not in disabled_state.disabled_modules,
+        **{name: getattr(effective_settings, field) for name, field in ENV_FIELD.items()},
+        api_key_set=is_key_set,
+        changed=[to_camel(name) for name in ENV_FIELD if name in overrides],
     )

@@ -32,22 +32,22 @@ class CallscribeError(Exception):
 
 
 class ConfigurationError(CallscribeError):
-    code = "configuration"
+    code = "configuration_error"
 
 
 class StoreError(CallscribeError):
-    code = "store"
+    code = "store_error"
 
 
 class SourceError(CallscribeError):
-    code = "source"
+    code = "source_error"
 
 
 class SidecarError(CallscribeError):
     code = "sidecar_unreadable"
 
 
-class Skipped(CallscribeError):
+class RunSkipped(CallscribeError):
     code = "skipped"
 
 
@@ -69,7 +69,7 @@ class RetryableError(TranscriptionError):
     pass
 
 
-class JobEnded(RetryableError):
+class JobFailed(RetryableError):
     code = "job_failed"
 
 
@@ -94,5 +94,5 @@ class ServiceUnavailable(TranscriptionError):
         self.retry_after = retry_after
 
 
-class ServiceDown(ServiceUnavailable):
+class BadGateway(ServiceUnavailable):
     code = "service_down"

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from callscribe.clock import iso
+from callscribe.clock import to_iso
 from callscribe.errors import CallscribeError
-from callscribe.recording import Recording, Status
-from callscribe.run import Outcome
+from callscribe.recordings.recording import Recording, Status
+from callscribe.recordings.run import RunStatus
 from functions.api.errors import ApiError
 from tests.integration.simulation.actors import Actor
 from tests.integration.simulation.service import Sent, SimulatedJob
@@ -69,7 +69,7 @@ class Checks:
         assert not self._wrong, self._wrong
         if actor.error is not None and not isinstance(actor.error, CallscribeError | ApiError):
             raise AssertionError(f"{actor.kind} ended in a fault") from actor.error
-        if actor.kind == "sync" and actor.result and actor.result["status"] == Outcome.SUCCEEDED:
+        if actor.kind == "sync" and actor.result and actor.result["status"] == RunStatus.SUCCEEDED:
             assert actor.files <= {each.key for each in self.tables.recordings.values()}, "a file has no record"
         if before == self.tables:
             return
@@ -90,7 +90,7 @@ class Checks:
 
     def parked(self) -> list[Recording]:
         """What the service works on by itself, as far as the tables tell."""
-        return [each for each in self.tables.of(PROCESSING) if each.parked]
+        return [each for each in self.tables.of(PROCESSING) if each.awaiting_job]
 
     # what a step has changed ------------------------------------------------------------------------------------------
 
@@ -107,17 +107,19 @@ class Checks:
         if was.has_job and now.has_job:
             self._same_job(was, now)
         if now.status is FAILED and now.error and now.error.code in GIVEN_UP:
-            assert was.status is not PROCESSING or now.sending == was.sending + 1, "sent anew under the same name"
-        if now.parked:
+            assert was.status is not PROCESSING or now.upload_number == was.upload_number + 1, (
+                "sent anew under the same name"
+            )
+        if now.awaiting_job:
             self._parked(was, now)
-        if was.parked and now.status is PROCESSING:
+        if was.awaiting_job and now.status is PROCESSING:
             self._resumed(actor, was, now)
         elif now.claim_token is not None:
             self._claimed(actor, was, now)
         elif was.status is PROCESSING:
             self._released(actor, was, now)
         elif actor.kind in ("api", "force"):
-            assert (now.attempts, now.outages, now.next_attempt_at) == (0, 0, None), "no fresh start"
+            assert (now.attempts, now.outage_count, now.next_attempt_at) == (0, 0, None), "no fresh start"
             self._spent[now.id] = 0
         else:
             assert now.attempts == was.attempts
@@ -142,31 +144,31 @@ class Checks:
         self._world.totals["parked"] += 1
         assert was.claim_token is not None, "parked by nobody"
         assert now.has_job, "parked without a job"
-        assert now.job_since is not None, "parked without an end"
+        assert now.job_started_at is not None, "parked without an end"
         assert now.attempts == was.attempts, "parking is no attempt"
         assert now.status_since == was.status_since
         moment = self._world.moment
-        assert now.position <= iso(moment + timedelta(minutes=1)), "parked out of line"
+        assert now.sort_key <= to_iso(moment + timedelta(minutes=1)), "parked out of line"
         assert now.slot in self.tables.holders, "parked without a slot"
         # from when the worker looked at its clock, which tells the place in line: time may have passed since
-        looked = datetime.fromisoformat(now.position) - timedelta(minutes=1)
-        assert now.slot > iso(looked + HELD_AT_LEAST), "the slot will not last until the next poll"
+        looked = datetime.fromisoformat(now.sort_key) - timedelta(minutes=1)
+        assert now.slot > to_iso(looked + HELD_AT_LEAST), "the slot will not last until the next poll"
 
     def _resumed(self, actor: Actor, was: Recording, now: Recording) -> None:
         assert now.claim_token is not None
         assert now.lease_expires_at is not None
         assert was.slot is not None
-        assert was.position <= iso(self._world.moment), "polled before its time"
+        assert was.sort_key <= to_iso(self._world.moment), "polled before its time"
         assert now.lease_expires_at > actor.deadline, "a lease that does not cover its run"
-        assert (now.attempts, now.parts, now.slot) == (was.attempts, was.parts, was.slot), "a poll is no attempt"
+        assert (now.attempts, now.tracks, now.slot) == (was.attempts, was.tracks, was.slot), "a poll is no attempt"
         self._owners[now.claim_token] = actor.root
         self._may_free[_token(was.slot)].add(actor.root)
         self._world.totals["resumed"] += 1
 
     def _same_job(self, was: Recording, now: Recording) -> None:
-        if was.parts == now.parts:
-            assert was.job_since == now.job_since, "the time of a job begins anew"
-            assert was.sending == now.sending, "another name for what is under way"
+        if was.tracks == now.tracks:
+            assert was.job_started_at == now.job_started_at, "the time of a job begins anew"
+            assert was.upload_number == now.upload_number, "another name for what is under way"
 
     def _released(self, actor: Actor, was: Recording, now: Recording) -> None:
         assert was.claim_token is not None
@@ -178,7 +180,9 @@ class Checks:
         else:
             assert was.lease_expires_at <= self._world.moment, "a claim was ended that is another's"
             assert now.status in (QUEUED, FAILED), "completed or parked without a claim"
-            assert (now.parts, now.job_since) == (was.parts, was.job_since), "recovered, and the job forgotten"
+            assert (now.tracks, now.job_started_at) == (was.tracks, was.job_started_at), (
+                "recovered, and the job forgotten"
+            )
             assert now.attempts == was.attempts
             self._world.totals["recovered"] += 1
             if was.slot:
@@ -256,7 +260,7 @@ class Checks:
             return False
         if now.slot is None:  # claimed, and not parked since
             return now.claim_token == job.claimed.claim_token
-        known = job.id in {part.job for part in now.parts}
+        known = job.id in {part.job for part in now.tracks}
         return known and not self.over(now.slot) and _token(now.slot) not in self._held_again
 
     def _is_second(self, job: SimulatedJob) -> bool:
@@ -278,7 +282,7 @@ class Checks:
         tables, moment = self.tables, self._world.moment
         held = {token for token, lease in tables.slots.items() if not self.over(lease)}
         assert len(held - self._held_again) <= self._world.setup.slots, "more slots are held than there are"
-        claims = [each for each in tables.of(PROCESSING) if each.parked or each.lease_expires_at > moment]
+        claims = [each for each in tables.of(PROCESSING) if each.awaiting_job or each.lease_expires_at > moment]
         for each in claims:
             if each.slot:
                 assert self.over(each.slot) or each.slot in tables.holders, "the slot of a job was freed"
@@ -291,15 +295,15 @@ class Checks:
         for id_, spent in self._spent.items():
             assert spent <= tables.recordings[id_].attempts, "an attempt was not counted"
         if tables.until:
-            settled = [each for each in tables.of(COMPLETED) if each.position <= tables.until]
+            settled = [each for each in tables.of(COMPLETED) if each.sort_key <= tables.until]
             assert len(settled) == tables.counted, "the checkpoint of the completed is wrong"
         for name, run in tables.runs.items():
             if not self._owners[name].ended and moment <= self._owners[name].deadline:
-                assert run.as_of(moment).outcome is not Outcome.DIED, "a living run is shown as died"
+                assert run.with_died_status(moment).status is not RunStatus.DIED, "a living run is shown as died"
 
     def over(self, lease: str) -> bool:
         """Whether a slot's lease has run out."""
-        return lease <= iso(self._world.moment)
+        return lease <= to_iso(self._world.moment)
 
 
 def _token(holder: str) -> str:

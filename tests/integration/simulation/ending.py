@@ -1,8 +1,8 @@
 """How each example ends: the faults stop, the tasks go on by their schedule, and all work must come to its end."""
 
-from callscribe.recording import Status
-from callscribe.run import Outcome, Task
-from callscribe.store import counts, runs, switches
+from callscribe.recordings.recording import Status
+from callscribe.recordings.run import RunStatus, Task
+from callscribe.store import disabled_state, runs, status_counts
 from tests.integration.simulation.actors import Actor
 from tests.integration.simulation.checks import Checks
 from tests.integration.simulation.service import Mode
@@ -40,7 +40,7 @@ def come_to_rest(world: World, checks: Checks) -> None:
     """From here on nothing fails. Raises AssertionError where something is left undone."""
     world.service.mode, world.service.lasts = Mode.ANSWERS, 0.0
     for task in Task:
-        switches.pause(task, paused=False)
+        disabled_state.set_paused(task, paused=False)
     for tick in range(TICKS):
         for actor in world.living():
             finish(world, checks, actor)
@@ -79,22 +79,22 @@ def _nothing_is_left(world: World, checks: Checks) -> None:
     assert not [lease for lease in tables.slots.values() if not checks.over(lease)], "a slot is held"
     summary_is_exact(checks)
     runs_are_told_as_they_are(world, checks)
-    ended = {run.outcome for run in runs.latest(Task, 1000, world.moment)}
-    assert Outcome.RUNNING not in ended, "a run of nobody is shown as running"
+    ended = {run.status for run in runs.recent(Task, 1000, world.moment)}
+    assert RunStatus.RUNNING not in ended, "a run of nobody is shown as running"
 
 
 def summary_is_exact(checks: Checks) -> None:
     """What the overview shows is what is there."""
-    found = counts.summary().counts
+    found = status_counts.load_status_counts().counts
     assert found == {status: len(checks.tables.of(status)) for status in Status}
 
 
 def runs_are_told_as_they_are(world: World, checks: Checks) -> None:
     """Who died is shown as dead once its time is over, and nobody else."""
-    for run in runs.latest(Task, 1000, world.moment):
+    for run in runs.recent(Task, 1000, world.moment):
         actor = checks.owner(run.id)
-        if run.outcome is Outcome.RUNNING:
-            assert run.ends_by >= world.moment
-        elif run.outcome is Outcome.DIED:
+        if run.status is RunStatus.RUNNING:
+            assert run.deadline >= world.moment
+        elif run.status is RunStatus.DIED:
             world.totals["runs shown as died"] += 1
             assert actor.ended or world.moment > actor.deadline, "shown as died, but it lives"

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from callscribe.errors import JobEnded, PermanentError, RetryableError, ServiceUnavailable
-from callscribe.recording import Recording
+from callscribe.errors import JobFailed, PermanentError, RetryableError, ServiceUnavailable
+from callscribe.recordings.recording import Recording
 from callscribe.sources import Audio
-from callscribe.transcript import Segment, Transcript
+from callscribe.transcripts.transcript import Segment, Transcript
 from callscribe.whisperx import Job, Timeouts
-from callscribe.whisperx.tasks import LOOKING_SECONDS
+from callscribe.whisperx.dialects.tasks import LIST_TIMEOUT_SECONDS
 from tests.integration.simulation.actors import Actor, Call, Go, current
 
 
@@ -37,7 +37,7 @@ RETRY_AFTER = 200.0
 FOR_EVER = 1e9
 """Seconds that a job lasts which hangs."""
 
-LOOKING = timedelta(seconds=LOOKING_SECONDS)
+LOOKING = timedelta(seconds=LIST_TIMEOUT_SECONDS)
 
 SPOKEN = Transcript(segments=(Segment(start=0.0, end=1.0, text="hello there"),), language="en")
 
@@ -104,12 +104,12 @@ class SimulatedService:
         for job in self.jobs.values():
             job.forgotten = True
 
-    def send(self, audio: Audio, name: str, timeouts: Timeouts, *, again: bool = False) -> Transcript | Job:
+    def send(self, audio: Audio, name: str, timeouts: Timeouts, *, is_resend: bool = False) -> Transcript | Job:
         actor = current()
         assert actor is not None
         until = self.moment() + timedelta(seconds=timeouts.total)
         asked = True
-        if self.with_jobs and again:
+        if self.with_jobs and is_resend:
             try:
                 if known := self._known(name, min(until, self.moment() + LOOKING)):
                     self.met("found again")
@@ -148,10 +148,10 @@ class SimulatedService:
             known.failed = True
         if known.forgotten:
             self.met("jobs lost")
-            raise JobEnded("404", code="job_lost")
+            raise JobFailed("404", code="job_lost")
         if known.failed:
             self.met("jobs failed")
-            raise JobEnded("failed")
+            raise JobFailed("failed")
         self.met("polled")
         return None if known.under_way(self.moment()) else SPOKEN
 
@@ -207,4 +207,4 @@ class SimulatedService:
         if mode is Mode.FAILS:
             raise RetryableError("500", code="service_error")
         if mode is Mode.GARBLES:
-            raise RetryableError("cut", code="unreadable_answer")
+            raise RetryableError("cut", code="invalid_response")

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from callscribe.breaker import Outage
-from callscribe.recording import Recording, Status
-from callscribe.run import Run
+from callscribe.recordings.circuit_breaker import Outage
+from callscribe.recordings.recording import Recording, Status
+from callscribe.recordings.run import Run
 from callscribe.store import recordings
-from callscribe.store.admission import outage_of
-from callscribe.store.control import ADMISSION, COMPLETED
-from callscribe.store.models import CALLS, ControlModel, RecordingModel, RunModel
-from callscribe.store.runs import _run
+from callscribe.store.admission import to_outage
+from callscribe.store.control_items import ADMISSION, COMPLETED_COUNT
+from callscribe.store.runs import _to_run
+from callscribe.store.tables import SERVICE_REQUEST_KIND, ControlModel, RecordingModel, RunModel
 from tests.integration.simulation.remote import Remote
 
 
@@ -44,13 +44,13 @@ class Reader:
     def read(self) -> Tables:
         control = self._all("ControlTable", "name", ControlModel.from_raw_data)
         admission = control.get(ADMISSION, ControlModel(ADMISSION))
-        completed = control.get(COMPLETED, ControlModel(COMPLETED))
+        completed = control.get(COMPLETED_COUNT, ControlModel(COMPLETED_COUNT))
         return Tables(
             recordings=self._all("RecordingsTable", "id", _recording),
             runs=self._all("RunsTable", "run", _as_run),
             holders=frozenset(admission.slots or ()),
             slots={holder.split()[1]: holder.split()[0] for holder in sorted(admission.slots or ())},
-            outage=outage_of(admission),
+            outage=to_outage(admission),
             probe=admission.probe,
             probe_lease=admission.probe_lease,
             until=completed.until,
@@ -58,7 +58,7 @@ class Reader:
         )
 
     def _all(self, table: str, key: str, parse: Any) -> dict[str, Any]:
-        rows = (raw for raw in self._remote.table(table) if raw.get("task") != {"S": CALLS})
+        rows = (raw for raw in self._remote.table(table) if raw.get("task") != {"S": SERVICE_REQUEST_KIND})
         return {raw[key]["S"]: self._once(raw[key]["S"], raw, parse) for raw in rows}
 
     def _once(self, name: str, raw: Any, parse: Any) -> Any:
@@ -70,8 +70,8 @@ class Reader:
 
 
 def _recording(raw: Any) -> Recording:
-    return recordings.recording_of(RecordingModel.from_raw_data(raw))
+    return recordings.to_recording(RecordingModel.from_raw_data(raw))
 
 
 def _as_run(raw: Any) -> Run:
-    return _run(RunModel.from_raw_data(raw))
+    return _to_run(RunModel.from_raw_data(raw))

@@ -14,16 +14,16 @@ from typing import Any, cast
 import pytest
 from aws_lambda_powertools.utilities.parameters.constants import DEFAULT_PROVIDERS
 
-from callscribe.call import Exchange
-from callscribe.recording import Status
-from callscribe.store import models
-from callscribe.telemetry import logger, metrics
-from callscribe.whisperx import Observer
+from callscribe.observability import logger, metrics
+from callscribe.recordings.recording import Status
+from callscribe.recordings.service_request import HttpExchange
+from callscribe.store import tables
+from callscribe.whisperx import RequestLogger
 from functions.api import settings as api_settings
-from functions.api.routes import call_recordings
-from functions.api.views.recordings import RecordingChange, TranscribeRequest
+from functions.api.routes import recording
+from functions.api.schemas.recordings import RecordingUpdateRequest, TranscribeRequest
 from functions.process import app as process
-from functions.process import dispatcher
+from functions.process import worker
 from functions.queue import app as queue
 from functions.sync import app as sync
 from local.cloud.client import aws_client
@@ -82,16 +82,16 @@ class World:
         monkeypatch.setattr(logger._logger, "disabled", True)
         for method in ("add_metric", "flush_metrics"):  # runs in one process would mix theirs
             monkeypatch.setattr(metrics.provider, method, lambda **_: None)
-        models.bind(os.environ)
+        tables.configure(os.environ)
         self.remote = Remote(stack, monkeypatch)
-        for module in (sync, queue, process, call_recordings):
+        for module in (sync, queue, process, recording):
             monkeypatch.setattr(module, "utc_now", self.now)
         monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=self._chance.getrandbits(128), version=4))
         monkeypatch.setattr(process, "random", SimpleNamespace(Random=lambda: random.Random(1)))
         monkeypatch.setattr(process, "ThreadPoolExecutor", lambda _: _Transcriptions(self))
         monkeypatch.setattr(process, "connect", lambda _settings, _key, observe=None: _Observed(self, observe))
-        monkeypatch.setattr(dispatcher, "wait", self._wait)
-        monkeypatch.setitem(cast("Any", dispatcher.Dispatcher.__init__.__kwdefaults__), "sleep", self._sleep)
+        monkeypatch.setattr(worker, "wait", self._wait)
+        monkeypatch.setitem(cast("Any", worker.Worker.__init__.__kwdefaults__), "sleep", self._sleep)
 
     def begin(self, setup: Setup) -> None:
         """An empty world for the next example."""
@@ -115,7 +115,7 @@ class World:
             ("JOB_TIMEOUT_MINUTES", int(JOB_TIMEOUT.total_seconds() / 60)),
         ):
             self._patch.setenv(name, str(value))
-        for settings in (sync.settings, process.settings, api_settings.settings):
+        for settings in (sync.load_env, process.load_settings, api_settings.settings):
             settings.cache_clear()
 
     def add_file(self, key: str) -> None:
@@ -161,9 +161,9 @@ class World:
 
         def request(_: Any) -> Any:
             if wish in Status:
-                change = RecordingChange.model_validate({"transcriptionStatus": wish})
-                return call_recordings.update_recording(recording_id, change)
-            return call_recordings.transcribe_recording(recording_id, TranscribeRequest(force=wish == "force"))
+                change = RecordingUpdateRequest.model_validate({"transcriptionStatus": wish})
+                return recording.update_recording(recording_id, change)
+            return recording.transcribe_recording(recording_id, TranscribeRequest(force=wish == "force"))
 
         return self._appear("force" if wish == "force" else "api", request)
 
@@ -228,7 +228,7 @@ class _Observed:
     """A connection to the service of which each exchange is told, as by the real ones."""
 
     world: World
-    observe: Observer | None
+    observe: RequestLogger | None
 
     def send(self, *args: Any, **options: Any) -> Any:
         return self._exchange(self.world.service.send, *args, **options)
@@ -243,7 +243,7 @@ class _Observed:
         finally:
             if self.observe:
                 self.observe(
-                    Exchange(
+                    HttpExchange(
                         method="POST",
                         url="http://service",
                         started_at=began,

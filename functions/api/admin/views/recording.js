@@ -140,7 +140,7 @@ function Versions({ recording, versions, version, media }) {
     (signal) => ask(`/api/call-recordings/${id}/transcript`, { query: { format: "json", version: shown }, signal }),
     [id, shown],
   );
-  if (live.error?.code === "no_such_version") {
+  if (live.error?.code === "version_not_found") {
     return html`<${Empty} title="There is no such version of the transcript.">
       <${Link} href=${to(`recordings/${id}`)}>Show the current one<//>
     <//>`;

@@ -7,10 +7,10 @@ first name is read: most runs find nothing new, and a cold start should not pay 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from callscribe.metadata import CallMetadata
+from callscribe.call_metadata.metadata import CallMetadata
 
 if TYPE_CHECKING:
-    from callscribe.phone_systems.site_patterns import SitePattern
+    from callscribe.phone_systems.custom_patterns import CustomPattern
 
 SYSTEMS: Mapping[str, str] = {
     "freepbx": "FreePBX",
@@ -46,22 +46,25 @@ SYSTEMS: Mapping[str, str] = {
 """What the setting of the phone system may be, and what each is called."""
 
 
-def read(path: str, system: str = "", patterns: "Sequence[SitePattern]" = ()) -> CallMetadata:
+def extract_metadata(path: str, system: str = "", patterns: "Sequence[CustomPattern]" = ()) -> CallMetadata:
     """What a recording's name tells, each field with its origin. Never raises; what it leaves open stays empty.
 
     `path`: an S3 key or URL, or a local path. `system`: one of SYSTEMS, whose forms are tried first; empty to recognise
     it. `patterns`: the site's own; the first that matches has the last word on what it tells.
     """
-    from callscribe.phone_systems.families import recognised
-    from callscribe.phone_systems.name import LONGEST, take_apart
+    from callscribe.phone_systems.recording_path import MAX_STEM_LENGTH, parse_path
+    from callscribe.phone_systems.registry import detect
 
-    name = take_apart(path)
-    if len(name.stem) > LONGEST:
+    recording_path = parse_path(path)
+    if len(recording_path.stem) > MAX_STEM_LENGTH:
         return CallMetadata()
-    built_in = recognised(name, system) or CallMetadata()
+    built_in = detect(recording_path, system) or CallMetadata()
     if not patterns:
         return built_in
-    from callscribe.phone_systems.site_patterns import completed
+    from callscribe.phone_systems.custom_patterns import merge_built_in
 
-    told = next((found for pattern in patterns if (found := pattern.read(name.path)) is not None), None)
-    return built_in if told is None else completed(told, built_in)
+    custom = next(
+        (metadata for pattern in patterns if (metadata := pattern.extract_metadata(recording_path.path)) is not None),
+        None,
+    )
+    return built_in if custom is None else merge_built_in(custom, built_in)

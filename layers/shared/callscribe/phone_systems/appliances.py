@@ -1,18 +1,18 @@
 """Phone systems that come as a box or a licence: 3CX, Grandstream UCM, Yeastar. The caller is first in all of them."""
 
-from callscribe.phone_systems.form import Form
+from callscribe.phone_systems.filename_pattern import FilenamePattern
 
 THREECX = (
     # [Doe, John]_102-15551234567_20240305101500(77): names hold anything, so it is read from the right
-    Form(
+    FilenamePattern(
         system="3cx",
         pattern=r"""
             \[ (?P<party>.*) \] _? (?P<caller>[^-_\]]*) - (?P<callee>[^-_\]]*)
             _ (?P<date>[0-9]{8})(?P<time>[0-9]{6}) \( (?P<call_id>[0-9]+) \)""",
-        strict=False,
+        reject_invalid_date=False,
     ),
     # without the brackets: 102-15551234567_20240305101500(77)
-    Form(
+    FilenamePattern(
         system="3cx",
         pattern=r"""
             (?P<caller>[^-_\[\]]*) - (?P<callee>[^-_\[\]]*)
@@ -22,16 +22,18 @@ THREECX = (
 
 GRANDSTREAM = (
     # auto-1414771234-1000-1004
-    Form(system="grandstream", pattern=r"auto - (?P<epoch>[0-9]{10}) - (?P<caller>[^-]*) - (?P<callee>[^-]*) (?:-.*)?"),
+    FilenamePattern(
+        system="grandstream", pattern=r"auto - (?P<epoch>[0-9]{10}) - (?P<caller>[^-]*) - (?P<callee>[^-]*) (?:-.*)?"
+    ),
 )
 
 YEASTAR = (
     # 20251104180000-1762254000_106001-+66819970136-104-Inbound: the time is when it was answered
-    Form(
+    FilenamePattern(
         system="yeastar",
         pattern=r"""
             (?P<date>[0-9]{8})(?P<time>[0-9]{6}) - (?P<uid>[^-]+) - (?P<caller>[^-]*) - (?P<callee>[^-]*)
             - (?P<direction>Inbound|Outbound|Internal|INBOUND|OUTBOUND|INTERNAL|inbound|outbound|internal)""",
-        strict=False,
+        reject_invalid_date=False,
     ),
 )

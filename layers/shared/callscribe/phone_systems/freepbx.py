@@ -7,105 +7,115 @@ the type, glued to the one number: `q600`, `g600`, `OUT101`.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from callscribe.metadata import CallMetadata, Direction
-from callscribe.numbers import extension_of, number
-from callscribe.phone_systems.form import UNIQUE_ID, Form, Groups, of_callee, of_caller, of_nobody
-from callscribe.phone_systems.name import Name
+from callscribe.call_metadata.metadata import CallMetadata, Direction
+from callscribe.call_metadata.phone_numbers import find_local_extension, parse_phone_number
+from callscribe.phone_systems.filename_pattern import (
+    UNIQUE_ID,
+    FilenamePattern,
+    Groups,
+    extension_from_callee,
+    extension_from_caller,
+    no_extension,
+)
+from callscribe.phone_systems.recording_path import RecordingPath
 
-MOMENT = r"(?P<date>[0-9]{8})-(?P<time>[0-9]{6})"
-END = r"(?:-(?P<leg>in|out))?"
+DATE_TIME = r"(?P<date>[0-9]{8})-(?P<time>[0-9]{6})"
+LEG_SUFFIX = r"(?:-(?P<leg>in|out))?"
 """One side's audio alone ends with `-in` or `-out`: that is no direction."""
-WHEN = rf"{MOMENT}-(?P<uid>{UNIQUE_ID}){END}"
+DATE_TIME_AND_UID = rf"{DATE_TIME}-(?P<uid>{UNIQUE_ID}){LEG_SUFFIX}"
 LEG = "leg"
 
 
 @dataclass(frozen=True, slots=True)
-class Type:
+class CallType:
     """What the first word says. A word that leaves the direction open has none."""
 
     direction: Direction | None = None
-    extension: Callable[[CallMetadata], str | None] = extension_of
+    extension_from: Callable[[CallMetadata], str | None] = find_local_extension
     kind: str | None = None
 
 
-TYPES: Mapping[str, Type] = {
-    "in": Type(Direction.INBOUND),
-    "external": Type(Direction.INBOUND),
-    "out": Type(Direction.OUTBOUND),
-    "internal": Type(Direction.INTERNAL),
-    "exten": Type(),
-    "force": Type(),
-    "generic": Type(extension=of_caller),
-    "q": Type(extension=of_caller),
-    "rg": Type(extension=of_caller),
-    "parked": Type(extension=of_callee),
-    "conf": Type(extension=of_caller, kind="conference"),
-    "page": Type(extension=of_caller, kind="page"),
+CALL_TYPES: Mapping[str, CallType] = {
+    "in": CallType(Direction.INBOUND),
+    "external": CallType(Direction.INBOUND),
+    "out": CallType(Direction.OUTBOUND),
+    "internal": CallType(Direction.INTERNAL),
+    "exten": CallType(),
+    "force": CallType(),
+    "generic": CallType(extension_from=extension_from_caller),
+    "q": CallType(extension_from=extension_from_caller),
+    "rg": CallType(extension_from=extension_from_caller),
+    "parked": CallType(extension_from=extension_from_callee),
+    "conf": CallType(extension_from=extension_from_caller, kind="conference"),
+    "page": CallType(extension_from=extension_from_caller, kind="page"),
 }
 
-LETTERS: Mapping[str, Type] = {
-    **dict.fromkeys(("o", "out"), Type(Direction.OUTBOUND)),
-    "in": Type(Direction.INBOUND),
-    **dict.fromkeys(("q", "g", "r"), Type(extension=of_caller)),
+TYPE_LETTERS: Mapping[str, CallType] = {
+    **dict.fromkeys(("o", "out"), CallType(Direction.OUTBOUND)),
+    "in": CallType(Direction.INBOUND),
+    **dict.fromkeys(("q", "g", "r"), CallType(extension_from=extension_from_caller)),
 }
 """Queue and group: the number is called. Of a call to the outside it is the caller."""
 
 
-def _typed(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata | None:
+def _refine_by_type(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata | None:
     """The destination may be empty, and rarely holds a dash itself; then the other one is what is behind the last."""
-    kind_of_call = TYPES.get((groups["type"] or "").lower())
-    if kind_of_call is None or "-" not in (groups["parties"] or ""):
+    call_type = CALL_TYPES.get((groups["type"] or "").lower())
+    if call_type is None or "-" not in (groups["parties"] or ""):
         return None
     callee, _, caller = (groups["parties"] or "").rpartition("-")
-    return _of_type(replace(found, caller=number(caller), callee=number(callee)), kind_of_call, groups)
+    return _apply_call_type(
+        replace(metadata, caller=parse_phone_number(caller), callee=parse_phone_number(callee)), call_type, groups
+    )
 
 
-def _lettered(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata:
-    kind_of_call = LETTERS[(groups["letter"] or "").lower()]
-    one, other = number(groups["one"]), number(groups["other"])
-    outbound = kind_of_call.direction is Direction.OUTBOUND
-    caller, callee = (one, other) if outbound else (other, one)
-    return _of_type(replace(found, caller=caller, callee=callee), kind_of_call, groups)
+def _refine_by_letter(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata:
+    call_type = TYPE_LETTERS[(groups["letter"] or "").lower()]
+    main_number, other_number = parse_phone_number(groups["one"]), parse_phone_number(groups["other"])
+    is_outbound = call_type.direction is Direction.OUTBOUND
+    caller, callee = (main_number, other_number) if is_outbound else (other_number, main_number)
+    return _apply_call_type(replace(metadata, caller=caller, callee=callee), call_type, groups)
 
 
-def _of_type(found: CallMetadata, kind_of_call: Type, groups: Groups) -> CallMetadata:
-    kind = LEG if groups["leg"] else kind_of_call.kind
-    found = replace(found, direction=kind_of_call.direction, kind=kind)
-    return replace(found, extension=kind_of_call.extension(found))
+def _apply_call_type(metadata: CallMetadata, call_type: CallType, groups: Groups) -> CallMetadata:
+    kind = LEG if groups["leg"] else call_type.kind
+    metadata = replace(metadata, direction=call_type.direction, kind=kind)
+    return replace(metadata, extension=call_type.extension_from(metadata))
 
 
-def _leg(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata:
-    return replace(found, kind=LEG) if groups["leg"] else found
+def _mark_leg(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata:
+    return replace(metadata, kind=LEG) if groups["leg"] else metadata
 
 
-FORMS = (
+PATTERNS = (
     # in-0902290100-394060101-20230927-100858-1695784138.33311
-    Form(
+    FilenamePattern(
         system="freepbx",
-        pattern=rf"(?P<type>[A-Za-z]+) - (?P<parties>.*) - {MOMENT} (?:-(?P<uid>{UNIQUE_ID}))? {END}",
-        strict=False,
-        extension=of_nobody,
-        also=_typed,
+        pattern=rf"(?P<type>[A-Za-z]+) - (?P<parties>.*) - {DATE_TIME} (?:-(?P<uid>{UNIQUE_ID}))? {LEG_SUFFIX}",
+        reject_invalid_date=False,
+        extension_from=no_extension,
+        refine=_refine_by_type,
     ),
     # 8000-8000-always-20230517-142610-1684333570.76
-    Form(
+    FilenamePattern(
         system="freepbx",
-        pattern=rf"(?P<callee>[0-9*#]+) - (?P=callee) - [a-z]+ - {WHEN}",
-        strict=False,
+        pattern=rf"(?P<callee>[0-9*#]+) - (?P=callee) - [a-z]+ - {DATE_TIME_AND_UID}",
+        reject_invalid_date=False,
         kind="conference",
-        extension=of_nobody,
+        extension_from=no_extension,
     ),
 )
 
 ELASTIX = (
     # q600-20160115-093012-1452868212.345 OUT101-5551234567-20160115-093012-1452868212.346
-    Form(
+    FilenamePattern(
         system="elastix",
-        pattern=rf"(?P<letter>[qQgGrR]|[oO](?:UT)?|IN) (?P<one>[0-9*\#+]+) (?:-(?P<other>[^-]*))? - {WHEN}",
-        strict=False,
-        extension=of_nobody,
-        also=_lettered,
+        pattern=r"(?P<letter>[qQgGrR]|[oO](?:UT)?|IN) "
+        rf"(?P<one>[0-9*\#+]+) (?:-(?P<other>[^-]*))? - {DATE_TIME_AND_UID}",
+        reject_invalid_date=False,
+        extension_from=no_extension,
+        refine=_refine_by_letter,
     ),
     # 20160115-093012-1452868212.348
-    Form(system="elastix", pattern=WHEN, also=_leg),
+    FilenamePattern(system="elastix", pattern=DATE_TIME_AND_UID, refine=_mark_leg),
 )

@@ -3,16 +3,16 @@
 from dataclasses import replace
 from datetime import datetime
 
-from callscribe.metadata import CallMetadata, Direction
-from callscribe.numbers import digits_of, number
-from callscribe.phone_systems.form import Form, Groups, of_nobody, with_a_number
-from callscribe.phone_systems.name import Name
-from callscribe.words import person
+from callscribe.call_metadata.metadata import CallMetadata, Direction
+from callscribe.call_metadata.phone_numbers import digits_only, parse_phone_number
+from callscribe.call_metadata.vocabulary import person_name
+from callscribe.phone_systems.filename_pattern import FilenamePattern, Groups, no_extension, require_number
+from callscribe.phone_systems.recording_path import RecordingPath
 
-SHORTEST_NUMBER = 5
+MIN_NUMBER_DIGITS = 5
 """Digits of a number that has no words around it that say what it is."""
 
-WORDS = (
+SAMSUNG_PREFIXES = (
     *("Call recording", "Call Recording", "Voice call", "Anrufaufnahme", "Anrufaufzeichnung", "Запись вызова"),
     *("Запись звонка", "Запис виклику", "통화 녹음", "通话录音", "通話錄音", "通話録音", "Grabación de llamada"),
     *("Gravação de chamada", "Registrazione chiamata", "Enregistrement d'appel", "Nagranie rozmowy", "Gespreksopname"),
@@ -20,105 +20,109 @@ WORDS = (
 """With which Samsung's recordings begin, by the phone's language."""
 
 
-def _other_side(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata:
-    who = groups["who"]
-    number_or_name = replace(found, party=person(groups["name"] or who))
+def _assign_remote_side(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata:
+    remote = groups["who"]
+    with_party = replace(metadata, party=person_name(groups["name"] or remote))
     if groups["way"] == "in":
-        return replace(number_or_name, direction=Direction.INBOUND, caller=number(who))
+        return replace(with_party, direction=Direction.INBOUND, caller=parse_phone_number(remote))
     if groups["way"] == "out":
-        return replace(number_or_name, direction=Direction.OUTBOUND, callee=number(who))
-    return replace(number_or_name, kind="conference" if groups["way"] == "conference" else None)
+        return replace(with_party, direction=Direction.OUTBOUND, callee=parse_phone_number(remote))
+    return replace(with_party, kind="conference" if groups["way"] == "conference" else None)
 
 
-def _behind_the_words(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata | None:
+def _strip_samsung_prefix(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata | None:
     """Without words of Samsung's before it, or a number alone, six digits need not be a date."""
-    who = groups["who"] or ""
-    for words in WORDS:
-        if who == words or who.startswith(words + " "):
-            who = who.removeprefix(words)
+    remote = groups["who"] or ""
+    for prefix in SAMSUNG_PREFIXES:
+        if remote == prefix or remote.startswith(prefix + " "):
+            remote = remote.removeprefix(prefix)
             break
     else:
-        if not (number(who) and len(digits_of(who)) >= SHORTEST_NUMBER):
+        if not (parse_phone_number(remote) and len(digits_only(remote)) >= MIN_NUMBER_DIGITS):
             return None
-    return replace(found, remote_number=number(who), party=person(who))
+    return replace(metadata, remote_number=parse_phone_number(remote), party=person_name(remote))
 
 
-def _in_brackets(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata:
+def _assign_number_and_name(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata:
     """Number and name; of a number that the phone itself knows, such as 112, the brackets hold the name."""
     name, digits = groups["name"] or "", groups["digits"] or ""
-    if not number(digits) and number(name):
+    if not parse_phone_number(digits) and parse_phone_number(name):
         name, digits = digits, name
-    return replace(found, remote_number=number(digits), party=person(name))
+    return replace(metadata, remote_number=parse_phone_number(digits), party=person_name(name))
 
 
-def _to_the_millisecond(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata:
-    at = found.started_at
-    exact = at.replace(microsecond=1000 * int(groups["milliseconds"] or 0)) if isinstance(at, datetime) else at
-    return replace(found, started_at=exact)
+def _add_milliseconds(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata:
+    started_at = metadata.started_at
+    with_milliseconds = (
+        started_at.replace(microsecond=1000 * int(groups["milliseconds"] or 0))
+        if isinstance(started_at, datetime)
+        else started_at
+    )
+    return replace(metadata, started_at=with_milliseconds)
 
 
 BCR = (
     # 20230414_215701.088-0400_in_sim1_+15551234567_Jane Doe
-    Form(
+    FilenamePattern(
         system="bcr",
         pattern=r"""
             (?P<date>[0-9]{8})_(?P<time>[0-9]{6}(?:\.[0-9]{1,6})?)(?P<zone>[+-][0-9]{4}|Z)
             (?:_(?P<way>in|out|conference))? (?:_sim[0-9]+)? (?:_(?P<who>[^_]*))? (?:_(?P<name>.*))?""",
-        strict=False,
-        extension=of_nobody,
-        also=_other_side,
+        reject_invalid_date=False,
+        extension_from=no_extension,
+        refine=_assign_remote_side,
     ),
 )
 
 SAMSUNG = (
     # Call recording 037110101_200827_141229
-    Form(
+    FilenamePattern(
         system="samsung",
         pattern=r"(?P<who>.+) [_\ ] (?P<date>[0-9]{6}) _ (?P<time>[0-9]{6})",
-        extension=of_nobody,
-        also=_behind_the_words,
+        extension_from=no_extension,
+        refine=_strip_samsung_prefix,
     ),
 )
 
 XIAOMI = (
     # Вызов@Jane(0078462010155)_20230215113029
-    Form(
+    FilenamePattern(
         system="xiaomi",
         pattern=r"""
             (?:[^@]*@)? (?P<name>.*) \( (?P<digits>[^()]*) \) _ (?P<date>[0-9]{8})(?P<time>[0-9]{6})""",
-        extension=of_nobody,
-        also=_in_brackets,
+        extension_from=no_extension,
+        refine=_assign_number_and_name,
     ),
 )
 
 ANDROID = (
     # of Huawei, Jane@5551234567_20230215113029
-    Form(
+    FilenamePattern(
         system="android",
         pattern=r"(?P<party>[^@]*) @ (?P<remote_number>[^@_]*) _ (?P<date>[0-9]{8})(?P<time>[0-9]{6})",
-        extension=of_nobody,
-        also=with_a_number,
+        extension_from=no_extension,
+        refine=require_number,
     ),
     # of GrapheneOS, CallRecord_20230619-121746_+15551234567
-    Form(
+    FilenamePattern(
         system="android",
         pattern=r"CallRecord_ (?P<date>[0-9]{8})-(?P<time>[0-9]{6}) _ (?P<remote_number>[^_]*)",
-        extension=of_nobody,
+        extension_from=no_extension,
     ),
     # of LineageOS, +15551234567_240506_225406577
-    Form(
+    FilenamePattern(
         system="android",
         pattern=r"(?P<remote_number>\+?[0-9]+) _ (?P<date>[0-9]{6}) _ (?P<time>[0-9]{6})(?P<milliseconds>[0-9]{3})",
-        extension=of_nobody,
-        also=_to_the_millisecond,
+        extension_from=no_extension,
+        refine=_add_milliseconds,
     ),
 )
 
 LG = (
     # 0d20151122141548p+74993460160
-    Form(
+    FilenamePattern(
         system="lg",
         pattern=r"[0-9]d (?P<date>[0-9]{8})(?P<time>[0-9]{6}) p (?P<remote_number>.*)",
-        extension=of_nobody,
+        extension_from=no_extension,
     ),
 )

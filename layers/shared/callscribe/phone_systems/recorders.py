@@ -2,70 +2,72 @@
 
 from dataclasses import replace
 
-from callscribe import moments
-from callscribe.metadata import CallMetadata, Direction
-from callscribe.numbers import number
-from callscribe.phone_systems.form import UUID, Form, Groups, of_nobody
-from callscribe.phone_systems.name import Name
+from callscribe.call_metadata import timestamps
+from callscribe.call_metadata.metadata import CallMetadata, Direction
+from callscribe.call_metadata.phone_numbers import parse_phone_number
+from callscribe.phone_systems.filename_pattern import UUID, FilenamePattern, Groups, no_extension
+from callscribe.phone_systems.recording_path import RecordingPath
 
 
-def _in_a_folder_of_that_day(found: CallMetadata, groups: Groups, name: Name) -> CallMetadata | None:
-    same = moments.day_of(name.folders[-1:]) == moments.day(groups["date"] or "")
-    return found if same else None
+def _require_date_folder(metadata: CallMetadata, groups: Groups, path: RecordingPath) -> CallMetadata | None:
+    is_same_date = timestamps.date_from_folders(path.folders[-1:]) == timestamps.parse_date(groups["date"] or "")
+    return metadata if is_same_date else None
 
 
-def _with_a_direction(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata | None:
+def _require_direction(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata | None:
     """A single number is the other side's; of two the caller's is first."""
-    one, other = number(groups["one"]), number(groups["other"])
-    if found.direction is None or one is None or (groups["other"] and other is None):
+    caller, callee = parse_phone_number(groups["one"]), parse_phone_number(groups["other"])
+    if metadata.direction is None or caller is None or (groups["other"] and callee is None):
         return None
-    if other is None and found.direction is Direction.OUTBOUND:
-        one, other = None, one
-    return replace(found, caller=one, callee=other)
+    if callee is None and metadata.direction is Direction.OUTBOUND:
+        caller, callee = None, caller
+    return replace(metadata, caller=caller, callee=callee)
 
 
 MIAREC = (
     # 20110203/20110203104522_2: the second call of that second
-    Form(
+    FilenamePattern(
         system="miarec",
         pattern=r"(?P<date>[0-9]{8})(?P<time>[0-9]{6}) (?:_[0-9]{1,3})?",
-        extension=of_nobody,
-        also=_in_a_folder_of_that_day,
+        extension_from=no_extension,
+        refine=_require_date_folder,
     ),
     # 20110203/2011-02-03-104522
-    Form(
+    FilenamePattern(
         system="miarec",
         pattern=r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})-(?P<time>[0-9]{6}) (?:_[0-9]{1,3})?",
-        extension=of_nobody,
-        also=_in_a_folder_of_that_day,
+        extension_from=no_extension,
+        refine=_require_date_folder,
     ),
 )
 
 TELESIS = (
     # 3843658_100118_145801_AO_001OPERATOR_94837583_001_4B4F46C2_C0A80541: the last is an IP address
-    Form(
+    FilenamePattern(
         system="telesis",
         pattern=r"""
             [^_]+ _+ (?P<date>[0-9]{6})_(?P<time>[0-9]{6}) _A[IO]_ .* _[0-9A-Fa-f]{1,8} _[0-9A-Fa-f]{8}""",
-        extension=of_nobody,
+        extension_from=no_extension,
     ),
 )
 
 DATE = r"(?P<date>[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}-[0-9]{2}-[0-9]{4})"
-CLOCK = r"(?P<time>[0-9]{6}|[0-9]{2}[:_.-][0-9]{2}[:_.-][0-9]{2})"
+TIME = r"(?P<time>[0-9]{6}|[0-9]{2}[:_.-][0-9]{2}[:_.-][0-9]{2})"
 
-ANYBODY = (
+GENERIC = (
     # with nothing else: 20230517142530 20230517142530_2
-    Form(system=None, pattern=r"(?P<date>[0-9]{8})(?P<time>[0-9]{6}) (?:_[0-9]{1,3})?", extension=of_nobody),
+    FilenamePattern(
+        system=None, pattern=r"(?P<date>[0-9]{8})(?P<time>[0-9]{6}) (?:_[0-9]{1,3})?", extension_from=no_extension
+    ),
     # the same: 2023-05-17 14-25-30
-    Form(system=None, pattern=rf"{DATE} [-_T\ ] {CLOCK}", extension=of_nobody),
-    Form(system=None, pattern=rf"(?P<call_id>{UUID})", extension=of_nobody),
+    FilenamePattern(system=None, pattern=rf"{DATE} [-_T\ ] {TIME}", extension_from=no_extension),
+    FilenamePattern(system=None, pattern=rf"(?P<call_id>{UUID})", extension_from=no_extension),
     # with a direction: myrecordings_20250626_191131_out_+66945540166_+66928700150
-    Form(
+    FilenamePattern(
         system=None,
         pattern=rf"""
-            (?:[A-Za-z][A-Za-z0-9]*[_-])? {DATE} [-_T\ ] {CLOCK}
+            (?:[A-Za-z][A-Za-z0-9]*[_-])? {DATE} [-_T\ ] {TIME}
             [_-] (?P<direction>[A-Za-z]+) [_-] (?P<one>[^_]+) (?:_(?P<other>[^_]+))?""",
-        also=_with_a_direction,
+        refine=_require_direction,
     ),
 )

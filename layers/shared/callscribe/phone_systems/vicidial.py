@@ -7,66 +7,71 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
-from callscribe import moments
-from callscribe.metadata import CallMetadata
-from callscribe.numbers import digits_of, number
-from callscribe.phone_systems.form import Form, Groups, in_folder, of_nobody
-from callscribe.phone_systems.name import Name
+from callscribe.call_metadata import timestamps
+from callscribe.call_metadata.metadata import CallMetadata
+from callscribe.call_metadata.phone_numbers import digits_only, parse_phone_number
+from callscribe.phone_systems.filename_pattern import FilenamePattern, Groups, no_extension, with_folder_fields
+from callscribe.phone_systems.recording_path import RecordingPath
 
-SHORTEST_CUSTOMER = 6
+MIN_CUSTOMER_DIGITS = 6
 """Digits of a number in the customer's own place; an agent or a list has fewer."""
-SURELY_A_CUSTOMER = 9
+MIN_UNAMBIGUOUS_DIGITS = 9
 """Digits of one elsewhere: ids of leads and recordings have fewer."""
 
 
-def _customer(fields: Sequence[str], started_at: datetime | date | None) -> str | None:
+def _find_customer(fields: Sequence[str], started_at: datetime | date | None) -> str | None:
     """An empty first field says that the customer is not known. An epoch there is that of the call."""
     first, rest = fields[0], fields[1:]
-    epoch = moments.from_epoch(first)
-    of_the_call = epoch and started_at and abs((epoch.date() - moments.day_part(started_at)).days) <= 1
-    if number(first) and len(digits_of(first)) >= SHORTEST_CUSTOMER and not of_the_call:
+    epoch = timestamps.parse_epoch(first)
+    is_call_epoch = epoch and started_at and abs((epoch.date() - timestamps.to_date(started_at)).days) <= 1
+    if parse_phone_number(first) and len(digits_only(first)) >= MIN_CUSTOMER_DIGITS and not is_call_epoch:
         return first
-    numbers = [each for each in rest if number(each) and not moments.is_epoch(each)]
-    long = [each for each in numbers if len(digits_of(each)) >= SURELY_A_CUSTOMER]
-    return long[0] if first and len(long) == 1 else None
+    numbers = [each for each in rest if parse_phone_number(each) and not timestamps.is_epoch(each)]
+    long_numbers = [each for each in numbers if len(digits_only(each)) >= MIN_UNAMBIGUOUS_DIGITS]
+    return long_numbers[0] if first and len(long_numbers) == 1 else None
 
 
-def _with_customer(found: CallMetadata, groups: Groups, _name: Name) -> CallMetadata | None:
-    before, fields, end = groups["before"], (groups["after"] or "").split("_"), groups["end"]
-    customer = _customer(fields, found.started_at)
-    own = customer or (fields[0] == "" and len(fields) > 1)
-    if not end and (before or not own):
+def _add_customer(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata | None:
+    prefix, fields, suffix = groups["before"], (groups["after"] or "").split("_"), groups["end"]
+    customer = _find_customer(fields, metadata.started_at)
+    has_customer_field = customer or (fields[0] == "" and len(fields) > 1)
+    if not suffix and (prefix or not has_customer_field):
         return None  # anybody may call a file so
-    return replace(found, remote_number=customer, kind="leg" if end in {"in", "out"} else None)
+    return replace(metadata, remote_number=customer, kind="leg" if suffix in {"in", "out"} else None)
 
 
-def _tiny(found: CallMetadata, groups: Groups, name: Name) -> CallMetadata | None:
+def _resolve_short_year(metadata: CallMetadata, groups: Groups, path: RecordingPath) -> CallMetadata | None:
     """A year of one digit: the decade is known only if a folder's day tells it."""
-    stamp = groups["tiny"] or ""
-    if moments.moment(f"202{stamp[:5]}", stamp[5:]) is None and moments.moment(f"200{stamp[:5]}", stamp[5:]) is None:
+    timestamp = groups["tiny"] or ""
+    if (
+        timestamps.combine(f"202{timestamp[:5]}", timestamp[5:]) is None
+        and timestamps.combine(f"200{timestamp[:5]}", timestamp[5:]) is None
+    ):
         return None
-    day = moments.day_of(name.folders)
-    if day and f"{day:%Y%m%d}"[3:] == stamp[:5]:
-        found = in_folder(found, started_at=moments.moment(f"{day:%Y%m%d}", stamp[5:]))
+    day = timestamps.date_from_folders(path.folders)
+    if day and f"{day:%Y%m%d}"[3:] == timestamp[:5]:
+        metadata = with_folder_fields(metadata, started_at=timestamps.combine(f"{day:%Y%m%d}", timestamp[5:]))
     kind = "leg" if groups["end"] in {"in", "out"} else None
-    return replace(found, remote_number=_customer((groups["after"] or "").split("_"), found.started_at), kind=kind)
+    return replace(
+        metadata, remote_number=_find_customer((groups["after"] or "").split("_"), metadata.started_at), kind=kind
+    )
 
 
-FORMS = (
+PATTERNS = (
     # 20240711-123422_9425340132_2032_2636490-all FR_S_20051020-103108_3125551212-all
-    Form(
+    FilenamePattern(
         system="vicidial",
         pattern=r"""
             (?P<before>[A-Za-z0-9]+_(?:[A-Za-z0-9]*_){0,2})? (?P<date>[0-9]{8})-(?P<time>[0-9]{6})
             _ (?P<after>[^-]*) (?:-(?P<end>all|in|out))?""",
-        extension=of_nobody,
-        also=_with_customer,
+        extension_from=no_extension,
+        refine=_add_customer,
     ),
     # TESTCAMP_51020103108_3125551212-all
-    Form(
+    FilenamePattern(
         system="vicidial",
         pattern=r"(?:[A-Za-z0-9]*_){0,3} (?P<tiny>[0-9]{11}) _ (?P<after>[^-]*) - (?P<end>all|in|out)",
-        extension=of_nobody,
-        also=_tiny,
+        extension_from=no_extension,
+        refine=_resolve_short_year,
     ),
 )

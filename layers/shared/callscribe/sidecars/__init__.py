@@ -7,17 +7,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from callscribe.ingest import AUDIO, HIDDEN
-from callscribe.metadata import CallMetadata, Origin
-from callscribe.sidecars.records import read_json, unreadable
-from callscribe.sidecars.texts import decoded, prose
-from callscribe.transcript import Transcript
+from callscribe.call_metadata.metadata import CallMetadata, Provenance
+from callscribe.sidecars.json_sidecar import parse_json_sidecar, sidecar_error
+from callscribe.sidecars.plain_text import decode_text, parse_plain_text
+from callscribe.sources.file_types import AUDIO_EXTENSIONS, HIDDEN_PREFIXES
+from callscribe.transcripts.transcript import Transcript
 
-LARGEST = 10_000_000
+MAX_SIDECAR_BYTES = 10_000_000
 """Bytes of a sidecar. The transcript of a day with the times of each word is smaller."""
 
 
-class Kind(StrEnum):
+class SidecarKind(StrEnum):
     """What is in a sidecar, by its name."""
 
     TEXT = "text"
@@ -26,27 +26,27 @@ class Kind(StrEnum):
     XML = "xml"
 
 
-APART = "_metadata.json"
+GENESYS_SUFFIX = "_metadata.json"
 """The one ending that puts no dot behind the name of the audio: Genesys Cloud writes it."""
 
-ENDINGS: Mapping[str, Sequence[tuple[str, Kind]]] = {
-    "txt": ((".transcription.txt", Kind.TEXT), (".txt", Kind.TEXT)),
-    "json": ((APART, Kind.JSON), (".metadata.json", Kind.JSON), (".json", Kind.JSON)),
-    "xml": ((".xml", Kind.XML),),
+SUFFIXES: Mapping[str, Sequence[tuple[str, SidecarKind]]] = {
+    "txt": ((".transcription.txt", SidecarKind.TEXT), (".txt", SidecarKind.TEXT)),
+    "json": ((GENESYS_SUFFIX, SidecarKind.JSON), (".metadata.json", SidecarKind.JSON), (".json", SidecarKind.JSON)),
+    "xml": ((".xml", SidecarKind.XML),),
 }
 """By what comes behind the last dot, the longer ones first; in small letters."""
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class SidecarName:
     """A sidecar by its name: `tells_of` is its key without the ending, and so that of the audio, maybe all of it."""
 
-    tells_of: str
-    kind: Kind
+    audio_stem: str
+    kind: SidecarKind
 
-    def belongs_to(self, audio: str) -> bool:
+    def belongs_to(self, audio_key: str) -> bool:
         """Whether it tells of the audio with that key: `a.json` of `a.wav` and `a.mp3`, `a.wav.json` of `a.wav`."""
-        return self.tells_of in (audio, _without_extension(audio))
+        return self.audio_stem in (audio_key, _strip_extension(audio_key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,47 +57,47 @@ class Sidecar:
     transcript: Transcript | None = None
 
 
-def stem_of(key: str, extensions: Collection[str] = AUDIO) -> str:
+def group_key(key: str, extensions: Collection[str] = AUDIO_EXTENSIONS) -> str:
     """What an audio and all of its sidecars have in common: `a` for `a.wav`, `a.wav.json` and `a_metadata.json`.
 
     Their keys begin with it. So in a listing that is sorted by the bytes of the keys they lie in one stretch, that of
     all keys that begin with the stem, and whoever walks it has to remember only the stems that the present key begins
     with. `extensions` are those of audio, in small letters.
     """
-    if key[key.rfind(".") + 1 :].lower() not in extensions and (beside := sidecar_of(key)):
-        key = beside.tells_of
+    if key[key.rfind(".") + 1 :].lower() not in extensions and (sidecar_name := parse_sidecar_name(key)):
+        key = sidecar_name.audio_stem
         if key[key.rfind(".") + 1 :].lower() not in extensions:
             return key
-    return _without_extension(key)
+    return _strip_extension(key)
 
 
-def sidecar_of(key: str) -> Beside | None:
+def parse_sidecar_name(key: str) -> SidecarName | None:
     """What a key says of a sidecar; None if it is none. Of any letter case; that there is an audio is not known."""
-    for ending, kind in ENDINGS.get(key[key.rfind(".") + 1 :].lower(), ()):
-        if key[-len(ending) :].lower() == ending:
-            name = key[key.rfind("/") + 1 : -len(ending)]
-            if name and not name.startswith(HIDDEN):
-                return Beside(key[: -len(ending)], kind)
+    for suffix, kind in SUFFIXES.get(key[key.rfind(".") + 1 :].lower(), ()):
+        if key[-len(suffix) :].lower() == suffix:
+            name = key[key.rfind("/") + 1 : -len(suffix)]
+            if name and not name.startswith(HIDDEN_PREFIXES):
+                return SidecarName(key[: -len(suffix)], kind)
     return None
 
 
-def _without_extension(key: str) -> str:
+def _strip_extension(key: str) -> str:
     dot = key.rfind(".", key.rfind("/") + 1)
     return key if dot < 0 else key[:dot]
 
 
-def read(kind: Kind, body: bytes) -> Sidecar:
+def parse_sidecar(kind: SidecarKind, body: bytes) -> Sidecar:
     """What a sidecar says; its fields have the origin SIDECAR. Raises SidecarError: it is none of its kind."""
-    if len(body) > LARGEST:
-        raise unreadable(f"it is larger than {LARGEST // 1_000_000} MB")
-    if kind is Kind.JSON:
-        metadata, transcript = read_json(body)
-        return Sidecar(metadata=metadata.read_in(Origin.SIDECAR), transcript=transcript)
-    if kind is Kind.XML:
-        from callscribe.sidecars.archive import read_xml
+    if len(body) > MAX_SIDECAR_BYTES:
+        raise sidecar_error(f"it is larger than {MAX_SIDECAR_BYTES // 1_000_000} MB")
+    if kind is SidecarKind.JSON:
+        metadata, transcript = parse_json_sidecar(body)
+        return Sidecar(metadata=metadata.with_provenance(Provenance.SIDECAR), transcript=transcript)
+    if kind is SidecarKind.XML:
+        from callscribe.sidecars.xml_sidecar import parse_xml_sidecar
 
-        return Sidecar(metadata=read_xml(body).read_in(Origin.SIDECAR))
-    text = decoded(body)
+        return Sidecar(metadata=parse_xml_sidecar(body).with_provenance(Provenance.SIDECAR))
+    text = decode_text(body)
     if text is None:
-        raise unreadable("it is no text")
-    return Sidecar(metadata=CallMetadata(), transcript=prose(text))
+        raise sidecar_error("it is no text")
+    return Sidecar(metadata=CallMetadata(), transcript=parse_plain_text(text))

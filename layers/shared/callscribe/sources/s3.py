@@ -6,9 +6,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from callscribe.aws import NOT_FOUND_CODES, s3_client
 from callscribe.errors import ConfigurationError, PermanentError, RetryableError, SourceError
-from callscribe.s3 import GONE, s3_client
-from callscribe.sources import ADVICE, Source, SourceFile
+from callscribe.sources import PATH_ADVICE, Source, SourceFile
 
 LISTING_ADVICE = {
     "NoSuchBucket": "The bucket does not exist: create it, or correct the recordings path.",
@@ -19,7 +19,7 @@ LISTING_ADVICE = {
 class S3Audio:
     """An object's body as it streams in."""
 
-    local = False
+    is_local = False
 
     def __init__(self, bucket: str, key: str) -> None:
         self._object = {"Bucket": bucket, "Key": key}
@@ -30,30 +30,30 @@ class S3Audio:
         self.length: int = response["ContentLength"]
 
     def read(self, size: int = -1, /) -> bytes:
-        with _reading():
+        with _map_read_errors():
             chunk: bytes = self._body.read(None if size < 0 else size)
         return chunk
 
     def read_at(self, offset: int, size: int) -> bytes:
         if offset >= self.length or size <= 0:
             return b""
-        with self._get(Range=f"bytes={offset}-{offset + size - 1}")["Body"] as body, _reading():
+        with self._get(Range=f"bytes={offset}-{offset + size - 1}")["Body"] as body, _map_read_errors():
             chunk: bytes = body.read()
         return chunk
 
-    def listed(self, key: str) -> SourceFile:
+    def stat(self, key: str) -> SourceFile:
         return SourceFile(key=key, size=self.length, modified_at=self._modified_at, etag=self._object["IfMatch"])
 
     def close(self) -> None:
         """Ends the request, however much of the body was read."""
         self._body.close()
 
-    def _get(self, **part: str) -> Any:
-        with _asking():
+    def _get(self, **extra_params: str) -> Any:
+        with _map_s3_errors():
             try:
-                return s3_client().get_object(**self._object, **part)
+                return s3_client().get_object(**self._object, **extra_params)
             except ClientError as error:
-                if error.response["Error"]["Code"] in GONE:
+                if error.response["Error"]["Code"] in NOT_FOUND_CODES:
                     raise PermanentError(
                         "The audio file is gone from the bucket. Put it back, then retry.", code="audio_missing"
                     ) from error
@@ -61,21 +61,21 @@ class S3Audio:
 
 
 class S3Source:
-    grows = False
-    unreadable = 0
+    may_be_partial = False
+    unreadable_count = 0
 
     def __init__(self, path: str) -> None:
         self.bucket, _, prefix = path.removeprefix("s3://").partition("/")
         if not self.bucket:
-            raise ConfigurationError(f"The recordings path '{path}' names no bucket. {ADVICE}.")
+            raise ConfigurationError(f"The recordings path '{path}' names no bucket. {PATH_ADVICE}.")
         self.location = f"s3://{self.bucket}"
         self.prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
 
-    def files(self, under: str = "", after: str = "") -> Iterator[SourceFile]:
-        wanted = {"Prefix": max(self.prefix, under, key=len)}
+    def list_files(self, under: str = "", after: str = "") -> Iterator[SourceFile]:
+        params = {"Prefix": max(self.prefix, under, key=len)}
         if after:
-            wanted["StartAfter"] = after
-        pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, **wanted)
+            params["StartAfter"] = after
+        pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, **params)
         try:
             for page in pages:
                 for entry in page.get("Contents", ()):
@@ -91,30 +91,32 @@ class S3Source:
                 f"S3 could not be reached ({type(error).__name__}). Check credentials, region and network."
             ) from error
 
-    def look(self, key: str) -> SourceFile | None:
-        with _asking():
+    def stat(self, key: str) -> SourceFile | None:
+        with _map_s3_errors():
             try:
-                found = s3_client().head_object(Bucket=self.bucket, Key=key)
+                response = s3_client().head_object(Bucket=self.bucket, Key=key)
             except ClientError as error:
-                if error.response["Error"]["Code"] in GONE:
+                if error.response["Error"]["Code"] in NOT_FOUND_CODES:
                     return None
                 raise
-        return SourceFile(key=key, size=found["ContentLength"], modified_at=found["LastModified"], etag=found["ETag"])
-
-    def link(self, key: str, seconds: int, *, content_type: str, disposition: str) -> str | None:
-        wanted = {"ResponseContentType": content_type, "ResponseContentDisposition": disposition}
-        address: str = s3_client().generate_presigned_url(
-            "get_object", Params={"Bucket": self.bucket, "Key": key, **wanted}, ExpiresIn=seconds
+        return SourceFile(
+            key=key, size=response["ContentLength"], modified_at=response["LastModified"], etag=response["ETag"]
         )
-        return address
 
-    def key(self, path: str) -> str:
+    def presigned_url(self, key: str, expires_in: int, *, content_type: str, disposition: str) -> str | None:
+        response_headers = {"ResponseContentType": content_type, "ResponseContentDisposition": disposition}
+        url: str = s3_client().generate_presigned_url(
+            "get_object", Params={"Bucket": self.bucket, "Key": key, **response_headers}, ExpiresIn=expires_in
+        )
+        return url
+
+    def key_for_path(self, path: str) -> str:
         return path.removeprefix(f"{self.location}/")
 
-    def part(self, other: Source) -> Source | None:
+    def subsource(self, other: Source) -> Source | None:
         # a key may hold `..` as it is, but whoever asks for one means something else
-        inside = other.prefix.startswith(self.prefix) and ".." not in other.prefix.split("/")
-        return other if inside else None
+        is_inside = other.prefix.startswith(self.prefix) and ".." not in other.prefix.split("/")
+        return other if is_inside else None
 
     @contextmanager
     def open(self, key: str) -> Iterator[S3Audio]:
@@ -123,7 +125,7 @@ class S3Source:
 
 
 @contextmanager
-def _asking() -> Iterator[None]:
+def _map_s3_errors() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
@@ -134,7 +136,7 @@ def _asking() -> Iterator[None]:
 
 
 @contextmanager
-def _reading() -> Iterator[None]:
+def _map_read_errors() -> Iterator[None]:
     try:
         yield
     except BotoCoreError as error:

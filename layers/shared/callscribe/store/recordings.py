@@ -7,223 +7,264 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from callscribe.clock import iso, utc_now
-from callscribe.metadata import CallMetadata, document, parse_document
-from callscribe.recording import AudioInfo, Channel, Failure, Part, Recording, Status, TranscriptRef, source_hash
-from callscribe.search import NUMBERS, call_of, name_of, numbers_of, tail_of
-from callscribe.store import counts
-from callscribe.store.faults import LostRace, translated
-from callscribe.store.models import AudioMap, FailureMap, PartMap, RecordingModel, TranscriptMap
-from callscribe.transitions import LANE_1, Add, Change, Place, due_position, final_position, queued_since
+from callscribe.call_metadata.metadata import CallMetadata, from_item, to_item
+from callscribe.clock import to_iso, utc_now
+from callscribe.recordings.recording import (
+    AudioInfo,
+    AudioTrack,
+    Channel,
+    Failure,
+    Recording,
+    Status,
+    TranscriptRef,
+    source_hash,
+)
+from callscribe.recordings.search_query import (
+    MAX_NUMBERS,
+    extract_numbers,
+    normalise_call_id,
+    normalise_file_name,
+    number_suffix,
+)
+from callscribe.recordings.state_machine import (
+    PRIORITY_NORMAL,
+    Increment,
+    QueueEntry,
+    Transition,
+    queued_at,
+    retry_sort_key,
+    terminal_sort_key,
+)
+from callscribe.store import status_counts
+from callscribe.store.errors import ConditionFailed, map_dynamodb_errors
+from callscribe.store.tables import AudioMap, AudioTrackMap, FailureMap, RecordingModel, TranscriptMap
 
 
-def add(recording: Recording) -> bool:
+def create(recording: Recording) -> bool:
     """Writes a new recording; False if its file has a record already, which then stays as it is."""
-    values = _attributes(recording)
+    values = _to_attributes(recording)
     model = RecordingModel(source_hash=source_hash(recording.location), **values)
     try:
-        with translated():
+        with map_dynamodb_errors():
             model.save(condition=RecordingModel.id.does_not_exist())
-    except LostRace as lost:
-        return lost.repeated and get(recording.id) == recording
+    except ConditionFailed as error:
+        return error.repeated and get(recording.id) == recording
     return True
 
 
-def apply(recording_id: str, change: Change) -> Recording | None:
+def apply_transition(recording_id: str, transition: Transition) -> Recording | None:
     """Makes a transition; returns the recording as it is afterwards, or None if it was lost to someone else."""
-    if change.source is Status.COMPLETED:
-        counts.forget_checkpoint(change.values["status_since"])
-    condition = _as_expected(RecordingModel.status == change.source.value, change.expected)
+    if transition.from_status is Status.COMPLETED:
+        status_counts.invalidate_checkpoint(transition.updates["status_since"])
+    condition = _with_expected(RecordingModel.status == transition.from_status.value, transition.condition)
     try:
-        return _update(recording_id, condition, {"status": change.target.value, **change.values})
-    except LostRace as lost:
-        return _already(recording_id, change) if lost.repeated else None
+        return _update(recording_id, condition, {"status": transition.to_status.value, **transition.updates})
+    except ConditionFailed as error:
+        return _was_ours(recording_id, transition) if error.repeated else None
 
 
-def amend(recording_id: str, expected: Mapping[str, Any], values: Mapping[str, Any]) -> Recording | None:
+def update_metadata(recording_id: str, expected: Mapping[str, Any], updates: Mapping[str, Any]) -> Recording | None:
     """Changes what is known of a recording, but not its status; None if it is not as `expected` any more."""
     try:
-        return _update(recording_id, _as_expected(RecordingModel.id.exists(), expected), values)
-    except LostRace:
+        return _update(recording_id, _with_expected(RecordingModel.id.exists(), expected), updates)
+    except ConditionFailed:
         return None
 
 
-def remove(seen: Recording) -> bool:
+def delete_recording(recording: Recording) -> bool:
     """Deletes the record as it was seen; False if it has changed since. One that is gone already counts as deleted."""
-    if seen.status is Status.COMPLETED:
-        counts.forget_checkpoint(utc_now())
-    return delete(Place(seen.id, seen.status, seen.position)) or get(seen.id) is None
+    if recording.status is Status.COMPLETED:
+        status_counts.invalidate_checkpoint(utc_now())
+    return delete_entry(QueueEntry(recording.id, recording.status, recording.sort_key)) or get(recording.id) is None
 
 
-def delete(place: Place) -> bool:
+def delete_entry(entry: QueueEntry) -> bool:
     """Deletes what stands there; False if it is not there as it was seen any more.
 
     Of a completed one the count must have been told before, by a checkpoint that is forgotten or a floor.
     """
-    as_seen = (RecordingModel.status == place.status.value) & (RecordingModel.position == place.position)
+    is_unchanged = (RecordingModel.status == entry.status.value) & (RecordingModel.sort_key == entry.sort_key)
     try:
-        with translated():
-            RecordingModel(place.id).delete(condition=as_seen)
-    except LostRace:
+        with map_dynamodb_errors():
+            RecordingModel(entry.id).delete(condition=is_unchanged)
+    except ConditionFailed:
         return False
     return True
 
 
-def ended_before(until: datetime, status: Status) -> Iterator[Place]:
+def finished_before(until: datetime, status: Status) -> Iterator[QueueEntry]:
     """Those that were completed, or failed for good, up to then; the oldest first, a request for each thousand."""
-    position: Any = RecordingModel.position
-    ended = position.between(LANE_1, final_position(until)) if status is Status.FAILED else position <= iso(until)
-    found = iter(RecordingModel.by_status.query(status.value, ended, page_size=1000))
+    sort_key: Any = RecordingModel.sort_key
+    sort_key_range = (
+        sort_key.between(PRIORITY_NORMAL, terminal_sort_key(until))
+        if status is Status.FAILED
+        else sort_key <= to_iso(until)
+    )
+    models = iter(RecordingModel.by_status.query(status.value, sort_key_range, page_size=1000))
     while True:
-        with translated():
-            model = next(found, None)
+        with map_dynamodb_errors():
+            model = next(models, None)
         if model is None:
             return
-        yield Place(model.id, status, model.position)
+        yield QueueEntry(model.id, status, model.sort_key)
 
 
-def _as_expected(condition: Any, expected: Mapping[str, Any]) -> Any:
+def _with_expected(condition: Any, expected: Mapping[str, Any]) -> Any:
     """Holds where the condition does, and the record has these values."""
     for name, value in expected.items():
         attribute = getattr(RecordingModel, name)
         if isinstance(value, CallMetadata):
-            mark = RecordingModel.metadata_mark
-            condition &= (mark == _mark(value)) | mark.does_not_exist()  # records of before there was one
+            metadata_hash = RecordingModel.metadata_hash
+            condition &= (
+                metadata_hash == _metadata_hash(value)
+            ) | metadata_hash.does_not_exist()  # records of before there was one
         else:
             condition &= attribute.does_not_exist() if value is None else attribute == value
     return condition
 
 
-def _update(recording_id: str, condition: Any, values: Mapping[str, Any]) -> Recording:
+def _update(recording_id: str, condition: Any, updates: Mapping[str, Any]) -> Recording:
     model = RecordingModel(recording_id)
     actions: list[Any] = []
-    beside = _of_call(values["metadata"]) if "metadata" in values else {}
-    for name, value in {**values, **beside}.items():
+    search_attributes = _search_attributes(updates["metadata"]) if "metadata" in updates else {}
+    for name, value in {**updates, **search_attributes}.items():
         attribute = getattr(RecordingModel, name)
         if value is None or value == ():
             actions.append(attribute.remove())
-        elif isinstance(value, Add):
+        elif isinstance(value, Increment):
             actions.append(attribute.set((attribute | 0) + value.amount))
         else:
-            actions.append(attribute.set(_stored(value)))
-    with translated():
+            actions.append(attribute.set(_to_attribute(value)))
+    with map_dynamodb_errors():
         model.update(actions, condition=condition)
-    return recording_of(model)
+    return to_recording(model)
 
 
-def _already(recording_id: str, change: Change) -> Recording | None:
+def _was_ours(recording_id: str, transition: Transition) -> Recording | None:
     """The recording, if it is as this change makes it: times to the microsecond and tokens tell it from any other."""
-    found = get(recording_id)
-    if found is None or found.status is not change.target:
+    current = get(recording_id)
+    if current is None or current.status is not transition.to_status:
         return None
-    amounts = [name for name, value in change.values.items() if isinstance(value, Add)]
-    same = all(getattr(found, name) == value for name, value in change.values.items() if name not in amounts)
-    return found if same else None
+    incremented = [name for name, value in transition.updates.items() if isinstance(value, Increment)]
+    is_same = all(
+        getattr(current, name) == value for name, value in transition.updates.items() if name not in incremented
+    )
+    return current if is_same else None
 
 
 def get(recording_id: str) -> Recording | None:
     """Reads one recording, consistently; None if there is none of this id."""
-    with translated():
+    with map_dynamodb_errors():
         try:
-            return recording_of(RecordingModel.get(recording_id, consistent_read=True))
+            return to_recording(RecordingModel.get(recording_id, consistent_read=True))
         except RecordingModel.DoesNotExist:
             return None
 
 
 def get_all(ids: Iterable[str]) -> dict[str, Recording]:
     """Reads these recordings, a request for each hundred; those that there are, by their ids."""
-    with translated():
-        return {model.id: recording_of(model) for model in RecordingModel.batch_get(list(ids))}
+    with map_dynamodb_errors():
+        return {model.id: to_recording(model) for model in RecordingModel.batch_get(list(ids))}
 
 
-def first(status: Status, limit: int) -> list[Place]:
+def next_entries(status: Status, limit: int) -> list[QueueEntry]:
     """Those of this status that are next in line."""
-    return _places(status, None, limit)
+    return _query_entries(status, None, limit)
 
 
-def longest_in_line() -> Place | None:
+def oldest_queued() -> QueueEntry | None:
     """The queued recording that has waited longest; None where none is queued.
 
     One request, unless some are at the head: they stand before all others, however short a time they wait.
     """
-    places = first(Status.QUEUED, 1)
-    if places and places[0].position < LANE_1:
-        places += _places(Status.QUEUED, RecordingModel.position >= LANE_1, 1)
-    return min(places, key=lambda place: queued_since(place.position), default=None)
+    entries = next_entries(Status.QUEUED, 1)
+    if entries and entries[0].sort_key < PRIORITY_NORMAL:
+        entries += _query_entries(Status.QUEUED, RecordingModel.sort_key >= PRIORITY_NORMAL, 1)
+    return min(entries, key=lambda entry: queued_at(entry.sort_key), default=None)
 
 
-def due(now: datetime, limit: int) -> list[Place]:
+def retryable(now: datetime, limit: int) -> list[QueueEntry]:
     """Failed recordings whose next attempt has come, the longest due first."""
-    return _places(Status.FAILED, RecordingModel.position <= due_position(now), limit)
+    return _query_entries(Status.FAILED, RecordingModel.sort_key <= retry_sort_key(now), limit)
 
 
-def overdue(now: datetime, limit: int) -> list[Place]:
+def expired_claims(now: datetime, limit: int) -> list[QueueEntry]:
     """Recordings in processing whose lease has run out, or whose job is to be polled."""
-    return _places(Status.PROCESSING, RecordingModel.position < iso(now), limit)
+    return _query_entries(Status.PROCESSING, RecordingModel.sort_key < to_iso(now), limit)
 
 
-def _places(status: Status, condition: Any, limit: int) -> list[Place]:
-    with translated():
-        found = RecordingModel.by_status.query(status.value, condition, limit=limit, page_size=limit)
-        return [Place(model.id, status, model.position) for model in found]
+def _query_entries(status: Status, condition: Any, limit: int) -> list[QueueEntry]:
+    with map_dynamodb_errors():
+        models = RecordingModel.by_status.query(status.value, condition, limit=limit, page_size=limit)
+        return [QueueEntry(model.id, status, model.sort_key) for model in models]
 
 
-TAILS = tuple(f"number_{number}" for number in range(1, NUMBERS + 1))
-NO_TAILS = dict.fromkeys(TAILS)
+SUFFIX_ATTRIBUTES = tuple(f"number_{number}" for number in range(1, MAX_NUMBERS + 1))
+NO_SUFFIXES = dict.fromkeys(SUFFIX_ATTRIBUTES)
 
-MAPS: Mapping[type, Any] = {Failure: FailureMap, TranscriptRef: TranscriptMap, AudioInfo: AudioMap, Part: PartMap}
+MAP_TYPES: Mapping[type, Any] = {
+    Failure: FailureMap,
+    TranscriptRef: TranscriptMap,
+    AudioInfo: AudioMap,
+    AudioTrack: AudioTrackMap,
+}
 """What the record holds as a map of its own."""
 
 
-def _stored(value: Any) -> Any:
+def _to_attribute(value: Any) -> Any:
     if isinstance(value, tuple):
-        return [_stored(each) for each in value] or None
+        return [_to_attribute(item) for item in value] or None
     if isinstance(value, CallMetadata):
-        return document(value)
-    return MAPS[type(value)](**asdict(value)) if type(value) in MAPS else value
+        return to_item(value)
+    return MAP_TYPES[type(value)](**asdict(value)) if type(value) in MAP_TYPES else value
 
 
-def _attributes(recording: Recording) -> dict[str, Any]:
-    values = {each.name: _stored(getattr(recording, each.name)) for each in fields(Recording)}
-    return {**values, "name": name_of(recording.key) or None, **_of_call(recording.metadata)}
+def _to_attributes(recording: Recording) -> dict[str, Any]:
+    values = {attribute.name: _to_attribute(getattr(recording, attribute.name)) for attribute in fields(Recording)}
+    return {**values, "name": normalise_file_name(recording.key) or None, **_search_attributes(recording.metadata)}
 
 
-def _of_call(metadata: CallMetadata) -> dict[str, str | None]:
+def _search_attributes(metadata: CallMetadata) -> dict[str, str | None]:
     """What stands beside the metadata, not within: what a recording is found by besides its name, for the indexes.
 
     And the mark of it, for conditions.
     """
-    numbers = numbers_of(metadata)
-    tails = dict(zip(TAILS, map(tail_of, numbers), strict=False))
-    found_by = {"call": call_of(metadata.call_id) or None, "numbers": " ".join(numbers) or None, **NO_TAILS, **tails}
-    return {**found_by, "metadata_mark": _mark(metadata)}
+    numbers = extract_numbers(metadata)
+    suffixes = dict(zip(SUFFIX_ATTRIBUTES, map(number_suffix, numbers), strict=False))
+    search_attributes = {
+        "call": normalise_call_id(metadata.call_id) or None,
+        "numbers": " ".join(numbers) or None,
+        **NO_SUFFIXES,
+        **suffixes,
+    }
+    return {**search_attributes, "metadata_hash": _metadata_hash(metadata)}
 
 
-def _mark(metadata: CallMetadata) -> str:
+def _metadata_hash(metadata: CallMetadata) -> str:
     """Tells this metadata from any other."""
-    return sha256(json.dumps(document(metadata), sort_keys=True).encode()).hexdigest()[:16]
+    return sha256(json.dumps(to_item(metadata), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def recording_of(model: RecordingModel) -> Recording:
+def to_recording(model: RecordingModel) -> Recording:
     """What the item tells."""
-    values = {each.name: getattr(model, each.name) for each in fields(Recording)}
+    values = {attribute.name: getattr(model, attribute.name) for attribute in fields(Recording)}
     values["status"] = Status(model.status)
-    values["metadata"] = parse_document(model.metadata.as_dict())
-    for name, kind in (("error", Failure), ("transcript", TranscriptRef), ("audio", AudioInfo)):
-        values[name] = _value(kind, values[name]) if values[name] is not None else None
-    values["parts"] = tuple(_part(each) for each in values["parts"] or ())
+    values["metadata"] = from_item(model.metadata.as_dict())
+    for name, value_type in (("error", Failure), ("transcript", TranscriptRef), ("audio", AudioInfo)):
+        values[name] = _from_map(value_type, values[name]) if values[name] is not None else None
+    values["tracks"] = tuple(_to_track(track) for track in values["tracks"] or ())
     return Recording(**values)
 
 
-def failure_in(item: Mapping[str, Any]) -> Failure | None:
+def parse_failure(item: Mapping[str, Any]) -> Failure | None:
     """What an item, as DynamoDB sends it, tells of the last error."""
-    return _value(Failure, FailureMap().deserialize(dict(item["error"]["M"]))) if "error" in item else None
+    return _from_map(Failure, FailureMap().deserialize(dict(item["error"]["M"]))) if "error" in item else None
 
 
-def _value[T](kind: type[T], stored: Any) -> T:
-    return kind(**{each.name: getattr(stored, each.name) for each in fields(kind)})  # type: ignore[arg-type]
+def _from_map[T](value_type: type[T], stored: Any) -> T:
+    return value_type(**{attribute.name: getattr(stored, attribute.name) for attribute in fields(value_type)})  # type: ignore[arg-type]
 
 
-def _part(stored: Any) -> Part:
-    part = _value(Part, stored)
-    return replace(part, channel=Channel(part.channel)) if part.channel else part
+def _to_track(stored: Any) -> AudioTrack:
+    track = _from_map(AudioTrack, stored)
+    return replace(track, channel=Channel(track.channel)) if track.channel else track

@@ -10,75 +10,82 @@ from heapq import merge
 from operator import itemgetter
 from typing import Any
 
-from callscribe.clock import SKEW, Clock, iso
-from callscribe.errors import CallscribeError, Skipped, StoreError
-from callscribe.run import Outcome, Run, Task, Waiting
-from callscribe.store import calls
-from callscribe.store.faults import LostRace, translated
-from callscribe.store.models import RunModel, WaitingMap
-from callscribe.telemetry import count, fault_of, logger
+from callscribe.clock import CLOCK_SKEW, Clock, to_iso
+from callscribe.errors import CallscribeError, RunSkipped, StoreError
+from callscribe.observability import add_count, logger, safe_exception_info
+from callscribe.recordings.run import IncompleteFile, Run, RunStatus, Task
+from callscribe.store import service_requests
+from callscribe.store.errors import ConditionFailed, map_dynamodb_errors
+from callscribe.store.tables import IncompleteFileMap, RunModel
 
-SCHEDULE, API = "schedule", "api"
+TRIGGER_SCHEDULE, TRIGGER_API = "schedule", "api"
 """Triggers: of a run whose event says nothing else, and of one that a person asked for."""
 
-EARLIEST = datetime.min.replace(tzinfo=UTC)
+MIN_DATETIME = datetime.min.replace(tzinfo=UTC)
 
-SEARCHED_AT_ONCE = 1000
+PAGE_SIZE = 1000
 """Runs read in one request by who looks for some of them: some 400 kB."""
 
-SEARCHES = 10
+MAX_REQUESTS = 10
 """Requests of one page and task: API Gateway does not wait for ever."""
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RunPage:
     """A part of a list; `next` is what `before` is to be for the next one, None on the last."""
 
     runs: list[Run]
     next: str | None
 
 
-def new_id(now: datetime) -> str:
+def new_run_id(now: datetime) -> str:
     """Sorts by the time."""
-    return f"{iso(now)}-{uuid.uuid4().hex[:8]}"
+    return f"{to_iso(now)}-{uuid.uuid4().hex[:8]}"
 
 
 @contextmanager
-def recorded(task: Task, trigger: str, clock: Clock, ends_at: datetime, run_id: str | None = None) -> Iterator[Run]:
+def record_run(
+    task: Task, trigger: str, clock: Clock, lambda_deadline: datetime, run_id: str | None = None
+) -> Iterator[Run]:
     """Records the work done inside as a run; Lambda lets it work until `ends_at`. Who asked for it may give its id.
 
     A CallscribeError ends the run in order: it is recorded and logged, and the function answers with it; there is
     nothing for Lambda to repeat at once, the next run is soon. Anything else is a fault of ours: recorded, raised on.
 
-    Metrics: `ScheduledRuns`, those by the schedule that could do their work: an alarm waits for them to stop coming.
+    Metrics: `ScheduledRunsSucceeded` counts scheduled runs that succeeded or were skipped.
+    An alarm fires when it stops.
     `RunsFailed`, those that could not, unless a person waits for the answer. Not faults of ours, which Lambda counts by
     itself; nor outages of the transcription service, which have a metric of their own.
     """
     now = clock()
-    run = Run(task=task, id=run_id or new_id(now), trigger=trigger, started_at=now, ends_by=ends_at + SKEW)
+    run = Run(
+        task=task, id=run_id or new_run_id(now), trigger=trigger, started_at=now, deadline=lambda_deadline + CLOCK_SKEW
+    )
     save(run)
-    failed = faulty = False
+    has_failed = has_crashed = False
     try:
         yield run
-    except Skipped as reason:
-        run.end(Outcome.SKIPPED, reason.message, reason.code)
+    except RunSkipped as skipped:
+        run.end(RunStatus.SKIPPED, skipped.message, skipped.code)
     except CallscribeError as error:
-        run.end(Outcome.FAILED, error.message, error.code)
-        failed = True
+        run.end(RunStatus.FAILED, error.message, error.code)
+        has_failed = True
         logger.error("run failed", task=task, code=error.code, reason=error.message)
     except BaseException as error:
-        run.end(Outcome.FAILED, f"A fault in Callscribe ({type(error).__name__}). The log says more.", "internal_error")
-        logger.error("run failed", task=task, code=run.error_code, **fault_of(error))
-        faulty = True
+        run.end(
+            RunStatus.FAILED, f"A fault in Callscribe ({type(error).__name__}). The log says more.", "internal_error"
+        )
+        logger.error("run failed", task=task, code=run.error_code, **safe_exception_info(error))
+        has_crashed = True
         raise
     else:
-        if run.outcome is Outcome.RUNNING:
-            run.end(Outcome.SUCCEEDED)
+        if run.status is RunStatus.RUNNING:
+            run.end(RunStatus.SUCCEEDED)
     finally:
         run.finished_at = clock()
-        count("RunsFailed", int(failed and trigger != API))
-        count("ScheduledRuns", int(trigger == SCHEDULE and not (failed or faulty)))
-        logger.info("run ended", task=task, trigger=trigger, outcome=run.outcome, counts=run.counts, reason=run.error)
+        add_count("RunsFailed", int(has_failed and trigger != TRIGGER_API))
+        add_count("ScheduledRunsSucceeded", int(trigger == TRIGGER_SCHEDULE and not (has_failed or has_crashed)))
+        logger.info("run ended", task=task, trigger=trigger, outcome=run.status, counts=run.counts, reason=run.error)
         try:
             save(run)
         except StoreError as error:  # it must not hide how the run itself ended
@@ -87,9 +94,9 @@ def recorded(task: Task, trigger: str, clock: Clock, ends_at: datetime, run_id: 
 
 def get(run_id: str, now: datetime) -> Run | None:
     """The run of this id, as it is to be shown at `now`; None if there is none. One request, whatever its task is."""
-    with translated():
-        found = list(RunModel.batch_get([(task.value, run_id) for task in Task], consistent_read=True))
-    return _run(found[0]).as_of(now) if found else None
+    with map_dynamodb_errors():
+        models = list(RunModel.batch_get([(task.value, run_id) for task in Task], consistent_read=True))
+    return _to_run(models[0]).with_died_status(now) if models else None
 
 
 def page(
@@ -97,12 +104,12 @@ def page(
     *,
     limit: int,
     now: datetime,
-    outcome: Outcome | None = None,
+    outcome: RunStatus | None = None,
     trigger: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     before: str | None = None,
-) -> Page:
+) -> RunPage:
     """The newest runs of these tasks, newest first, as they are to be shown at `now`; one request a task.
 
     `since` and `until` are inclusive. An id tells when a run was asked for: a moment before it started.
@@ -110,113 +117,114 @@ def page(
     With an `outcome` or a `trigger`, only those that ended or began so: further requests where they are rare, and pages
     that hold fewer than `limit`, or none, before the last. Raises StoreError.
     """
-    last = before or (f"{iso(until)}~" if until else "~")
-    size = limit + 1 if outcome is None and trigger is None else SEARCHED_AT_ONCE
-    found: list[Run] = []
-    first = iso(since - min(SKEW, since - EARLIEST)) if since else "0"
-    streams = [_stream(task, first, last, size) for task in tasks]
-    for name, model in merge(*streams, key=itemgetter(0), reverse=True):
+    max_id = before or (f"{to_iso(until)}~" if until else "~")
+    page_size = limit + 1 if outcome is None and trigger is None else PAGE_SIZE
+    results: list[Run] = []
+    min_id = to_iso(since - min(CLOCK_SKEW, since - MIN_DATETIME)) if since else "0"
+    streams = [_iter_task_runs(task, min_id, max_id, page_size) for task in tasks]
+    for run_id, model in merge(*streams, key=itemgetter(0), reverse=True):
         if model is None:
-            return Page(found, name)
-        run = _run(model).as_of(now)
-        meant = (since is None or run.started_at >= since) and (until is None or run.started_at <= until)
-        meant = meant and outcome in (None, run.outcome) and trigger in (None, run.trigger)
-        if meant and name != before:
-            if len(found) == limit:
-                return Page(found, found[-1].id)
-            found.append(run)
-    return Page(found, None)
+            return RunPage(results, run_id)
+        run = _to_run(model).with_died_status(now)
+        is_match = (since is None or run.started_at >= since) and (until is None or run.started_at <= until)
+        is_match = is_match and outcome in (None, run.status) and trigger in (None, run.trigger)
+        if is_match and run_id != before:
+            if len(results) == limit:
+                return RunPage(results, results[-1].id)
+            results.append(run)
+    return RunPage(results, None)
 
 
-def latest(tasks: Iterable[Task], limit: int, now: datetime) -> list[Run]:
+def recent(tasks: Iterable[Task], limit: int, now: datetime) -> list[Run]:
     """The first page of all of them."""
     return page(tasks, limit=limit, now=now).runs
 
 
-def _stream(task: Task, first: str, last: str, size: int) -> Iterator[tuple[str, RunModel | None]]:
+def _iter_task_runs(task: Task, min_id: str, max_id: str, page_size: int) -> Iterator[tuple[str, RunModel | None]]:
     """The ids and runs of a task, newest first; without a run, the id up to which it was read where there is more."""
-    between: Any = RunModel.run.between(first, last)
-    found = RunModel.query(task.value, between, scan_index_forward=False, page_size=size)
-    pages = iter(found.page_iter)
-    for _ in range(SEARCHES):
-        with translated():
-            answer = next(pages, None)
-        if answer is None:
+    id_range: Any = RunModel.run.between(min_id, max_id)
+    results = RunModel.query(task.value, id_range, scan_index_forward=False, page_size=page_size)
+    pages = iter(results.page_iter)
+    for _ in range(MAX_REQUESTS):
+        with map_dynamodb_errors():
+            response = next(pages, None)
+        if response is None:
             return
-        for item in answer["Items"]:
+        for item in response["Items"]:
             yield item["run"]["S"], RunModel.from_raw_data(dict(item))
-    following = found.page_iter.last_evaluated_key
-    if following:
-        yield following["run"]["S"], None
+    next_key = results.page_iter.last_evaluated_key
+    if next_key:
+        yield next_key["run"]["S"], None
 
 
 def save(run: Run) -> None:
     """Writes the run as it is now, and with it the calls that it has made since. Raises StoreError."""
-    model = _model(run)
-    made = list(run.calls)  # threads of the run go on adding to it
-    with translated():
-        if not made:
+    model = _to_model(run)
+    new_requests = list(run.service_requests)  # threads of the run go on adding to it
+    with map_dynamodb_errors():
+        if not new_requests:
             model.save()
             return
         # one table, so one request
         with RunModel.batch_write() as batch:
-            for each in (model, *map(calls.item, made)):
-                batch.save(each)
-    del run.calls[: len(made)]
+            for record in (model, *map(service_requests.to_model, new_requests)):
+                batch.save(record)
+    del run.service_requests[: len(new_requests)]
 
 
-def unfinished(now: datetime) -> list[Run]:
+def resumable(now: datetime) -> list[Run]:
     """The retries that nobody is at any more, the oldest first. Raises StoreError."""
-    waits: Any = (RunModel.outcome == Outcome.RUNNING.value) & (RunModel.ends_by < now)
-    with translated():
-        return [_run(model) for model in RunModel.query(Task.RETRY.value, filter_condition=waits)]
+    condition: Any = (RunModel.status == RunStatus.RUNNING.value) & (RunModel.deadline < now)
+    with map_dynamodb_errors():
+        return [_to_run(model) for model in RunModel.query(Task.RETRY.value, filter_condition=condition)]
 
 
-def hold(run: Run, ends_by: datetime) -> bool:
+def extend_lease(run: Run, deadline: datetime) -> bool:
     """Writes the run as it is now, to be at it until then. False, and nothing is written, if somebody else is by now.
 
     As long as it is running, `ends_by` is whose it is: no two write the same.
     """
-    held: Any = RunModel.ends_by == run.ends_by
-    run.ends_by = ends_by
+    is_unchanged: Any = RunModel.deadline == run.deadline
+    run.deadline = deadline
     try:
-        with translated():
-            _model(run).save(condition=held & (RunModel.outcome == Outcome.RUNNING.value))
-    except LostRace as lost:
-        return lost.repeated and _is_stored(run)
+        with map_dynamodb_errors():
+            _to_model(run).save(condition=is_unchanged & (RunModel.status == RunStatus.RUNNING.value))
+    except ConditionFailed as error:
+        return error.repeated and _is_stored(run)
     return True
 
 
 def _is_stored(run: Run) -> bool:
-    with translated():
-        return RunModel.get(run.task.value, run.id, consistent_read=True).ends_by == run.ends_by
+    with map_dynamodb_errors():
+        return RunModel.get(run.task.value, run.id, consistent_read=True).deadline == run.deadline
 
 
-def _model(run: Run) -> RunModel:
+def _to_model(run: Run) -> RunModel:
     return RunModel(
         task=run.task.value,
         run=run.id,
         trigger=run.trigger,
         started_at=run.started_at,
-        ends_by=run.ends_by,
-        outcome=run.outcome.value,
+        deadline=run.deadline,
+        status=run.status.value,
         finished_at=run.finished_at,
         counts=run.counts,
-        waiting=[WaitingMap(**asdict(each)) for each in run.waiting] or None,
+        incomplete_files=[IncompleteFileMap(**asdict(file)) for file in run.incomplete_files] or None,
         error=run.error,
         error_code=run.error_code,
-        wish=json.dumps(run.wish) if run.wish else None,
-        after=run.after,
-        expires_at=run.started_at + RunModel.kept,
+        filters=json.dumps(run.filters) if run.filters else None,
+        resume_cursor=run.resume_cursor,
+        expires_at=run.started_at + RunModel.retention,
     )
 
 
-def _run(model: RunModel) -> Run:
-    values: dict[str, Any] = {each.name: getattr(model, each.name, None) for each in fields(Run)}
-    values |= {"id": model.run, "task": Task(model.task), "outcome": Outcome(model.outcome)}
+def _to_run(model: RunModel) -> Run:
+    values: dict[str, Any] = {attribute.name: getattr(model, attribute.name, None) for attribute in fields(Run)}
+    values |= {"id": model.run, "task": Task(model.task), "status": RunStatus(model.status)}
     values["counts"] = {name: int(number) for name, number in model.counts.as_dict().items()}
-    values["wish"] = json.loads(model.wish) if model.wish else {}
-    values["waiting"] = [
-        Waiting(path=each.path, size=int(each.size), since=each.since, why=each.why) for each in model.waiting or ()
+    values["filters"] = json.loads(model.filters) if model.filters else {}
+    values["incomplete_files"] = [
+        IncompleteFile(path=file.path, size=int(file.size), since=file.since, reason=file.reason)
+        for file in model.incomplete_files or ()
     ]
     return Run(**values)

@@ -10,15 +10,15 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from callscribe.aws import NOT_FOUND_CODES, s3_client
 from callscribe.errors import RetryableError, StoreError
-from callscribe.s3 import GONE, s3_client
 
-VERSION = re.compile("[0-9]{8}T[0-9]{12}-[0-9A-Za-z]+")
+VERSION_PATTERN = re.compile("[0-9]{8}T[0-9]{12}-[0-9A-Za-z]+")
 """When it was made, UTC to the microsecond, and what tells it from others of that moment."""
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class TranscriptVersion:
     """One stored transcript of a recording."""
 
     name: str
@@ -27,23 +27,23 @@ class Version:
 
 def put(bucket: str, recording_id: str, version: str, document: Mapping[str, Any]) -> None:
     """Raises RetryableError when S3 does not take it: the attempt that made the transcript has failed then."""
-    _put(bucket, key_of(recording_id, version), document)
+    _put(bucket, object_key(recording_id, version), document)
 
 
-def put_part(bucket: str, recording_id: str, name: str, document: Mapping[str, Any]) -> None:
+def put_track(bucket: str, recording_id: str, version: str, document: Mapping[str, Any]) -> None:
     """Keeps one channel's transcript until that of the other one is there; the bucket forgets it after 30 days."""
-    _put(bucket, _part_key(recording_id, name), document)
+    _put(bucket, _track_key(recording_id, version), document)
 
 
-def get_part(bucket: str, recording_id: str, name: str) -> Any:
+def get_track(bucket: str, recording_id: str, version: str) -> Any:
     """The document of a part; None if it is gone. Raises RetryableError when S3 does not hand it out."""
     try:
-        return json.loads(s3_client().get_object(Bucket=bucket, Key=_part_key(recording_id, name))["Body"].read())
+        return json.loads(s3_client().get_object(Bucket=bucket, Key=_track_key(recording_id, version))["Body"].read())
     except (ClientError, BotoCoreError) as error:
-        if _cause(error) in GONE:
+        if _error_code(error) in NOT_FOUND_CODES:
             return None
         raise RetryableError(
-            f"S3 did not hand out the transcript of the other channel ({_cause(error)}).", code="part_unreadable"
+            f"S3 did not hand out the transcript of the other channel ({_error_code(error)}).", code="part_unreadable"
         ) from error
 
 
@@ -53,7 +53,7 @@ def _put(bucket: str, key: str, document: Mapping[str, Any]) -> None:
         s3_client().put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
     except (ClientError, BotoCoreError) as error:
         raise RetryableError(
-            f"The transcript could not be stored in S3 ({_cause(error)}). "
+            f"The transcript could not be stored in S3 ({_error_code(error)}). "
             "Check the transcripts bucket and the function's role.",
             code="transcript_not_stored",
         ) from error
@@ -62,68 +62,70 @@ def _put(bucket: str, key: str, document: Mapping[str, Any]) -> None:
 def get(bucket: str, recording_id: str, version: str) -> str | None:
     """The document as JSON text; None if it is gone. Raises StoreError when S3 does not hand it out."""
     try:
-        answer = s3_client().get_object(Bucket=bucket, Key=key_of(recording_id, version))
-        return str(answer["Body"].read(), "utf-8")
+        response = s3_client().get_object(Bucket=bucket, Key=object_key(recording_id, version))
+        return str(response["Body"].read(), "utf-8")
     except (ClientError, BotoCoreError) as error:
-        if _cause(error) in GONE:
+        if _error_code(error) in NOT_FOUND_CODES:
             return None
-        raise StoreError(f"S3 did not hand out the transcript ({_cause(error)}). Try again.") from error
+        raise StoreError(f"S3 did not hand out the transcript ({_error_code(error)}). Try again.") from error
 
 
-def versions(bucket: str, recording_id: str) -> list[Version]:
+def list_versions(bucket: str, recording_id: str) -> list[TranscriptVersion]:
     """All that are stored for a recording, newest first. Raises StoreError when S3 does not list them."""
-    folder = key_of(recording_id, "").removesuffix(".json")
-    pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)
+    prefix = object_key(recording_id, "").removesuffix(".json")
+    pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     try:
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
     except (ClientError, BotoCoreError) as error:
-        raise StoreError(f"S3 did not list the transcripts ({_cause(error)}). Try again.") from error
-    names = (key.removeprefix(folder).removesuffix(".json") for key in keys)
-    found = [Version(name, made) for name in names if (made := created_at(name))]
-    return sorted(found, key=lambda version: version.name, reverse=True)
+        raise StoreError(f"S3 did not list the transcripts ({_error_code(error)}). Try again.") from error
+    names = (key.removeprefix(prefix).removesuffix(".json") for key in keys)
+    results = [
+        TranscriptVersion(name, version_created_at) for name in names if (version_created_at := parse_created_at(name))
+    ]
+    return sorted(results, key=lambda version: version.name, reverse=True)
 
 
 def delete_all(bucket: str, recording_id: str) -> int:
     """Deletes all that is stored for a recording; how many documents those were. Raises StoreError: repeat it."""
     client = s3_client()
     deleted = 0
-    for folder in (key_of(recording_id, ""), _part_key(recording_id, "")):
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder.removesuffix(".json"))
+    for prefix in (object_key(recording_id, ""), _track_key(recording_id, "")):
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix.removesuffix(".json"))
         try:
             for page in pages:
                 if keys := [{"Key": entry["Key"]} for entry in page.get("Contents", ())]:
-                    answer = client.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
-                    for error in answer.get("Errors", ()):
+                    response = client.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+                    for error in response.get("Errors", ()):
                         raise StoreError(f"S3 did not delete a transcript ({error['Code']}). Delete again.")
                     deleted += len(keys)
         except (ClientError, BotoCoreError) as error:
-            raise StoreError(f"S3 did not delete the transcripts ({_cause(error)}). Delete again.") from error
+            raise StoreError(f"S3 did not delete the transcripts ({_error_code(error)}). Delete again.") from error
     return deleted
 
 
-def version_name(made_at: datetime, token: str) -> str:
+def new_version(timestamp: datetime, token: str) -> str:
     """The name of a version; `token`, of letters and digits, tells it from others of that moment."""
-    return f"{made_at:%Y%m%dT%H%M%S%f}-{token}"
+    return f"{timestamp:%Y%m%dT%H%M%S%f}-{token}"
 
 
-def created_at(version: str) -> datetime | None:
+def parse_created_at(version: str) -> datetime | None:
     """When a version was made; None for what cannot be the name of one, and must not become a key."""
-    if not VERSION.fullmatch(version):
+    if not VERSION_PATTERN.fullmatch(version):
         return None
     with suppress(ValueError):  # a 31st of February
         return datetime.strptime(f"{version.partition('-')[0]}Z", "%Y%m%dT%H%M%S%f%z")
     return None
 
 
-def key_of(recording_id: str, version: str) -> str:
+def object_key(recording_id: str, version: str) -> str:
     """Where a version lies in the bucket."""
     return f"transcripts/{recording_id}/{version}.json"
 
 
-def _part_key(recording_id: str, name: str) -> str:
-    return f"parts/{recording_id}/{name}.json"
+def _track_key(recording_id: str, version: str) -> str:
+    return f"parts/{recording_id}/{version}.json"
 
 
-def _cause(error: Exception) -> str:
+def _error_code(error: Exception) -> str:
     code: str = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
     return code

@@ -6,35 +6,35 @@ from importlib import import_module
 from types import ModuleType
 from typing import Protocol
 
-from callscribe.call import Exchange
 from callscribe.errors import ConfigurationError
-from callscribe.settings import WhisperXSettings
+from callscribe.recordings.service_request import HttpExchange
+from callscribe.settings.environment import WhisperXSettings
 from callscribe.sources import Audio
-from callscribe.transcript import Transcript
+from callscribe.transcripts.transcript import Transcript
 
 DIALECTS = ("asr", "tasks", "openai")
 """Each is a module of this name here, with a function `connect(settings, api_key, observe)` that makes its Service, and
-a DESCRIPTION, by which the connection test knows its servers."""
+a DIALECT_INFO, by which the connection test knows its servers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class DialectInfo:
     """What is known of the servers of a dialect without sending them audio."""
 
-    server: str
+    server_name: str
     """Its name, for people."""
-    route: str
+    upload_path: str
     """Where it takes audio."""
-    guarded: tuple[str, ...]
+    auth_check_paths: tuple[str, ...]
     """What it can be asked for cheaply, and wants a key for if it wants one at all; the first that there is counts."""
-    lists: str = ""
+    list_member: str = ""
     """The member of the first of these answers that is a list; empty where there is none."""
-    optional: str = ""
+    optional_suffix: str = ""
     """What its address may end with, and need not."""
 
-    def address(self, url: str) -> str:
+    def to_base_url(self, url: str) -> str:
         """The server's address, that routes are appended to."""
-        return url.rstrip("/").removesuffix(self.optional)
+        return url.rstrip("/").removesuffix(self.optional_suffix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Service(Protocol):
     Both methods raise RetryableError, PermanentError or ServiceUnavailable, and nothing else for what the service does.
     """
 
-    def send(self, audio: Audio, name: str, timeouts: Timeouts, *, again: bool = False) -> Transcript | Job:
+    def send(self, audio: Audio, name: str, timeouts: Timeouts, *, is_resend: bool = False) -> Transcript | Job:
         """Sends the audio under the file name `name`; the transcript, or the job whose result it will be.
 
         `again`: it may have been sent under this name before, so a server with jobs is asked for that one first.
@@ -68,31 +68,31 @@ class Service(Protocol):
         """The transcript of a job of this service; None while it is still under way."""
 
 
-type Observer = Callable[[Exchange], None]
+type RequestLogger = Callable[[HttpExchange], None]
 """Is told of each exchange when it has ended, however it ended."""
 
 
-def connect(settings: WhisperXSettings, api_key: str, observe: Observer = lambda _exchange: None) -> Service:
+def connect(settings: WhisperXSettings, api_key: str, log_request: RequestLogger = lambda _exchange: None) -> Service:
     """The configured service; `api_key` may be empty. Raises ConfigurationError for a dialect that is none."""
-    service: Service = _module(settings.whisperx_dialect).connect(settings, api_key, observe)
+    service: Service = _import_dialect(settings.whisperx_dialect).connect(settings, api_key, log_request)
     return service
 
 
-def describe(dialect: str) -> Description:
+def get_dialect_info(dialect: str) -> DialectInfo:
     """Raises ConfigurationError for a dialect that is none."""
-    description: Description = _module(dialect).DESCRIPTION
-    return description
+    dialect_info: DialectInfo = _import_dialect(dialect).DIALECT_INFO
+    return dialect_info
 
 
-def descriptions() -> dict[str, Description]:
+def all_dialects() -> dict[str, DialectInfo]:
     """Of all dialects, by their names."""
-    return {dialect: describe(dialect) for dialect in DIALECTS}
+    return {dialect: get_dialect_info(dialect) for dialect in DIALECTS}
 
 
-def _module(dialect: str) -> ModuleType:
+def _import_dialect(dialect: str) -> ModuleType:
     if dialect not in DIALECTS:
         raise ConfigurationError(
             f"The WhisperX dialect '{dialect}' is not known. It must be one of: {', '.join(DIALECTS)}."
         )
     # a dialect is imported only where it is spoken, or asked for
-    return import_module(f"{__name__}.{dialect}")
+    return import_module(f"{__name__}.dialects.{dialect}")

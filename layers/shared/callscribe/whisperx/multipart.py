@@ -16,7 +16,7 @@ from callscribe.errors import RetryableError
 from callscribe.sources import Audio
 
 
-class MultipartFile:
+class MultipartUpload:
     """What `requests` takes as `data=`; `content_type` goes with it as a header. `fields` stand before the file.
 
     `sent` counts the bytes that were asked for, and the first one is asked for only once a connection stands.
@@ -24,20 +24,20 @@ class MultipartFile:
 
     def __init__(self, audio: Audio, *, field: str, name: str, fields: Iterable[tuple[str, str]] = ()) -> None:
         boundary = uuid.uuid4().hex
-        part = RequestField(field, b"", filename=name)
-        part.make_multipart(content_type=mimetypes.guess_type(name)[0] or "application/octet-stream")
+        file_part = RequestField(field, b"", filename=name)
+        file_part.make_multipart(content_type=mimetypes.guess_type(name)[0] or "application/octet-stream")
         self.content_type = f"multipart/form-data; boundary={boundary}"
         self.fields = tuple(fields)
-        options = (f"--{boundary}\r\n{_headers(option)}{value}\r\n" for option, value in self.fields)
-        self._head = f"{''.join(options)}--{boundary}\r\n{part.render_headers()}".encode(errors="replace")
+        options = (f"--{boundary}\r\n{_part_headers(option)}{value}\r\n" for option, value in self.fields)
+        self._head = f"{''.join(options)}--{boundary}\r\n{file_part.render_headers()}".encode(errors="replace")
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self._audio = audio
         self._deadline = math.inf
-        self.sent = 0
-        self._unread = audio.length
+        self.bytes_sent = 0
+        self._bytes_left = audio.length
         self._length = len(self._head) + audio.length + len(self._tail)
 
-    def until(self, deadline: float) -> "MultipartFile":
+    def with_deadline(self, deadline: float) -> "MultipartUpload":
         """Itself, to be sent until then (as `time.monotonic` tells the time) and no longer."""
         self._deadline = deadline
         return self
@@ -56,18 +56,18 @@ class MultipartFile:
             size = self._length
         if self._head:
             chunk, self._head = self._head[:size], self._head[size:]
-        elif self._unread:
-            chunk = self._audio.read(min(size, self._unread))
+        elif self._bytes_left:
+            chunk = self._audio.read(min(size, self._bytes_left))
             if not chunk:
                 raise RetryableError("The audio file became shorter while it was sent.", code="audio_unreadable")
-            self._unread -= len(chunk)
+            self._bytes_left -= len(chunk)
         else:
             chunk, self._tail = self._tail[:size], self._tail[size:]
-        self.sent += len(chunk)
+        self.bytes_sent += len(chunk)
         return chunk
 
 
-def _headers(option: str) -> str:
+def _part_headers(option: str) -> str:
     part = RequestField(option, b"")
     part.make_multipart()
     return part.render_headers()

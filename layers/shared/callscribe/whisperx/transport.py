@@ -11,40 +11,40 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-SHORTEST_WAIT = 0.01
+MIN_WAIT_SECONDS = 0.01
 """Seconds; none at all would mean not to block."""
 
-BLOCK = 65_536
+BLOCK_BYTES = 65_536
 """Bytes of audio that are read and sent at once: with a quarter of it, sending takes half as long again."""
 
 
-class PatientAdapter(HTTPAdapter):
+class SplitTimeoutAdapter(HTTPAdapter):
     """What `requests` sends through. `seconds` is how long the socket waits once it is connected."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+    def __init__(self, socket_timeout: float) -> None:
+        self.socket_timeout = socket_timeout
         self.sockets: list[Any] = []
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, blocksize=BLOCK, **kwargs)
+        super().init_poolmanager(*args, blocksize=BLOCK_BYTES, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {
-            "http": _patient(HTTPConnectionPool, HTTPConnection, self),
-            "https": _patient(HTTPSConnectionPool, HTTPSConnection, self),
+            "http": _pool_class(HTTPConnectionPool, HTTPConnection, self),
+            "https": _pool_class(HTTPSConnectionPool, HTTPSConnection, self),
         }
 
-    def wait_for(self, seconds: float) -> None:
+    def set_read_timeout(self, seconds: float) -> None:
         """Lets what is read from now on wait so long at most, for each packet."""
-        for each in self.sockets:
+        for sock in self.sockets:
             with suppress(OSError):  # it is closed once all has been read
-                each.settimeout(max(seconds, SHORTEST_WAIT))
+                sock.settimeout(max(seconds, MIN_WAIT_SECONDS))
 
 
-def _patient(pool: type[Any], connection: type[Any], adapter: PatientAdapter) -> type[Any]:
-    class PatientConnection(connection):  # type: ignore[misc]  # either of two classes
+def _pool_class(pool: type[Any], connection: type[Any], adapter: SplitTimeoutAdapter) -> type[Any]:
+    class SplitTimeoutConnection(connection):  # type: ignore[misc]  # either of two classes
         def connect(self) -> None:
             super().connect()
-            self.sock.settimeout(adapter.seconds)
+            self.sock.settimeout(adapter.socket_timeout)
             adapter.sockets.append(self.sock)
 
-    return type("PatientPool", (pool,), {"ConnectionCls": PatientConnection})
+    return type("SplitTimeoutPool", (pool,), {"ConnectionCls": SplitTimeoutConnection})

@@ -1,0 +1,168 @@
+"""/openapi.json and /docs: Powertools makes the document from the routes and their models.
+
+What all routes have in common is added here, so that no decorator repeats it.
+"""
+
+import inspect
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from http import HTTPStatus
+from importlib.resources import files
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response, content_types
+from pydantic.alias_generators import to_camel
+
+from functions.api.routes.loader import load_all_routes
+from functions.api.schemas.errors import ErrorResponse
+
+API_DESCRIPTION = """Call recordings and their transcripts.
+
+All routes below `/api` want a key: `Authorization: Bearer KEY`. Every error has one shape, `Error`; its `message`
+says what to do. More requests than the stack allows are answered with 429 by API Gateway itself. Times are RFC 3339 in
+UTC. Lists come in pages: send `nextCursor` as `cursor`, with the same filters, until it is null."""
+
+TAG_DESCRIPTIONS: Mapping[str, str] = {
+    "call-recordings": "Recordings: list, look at, put right; their transcripts and audio.",
+    "scheduler": "The tasks and their runs.",
+    "transcription-calls": "What was exchanged with the transcription service.",
+    "modules": "Settings of the integrations.",
+    "health": "Whether the API answers.",
+}
+SCHEMA_NAMES: Mapping[str, str] = {
+    "Status": "TranscriptionStatus",
+    "Outcome": "RunStatus",
+    "TaskView": "ScheduledTask",
+    "TranscriptView": "TranscriptSummary",
+    "CallView": "TranscriptionCall",
+    "CallList": "TranscriptionCallList",
+    "CallRecordingsView": "CallRecordingsModule",
+    "WhisperXView": "WhisperXModule",
+}
+"""Models that have another name in a generated client. Of all others, only a `View` at the end is left out."""
+
+SCHEMA_PREFIX = "#/components/schemas/"
+SCHEMA_REFERENCE = re.compile(SCHEMA_PREFIX + r"(\w+)")
+ERROR_CONTENT = {content_types.APPLICATION_JSON: {"schema": {"$ref": f"{SCHEMA_PREFIX}ErrorResponse"}}}
+THROTTLED_CONTENT = {
+    content_types.APPLICATION_JSON: {"schema": {"type": "object", "properties": {"message": {"type": "string"}}}}
+}
+"""API Gateway's own."""
+
+LINK_DESCRIPTION = "Of an address that …/audio-link gave."
+RESPONSE_HEADERS: Mapping[int, Mapping[str, str]] = {
+    201: {"Location": "Where it is."},
+    202: {"Location": "Where its run is, if it is one."},
+    206: {"Content-Range": "Which part it is, and of how many bytes.", "ETag": "For `If-Range`."},
+    302: {"Location": "An address that is good for five minutes."},
+    304: {"ETag": "Of what the client has."},
+    416: {"Content-Range": "How many bytes there are."},
+    503: {"Retry-After": "Seconds."},
+}
+"""Headers of a response that a client needs, by status."""
+BODILESS_STATUSES = (204, 302, 304)
+"""Answers without a body."""
+
+DOCS_CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'"
+)
+"""Swagger's page is one document with all its code in it, and speaks to this API alone."""
+
+
+def documented_responses(*statuses: int) -> dict[int, Any]:
+    """For the decorator of a route: its own statuses, without that of its success and those of all routes."""
+    return {status: {"description": HTTPStatus(status).phrase} for status in statuses}
+
+
+def install(app: APIGatewayHttpResolver) -> None:
+    """Makes `app` serve both."""
+
+    @cache
+    def openapi_json() -> str:
+        return json.dumps(build_openapi(app), ensure_ascii=False)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    def openapi() -> Response[str]:
+        return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, openapi_json())
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> Response[str]:
+        return Response(
+            HTTPStatus.OK,
+            "text/html; charset=utf-8",
+            _swagger_page(openapi_json()),
+            headers={"Content-Security-Policy": DOCS_CONTENT_SECURITY_POLICY},
+        )
+
+
+def build_openapi(app: APIGatewayHttpResolver) -> dict[str, Any]:
+    """The whole document, as OpenAPI 3.1."""
+    from aws_lambda_powertools.event_handler.openapi.models import APIKey, HTTPBearer, Tag
+
+    load_all_routes(app)
+    for route in app._static_routes + app._dynamic_routes:  # noqa: SLF001 — it offers no other way
+        _document_route(route)
+    text = app.get_openapi_json_schema(
+        title="Callscribe",
+        version="1.0",
+        description=API_DESCRIPTION,
+        tags=[Tag(name=name, description=text) for name, text in TAG_DESCRIPTIONS.items()],
+        security_schemes={
+            "bearer": HTTPBearer(description="A key of the stack's API-key secret."),
+            "link": APIKey.model_validate({"in": "query", "name": "signature", "description": LINK_DESCRIPTION}),
+        },
+    )
+    document: dict[str, Any] = json.loads(
+        SCHEMA_REFERENCE.sub(lambda reference: SCHEMA_PREFIX + _schema_name(reference[1]), text)
+    )
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            del operation["responses"]["422"]  # Powertools' own; such a request is answered with 400
+    error_schema = ErrorResponse.model_json_schema(ref_template=SCHEMA_PREFIX + "{model}")
+    schemas = {**document["components"]["schemas"], **error_schema.pop("$defs"), "ErrorResponse": error_schema}
+    document["components"]["schemas"] = {
+        _schema_name(name): schema for name, schema in schemas.items() if not name.endswith("ValidationError")
+    }
+    return document
+
+
+def _document_route(route: Any) -> None:
+    """Sets what a route has in common with all others: `list_recordings` becomes the operation `listRecordings`."""
+    requires_key, name = route.path.startswith("/api/"), route.func.__name__
+    route.operation_id = to_camel(name)
+    route.summary = name.replace("_", " ").capitalize()
+    route.description = inspect.getdoc(route.func)
+    route.tags = [route.path.split("/")[2 if requires_key else 1]]
+    route.security = route.security or ([{"bearer": []}] if requires_key else None)
+    common_statuses = (400, 401, 429, 500, 503) if requires_key else (400,)
+    body_statuses = (413, 415) if route.dependant.body_params else ()
+    route.responses = documented_responses(route.status_code, *common_statuses, *body_statuses) | (
+        route.responses or {}
+    )
+    for status, response in route.responses.items():
+        if status in RESPONSE_HEADERS:
+            response["headers"] = {
+                name: {"description": text, "schema": {"type": "string"}}
+                for name, text in RESPONSE_HEADERS[status].items()
+            }
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            response["content"] = THROTTLED_CONTENT
+        elif status >= HTTPStatus.BAD_REQUEST:
+            response["content"] = ERROR_CONTENT
+        elif status in BODILESS_STATUSES:
+            response["content"] = {}
+
+
+def _schema_name(model: str) -> str:
+    return SCHEMA_NAMES.get(model, model.removesuffix("Response"))
+
+
+def _swagger_page(document: str) -> str:
+    from aws_lambda_powertools.event_handler.openapi import swagger_ui
+
+    folder = files(swagger_ui)
+    script, style = ((folder / name).read_text("utf-8") for name in ("swagger-ui-bundle.min.js", "swagger-ui.min.css"))
+    page: str = swagger_ui.generate_swagger_html(document.replace("</", "<\\/"), script, style, "", None, False)
+    return page

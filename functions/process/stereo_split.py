@@ -1,0 +1,198 @@
+"""The two channels of a stereo recording, apart: each as an audio file of its own that is decoded while it is sent."""
+
+import shutil
+import struct
+import tempfile
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from math import sumprod
+from typing import TYPE_CHECKING
+
+from callscribe.errors import RetryableError
+from callscribe.recordings.recording import Channel
+from callscribe.sources import AudioFile
+
+if TYPE_CHECKING:  # FFmpeg is loaded by the first stereo call
+    from functions.process.decoder import RandomAccess, StereoSamples
+
+SAMPLE_BYTES = 2
+"""Bytes of a sample, as it is decoded and sent."""
+
+BLOCK_BYTES = 1_048_576
+"""Bytes that are read at once into the temporary file."""
+
+FREE_SPACE_MARGIN = 16_777_216
+"""Bytes of temporary storage that are left free."""
+
+SAMPLE_STRIDE = 13
+"""Of so many samples, one is compared: enough of them to tell, and no multiple that a tone could hide behind."""
+
+MAX_SILENT_PEAK = 33
+"""-60 dBFS: no sample of a channel without a sound is louder."""
+
+MIN_AUDIBLE_RMS = 100
+"""-50 dBFS, root mean square: a second below it says nothing of whether the channels are equal."""
+
+MAX_DIFFERENCE = 0.02
+"""-17 dB: how much of the energy of both channels together their difference may have. Where it was one voice on both
+sides, MP3, Opus and AAC leave -40 dB; crosstalk that is a quarter weaker than the voice has -17 dB."""
+
+MAX_OUTLIERS = 0.05
+"""The part of the audible seconds that may be unlike, for the sake of what codecs do where sound begins."""
+
+WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
+
+
+class ChannelComparison:
+    """Of both channels, second by second: whether they are equal, and which are without a sound."""
+
+    def __init__(self, rate: int) -> None:
+        self.sample_count = 0
+        """In samples."""
+        self._peaks = dict.fromkeys(Channel, 0)
+        self._window_size = max(1, rate // SAMPLE_STRIDE)
+        self._window_count = 0
+        self._energy = self._cross_energy = 0.0
+        self._audible_seconds = self._different_seconds = 0
+
+    def add(self, samples: "StereoSamples") -> None:
+        """The next samples."""
+        self.sample_count += len(samples[0]) // SAMPLE_BYTES
+        left, right = (array("h", each)[::SAMPLE_STRIDE] for each in samples)
+        for channel, values in zip(Channel, (left, right), strict=True):
+            self._peaks[channel] = max(self._peaks[channel], max(values, default=0), -min(values, default=0))
+        self._energy += sumprod(left, left) + sumprod(right, right)
+        self._cross_energy += 2 * sumprod(left, right)
+        self._window_count += len(left)
+        if self._window_count >= self._window_size:
+            self._compare_window()
+
+    def _compare_window(self) -> None:
+        """Of one second: the energy of left - right, and that of left + right."""
+        if self._energy >= MIN_AUDIBLE_RMS**2 * self._window_count:
+            self._audible_seconds += 1
+            self._different_seconds += self._energy - self._cross_energy > MAX_DIFFERENCE * (
+                self._energy + self._cross_energy
+            )
+        self._window_count = 0
+        self._energy = self._cross_energy = 0.0
+
+    def finish(self) -> None:
+        """After the last samples."""
+        if self._window_count:
+            self._compare_window()
+
+    @property
+    def is_dual_mono(self) -> bool:
+        """Also where both are silent."""
+        return self._different_seconds <= MAX_OUTLIERS * self._audible_seconds
+
+    @property
+    def silent_channels(self) -> frozenset[Channel]:
+        return frozenset(channel for channel, peak in self._peaks.items() if peak <= MAX_SILENT_PEAK)
+
+
+class ChannelAudio:
+    """One channel as a WAV file of 16 bits. It is `length` bytes long, whatever comes out of the decoder."""
+
+    def __init__(self, samples: Iterator[bytes], rate: int, size: int) -> None:
+        header = _wav_header(rate, size)
+        self.length = len(header) + size
+        self._remaining = self.length
+        self._chunks = chain([header], samples)
+        self._buffer = bytearray()
+
+    def read(self, size: int = -1, /) -> bytes:
+        size = self._remaining if size < 0 else min(size, self._remaining)
+        while len(self._buffer) < size:
+            self._buffer += next(self._chunks, None) or bytes(size - len(self._buffer))
+        chunk = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        self._remaining -= size
+        return chunk
+
+
+class StereoSplitter:
+    """A stereo recording whose channels can be opened, one after the other and again.
+
+    `equal`: both say the same, so one of them is all of it. `silent`: those without a sound, for which Whisper would
+    invent text. `duration` in seconds.
+    """
+
+    def __init__(self, file: "RandomAccess") -> None:
+        from functions.process.decoder import not_audio_error, open_decoder
+
+        self._file = file
+        with open_decoder(file) as (rate, samples):
+            comparison = ChannelComparison(rate)
+            for each in samples:
+                comparison.add(each)
+            comparison.finish()
+        if not comparison.sample_count:
+            raise not_audio_error()
+        self._size = SAMPLE_BYTES * comparison.sample_count
+        self.is_dual_mono = comparison.is_dual_mono
+        self.silent_channels = comparison.silent_channels
+        self.duration = comparison.sample_count / rate
+
+    @contextmanager
+    def open(self, channel: Channel) -> Iterator[ChannelAudio]:
+        """That channel alone, from its beginning, at most 16 kHz. Raises PermanentError, and what reading raises."""
+        from functions.process.decoder import open_decoder
+
+        channel_index = list(Channel).index(channel)
+        with open_decoder(self._file) as (rate, samples):
+            yield ChannelAudio((each[channel_index] for each in samples), rate, self._size)
+
+
+@contextmanager
+def split_stereo(audio: AudioFile) -> Iterator[StereoSplitter]:
+    """Decodes the audio once, in constant memory, to compare its channels.
+
+    What does not lie on a disk is copied into an unnamed temporary file first, for it is read three times. Raises
+    PermanentError `not_audio`; RetryableError `audio_unreadable`, also where there is no room for the copy.
+    """
+    if audio.is_local:
+        yield StereoSplitter(audio)
+    else:
+        with _copy_to_temp_file(audio) as copy:
+            yield StereoSplitter(copy)
+
+
+@contextmanager
+def _copy_to_temp_file(audio: AudioFile) -> Iterator[AudioFile]:
+    from callscribe.sources.folder import FolderAudio
+
+    free_bytes = shutil.disk_usage(tempfile.gettempdir()).free - FREE_SPACE_MARGIN
+    if free_bytes < audio.length:
+        raise _disk_full_error(audio.length)
+    with tempfile.TemporaryFile() as file:
+        try:
+            while chunk := audio.read(BLOCK_BYTES):
+                file.write(chunk)
+            file.flush()
+        except OSError as error:  # others write there at the same time
+            raise _disk_full_error(audio.length) from error
+        copy = FolderAudio(file)
+        if copy.length < audio.length:
+            raise RetryableError("The audio file became shorter while it was read.", code="audio_unreadable")
+        yield copy
+
+
+def _disk_full_error(size: int) -> RetryableError:
+    return RetryableError(
+        f"The stereo recording ({size / 1e6:,.0f} MB) does not fit into the function's temporary storage. "
+        "Raise EphemeralStorage of the process function, or send fewer recordings at once.",
+        code="audio_unreadable",
+    )
+
+
+def _wav_header(rate: int, size: int) -> bytes:
+    bits = 8 * SAMPLE_BYTES
+    return WAV_HEADER.pack(
+        *(b"RIFF", WAV_HEADER.size - 8 + size, b"WAVE"),
+        *(b"fmt ", 16, 1, 1, rate, rate * SAMPLE_BYTES, SAMPLE_BYTES, bits),
+        *(b"data", size),
+    )

@@ -1,0 +1,174 @@
+"""Dates, times, epochs and offsets, as they are written. What is not a date is None: nothing is invented."""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+
+PLAUSIBLE_YEARS = range(1980, 2100)
+"""What lies outside is the clock of a machine that was never set, or no time: the digits mean something else."""
+
+EPOCH_UNITS = ((10**8, 10**10, 1), (10**11, 10**13, 1_000), (10**14, 10**16, 1_000_000))
+"""From, below, and parts of a second: between 1973 and 2286, an epoch tells by its size what it counts."""
+
+QUARTER_HOUR = timedelta(minutes=15)
+"""What UTC offsets are multiples of."""
+MIN_UTC_OFFSET, MAX_UTC_OFFSET = timedelta(hours=-12), timedelta(hours=14)
+MAX_NAMING_DELAY = timedelta(seconds=120)
+"""How much later than the call's epoch its file may be named."""
+
+_NAMED_UTC = re.compile(r"\s*(?:UTC|GMT)$")
+_SPACE_BEFORE_ZONE = re.compile(r"\s+(?=(?:[+-][0-9]{2}:?[0-9]{2}|Z)$)")
+_ISO_8601 = re.compile(r"[0-9]{4}([-/]?)[0-9]{2}\1[0-9]{2}[T _][0-9]{2}:.*")
+_TIMESTAMP = r"""
+    (?P<day>[0-9]{8} | [0-9]{6} | [0-9]{4}[-._/][0-9]{2}[-._/][0-9]{2} | [0-9]{2}[-._/][0-9]{2}[-._/][0-9]{4})
+    (?: [-_T\ ]? (?P<clock>[0-9]{2}(?P<between>[-:._]?)[0-9]{2}(?:(?P=between)[0-9]{2})?(?:\.[0-9]{1,6})?)
+        (?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})? )?"""
+_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()  # noqa: SIM905 — legible
+_TO_DASHES = str.maketrans("./_: ", "-----")
+_YEAR_DIGITS, _DATE_DIGITS, _SHORT_DATE_DIGITS = 4, 8, 6
+_PART_COUNT = 3
+
+
+def parse_date(text: str) -> date | None:
+    """`20230517`, `2023-05-17`, `17-05-2023`, `2023-May-17`, `230517`, whatever stands between."""
+    parts = text.translate(_TO_DASHES).split("-")
+    if len(parts) == 1:
+        if len(text) == _DATE_DIGITS:
+            parts = [text[:4], text[4:6], text[6:]]
+        elif len(text) == _SHORT_DATE_DIGITS:
+            parts = ["20" + text[:2], text[2:4], text[4:]]
+    if len(parts) != _PART_COUNT:
+        return None
+    if len(parts[0]) != _YEAR_DIGITS:
+        parts.reverse()
+    try:
+        year, month, day_of_month = _parse_digits(parts[0]), _parse_month(parts[1]), _parse_digits(parts[2])
+        return date(year, month, day_of_month) if year in PLAUSIBLE_YEARS and len(parts[0]) == _YEAR_DIGITS else None
+    except ValueError:
+        return None
+
+
+def parse_time(text: str) -> time | None:
+    """`142530`, `142530.088`, `14:25:30`, `14-25-30`, `14.25.30`, `1425`, `14:25`."""
+    if text[2:3] == ".":
+        text = text.replace(".", ":", 2)
+    text, _, fraction = text.partition(".")
+    parts = text.translate(_TO_DASHES).split("-")
+    if len(parts) == 1:
+        parts = [text[start : start + 2] for start in range(0, len(text), 2)]
+    try:
+        hour, minute, second = [
+            _parse_digits(part) for part in (parts if len(parts) == _PART_COUNT else [*parts, "00"])
+        ]
+        return time(hour, minute, second, _parse_digits(fraction[:6].ljust(6, "0")))
+    except ValueError:
+        return None
+
+
+def combine(date_text: str, time_text: str, zone: tzinfo | None = None) -> datetime | None:
+    """Both together, as written; None if either is none."""
+    parsed_date, parsed_time = parse_date(date_text), parse_time(time_text)
+    return None if parsed_date is None or parsed_time is None else datetime.combine(parsed_date, parsed_time, zone)
+
+
+def to_date(timestamp: datetime | date) -> date:
+    """Of a moment or a day, as written."""
+    return timestamp.date() if isinstance(timestamp, datetime) else timestamp
+
+
+def parse_zone(text: str) -> tzinfo | None:
+    """`Z`, `UTC`, `-0400`, `+02:00`."""
+    if text in {"Z", "UTC"}:
+        return UTC
+    digits = text[1:].replace(":", "")
+    if text[:1] not in {"+", "-"} or len(digits) != _YEAR_DIGITS:
+        return None
+    try:
+        offset = timedelta(hours=_parse_digits(digits[:2]), minutes=_parse_digits(digits[2:]))
+        return timezone(offset if text[0] == "+" else -offset)
+    except ValueError:
+        return None
+
+
+def parse_timestamp(text: str) -> datetime | date | None:
+    """Whatever form the whole of it has: `20230517-142530`, `2023-05-17T14:25:30Z`, `20230517`, an epoch."""
+    if epoch := parse_epoch(text):
+        return epoch
+    text = _SPACE_BEFORE_ZONE.sub("", _NAMED_UTC.sub("Z", text.strip()))
+    if _ISO_8601.fullmatch(text):
+        with suppress(ValueError):  # it allows more than others write: nanoseconds, a zone of hours alone
+            parsed = datetime.fromisoformat(text.replace("/", "-"))
+            return parsed if parsed.year in PLAUSIBLE_YEARS else None
+    match = re.fullmatch(_TIMESTAMP, text, re.VERBOSE)
+    if match is None:
+        return None
+    if not match["clock"]:
+        return parse_date(match["day"])
+    time_text = match["clock"]
+    time_text = (
+        time_text
+        if time_text[2:3].isdecimal()
+        else time_text[:2] + ":" + time_text[3:5] + (":" + time_text[6:] if time_text[6:] else "")
+    )
+    parsed_zone = parse_zone(match["zone"] or "")
+    return None if match["zone"] and parsed_zone is None else combine(match["day"], time_text, parsed_zone)
+
+
+def parse_epoch(text: str) -> datetime | None:
+    """In UTC, from seconds (10 digits) or milliseconds (13 digits). Of other lengths, digits are something else."""
+    return from_epoch(int(text)) if text.isdecimal() and text.isascii() and len(text) in {10, 13} else None
+
+
+def from_epoch(value: float) -> datetime | None:
+    """In UTC, from seconds, ms or µs since 1970."""
+    for minimum, limit, units_per_second in EPOCH_UNITS:
+        if minimum <= value < limit:
+            timestamp = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
+                microseconds=round(value * (1_000_000 // units_per_second))
+            )
+            return timestamp if timestamp.year in PLAUSIBLE_YEARS else None
+    return None
+
+
+def is_epoch(text: str) -> bool:
+    """Ten digits that are seconds, from 2001 to 2033: they look like a phone number. Later ones rather are one."""
+    return len(text) == 10 and text[0] == "1" and parse_epoch(text) is not None  # noqa: PLR2004
+
+
+def utc_offset(local: datetime | date | None, epoch: str) -> timedelta | None:
+    """The server's offset from UTC, from its local time and the epoch in one name; None if they do not fit together.
+
+    A file is named a little after the call's epoch, so the difference is not whole quarters of an hour.
+    """
+    started_at = parse_epoch(epoch)
+    if started_at is None or not isinstance(local, datetime) or local.tzinfo is not None:
+        return None
+    difference = local - started_at.replace(tzinfo=None)
+    rounded = round(difference / QUARTER_HOUR) * QUARTER_HOUR
+    fits = MIN_UTC_OFFSET <= rounded <= MAX_UTC_OFFSET and abs(difference - rounded) < MAX_NAMING_DELAY
+    return rounded if fits else None
+
+
+def date_from_folders(folders: Sequence[str]) -> date | None:
+    """The day that the innermost folders tell: `2023/05/17`, `2023/5/7`, `2023/May/17`, `2023-05-17`, `20230517`."""
+    for end in range(len(folders), 0, -1):
+        folder = folders[end - 1]
+        parsed = parse_date(folder) if len(folder) >= _DATE_DIGITS else None
+        if parsed is None and end >= _PART_COUNT and len(folders[end - 3]) == _YEAR_DIGITS:
+            parsed = parse_date("-".join(folders[end - 3 : end]))
+        if parsed is not None:
+            return parsed
+    return None
+
+
+def _parse_month(text: str) -> int:
+    """Raises ValueError."""
+    return _MONTHS.index(text[:3].lower()) + 1 if text.isalpha() else _parse_digits(text)
+
+
+def _parse_digits(text: str) -> int:
+    """Of digits alone: `int` would take `+5`, ` 5` and `1_0` too. Raises ValueError."""
+    if not (text.isdecimal() and text.isascii()):
+        raise ValueError(text)
+    return int(text)

@@ -1,0 +1,67 @@
+"""Events to EventBridge: a recording has come to the end of its way.
+
+They are told after the status was written, so one can be missing where a worker died between the two; the record is
+what counts. An event holds no file name and no text: names hold phone numbers.
+"""
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from itertools import batched
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from callscribe.clock import to_iso
+from callscribe.observability import add_count, logger
+from callscribe.recordings.recording import Recording, Status
+
+SOURCE = "callscribe"
+DETAIL_TYPES = {Status.COMPLETED: "Transcription Completed", Status.FAILED: "Transcription Failed"}
+
+MAX_BATCH = 10
+"""EventBridge takes no more in one request."""
+
+
+@cache
+def _client() -> Any:
+    import boto3  # here, for it costs a cold start a tenth
+
+    retries = {"mode": "standard", "total_max_attempts": 2}
+    return boto3.client("events", config=Config(connect_timeout=5, read_timeout=10, retries=retries))
+
+
+def publish_completed(recordings: Sequence[Recording]) -> None:
+    """Tells of each of these recordings, completed or finally failed. What is not taken is logged and counted only."""
+    for batch in batched(recordings, MAX_BATCH, strict=False):
+        try:
+            failed_count = _client().put_events(Entries=[_to_event_entry(recording) for recording in batch])[
+                "FailedEntryCount"
+            ]
+            reason = "refused"
+        except (ClientError, BotoCoreError) as error:
+            failed_count, reason = len(batch), type(error).__name__
+        if failed_count:
+            add_count("EventPublishErrors", failed_count)
+            logger.error("events could not be sent", number=failed_count, reason=reason)
+
+
+def _to_event_entry(recording: Recording) -> dict[str, Any]:
+    detail: dict[str, Any] = {
+        "recordingId": recording.id,
+        "transcriptionStatus": recording.status,
+        "attempts": recording.attempts,
+        "at": to_iso(recording.status_since),
+    }
+    if transcript := recording.transcript:
+        detail |= {
+            "transcriptVersion": transcript.version,
+            "language": transcript.language,
+            "duration": transcript.duration,
+            "noSpeech": transcript.no_speech,
+            "partial": transcript.partial,
+        }
+    if error := recording.error:
+        detail |= {"errorCode": error.code, "errorMessage": error.message}
+    return {"Source": SOURCE, "DetailType": DETAIL_TYPES[recording.status], "Detail": json.dumps(detail)}

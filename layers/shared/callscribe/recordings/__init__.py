@@ -1,0 +1,1 @@
+"""What Callscribe is about: recordings, their status transitions, runs, and the circuit breaker. Plain Python."""

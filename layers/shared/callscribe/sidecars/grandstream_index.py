@@ -1,0 +1,132 @@
+"""The file that a Grandstream UCM keeps beside each month's folder, with a line for each recording: up to 300,000."""
+
+import csv
+import re
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from io import BytesIO, TextIOWrapper
+from zlib import crc32
+
+from callscribe.call_metadata.metadata import CallMetadata, Provenance
+from callscribe.call_metadata.phone_numbers import find_local_extension
+from callscribe.sidecars.json_sidecar import sidecar_error
+from callscribe.sidecars.value_parsers import parse_name_value, parse_number_value, parse_timestamp_value
+from callscribe.sources.file_types import GRANDSTREAM_INDEX_PREFIX
+
+MAX_INDEX_BYTES = 100_000_000
+"""Bytes. 300,000 lines have 40 MB."""
+
+INDEX_KEY = re.compile(
+    rf"(?P<folder>(?s:.*/)?){re.escape(GRANDSTREAM_INDEX_PREFIX)}(?P<month>[0-9]{{4}}-[0-9]{{2}})\.csv", re.IGNORECASE
+)
+
+MONTH_FOLDER = re.compile(r"(?:^|(?<=/))[0-9]{4}-[0-9]{2}(?=/)")
+
+COLUMNS = ("caller_num", "new_caller_num", "callee_num", "create_time", "caller_name", "callee_name")
+"""What is kept of a line, besides the file's name."""
+
+RESERVED_CHARACTERS = re.compile(r"[\t\r\n]+")
+FIELD_SEPARATOR, LINE_END = "\t", "\n"
+
+OFFSET_BITS = 32
+"""Of an entry: where its line is. The bits above it are the checksum of the name."""
+
+
+def indexed_prefix(key: str) -> str | None:
+    """The beginning of the keys that an index tells of: `rec/2026-04/` for `rec/.rd_files_netdisk_2026-04.csv`."""
+    match = INDEX_KEY.fullmatch(key)
+    return f"{match['folder']}{match['month']}/" if match else None
+
+
+def iter_index_candidates(key: str) -> Iterator[tuple[str, str]]:
+    """The folders of months that a recording is in, as `index_of` has them, and where the index of each should lie."""
+    for month in MONTH_FOLDER.finditer(key):
+        parent = key[: month.start()]
+        yield f"{parent}{month[0]}/", f"{parent}{GRANDSTREAM_INDEX_PREFIX}{month[0]}.csv"
+
+
+class GrandstreamIndex:
+    """What an index says of each recording, by the name of its file, without folders.
+
+    Kept as text, about 70 bytes a line, and read when it is asked for. Of two lines of one name the later one counts.
+    """
+
+    def __init__(self, rows: Iterable[tuple[str, tuple[str, ...]]]) -> None:
+        lines = bytearray()
+        entries = []
+        for name, values in rows:
+            entries.append(_checksum(name) << OFFSET_BITS | len(lines))
+            lines += (
+                FIELD_SEPARATOR.join((name, *(RESERVED_CHARACTERS.sub(" ", value) for value in values))) + LINE_END
+            ).encode()
+        self._lines = bytes(lines)
+        self._entries = array("Q", sorted(entries))
+
+    def __len__(self) -> int:
+        """Lines."""
+        return len(self._entries)
+
+    def get(self, name: str) -> CallMetadata | None:
+        """What is known of the recording with that file name, with the origin INDEX; None if it is not listed."""
+        try:
+            first_entry = _checksum(name) << OFFSET_BITS
+            line_prefix = (name + FIELD_SEPARATOR).encode()
+        except UnicodeEncodeError:  # a name that is not UTF-8 stands in no index
+            return None
+        low, high = (bisect_left(self._entries, first_entry + increment) for increment in (0, 1 << OFFSET_BITS))
+        for entry in reversed(self._entries[low:high]):
+            start = entry & (1 << OFFSET_BITS) - 1
+            if self._lines.startswith(line_prefix, start):
+                text = self._lines[start : self._lines.index(LINE_END.encode(), start)].decode()
+                return _metadata(dict(zip(COLUMNS, text.split(FIELD_SEPARATOR)[1:], strict=True)))
+        return None
+
+
+def parse_index(body: bytes) -> GrandstreamIndex:
+    """Lines that are cut or name no file are left out. Raises SidecarError."""
+    if len(body) > MAX_INDEX_BYTES:
+        raise sidecar_error(f"it is larger than {MAX_INDEX_BYTES // 1_000_000} MB")
+    rows = _parse_rows(TextIOWrapper(BytesIO(body), "utf-8-sig", "replace", newline=""))
+    header = [column.strip().lower() for column in next(rows, [])]
+    if "file_name" not in header:
+        raise sidecar_error("it is no index of recordings, for it has no column file_name")
+    positions = [header.index(each) if each in header else None for each in COLUMNS]
+    return GrandstreamIndex(_named_rows(rows, header.index("file_name"), positions))
+
+
+def _parse_rows(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Each line by itself, so that a quote that is not closed spoils no other."""
+    for line in lines:
+        with suppress(csv.Error):
+            yield from csv.reader([line])
+
+
+def _named_rows(
+    rows: Iterable[list[str]], name_position: int, positions: list[int | None]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for row in rows:
+        name = re.split(r"[/\\]", row[name_position].strip())[-1] if len(row) > name_position else ""
+        if name and not RESERVED_CHARACTERS.search(name):
+            yield name, tuple(row[each] if each is not None and each < len(row) else "" for each in positions)
+
+
+def _metadata(row: dict[str, str]) -> CallMetadata:
+    """`new_caller_num` may repeat the extension, so it counts only where there is no other."""
+    call = CallMetadata(
+        phone_system="grandstream",
+        caller=parse_number_value(row["caller_num"]) or parse_number_value(row["new_caller_num"]),
+        callee=parse_number_value(row["callee_num"]),
+        started_at=parse_timestamp_value(row["create_time"]),
+    )
+    extension = find_local_extension(call)
+    name = {call.caller: "callee_name", call.callee: "caller_name"}.get(extension) if extension else None
+    return replace(call, extension=extension, party=parse_name_value(row[name]) if name else None).with_provenance(
+        Provenance.INDEX
+    )
+
+
+def _checksum(name: str) -> int:
+    return crc32(name.encode())

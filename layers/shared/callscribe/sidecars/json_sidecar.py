@@ -1,0 +1,178 @@
+"""A JSON file beside a recording: what it says of the call and, where it has one, the transcript."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from callscribe.call_metadata.metadata import CallMetadata
+from callscribe.errors import RetryableError, SidecarError
+from callscribe.sidecars.field_aliases import metadata_from_record, normalise_keys
+from callscribe.sidecars.plain_text import parse_plain_text
+from callscribe.sidecars.value_parsers import (
+    parse_name_value,
+    parse_number_value,
+    parse_text_value,
+    parse_timestamp_value,
+)
+from callscribe.transcripts.transcript import Transcript, parse_transcript
+
+MAX_OBJECTS = 250_000
+"""Brackets that open, so that what is read takes no hundreds of megabytes. A word of a transcript is one object."""
+
+WRAPPER_KEYS = ("metadata", "callmetadata", "call", "calldata", "cdr", "record", "recording", "data")
+"""Under these a record may lie one level deeper."""
+
+TRANSCRIPT_KEYS = ("transcription", "transcript")
+
+type Record = Mapping[str, Any]
+"""A JSON object under plain keys."""
+
+
+def parse_json_sidecar(body: bytes) -> tuple[CallMetadata, Transcript | None]:
+    """The call and its transcript, as far as they are in it. Raises SidecarError."""
+    document = _load_json(body)
+    if isinstance(document, list) and document and all(isinstance(each, Mapping) for each in document):
+        if transcript := _parse_transcript_value(document):  # segments alone
+            return CallMetadata(), transcript
+        document = document[0] if len(document) == 1 else {}
+    if not isinstance(document, Mapping):
+        raise sidecar_error("It is JSON, but neither an object nor a list of them")
+    record = _unwrap(normalise_keys(document))
+    schema = next((shape for shape in KNOWN_SCHEMAS if any(keys <= record.keys() for keys in shape.key_sets)), None)
+    metadata = schema.read(record) if schema else metadata_from_record(record)
+    if schema and not metadata.phone_system:
+        metadata = replace(metadata, phone_system=schema.system)
+    return metadata, _find_transcript(record)
+
+
+def sidecar_error(reason: str) -> SidecarError:
+    """`why` names nothing of what is in the file: it may hold what was said, and phone numbers."""
+    return SidecarError(
+        f"A file beside the recording cannot be read: {reason}. Correct the file, or remove it; the recording goes on "
+        "without it."
+    )
+
+
+def _load_json(body: bytes) -> Any:
+    if body.count(b"{") + body.count(b"[") > MAX_OBJECTS:
+        raise sidecar_error(f"it has more than {MAX_OBJECTS:,} objects and lists")
+    try:
+        return json.loads(body.decode(json.detect_encoding(body)))
+    except (ValueError, RecursionError):
+        raise sidecar_error("it is not JSON, or it was cut") from None  # the error holds what it choked on
+
+
+def _unwrap(outer: Record) -> Record:
+    record = dict(outer)
+    for key in WRAPPER_KEYS:
+        if isinstance(inner := outer.get(key), Mapping):
+            record = normalise_keys(inner) | record
+    return record
+
+
+def _find_transcript(record: Record) -> Transcript | None:
+    for key in TRANSCRIPT_KEYS:
+        if transcript := _parse_transcript_value(record.get(key)):
+            return transcript
+    return _parse_transcript_value(record) if isinstance(record.get("segments"), list | Mapping) else None
+
+
+def _parse_transcript_value(value: Any) -> Transcript | None:
+    """A text, its lines, segments, or an object that holds them; None if it is blank, or none of these."""
+    if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
+        value = "\n".join(value)
+    if isinstance(value, str):
+        return parse_plain_text(value)
+    try:
+        transcript = parse_transcript({"segments": value} if isinstance(value, list) else value)
+    except RetryableError:
+        return None
+    return transcript if transcript.segments else None
+
+
+# what some systems write -------------------------------------------------------------------------------------------
+
+
+def _read_trunk_recorder(record: Record) -> CallMetadata:
+    """A talkgroup is called; who calls is known where one radio alone was heard."""
+    radio_ids = {parse_number_value(each.get("src")) for each in _iter_objects(record.get("srclist"))}
+    return CallMetadata(
+        caller=radio_ids.pop() if len(radio_ids) == 1 else None,
+        callee=parse_number_value(record.get("talkgroup")),
+        started_at=parse_timestamp_value(record.get("starttime")),
+        kind="radio",
+        party=parse_name_value(record.get("talkgrouptag")),
+    )
+
+
+def _read_bcr(record: Record) -> CallMetadata:
+    """`direction` is in, out, conference or empty; each other side is one of `calls`."""
+    other_parties = [*map(normalise_keys, _iter_objects(record["calls"]))]
+    other_party = other_parties[0] if len(other_parties) == 1 else {}
+    metadata = metadata_from_record(
+        {"direction": record.get("direction"), "remotenumber": other_party.get("phonenumber")}
+    )
+    return replace(
+        metadata,
+        extension=None,
+        started_at=parse_timestamp_value(record.get("timestamp")) or parse_timestamp_value(record["timestampunixms"]),
+        party=parse_name_value(other_party.get("contactname"))
+        or parse_name_value(other_party.get("callername"))
+        or parse_name_value(record.get("calllogname")),
+    )
+
+
+def _read_genesys_conversation(record: Record) -> CallMetadata:
+    """The customer's leg, where the numbers of the call are not told for the whole."""
+    legs: dict[str, Any] = {}
+    for participant in map(normalise_keys, _iter_objects(record.get("participants"))):
+        if str(participant.get("purpose")).lower() in ("customer", "external"):
+            for key in ("calls", "sessions"):
+                legs |= next(map(normalise_keys, _iter_objects(participant.get(key))), {})
+            legs = {key: participant.get(key) or legs.get(key) for key in ("ani", "dnis", "direction")}
+            break
+    return metadata_from_record(legs | {key: value for key, value in record.items() if value is not None})
+
+
+def _reader_with_call_id(key: str) -> Callable[[Record], CallMetadata]:
+    """An id that only there is that of the call."""
+
+    def read_record(record: Record) -> CallMetadata:
+        metadata = metadata_from_record(record)
+        return replace(metadata, call_id=metadata.call_id or parse_text_value(record.get(key)))
+
+    return read_record
+
+
+def _iter_objects(value: Any) -> Iterator[Mapping[str, Any]]:
+    """The objects of a list; none if it is no list."""
+    return (each for each in value if isinstance(each, Mapping)) if isinstance(value, list) else iter(())
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaReader:
+    """What `system` writes: known by any of these sets of keys."""
+
+    system: str
+    key_sets: Sequence[frozenset[str]]
+    read: Callable[[Record], CallMetadata]
+
+
+def _key_sets(*sets: str) -> Sequence[frozenset[str]]:
+    return tuple(frozenset(each.split()) for each in sets)
+
+
+KNOWN_SCHEMAS = (
+    SchemaReader("trunk-recorder", _key_sets("talkgroup starttime", "talkgroup freq"), _read_trunk_recorder),
+    SchemaReader("bcr", _key_sets("timestampunixms calls"), _read_bcr),
+    SchemaReader(
+        "ringcentral", _key_sets("sessionid action result", "sessionid direction uri"), _reader_with_call_id("id")
+    ),
+    SchemaReader(
+        "genesys-cloud", _key_sets("conversationid mediatype", "conversationid recordingid"), _read_genesys_conversation
+    ),
+    SchemaReader("genesys-cloud", _key_sets("conversationid participants"), _read_genesys_conversation),
+    SchemaReader("twilio", _key_sets("callsid accountsid", "sid accountsid from"), _reader_with_call_id("sid")),
+    SchemaReader("amazon-connect", _key_sets("contactid initiationmethod"), metadata_from_record),
+)

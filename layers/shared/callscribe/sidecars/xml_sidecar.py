@@ -1,0 +1,76 @@
+"""An XML file beside a recording: whatever its structure, its elements and attributes are the keys of a record."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from xml.parsers import expat
+
+from callscribe.call_metadata.metadata import CallMetadata, Direction
+from callscribe.call_metadata.vocabulary import normalise_key
+from callscribe.sidecars.field_aliases import metadata_from_record
+from callscribe.sidecars.json_sidecar import sidecar_error
+from callscribe.sidecars.value_parsers import MAX_TEXT_LENGTH, parse_number_value
+
+MAX_KEYS = 1_000
+"""What has more tells of more than a call."""
+
+PUZZEL_KEYS = frozenset({"sessionid", "remoteaddress", "accessnumber"})
+"""Keys by which its archive is known: two of them."""
+
+
+def parse_xml_sidecar(body: bytes) -> CallMetadata:
+    """Raises SidecarError, also for a document type: entities can be made to fill any memory, and none is needed."""
+    record = _parse_record(body)
+    metadata = metadata_from_record(record)
+    if len(PUZZEL_KEYS & record.keys()) < len(PUZZEL_KEYS) - 1:
+        return metadata
+    caller, callee = parse_number_value(record.get("remoteaddress")), parse_number_value(record.get("accessnumber"))
+    if metadata.direction is Direction.OUTBOUND:
+        caller, callee = callee, caller
+    return replace(metadata, phone_system="puzzel", remote_number=None, caller=caller, callee=callee)
+
+
+def _parse_record(body: bytes) -> Mapping[str, Any]:
+    builder = _RecordBuilder()
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartDoctypeDeclHandler = builder.reject_doctype
+    parser.StartElementHandler = builder.start_element
+    parser.EndElementHandler = builder.end_element
+    parser.CharacterDataHandler = builder.add_text
+    try:
+        parser.Parse(body, True)
+    except (expat.ExpatError, LookupError, ValueError):  # an encoding that nobody knows is a LookupError
+        raise sidecar_error("it is not XML, or it was cut") from None  # the error may quote it
+    return builder.record
+
+
+class _RecordBuilder:
+    """Collects what is in the innermost elements, and in attributes; of two of a name, the first."""
+
+    def __init__(self) -> None:
+        self.record: dict[str, str] = {}
+        self._element: str | None = None
+        self._text = ""
+
+    def reject_doctype(self, *_: Any) -> None:
+        raise sidecar_error("it declares a document type, which is not accepted")
+
+    def start_element(self, name: str, attributes: Mapping[str, str]) -> None:
+        self._element, self._text = name, ""
+        for key, value in attributes.items():
+            self._add(key, value)
+        if "name" in attributes and "value" in attributes:
+            self._add(attributes["name"], attributes["value"])
+
+    def add_text(self, text: str) -> None:
+        if len(self._text) <= MAX_TEXT_LENGTH:
+            self._text += text
+
+    def end_element(self, name: str) -> None:
+        if self._element == name:
+            self._add(name, self._text.strip())
+        self._element = None
+
+    def _add(self, name: str, value: str) -> None:
+        if value and len(self.record) < MAX_KEYS:
+            self.record.setdefault(normalise_key(name.rpartition(" ")[2]), value)

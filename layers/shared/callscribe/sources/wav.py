@@ -1,0 +1,161 @@
+"""What a WAV file says of itself in its first bytes. Most recordings are WAV, so this must not cost a decoder."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from struct import Struct
+
+from callscribe.recordings.recording import AudioInfo
+from callscribe.transcripts.transcript import MAX_DURATION_SECONDS
+
+HEADER_BYTES = 65_536
+"""Bytes from the start of a file in which the audio has begun in all but strange files."""
+
+RIFF, CHUNK, FORMAT, DS64 = Struct("<4sI4s"), Struct("<4sI"), Struct("<HHIIHH"), Struct("<QQ")
+SUBFORMAT_OFFSET = 24
+"""Where `fmt ` goes on, in an extensible one, with the tag that it would have otherwise."""
+
+PCM, FLOAT, EXTENSIBLE, UNKNOWN_SIZE = 0x0001, 0x0003, 0xFFFE, 0xFFFFFFFF
+PCM_CODECS = {
+    (PCM, 1): "pcm_u8",
+    (PCM, 2): "pcm_s16le",
+    (PCM, 3): "pcm_s24le",
+    (PCM, 4): "pcm_s32le",
+    (PCM, 8): "pcm_s64le",
+    (FLOAT, 4): "pcm_f32le",
+    (FLOAT, 8): "pcm_f64le",
+    (0x0006, 1): "pcm_alaw",
+    (0x0007, 1): "pcm_mulaw",
+}
+"""By format tag and bytes a sample: a frame of these is as long as its samples. Names as FFmpeg has them."""
+
+OTHER_CODECS = {
+    0x0002: "adpcm_ms",
+    0x0011: "adpcm_ima_wav",
+    0x0031: "gsm_ms",
+    0x0045: "adpcm_g726",
+    0x0050: "mp2",
+    0x0055: "mp3",
+    0x00FF: "aac",
+}
+
+INFO_TAGS = {b"INAM": "title", b"IART": "artist", b"ICMT": "comment"}
+"""Of what a file says in words, that which may tell of the call; names as FFmpeg has them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WavHeader:
+    """The header of a WAV file that is `length` bytes long.
+
+    The audio begins at `start`: None where there is none, or it begins beyond the bytes that were read. `declared` is
+    how many bytes of audio it says there are: None where its writer did not know yet, or never said. `size` is how many
+    there are, as far as the file goes: None where that was not found out. Other chunks may stand behind the audio.
+    """
+
+    info: AudioInfo
+    data_offset: int | None
+    data_size: int | None
+    available_size: int | None
+    is_finalized: bool = False
+    """Whether the header agrees with the length of the file. While a recorder still writes, it does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _FormatChunk:
+    """`rate` of samples and `byte_rate`, a second; None where the file says what cannot be."""
+
+    codec: str | None = None
+    channels: int | None = None
+    sample_rate: int | None = None
+    byte_rate: int | None = None
+
+    def to_audio_info(self, size: int | None) -> AudioInfo:
+        duration = round(size / self.byte_rate, 3) if size and self.byte_rate else None
+        return AudioInfo(
+            codec=self.codec,
+            duration=duration if duration is None or duration <= MAX_DURATION_SECONDS else None,
+            sample_rate=self.sample_rate,
+            channels=self.channels,
+        )
+
+
+def read_header(head: bytes, file_size: int) -> WavHeader | None:
+    """Reads the first bytes of a file that is `length` bytes long; None if it is no WAV. RF64 and BW64 are."""
+    if len(head) < RIFF.size:
+        return None
+    riff_id, riff_size, form_type = RIFF.unpack_from(head)
+    if riff_id not in (b"RIFF", b"RF64", b"BW64") or form_type != b"WAVE":
+        return None
+    format_chunk, long_sizes = _FormatChunk(), None
+    for chunk_id, offset, chunk_size in _iter_chunks(head):
+        body = head[offset : offset + chunk_size]
+        if chunk_id == b"ds64" and len(body) >= DS64.size:
+            long_sizes = DS64.unpack_from(body)
+        elif chunk_id == b"fmt " and len(body) >= FORMAT.size:
+            format_chunk = _parse_format(body)
+        elif chunk_id == b"data":
+            total_size, data_size = long_sizes if long_sizes and chunk_size == UNKNOWN_SIZE else (riff_size, chunk_size)
+            # a header that was finished says the truth, also where it says 0 and other chunks follow
+            is_size_known = data_size != UNKNOWN_SIZE and (data_size or total_size + CHUNK.size == file_size)
+            bytes_left = max(0, file_size - offset)
+            size = min(data_size, bytes_left) if is_size_known else bytes_left
+            # it ends with the audio, or with what the header says of the whole: what is appended later is in neither
+            valid_file_sizes = {
+                end + padding for end in (offset + data_size, total_size + CHUNK.size) for padding in (0, end % 2)
+            }
+            return WavHeader(
+                info=format_chunk.to_audio_info(size),
+                data_offset=offset,
+                data_size=data_size if is_size_known else None,
+                available_size=size,
+                is_finalized=is_size_known and data_size == size and file_size in valid_file_sizes,
+            )
+    known_size = 0 if len(head) >= file_size else None
+    return WavHeader(
+        info=format_chunk.to_audio_info(known_size), data_offset=None, data_size=None, available_size=known_size
+    )
+
+
+def read_tags(head: bytes) -> dict[str, str]:
+    """What the first bytes of a WAV file say in words, as far as that stands there; behind the audio it may go on."""
+    tags: dict[str, str] = {}
+    for chunk_id, offset, chunk_size in _iter_chunks(head):
+        body = head[offset : offset + chunk_size]
+        if chunk_id == b"LIST" and body.startswith(b"INFO"):
+            for tag, begin, size in _iter_chunks(body, offset=len(b"INFO")):
+                if tag in INFO_TAGS:
+                    tags.setdefault(INFO_TAGS[tag], _decode_text(body[begin : begin + size]))
+    return tags
+
+
+def _decode_text(text: bytes) -> str:
+    """Up to the zero that ends it. Nobody says in which encoding."""
+    text = text.partition(b"\0")[0]
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
+
+
+def _iter_chunks(head: bytes, offset: int = RIFF.size) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start and declared size of each chunk that begins within `head`."""
+    while offset + CHUNK.size <= len(head):
+        name, size = CHUNK.unpack_from(head, offset)
+        offset += CHUNK.size
+        yield name, offset, size
+        offset += size + size % 2  # chunks begin at even places
+
+
+def _parse_format(body: bytes) -> _FormatChunk:
+    tag, channels, rate, byte_rate, _, bits = FORMAT.unpack_from(body)
+    if tag == EXTENSIBLE and len(body) >= SUBFORMAT_OFFSET + 2:
+        tag = int.from_bytes(body[SUBFORMAT_OFFSET : SUBFORMAT_OFFSET + 2], "little")
+    sample_bytes = (bits + 7) // 8
+    codec = PCM_CODECS.get((tag, sample_bytes))
+    if codec:  # some writers leave the byte rate out, or get it wrong
+        byte_rate = rate * channels * sample_bytes
+    return _FormatChunk(
+        codec=codec or OTHER_CODECS.get(tag),
+        channels=channels or None,
+        sample_rate=rate or None,
+        byte_rate=byte_rate or None,
+    )

@@ -1,0 +1,30 @@
+"""The control table: a few items that all runs share, each with a name. Those of the modules have their slugs."""
+
+from typing import Any
+
+from callscribe.store.errors import ConditionFailed, map_dynamodb_errors
+from callscribe.store.tables import ControlModel
+
+ADMISSION = "admission"
+PAUSED_TASKS = "switches"
+COMPLETED_COUNT = "completed"
+SCAN = "sweep"
+
+
+def read(*names: str) -> dict[str, ControlModel]:
+    """These items as they are, in one request; one that was never written comes without attributes."""
+    items = {name: ControlModel(name) for name in names}
+    with map_dynamodb_errors():
+        items.update((item.name, item) for item in ControlModel.batch_get(names, consistent_read=True))
+    return items
+
+
+def write(name: str, actions: list[Any], condition: Any = None) -> ControlModel | None:
+    """One conditional write; the item as it is afterwards, or None if the condition does not hold."""
+    item = ControlModel(name)
+    try:
+        with map_dynamodb_errors():
+            item.update(actions, condition=condition)
+    except ConditionFailed:
+        return None
+    return item

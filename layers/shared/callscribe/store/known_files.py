@@ -1,0 +1,103 @@
+"""The inventory: which files of a source have a record, in the order of their keys, and where a sweep of it stopped.
+
+A sweep reads an entry for every file there is, so the entries are narrow, and are read as DynamoDB sends them: a model
+for each would cost more than to list the file.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from callscribe.recordings.recording import MAX_KEY_BYTES, source_hash
+from callscribe.store import control_items
+from callscribe.store.errors import map_dynamodb_errors
+from callscribe.store.tables import ControlModel as Item
+from callscribe.store.tables import RecordingModel
+
+
+class KnownFile(NamedTuple):
+    """A file that has a record. `version` is what the file was like; None where its key left no room for it.
+
+    A tuple, for a sweep makes one for each file: in half the time of a dataclass that is frozen.
+    """
+
+    key: str
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScanCheckpoint:
+    """Where a sweep goes on: behind the key `after`. While `held_until` has not come, another run is at it."""
+
+    after_key: str
+    lease_until: datetime | None = None
+
+
+def iter_known(location: str, prefix: str, after_key: str = "") -> Iterator[KnownFile]:
+    """The files of this source whose keys begin with `prefix`, sorted by their UTF-8 bytes; those behind `after`."""
+    index_key = RecordingModel.index_key
+    condition: Any = index_key.startswith(prefix) if prefix else None
+    if after_key:  # a path that is too long for a key is too long to be asked for as well
+        condition = index_key > after_key.encode()[:MAX_KEY_BYTES].decode(errors="ignore")
+    table = RecordingModel._get_connection()  # noqa: SLF001 — beneath the models
+    table.connection.client.meta.events.register("before-parse.dynamodb.Query", _raw_items, unique_id="as-sent")
+    start_key: Any = None
+    while True:
+        with map_dynamodb_errors():
+            page = table.query(
+                source_hash(location),
+                condition,
+                index_name=RecordingModel.by_key.Meta.index_name,
+                attributes_to_get=["k"],
+                exclusive_start_key=start_key,
+            )
+        for item in page.pop("Items"):  # and not held while the next page comes
+            key, separator, version = item["k"]["S"].rpartition("\0")
+            if not separator:
+                key, version = version, None
+            if not after_key:
+                yield KnownFile(key, version)
+            elif not key.startswith(prefix):
+                return
+            elif key > after_key:
+                yield KnownFile(key, version)
+        start_key = page.get("LastEvaluatedKey")
+        if start_key is None:
+            return
+
+
+def _raw_items(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Takes the items as they are, for botocore asks each value which of ten types it has.
+
+    That is three quarters of what it costs to read an entry. Only binary values need it, and there are none.
+    """
+    if response_dict["status_code"] == HTTPStatus.OK:
+        page = json.loads(response_dict["body"])
+        customized_response_dict["Items"] = page.pop("Items", [])
+        response_dict["body"] = json.dumps(page).encode()
+
+
+def load_checkpoint(source: str) -> ScanCheckpoint | None:
+    """Where the last sweep of this source stopped, if it has not come to the end."""
+    item = control_items.read(control_items.SCAN)[control_items.SCAN]
+    return (
+        ScanCheckpoint(item.after_key, item.lease_until)
+        if item.source == source and item.after_key is not None
+        else None
+    )
+
+
+def save_checkpoint(source: str, checkpoint: ScanCheckpoint) -> None:
+    """Keeps where the sweep of this source goes on."""
+    lease_action = Item.lease_until.set(checkpoint.lease_until) if checkpoint.lease_until else Item.lease_until.remove()
+    control_items.write(
+        control_items.SCAN, [Item.source.set(source), Item.after_key.set(checkpoint.after_key), lease_action]
+    )
+
+
+def clear_checkpoint() -> None:
+    """The next sweep begins at the beginning."""
+    control_items.write(control_items.SCAN, [Item.source.remove(), Item.after_key.remove(), Item.lease_until.remove()])

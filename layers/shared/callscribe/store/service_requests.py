@@ -1,0 +1,88 @@
+"""Calls to the transcription service in DynamoDB, kept as long as the runs that made them."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from callscribe.clock import to_iso
+from callscribe.recordings.service_request import ServiceRequest
+from callscribe.store.errors import map_dynamodb_errors
+from callscribe.store.tables import SERVICE_REQUEST_KIND, ServiceRequestModel
+
+PAGE_SIZE = 1000
+"""Calls read in one request by who looks for some of them: some 400 kB."""
+
+MAX_REQUESTS = 10
+"""Requests of one page: API Gateway does not wait for ever."""
+
+type Cursor = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRequestPage:
+    """A part of a list; `next` is None on the last."""
+
+    service_requests: list[ServiceRequest]
+    next: Cursor | None
+
+
+def to_model(service_request: ServiceRequest) -> ServiceRequestModel:
+    """What is stored of a call; `store.runs` writes it, together with its run."""
+    values = {attribute.name: getattr(service_request, attribute.name) for attribute in fields(ServiceRequest)}
+    request_id = f"{to_iso(service_request.started_at)}-{uuid.uuid4().hex[:8]}"
+    return ServiceRequestModel(
+        id=request_id, expires_at=service_request.started_at + ServiceRequestModel.retention, **values
+    )
+
+
+def page(
+    recording_id: str | None = None,
+    *,
+    failed: bool | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int,
+    cursor: Cursor | None = None,
+) -> ServiceRequestPage:
+    """The newest calls first; `failed` or not, `since` and `until` inclusive. Raises StoreError.
+
+    A page may hold fewer than `limit`, and even none, before the last: where few are looked for among very many.
+    """
+    index: Any = ServiceRequestModel.by_recording if recording_id else ServiceRequestModel
+    error_conditions = {
+        True: ServiceRequestModel.error.exists(),
+        False: ServiceRequestModel.error.does_not_exist(),
+        None: None,
+    }
+    # names of calls begin with their time; a tilde sorts behind every end of them
+    id_range: Any = ServiceRequestModel.id.between(
+        to_iso(since) if since else "0", f"{to_iso(until)}~" if until else "~"
+    )
+    results = index.query(
+        recording_id or SERVICE_REQUEST_KIND,
+        id_range,
+        filter_condition=error_conditions[failed],
+        scan_index_forward=False,
+        page_size=limit if failed is None else PAGE_SIZE,
+        last_evaluated_key=cursor,
+    )
+    items: list[Mapping[str, Any]] = []
+    with map_dynamodb_errors():
+        for response in islice(results.page_iter, MAX_REQUESTS):
+            items += response["Items"]
+            if len(items) >= limit:
+                break
+    next_key = results.page_iter.last_evaluated_key
+    if len(items) > limit:
+        keys = ("task", "run", "recording_id") if recording_id else ("task", "run")
+        next_key = {key: items[limit - 1][key] for key in keys}
+    return ServiceRequestPage(
+        [_to_service_request(ServiceRequestModel.from_raw_data(dict(item))) for item in items[:limit]], next_key
+    )
+
+
+def _to_service_request(model: ServiceRequestModel) -> ServiceRequest:
+    return ServiceRequest(**{attribute.name: getattr(model, attribute.name) for attribute in fields(ServiceRequest)})

@@ -1,0 +1,347 @@
+"""The tables as PynamoDB sees them; template.yaml declares them.
+
+PynamoDB keeps a connection in each model's class, so `bind` gives the classes their table names once, at start.
+The names `s`, `k` and `id` are short because the sweep of sync reads them by the million.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from pynamodb.attributes import (
+    BooleanAttribute,
+    ListAttribute,
+    MapAttribute,
+    NumberAttribute,
+    TTLAttribute,
+    UnicodeAttribute,
+    UnicodeSetAttribute,
+    UTCDateTimeAttribute,
+)
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
+from pynamodb.models import Model
+
+from callscribe.settings.environment import StoreSettings, from_env
+
+SERVICE_REQUEST_KIND = "transcription_call"
+"""The one value of `kind`."""
+
+ALL_RECORDINGS = "all"
+"""The one value of `listing`: the index of every recording by time has one partition."""
+
+MAX_RETENTION_DAYS = 30
+"""Runs and calls are not kept for longer, whatever the retention is."""
+
+
+class FailureMap(MapAttribute[str, object]):
+    code = UnicodeAttribute()
+    message = UnicodeAttribute()
+    at = UTCDateTimeAttribute()
+    retryable = BooleanAttribute()
+    status = NumberAttribute(null=True)
+
+
+class TranscriptMap(MapAttribute[str, object]):
+    version = UnicodeAttribute()
+    language = UnicodeAttribute(null=True)
+    duration = NumberAttribute(null=True)
+    preview = UnicodeAttribute()
+    no_speech = BooleanAttribute()
+    partial = BooleanAttribute(default=False)
+
+
+class AudioMap(MapAttribute[str, object]):
+    codec = UnicodeAttribute(null=True)
+    duration = NumberAttribute(null=True)
+    sample_rate = NumberAttribute(null=True)
+    channels = NumberAttribute(null=True)
+
+
+class AudioTrackMap(MapAttribute[str, object]):
+    channel = UnicodeAttribute(null=True)
+    speaker = UnicodeAttribute(null=True)
+    job = UnicodeAttribute(null=True)
+    transcript = UnicodeAttribute(null=True)
+
+
+class ByKey(GlobalSecondaryIndex["RecordingModel"]):
+    """Every file of a source in the order of its key, as S3 lists them: what sync compares the listing with.
+
+    A recording whose file is gone has no `entry`, and so is not in it.
+    """
+
+    class Meta:
+        index_name = "by-key"
+        projection = KeysOnlyProjection()
+
+    source_hash = UnicodeAttribute(hash_key=True, attr_name="s")
+    index_key = UnicodeAttribute(range_key=True, attr_name="k")
+
+
+class ByStatus(GlobalSecondaryIndex["RecordingModel"]):
+    """Every status as a line, narrow: what is taken next, and how many there are."""
+
+    class Meta:
+        index_name = "by-status"
+        projection = KeysOnlyProjection()
+
+    status = UnicodeAttribute(hash_key=True)
+    sort_key = UnicodeAttribute(range_key=True)
+
+
+class ByTime(GlobalSecondaryIndex["RecordingModel"]):
+    """Every recording by the time of its call, whole: a list is one request."""
+
+    class Meta:
+        index_name = "by-time"
+        projection = AllProjection()
+
+    listing = UnicodeAttribute(hash_key=True)
+    recorded_at = UTCDateTimeAttribute(range_key=True)
+
+
+class ByStatusAndTime(GlobalSecondaryIndex["RecordingModel"]):
+    """The recordings of one status by the time of their call, whole."""
+
+    class Meta:
+        index_name = "by-status-and-time"
+        projection = AllProjection()
+
+    status = UnicodeAttribute(hash_key=True)
+    recorded_at = UTCDateTimeAttribute(range_key=True)
+
+
+class ByCall(GlobalSecondaryIndex["RecordingModel"]):
+    """By the phone system's id of the call. This index and those that follow hold nothing that a transition changes."""
+
+    class Meta:
+        index_name = "by-call"
+        projection = KeysOnlyProjection()
+
+    call = UnicodeAttribute(hash_key=True)
+    recorded_at = UTCDateTimeAttribute(range_key=True)
+
+
+class ByName(GlobalSecondaryIndex["RecordingModel"]):
+    """By the name of the file, in small letters."""
+
+    class Meta:
+        index_name = "by-name"
+        projection = IncludeProjection(["recorded_at"])
+
+    listing = UnicodeAttribute(hash_key=True)
+    name = UnicodeAttribute(range_key=True)
+
+
+class ByNumber1(GlobalSecondaryIndex["RecordingModel"]):
+    """By the last digits of a call's first number. A recording without one is not in it; so the next two."""
+
+    class Meta:
+        index_name = "by-number-1"
+        projection = IncludeProjection(["numbers"])
+
+    number_1 = UnicodeAttribute(hash_key=True, attr_name="n1")
+    recorded_at = UTCDateTimeAttribute(range_key=True)
+
+
+class ByNumber2(GlobalSecondaryIndex["RecordingModel"]):
+    class Meta:
+        index_name = "by-number-2"
+        projection = IncludeProjection(["numbers"])
+
+    number_2 = UnicodeAttribute(hash_key=True, attr_name="n2")
+    recorded_at = UTCDateTimeAttribute(range_key=True)
+
+
+class ByNumber3(GlobalSecondaryIndex["RecordingModel"]):
+    class Meta:
+        index_name = "by-number-3"
+        projection = IncludeProjection(["numbers"])
+
+    number_3 = UnicodeAttribute(hash_key=True, attr_name="n3")
+    recorded_at = UTCDateTimeAttribute(range_key=True)
+
+
+class RecordingModel(Model):
+    class Meta:
+        table_name = ""
+
+    id = UnicodeAttribute(hash_key=True)
+    source_hash = UnicodeAttribute(attr_name="s")
+    index_key = UnicodeAttribute(attr_name="k", null=True)
+    location = UnicodeAttribute()
+    key = UnicodeAttribute()
+    size = NumberAttribute()
+    etag = UnicodeAttribute(null=True)
+    modified_at = UTCDateTimeAttribute()
+    recorded_at = UTCDateTimeAttribute()
+    created_at = UTCDateTimeAttribute()
+    listing = UnicodeAttribute(default=ALL_RECORDINGS)
+    status = UnicodeAttribute()
+    status_since = UTCDateTimeAttribute()
+    sort_key = UnicodeAttribute()
+    metadata: MapAttribute[str, object] = MapAttribute(default=dict)
+    source_changed = UTCDateTimeAttribute(null=True)
+    source_missing = UTCDateTimeAttribute(null=True)
+    attempts = NumberAttribute(default=0)
+    outage_count = NumberAttribute(default=0)
+    error = FailureMap(null=True)
+    next_attempt_at = UTCDateTimeAttribute(null=True)
+    queue_sort_key = UnicodeAttribute(null=True)
+    claim_token = UnicodeAttribute(null=True)
+    lease_expires_at = UTCDateTimeAttribute(null=True)
+    transcript = TranscriptMap(null=True)
+    audio = AudioMap(null=True)
+    tracks = ListAttribute(of=AudioTrackMap, null=True)
+    upload_number = NumberAttribute(default=0)
+    job_started_at = UTCDateTimeAttribute(null=True)
+    job_deadline = UTCDateTimeAttribute(null=True)
+    slot = UnicodeAttribute(null=True)
+    metadata_hash = UnicodeAttribute(null=True)
+    """Tells its metadata from any other, for conditions: not every DynamoDB compares maps."""
+    # what it is found by: made of the key and the metadata
+    name = UnicodeAttribute(null=True)
+    call = UnicodeAttribute(null=True)
+    numbers = UnicodeAttribute(null=True)
+    number_1 = UnicodeAttribute(attr_name="n1", null=True)
+    number_2 = UnicodeAttribute(attr_name="n2", null=True)
+    number_3 = UnicodeAttribute(attr_name="n3", null=True)
+
+    by_key = ByKey()
+    by_status = ByStatus()
+    by_time = ByTime()
+    by_status_and_time = ByStatusAndTime()
+    by_call = ByCall()
+    by_name = ByName()
+    by_number_1 = ByNumber1()
+    by_number_2 = ByNumber2()
+    by_number_3 = ByNumber3()
+
+
+class OutageMap(MapAttribute[str, object]):
+    since = UTCDateTimeAttribute()
+    next_try_at = UTCDateTimeAttribute()
+    backoff_seconds = NumberAttribute()
+    failures = NumberAttribute()
+    code = UnicodeAttribute()
+    message = UnicodeAttribute()
+
+
+class ControlModel(Model):
+    """An item of the control table. There are six, told apart by name, each with attributes of its own."""
+
+    class Meta:
+        table_name = ""
+
+    name = UnicodeAttribute(hash_key=True)
+    # admission: who holds a slot, and the breaker
+    slots = UnicodeSetAttribute(null=True)
+    outage = OutageMap(null=True)
+    probe = UnicodeAttribute(null=True)
+    probe_lease = UTCDateTimeAttribute(null=True)
+    # switches: the tasks that are paused
+    paused = UnicodeSetAttribute(null=True)
+    # call-recordings, whisperx: whether the module is enabled, what a person has set of it, and which setting of it
+    # this is (`version`)
+    enabled = BooleanAttribute(null=True)
+    settings: MapAttribute[str, object] = MapAttribute(null=True)
+    # sweep: where the sweep of a source is to go on
+    source = UnicodeAttribute(null=True)
+    after_key = UnicodeAttribute(null=True)
+    lease_until = UTCDateTimeAttribute(null=True)
+    # completed: the checkpoint of their count, of those behind `floor` and up to `until`; what was ever below a floor
+    # lies before `deleted_until`
+    completed_count = NumberAttribute(null=True)
+    retention_cutoff = UnicodeAttribute(null=True)
+    deleted_until = UnicodeAttribute(null=True)
+    counted_until = UnicodeAttribute(null=True)
+    version = UnicodeAttribute(null=True)
+    blocked_until = UTCDateTimeAttribute(null=True)
+
+
+class IncompleteFileMap(MapAttribute[str, object]):
+    path = UnicodeAttribute()
+    size = NumberAttribute()
+    since = UTCDateTimeAttribute()
+    reason = UnicodeAttribute()
+
+
+class RunModel(Model):
+    """A run. The table of runs holds the calls to the service as well: what a run did is then one request with it."""
+
+    class Meta:
+        table_name = ""
+
+    retention = timedelta(days=MAX_RETENTION_DAYS)
+
+    task = UnicodeAttribute(hash_key=True)
+    run = UnicodeAttribute(range_key=True)
+    trigger = UnicodeAttribute()
+    started_at = UTCDateTimeAttribute()
+    deadline = UTCDateTimeAttribute()
+    status = UnicodeAttribute()
+    finished_at = UTCDateTimeAttribute(null=True)
+    counts: MapAttribute[str, int] = MapAttribute(default=dict)
+    incomplete_files = ListAttribute(of=IncompleteFileMap, null=True)
+    error = UnicodeAttribute(null=True)
+    error_code = UnicodeAttribute(null=True)
+    # of a retry: what is looked for, and where it goes on; both JSON
+    filters = UnicodeAttribute(null=True)
+    resume_cursor = UnicodeAttribute(null=True)
+    expires_at = TTLAttribute()
+
+
+class ServiceRequestsByRecording(GlobalSecondaryIndex["ServiceRequestModel"]):
+    """The calls for one recording; runs have no such attribute, so they are not in it."""
+
+    class Meta:
+        index_name = "by-recording"
+        projection = AllProjection()
+
+    recording_id = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute(range_key=True, attr_name="run")
+
+
+class ServiceRequestModel(Model):
+    """A call to the service, in the table of runs: a task of its own, as far as the keys go."""
+
+    class Meta:
+        table_name = ""
+
+    retention = timedelta(days=MAX_RETENTION_DAYS)
+
+    kind = UnicodeAttribute(hash_key=True, attr_name="task", default=SERVICE_REQUEST_KIND)
+    id = UnicodeAttribute(range_key=True, attr_name="run")
+    recording_id = UnicodeAttribute()
+    attempt = NumberAttribute()
+    method = UnicodeAttribute()
+    url = UnicodeAttribute()
+    started_at = UTCDateTimeAttribute()
+    duration = NumberAttribute()
+    status = NumberAttribute(null=True)
+    bytes_sent = NumberAttribute()
+    bytes_received = NumberAttribute()
+    error = UnicodeAttribute(null=True)
+    expires_at = TTLAttribute()
+
+    by_recording = ServiceRequestsByRecording()
+
+
+def configure(environ: Mapping[str, str]) -> StoreSettings:
+    """Tells the models their tables' names and for how long items are kept, out of the environment.
+
+    Raises ConfigurationError.
+    """
+    settings = from_env(StoreSettings, environ)
+    RunModel.retention = ServiceRequestModel.retention = timedelta(
+        days=min(MAX_RETENTION_DAYS, settings.retention_days or MAX_RETENTION_DAYS)
+    )
+    for model, table in (
+        (RecordingModel, settings.recordings_table),
+        (ControlModel, settings.control_table),
+        (RunModel, settings.runs_table),
+        (ServiceRequestModel, settings.runs_table),
+    ):
+        if model.Meta.table_name != table:
+            model.Meta.table_name = table
+            model._connection = None  # noqa: SLF001 — it was for the former
+    return settings

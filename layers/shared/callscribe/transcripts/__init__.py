@@ -1,0 +1,1 @@
+"""Transcripts: how responses become one, and how the two channels of a call are merged."""

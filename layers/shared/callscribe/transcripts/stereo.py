@@ -1,0 +1,161 @@
+"""The two sides of a stereo call: whom each channel holds, and how both become one conversation."""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from heapq import merge as merge_sorted
+from itertools import groupby
+
+from callscribe.recordings.recording import Channel
+from callscribe.transcripts.transcript import Segment, Transcript
+
+CALLER, AGENT = "caller", "agent"
+
+
+class ChannelLayout(StrEnum):
+    """On which channel the other party is. On the other one is the agent: whoever's phone system recorded the call."""
+
+    CALLER_LEFT = "caller-left"
+    CALLER_RIGHT = "caller-right"
+
+    def speaker_for(self, channel: Channel) -> str:
+        """Who speaks on that channel."""
+        caller_channel = Channel.LEFT if self is ChannelLayout.CALLER_LEFT else Channel.RIGHT
+        return CALLER if channel is caller_channel else AGENT
+
+
+DEFAULT_LAYOUTS: Mapping[str, ChannelLayout] = {
+    "amazon-connect": ChannelLayout.CALLER_LEFT,
+    "freeswitch": ChannelLayout.CALLER_LEFT,
+    "fusionpbx": ChannelLayout.CALLER_LEFT,
+    "puzzel": ChannelLayout.CALLER_LEFT,
+    "yeastar": ChannelLayout.CALLER_LEFT,
+    "goautodial": ChannelLayout.CALLER_RIGHT,
+    "vicidial": ChannelLayout.CALLER_RIGHT,
+}
+"""By phone system, as far as it is confirmed. FreeSWITCH and Yeastar put what they receive on the left."""
+
+AUTO, MONO = "auto", "mono"
+CHANNEL_MODES = (AUTO, MONO, *ChannelLayout)
+"""What the setting of this name may be."""
+
+
+def channel_layout(channels: str, phone_system: str) -> ChannelLayout | None:
+    """Who speaks where in a stereo recording, by the setting; None to send it as it is.
+
+    `auto` is what is known of the phone system, which may be empty.
+    """
+    if channels == AUTO:
+        return DEFAULT_LAYOUTS.get(phone_system)
+    return None if channels == MONO else ChannelLayout(channels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fragment:
+    """The words from `first` up to `last` of segment `number` of a channel. `at`: its place in time, in seconds."""
+
+    start: float
+    channel: Channel
+    segment_index: int
+    first_word: int
+    end_word: int
+
+
+def merge_channels(transcripts: Mapping[Channel, Transcript], layout: ChannelLayout) -> Transcript:
+    """One transcript in the order in which things were said, each segment with its speaker and its channel.
+
+    A segment in whose pause the other side speaks is broken there. One without times stays behind the one before it.
+    The language is that of the channel with more text.
+    """
+    by_channel = {channel: transcripts[channel] for channel in Channel if channel in transcripts}
+    word_starts = {channel: sorted(_word_starts(transcript.segments)) for channel, transcript in by_channel.items()}
+    channel_fragments = []
+    for channel, transcript in by_channel.items():
+        other_starts = [word_start for other in by_channel if other is not channel for word_start in word_starts[other]]
+        channel_fragments.append(list(_split_segments(channel, transcript.segments, other_starts)))
+    fragments = merge_sorted(*channel_fragments, key=lambda fragment: fragment.start)
+    # where nothing came between the pieces of a segment after all, it stays whole
+    segments = []
+    for (channel, segment_index), group in groupby(
+        fragments, key=lambda fragment: (fragment.channel, fragment.segment_index)
+    ):
+        segment_fragments = list(group)
+        segment = _slice_segment(
+            by_channel[channel].segments[segment_index], segment_fragments[0].first_word, segment_fragments[-1].end_word
+        )
+        segments.append(_label_segment(segment, channel, layout.speaker_for(channel)))
+    longest = max(by_channel.values(), key=lambda transcript: len(transcript.text), default=None)
+    return Transcript(segments=tuple(segments), language=longest.language if longest else None)
+
+
+def _word_starts(segments: Sequence[Segment]) -> Iterator[float]:
+    """When somebody begins to say something: each word or, where words have no times, each segment."""
+    for segment in segments:
+        starts = [word.start for word in segment.words if word.start is not None]
+        yield from starts or ([] if segment.start is None else [segment.start])
+
+
+def _split_segments(
+    channel: Channel, segments: Sequence[Segment], other_starts: Sequence[float]
+) -> Iterator[_Fragment]:
+    """The segments of one channel, broken where one of the `others` begins in a pause."""
+    position = 0.0
+    for index, segment in enumerate(segments):
+        position = max(position, segment.start or 0.0)
+        first_word = 0
+        for cut, start in _break_points(segment, other_starts):
+            yield _Fragment(start=position, channel=channel, segment_index=index, first_word=first_word, end_word=cut)
+            first_word, position = cut, max(position, start)
+        yield _Fragment(
+            start=position, channel=channel, segment_index=index, first_word=first_word, end_word=len(segment.words)
+        )
+
+
+def _break_points(segment: Segment, other_starts: Sequence[float]) -> Iterator[tuple[int, float]]:
+    """Each word before which the segment is to be broken, and its start."""
+    if _word_offsets(segment) is None:
+        return
+    spoken_until: float | None = None
+    for index, word in enumerate(segment.words):
+        if word.start is None:
+            continue
+        if spoken_until is not None:
+            next_start_index = bisect_left(other_starts, spoken_until)
+            if next_start_index < len(other_starts) and other_starts[next_start_index] < word.start:
+                yield index, word.start
+        spoken_until = max(spoken_until or 0.0, word.end or word.start)
+
+
+def _word_offsets(segment: Segment) -> list[int] | None:
+    """Where in the text each word stands; None unless all of them are found there, one behind the other."""
+    offsets, offset = [], 0
+    for word in segment.words:
+        offset = segment.text.find(word.text, offset) if word.text else -1
+        if offset < 0:
+            return None
+        offsets.append(offset)
+        offset += len(word.text)
+    return offsets
+
+
+def _slice_segment(segment: Segment, first_word: int, end_word: int) -> Segment:
+    """The words from `first` up to `last` of a segment, with what stands between them in its text."""
+    word_count = len(segment.words)
+    if first_word == 0 and end_word == word_count:
+        return segment
+    offsets = [*(_word_offsets(segment) or ()), len(segment.text)]
+    words = segment.words[first_word:end_word]
+    last_word_end = max((word.end for word in words if word.end is not None), default=None)
+    return replace(
+        segment,
+        text=segment.text[offsets[first_word] if first_word else 0 : offsets[end_word]].strip(),
+        start=words[0].start if first_word else segment.start,
+        end=segment.end if end_word == word_count else last_word_end,
+        words=words,
+    )
+
+
+def _label_segment(segment: Segment, channel: Channel, speaker: str) -> Segment:
+    words = tuple(replace(word, speaker=speaker) for word in segment.words)
+    return replace(segment, speaker=speaker, channel=channel.value, words=words)

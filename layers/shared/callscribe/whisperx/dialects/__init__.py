@@ -1,0 +1,1 @@
+"""The HTTP contracts that WhisperX servers speak: one Python module per dialect."""

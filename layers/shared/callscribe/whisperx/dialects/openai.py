@@ -1,0 +1,61 @@
+"""The dialect `openai`: whisperx-api-server, meet-whisperx, speaches and others that speak as OpenAI's API does.
+
+POST /v1/audio/transcriptions with the multipart field `file`; every option is a form field. Segments may be nested one
+level deeper, and some servers send no text beside them.
+"""
+
+from functools import partial
+
+from callscribe.errors import PermanentError, ServiceUnavailable
+from callscribe.settings.environment import WhisperXSettings
+from callscribe.sources import Audio
+from callscribe.transcripts.transcript import Transcript
+from callscribe.whisperx import DialectInfo, RequestLogger, Service, Timeouts
+from callscribe.whisperx.client import WhisperXClient
+from callscribe.whisperx.dialects.base import SynchronousService, parse_transcript_response
+from callscribe.whisperx.dialects.options import build_parameters
+from callscribe.whisperx.multipart import MultipartUpload
+from callscribe.whisperx.response_errors import ErrorMapping, ErrorTable
+
+DIALECT_INFO = DialectInfo(
+    server_name="OpenAI's API",
+    upload_path="/v1/audio/transcriptions",
+    auth_check_paths=("/v1/models", "/models/catalog"),
+    list_member="data",
+    optional_suffix="/v1",
+)
+"""Clients of OpenAI's API want its address with the /v1."""
+
+DIALECT_ERRORS: ErrorTable = {
+    404: ErrorMapping(
+        ServiceUnavailable,
+        "endpoint_not_found",
+        "There is no such route or no such model on the service ({}). "
+        "Correct the server's address, the dialect or the model.",
+    ),
+    422: ErrorMapping(PermanentError, "not_audio", "The service cannot read this audio ({})."),
+}
+
+
+def connect(settings: WhisperXSettings, api_key: str, log_request: RequestLogger) -> Service:
+    return OpenAiService(settings, api_key, log_request)
+
+
+class OpenAiService(SynchronousService):
+    def __init__(self, settings: WhisperXSettings, api_key: str, log_request: RequestLogger) -> None:
+        self._client = WhisperXClient(DIALECT_INFO.to_base_url(settings.whisperx_url), api_key, log_request)
+        defaults = [
+            ("model", settings.whisperx_model),
+            ("language", settings.whisperx_language),
+            ("response_format", "verbose_json"),
+            ("timestamp_granularities[]", "word"),
+            ("timestamp_granularities[]", "segment"),
+            ("diarize", "true" if settings.whisperx_diarize else ""),
+        ]
+        self._fields = build_parameters(defaults, settings)
+
+    def send(self, audio: Audio, name: str, timeouts: Timeouts, *, is_resend: bool = False) -> Transcript:  # noqa: ARG002
+        body = MultipartUpload(audio, field="file", name=name, fields=self._fields)
+        return self._client.post(
+            DIALECT_INFO.upload_path, body, timeouts, partial(parse_transcript_response, error_table=DIALECT_ERRORS)
+        )
