@@ -110,7 +110,7 @@ def test_pure_modules_import_only_the_standard_library_and_each_other(name):
 
 def test_a_layer_module_is_used_by_two_functions_or_by_a_layer_module_that_is():
     names = {layer_module(path): path for path in LAYER_MODULES}
-    users = {name: set() for name in names}
+    users: dict[str, set[str]] = {name: set() for name in names}
     for path in MODULES:
         user = layer_module(path) if path.is_relative_to(LAYER) else path.relative_to(FUNCTIONS).parts[0]
         for name in set(imports(path)) & set(names):
