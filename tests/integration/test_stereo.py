@@ -116,7 +116,7 @@ def test_a_channel_that_the_bucket_has_forgotten_is_transcribed_anew(
 ):
     item = transcribed(wav(LEFT, RIGHT), right=reply(status=415))
     s3, bucket = client("s3", stack.endpoint), stack.buckets["TranscriptsBucket"]
-    (part,) = s3.list_objects_v2(Bucket=bucket, Prefix="parts/")["Contents"]
+    (part,) = s3.list_objects_v2(Bucket=bucket, Prefix="tracks/")["Contents"]
     s3.delete_object(Bucket=bucket, Key=part["Key"])
     handlers.api("POST", f"/api/call-recordings/{item['id']}/transcribe")
     item = transcribed(None)

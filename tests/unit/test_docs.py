@@ -130,7 +130,7 @@ def test_every_code_that_an_attempt_can_end_with_is_explained():
 
 
 def test_the_codes_that_a_run_can_end_with_are_explained_and_no_others():
-    table = (ROOT / "docs/operations.md").read_text().partition("## Errors of a task")[2].partition("\n## ")[0]
+    table = (ROOT / "docs/operations.md").read_text().partition("## Task errors")[2].partition("\n## ")[0]
     cells = re.findall(r"^\| (.*?) \|", table, re.MULTILINE)
     codes = codes_of("RunSkipped", "end", "_finish", "replace")
     codes |= {kind.code for kind in (errors.ConfigurationError, errors.SourceError, errors.StoreError)}

@@ -121,7 +121,7 @@ RECORDINGS = "callscribe-RecordingsTable-1A2B"
 BUCKET = "arn:aws:s3:::TranscriptsBucket"
 DELETE = (
     b'<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Object><Key>transcripts/a/1</Key></Object>'
-    b"<Object><Key>parts/a</Key></Object></Delete>"
+    b"<Object><Key>tracks/a</Key></Object></Delete>"
 )
 
 
@@ -146,7 +146,7 @@ DELETE = (
             ("lambda", Request("POST", "/2015-03-31/functions/callscribe-QueueFunction-9/invocations")),
             {("lambda:InvokeFunction", granted.named_arn("lambda", "function:QueueFunction"))},
         ),
-        (s3("GET", "/callscribe-transcriptsbucket-1/parts/a/b"), {("s3:GetObject", f"{BUCKET}/parts/…")}),
+        (s3("GET", "/callscribe-transcriptsbucket-1/tracks/a/b"), {("s3:GetObject", f"{BUCKET}/tracks/…")}),
         (s3("HEAD", "/callscribe-transcriptsbucket-1/a.wav"), {("s3:GetObject", f"{BUCKET}/…")}),
         (s3("PUT", "/callscribe-transcriptsbucket-1/a.wav", x_id="PutObject"), {("s3:PutObject", f"{BUCKET}/…")}),
         (s3("GET", "/callscribe-transcriptsbucket-1", list_type="2", prefix="a/"), {("s3:ListBucket", BUCKET)}),
@@ -156,7 +156,7 @@ DELETE = (
         ),
         (
             ("s3", Request("POST", "/callscribe-transcriptsbucket-1", query={"delete": [""]}, body=DELETE)),
-            {("s3:DeleteObject", f"{BUCKET}/transcripts/…"), ("s3:DeleteObject", f"{BUCKET}/parts/…")},
+            {("s3:DeleteObject", f"{BUCKET}/transcripts/…"), ("s3:DeleteObject", f"{BUCKET}/tracks/…")},
         ),
     ],
 )  # fmt: skip

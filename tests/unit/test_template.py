@@ -1,4 +1,4 @@
-"""What template.yaml promises of every table, bucket and function, beyond what cfn-lint and checkov know to ask."""
+"""Rules for tables, buckets, functions, parameters and outputs of template.yaml that cfn-lint and checkov lack."""
 
 import re
 from datetime import timedelta
@@ -26,126 +26,129 @@ TASKS = FUNCTIONS - {"ApiFunction"}
 def outputs(**parameters):
     intrinsics = granted.intrinsics(parameters)
     return {
-        name: intrinsics.resolve(each["Value"])
-        for name, each in granted.translated()["Outputs"].items()
-        if "Condition" not in each or intrinsics.is_condition_true(each["Condition"])
+        name: intrinsics.resolve(output["Value"])
+        for name, output in granted.translated()["Outputs"].items()
+        if "Condition" not in output or intrinsics.is_condition_true(output["Condition"])
     }
 
 
 def role(function, **parameters):
-    """The role's own statements by their names (that of SAM for the failed events has none), and AWS's policies."""
-    declared = granted.resolved(granted.ROLE, parameters)[f"{function}Role"]
-    found = [each for policy in declared["Policies"] for each in policy["PolicyDocument"]["Statement"]]
-    return {each.get("Sid"): each for each in found}, declared["ManagedPolicyArns"]
+    """The statements of the role by Sid (SAM's statement for failed events has none), and its managed policies."""
+    properties = granted.resolved(granted.ROLE, parameters)[f"{function}Role"]
+    statements = [statement for policy in properties["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+    return {statement.get("Sid"): statement for statement in statements}, properties["ManagedPolicyArns"]
 
 
-def of_type(kind):
-    return {name: each["Properties"] for name, each in RESOURCES.items() if each["Type"] == kind}
+def of_type(resource_type):
+    return {name: resource["Properties"] for name, resource in RESOURCES.items() if resource["Type"] == resource_type}
 
 
-def test_a_table_is_on_demand_and_encrypted():
+def test_tables_are_on_demand_and_encrypted():
     for name, table in of_type(TABLE).items():
         assert table["BillingMode"] == "PAY_PER_REQUEST", name
         assert table["SSESpecification"] == {"SSEEnabled": True}, name
 
 
-def test_a_bucket_is_encrypted_and_refuses_what_does_not_come_over_tls():
-    assert all(each["BucketEncryption"]["ServerSideEncryptionConfiguration"] for each in of_type(BUCKET).values())
-    refusing = set()
+def test_buckets_are_encrypted_and_reject_requests_without_tls():
+    for bucket in of_type(BUCKET).values():
+        assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    protected = set()
     for policy in of_type("AWS::S3::BucketPolicy").values():
         (statement,) = policy["PolicyDocument"]["Statement"]
         assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
-        refusing.add(policy["Bucket"]["Ref"])
-    assert refusing == of_type(BUCKET).keys()
+        protected.add(policy["Bucket"]["Ref"])
+    assert protected == of_type(BUCKET).keys()
 
 
 @pytest.mark.parametrize("name", ["RecordingsTable", "ControlTable", "RecordingsBucket", "TranscriptsBucket"])
-def test_what_people_would_miss_outlives_the_stack(name):
+def test_user_data_is_retained_when_the_stack_is_deleted(name):
     assert RESOURCES[name]["DeletionPolicy"] == RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
 
 
-def test_no_policy_is_wider_than_it_must_be():
-    grants = [grant for each in granted.statements().values() for statement in each for grant in statement.grants]
-    assert [each for each in grants if "*" in each.action or each.resource == "*"] == []
+def test_no_policy_grants_all_actions_or_all_resources():
+    grants = [grant for role in granted.statements().values() for statement in role for grant in statement.grants]
+    assert [grant for grant in grants if "*" in grant.action or grant.resource == "*"] == []
 
 
-@pytest.mark.parametrize(("name", "hands_out"), [("ProcessFunction", set()), ("ApiFunction", {"RecordingsBucket"})])
-def test_who_reads_from_a_bucket_may_list_it_for_else_what_is_gone_looks_forbidden(name, hands_out):
-    """What a function only gives addresses of, it does not read."""
+@pytest.mark.parametrize(("name", "presigned"), [("ProcessFunction", set()), ("ApiFunction", {"RecordingsBucket"})])
+def test_a_function_that_reads_a_bucket_may_list_it_because_s3_hides_missing_objects_otherwise(name, presigned):
+    """Objects of which a function only presigns URLs are not read by it."""
     grants = [grant for statement in granted.statements()[name] for grant in statement.grants]
     read, listed = (
-        {bucket for each in grants if each.action == action for bucket in re.findall(r"\w+Bucket\b", each.resource)}
+        {bucket for grant in grants if grant.action == action for bucket in re.findall(r"\w+Bucket\b", grant.resource)}
         for action in ("s3:GetObject", "s3:ListBucket")
     )
-    assert read - hands_out == listed != set()
+    assert read - presigned == listed != set()
 
 
-def test_what_relies_on_how_long_functions_live_outlives_them():
-    timeouts = {name: each["Properties"]["Timeout"] for name, each in RESOURCES.items() if name.endswith("Function")}
+def test_write_lag_and_invalidation_window_exceed_the_function_timeouts():
+    timeouts = {
+        name: resource["Properties"]["Timeout"] for name, resource in RESOURCES.items() if name.endswith("Function")
+    }
     assert timedelta(seconds=max(timeouts.values())) < status_counts.MAX_WRITE_LAG - 2 * CLOCK_SKEW
     assert timedelta(seconds=timeouts["ApiFunction"]) < status_counts.INVALIDATION_WINDOW - CLOCK_SKEW
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))
-def test_a_task_is_not_repeated_by_lambda_but_by_its_schedule(name):
-    declared = RESOURCES[name]["Properties"]["EventInvokeConfig"]
-    assert declared["MaximumRetryAttempts"] == 0
-    assert declared["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["FailedEventsQueue", "Arn"]}
+def test_lambda_does_not_retry_a_task_because_the_next_scheduled_run_does(name):
+    config = RESOURCES[name]["Properties"]["EventInvokeConfig"]
+    assert config["MaximumRetryAttempts"] == 0
+    assert config["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["FailedEventsQueue", "Arn"]}
     events = {event["Type"] for event in RESOURCES[name]["Properties"]["Events"].values()}
     assert events == {"Schedule"} if name != "SyncFunction" else {"Schedule", "EventBridgeRule"}
 
 
 @pytest.mark.parametrize(
-    ("parameters", "inside", "mounting"),
+    ("parameters", "in_vpc", "mounting"),
     [
         ({}, set(), set()),
-        (VPC, {"ProcessFunction"}, set()),  # which alone speaks to a server inside it
-        (EFS, FUNCTIONS - {"QueueFunction"}, FUNCTIONS - {"QueueFunction"}),  # who lists or opens recordings
+        (VPC, {"ProcessFunction"}, set()),  # only process connects to the server
+        (EFS, FUNCTIONS - {"QueueFunction"}, FUNCTIONS - {"QueueFunction"}),  # all that list or open recordings
     ],
     ids=["plain", "VPC", "EFS"],
 )
-def test_who_must_reach_a_vpc_or_efs_does_and_nobody_else(parameters, inside, mounting):
+def test_only_functions_that_need_the_vpc_or_efs_get_it(parameters, in_vpc, mounting):
     for name, function in granted.resolved(FUNCTION, parameters).items():
-        assert function.get("VpcConfig") == (IN_THE_VPC if name in inside else None)
+        assert function.get("VpcConfig") == (IN_THE_VPC if name in in_vpc else None)
         mounted = [{"Arn": ACCESS_POINT, "LocalMountPath": "/mnt/recordings"}] if name in mounting else None
         assert function.get("FileSystemConfigs") == mounted
-        own, managed = role(name, **parameters)
-        assert ("MountRecordings" in own) == (name in mounting)
+        statements, managed = role(name, **parameters)
+        assert ("MountRecordings" in statements) == (name in mounting)
         if name in mounting:
-            assert own["MountRecordings"]["Action"] == "elasticfilesystem:ClientMount"  # and not to write
+            assert statements["MountRecordings"]["Action"] == "elasticfilesystem:ClientMount"  # read-only
             condition = {"StringEquals": {"elasticfilesystem:AccessPointArn": ACCESS_POINT}}
-            assert own["MountRecordings"]["Condition"] == condition
-        # SAM lets whoever has VpcConfig make network interfaces, also under a condition that does not hold
-        network = any(arn.endswith("VPCAccessExecutionRole") for arn in managed)
-        assert network == ("LeaveTheNetworkToLambda" in own)
-        if network:  # the code may not; Lambda itself, whose calls name no source function, must
-            denied = own["LeaveTheNetworkToLambda"]
+            assert statements["MountRecordings"]["Condition"] == condition
+        # SAM grants network interfaces to every function with VpcConfig, even under a condition that is false
+        has_network = any(arn.endswith("VPCAccessExecutionRole") for arn in managed)
+        assert has_network == ("DenyNetworkInterfacesToFunctionCode" in statements)
+        if has_network:  # denied to the code, but not to Lambda itself, whose requests name no source function
+            denied = statements["DenyNetworkInterfacesToFunctionCode"]
             assert denied["Effect"] == "Deny"
             assert {"ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"} < set(denied["Action"])
             assert "lambda:SourceFunctionArn" in denied["Condition"]["ArnLike"]
-        assert network or name not in inside
+        assert has_network or name not in in_vpc
 
 
 @pytest.mark.parametrize(
-    ("parameters", "says"),
+    ("parameters", "message"),
     [
-        ({**EFS, "Subnets": "", "SecurityGroups": ""}, "no Subnets: EFS is reached inside a VPC only"),
-        ({**EFS, "SecurityGroups": ""}, "no SecurityGroups"),
-        ({**VPC, "SecurityGroups": ""}, "no SecurityGroups"),
-        ({**VPC, "Subnets": ""}, "no Subnets"),
+        ({**EFS, "Subnets": "", "SecurityGroups": ""}, "Subnets is empty. EFS is reachable only inside a VPC"),
+        ({**EFS, "SecurityGroups": ""}, "SecurityGroups is empty"),
+        ({**VPC, "SecurityGroups": ""}, "SecurityGroups is empty"),
+        ({**VPC, "Subnets": ""}, "Subnets is empty"),
         ({**EFS, "RecordingsPath": ""}, "RecordingsPath is empty"),
-        ({**EFS, "EfsAccessPoint": ""}, "no EfsAccessPoint"),
-        ({"RecordingsPath": "/mnt/recordings"}, "no EfsAccessPoint"),
-        ({"RecordingsPath": "/mnt/audio", "EfsMountPath": "/mnt/audio"}, "no EfsAccessPoint"),
+        ({**EFS, "EfsAccessPoint": ""}, "EfsAccessPoint is empty"),
+        ({"RecordingsPath": "/mnt/recordings"}, "EfsAccessPoint is empty"),
+        ({"RecordingsPath": "/mnt/audio", "EfsMountPath": "/mnt/audio"}, "EfsAccessPoint is empty"),
     ],
 )
-def test_what_would_deploy_and_not_work_is_refused_in_a_persons_words(parameters, says):
-    with pytest.raises(ValueError, match=says):
+def test_a_combination_that_would_deploy_but_not_work_is_rejected(parameters, message):
+    with pytest.raises(ValueError, match=message):
         granted.intrinsics(parameters)
 
 
-def test_the_rules_use_only_what_cloudformation_knows_in_rules():
-    """`Ref` and the functions of rules; not Fn::Select, Fn::Split, Fn::Sub or Fn::If."""
+def test_rules_use_only_the_intrinsic_functions_that_cloudformation_allows_in_rules():
+    """Those are `Ref` and the rule functions; not Fn::Select, Fn::Split, Fn::Sub or Fn::If."""
 
     def used(value):
         if isinstance(value, dict):
@@ -157,14 +160,14 @@ def test_the_rules_use_only_what_cloudformation_knows_in_rules():
             assert used(value) <= {"Ref", "Fn::Not", "Fn::Equals", "Fn::Contains"}
 
 
-def test_a_folder_that_no_rule_sees_is_not_deployed_without_its_file_system_either():
-    """Lambda refuses a file system without an ARN: better than a stack that finds nothing."""
+def test_a_folder_without_an_access_point_that_no_rule_catches_fails_in_lambda():
+    """Lambda rejects a file system without an ARN, which is better than a stack that finds no recordings."""
     function = granted.resolved(FUNCTION, {"RecordingsPath": "/mnt/recordings/2026"})["SyncFunction"]
     assert function["FileSystemConfigs"] == [{"Arn": "", "LocalMountPath": "/mnt/recordings"}]
 
 
 @pytest.mark.parametrize(
-    ("name", "good", "bad"),
+    ("name", "valid", "invalid"),
     [
         (
             "RecordingsPath",
@@ -177,15 +180,15 @@ def test_a_folder_that_no_rule_sees_is_not_deployed_without_its_file_system_eith
         ("SecurityGroups", ["", "sg-0123abcd,sg-0123456789abcdef0"], ["subnet-0123abcd", "sg-0123abcd;sg-0123abce"]),
     ],
 )
-def test_a_value_that_cannot_be_right_is_refused_by_its_parameter(name, good, bad):
+def test_a_parameter_rejects_invalid_values(name, valid, invalid):
     pattern = re.compile(TEMPLATE["Parameters"][name]["AllowedPattern"])
-    whole = TEMPLATE["Parameters"][name]["Type"] == "String"
+    is_list = TEMPLATE["Parameters"][name]["Type"] != "String"
 
-    def taken(value):
-        return all(pattern.fullmatch(each.strip()) for each in ([value] if whole else value.split(",")))
+    def is_accepted(value):
+        return all(pattern.fullmatch(item.strip()) for item in (value.split(",") if is_list else [value]))
 
-    assert [value for value in good if not taken(value)] == []
-    assert [value for value in bad if taken(value)] == []
+    assert [value for value in valid if not is_accepted(value)] == []
+    assert [value for value in invalid if is_accepted(value)] == []
 
 
 @pytest.mark.parametrize(
@@ -194,10 +197,10 @@ def test_a_value_that_cannot_be_right_is_refused_by_its_parameter(name, good, ba
      ("s3://the.irs-2/in/2026/", "the.irs-2", "ENABLED"), ("/mnt/recordings", "RecordingsBucket", "DISABLED"),
      ("/mnt/recordings/2026", "RecordingsBucket", "DISABLED")],
 )  # fmt: skip
-def test_uploads_into_the_bucket_of_the_recordings_fire_sync_at_once(path, bucket, state):
+def test_an_upload_to_the_recordings_bucket_starts_sync(path, bucket, state):
     parameters = {**(EFS if path.startswith("/") else {}), "RecordingsPath": path}
-    own = granted.resolved(BUCKET, parameters)["RecordingsBucket"]
-    assert own["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+    stack_bucket = granted.resolved(BUCKET, parameters)["RecordingsBucket"]
+    assert stack_bucket["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
     rule = granted.resolved("AWS::Events::Rule", parameters)["SyncFunctionUploads"]
     assert rule["EventPattern"] == {
         "source": ["aws.s3"],
@@ -207,12 +210,12 @@ def test_uploads_into_the_bucket_of_the_recordings_fire_sync_at_once(path, bucke
     assert rule["State"] == state
     (target,) = rule["Targets"]
     assert target["Arn"] == granted.named_arn("lambda", "function:SyncFunction")
-    assert not {"Input", "InputPath", "InputTransformer"} & target.keys()  # the event arrives as it is
+    assert not {"Input", "InputPath", "InputTransformer"} & target.keys()  # the event arrives unchanged
     permission = granted.resolved("AWS::Lambda::Permission", parameters)["SyncFunctionUploadsPermission"]
     assert permission["SourceArn"] == "SyncFunctionUploads.Arn"
 
 
-def test_the_output_that_turns_uploads_on_is_there_for_a_bucket_that_is_not_the_stacks():
+def test_only_an_external_bucket_gets_the_output_that_enables_upload_events():
     assert "EnableUploadEventsCommand" not in outputs().keys() | outputs(**EFS).keys()
     assert outputs(RecordingsPath="s3://theirs/in/")["EnableUploadEventsCommand"] == (
         f"aws s3api put-bucket-notification-configuration --region {REGION} --bucket theirs "
@@ -220,20 +223,20 @@ def test_the_output_that_turns_uploads_on_is_there_for_a_bucket_that_is_not_the_
     )
 
 
-def test_every_parameter_is_in_one_group_and_says_what_it_may_be():
+def test_every_parameter_has_one_group_a_description_and_constraints():
     groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     assert sorted(name for group in groups for name in group["Parameters"]) == sorted(TEMPLATE["Parameters"])
-    for name, declared in TEMPLATE["Parameters"].items():
-        assert declared["Description"], name
-        assert {"AllowedPattern", "AllowedValues", "MinValue"} & declared.keys(), name
-        assert ("AllowedPattern" in declared) == ("ConstraintDescription" in declared), name
+    for name, parameter in TEMPLATE["Parameters"].items():
+        assert parameter["Description"], name
+        assert {"AllowedPattern", "AllowedValues", "MinValue"} & parameter.keys(), name
+        assert ("AllowedPattern" in parameter) == ("ConstraintDescription" in parameter), name
 
 
 @pytest.mark.parametrize("parameters", [{}, {"RecordingsPath": "s3://theirs/in/"}, EFS], ids=["own", "bucket", "EFS"])
-def test_the_outputs_say_what_to_do_next_with_all_that_a_command_wants(parameters):
-    found = outputs(**parameters)
-    commands = {name: value for name, value in found.items() if name.endswith("Command")}
+def test_output_commands_are_complete(parameters):
+    values = outputs(**parameters)
+    commands = {name: value for name, value in values.items() if name.endswith("Command")}
     assert {"ApiKeyCommand", "SetWhisperXKeyCommand", "SubscribeToAlarmsCommand"} <= commands.keys()
     assert all(value.startswith("aws ") and f"--region {REGION}" in value for value in commands.values())
-    assert all("${" not in value for value in found.values())
-    assert {"AdminUrl", "ApiUrl", "DashboardUrl", "RecordingsBucket", "RecordingsPath"} <= found.keys()
+    assert all("${" not in value for value in values.values())
+    assert {"AdminUrl", "ApiUrl", "DashboardUrl", "RecordingsBucket", "RecordingsPath"} <= values.keys()

@@ -123,7 +123,7 @@ def object_key(recording_id: str, version: str) -> str:
 
 
 def _track_key(recording_id: str, version: str) -> str:
-    return f"parts/{recording_id}/{version}.json"
+    return f"tracks/{recording_id}/{version}.json"
 
 
 def _error_code(error: Exception) -> str:

@@ -1,0 +1,130 @@
+"""Monitoring of a deployed stack: alarms, their topic, the dashboard, logs, and docs/operations.md about them."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.permissions import granted
+from tests.unit.test_docs import headings
+from tests.unit.test_template import RESOURCES
+
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+ALARMS = {name: each["Properties"] for name, each in RESOURCES.items() if each["Type"] == "AWS::CloudWatch::Alarm"}
+NAMESPACE = "Callscribe/callscribe"
+
+
+def deployed(**parameters):
+    """The properties of each resource of a deployment with these parameters, by name."""
+    intrinsics = granted.intrinsics(parameters)
+    return {
+        name: intrinsics.resolve(resource["Properties"])
+        for name, resource in granted.translated()["Resources"].items()
+        if "Condition" not in resource or intrinsics.is_condition_true(resource["Condition"])
+    }
+
+
+def metrics_of(alarm):
+    """Namespace, name and dimensions of each metric of an alarm."""
+    metrics = [query["MetricStat"]["Metric"] for query in alarm.get("Metrics", ()) if "MetricStat" in query]
+    return [
+        (metric["Namespace"], metric["MetricName"], {pair["Name"]: pair["Value"] for pair in metric["Dimensions"]})
+        for metric in metrics or [alarm]
+    ]
+
+
+def documented_metrics():
+    """The metrics of Callscribe in docs/operations.md: name → services."""
+    rows = re.findall(r"^\| `([A-Z]\w+)` \| ([a-z, ]+) \| (count|seconds) \|", OPERATIONS.read_text(), re.MULTILINE)
+    return {name: set(services.split(", ")) for name, services, _ in rows}
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_notifies_the_topic_both_ways_and_links_to_its_documentation(name):
+    alarm = ALARMS[name]
+    assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmsTopic"}]
+    page, _, heading = re.search(r"(docs/operations\.md)#([\w-]+)$", alarm["AlarmDescription"]).group().partition("#")
+    assert page == "docs/operations.md"
+    assert heading in headings(OPERATIONS)
+    alarm_name = alarm["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
+    assert f"`{alarm_name}`" in OPERATIONS.read_text()
+
+
+def test_alarms_and_dashboard_use_documented_metrics():
+    resources = deployed()
+    used = [metric for name in ALARMS for metric in metrics_of(resources[name])]
+    for widget in json.loads(resources["Dashboard"]["DashboardBody"])["widgets"]:
+        metrics = [metric for metric in widget["properties"].get("metrics", ()) if isinstance(metric[0], str)]
+        used += [(namespace, name, {key: value}) for namespace, name, key, value, *_ in metrics]
+    custom = [(name, dimensions["service"]) for namespace, name, dimensions in used if namespace == NAMESPACE]
+    assert len(custom) > 20
+    for name, service in custom:
+        assert service in documented_metrics()[name]
+    assert {namespace for namespace, *_ in used} == {
+        *(NAMESPACE, "AWS/Lambda", "AWS/DynamoDB", "AWS/ApiGateway", "AWS/SQS")
+    }
+
+
+def test_the_alarm_for_missing_runs_fires_when_no_metric_is_written():
+    """CloudWatch looks back further than the alarm says for missing data points, so they are filled with 0."""
+    for task in ("Sync", "Queue", "Process"):
+        alarm = ALARMS[f"{task}NoSuccessfulRunAlarm"]
+        assert (alarm["TreatMissingData"], alarm["Metrics"][0]["Expression"]) == ("breaching", "FILL(runs, 0)")
+
+
+def test_no_alarm_evaluates_more_than_the_day_that_cloudwatch_allows():
+    for name in ALARMS:
+        alarm = deployed(AlarmNoSuccessSeconds="86400")[name]
+        stats = [query["MetricStat"] for query in alarm.get("Metrics", ()) if "MetricStat" in query] or [alarm]
+        assert all(int(stat["Period"]) * int(alarm["EvaluationPeriods"]) <= 86400 for stat in stats)
+
+
+def test_the_dashboard_shows_every_alarm_and_every_log():
+    body = json.loads(deployed()["Dashboard"]["DashboardBody"])
+    shown = json.dumps(body)
+    assert all(f"{name}.Arn" in shown for name in ALARMS)
+    assert all(name in shown for name in ("SyncLogs", "QueueLogs", "ProcessLogs", "ApiLogs"))
+
+
+def test_an_alarm_email_is_subscribed_to_the_topic():
+    assert "AlarmsSubscription" not in deployed()
+    subscription = deployed(AlarmEmail="it@example.com")["AlarmsSubscription"]
+    topic = granted.named_arn("sns", "AlarmsTopic")
+    assert subscription == {"TopicArn": topic, "Protocol": "email", "Endpoint": "it@example.com"}
+    with pytest.raises(ValueError, match="AlarmEmail must be empty or one email address"):
+        deployed(AlarmEmail="it@example.com, me@example.com")
+
+
+def test_every_log_group_has_the_configured_retention():
+    groups = [name for name, resource in RESOURCES.items() if resource["Type"] == "AWS::Logs::LogGroup"]
+    assert len(groups) == 5
+    assert {deployed(LogRetentionDays="7")[name]["RetentionInDays"] for name in groups} == {"7"}
+
+
+def test_the_access_log_contains_no_path_and_no_query():
+    log_format = RESOURCES["HttpApi"]["Properties"]["AccessLogSettings"]["Format"]
+    json.loads(log_format)
+    assert set(re.findall(r"\$context\.([\w.]+)", log_format)) == {
+        *("requestId", "requestTimeEpoch", "httpMethod", "status", "responseLatency", "responseLength"),
+        *("error.message", "integrationErrorMessage"),
+    }
+
+
+def lifecycle_rules(bucket, **parameters):
+    return {rule["Id"]: rule for rule in deployed(**parameters)[bucket]["LifecycleConfiguration"]["Rules"]}
+
+
+def test_data_expires_only_if_configured_each_kind_by_its_own_parameter():
+    assert set(lifecycle_rules("RecordingsBucket")) == {"abandoned-uploads"}
+    assert set(lifecycle_rules("TranscriptsBucket")) == {"abandoned-uploads", "merged-tracks"}
+    assert set(lifecycle_rules("RecordingsBucket", RetentionDays="90")) == {"abandoned-uploads"}
+    expiry = lifecycle_rules("TranscriptsBucket", RetentionDays="90")["expired-transcripts"]
+    assert (expiry["ExpirationInDays"], "Prefix" in expiry) == ("90", False)  # including those of single channels
+    expiry = lifecycle_rules("RecordingsBucket", DeleteRecordingsAfterDays="365")["expired-recordings"]
+    assert (expiry["ExpirationInDays"], "Prefix" in expiry) == ("365", False)
+
+
+def test_recordings_in_an_external_bucket_cannot_be_set_to_expire():
+    with pytest.raises(ValueError, match="DeleteRecordingsAfterDays applies to the bucket of this stack"):
+        deployed(RecordingsPath="s3://theirs/", DeleteRecordingsAfterDays="30")
