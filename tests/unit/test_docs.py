@@ -158,7 +158,7 @@ def test_everything_about_names_of_files_is_in_the_docs():
     page = (ROOT / "docs/phone-systems.md").read_text()
     for word in (*GROUPS, *file_types.FileKind):
         assert f"`{word}`" in page, word
-    assert set(re.search(r"in any case: ([^.]+)\.", page)[1].split(", ")) == file_types.AUDIO_EXTENSIONS
+    assert set(re.search(r"in upper or lower case: ([^.]+)\.", page)[1].split(", ")) == file_types.AUDIO_EXTENSIONS
 
 
 def test_the_examples_of_a_site_s_own_pattern_read_what_they_say():
