@@ -72,7 +72,7 @@ def send_bare(location: str, name: str, url: str) -> None:
     import requests
     from requests.adapters import HTTPAdapter
 
-    from callscribe.aws import s3_client
+    from callscribe import aws
     from callscribe.whisperx.transport import BLOCK_BYTES
 
     with ExitStack() as stack, requests.Session() as session:
@@ -81,7 +81,7 @@ def send_bare(location: str, name: str, url: str) -> None:
         adapter.init_poolmanager(1, 1, blocksize=BLOCK_BYTES)
         body: Any
         if location.startswith("s3://"):
-            body = SizedBody(s3_client().get_object(Bucket=BUCKET, Key=name))
+            body = SizedBody(aws.client("s3").get_object(Bucket=BUCKET, Key=name))
         else:
             body = stack.enter_context(Path(location, name).open("rb"))
         session.post(url, data=body, timeout=600).raise_for_status()

@@ -47,10 +47,8 @@ class Context:
 
 def clear_clients() -> None:
     from callscribe import aws
-    from functions.api import invoke, whisperx_key
 
-    for get_client in (aws._client, invoke._lambda_client, whisperx_key._secrets_client):
-        get_client.cache_clear()
+    aws._create_client.cache_clear()
 
 
 class Handlers:

@@ -1,13 +1,11 @@
 """The other functions, as the API starts them: to do a task now, or to look at something with their rights."""
 
 import json
-from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
-
+from callscribe import aws
+from callscribe.aws import AwsError, map_aws_errors
 from callscribe.clock import to_iso, utc_now
 from callscribe.observability import logger
 from callscribe.recordings.run import RunStatus, Task
@@ -15,28 +13,17 @@ from callscribe.store import runs
 from functions.api.errors import RETRY_AFTER, ApiError
 from functions.api.settings import settings
 
-INVOKE_TIMEOUT_SECONDS = 22
-"""API Gateway gives up after 30 s, this function after 29: so long a request waits for another function."""
-
 THROTTLED_ERROR_CODE = "TooManyRequestsException"
 """As many of the function, or of all of the account's, run as may run at once."""
-
-
-@cache
-def _lambda_client() -> Any:
-    import boto3  # here, for it costs a cold start a tenth
-
-    # one attempt: a repeated invocation would run the task twice
-    config = Config(connect_timeout=3, read_timeout=INVOKE_TIMEOUT_SECONDS, retries={"total_max_attempts": 1})
-    return boto3.client("lambda", config=config)
 
 
 def invoke_async(function_name: str, payload: dict[str, Any]) -> None:
     """Starts a function and does not wait. Should that fail, its next scheduled run does the work."""
     try:
-        _lambda_client().invoke(FunctionName=function_name, InvocationType="Event", Payload=json.dumps(payload))
-    except (ClientError, BotoCoreError) as error:
-        logger.warning("a function could not be started at once", function=function_name, reason=type(error).__name__)
+        with map_aws_errors():
+            aws.client("lambda").invoke(FunctionName=function_name, InvocationType="Event", Payload=json.dumps(payload))
+    except AwsError as error:
+        logger.warning("async invoke failed", function=function_name, reason=error.code)
 
 
 def run_task(task: Task, **payload: Any) -> dict[str, Any]:
@@ -54,16 +41,15 @@ def run_task(task: Task, **payload: Any) -> dict[str, Any]:
 def invoke_and_wait(function_name: str, payload: dict[str, Any]) -> dict[str, Any] | None:
     """Starts a function and waits for its answer; None when it takes longer than a request may. Raises ApiError."""
     try:
-        response = _lambda_client().invoke(
-            FunctionName=function_name, InvocationType="RequestResponse", Payload=json.dumps(payload)
-        )
-        result: dict[str, Any] = json.loads(response["Payload"].read())
-    except ReadTimeoutError:
-        return None
-    except ClientError as error:
-        raise _start_error(error.response["Error"]["Code"]) from error
-    except BotoCoreError as error:
-        raise _function_error(type(error).__name__) from error
+        with map_aws_errors():
+            response = aws.client("lambda").invoke(
+                FunctionName=function_name, InvocationType="RequestResponse", Payload=json.dumps(payload)
+            )
+            result: dict[str, Any] = json.loads(response["Payload"].read())
+    except AwsError as error:
+        if error.code == "ReadTimeoutError":
+            return None
+        raise (_start_error if error.has_response else _function_error)(error.code) from error
     if "FunctionError" in response:
         raise _function_error(result.get("errorType", "unknown"))
     return result

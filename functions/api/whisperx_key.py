@@ -3,25 +3,13 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
-from typing import Any
 
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
+from callscribe import aws
 from callscribe.errors import StoreError
 from functions.api.settings import settings
 
 KEY_FIELD, SERVER_FIELD = "apiKey", "server"
 """What the key is called in the secret, a JSON object, and the server that it is for."""
-
-
-@cache
-def _secrets_client() -> Any:
-    import boto3  # here, for it costs a cold start a tenth
-
-    config = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard"})
-    return boto3.client("secretsmanager", config=config)
 
 
 @contextmanager
@@ -55,20 +43,23 @@ def is_set() -> bool:
 
 
 def _read_secret() -> str:
-    try:
-        secret: str = _secrets_client().get_secret_value(SecretId=settings().whisperx_secret).get("SecretString", "")
-    except (ClientError, BotoCoreError) as error:
-        raise _to_store_error(error, "tell whether there is a key") from None
+    with _secret_errors("tell whether there is a key"):
+        secret: str = (
+            aws.client("secretsmanager").get_secret_value(SecretId=settings().whisperx_secret).get("SecretString", "")
+        )
     return secret
 
 
 def _write_secret(secret: str, action: str) -> None:
+    with _secret_errors(action):
+        aws.client("secretsmanager").put_secret_value(SecretId=settings().whisperx_secret, SecretString=secret)
+
+
+@contextmanager
+def _secret_errors(action: str) -> Iterator[None]:
     try:
-        _secrets_client().put_secret_value(SecretId=settings().whisperx_secret, SecretString=secret)
-    except (ClientError, BotoCoreError) as error:
-        raise _to_store_error(error, action) from None
-
-
-def _to_store_error(error: Exception, action: str) -> StoreError:
-    reason = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-    return StoreError(f"Secrets Manager did not {action} ({reason}). Try again.")
+        with aws.map_aws_errors():
+            yield
+    except aws.AwsError as error:
+        # no cause: botocore's message about a wrong parameter quotes it, and here it is the secret
+        raise StoreError(f"Secrets Manager did not {action} ({error.code}). Try again.") from None

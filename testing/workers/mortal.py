@@ -23,7 +23,7 @@ from typing import Any
 from botocore.httpsession import URLLib3Session
 from requests.adapters import HTTPAdapter
 
-from callscribe.aws import s3_client
+from callscribe import aws
 from callscribe.clock import utc_now
 from callscribe.store import tables
 from functions.process import app as process_app
@@ -114,7 +114,7 @@ def _describe_request(request: Any) -> tuple[str, str]:
 def preload() -> None:
     """The clients are there."""
     tables.configure(os.environ)
-    s3_client()
+    aws.client("s3")
     _ = tables.RunModel._get_connection().connection.client
 
 

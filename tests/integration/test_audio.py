@@ -216,7 +216,7 @@ def s3(deployed: Stack) -> Iterator[Any]:
 def requests(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The GETs that were sent: the range of each."""
     sent: list[str] = []
-    monkeypatch.setattr("callscribe.sources.s3.s3_client", lambda: s3)
+    monkeypatch.setattr("callscribe.aws.client", lambda _: s3)
     handler = lambda request, **_: sent.append((request.headers.get("Range") or b"all").decode())  # noqa: E731
     s3.meta.events.register("before-send.s3.GetObject", handler, unique_id="counted")
     yield sent

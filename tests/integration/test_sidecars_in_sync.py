@@ -6,6 +6,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from callscribe import aws
 from callscribe.call_metadata.metadata import Direction, Provenance
 from callscribe.clock import to_iso
 from callscribe.errors import RetryableError
@@ -242,7 +243,9 @@ def test_a_sidecar_s_upload_finds_its_recording_in_either_order(handlers, put, l
 
 def test_what_is_found_with_a_transcript_is_told_to_eventbridge(place, handlers, monkeypatch):  # noqa: F811
     put_events = Mock(return_value={"FailedEntryCount": 0})
-    monkeypatch.setattr("callscribe.event_publisher._client", lambda: SimpleNamespace(put_events=put_events))
+    client = aws.client
+    events = SimpleNamespace(put_events=put_events)
+    monkeypatch.setattr(aws, "client", lambda service: events if service == "events" else client(service))
     for number in range(12):
         place.put(f"{number}.mp3")
         place.put(f"{number}.txt", b"Hello.")

@@ -6,6 +6,7 @@ from io import BytesIO
 import pytest
 from botocore.stub import Stubber
 
+from callscribe import aws
 from functions.api import invoke
 from functions.api.errors import ApiError
 
@@ -15,10 +16,10 @@ def function(monkeypatch):
     """Answers as Lambda does."""
     for name in ("AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "eu-central-1")
-    invoke._lambda_client.cache_clear()
-    with Stubber(invoke._lambda_client()) as stubber:
+    aws._create_client.cache_clear()
+    with Stubber(aws.client("lambda")) as stubber:
         yield stubber
-    invoke._lambda_client.cache_clear()
+    aws._create_client.cache_clear()
 
 
 @pytest.mark.parametrize(

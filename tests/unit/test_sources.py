@@ -105,11 +105,11 @@ def test_an_address_in_s3_has_the_host_of_its_region_and_nobody_is_asked_for_it(
     region = {"AWS_DEFAULT_REGION": "eu-south-1", "AWS_ENDPOINT_URL": endpoint}
     for name, value in {**region, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}.items():
         monkeypatch.setenv(name, value)
-    aws._client.cache_clear()
+    aws._create_client.cache_clear()
     link = open_source(f"s3://{bucket}/in/").presigned_url(
         "in/a b.wav", 60, content_type="audio/wav", disposition="inline"
     )
-    aws._client.cache_clear()
+    aws._create_client.cache_clear()
     assert link.startswith(f"{address}?")
     assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in link
 

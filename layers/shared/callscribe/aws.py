@@ -1,50 +1,104 @@
-"""The S3 client, shared by the rooms that keep something in S3."""
+"""The clients for AWS services and what their errors mean. DynamoDB is reached through PynamoDB, in `store`."""
 
 import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
 from botocore.config import Config
-from botocore.utils import parse_timestamp
+from botocore.exceptions import BotoCoreError, ClientError
+
+type Service = Literal["s3", "events", "lambda", "secretsmanager"]
+
+CLIENT_OPTIONS: Mapping[Service, Mapping[str, Any]] = {
+    "s3": {
+        "connect_timeout": 5,
+        "read_timeout": 60,
+        "retries": {"mode": "standard"},
+        "max_pool_connections": 32,
+        "signature_version": "s3v4",  # for presigned URLs: botocore would sign them with the previous version, and use
+        # the global hostname, which does not serve newer regions nor, for a day, a new bucket
+    },
+    "events": {
+        "connect_timeout": 5,
+        "read_timeout": 10,
+        "retries": {"mode": "standard", "total_max_attempts": 2},
+    },
+    "lambda": {
+        "connect_timeout": 3,
+        "read_timeout": 22,  # API Gateway times out after 30 s, the api function after 29
+        "retries": {"total_max_attempts": 1},  # a repeated invocation would run the task twice
+    },
+    "secretsmanager": {"connect_timeout": 3, "read_timeout": 10, "retries": {"mode": "standard"}},
+}
+"""botocore's configuration of each client; timeouts in seconds."""
 
 NOT_FOUND_CODES = ("NoSuchKey", "404")
-"""How S3 says that an object is not there."""
-
+"""How S3 reports that an object does not exist: 404 for HEAD, whose response has no body."""
 
 _client_lock = Lock()
 
 
-def s3_client() -> Any:
-    """One S3 client a process, made when it is first needed, by whichever thread comes first."""
+class AwsError(Exception):
+    """A failed request to AWS. It does not repeat botocore's message, which may quote a parameter such as a secret.
+
+    `code`: the error code in AWS's response or, when no response came, the class name of botocore's exception.
+    `retries`: how many times botocore repeated the request.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        response: Mapping[str, Any] = error.response if isinstance(error, ClientError) else {}
+        self.code: str = response["Error"]["Code"] if response else type(error).__name__
+        self.retries: int = response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+        self.has_response = bool(response)
+        super().__init__(self.code)
+
+    @property
+    def is_not_found(self) -> bool:
+        """Whether S3 has no such object."""
+        return self.has_response and self.code in NOT_FOUND_CODES
+
+
+@contextmanager
+def map_aws_errors(to_error: Callable[[AwsError], Exception] = lambda error: error) -> Iterator[None]:
+    """Raise what `to_error` makes of a botocore exception, with the exception as its cause; AwsError by default."""
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise to_error(AwsError(error)) from error
+
+
+def client(service: Service) -> Any:
+    """The client for a service: one per process, created on first use by whichever thread comes first."""
     with _client_lock:
-        return _client()
+        return _create_client(service)
 
 
 @cache
-def _client() -> Any:
-    import boto3  # here, for it costs a cold start a tenth
+def _create_client(service: Service) -> Any:
+    import boto3  # imported here: it would add a tenth to every cold start
+
+    config = Config(**CLIENT_OPTIONS[service])
+    if service != "s3":
+        return boto3.client(service, config=config)
     import botocore.session
 
     session = botocore.session.get_session()
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_parse_timestamp)
-    custom_endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    config = Config(
-        connect_timeout=5,
-        read_timeout=60,
-        retries={"mode": "standard"},
-        max_pool_connections=32,
-        signature_version="s3v4",  # of addresses that are given out; otherwise botocore signs them by the old way
-        # and gives them a host for all regions, which knows neither the younger regions nor, for a day, a new bucket
-        s3=None if custom_endpoint else {"addressing_style": "virtual"},
-    )
+    has_custom_endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if not has_custom_endpoint:
+        config = config.merge(Config(s3={"addressing_style": "virtual"}))
     return boto3.Session(botocore_session=session).client("s3", config=config)
 
 
 def _parse_timestamp(text: str) -> datetime:
-    """botocore's own way takes more than half of what it costs to list a bucket; it is for times in headers."""
+    """botocore's own parser is more than half of the cost of listing a bucket; it is only for times in headers."""
     try:
         return datetime.fromisoformat(text)
     except ValueError:
+        from botocore.utils import parse_timestamp
+
         return parse_timestamp(text)  # type: ignore[no-any-return]

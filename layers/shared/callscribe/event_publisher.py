@@ -6,13 +6,10 @@ what counts. An event holds no file name and no text: names hold phone numbers.
 
 import json
 from collections.abc import Sequence
-from functools import cache
 from itertools import batched
 from typing import Any
 
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
+from callscribe import aws
 from callscribe.clock import to_iso
 from callscribe.observability import add_count, logger
 from callscribe.recordings.recording import Recording, Status
@@ -24,24 +21,15 @@ MAX_BATCH = 10
 """EventBridge takes no more in one request."""
 
 
-@cache
-def _client() -> Any:
-    import boto3  # here, for it costs a cold start a tenth
-
-    retries = {"mode": "standard", "total_max_attempts": 2}
-    return boto3.client("events", config=Config(connect_timeout=5, read_timeout=10, retries=retries))
-
-
 def publish_completed(recordings: Sequence[Recording]) -> None:
     """Tells of each of these recordings, completed or finally failed. What is not taken is logged and counted only."""
     for batch in batched(recordings, MAX_BATCH, strict=False):
         try:
-            failed_count = _client().put_events(Entries=[_to_event_entry(recording) for recording in batch])[
-                "FailedEntryCount"
-            ]
-            reason = "refused"
-        except (ClientError, BotoCoreError) as error:
-            failed_count, reason = len(batch), type(error).__name__
+            entries = [_to_event_entry(recording) for recording in batch]
+            with aws.map_aws_errors():
+                failed_count, reason = aws.client("events").put_events(Entries=entries)["FailedEntryCount"], "refused"
+        except aws.AwsError as error:
+            failed_count, reason = len(batch), error.code
         if failed_count:
             add_count("EventPublishErrors", failed_count)
             logger.error("events could not be sent", number=failed_count, reason=reason)

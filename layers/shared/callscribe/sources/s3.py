@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from callscribe.aws import NOT_FOUND_CODES, s3_client
-from callscribe.errors import ConfigurationError, PermanentError, RetryableError, SourceError
+from callscribe import aws
+from callscribe.aws import AwsError, map_aws_errors
+from callscribe.errors import ConfigurationError, PermanentError, RetryableError, SourceError, TranscriptionError
 from callscribe.sources import PATH_ADVICE, Source, SourceFile
 
 LISTING_ADVICE = {
@@ -30,14 +29,14 @@ class S3Audio:
         self.length: int = response["ContentLength"]
 
     def read(self, size: int = -1, /) -> bytes:
-        with _map_read_errors():
+        with map_aws_errors(_to_read_error):
             chunk: bytes = self._body.read(None if size < 0 else size)
         return chunk
 
     def read_at(self, offset: int, size: int) -> bytes:
         if offset >= self.length or size <= 0:
             return b""
-        with self._get(Range=f"bytes={offset}-{offset + size - 1}")["Body"] as body, _map_read_errors():
+        with self._get(Range=f"bytes={offset}-{offset + size - 1}")["Body"] as body, map_aws_errors(_to_read_error):
             chunk: bytes = body.read()
         return chunk
 
@@ -49,15 +48,8 @@ class S3Audio:
         self._body.close()
 
     def _get(self, **extra_params: str) -> Any:
-        with _map_s3_errors():
-            try:
-                return s3_client().get_object(**self._object, **extra_params)
-            except ClientError as error:
-                if error.response["Error"]["Code"] in NOT_FOUND_CODES:
-                    raise PermanentError(
-                        "The audio file is gone from the bucket. Put it back, then retry.", code="audio_missing"
-                    ) from error
-                raise
+        with map_aws_errors(_to_audio_error):
+            return aws.client("s3").get_object(**self._object, **extra_params)
 
 
 class S3Source:
@@ -75,37 +67,29 @@ class S3Source:
         params = {"Prefix": max(self.prefix, under, key=len)}
         if after:
             params["StartAfter"] = after
-        pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, **params)
-        try:
+        pages = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.bucket, **params)
+        with map_aws_errors(self._to_listing_error):
             for page in pages:
                 for entry in page.get("Contents", ()):
                     yield SourceFile(
                         key=entry["Key"], size=entry["Size"], modified_at=entry["LastModified"], etag=entry["ETag"]
                     )
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            advice = LISTING_ADVICE.get(code, "The next run tries again.")
-            raise SourceError(f"S3 did not list the bucket '{self.bucket}' ({code}). {advice}") from error
-        except BotoCoreError as error:
-            raise SourceError(
-                f"S3 could not be reached ({type(error).__name__}). Check credentials, region and network."
-            ) from error
 
     def stat(self, key: str) -> SourceFile | None:
-        with _map_s3_errors():
-            try:
-                response = s3_client().head_object(Bucket=self.bucket, Key=key)
-            except ClientError as error:
-                if error.response["Error"]["Code"] in NOT_FOUND_CODES:
-                    return None
-                raise
+        try:
+            with map_aws_errors():
+                response = aws.client("s3").head_object(Bucket=self.bucket, Key=key)
+        except AwsError as error:
+            if error.is_not_found:
+                return None
+            raise _to_audio_error(error) from error
         return SourceFile(
             key=key, size=response["ContentLength"], modified_at=response["LastModified"], etag=response["ETag"]
         )
 
     def presigned_url(self, key: str, expires_in: int, *, content_type: str, disposition: str) -> str | None:
         response_headers = {"ResponseContentType": content_type, "ResponseContentDisposition": disposition}
-        url: str = s3_client().generate_presigned_url(
+        url: str = aws.client("s3").generate_presigned_url(
             "get_object", Params={"Bucket": self.bucket, "Key": key, **response_headers}, ExpiresIn=expires_in
         )
         return url
@@ -123,23 +107,20 @@ class S3Source:
         with closing(S3Audio(self.bucket, key)) as audio:
             yield audio
 
-
-@contextmanager
-def _map_s3_errors() -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        raise RetryableError(f"S3 did not hand out the audio file ({code}).", code="audio_unreadable") from error
-    except BotoCoreError as error:
-        raise RetryableError(f"S3 could not be reached ({type(error).__name__}).", code="audio_unreadable") from error
+    def _to_listing_error(self, error: AwsError) -> SourceError:
+        if not error.has_response:
+            return SourceError(f"S3 could not be reached ({error.code}). Check credentials, region and network.")
+        advice = LISTING_ADVICE.get(error.code, "The next run tries again.")
+        return SourceError(f"S3 did not list the bucket '{self.bucket}' ({error.code}). {advice}")
 
 
-@contextmanager
-def _map_read_errors() -> Iterator[None]:
-    try:
-        yield
-    except BotoCoreError as error:
-        raise RetryableError(
-            f"Reading the audio from S3 broke off ({type(error).__name__}).", code="audio_unreadable"
-        ) from error
+def _to_audio_error(error: AwsError) -> TranscriptionError:
+    if error.is_not_found:
+        return PermanentError("The audio file is gone from the bucket. Put it back, then retry.", code="audio_missing")
+    if error.has_response:
+        return RetryableError(f"S3 did not return the audio file ({error.code}).", code="audio_unreadable")
+    return RetryableError(f"S3 could not be reached ({error.code}).", code="audio_unreadable")
+
+
+def _to_read_error(error: AwsError) -> RetryableError:
+    return RetryableError(f"Reading the audio from S3 was interrupted ({error.code}).", code="audio_unreadable")

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
+from callscribe.aws import AwsError, map_aws_errors
 from callscribe.errors import StoreError
 
 CONDITION_FAILED_CODE = "ConditionalCheckFailedException"
@@ -33,24 +33,23 @@ class ConditionFailed(Exception):
 
 @contextmanager
 def map_dynamodb_errors() -> Iterator[None]:
-    """Raises LostRace for a condition that did not hold, StoreError for everything else that DynamoDB refuses."""
+    """Raise ConditionFailed for a condition that did not hold, StoreError for everything else."""
     try:
-        yield
+        with map_aws_errors(_to_store_error):
+            yield
     except PynamoDBException as error:
-        # PynamoDB's own `cause_response_code` fails on a connection that broke: there is no response to read it from
-        cause = error.cause or error
-        code = cause.response["Error"]["Code"] if isinstance(cause, ClientError) else type(cause).__name__
-        if code == CONDITION_FAILED_CODE:
-            raise ConditionFailed(was_retried=_retry_attempts(error) > 0) from error
-        advice = ADVICE.get(code, "The next run goes on; if it lasts, look at the health of DynamoDB in this region.")
-        raise StoreError(f"DynamoDB refused a request ({code}). {advice}") from error
-    except BotoCoreError as error:
-        raise StoreError(
-            f"DynamoDB could not be reached ({type(error).__name__}). Check credentials, region and network."
-        ) from error
+        # PynamoDB's own `cause_response_code` fails on a broken connection: it has no response to read the code from
+        aws_error = AwsError(error.cause or error)
+        if aws_error.code != CONDITION_FAILED_CODE:
+            raise _to_store_error(aws_error) from error
+        # PynamoDB hides botocore's exception, which knows of retries, behind one of its own
+        original = AwsError(error.cause.__cause__) if error.cause and error.cause.__cause__ else aws_error
+        raise ConditionFailed(was_retried=original.retries > 0) from error
 
 
-def _retry_attempts(error: PynamoDBException) -> int:
-    """How often botocore sent the request again. PynamoDB hides botocore's own error behind one of its own."""
-    original = error.cause.__cause__ if error.cause else None
-    return original.response["ResponseMetadata"].get("RetryAttempts", 0) if isinstance(original, ClientError) else 0
+def _to_store_error(error: AwsError) -> StoreError:
+    advice = ADVICE.get(error.code)
+    if advice or error.has_response:
+        advice = advice or "The next run continues; if it lasts, check the AWS Health Dashboard for DynamoDB."
+        return StoreError(f"DynamoDB refused a request ({error.code}). {advice}")
+    return StoreError(f"DynamoDB could not be reached ({error.code}). Check credentials, region and network.")

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from callscribe.aws import NOT_FOUND_CODES, s3_client
+from callscribe import aws
+from callscribe.aws import AwsError, map_aws_errors
 from callscribe.errors import RetryableError, StoreError
 
 VERSION_PATTERN = re.compile("[0-9]{8}T[0-9]{12}-[0-9A-Za-z]+")
@@ -38,46 +37,44 @@ def put_track(bucket: str, recording_id: str, version: str, document: Mapping[st
 def get_track(bucket: str, recording_id: str, version: str) -> Any:
     """The document of a part; None if it is gone. Raises RetryableError when S3 does not hand it out."""
     try:
-        return json.loads(s3_client().get_object(Bucket=bucket, Key=_track_key(recording_id, version))["Body"].read())
-    except (ClientError, BotoCoreError) as error:
-        if _error_code(error) in NOT_FOUND_CODES:
+        with map_aws_errors():
+            return json.loads(_read(bucket, _track_key(recording_id, version)))
+    except AwsError as error:
+        if error.is_not_found:
             return None
-        raise RetryableError(
-            f"S3 did not hand out the transcript of the other channel ({_error_code(error)}).", code="part_unreadable"
-        ) from error
+        message = f"S3 did not return the transcript of the other channel ({error.code})."
+        raise RetryableError(message, code="part_unreadable") from error
 
 
 def _put(bucket: str, key: str, document: Mapping[str, Any]) -> None:
     body = json.dumps(document, ensure_ascii=False).encode()
-    try:
-        s3_client().put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
-    except (ClientError, BotoCoreError) as error:
-        raise RetryableError(
-            f"The transcript could not be stored in S3 ({_error_code(error)}). "
+    with map_aws_errors(
+        lambda error: RetryableError(
+            f"The transcript could not be stored in S3 ({error.code}). "
             "Check the transcripts bucket and the function's role.",
             code="transcript_not_stored",
-        ) from error
+        )
+    ):
+        aws.client("s3").put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
 
 
 def get(bucket: str, recording_id: str, version: str) -> str | None:
     """The document as JSON text; None if it is gone. Raises StoreError when S3 does not hand it out."""
     try:
-        response = s3_client().get_object(Bucket=bucket, Key=object_key(recording_id, version))
-        return str(response["Body"].read(), "utf-8")
-    except (ClientError, BotoCoreError) as error:
-        if _error_code(error) in NOT_FOUND_CODES:
+        with map_aws_errors():
+            return str(_read(bucket, object_key(recording_id, version)), "utf-8")
+    except AwsError as error:
+        if error.is_not_found:
             return None
-        raise StoreError(f"S3 did not hand out the transcript ({_error_code(error)}). Try again.") from error
+        raise StoreError(f"S3 did not return the transcript ({error.code}). Try again.") from error
 
 
 def list_versions(bucket: str, recording_id: str) -> list[TranscriptVersion]:
     """All that are stored for a recording, newest first. Raises StoreError when S3 does not list them."""
     prefix = object_key(recording_id, "").removesuffix(".json")
-    pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    try:
+    pages = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    with map_aws_errors(lambda error: StoreError(f"S3 did not list the transcripts ({error.code}). Try again.")):
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
-    except (ClientError, BotoCoreError) as error:
-        raise StoreError(f"S3 did not list the transcripts ({_error_code(error)}). Try again.") from error
     names = (key.removeprefix(prefix).removesuffix(".json") for key in keys)
     results = [
         TranscriptVersion(name, version_created_at) for name in names if (version_created_at := parse_created_at(name))
@@ -87,19 +84,19 @@ def list_versions(bucket: str, recording_id: str) -> list[TranscriptVersion]:
 
 def delete_all(bucket: str, recording_id: str) -> int:
     """Deletes all that is stored for a recording; how many documents those were. Raises StoreError: repeat it."""
-    client = s3_client()
+    client = aws.client("s3")
     deleted = 0
     for prefix in (object_key(recording_id, ""), _track_key(recording_id, "")):
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix.removesuffix(".json"))
-        try:
+        with map_aws_errors(
+            lambda error: StoreError(f"S3 did not delete the transcripts ({error.code}). Delete again.")
+        ):
             for page in pages:
                 if keys := [{"Key": entry["Key"]} for entry in page.get("Contents", ())]:
                     response = client.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
                     for error in response.get("Errors", ()):
                         raise StoreError(f"S3 did not delete a transcript ({error['Code']}). Delete again.")
                     deleted += len(keys)
-        except (ClientError, BotoCoreError) as error:
-            raise StoreError(f"S3 did not delete the transcripts ({_error_code(error)}). Delete again.") from error
     return deleted
 
 
@@ -126,6 +123,6 @@ def _track_key(recording_id: str, version: str) -> str:
     return f"tracks/{recording_id}/{version}.json"
 
 
-def _error_code(error: Exception) -> str:
-    code: str = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-    return code
+def _read(bucket: str, key: str) -> bytes:
+    content: bytes = aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    return content
