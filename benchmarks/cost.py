@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks import prices
 from benchmarks.prices import BILL_LINES, Prices
-from callscribe.whisperx import DIALECTS
+from callscribe.settings.whisperx import DIALECTS
 from functions.process.app import MAX_PARALLEL
 
 STORIES = Path(__file__).with_name("stories.json")

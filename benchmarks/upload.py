@@ -89,7 +89,7 @@ def send_bare(location: str, name: str, url: str) -> None:
 
 def send_attempt(location: str, name: str, url: str) -> None:
     """What one attempt does with the audio."""
-    from callscribe.settings.environment import WhisperXSettings
+    from callscribe.settings.whisperx import WhisperXSettings
     from callscribe.sources import open_source
     from callscribe.whisperx import Timeouts, connect
     from functions.process.audio_probe import probe

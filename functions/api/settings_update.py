@@ -7,8 +7,7 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from callscribe.recordings.run import Module
-from callscribe.settings.call_recordings import validation_errors
-from callscribe.settings.environment import Validator
+from callscribe.settings.validators import Validator, validation_errors
 from callscribe.store import settings_overrides
 from callscribe.store.disabled_state import DisabledState
 from callscribe.store.settings_overrides import SettingsOverrides

@@ -7,7 +7,7 @@ import os
 import random
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -19,12 +19,12 @@ from callscribe.clock import utc_now
 from callscribe.errors import ConfigurationError
 from callscribe.observability import add_count, logger, metrics
 from callscribe.recordings.run import Task
-from callscribe.recordings.state_machine import RetryPolicy
-from callscribe.settings.environment import WhisperXSettings, choice, from_env, min_value, validated_field
-from callscribe.settings.whisperx import HEADER_SAFE, server_origin, with_overrides
+from callscribe.settings.environment import from_env
+from callscribe.settings.process import ProcessSettings
+from callscribe.settings.whisperx import HEADER_SAFE, server_origin
 from callscribe.store import runs, settings_overrides, tables
 from callscribe.store.settings_overrides import SettingsOverrides
-from callscribe.transcripts.stereo import AUTO, CHANNEL_MODES, channel_layout
+from callscribe.transcripts.stereo import channel_layout
 from callscribe.whisperx import connect
 from functions.process.deadline import Deadline
 from functions.process.finalizer import Limits
@@ -42,33 +42,6 @@ MAX_PARALLEL = 8
 one joins in."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProcessSettings(WhisperXSettings):
-    """`retry_base_seconds`: the wait after a first failed attempt, doubled by each further one.
-
-    `outage_pause_seconds`: the wait after the service was found unavailable, doubled by each try that fails.
-    `channels` and `phone_system` say which channel of a stereo recording is whose (`conversation.sides_of`).
-    `job_timeout_minutes`: how long a job of a `tasks` server may be under way before it counts as a failed attempt.
-    `process_interval_seconds`: how often a run begins recordings, `recordings_per_run` each time.
-    """
-
-    transcripts_bucket: str
-    whisperx_secret: str
-    channels: str = validated_field(choice(*CHANNEL_MODES), default=AUTO)
-    phone_system: str = ""
-    max_attempts: int = validated_field(min_value(1), default=5)
-    retry_base_seconds: int = validated_field(min_value(1), default=60)
-    max_concurrent_transcriptions: int = validated_field(min_value(1), default=1)
-    recordings_per_run: int = validated_field(min_value(1), default=1)
-    job_timeout_minutes: int = validated_field(min_value(1), default=360)
-    process_interval_seconds: int = validated_field(choice(60, 30, 20, 15, 10), default=60)
-    outage_pause_seconds: int = validated_field(min_value(1), default=60)
-
-    @property
-    def retry_policy(self) -> RetryPolicy:
-        return RetryPolicy(self.max_attempts, self.retry_base_seconds)
-
-
 @cache
 def load_settings() -> ProcessSettings:
     """Read once a process, when the first event comes."""
@@ -76,11 +49,8 @@ def load_settings() -> ProcessSettings:
 
 
 def effective_settings(overrides: SettingsOverrides) -> ProcessSettings:
-    """The settings as they count: the template's, and what a person has set in their place."""
-    channel_overrides = {
-        name: value for name, value in overrides.call_recordings.items() if name in ("phone_system", "channels")
-    }
-    return replace(with_overrides(load_settings(), overrides.whisperx), **channel_overrides)
+    """Effective settings: template defaults with user overrides applied."""
+    return load_settings().with_overrides(overrides.whisperx).with_channel_overrides(overrides.call_recordings)
 
 
 _key_cached_for: set[str] = set()
@@ -170,9 +140,8 @@ def test_connection(payload: Mapping[str, Any]) -> dict[str, Any]:
     from callscribe.whisperx.connection_test import ConnectionTestResult, run_connection_test
 
     try:
-        settings = with_overrides(
-            load_settings(), payload["settings"] if "settings" in payload else settings_overrides.load().whisperx
-        )
+        overrides = payload["settings"] if "settings" in payload else settings_overrides.load().whisperx
+        settings = load_settings().with_overrides(overrides)
         result = run_connection_test(
             settings, payload["apiKey"] if "apiKey" in payload else load_api_key(settings, refresh_key=True)
         )

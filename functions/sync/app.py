@@ -15,8 +15,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from callscribe.clock import utc_now
 from callscribe.observability import add_count, logger, metrics
 from callscribe.recordings.run import Run, RunStatus, Task
-from callscribe.settings.call_recordings import CallRecordingsEnv, CallRecordingsSettings
-from callscribe.settings.environment import from_env, min_value, validated_field
+from callscribe.settings.call_recordings import CallRecordingsSettings
+from callscribe.settings.environment import from_env
+from callscribe.settings.sync import SyncEnv
 from callscribe.sidecars import group_key
 from callscribe.sources import Source, open_source, open_subsource, resolve_key
 from callscribe.store import runs, settings_overrides, status_counts, tables
@@ -30,14 +31,6 @@ UPLOAD, TEST = "upload", "test"
 
 SHUTDOWN_MARGIN = timedelta(minutes=1)
 """Kept back from the function's time to end in order."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SyncEnv(CallRecordingsEnv):
-    """`min_file_age_seconds`: how long a file in a folder must have rested before it counts as complete."""
-
-    transcripts_bucket: str
-    min_file_age_seconds: int = validated_field(min_value(0), default=60)
 
 
 @cache

@@ -16,7 +16,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 
-from callscribe.whisperx import DIALECTS
+from callscribe.settings.whisperx import DIALECTS
 from local.http_server import QuietHandler
 from local.recogniser.fastapi import openapi_document
 from local.recogniser.speech import Recogniser

@@ -217,8 +217,8 @@ def test_both_modules_show_what_the_api_has(page, served):
 
 
 WRONG = {
-    "Address": ("gpu-box:9000", "must be an address like http"),
-    "Language": ("english", "must be two or three small letters"),
+    "Address": ("gpu-box:9000", "must be a URL like http"),
+    "Language": ("english", "must be two or three lowercase letters"),
     "Time zone": ("Mars/Phobos", "must be the name of a time zone"),
     "Patterns for names": ("(", "a bracket is opened and not closed"),
     "Recordings path": ("s3://no-such-calls/", "The bucket does not exist"),

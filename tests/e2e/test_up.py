@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from callscribe.clock import utc_now
-from callscribe.whisperx import DIALECTS
+from callscribe.settings.whisperx import DIALECTS
 from testing.waiting import LIMIT_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -159,7 +159,7 @@ def test_a_server_that_is_busy_at_first_is_waited_for_and_costs_no_attempt(folde
         (["up", "--recordings", "/no/such/folder"], "there is no such folder"),
         (["up", "--recordings", __file__], "this is a file"),
         (["up", "--recordings", "s3://bucket/"], "needs --aws-endpoint"),
-        (["up", "--samples", "--whisperx", "host:9000"], "--whisperx must be an address"),
+        (["up", "--samples", "--whisperx", "host:9000"], "--whisperx must be a URL"),
         (["up", "--samples", "--dialect", "klingon"], "invalid choice"),
         (["up", "--samples", "--json", "/no/folder/out.json"], "there is no folder"),
         (["up", "--samples", "--port", "99999"], "must be a number below 65536"),

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from callscribe.errors import ConfigurationError, PermanentError, RetryableError, ServiceUnavailable
-from callscribe.settings.environment import WhisperXSettings
+from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.whisperx import Timeouts, connect
 from tests.integration.audio import Bytes, parts
 from tests.integration.bare import read_request, self_signed, server

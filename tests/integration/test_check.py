@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from callscribe.settings.environment import WhisperXSettings
+from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.whisperx import connection_test as checking
 from callscribe.whisperx.connection_test import run_connection_test
 from testing.scripted_service import Reply, ScriptedService

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from callscribe.errors import JobFailed, PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
-from callscribe.settings.environment import WhisperXSettings
+from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import Job, connect
 from tests.integration.audio import Bytes

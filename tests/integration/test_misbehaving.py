@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from callscribe.errors import PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
-from callscribe.settings.environment import WhisperXSettings
+from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.whisperx import Timeouts, connect
 from callscribe.whisperx import client as whisperx_http
 from callscribe.whisperx.client import WhisperXClient

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from callscribe.errors import JobFailed, PermanentError, RetryableError, ServiceUnavailable
-from callscribe.settings.environment import WhisperXSettings
+from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.whisperx import Job, connect
 from tests.integration.audio import Bytes, parts
 from tests.integration.timeouts import PATIENT

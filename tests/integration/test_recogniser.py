@@ -15,8 +15,7 @@ import pytest
 import requests
 import soundfile
 
-from callscribe.settings.environment import WhisperXSettings
-from callscribe.whisperx import DIALECTS
+from callscribe.settings.whisperx import DIALECTS, WhisperXSettings
 from callscribe.whisperx.connection_test import run_connection_test
 from local.recogniser.speech import SAMPLE_RATE, iter_pcm_blocks, split_utterances
 from testing.waiting import LIMIT_SECONDS, wait_until

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from callscribe.errors import JobFailed, PermanentError, RetryableError, ServiceUnavailable
-from callscribe.settings.environment import WhisperXSettings
+from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.whisperx import Job, connect
 from callscribe.whisperx.dialects import tasks as module
 from callscribe.whisperx.dialects import tasks as tasks_dialect

@@ -115,7 +115,7 @@ def test_each_value_that_cannot_be_used_is_refused_by_name_and_nothing_is_change
 def test_several_faults_are_named_at_once(put):
     answer = put(baseUrl="gpu-box", language="English", model="a b", options="x", apiKey="not sendable").json["error"]
     assert [each["field"] for each in answer["details"]] == ["baseUrl", "language", "model", "options", "apiKey"]
-    assert answer["message"].startswith("Nothing was changed. baseUrl: must be an address")
+    assert answer["message"].startswith("Nothing was changed. baseUrl: must be a URL")
     answer = put(dialect="none", diarize="yes").json["error"]
     assert [each["field"] for each in answer["details"]] == ["body.dialect", "body.diarize"]
 

@@ -16,23 +16,23 @@ from callscribe.phone_systems import SYSTEMS, extract_metadata
 from callscribe.phone_systems.custom_patterns import GROUPS, CustomPattern
 from callscribe.recordings.recording import Status
 from callscribe.recordings.state_machine import TRANSITIONS
-from callscribe.settings.environment import StoreSettings, WhisperXSettings
+from callscribe.settings.api import ApiSettings, EdgeSettings
+from callscribe.settings.environment import StoreSettings
+from callscribe.settings.process import ProcessSettings
+from callscribe.settings.sync import SyncEnv
+from callscribe.settings.whisperx import DIALECTS, WhisperXSettings
 from callscribe.sources import file_types
 from callscribe.transcripts.stereo import DEFAULT_LAYOUTS
-from callscribe.whisperx import DIALECTS
-from functions.api import settings as api
 from functions.api.app import app
 from functions.api.routes.loader import load_all_routes
 from functions.api.schemas.modules import CallRecordingsTestRequest, WhisperXTestRequest
-from functions.process import app as process
-from functions.sync import app as sync
 from local.options import PARAMETERS
 
 SETTINGS = {
-    "Sync": (sync.SyncEnv,),
+    "Sync": (SyncEnv,),
     "Queue": (),
-    "Process": (process.ProcessSettings,),
-    "Api": (api.ApiSettings, api.EdgeSettings, WhisperXSettings),
+    "Process": (ProcessSettings,),
+    "Api": (ApiSettings, EdgeSettings, WhisperXSettings),
 }
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

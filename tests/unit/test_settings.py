@@ -1,4 +1,4 @@
-"""Settings: typed, and all faults at once."""
+"""Reading settings from the environment, and the validators that match the template's patterns."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,9 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from callscribe.errors import ConfigurationError
-from callscribe.settings.environment import WhisperXSettings, from_env, http_url, language, min_value, validated_field
+from callscribe.settings.environment import from_env, validated_field
+from callscribe.settings.validators import http_url, language, min_value
+from callscribe.settings.whisperx import WhisperXSettings
 from testing.handlers import ROOT
 
 
@@ -19,51 +21,51 @@ class Example:
     diarize: bool = False
 
 
-def template(parameter):
-    """The pattern of a parameter."""
+def allowed_pattern(parameter):
     return yaml_parse((ROOT / "template.yaml").read_text())["Parameters"][parameter]["AllowedPattern"]
 
 
-def test_variables_become_typed_values_and_an_empty_one_counts_as_unset():
+def test_variables_become_typed_values_and_an_empty_variable_counts_as_unset():
     loaded = from_env(Example, {"TABLE": "t", "URL": "http://host:9000", "ATTEMPTS": "", "DIARIZE": "true"})
     assert loaded == Example(table="t", url="http://host:9000", attempts=5, diarize=True)
 
 
-def test_every_fault_is_named_at_once():
+def test_all_invalid_settings_are_reported_at_once():
     with pytest.raises(ConfigurationError) as raised:
         from_env(Example, {"URL": "host:9000", "ATTEMPTS": "0", "DIARIZE": "maybe"})
-    for fault in ("table is not set", "url must be an address", "attempts must be 1 or more", "diarize must be true"):
-        assert fault in raised.value.message
+    for problem in ("table is not set", "url must be", "attempts must be", "diarize must be"):
+        assert problem in raised.value.message
 
 
-@pytest.mark.parametrize("url", ["http://host?", "http://host/?a=b", "http://host/base#", "http://host#a"])
-def test_an_address_behind_which_no_route_can_be_put_is_refused(url):
-    assert "without ? or #" in http_url(url)
-    assert not re.fullmatch(template("WhisperXUrl"), url)
+def test_messages_spell_whisperx_as_its_name():
+    with pytest.raises(ConfigurationError) as raised:
+        from_env(WhisperXSettings, {"WHISPERX_URL": "http://host?", "WHISPERX_LANGUAGE": "English"})
+    assert "WhisperX url must" in raised.value.message
+    assert "WhisperX language must" in raised.value.message
 
 
 @pytest.mark.parametrize("url", ["http://host:9000", "https://host/", "https://host/base/path"])
-def test_an_address_that_is_one_is_taken_with_its_path(url):
+def test_url_with_a_path_is_valid(url):
     assert http_url(url) is None
-    assert re.fullmatch(template("WhisperXUrl"), url)
+    assert re.fullmatch(allowed_pattern("WhisperXUrl"), url)
 
 
-@pytest.mark.parametrize(
-    ("code", "taken"),
-    [("", True), ("en", True), ("yue", True), ("EN", False), ("e", False), ("english", False), ("en\n", False)],
-)
-def test_a_language_is_checked_as_the_template_does(code, taken):
-    assert (language(code) is None) == taken == bool(re.fullmatch(template("WhisperXLanguage").strip("^$"), code))
-
-
-def test_a_language_that_is_none_is_told_with_the_other_faults():
-    with pytest.raises(ConfigurationError) as raised:
-        from_env(WhisperXSettings, {"WHISPERX_URL": "http://host?", "WHISPERX_LANGUAGE": "English"})
-    assert "WhisperX url must be the address alone" in raised.value.message
-    assert "WhisperX language must be two or three small letters" in raised.value.message
+@pytest.mark.parametrize("url", ["http://host?", "http://host/?a=b", "http://host/base#", "http://host#a"])
+def test_url_with_a_query_or_fragment_is_invalid(url):
+    assert "must not contain ? or #" in http_url(url)
+    assert not re.fullmatch(allowed_pattern("WhisperXUrl"), url)
 
 
 @pytest.mark.parametrize("url", ["http://", "ftp://host", "http://host:0", "http://host:99999", "http://u:pw@host"])
-def test_an_address_that_is_none_is_refused_and_a_password_not_repeated(url):
+def test_invalid_url_is_rejected_without_repeating_a_password(url):
     assert http_url(url)
     assert "pw" not in http_url(url)
+
+
+@pytest.mark.parametrize(
+    ("code", "is_valid"),
+    [("", True), ("en", True), ("yue", True), ("EN", False), ("e", False), ("english", False), ("en\n", False)],
+)
+def test_language_validator_accepts_what_the_template_accepts(code, is_valid):
+    pattern = allowed_pattern("WhisperXLanguage").strip("^$")
+    assert (language(code) is None) == is_valid == bool(re.fullmatch(pattern, code))

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic.alias_generators import to_camel
 
 from callscribe.recordings.run import Module
-from callscribe.settings.whisperx import ENV_FIELD, HEADER_SAFE, VALIDATORS, server_origin, with_overrides
+from callscribe.settings.whisperx import ENV_FIELD, HEADER_SAFE, VALIDATORS, server_origin
 from callscribe.store import settings_overrides
 from callscribe.store.disabled_state import DisabledState
 from functions.api import invoke, settings_update, whisperx_key
@@ -46,7 +46,7 @@ def update_whisperx_module(change: Annotated[WhisperXUpdateRequest, Body()]) -> 
     overrides = settings_overrides.load()
     new_overrides = _validate_settings(overrides.whisperx, change)
     with whisperx_key.replaced_key(
-        change.new_api_key, server_origin(with_overrides(whisperx_defaults(), new_overrides).whisperx_url)
+        change.new_api_key, server_origin(whisperx_defaults().with_overrides(new_overrides).whisperx_url)
     ):
         disabled_state = settings_update.save(Module.WHISPERX, overrides, new_overrides, change.requested_enabled)
     return _to_response(
@@ -78,14 +78,14 @@ def _validate_settings(overrides: Mapping[str, Any], request: WhisperXTestReques
     key_errors = {} if HEADER_SAFE.fullmatch(request.new_api_key or "") else {"api_key": KEY_NOT_HEADER_SAFE}
     new_overrides = settings_update.validate(overrides, request.submitted_settings(), VALIDATORS, key_errors)
     # else whoever may set the address could have the key sent to a server of their own, and so read it
-    before, after = (with_overrides(whisperx_defaults(), each).whisperx_url for each in (overrides, new_overrides))
+    before, after = (whisperx_defaults().with_overrides(each).whisperx_url for each in (overrides, new_overrides))
     if request.new_api_key is None and server_origin(before) != server_origin(after) and whisperx_key.is_set():
         raise settings_update.validation_error({"api_key": KEY_FOR_ANOTHER_SERVER})
     return new_overrides
 
 
 def _to_response(overrides: Mapping[str, Any], disabled_state: DisabledState, *, is_key_set: bool) -> WhisperXModule:
-    effective_settings = with_overrides(whisperx_defaults(), overrides)
+    effective_settings = whisperx_defaults().with_overrides(overrides)
     return WhisperXModule(
         enabled=Module.WHISPERX not in disabled_state.disabled_modules,
         **{name: getattr(effective_settings, field) for name, field in ENV_FIELD.items()},

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, StrictBool
 
 from callscribe.recordings.run import Module
+from callscribe.settings.whisperx import DIALECTS
 from callscribe.transcripts.stereo import CHANNEL_MODES
-from callscribe.whisperx import DIALECTS
 from functions.api.schemas.base import ModulePatchModel, RequestModel, ResponseModel, patch_model_config
 from functions.api.schemas.recordings import MetadataResponse
 

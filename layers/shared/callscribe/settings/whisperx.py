@@ -1,17 +1,19 @@
-"""The settings of the module whisperx: the template's, and over them what a person has set over the API.
+"""The settings of the module whisperx: the template's defaults, and the overrides set over the API.
 
-The key is not among them: it is in Secrets Manager, with the server that it was set for.
+The API key is not one of them: it is stored in Secrets Manager, with the server that it was set for.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from callscribe.settings import environment
-from callscribe.settings.environment import WhisperXSettings
-from callscribe.whisperx import DIALECTS
+from callscribe.settings import validators
+from callscribe.settings.environment import validated_field
+
+DIALECTS = ("asr", "tasks", "openai")
+"""The HTTP contracts of WhisperX servers: each is a Python module in `callscribe.whisperx.dialects`."""
 
 ENV_FIELD: Mapping[str, str] = {
     "base_url": "whisperx_url",
@@ -21,21 +23,35 @@ ENV_FIELD: Mapping[str, str] = {
     "model": "whisperx_model",
     "options": "whisperx_options",
 }
-"""The name of each setting, and of the field of WhisperXSettings that it is."""
+"""The field of WhisperXSettings, which is also the environment variable, for each name of the API."""
 
 MODEL_NAME = re.compile("[A-Za-z0-9._/:-]*")
 
 HEADER_SAFE = re.compile("[!-~]*")
-"""A key that can stand in a header: printable ASCII without spaces."""
+"""An API key that can be sent in a header: printable ASCII without spaces."""
 
 
-def with_overrides[T: WhisperXSettings](defaults: T, overrides: Mapping[str, Any]) -> T:
-    """The template's settings, with what a person has set in their place."""
-    return replace(defaults, **{ENV_FIELD[name]: value for name, value in overrides.items()})
+@dataclass(frozen=True, kw_only=True)
+class WhisperXSettings:
+    """How to reach the customer's WhisperX server. With an empty `language` or `model`, the server decides.
+
+    `options` are further request options, named as the server names them: `device=cpu&compute_type=int8`.
+    """
+
+    whisperx_url: str = validated_field(validators.http_url)
+    whisperx_dialect: str = "asr"
+    whisperx_language: str = validated_field(validators.language, default="")
+    whisperx_diarize: bool = False
+    whisperx_model: str = ""
+    whisperx_options: str = validated_field(validators.query_string, default="")
+
+    def with_overrides(self, overrides: Mapping[str, Any]) -> Self:
+        """A copy with the user overrides applied."""
+        return replace(self, **{ENV_FIELD[name]: value for name, value in overrides.items()})
 
 
 def server_origin(url: str) -> str:
-    """Which server an address leads to, whatever its path: where a key may be sent that was given for it."""
+    """The scheme, host and port of a URL: an API key that was set for one path may be sent to another."""
     parts = urlsplit(url)
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     return f"{parts.scheme}://{(parts.hostname or '').removesuffix('.')}:{port}"
@@ -45,11 +61,12 @@ def _validate_model(value: str) -> str | None:
     return None if MODEL_NAME.fullmatch(value) else "must be the name of a model, such as large-v3, or empty"
 
 
-VALIDATORS: Mapping[str, environment.Validator] = {
-    "base_url": environment.http_url,
-    "dialect": environment.choice(*DIALECTS),
-    "language": environment.language,
+VALIDATORS: Mapping[str, validators.Validator] = {
+    "base_url": validators.http_url,
+    "dialect": validators.choice(*DIALECTS),
+    "language": validators.language,
     "diarize": lambda _value: None,
     "model": _validate_model,
-    "options": environment.query_string,
+    "options": validators.query_string,
 }
+"""By the name of the setting."""

@@ -8,13 +8,9 @@ from typing import Protocol
 
 from callscribe.errors import ConfigurationError
 from callscribe.recordings.service_request import HttpExchange
-from callscribe.settings.environment import WhisperXSettings
+from callscribe.settings.whisperx import DIALECTS, WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcripts.transcript import Transcript
-
-DIALECTS = ("asr", "tasks", "openai")
-"""Each is a module of this name here, with a function `connect(settings, api_key, observe)` that makes its Service, and
-a DIALECT_INFO, by which the connection test knows its servers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 from requests.exceptions import ConnectTimeout
 
 from callscribe.errors import TranscriptionError
-from callscribe.settings.environment import WhisperXSettings
+from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.whisperx import RequestLogger, Timeouts, all_dialects, get_dialect_info
 from callscribe.whisperx.client import WhisperXClient, exception_chain
 from callscribe.whisperx.response_errors import Response, raise_for_status

@@ -5,7 +5,7 @@ word. The answer is JSON under text/plain. The server is fully serial, and goes 
 model is fixed when it starts.
 """
 
-from callscribe.settings.environment import WhisperXSettings
+from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import DialectInfo, RequestLogger, Service, Timeouts

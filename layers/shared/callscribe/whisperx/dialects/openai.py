@@ -7,7 +7,7 @@ level deeper, and some servers send no text beside them.
 from functools import partial
 
 from callscribe.errors import PermanentError, ServiceUnavailable
-from callscribe.settings.environment import WhisperXSettings
+from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import DialectInfo, RequestLogger, Service, Timeouts

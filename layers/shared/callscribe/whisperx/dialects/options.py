@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from urllib.parse import parse_qsl
 
-from callscribe.settings.environment import WhisperXSettings
+from callscribe.settings.whisperx import WhisperXSettings
 
 type Parameters = Sequence[tuple[str, str]]
 

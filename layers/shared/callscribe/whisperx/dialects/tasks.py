@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from callscribe.errors import JobFailed, PermanentError, RetryableError, ServiceUnavailable
-from callscribe.settings.environment import WhisperXSettings
+from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcripts.transcript import Transcript, invalid_response_error, parse_json, parse_transcript
 from callscribe.whisperx import DialectInfo, Job, RequestLogger, Service, Timeouts
