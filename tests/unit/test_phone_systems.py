@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callscribe.call_metadata.metadata import Direction, Provenance, format_started_at, format_utc_offset
-from callscribe.phone_systems import SYSTEMS, extract_metadata
+from callscribe.phone_systems import SYSTEMS, extract_metadata, patterns_by_system
+from callscribe.phone_systems.filename_pattern import MAX_STEM_LENGTH, RecordingPath, parse_path
 from callscribe.phone_systems.preview import preview_filenames
-from callscribe.phone_systems.recording_path import MAX_STEM_LENGTH, RecordingPath, parse_path
-from callscribe.phone_systems.registry import PATTERNS_BY_SYSTEM
 from callscribe.transcripts.stereo import DEFAULT_LAYOUTS
 
 TABLE = json.loads(Path(__file__).with_name("phone_system_names.json").read_text(encoding="utf-8"))
@@ -59,9 +58,9 @@ def test_an_unknown_setting_is_as_none():
 
 
 def test_every_system_has_forms_and_every_form_a_system():
-    named = {slug for systems, _ in PATTERNS_BY_SYSTEM for slug in systems}
+    named = {slug for systems, _ in patterns_by_system() for slug in systems}
     assert named == set(SYSTEMS)
-    for systems, forms in PATTERNS_BY_SYSTEM:
+    for systems, forms in patterns_by_system():
         assert {form.system for form in forms if form.system} <= systems
 
 
@@ -125,7 +124,7 @@ def test_no_form_backtracks_without_end_on_a_long_name(piece):
     """One that tried every way to split it would not end while anybody waits."""
     for start in ("", "[", "in-", "20230517-142530_", "20230517_142530", "110221-IN", "conf-rec-", "x_"):
         name = RecordingPath("", (), (start + piece * MAX_STEM_LENGTH)[: MAX_STEM_LENGTH - 1] + "\n")
-        for _, forms in PATTERNS_BY_SYSTEM:
+        for _, forms in patterns_by_system():
             for form in forms:
                 form.extract_metadata(name)
 

@@ -7,10 +7,10 @@ from callscribe.phone_systems.filename_pattern import (
     UNIQUE_ID,
     FilenamePattern,
     Groups,
+    RecordingPath,
     no_extension,
     with_folder_fields,
 )
-from callscribe.phone_systems.recording_path import RecordingPath
 
 CONFERENCE = "conference"
 

@@ -10,11 +10,11 @@ from callscribe.phone_systems.filename_pattern import (
     UUID,
     FilenamePattern,
     Groups,
+    RecordingPath,
     no_extension,
     require_number,
     with_folder_fields,
 )
-from callscribe.phone_systems.recording_path import RecordingPath
 
 
 def _add_date_from_prefix(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata:

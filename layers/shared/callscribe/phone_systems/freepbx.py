@@ -13,11 +13,11 @@ from callscribe.phone_systems.filename_pattern import (
     UNIQUE_ID,
     FilenamePattern,
     Groups,
+    RecordingPath,
     extension_from_callee,
     extension_from_caller,
     no_extension,
 )
-from callscribe.phone_systems.recording_path import RecordingPath
 
 DATE_TIME = r"(?P<date>[0-9]{8})-(?P<time>[0-9]{6})"
 LEG_SUFFIX = r"(?:-(?P<leg>in|out))?"

@@ -6,11 +6,11 @@ from callscribe.phone_systems.filename_pattern import (
     UUID,
     FilenamePattern,
     Groups,
+    RecordingPath,
     no_extension,
     require_number,
     with_folder_fields,
 )
-from callscribe.phone_systems.recording_path import RecordingPath
 
 DATE = r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}-[0-9]{2}-[0-9]{4})"
 TIME = r"[0-9]{2}[:_-][0-9]{2}[:_-][0-9]{2}"

@@ -6,8 +6,13 @@ from datetime import datetime
 from callscribe.call_metadata.metadata import CallMetadata, Direction
 from callscribe.call_metadata.phone_numbers import digits_only, parse_phone_number
 from callscribe.call_metadata.vocabulary import person_name
-from callscribe.phone_systems.filename_pattern import FilenamePattern, Groups, no_extension, require_number
-from callscribe.phone_systems.recording_path import RecordingPath
+from callscribe.phone_systems.filename_pattern import (
+    FilenamePattern,
+    Groups,
+    RecordingPath,
+    no_extension,
+    require_number,
+)
 
 MIN_NUMBER_DIGITS = 5
 """Digits of a number that has no words around it that say what it is."""

@@ -5,8 +5,7 @@ from dataclasses import replace
 from callscribe.call_metadata import timestamps
 from callscribe.call_metadata.metadata import CallMetadata, Direction
 from callscribe.call_metadata.phone_numbers import parse_phone_number
-from callscribe.phone_systems.filename_pattern import UUID, FilenamePattern, Groups, no_extension
-from callscribe.phone_systems.recording_path import RecordingPath
+from callscribe.phone_systems.filename_pattern import UUID, FilenamePattern, Groups, RecordingPath, no_extension
 
 
 def _require_date_folder(metadata: CallMetadata, groups: Groups, path: RecordingPath) -> CallMetadata | None:

@@ -10,8 +10,13 @@ from datetime import date, datetime
 from callscribe.call_metadata import timestamps
 from callscribe.call_metadata.metadata import CallMetadata
 from callscribe.call_metadata.phone_numbers import digits_only, parse_phone_number
-from callscribe.phone_systems.filename_pattern import FilenamePattern, Groups, no_extension, with_folder_fields
-from callscribe.phone_systems.recording_path import RecordingPath
+from callscribe.phone_systems.filename_pattern import (
+    FilenamePattern,
+    Groups,
+    RecordingPath,
+    no_extension,
+    with_folder_fields,
+)
 
 MIN_CUSTOMER_DIGITS = 6
 """Digits of a number in the customer's own place; an agent or a list has fewer."""
