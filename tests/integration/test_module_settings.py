@@ -130,6 +130,12 @@ def test_a_preview_says_how_far_names_are_understood_and_changes_nothing(handler
     assert handlers.api("GET", MODULE).json == before
 
 
+def test_preview_shows_at_most_20_names_that_were_not_understood(handlers, named):
+    named(*(f"nothing-{number}.wav" for number in range(21)))
+    preview = handlers.api("POST", f"{MODULE}/preview").json
+    assert (preview["names"], preview["understood"], len(preview["notUnderstood"])) == (21, 0, 20)
+
+
 def test_a_preview_refuses_what_could_not_be_set(handlers):
     answer = handlers.api("POST", f"{MODULE}/preview", body={"patterns": ["("]})
     assert (answer.status, answer.json["error"]["details"][0]["field"]) == (400, "patterns")

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from callscribe.call_metadata.metadata import Direction, Provenance, format_started_at, format_utc_offset
 from callscribe.phone_systems import SYSTEMS, extract_metadata, patterns_by_system
 from callscribe.phone_systems.filename_pattern import MAX_STEM_LENGTH, RecordingPath, parse_path
-from callscribe.phone_systems.preview import preview_filenames
 from callscribe.transcripts.stereo import DEFAULT_LAYOUTS
 
 TABLE = json.loads(Path(__file__).with_name("phone_system_names.json").read_text(encoding="utf-8"))
@@ -131,12 +130,3 @@ def test_no_form_backtracks_without_end_on_a_long_name(piece):
 
 def test_a_name_that_no_system_could_store_is_not_read():
     assert extract_metadata("in-1-2-20230517-102530-1684333530.44" + "x" * MAX_STEM_LENGTH).non_empty() == {}
-
-
-def test_a_preview_counts_what_was_understood_and_shows_what_was_not():
-    names = [row["name"] for row in TABLE if row["tells"].get("phone_system") == "3cx"]
-    seen = preview_filenames([*names, "a.wav", *(f"b{number}.wav" for number in range(20))], extract_metadata)
-    assert (seen.names, seen.understood, seen.by_pattern) == (len(names) + 21, len(names), 0)
-    assert seen.systems == {"3cx": len(names)}
-    assert seen.not_understood[:2] == ("a.wav", "b0.wav")
-    assert len(seen.not_understood) == 20

@@ -10,7 +10,6 @@ from callscribe.call_metadata.metadata import Direction, Provenance, format_star
 from callscribe.errors import ConfigurationError
 from callscribe.phone_systems import extract_metadata
 from callscribe.phone_systems.custom_patterns import GROUPS, MAX_PATTERN_LENGTH, CustomPattern
-from callscribe.phone_systems.preview import preview_filenames
 
 CALL = "in-15551230000-5557654321-20230517-102530-1684333530.44.wav"
 
@@ -127,9 +126,3 @@ def test_a_pattern_reads_any_name(path):
 
 def test_a_pattern_with_catastrophic_backtracking_finishes():
     assert reading("a" * 1000 + "!", "^(?P<party>(a+)+)$").non_empty() == {}
-
-
-def test_a_preview_counts_names_that_a_pattern_understood():
-    seen = preview_filenames(["x1.wav", "y.wav", CALL], lambda name: reading(name, r"x(?P<call_id>\d)"))
-    assert (seen.names, seen.understood, seen.by_pattern, seen.systems) == (3, 2, 1, {"freepbx": 1})
-    assert seen.not_understood == ("y.wav",)

@@ -1,9 +1,11 @@
 """/api/modules/call-recordings: where recordings lie, how they are recognised and their names read."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 from http import HTTPStatus
+from itertools import islice
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler.openapi.params import Body
@@ -11,8 +13,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic.alias_generators import to_camel
 
 from callscribe import phone_systems
-from callscribe.call_metadata.metadata import CallMetadata, recorded_at
-from callscribe.phone_systems.preview import MAX_EXAMPLES, preview_filenames
+from callscribe.call_metadata.metadata import CallMetadata, Provenance, recorded_at
 from callscribe.recordings.run import Module
 from callscribe.settings.call_recordings import VALIDATORS, CallRecordingsSettings, normalise_extensions
 from callscribe.store import recording_queries, settings_overrides
@@ -36,6 +37,9 @@ from functions.api.settings import settings
 
 SAMPLE_SIZE = 200
 """Names of a preview: one request."""
+
+MAX_EXAMPLES = 20
+"""Names that a preview shows of those that were understood, and of those that were not."""
 
 ACCEPTED_TEST_CODES = ("no_recordings",)
 """What a test may find of a path that is to be set: there may be none yet."""
@@ -91,19 +95,18 @@ def preview_names(request: Annotated[PreviewRequest | Absent, Body()] = None) ->
         each.path: phone_systems.extract_metadata(each.path, effective_settings.phone_system, patterns)
         for each in recordings
     }
-    preview = preview_filenames(metadata_by_path, metadata_by_path.__getitem__)
+    parsed = {path: metadata for path, metadata in metadata_by_path.items() if metadata.non_empty()}
     modified_at_by_path = {each.path: each.modified_at for each in recordings}
-    examples = [(path, metadata) for path, metadata in metadata_by_path.items() if metadata.non_empty()][:MAX_EXAMPLES]
     return NamesPreview(
-        names=preview.names,
-        understood=preview.understood,
-        by_pattern=preview.by_pattern,
-        systems=dict(preview.systems),
+        names=len(metadata_by_path),
+        understood=len(parsed),
+        by_pattern=sum(Provenance.PATTERN in metadata.provenance.values() for metadata in parsed.values()),
+        systems=dict(Counter(filter(None, (each.phone_system for each in parsed.values()))).most_common()),
         examples=[
             _to_parsed_name(path, metadata, recorded_at(metadata, zone, modified_at_by_path[path]))
-            for path, metadata in examples
+            for path, metadata in islice(parsed.items(), MAX_EXAMPLES)
         ],
-        not_understood=list(preview.not_understood),
+        not_understood=[path for path in metadata_by_path if path not in parsed][:MAX_EXAMPLES],
     )
 
 
