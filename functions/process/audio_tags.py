@@ -4,10 +4,14 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
-from callscribe.call_metadata.metadata import CallMetadata, Provenance
-from callscribe.call_metadata.vocabulary import normalise_key
-from callscribe.sidecars.field_aliases import FIELD_ALIASES, metadata_from_record
-from callscribe.sidecars.value_parsers import parse_name_value, parse_number_value, parse_timestamp_value
+from callscribe.call_metadata.metadata import CallMetadata, Provenance, normalise_key
+from callscribe.sidecars.field_parsers import (
+    FIELD_ALIASES,
+    metadata_from_record,
+    parse_name_value,
+    parse_number_value,
+    parse_timestamp_value,
+)
 from callscribe.transcripts.transcript import MAX_DURATION_SECONDS
 
 MAX_TAG_LENGTH = 4_096

@@ -11,14 +11,8 @@ from callscribe.observability import logger
 from callscribe.phone_systems.custom_patterns import CustomPattern
 from callscribe.recordings.recording import display_path
 from callscribe.recordings.run import Run
-from callscribe.sidecars import Sidecar
-from callscribe.sidecars.grandstream_index import (
-    MAX_INDEX_BYTES,
-    GrandstreamIndex,
-    indexed_prefix,
-    iter_index_candidates,
-    parse_index,
-)
+from callscribe.sidecars import Sidecar, indexed_prefix, iter_index_candidates
+from callscribe.sidecars.grandstream_index import MAX_INDEX_BYTES, GrandstreamIndex, parse_index
 from callscribe.sources import Source, SourceFile
 from callscribe.transcripts.transcript import Transcript
 from functions.sync.fingerprint import compute_fingerprint

@@ -7,10 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callscribe.call_metadata import timestamps
-from callscribe.call_metadata.metadata import CallMetadata, Direction
-from callscribe.call_metadata.phone_numbers import find_local_extension, parse_extension, parse_phone_number
-from callscribe.call_metadata.vocabulary import parse_direction, person_name
-from callscribe.sidecars.value_parsers import (
+from callscribe.call_metadata.metadata import CallMetadata, Direction, parse_direction
+from callscribe.call_metadata.phone_numbers import (
+    find_local_extension,
+    parse_extension,
+    parse_phone_number,
+    person_name,
+)
+from callscribe.sidecars.field_parsers import (
     add_time_of_day,
     parse_name_value,
     parse_number_value,

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from callscribe.call_metadata.metadata import Provenance
 from callscribe.errors import SidecarError
-from callscribe.sidecars.grandstream_index import indexed_prefix, parse_index
+from callscribe.sidecars import indexed_prefix
+from callscribe.sidecars.grandstream_index import parse_index
 
 SECRET = "hunter2-token"
 

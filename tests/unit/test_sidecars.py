@@ -13,11 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callscribe.call_metadata.metadata import CallMetadata, Direction, Provenance, format_started_at, merge
-from callscribe.call_metadata.vocabulary import normalise_key
+from callscribe.call_metadata.metadata import (
+    CallMetadata,
+    Direction,
+    Provenance,
+    format_started_at,
+    merge,
+    normalise_key,
+)
 from callscribe.errors import SidecarError
 from callscribe.sidecars import MAX_SIDECAR_BYTES, SidecarKind, group_key, parse_sidecar, parse_sidecar_name
-from callscribe.sidecars.field_aliases import FIELD_ALIASES
+from callscribe.sidecars.field_parsers import FIELD_ALIASES
 from callscribe.sidecars.json_sidecar import MAX_OBJECTS
 from callscribe.sidecars.plain_text import MAX_LINES
 

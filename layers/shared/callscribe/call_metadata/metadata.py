@@ -1,5 +1,6 @@
 """What is known of a call: who called whom and when, and where each piece of that was read."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
@@ -13,6 +14,17 @@ class Direction(StrEnum):
     INBOUND = "inbound"
     OUTBOUND = "outbound"
     INTERNAL = "internal"
+
+
+_SEPARATORS = re.compile(r"[\W_]+")
+
+_DIRECTION_WORDS = {
+    Direction.INBOUND: "in i inbound incoming received inboundcall incomingcall",
+    Direction.OUTBOUND: "out o outbound outgoing dialed dialled outboundapi outbounddial outboundcall outgoingcall",
+    Direction.INTERNAL: "internal int local intercom internalcall",
+}
+_DIRECTION_BY_WORD = {word: direction for direction, words in _DIRECTION_WORDS.items() for word in words.split()}
+"""By the words that phone systems use, as `normalise_key` returns them."""
 
 
 class Provenance(StrEnum):
@@ -80,6 +92,16 @@ class CallMetadata:
         remaining = {name: provenance for name, provenance in self.provenance.items() if name not in values}
         corrected = {name: Provenance.USER for name, value in values.items() if value is not None}
         return replace(self, **values, provenance=remaining | corrected)
+
+
+def normalise_key(text: str) -> str:
+    """The same text for `callerIdNumber`, `caller_id_number` and `Caller ID Number`."""
+    return _SEPARATORS.sub("", text).lower()
+
+
+def parse_direction(word: str) -> Direction | None:
+    """None for a word that is not a direction."""
+    return _DIRECTION_BY_WORD.get(normalise_key(word))
 
 
 PRECEDENCE = {provenance: rank for rank, provenance in enumerate(Provenance)}

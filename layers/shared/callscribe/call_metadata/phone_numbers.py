@@ -2,7 +2,7 @@
 
 import re
 
-from callscribe.call_metadata.metadata import CallMetadata, Direction
+from callscribe.call_metadata.metadata import CallMetadata, Direction, normalise_key
 
 MAX_DIGITS = 20
 """Digits: 15 of an international number, with what is dialled before it. More make an id."""
@@ -21,6 +21,15 @@ WITHHELD_NUMBERS = frozenset({"+266696687", "+7378742833", "+2562533", "+8566696
 
 EXTENSION = re.compile("[0-9]{1,6}")
 """What is dialled within the house. An outside number is longer."""
+
+ANONYMOUS = frozenset(
+    "null none unknown undefined anonymous private restricted unavailable withheld blocked".split()  # noqa: SIM905 — legible
+)
+"""Words that stand for a missing name, as `normalise_key` returns them."""
+
+MEANINGFUL_CHARACTER = re.compile(r"[A-Za-z0-9]|[^\0-\x7f]")
+NAME_CHARACTER = re.compile(r"[A-Za-z]|[^\0-\x7f]")
+"""A name has a letter, or what stands for one elsewhere: `-2`, a date or a phone number is nobody's."""
 
 NOT_DIGITS = re.compile("[^0-9]+")
 
@@ -51,3 +60,15 @@ def find_local_extension(call: CallMetadata) -> str | None:
     if call.direction is Direction.INBOUND:
         return callee
     return caller if call.direction is Direction.OUTBOUND else caller or callee
+
+
+def clean_text(text: str) -> str | None:
+    """The text without the space around it; None if it says that there is nothing to tell."""
+    text = text.strip()
+    return text if MEANINGFUL_CHARACTER.search(text) and normalise_key(text) not in ANONYMOUS else None
+
+
+def person_name(text: str | None) -> str | None:
+    """The text if it names somebody."""
+    cleaned = clean_text(text or "")
+    return cleaned if cleaned and NAME_CHARACTER.search(cleaned) else None

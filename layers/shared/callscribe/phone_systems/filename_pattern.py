@@ -11,9 +11,13 @@ from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
 
 from callscribe.call_metadata import timestamps
-from callscribe.call_metadata.metadata import CallMetadata, Provenance
-from callscribe.call_metadata.phone_numbers import find_local_extension, parse_extension, parse_phone_number
-from callscribe.call_metadata.vocabulary import parse_direction, person_name
+from callscribe.call_metadata.metadata import CallMetadata, Provenance, parse_direction
+from callscribe.call_metadata.phone_numbers import (
+    find_local_extension,
+    parse_extension,
+    parse_phone_number,
+    person_name,
+)
 
 UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 UNIQUE_ID = r"(?:[A-Za-z][A-Za-z0-9.]*-)?[0-9]{10}(?:\.[0-9]+)?"

@@ -4,8 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from callscribe.call_metadata.metadata import CallMetadata, Direction
-from callscribe.call_metadata.phone_numbers import digits_only, parse_phone_number
-from callscribe.call_metadata.vocabulary import person_name
+from callscribe.call_metadata.phone_numbers import digits_only, parse_phone_number, person_name
 from callscribe.phone_systems.filename_pattern import (
     FilenamePattern,
     Groups,

@@ -3,14 +3,15 @@
 Pure: bytes in, values out. Whoever lists and opens files is elsewhere.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from callscribe.call_metadata.metadata import CallMetadata, Provenance
 from callscribe.sidecars.json_sidecar import parse_json_sidecar, sidecar_error
 from callscribe.sidecars.plain_text import decode_text, parse_plain_text
-from callscribe.sources.file_types import AUDIO_EXTENSIONS, HIDDEN_PREFIXES
+from callscribe.sources.file_types import AUDIO_EXTENSIONS, GRANDSTREAM_INDEX_PREFIX, HIDDEN_PREFIXES
 from callscribe.transcripts.transcript import Transcript
 
 MAX_SIDECAR_BYTES = 10_000_000
@@ -35,6 +36,12 @@ SUFFIXES: Mapping[str, Sequence[tuple[str, SidecarKind]]] = {
     "xml": ((".xml", SidecarKind.XML),),
 }
 """By what comes behind the last dot, the longer ones first; in small letters."""
+
+INDEX_KEY = re.compile(
+    rf"(?P<folder>(?s:.*/)?){re.escape(GRANDSTREAM_INDEX_PREFIX)}(?P<month>[0-9]{{4}}-[0-9]{{2}})\.csv", re.IGNORECASE
+)
+
+MONTH_FOLDER = re.compile(r"(?:^|(?<=/))[0-9]{4}-[0-9]{2}(?=/)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,19 @@ def parse_sidecar_name(key: str) -> SidecarName | None:
             if name and not name.startswith(HIDDEN_PREFIXES):
                 return SidecarName(key[: -len(suffix)], kind)
     return None
+
+
+def indexed_prefix(key: str) -> str | None:
+    """The beginning of the keys that an index tells of: `rec/2026-04/` for `rec/.rd_files_netdisk_2026-04.csv`."""
+    match = INDEX_KEY.fullmatch(key)
+    return f"{match['folder']}{match['month']}/" if match else None
+
+
+def iter_index_candidates(key: str) -> Iterator[tuple[str, str]]:
+    """The folders of months that a recording is in, as `index_of` has them, and where the index of each should lie."""
+    for month in MONTH_FOLDER.finditer(key):
+        parent = key[: month.start()]
+        yield f"{parent}{month[0]}/", f"{parent}{GRANDSTREAM_INDEX_PREFIX}{month[0]}.csv"
 
 
 def _strip_extension(key: str) -> str:

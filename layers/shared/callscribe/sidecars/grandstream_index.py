@@ -12,18 +12,11 @@ from zlib import crc32
 
 from callscribe.call_metadata.metadata import CallMetadata, Provenance
 from callscribe.call_metadata.phone_numbers import find_local_extension
+from callscribe.sidecars.field_parsers import parse_name_value, parse_number_value, parse_timestamp_value
 from callscribe.sidecars.json_sidecar import sidecar_error
-from callscribe.sidecars.value_parsers import parse_name_value, parse_number_value, parse_timestamp_value
-from callscribe.sources.file_types import GRANDSTREAM_INDEX_PREFIX
 
 MAX_INDEX_BYTES = 100_000_000
 """Bytes. 300,000 lines have 40 MB."""
-
-INDEX_KEY = re.compile(
-    rf"(?P<folder>(?s:.*/)?){re.escape(GRANDSTREAM_INDEX_PREFIX)}(?P<month>[0-9]{{4}}-[0-9]{{2}})\.csv", re.IGNORECASE
-)
-
-MONTH_FOLDER = re.compile(r"(?:^|(?<=/))[0-9]{4}-[0-9]{2}(?=/)")
 
 COLUMNS = ("caller_num", "new_caller_num", "callee_num", "create_time", "caller_name", "callee_name")
 """What is kept of a line, besides the file's name."""
@@ -33,19 +26,6 @@ FIELD_SEPARATOR, LINE_END = "\t", "\n"
 
 OFFSET_BITS = 32
 """Of an entry: where its line is. The bits above it are the checksum of the name."""
-
-
-def indexed_prefix(key: str) -> str | None:
-    """The beginning of the keys that an index tells of: `rec/2026-04/` for `rec/.rd_files_netdisk_2026-04.csv`."""
-    match = INDEX_KEY.fullmatch(key)
-    return f"{match['folder']}{match['month']}/" if match else None
-
-
-def iter_index_candidates(key: str) -> Iterator[tuple[str, str]]:
-    """The folders of months that a recording is in, as `index_of` has them, and where the index of each should lie."""
-    for month in MONTH_FOLDER.finditer(key):
-        parent = key[: month.start()]
-        yield f"{parent}{month[0]}/", f"{parent}{GRANDSTREAM_INDEX_PREFIX}{month[0]}.csv"
 
 
 class GrandstreamIndex:

@@ -7,14 +7,15 @@ from typing import Any
 
 from callscribe.call_metadata.metadata import CallMetadata
 from callscribe.errors import RetryableError, SidecarError
-from callscribe.sidecars.field_aliases import metadata_from_record, normalise_keys
-from callscribe.sidecars.plain_text import parse_plain_text
-from callscribe.sidecars.value_parsers import (
+from callscribe.sidecars.field_parsers import (
+    metadata_from_record,
+    normalise_keys,
     parse_name_value,
     parse_number_value,
     parse_text_value,
     parse_timestamp_value,
 )
+from callscribe.sidecars.plain_text import parse_plain_text
 from callscribe.transcripts.transcript import Transcript, parse_transcript
 
 MAX_OBJECTS = 250_000

@@ -5,11 +5,9 @@ from dataclasses import replace
 from typing import Any
 from xml.parsers import expat
 
-from callscribe.call_metadata.metadata import CallMetadata, Direction
-from callscribe.call_metadata.vocabulary import normalise_key
-from callscribe.sidecars.field_aliases import metadata_from_record
+from callscribe.call_metadata.metadata import CallMetadata, Direction, normalise_key
+from callscribe.sidecars.field_parsers import MAX_TEXT_LENGTH, metadata_from_record, parse_number_value
 from callscribe.sidecars.json_sidecar import sidecar_error
-from callscribe.sidecars.value_parsers import MAX_TEXT_LENGTH, parse_number_value
 
 MAX_KEYS = 1_000
 """What has more tells of more than a call."""
