@@ -11,7 +11,7 @@ from callscribe.sources.file_types import AUDIO_EXTENSIONS, FileKind, classify
 
 CALL = "out-5551234567-101-20230517-142530-1684333530.12"
 
-TABLE = json.loads(Path(__file__).with_name("ingest_names.json").read_text("utf-8"))
+TABLE = json.loads(Path(__file__).with_name("file_type_names.json").read_text("utf-8"))
 """Names by what becomes of their files."""
 
 
