@@ -21,8 +21,8 @@ _NAMED_UTC = re.compile(r"\s*(?:UTC|GMT)$")
 _SPACE_BEFORE_ZONE = re.compile(r"\s+(?=(?:[+-][0-9]{2}:?[0-9]{2}|Z)$)")
 _ISO_8601 = re.compile(r"[0-9]{4}([-/]?)[0-9]{2}\1[0-9]{2}[T _][0-9]{2}:.*")
 _TIMESTAMP = r"""
-    (?P<day>[0-9]{8} | [0-9]{6} | [0-9]{4}[-._/][0-9]{2}[-._/][0-9]{2} | [0-9]{2}[-._/][0-9]{2}[-._/][0-9]{4})
-    (?: [-_T\ ]? (?P<clock>[0-9]{2}(?P<between>[-:._]?)[0-9]{2}(?:(?P=between)[0-9]{2})?(?:\.[0-9]{1,6})?)
+    (?P<date>[0-9]{8} | [0-9]{6} | [0-9]{4}[-._/][0-9]{2}[-._/][0-9]{2} | [0-9]{2}[-._/][0-9]{2}[-._/][0-9]{4})
+    (?: [-_T\ ]? (?P<time>[0-9]{2}(?P<separator>[-:._]?)[0-9]{2}(?:(?P=separator)[0-9]{2})?(?:\.[0-9]{1,6})?)
         (?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})? )?"""
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()  # noqa: SIM905 — legible
 _TO_DASHES = str.maketrans("./_: ", "-----")
@@ -103,16 +103,16 @@ def parse_timestamp(text: str) -> datetime | date | None:
     match = re.fullmatch(_TIMESTAMP, text, re.VERBOSE)
     if match is None:
         return None
-    if not match["clock"]:
-        return parse_date(match["day"])
-    time_text = match["clock"]
+    if not match["time"]:
+        return parse_date(match["date"])
+    time_text = match["time"]
     time_text = (
         time_text
         if time_text[2:3].isdecimal()
         else time_text[:2] + ":" + time_text[3:5] + (":" + time_text[6:] if time_text[6:] else "")
     )
     parsed_zone = parse_zone(match["zone"] or "")
-    return None if match["zone"] and parsed_zone is None else combine(match["day"], time_text, parsed_zone)
+    return None if match["zone"] and parsed_zone is None else combine(match["date"], time_text, parsed_zone)
 
 
 def parse_epoch(text: str) -> datetime | None:

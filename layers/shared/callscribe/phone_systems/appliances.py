@@ -32,7 +32,7 @@ YEASTAR = (
     FilenamePattern(
         system="yeastar",
         pattern=r"""
-            (?P<date>[0-9]{8})(?P<time>[0-9]{6}) - (?P<uid>[^-]+) - (?P<caller>[^-]*) - (?P<callee>[^-]*)
+            (?P<date>[0-9]{8})(?P<time>[0-9]{6}) - (?P<unique_id>[^-]+) - (?P<caller>[^-]*) - (?P<callee>[^-]*)
             - (?P<direction>Inbound|Outbound|Internal|INBOUND|OUTBOUND|INTERNAL|inbound|outbound|internal)""",
         reject_invalid_date=False,
     ),

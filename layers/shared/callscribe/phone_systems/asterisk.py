@@ -20,8 +20,8 @@ def _add_date_from_folder(metadata: CallMetadata, groups: Groups, path: Recordin
     day = timestamps.date_from_folders(path.folders)
     if day is None:
         return metadata
-    started_at = timestamps.combine(day.isoformat(), groups["at"] or "")
-    offset = timestamps.utc_offset(started_at, (groups["uid"] or "").partition(".")[0])
+    started_at = timestamps.combine(day.isoformat(), groups["time"] or "")
+    offset = timestamps.utc_offset(started_at, (groups["unique_id"] or "").partition(".")[0])
     return with_folder_fields(metadata, started_at=started_at, utc_offset=offset)
 
 
@@ -38,7 +38,7 @@ PATTERNS = (
     # conf-rec-8000-1452868212.349 meetme-conf-rec-6300-1411501234.0-1000
     FilenamePattern(
         system="asterisk",
-        pattern=rf"(?:meetme-)? conf-rec - (?P<callee>[^-]+) - (?P<uid>{UNIQUE_ID}) (?:-.*)?",
+        pattern=rf"(?:meetme-)? conf-rec - (?P<callee>[^-]+) - (?P<unique_id>{UNIQUE_ID}) (?:-.*)?",
         kind=CONFERENCE,
         extension_from=no_extension,
     ),
@@ -53,8 +53,8 @@ PATTERNS = (
     FilenamePattern(
         system="asterisk",
         pattern=rf"""
-            (?P<at>[0-9]{{6}}) - (?P<direction>IN|OUT|INTERNAL) (?:-[A-Z]+)*
-            - (?P<caller>[^-]*) - (?P<callee>[^-]*) - (?P<uid>{UNIQUE_ID})""",
+            (?P<time>[0-9]{{6}}) - (?P<direction>IN|OUT|INTERNAL) (?:-[A-Z]+)*
+            - (?P<caller>[^-]*) - (?P<callee>[^-]*) - (?P<unique_id>{UNIQUE_ID})""",
         refine=_add_date_from_folder,
     ),
     # 2015-11-30/8001/2015-11-30-10-20-30-710123
@@ -65,17 +65,17 @@ PATTERNS = (
         refine=_add_caller_from_folder,
     ),
     # 20230517-1684333530.12
-    FilenamePattern(system="asterisk", pattern=rf"(?P<date>[0-9]{{8}}) - (?P<uid>{UNIQUE_ID})"),
+    FilenamePattern(system="asterisk", pattern=rf"(?P<date>[0-9]{{8}}) - (?P<unique_id>{UNIQUE_ID})"),
     # whatever-20230517-142530-1684333530.12: the order of numbers in between is anybody's guess
     FilenamePattern(
         system="asterisk",
-        pattern=r"(?:.*[_-])? (?P<date>[0-9]{8})[_-](?P<time>[0-9]{6}) [_-] (?P<uid>[0-9]{10}\.[0-9]+)",
+        pattern=r"(?:.*[_-])? (?P<date>[0-9]{8})[_-](?P<time>[0-9]{6}) [_-] (?P<unique_id>[0-9]{10}\.[0-9]+)",
     ),
     # 20230517-142530-whatever-1684333530.12
     FilenamePattern(
         system="asterisk",
-        pattern=r"(?P<date>[0-9]{8})[_-](?P<time>[0-9]{6}) [_-] .* [_-] (?P<uid>[0-9]{10}\.[0-9]+)",
+        pattern=r"(?P<date>[0-9]{8})[_-](?P<time>[0-9]{6}) [_-] .* [_-] (?P<unique_id>[0-9]{10}\.[0-9]+)",
     ),
     # 1684333530.12 whatever-1684333530.12
-    FilenamePattern(system="asterisk", pattern=r"(?:.*[_-])? (?P<uid>1[0-9]{9}\.[0-9]+)"),
+    FilenamePattern(system="asterisk", pattern=r"(?:.*[_-])? (?P<unique_id>1[0-9]{9}\.[0-9]+)"),
 )

@@ -19,7 +19,7 @@ from callscribe.phone_systems.filename_pattern import (
 
 def _add_date_from_prefix(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata:
     """What a customer put before Twilio's own id may hold a day."""
-    for part in (groups["lead"] or "").split("_"):
+    for part in (groups["prefix"] or "").split("_"):
         day = timestamps.parse_date(part)
         if day:
             return replace(metadata, started_at=day)
@@ -43,7 +43,7 @@ def _add_genesys_folder_fields(metadata: CallMetadata, _groups: Groups, path: Re
 
 
 def _assign_ringcentral_sides(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata:
-    local_number, remote_number = parse_phone_number(groups["ours"]), parse_phone_number(groups["other"])
+    local_number, remote_number = parse_phone_number(groups["local"]), parse_phone_number(groups["remote"])
     caller, callee = (
         (local_number, remote_number) if metadata.direction is Direction.OUTBOUND else (remote_number, local_number)
     )
@@ -85,7 +85,7 @@ TWILIO = (
     # RE1234567890123456789012345678901a
     FilenamePattern(
         system="twilio",
-        pattern=r"(?:(?P<lead>.*)[_-])? (?P<call_id>RE[0-9a-f]{32}) (?:[_-].*)?",
+        pattern=r"(?:(?P<prefix>.*)[_-])? (?P<call_id>RE[0-9a-f]{32}) (?:[_-].*)?",
         extension_from=no_extension,
         refine=_add_date_from_prefix,
     ),
@@ -102,7 +102,7 @@ RINGCENTRAL = (
     FilenamePattern(
         system="ringcentral",
         pattern=r"""
-            (?P<date>[0-9]{8})-(?P<time>[0-9]{6}) _ (?:(?P<ours>[0-9]{1,6})_)? (?P<other>[^_]*)
+            (?P<date>[0-9]{8})-(?P<time>[0-9]{6}) _ (?:(?P<local>[0-9]{1,6})_)? (?P<remote>[^_]*)
             _ (?P<direction>Incoming|Outgoing|Inbound|Outbound) _ [A-Za-z]+ _ (?P<call_id>[0-9]+)""",
         reject_invalid_date=False,
         extension_from=no_extension,

@@ -97,7 +97,7 @@ def no_extension(_metadata: CallMetadata) -> None:
 class FilenamePattern:
     """`pattern` is verbose and for the whole stem of the name. Its groups are fields of CallMetadata, or these:
 
-    `date`, `time`, `zone`: of the start · `epoch`: the start, in seconds or milliseconds · `uid`: the call id, which
+    `date`, `time`, `zone`: of the start · `epoch`: the start, in seconds or milliseconds · `unique_id`: the call id, which
     may begin with the epoch of the call · others are for `also`, which has the last word: None says that the name is
     not of this form after all. `strict` says the same of a name whose date is none.
     """
@@ -136,7 +136,7 @@ def metadata_from_groups(groups: Groups, zone: tzinfo | None = None) -> CallMeta
     Where the form says that a number is an extension, it may be of any length.
     """
     started_at = parse_started_at(groups, zone)
-    uid = groups.get("uid")
+    unique_id = groups.get("unique_id")
     return CallMetadata(
         direction=parse_direction(groups.get("direction") or ""),
         caller=parse_phone_number(groups.get("caller")),
@@ -144,8 +144,8 @@ def metadata_from_groups(groups: Groups, zone: tzinfo | None = None) -> CallMeta
         extension=parse_phone_number(groups.get("extension")),
         remote_number=parse_phone_number(groups.get("remote_number")),
         started_at=started_at,
-        utc_offset=_utc_offset(started_at, uid),
-        call_id=uid or groups.get("call_id") or None,
+        utc_offset=_utc_offset(started_at, unique_id),
+        call_id=unique_id or groups.get("call_id") or None,
         party=person_name(groups.get("party")),
     )
 
@@ -172,8 +172,8 @@ def with_folder_fields(metadata: CallMetadata, **fields: object) -> CallMetadata
     return replace(metadata, **folder_fields, provenance=provenance_by_field)  # type: ignore[arg-type]
 
 
-def _utc_offset(started_at: datetime | date | None, uid: str | None) -> timedelta | None:
-    epoch = re.search(r"(?:^|-)([0-9]{10})(?![0-9])", uid or "")
+def _utc_offset(started_at: datetime | date | None, unique_id: str | None) -> timedelta | None:
+    epoch = re.search(r"(?:^|-)([0-9]{10})(?![0-9])", unique_id or "")
     return timestamps.utc_offset(started_at, epoch[1]) if epoch else None
 
 

@@ -22,7 +22,7 @@ from callscribe.phone_systems.filename_pattern import (
 DATE_TIME = r"(?P<date>[0-9]{8})-(?P<time>[0-9]{6})"
 LEG_SUFFIX = r"(?:-(?P<leg>in|out))?"
 """One side's audio alone ends with `-in` or `-out`: that is no direction."""
-DATE_TIME_AND_UID = rf"{DATE_TIME}-(?P<uid>{UNIQUE_ID}){LEG_SUFFIX}"
+DATE_TIME_AND_UID = rf"{DATE_TIME}-(?P<unique_id>{UNIQUE_ID}){LEG_SUFFIX}"
 LEG = "leg"
 
 
@@ -70,8 +70,8 @@ def _refine_by_type(metadata: CallMetadata, groups: Groups, _path: RecordingPath
 
 
 def _refine_by_letter(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata:
-    call_type = TYPE_LETTERS[(groups["letter"] or "").lower()]
-    main_number, other_number = parse_phone_number(groups["one"]), parse_phone_number(groups["other"])
+    call_type = TYPE_LETTERS[(groups["type_letter"] or "").lower()]
+    main_number, other_number = parse_phone_number(groups["number"]), parse_phone_number(groups["other_number"])
     is_outbound = call_type.direction is Direction.OUTBOUND
     caller, callee = (main_number, other_number) if is_outbound else (other_number, main_number)
     return _apply_call_type(replace(metadata, caller=caller, callee=callee), call_type, groups)
@@ -91,7 +91,7 @@ PATTERNS = (
     # in-0902290100-394060101-20230927-100858-1695784138.33311
     FilenamePattern(
         system="freepbx",
-        pattern=rf"(?P<type>[A-Za-z]+) - (?P<parties>.*) - {DATE_TIME} (?:-(?P<uid>{UNIQUE_ID}))? {LEG_SUFFIX}",
+        pattern=rf"(?P<type>[A-Za-z]+) - (?P<parties>.*) - {DATE_TIME} (?:-(?P<unique_id>{UNIQUE_ID}))? {LEG_SUFFIX}",
         reject_invalid_date=False,
         extension_from=no_extension,
         refine=_refine_by_type,
@@ -110,8 +110,8 @@ ELASTIX = (
     # q600-20160115-093012-1452868212.345 OUT101-5551234567-20160115-093012-1452868212.346
     FilenamePattern(
         system="elastix",
-        pattern=r"(?P<letter>[qQgGrR]|[oO](?:UT)?|IN) "
-        rf"(?P<one>[0-9*\#+]+) (?:-(?P<other>[^-]*))? - {DATE_TIME_AND_UID}",
+        pattern=r"(?P<type_letter>[qQgGrR]|[oO](?:UT)?|IN) "
+        rf"(?P<number>[0-9*\#+]+) (?:-(?P<other_number>[^-]*))? - {DATE_TIME_AND_UID}",
         reject_invalid_date=False,
         extension_from=no_extension,
         refine=_refine_by_letter,

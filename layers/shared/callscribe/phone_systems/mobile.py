@@ -25,18 +25,18 @@ SAMSUNG_PREFIXES = (
 
 
 def _assign_remote_side(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata:
-    remote = groups["who"]
-    with_party = replace(metadata, party=person_name(groups["name"] or remote))
-    if groups["way"] == "in":
-        return replace(with_party, direction=Direction.INBOUND, caller=parse_phone_number(remote))
-    if groups["way"] == "out":
-        return replace(with_party, direction=Direction.OUTBOUND, callee=parse_phone_number(remote))
-    return replace(with_party, kind="conference" if groups["way"] == "conference" else None)
+    remote = groups["remote"]
+    metadata = replace(metadata, party=person_name(groups["name"] or remote))
+    if metadata.direction is Direction.INBOUND:
+        return replace(metadata, caller=parse_phone_number(remote))
+    if metadata.direction is Direction.OUTBOUND:
+        return replace(metadata, callee=parse_phone_number(remote))
+    return replace(metadata, kind="conference" if groups["direction"] == "conference" else None)
 
 
 def _strip_samsung_prefix(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata | None:
     """Without words of Samsung's before it, or a number alone, six digits need not be a date."""
-    remote = groups["who"] or ""
+    remote = groups["remote"] or ""
     for prefix in SAMSUNG_PREFIXES:
         if remote == prefix or remote.startswith(prefix + " "):
             remote = remote.removeprefix(prefix)
@@ -49,10 +49,10 @@ def _strip_samsung_prefix(metadata: CallMetadata, groups: Groups, _path: Recordi
 
 def _assign_number_and_name(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata:
     """Number and name; of a number that the phone itself knows, such as 112, the brackets hold the name."""
-    name, digits = groups["name"] or "", groups["digits"] or ""
-    if not parse_phone_number(digits) and parse_phone_number(name):
-        name, digits = digits, name
-    return replace(metadata, remote_number=parse_phone_number(digits), party=person_name(name))
+    name, number = groups["name"] or "", groups["number"] or ""
+    if not parse_phone_number(number) and parse_phone_number(name):
+        name, number = number, name
+    return replace(metadata, remote_number=parse_phone_number(number), party=person_name(name))
 
 
 def _add_milliseconds(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata:
@@ -71,7 +71,7 @@ BCR = (
         system="bcr",
         pattern=r"""
             (?P<date>[0-9]{8})_(?P<time>[0-9]{6}(?:\.[0-9]{1,6})?)(?P<zone>[+-][0-9]{4}|Z)
-            (?:_(?P<way>in|out|conference))? (?:_sim[0-9]+)? (?:_(?P<who>[^_]*))? (?:_(?P<name>.*))?""",
+            (?:_(?P<direction>in|out|conference))? (?:_sim[0-9]+)? (?:_(?P<remote>[^_]*))? (?:_(?P<name>.*))?""",
         reject_invalid_date=False,
         extension_from=no_extension,
         refine=_assign_remote_side,
@@ -82,7 +82,7 @@ SAMSUNG = (
     # Call recording 037110101_200827_141229
     FilenamePattern(
         system="samsung",
-        pattern=r"(?P<who>.+) [_\ ] (?P<date>[0-9]{6}) _ (?P<time>[0-9]{6})",
+        pattern=r"(?P<remote>.+) [_\ ] (?P<date>[0-9]{6}) _ (?P<time>[0-9]{6})",
         extension_from=no_extension,
         refine=_strip_samsung_prefix,
     ),
@@ -93,7 +93,7 @@ XIAOMI = (
     FilenamePattern(
         system="xiaomi",
         pattern=r"""
-            (?:[^@]*@)? (?P<name>.*) \( (?P<digits>[^()]*) \) _ (?P<date>[0-9]{8})(?P<time>[0-9]{6})""",
+            (?:[^@]*@)? (?P<name>.*) \( (?P<number>[^()]*) \) _ (?P<date>[0-9]{8})(?P<time>[0-9]{6})""",
         extension_from=no_extension,
         refine=_assign_number_and_name,
     ),

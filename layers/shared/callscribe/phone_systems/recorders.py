@@ -15,8 +15,8 @@ def _require_date_folder(metadata: CallMetadata, groups: Groups, path: Recording
 
 def _require_direction(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata | None:
     """A single number is the other side's; of two the caller's is first."""
-    caller, callee = parse_phone_number(groups["one"]), parse_phone_number(groups["other"])
-    if metadata.direction is None or caller is None or (groups["other"] and callee is None):
+    caller, callee = parse_phone_number(groups["first_number"]), parse_phone_number(groups["second_number"])
+    if metadata.direction is None or caller is None or (groups["second_number"] and callee is None):
         return None
     if callee is None and metadata.direction is Direction.OUTBOUND:
         caller, callee = None, caller
@@ -66,7 +66,7 @@ GENERIC = (
         system=None,
         pattern=rf"""
             (?:[A-Za-z][A-Za-z0-9]*[_-])? {DATE} [-_T\ ] {TIME}
-            [_-] (?P<direction>[A-Za-z]+) [_-] (?P<one>[^_]+) (?:_(?P<other>[^_]+))?""",
+            [_-] (?P<direction>[A-Za-z]+) [_-] (?P<first_number>[^_]+) (?:_(?P<second_number>[^_]+))?""",
         refine=_require_direction,
     ),
 )

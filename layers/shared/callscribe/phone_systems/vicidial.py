@@ -37,7 +37,7 @@ def _find_customer(fields: Sequence[str], started_at: datetime | date | None) ->
 
 
 def _add_customer(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata | None:
-    prefix, fields, suffix = groups["before"], (groups["after"] or "").split("_"), groups["end"]
+    prefix, fields, suffix = groups["prefix"], (groups["fields"] or "").split("_"), groups["suffix"]
     customer = _find_customer(fields, metadata.started_at)
     has_customer_field = customer or (fields[0] == "" and len(fields) > 1)
     if not suffix and (prefix or not has_customer_field):
@@ -47,7 +47,7 @@ def _add_customer(metadata: CallMetadata, groups: Groups, _path: RecordingPath) 
 
 def _resolve_short_year(metadata: CallMetadata, groups: Groups, path: RecordingPath) -> CallMetadata | None:
     """A year of one digit: the decade is known only if a folder's day tells it."""
-    timestamp = groups["tiny"] or ""
+    timestamp = groups["short_timestamp"] or ""
     if (
         timestamps.combine(f"202{timestamp[:5]}", timestamp[5:]) is None
         and timestamps.combine(f"200{timestamp[:5]}", timestamp[5:]) is None
@@ -56,9 +56,9 @@ def _resolve_short_year(metadata: CallMetadata, groups: Groups, path: RecordingP
     day = timestamps.date_from_folders(path.folders)
     if day and f"{day:%Y%m%d}"[3:] == timestamp[:5]:
         metadata = with_folder_fields(metadata, started_at=timestamps.combine(f"{day:%Y%m%d}", timestamp[5:]))
-    kind = "leg" if groups["end"] in {"in", "out"} else None
+    kind = "leg" if groups["suffix"] in {"in", "out"} else None
     return replace(
-        metadata, remote_number=_find_customer((groups["after"] or "").split("_"), metadata.started_at), kind=kind
+        metadata, remote_number=_find_customer((groups["fields"] or "").split("_"), metadata.started_at), kind=kind
     )
 
 
@@ -67,15 +67,15 @@ PATTERNS = (
     FilenamePattern(
         system="vicidial",
         pattern=r"""
-            (?P<before>[A-Za-z0-9]+_(?:[A-Za-z0-9]*_){0,2})? (?P<date>[0-9]{8})-(?P<time>[0-9]{6})
-            _ (?P<after>[^-]*) (?:-(?P<end>all|in|out))?""",
+            (?P<prefix>[A-Za-z0-9]+_(?:[A-Za-z0-9]*_){0,2})? (?P<date>[0-9]{8})-(?P<time>[0-9]{6})
+            _ (?P<fields>[^-]*) (?:-(?P<suffix>all|in|out))?""",
         extension_from=no_extension,
         refine=_add_customer,
     ),
     # TESTCAMP_51020103108_3125551212-all
     FilenamePattern(
         system="vicidial",
-        pattern=r"(?:[A-Za-z0-9]*_){0,3} (?P<tiny>[0-9]{11}) _ (?P<after>[^-]*) - (?P<end>all|in|out)",
+        pattern=r"(?:[A-Za-z0-9]*_){0,3} (?P<short_timestamp>[0-9]{11}) _ (?P<fields>[^-]*) - (?P<suffix>all|in|out)",
         extension_from=no_extension,
         refine=_resolve_short_year,
     ),
