@@ -5,6 +5,9 @@ from callscribe import cold_start
 # isort: split
 import os
 import time
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
@@ -13,18 +16,48 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from callscribe.errors import CallscribeError
 from callscribe.observability import logger
 from callscribe.store import tables
-from functions.api import auth, errors, headers, openapi, signed_links
-from functions.api.parameters import reject_unknown_parameters
-from functions.api.request_body import require_json_body
-from functions.api.routes import loader
+from functions.api import auth, errors, http_response, openapi
+from functions.api.http_request import reject_unknown_parameters, require_json_body
 from functions.api.settings import cors_origins
 
 LINK_KEY_NAME = "link"
 """What the log has in the place of a key's name."""
 
+ROUTE_MODULES: Mapping[str, tuple[str, ...]] = {
+    "/api/call-recordings": ("recordings", "recording", "transcripts", "audio"),
+    "/api/scheduler": ("scheduler",),
+    "/api/transcription-calls": ("transcription_calls",),
+    "/api/modules/call-recordings": ("call_recordings_module",),
+    "/api/modules/whisperx": ("whisperx_module",),
+    "/admin": ("admin",),
+}
+"""The modules of routes/ by how all their addresses begin."""
+
 app = APIGatewayHttpResolver(enable_validation=True)
+
+
+def load_routes(path: str) -> None:
+    """Makes `app` serve what there is at this path."""
+    for prefix in ROUTE_MODULES:
+        if path.startswith(prefix):
+            _load_once(prefix)
+
+
+def load_all_routes() -> None:
+    """Makes `app` serve everything."""
+    for prefix in ROUTE_MODULES:
+        _load_once(prefix)
+
+
+@cache
+def _load_once(prefix: str) -> None:
+    """Once for each."""
+    for name in ROUTE_MODULES[prefix]:
+        app.include_router(import_module(f"functions.api.routes.{name}").router)
+
+
 errors.install(app)
-openapi.install(app)
+openapi.install(app, load_all_routes)
 app.use([reject_unknown_parameters])
 
 
@@ -44,7 +77,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     logger.info(
         "request", status=int(response["statusCode"]), key=key_name, ms=round(1000 * (time.monotonic() - started_at))
     )
-    return headers.finalize(response, event, allowed_origins, is_signed_link=key_name == LINK_KEY_NAME)
+    return http_response.finalize(response, event, allowed_origins, is_signed_link=key_name == LINK_KEY_NAME)
 
 
 def _handle_request(
@@ -56,13 +89,13 @@ def _handle_request(
     """
     key_name = None
     try:
-        if response := headers.preflight_response(event, allowed_origins):
+        if response := http_response.preflight_response(event, allowed_origins):
             return key_name, response
         if auth.is_guarded(event):
-            key_name = LINK_KEY_NAME if signed_links.is_valid_link(event) else auth.require_key(event)
+            key_name = LINK_KEY_NAME if auth.is_valid_link(event) else auth.require_key(event)
             app.append_context(key=key_name)  # type: ignore[no-untyped-call]
             tables.configure(os.environ)
-        loader.load_routes(app, event["rawPath"])
+        load_routes(event["rawPath"])
         return key_name, app.resolve(require_json_body(event), context)
     except errors.ApiError as error:
         return key_name, errors.to_gateway_response(error)

@@ -1,17 +1,19 @@
-"""The bearer key on everything below /api: one of several named ones, compared in constant time."""
+"""Who may use the API: bearer keys, and signed links to audio."""
 
 import hmac
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from callscribe.errors import ConfigurationError
 from callscribe.observability import logger
 from functions.api.errors import ApiError
-from functions.api.headers import request_header
+from functions.api.http_request import request_header
 from functions.api.settings import settings
 
 KEY_CACHE_SECONDS = 60
@@ -105,3 +107,45 @@ def load_keys(*, refresh: bool = False) -> dict[str, str]:
         raise ConfigurationError('The API-key secret holds no key. It must be a JSON object like {"default": "KEY"}.')
     _cache[secret_id] = _CachedKeys(loaded_keys, now, now)
     return loaded_keys
+
+
+LINK_LIFETIME_SECONDS = 3600
+"""How long a link is good: a long call, listened to with pauses."""
+
+AUDIO_PATH = re.compile("/api/call-recordings/([a-z2-7]{20})/audio")
+
+
+def sign_audio_link(recording_id: str, key_name: str) -> tuple[str, int]:
+    """The link to the audio of this recording, relative to the API, and the Unix time when it expires.
+
+    `key_name` is that of the key which was asked with. Raises ApiError 401 if it was taken away this moment.
+    """
+    expires = int(time.time()) + LINK_LIFETIME_SECONDS
+    key = load_keys().get(key_name)
+    if key is None:
+        raise UNAUTHORIZED
+    query = urlencode({"expires": expires, "signature": _signature(key, recording_id, expires)})
+    return f"/api/call-recordings/{recording_id}/audio?{query}", expires
+
+
+def is_valid_link(event: Mapping[str, Any]) -> bool:
+    """Whether the request is such a link that is still good. Raises ConfigurationError."""
+    path_match = AUDIO_PATH.fullmatch(event["rawPath"])
+    query = event.get("queryStringParameters") or {}
+    expires, signature = query.get("expires", ""), query.get("signature", "")
+    if not path_match or not signature or not re.fullmatch("[0-9]{1,12}", expires) or int(expires) < time.time():
+        return False
+    signed_fields = (signature, path_match[1], int(expires))
+    return _is_signed_by_any(*signed_fields, load_keys()) or _is_signed_by_any(
+        *signed_fields, load_keys(refresh=True)
+    )  # one that was added a moment ago
+
+
+def _is_signed_by_any(signature: str, recording_id: str, expires: int, valid_keys: Mapping[str, str]) -> bool:
+    """Whether it is one of these keys' signatures; all are compared, whichever fits."""
+    valid_signatures = [_signature(key, recording_id, expires).encode() for key in valid_keys.values()]
+    return any([hmac.compare_digest(signature.encode(errors="replace"), each) for each in valid_signatures])  # noqa: C419
+
+
+def _signature(key: str, recording_id: str, expires: int) -> str:
+    return hmac.new(key.encode(errors="replace"), f"audio {recording_id} {expires}".encode(), sha256).hexdigest()

@@ -6,7 +6,7 @@ What all routes have in common is added here, so that no decorator repeats it.
 import inspect
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
@@ -15,7 +15,6 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response, content_types
 from pydantic.alias_generators import to_camel
 
-from functions.api.routes.loader import load_all_routes
 from functions.api.schemas.errors import ErrorResponse
 
 API_DESCRIPTION = """Call recordings and their transcripts.
@@ -76,11 +75,12 @@ def documented_responses(*statuses: int) -> dict[int, Any]:
     return {status: {"description": HTTPStatus(status).phrase} for status in statuses}
 
 
-def install(app: APIGatewayHttpResolver) -> None:
+def install(app: APIGatewayHttpResolver, load_all_routes: Callable[[], None]) -> None:
     """Makes `app` serve both."""
 
     @cache
     def openapi_json() -> str:
+        load_all_routes()
         return json.dumps(build_openapi(app), ensure_ascii=False)
 
     @app.get("/openapi.json", include_in_schema=False)
@@ -101,7 +101,6 @@ def build_openapi(app: APIGatewayHttpResolver) -> dict[str, Any]:
     """The whole document, as OpenAPI 3.1."""
     from aws_lambda_powertools.event_handler.openapi.models import APIKey, HTTPBearer, Tag
 
-    load_all_routes(app)
     for route in app._static_routes + app._dynamic_routes:  # noqa: SLF001 — it offers no other way
         _document_route(route)
     text = app.get_openapi_json_schema(

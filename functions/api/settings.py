@@ -1,13 +1,23 @@
-"""Load and cache the settings of the API function."""
+"""The API function's environment, the modules' effective settings, and how they are changed."""
 
 import os
+from collections.abc import Mapping
 from functools import cache
+from http import HTTPStatus
+from typing import Any
 
+from pydantic.alias_generators import to_camel
+
+from callscribe.recordings.run import Module
 from callscribe.settings.api import ApiSettings, EdgeSettings
 from callscribe.settings.call_recordings import CallRecordingsSettings
 from callscribe.settings.environment import from_env
+from callscribe.settings.validators import Validator, validation_errors
 from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.store import settings_overrides
+from callscribe.store.disabled_state import DisabledState
+from callscribe.store.settings_overrides import SettingsOverrides
+from functions.api.errors import ApiError
 
 
 @cache
@@ -33,3 +43,47 @@ def whisperx_defaults() -> WhisperXSettings:
 def effective_call_recordings() -> CallRecordingsSettings:
     """Effective settings of call-recordings: template defaults with user overrides applied. Raises: StoreError."""
     return settings().call_recordings.with_overrides(settings_overrides.load().call_recordings)
+
+
+NO_ERRORS: Mapping[str, str] = {}
+
+
+def validate_overrides(
+    overrides: Mapping[str, Any],
+    new_values: Mapping[str, Any],
+    validators: Mapping[str, Validator],
+    known_errors: Mapping[str, str] = NO_ERRORS,
+) -> dict[str, Any]:
+    """What is to be kept once this is given; null keeps nothing. Raises ApiError 400 that names every fault.
+
+    `others` are faults that were found already.
+    """
+    values = {name: value for name, value in {**overrides, **new_values}.items() if value is not None}
+    if errors_by_name := {**validation_errors(values, validators), **known_errors}:
+        raise settings_error(errors_by_name)
+    return values
+
+
+def settings_error(errors_by_name: Mapping[str, str]) -> ApiError:
+    """The answer to settings of which these, by name, are at fault."""
+    details = [{"field": to_camel(name), "message": error} for name, error in errors_by_name.items()]
+    message = "; ".join(f"{each['field']}: {each['message']}" for each in details)
+    return ApiError(HTTPStatus.BAD_REQUEST, "invalid_settings", f"Nothing was changed. {message}", details=details)
+
+
+def save_overrides(
+    module: Module, previous_overrides: SettingsOverrides, values: Mapping[str, Any], enabled: bool | None
+) -> DisabledState:
+    """Keeps what was checked, and switches the module where `enabled` says so; what is off then. Raises ApiError."""
+    was_enabled = module not in previous_overrides.disabled_state.disabled_modules
+    changed = values != previous_overrides.values[module] or enabled not in (None, was_enabled)
+    if changed and not settings_overrides.save(module, previous_overrides, values, enabled=enabled):
+        message = "Somebody else changed the settings at this moment. Look, and try again."
+        raise ApiError(HTTPStatus.CONFLICT, "conflict", message)
+    is_enabled = was_enabled if enabled is None else enabled
+    disabled = (
+        previous_overrides.disabled_state.disabled_modules - {module}
+        if is_enabled
+        else previous_overrides.disabled_state.disabled_modules | {module}
+    )
+    return DisabledState(previous_overrides.disabled_state.paused_tasks, disabled)

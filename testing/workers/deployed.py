@@ -6,11 +6,10 @@ from aws_lambda_powertools.utilities import parameters
 import functions.process.app
 import functions.queue.app
 import functions.sync.app
-from functions.api.app import app
-from functions.api.routes.loader import load_all_routes
+from functions.api.app import load_all_routes
 
 
 def preload() -> None:
     """All is there that a function imports when it is first needed; clients are made by each worker, for its stack."""
-    load_all_routes(app)
+    load_all_routes()
     _ = boto3, parameters, functions

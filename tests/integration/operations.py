@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from functions.api.app import app
+from functions.api.app import app, load_all_routes
 from functions.api.openapi import build_openapi
 
 LIST = "/api/call-recordings"
@@ -75,5 +75,6 @@ OPERATIONS = {
 
 def documented() -> dict[str, tuple[str, str]]:
     """Method and path of each operation of the specification."""
+    load_all_routes()
     paths = build_openapi(app)["paths"].items()
     return {each["operationId"]: (method.upper(), path) for path, methods in paths for method, each in methods.items()}

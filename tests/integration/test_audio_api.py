@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import requests
 
-from functions.api import signed_links
+from functions.api import auth
 from functions.api.routes.audio import MAX_PART_BYTES, MEDIA_TYPES
 from local.cloud.client import aws_client
 from testing.waiting import LIMIT_SECONDS
@@ -96,9 +96,9 @@ def test_a_link_to_s3_leads_there_and_is_good_for_an_hour(handlers, put, sync):
     link = handlers.api("GET", f"{LIST}/{sync('a.wav')}/audio-link").json
     got = requests.get(link["url"], timeout=LIMIT_SECONDS)
     assert (got.content, got.headers["Content-Type"]) == (AUDIO, "audio/wav")
-    assert dict(parse_qsl(urlsplit(link["url"]).query))["X-Amz-Expires"] == str(signed_links.LIFETIME_SECONDS)
+    assert dict(parse_qsl(urlsplit(link["url"]).query))["X-Amz-Expires"] == str(auth.LINK_LIFETIME_SECONDS)
     left = datetime.fromisoformat(link["expiresAt"]) - datetime.now(UTC)
-    assert signed_links.LIFETIME_SECONDS - 60 < left.total_seconds() <= signed_links.LIFETIME_SECONDS
+    assert auth.LINK_LIFETIME_SECONDS - 60 < left.total_seconds() <= auth.LINK_LIFETIME_SECONDS
 
 
 def test_an_object_that_sync_no_longer_found_is_404(handlers, put, sync, stack):
@@ -248,9 +248,9 @@ def test_a_link_opens_the_audio_without_a_key_in_parts_too(opened, link, call):
 def test_a_link_expires_when_it_says(opened, link, monkeypatch):
     end = datetime.fromisoformat(link["expiresAt"]).timestamp()
     assert 3500 < end - datetime.now(UTC).timestamp() <= 3600
-    monkeypatch.setattr("functions.api.signed_links.time.time", lambda: end - 1)
+    monkeypatch.setattr("functions.api.auth.time.time", lambda: end - 1)
     assert opened(link["url"]).status == 200
-    monkeypatch.setattr("functions.api.signed_links.time.time", lambda: end + 1)
+    monkeypatch.setattr("functions.api.auth.time.time", lambda: end + 1)
     assert code_of(opened(link["url"])) == (401, "unauthorized")
 
 

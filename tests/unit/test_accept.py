@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.api.content_negotiation import accepts_encoding, best_match
+from functions.api.http_response import accepts_encoding, best_match
 
 OFFERED = ("application/json", "text/plain", "application/x-subrip", "text/vtt")
 JSON, TEXT, SUBRIP, WEBVTT = OFFERED

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.api.conditional_requests import RangeNotSatisfiable, etag, not_modified, parse_byte_range
+from functions.api.http_response import RangeNotSatisfiable, etag, not_modified, parse_byte_range
 
 TAG = etag("a")
 LENGTHS = st.integers(1, 10**12)

@@ -7,44 +7,44 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.api.errors import ApiError
-from functions.api.pagination import _checksum, decode, encode
+from functions.api.http_request import _checksum, decode_cursor, encode_cursor
 
 POSITION = {"id": {"S": "abc"}, "status": {"S": "queued"}}
 
 
 def test_a_cursor_comes_back_as_it_was_given():
-    assert decode(encode(POSITION, "queued"), "queued") == POSITION
+    assert decode_cursor(encode_cursor(POSITION, "queued"), "queued") == POSITION
 
 
 def test_no_position_is_no_cursor():
-    assert encode(None, "queued") is None
-    assert decode(None, "queued") is None
+    assert encode_cursor(None, "queued") is None
+    assert decode_cursor(None, "queued") is None
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "äöü", "a" * 200, "=", "%%%"])
 def test_what_never_was_a_cursor_is_refused(cursor):
     with pytest.raises(ApiError) as raised:
-        decode(cursor, "queued")
+        decode_cursor(cursor, "queued")
     assert (raised.value.status, raised.value.code) == (400, "invalid_cursor")
 
 
 def test_a_cursor_of_another_list_is_refused():
     with pytest.raises(ApiError):
-        decode(encode(POSITION, "queued"), "failed")
+        decode_cursor(encode_cursor(POSITION, "queued"), "failed")
 
 
 @given(st.data())
 def test_a_cursor_with_any_character_changed_is_refused(data):
-    cursor = encode(POSITION, "queued")
+    cursor = encode_cursor(POSITION, "queued")
     assert cursor
     index = data.draw(st.integers(0, len(cursor) - 1))
     other = data.draw(st.sampled_from("Aa0-_b9Z").filter(lambda character: character != cursor[index]))
     with pytest.raises(ApiError):
-        decode(cursor[:index] + other + cursor[index + 1 :], "queued")
+        decode_cursor(cursor[:index] + other + cursor[index + 1 :], "queued")
 
 
 @pytest.mark.parametrize("position", [b"not json", b"1", b"[]", b"null", b'{"id": 1}', b'{"id": {"N": "1"}}', b"{}"])
 def test_a_well_sealed_cursor_of_another_shape_is_refused(position):
     forged = urlsafe_b64encode(_checksum(position, "queued") + position).decode().rstrip("=")
     with pytest.raises(ApiError):
-        decode(forged, "queued")
+        decode_cursor(forged, "queued")

@@ -23,8 +23,7 @@ from callscribe.settings.sync import SyncEnv
 from callscribe.settings.whisperx import DIALECTS, WhisperXSettings
 from callscribe.sources import file_types
 from callscribe.transcripts.stereo import DEFAULT_LAYOUTS
-from functions.api.app import app
-from functions.api.routes.loader import load_all_routes
+from functions.api.app import app, load_all_routes
 from functions.api.schemas.modules import CallRecordingsTestRequest, WhisperXTestRequest
 from local.options import PARAMETERS
 
@@ -66,7 +65,7 @@ def test_a_setting_has_a_name_on_the_page_in_the_api_in_the_template_and_on_the_
 
 
 def test_every_route_is_in_the_readme():
-    load_all_routes(app)
+    load_all_routes()
     for route in app._static_routes + app._dynamic_routes:
         if not route.include_in_schema:
             continue

@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from functions.api.app import app
+from functions.api.app import app, load_all_routes
 from functions.api.openapi import build_openapi
 
+load_all_routes()
 DOCUMENT = build_openapi(app)
 SCHEMAS = DOCUMENT["components"]["schemas"]
 OPERATIONS = [

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from functions.api.conditional_requests import not_modified, weak_etag
 from functions.api.errors import ApiError
+from functions.api.http_response import not_modified, weak_etag
 
 FOLDER = Path(__file__).parents[1] / "admin"
 PAGE_FILE = "index.html"

@@ -13,9 +13,9 @@ from callscribe.clock import utc_now
 from callscribe.errors import PermanentError, RetryableError
 from callscribe.recordings.recording import Recording
 from callscribe.sources import OpenFile, Source, open_for_recording, open_source
-from functions.api import signed_links
-from functions.api.conditional_requests import RangeNotSatisfiable, etag, not_modified, parse_byte_range
+from functions.api import auth
 from functions.api.errors import ApiError
+from functions.api.http_response import RangeNotSatisfiable, etag, not_modified, parse_byte_range
 from functions.api.openapi import documented_responses
 from functions.api.routes.recording import IfNoneMatch, RecordingId, get_or_404
 from functions.api.schemas.base import Absent
@@ -89,10 +89,10 @@ def get_audio_link(recording_id: RecordingId) -> AudioLink:
     """An address of the audio that wants no key, for an hour: for players, which cannot send headers."""
     recording = _get_playable(recording_id)
     # a player takes it as well; who opens it otherwise is to have the file, also of a format that browsers do not play
-    if url := _presigned_url(recording, signed_links.LIFETIME_SECONDS, ATTACHMENT):
-        return AudioLink(url=url, expires_at=utc_now() + timedelta(seconds=signed_links.LIFETIME_SECONDS))
+    if url := _presigned_url(recording, auth.LINK_LIFETIME_SECONDS, ATTACHMENT):
+        return AudioLink(url=url, expires_at=utc_now() + timedelta(seconds=auth.LINK_LIFETIME_SECONDS))
     _open_configured_source(recording)
-    path, expires = signed_links.sign(recording_id, router.context["key"])
+    path, expires = auth.sign_audio_link(recording_id, router.context["key"])
     return AudioLink(url=path, expires_at=datetime.fromtimestamp(expires, UTC))
 
 

@@ -19,7 +19,7 @@ from callscribe.settings.call_recordings import VALIDATORS, CallRecordingsSettin
 from callscribe.store import recording_queries, settings_overrides
 from callscribe.store.disabled_state import DisabledState
 from callscribe.store.recording_queries import RecordingFilter
-from functions.api import invoke, settings_update
+from functions.api import invoke
 from functions.api.errors import ApiError
 from functions.api.openapi import documented_responses
 from functions.api.schemas.base import Absent
@@ -33,7 +33,7 @@ from functions.api.schemas.modules import (
     PreviewRequest,
 )
 from functions.api.schemas.recordings import to_metadata_fields
-from functions.api.settings import settings
+from functions.api.settings import save_overrides, settings, settings_error, validate_overrides
 
 SAMPLE_SIZE = 200
 """Names of a preview: one request."""
@@ -68,9 +68,9 @@ def update_call_recordings_module(change: Annotated[CallRecordingsUpdateRequest,
     ):
         test_result = _run_test(new_overrides)
         if not test_result.ok and test_result.code not in ACCEPTED_TEST_CODES:
-            raise settings_update.validation_error({"recordings_path": test_result.message})
+            raise settings_error({"recordings_path": test_result.message})
     return _to_response(
-        new_overrides, settings_update.save(Module.CALL_RECORDINGS, overrides, new_overrides, change.requested_enabled)
+        new_overrides, save_overrides(Module.CALL_RECORDINGS, overrides, new_overrides, change.requested_enabled)
     )
 
 
@@ -114,7 +114,7 @@ def _validate_settings(overrides: Mapping[str, Any], new_values: Mapping[str, An
     """Raises ApiError 400 that names every fault."""
     if new_values.get("extensions") is not None:
         new_values = {**new_values, "extensions": normalise_extensions(new_values["extensions"])}
-    return settings_update.validate(overrides, new_values, VALIDATORS)
+    return validate_overrides(overrides, new_values, VALIDATORS)
 
 
 def _run_test(overrides: Mapping[str, Any] | None) -> ModuleTestResult:

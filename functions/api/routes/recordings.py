@@ -16,10 +16,8 @@ from callscribe.sources import open_subsource
 from callscribe.store import failure_groups, recording_search, statistics, status_counts
 from callscribe.store.recording_queries import RecordingFilter
 from functions.api import invoke
-from functions.api import pagination as cursors
 from functions.api.errors import RETRY_AFTER, ApiError
-from functions.api.openapi import documented_responses
-from functions.api.parameters import (
+from functions.api.http_request import (
     CodeFilter,
     DirectionFilter,
     Limit,
@@ -30,7 +28,10 @@ from functions.api.parameters import (
     StatusFilter,
     Until,
     build_filters,
+    decode_cursor,
+    encode_cursor,
 )
+from functions.api.openapi import documented_responses
 from functions.api.schemas.base import Absent
 from functions.api.schemas.overview import ActivityResponse, FailureSummary, to_failure_group_response
 from functions.api.schemas.recordings import (
@@ -69,9 +70,9 @@ def list_recordings(  # noqa: PLR0917 — the query's names
     """
     filters = build_filters(status, search_text, phone_number, direction, error_code, since, until)
     scope = str(filters)
-    page = recording_search.page(filters, limit=limit, cursor=cursors.decode(cursor, scope))
+    page = recording_search.page(filters, limit=limit, cursor=decode_cursor(cursor, scope))
     return RecordingList(
-        items=[to_recording_response(each) for each in page.recordings], next_cursor=cursors.encode(page.next, scope)
+        items=[to_recording_response(each) for each in page.recordings], next_cursor=encode_cursor(page.next, scope)
     )
 
 

@@ -14,10 +14,17 @@ from callscribe.recordings.run import MODULE_BY_TASK, SCHEDULED_TASKS, Run, RunS
 from callscribe.store import disabled_state, runs
 from callscribe.store.disabled_state import DisabledState
 from functions.api import invoke
-from functions.api import pagination as cursors
 from functions.api.errors import ApiError
+from functions.api.http_request import (
+    Limit,
+    NextCursor,
+    Since,
+    Until,
+    decode_cursor,
+    encode_cursor,
+    require_ordered,
+)
 from functions.api.openapi import documented_responses
-from functions.api.parameters import Limit, NextCursor, Since, Until, require_ordered
 from functions.api.routes.recordings import respond_with_run
 from functions.api.schemas.base import Absent
 from functions.api.schemas.scheduler import RunList, RunResponse, ScheduledTask, TaskList, TaskUpdateRequest
@@ -74,7 +81,7 @@ def list_runs(  # noqa: PLR0917 — the query's names
     """The newest runs first; they are kept 30 days. Of the files that wait, each names three; the run itself more."""
     require_ordered(since, until)
     scope = f"runs|{task}|{status}|{trigger}|{since}|{until}"
-    position = cursors.decode(cursor, scope)
+    position = decode_cursor(cursor, scope)
     page = runs.page(
         [task] if task else list(Task),
         limit=limit,
@@ -88,7 +95,7 @@ def list_runs(  # noqa: PLR0917 — the query's names
     next_position = {"run": {"S": page.next}} if page.next else None
     return RunList(
         items=[_to_list_item(run) for run in page.runs],
-        next_cursor=cursors.encode(next_position, scope),
+        next_cursor=encode_cursor(next_position, scope),
     )
 
 

@@ -6,8 +6,15 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from callscribe.store import service_requests
-from functions.api import pagination as cursors
-from functions.api.parameters import Limit, NextCursor, Since, Until, require_ordered
+from functions.api.http_request import (
+    Limit,
+    NextCursor,
+    Since,
+    Until,
+    decode_cursor,
+    encode_cursor,
+    require_ordered,
+)
 from functions.api.schemas.base import Absent
 from functions.api.schemas.scheduler import TranscriptionCall, TranscriptionCallList
 
@@ -38,7 +45,7 @@ def list_transcription_calls(  # noqa: PLR0917 — the query's names
         since=since,
         until=until,
         limit=limit,
-        cursor=cursors.decode(cursor, scope),
+        cursor=decode_cursor(cursor, scope),
     )
     items = [TranscriptionCall.model_validate(service_request) for service_request in page.service_requests]
-    return TranscriptionCallList(items=items, next_cursor=cursors.encode(page.next, scope))
+    return TranscriptionCallList(items=items, next_cursor=encode_cursor(page.next, scope))

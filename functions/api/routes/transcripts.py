@@ -10,9 +10,8 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from callscribe.recordings.recording import Recording
 from callscribe.store import transcripts
-from functions.api.conditional_requests import not_modified, weak_etag
-from functions.api.content_negotiation import best_match
 from functions.api.errors import ApiError
+from functions.api.http_response import best_match, not_modified, weak_etag
 from functions.api.openapi import documented_responses
 from functions.api.routes.recording import IfNoneMatch, RecordingId, get_or_404
 from functions.api.schemas.base import Absent

@@ -12,12 +12,18 @@ from callscribe.recordings.run import Module
 from callscribe.settings.whisperx import ENV_FIELD, HEADER_SAFE, VALIDATORS, server_origin
 from callscribe.store import settings_overrides
 from callscribe.store.disabled_state import DisabledState
-from functions.api import invoke, settings_update, whisperx_key
+from functions.api import invoke, whisperx_key
 from functions.api.errors import ApiError
 from functions.api.openapi import documented_responses
 from functions.api.schemas.base import Absent
 from functions.api.schemas.modules import ModuleTestResult, WhisperXModule, WhisperXTestRequest, WhisperXUpdateRequest
-from functions.api.settings import settings, whisperx_defaults
+from functions.api.settings import (
+    save_overrides,
+    settings,
+    settings_error,
+    validate_overrides,
+    whisperx_defaults,
+)
 
 KEY_NOT_HEADER_SAFE = "holds what cannot be sent in a header: only printable ASCII without spaces can be"
 
@@ -48,7 +54,7 @@ def update_whisperx_module(change: Annotated[WhisperXUpdateRequest, Body()]) -> 
     with whisperx_key.replaced_key(
         change.new_api_key, server_origin(whisperx_defaults().with_overrides(new_overrides).whisperx_url)
     ):
-        disabled_state = settings_update.save(Module.WHISPERX, overrides, new_overrides, change.requested_enabled)
+        disabled_state = save_overrides(Module.WHISPERX, overrides, new_overrides, change.requested_enabled)
     return _to_response(
         new_overrides,
         disabled_state,
@@ -76,11 +82,11 @@ def check_whisperx_module(request: Annotated[WhisperXTestRequest | Absent, Body(
 def _validate_settings(overrides: Mapping[str, Any], request: WhisperXTestRequest) -> dict[str, Any]:
     """What is to be kept. Raises ApiError 400 that names every fault, and quotes no key."""
     key_errors = {} if HEADER_SAFE.fullmatch(request.new_api_key or "") else {"api_key": KEY_NOT_HEADER_SAFE}
-    new_overrides = settings_update.validate(overrides, request.submitted_settings(), VALIDATORS, key_errors)
+    new_overrides = validate_overrides(overrides, request.submitted_settings(), VALIDATORS, key_errors)
     # else whoever may set the address could have the key sent to a server of their own, and so read it
     before, after = (whisperx_defaults().with_overrides(each).whisperx_url for each in (overrides, new_overrides))
     if request.new_api_key is None and server_origin(before) != server_origin(after) and whisperx_key.is_set():
-        raise settings_update.validation_error({"api_key": KEY_FOR_ANOTHER_SERVER})
+        raise settings_error({"api_key": KEY_FOR_ANOTHER_SERVER})
     return new_overrides
 
 
