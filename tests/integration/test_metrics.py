@@ -6,7 +6,7 @@ import pytest
 
 from callscribe import observability
 from callscribe.store import status_counts
-from tests.unit.test_watching import ALARMS, documented, metrics_of
+from tests.unit.test_monitoring import ALARMS, documented_metrics, metrics_of
 
 UNITS = {"OldestQueuedAgeSeconds": "Seconds", "AudioSeconds": "Seconds"}
 

@@ -382,7 +382,7 @@ PAGE = (Path(__file__).parents[2] / "docs/sidecars.md").read_text()
 ROWS = {
     "caller": "caller",
     "callee": "callee",
-    "one outside number, of a side not known": "remote_number",
+    "an outside number, side unknown": "remote_number",
     "extension": "extension",
     "direction": "direction",
     "start": "started_at",
