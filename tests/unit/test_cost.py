@@ -132,17 +132,17 @@ def test_prices_of_another_region_are_read_and_anything_else_is_refused(tmp_path
 # docs/cost.md ---------------------------------------------------------------------------------------------------------
 
 STEPS = {
-    "sweep": "a sweep with nothing new, of up to 1,000 files",
-    "sweep, each new": "each new file that a sweep finds",
-    "upload": "an upload notification, with its run",
-    "queue": "queue with nothing pending",
+    "sweep": "a scan without new recordings, of up to 1,000 files",
+    "sweep, each new": "each new file that a scan finds",
+    "upload": "an upload event, with its run",
+    "queue": "queue without pending recordings",
     "queue, each": "each recording that is queued",
-    "process": "process with nothing to do",
+    "process": "process without queued recordings",
     "asr": "process with a recording, `asr`",
-    "asr, each more": "each further one of the same run",
+    "asr, each more": "each further recording of the same run",
     "stereo": "process with a stereo call, transcribed by channel",
     "job, sent": "process that sends a job",
-    "job, polled": "process that polls for a job",
+    "job, polled": "process that polls a job",
     "job, fetched": "process that fetches a transcript",
     "status summary": "the status summary of the admin page",
 }
@@ -159,7 +159,7 @@ def test_the_page_has_each_step_as_it_was_counted():
 def test_the_page_has_the_bills_that_the_calculator_prints():
     assert f"\n{render_table([Load(calls_per_day=each, **SIX_HOURS) for each in CALLS_PER_DAY])}\n" in PAGE
     for name, options in (
-        ("as deployed, with a sweep every 5 minutes", {}),
+        ("as deployed, with a scan every 5 minutes", {}),
         ("with `tasks`", {"dialect": "tasks", **SIX_HOURS}),
         ("on arm64", {"architecture": "arm64", **SIX_HOURS}),
     ):
@@ -194,7 +194,7 @@ def test_the_page_has_the_figures_that_the_calculator_gives():
         f"30 days kept instead of 365 are {format_dollars(month)} instead of {format_dollars(deployed)} $",
         f"{format_dollars(total(100) - total(100, page_hours=0))} $ a month for each that is open 8 hours",
         f"{100 * 30 * 0.5 * Prices().lambda_gb_second_x86_64:.3f} cents where it waits for one call",
-        f"a poll every minute is {units('job, polled')} write units",
+        f"a poll every minute costs {units('job, polled')} write units",
     ):
         assert figure in TEXT
     assert total(100_000, **SIX_HOURS) < total(100_000, dialect="tasks", **SIX_HOURS)
