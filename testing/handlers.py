@@ -60,6 +60,7 @@ class Handlers:
         from functions.api import settings as api_settings
         from functions.api.routes import audio, recording, recordings, scheduler
         from functions.process import app as process
+        from functions.process import transcription
         from functions.queue import app as queue
         from functions.sync import app as sync
 
@@ -83,7 +84,7 @@ class Handlers:
         # Keys that expired in the middle of a test would be read again, which is one request more: start without the
         # cached keys of earlier tests, and keep those that are read for longer than any test takes.
         self.clear_keys()
-        for module in (auth, process):
+        for module in (auth, transcription):
             monkeypatch.setattr(module, "KEY_CACHE_SECONDS", DAY_SECONDS)
 
     def now(self) -> datetime:

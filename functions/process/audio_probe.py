@@ -92,7 +92,8 @@ def probe(audio: AudioFile) -> AudioProbe:
         raise _no_audio_error("The file is a WAV header without any audio behind it.")
     has_known_codec = wav and wav.available_size and wav.info.codec
     info, raw_tags = (wav.info, read_tags(head)) if wav and has_known_codec else _probe_with_decoder(audio, head)
-    return AudioProbe(info, audio_tags.extract_metadata(raw_tags, info.duration), ReplayedFile(audio, head))
+    tag_metadata = audio_tags.extract_metadata(raw_tags, info.duration) if raw_tags else CallMetadata()
+    return AudioProbe(info, tag_metadata, ReplayedFile(audio, head))
 
 
 def _read_head(audio: AudioFile) -> bytes:

@@ -1,29 +1,104 @@
-"""One attempt on one recording: its parts are sent or asked for, and what comes of them is stored.
+"""One attempt on one recording: sends or polls its tracks and stores the transcript.
 
-It writes no status. What it learns on the way goes into the recording that it returns: a later attempt goes on there.
+It writes no status. Whatever the attempt learns is part of the recording that it returns, so that a later attempt
+continues from there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 from callscribe.clock import Clock, to_iso
-from callscribe.errors import RetryableError, ServiceUnavailable, TranscriptionError
+from callscribe.errors import ConfigurationError, RetryableError, ServiceUnavailable, TranscriptionError
 from callscribe.observability import logger, safe_exception_info
 from callscribe.recordings.recording import Channel, Recording, TranscriptRef
 from callscribe.recordings.service_request import HttpExchange, ServiceRequest
-from callscribe.recordings.state_machine import RetryPolicy, will_retry
+from callscribe.recordings.state_machine import will_retry
+from callscribe.settings.process import ProcessSettings
+from callscribe.settings.whisperx import HEADER_SAFE, server_origin
 from callscribe.store import transcripts
 from callscribe.transcripts.stereo import CALLER, ChannelLayout, merge_channels
 from callscribe.transcripts.transcript import Transcript
-from callscribe.whisperx import RequestLogger, Service
+from callscribe.whisperx import RequestLogger, Service, connect
 from functions.process.tracks import TrackTranscriber
+
+KEY_CACHE_SECONDS = 300
+"""How long the WhisperX key is cached, so that most runs need no request for it. A changed key may go unnoticed this
+long."""
+
+_key_cached_for: set[str] = set()
+"""URL of the server that the cached key was read for."""
+
+
+@dataclass(slots=True)
+class WhisperXConnection:
+    """Connects to the WhisperX server with its API key.
+
+    `default_url` is the template's server, to which the key belongs if the secret names no server.
+    """
+
+    settings: ProcessSettings
+    default_url: str
+    _api_key: str = field(default="", init=False, repr=False)
+
+    def authenticate(self, *, refresh_key: bool) -> None:
+        """Load the key and check the settings, before a recording is claimed.
+
+        Raises: ConfigurationError.
+        """
+        self._api_key = self.load_api_key(refresh=refresh_key)
+        connect(self.settings, self._api_key)
+
+    def open(self, log_request: RequestLogger) -> Service:
+        """Connect with the key that was loaded last."""
+        return connect(self.settings, self._api_key, log_request)
+
+    def load_api_key(self, *, refresh: bool) -> str:
+        """Return the key from Secrets Manager; with `refresh`, bypass the cache.
+
+        The key is also re-read when the server changes, because a new server is stored together with its key. The key
+        is only ever sent to the server it was stored for (the template's, if the secret does not name one), so that
+        someone who can change the address through the API cannot have the key sent to a host of their own.
+
+        Raises: ConfigurationError, when the secret is unreadable, its key cannot be sent, or is for another server.
+        """
+        # imported here because they import boto3, which a run with nothing to send does not need
+        from aws_lambda_powertools.utilities import parameters
+        from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
+
+        refresh = refresh or self.settings.whisperx_url not in _key_cached_for
+        try:
+            secret: Any = parameters.get_secret(
+                self.settings.whisperx_secret, transform="json", max_age=KEY_CACHE_SECONDS, force_fetch=refresh
+            )
+            key: str = secret["apiKey"].strip()
+            server: str = secret.get("server") or server_origin(self.default_url)
+        except (GetParameterError, TransformParameterError, TypeError, KeyError, AttributeError) as error:
+            # the cause may quote the secret, so it is in no message and no log
+            raise ConfigurationError(
+                f"The WhisperX secret cannot be read ({type(error).__name__}). "
+                'It must exist and hold {"apiKey": "…"}, with an empty string if the server needs no key.'
+            ) from None
+        if key and server != server_origin(self.settings.whisperx_url):
+            raise ConfigurationError(
+                "The key in the WhisperX secret belongs to another server and is not sent to this one. Set this "
+                "server's key in the settings of the module whisperx, or remove the key if the server needs none."
+            )
+        _key_cached_for.clear()
+        _key_cached_for.add(self.settings.whisperx_url)
+        if not HEADER_SAFE.fullmatch(key):
+            raise ConfigurationError(
+                "The key in the WhisperX secret cannot be sent: it must be printable ASCII without spaces. "
+                "Set it again."
+            )
+        return key
 
 
 class JobPending:
-    """The service works on the recording by itself: to be polled."""
+    """Result of an attempt: the server is still working on a job, to be polled by a later run."""
 
 
 type TranscriptionResult = TranscriptRef | JobPending | TranscriptionError
@@ -31,9 +106,10 @@ type TranscriptionResult = TranscriptRef | JobPending | TranscriptionError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptResult:
-    """How an attempt on `recording` ended, which took `seconds`. `answered`: the service was there.
+    """How an attempt on `recording` ended, and how many `seconds` it took.
 
-    `partial` is the transcript of one channel, where the other one has failed for good.
+    `service_responded`: the server was reached. `partial_transcript`: the transcript of one channel when the other one
+    has failed permanently.
     """
 
     recording: Recording
@@ -43,112 +119,94 @@ class AttemptResult:
     partial_transcript: TranscriptRef | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Transcriber:
-    """What all attempts of a run have in common.
+    """Transcribes the recordings of a run."""
 
-    `connect` makes a connection to the service, which tells of its exchanges. `sides`: who speaks on
-    which channel of a recording in stereo; None sends it as it is. `origin` goes into the transcript: where it came
-    from.
-    `language` is what the server was asked for; some do not tell which one they heard.
-    """
-
-    connect: Callable[[RequestLogger], Service]
-    bucket: str
-    layout_for: Callable[[Recording], ChannelLayout | None]
-    produced_by: Mapping[str, Any]
-    language: str | None
-    retry_policy: RetryPolicy
-    job_timeout: timedelta
+    settings: ProcessSettings
+    connection: WhisperXConnection
     clock: Clock
 
     def attempt(
         self, recording: Recording, send_deadline: datetime, service_requests: list[ServiceRequest]
     ) -> AttemptResult:
-        """Transcribes a claimed recording before `until`. Raises nothing: whatever goes wrong is the attempt's result.
+        """Transcribe a claimed recording. Raises nothing: any error is the attempt's result.
 
-        Nothing is sent after that: the run may have given the recording up by then, and another have its slot. The
-        calls to the service are added to `calls`.
+        Nothing is sent after `send_deadline`, because the run may have aborted the attempt by then, and another
+        recording may use its slot. Requests to the server are appended to `service_requests`.
         """
 
         def log_request(exchange: HttpExchange) -> None:
-            values = {each.name: getattr(exchange, each.name) for each in fields(HttpExchange)}
-            service_requests.append(ServiceRequest(recording_id=recording.id, attempt=recording.attempts, **values))
+            service_requests.append(
+                ServiceRequest(recording_id=recording.id, attempt=recording.attempts, **asdict(exchange))
+            )
 
         started_at = self.clock()
         try:
-            track_transcriber = TrackTranscriber(
-                recording,
-                self.connect(log_request),
-                layout=self.layout_for(recording),
-                bucket=self.bucket,
-                job_timeout=self.job_timeout,
-                send_deadline=send_deadline,
-                clock=self.clock,
-            )
-            result, partial_transcript = self._transcribe(track_transcriber)
+            service = self.connection.open(log_request)
+            tracks = TrackTranscriber(recording, service, self.settings, send_deadline, self.clock)
+            result, partial_transcript = self._transcribe(tracks)
         except Exception as error:  # noqa: BLE001
-            # The edge of one recording: whatever went wrong here must not leave it in processing, nor stop the others.
+            # Last resort for one recording: it must not stay in `processing`, nor stop the others.
             logger.error(
-                "transcription failed on a fault of ours", recording_id=recording.id, **safe_exception_info(error)
+                "unhandled exception during transcription", recording_id=recording.id, **safe_exception_info(error)
             )
-            return AttemptResult(
-                recording=recording, result=RetryableError(_internal_error_message(error), code="internal_error")
-            )
+            message = f"Unexpected error in Callscribe ({type(error).__name__}). See the log of the process function."
+            return AttemptResult(recording=recording, result=RetryableError(message, code="internal_error"))
         return AttemptResult(
-            recording=track_transcriber.recording,
+            recording=tracks.recording,
             result=result,
-            service_responded=track_transcriber.service_responded and not isinstance(result, ServiceUnavailable),
+            service_responded=tracks.service_responded and not isinstance(result, ServiceUnavailable),
             seconds=(self.clock() - started_at).total_seconds(),
             partial_transcript=partial_transcript,
         )
 
-    def _transcribe(self, track_transcriber: TrackTranscriber) -> tuple[TranscriptionResult, TranscriptRef | None]:
-        """The result and, where there is none, what one channel alone has given."""
+    def _transcribe(self, tracks: TrackTranscriber) -> tuple[TranscriptionResult, TranscriptRef | None]:
+        """Return the result and, if it is a final failure, the transcript of the one channel that succeeded."""
         result: TranscriptionResult
         partial_transcript = None
         try:
-            if track_transcriber.run():
-                return self._store(track_transcriber.recording, track_transcriber.load_transcripts()), None
+            if tracks.run():
+                return self._store(tracks.recording, tracks.load_transcripts()), None
             result = JobPending()
         except TranscriptionError as error:
             result = error
-            is_final = not isinstance(error, ServiceUnavailable) and not will_retry(
-                track_transcriber.recording, error, self.retry_policy
-            )
-            if is_final:
+            retry_policy = self.settings.retry_policy
+            if not isinstance(error, ServiceUnavailable) and not will_retry(tracks.recording, error, retry_policy):
                 with suppress(RetryableError):
-                    if track_transcripts := track_transcriber.load_transcripts():
-                        partial_transcript = self._store(track_transcriber.recording, track_transcripts)
+                    if by_channel := tracks.load_transcripts():
+                        partial_transcript = self._store(tracks.recording, by_channel)
             if partial_transcript and not partial_transcript.partial:
-                return partial_transcript, None  # it only could not be stored before
-        track_transcriber.save_tracks()
+                return partial_transcript, None  # complete: only storing it had failed
+        tracks.save_tracks()
         return result, partial_transcript
 
-    def _store(self, recording: Recording, track_transcripts: Mapping[Channel | None, Transcript]) -> TranscriptRef:
-        """Stores a new version. Raises RetryableError when S3 does not take it."""
-        if None in track_transcripts:
-            transcript = track_transcripts[None]
-        else:
-            transcript = merge_channels(
-                {channel: each for channel, each in track_transcripts.items() if channel}, _original_layout(recording)
-            )
-        missing_channels = [track.channel for track in recording.tracks if track.channel not in track_transcripts]
+    def _store(self, recording: Recording, by_channel: Mapping[Channel | None, Transcript]) -> TranscriptRef:
+        """Store a new version of the transcript.
+
+        Raises: RetryableError, when S3 does not accept it.
+        """
+        transcript = by_channel.get(None) or merge_channels(
+            {channel: transcript for channel, transcript in by_channel.items() if channel}, _original_layout(recording)
+        )
+        options = request_options(self.settings)
+        missing_channels = [track.channel for track in recording.tracks if track.channel not in by_channel]
         now = self.clock()
-        # unique, so that no version is ever overwritten; sorts by time
+        # the claim token makes the name unique, so no version is ever overwritten; names sort by time
         version = transcripts.new_version(now, str(recording.claim_token))
         produced_by: dict[str, Any] = {
             "recordingId": recording.id,
             "version": version,
             "attempt": recording.attempts,
             "createdAt": to_iso(now),
-            **self.produced_by,
+            "dialect": self.settings.whisperx_dialect,
+            "settings": options,
         }
         document = transcript.to_document(produced_by) | {"missingChannels": missing_channels}
-        document["language"] = document["language"] or self.language
+        document["language"] = document["language"] or options["language"]  # some servers do not report it
         if recording.audio and recording.audio.duration is not None:
             document["duration"] = recording.audio.duration
-        transcripts.put(self.bucket, recording.id, version, document)
+        transcripts.put(self.settings.transcripts_bucket, recording.id, version, document)
         return TranscriptRef(
             version=version,
             language=document["language"],
@@ -159,11 +217,22 @@ class Transcriber:
         )
 
 
+def request_options(settings: ProcessSettings) -> dict[str, Any]:
+    """The request options recorded with a transcript.
+
+    `WhisperXOptions` overrides the individual settings. Of custom options only the names are recorded, not the values.
+    """
+    options = dict(parse_qsl(settings.whisperx_options))
+    return {
+        "language": options.get("language", settings.whisperx_language) or None,
+        "model": options.get("model", settings.whisperx_model) or None,
+        "diarize": options.get("diarize", str(settings.whisperx_diarize)).lower() == "true",
+        "channels": settings.channels,
+        "options": sorted(options),
+    }
+
+
 def _original_layout(recording: Recording) -> ChannelLayout:
-    """Those under which its channels were begun."""
+    """Return the channel layout under which the recording's tracks were started."""
     left_speaker = next(track.speaker for track in recording.tracks if track.channel is Channel.LEFT)
     return ChannelLayout.CALLER_LEFT if left_speaker == CALLER else ChannelLayout.CALLER_RIGHT
-
-
-def _internal_error_message(error: Exception) -> str:
-    return f"A fault in Callscribe itself ({type(error).__name__}). The log of the process function says more."

@@ -1,7 +1,7 @@
-"""One run: which recordings are sent, when, and how many at once; and what becomes of them.
+"""Runs one process invocation: chooses recordings, limits concurrency, and finalizes results.
 
-This thread makes every claim and ends every claim; other threads only transcribe, and write no status. Where a worker
-dies between two steps, docs/states.md says what is left behind and who puts it right.
+All claims are made and released on the main thread; worker threads only transcribe and never write a status.
+docs/states.md says what is left behind when a worker crashes between two steps, and who recovers it.
 """
 
 import random
@@ -21,32 +21,33 @@ from callscribe.recordings.circuit_breaker import Outage
 from callscribe.recordings.recording import Recording, TranscriptRef
 from callscribe.recordings.run import Run, RunStatus, Task
 from callscribe.recordings.state_machine import QueueEntry
+from callscribe.settings.process import ProcessSettings
 from callscribe.store import admission, disabled_state, recordings, runs
 from callscribe.store.admission import Slot
-from functions.process.claim_queue import ClaimQueue
+from functions.process.claims import AttemptFinalizer, ClaimQueue
 from functions.process.deadline import Deadline
-from functions.process.finalizer import AttemptFinalizer, Limits
 from functions.process.transcription import AttemptResult, JobPending, Transcriber
 
 
 class StartResult(Enum):
-    """What came of looking for the next recording."""
+    """Whether the next recording was started."""
 
     STARTED = auto()
     NONE = auto()
-    """No more in this round."""
+    """Nothing more can be started in this round."""
     WAIT = auto()
-    """Not before something under way has ended."""
+    """Nothing can be started until a running attempt has ended."""
 
 
 class Worker:
-    """`transcriber` reads the key of the service anew if the argument says so."""
+    """Executes one run of the process task."""
 
     def __init__(
         self,
         *,
-        build_transcriber: Callable[[bool], Transcriber],
-        limits: Limits,
+        settings: ProcessSettings,
+        transcriber: Transcriber,
+        max_parallel: int,
         deadline: Deadline,
         executor: Executor,
         clock: Clock,
@@ -54,16 +55,16 @@ class Worker:
         run: Run,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._build_transcriber = build_transcriber
-        self._limits = limits
+        self._transcriber = transcriber
+        self._settings = settings
+        self._max_parallel = max_parallel
         self._deadline = deadline
         self._executor = executor
         self._clock = clock
-        self._jitter = jitter
         self._run = run
         self._sleep = sleep
-        self._queue = ClaimQueue(limits.slots, clock, jitter, run)
-        self._finalizer = AttemptFinalizer(limits, clock, jitter, run)
+        self._queue = ClaimQueue(settings, clock, jitter, run)
+        self._finalizer = AttemptFinalizer(settings, clock, jitter, run)
         self._in_progress: dict[Future[AttemptResult], tuple[Recording, Slot]] = {}
         self._awaiting_job: deque[Recording] = deque()
         self._remaining = 0
@@ -71,17 +72,17 @@ class Worker:
         self._skip_reason: RunSkipped | None = None
         self._deferred_error: CallscribeError | None = None
 
-    def run(self, per_round: int, round_times: Sequence[datetime]) -> None:
-        """Begins up to `per_round` recordings at each of these times, and ends when all of them have ended.
+    def run(self, round_times: Sequence[datetime]) -> None:
+        """Start up to `recordings_per_run` recordings at each of these times, and return once all have ended.
 
-        Raises ConfigurationError, StoreError, Skipped, once what was under way has ended.
+        Raises: ConfigurationError, StoreError or RunSkipped, once all running attempts have ended.
         """
         self._run.counts.update(completed=0, failed=0, requeued=0, recovered=0, conflicts=0, audio_seconds=0)
         upcoming_rounds = deque(round_times)
         while True:
             if upcoming_rounds and self._clock() >= upcoming_rounds[0]:
                 upcoming_rounds.popleft()
-                self._remaining = per_round
+                self._remaining = self._settings.recordings_per_run
                 self._check_expired_claims()
             self._start_attempts()
             if self._in_progress:
@@ -100,23 +101,22 @@ class Worker:
             raise self._skip_reason
 
     def _check_expired_claims(self) -> None:
-        """Puts back what dead workers left, and finds the jobs that are to be polled."""
+        """Recover what crashed workers left, and find the jobs to be polled."""
         try:
             expired, awaiting_job = self._queue.find_expired()
-            for each in expired:
-                recovered = self._queue.recover(each, self._limits.retry_policy)
-                if recovered:
+            for recording in expired:
+                if recovered := self._queue.recover(recording):
                     self._finalizer.count_terminal(recovered)
             self._awaiting_job = deque(awaiting_job)
-        except CallscribeError as error:  # what is under way comes to its end first
+        except CallscribeError as error:
             self._deferred_error = error
 
     def _start_attempts(self) -> None:
-        """Begins as many of this round as can be begun now; jobs are polled first, and are none of the round's."""
+        """Start as many attempts as possible now. Jobs are polled first, and do not count towards the round."""
         while self._remaining or self._awaiting_job:
             try:
-                result = self._start_next()
-            except CallscribeError as error:  # what is under way comes to its end first
+                result = self._find_blocker() or (self._poll_next() if self._awaiting_job else self._start_next())
+            except CallscribeError as error:
                 self._deferred_error = error
                 result = StartResult.NONE
             if result is StartResult.WAIT and self._in_progress:
@@ -125,20 +125,36 @@ class Worker:
                 self._remaining = 0
                 self._awaiting_job.clear()
 
+    def _find_blocker(self) -> StartResult | None:
+        """Return why nothing can be started now; None if something can."""
+        if self._deferred_error or self._deadline.is_near(self._clock()) or self._is_paused():
+            return StartResult.NONE
+        if len(self._in_progress) >= self._max_parallel or (self._isolated and self._in_progress):
+            return StartResult.WAIT
+        return None
+
+    def _is_paused(self) -> bool:
+        """Return whether the task was paused during the run: it starts nothing more, and the next run says why."""
+        return any(self._run.counts.values()) and disabled_state.skip_reason(Task.PROCESS) is not None
+
     def _start_next(self) -> StartResult:
-        if self._awaiting_job:
-            return self._poll_next()
-        entries = self._next_entries(self._clock())
-        if isinstance(entries, StartResult):
-            return entries
-        lease_expires_at = self._deadline.lease_expires_at
-        slot = admission.acquire(self._limits.slots, uuid.uuid4().hex, self._clock(), lease_expires_at)
+        entries = self._queue.next_entries(has_others_running=bool(self._in_progress))
+        if not entries:
+            return StartResult.WAIT  # the next one may need isolation, which ending attempts make possible
+        if not self._can_finish(entries[0]):
+            return StartResult.NONE
+        slot = admission.acquire(
+            self._settings.max_concurrent_transcriptions,
+            uuid.uuid4().hex,
+            self._clock(),
+            self._deadline.lease_expires_at,
+        )
         if not isinstance(slot, Slot):
             self._record_skip(slot)
             return StartResult.WAIT
         claim = None
         try:
-            transcriber = self._build_transcriber(slot.outage is not None)
+            self._transcriber.connection.authenticate(refresh_key=slot.outage is not None)
             entries = self._queue.rotate_for_probe(entries, slot.outage)
             claim = self._queue.claim_first(entries, slot, has_others_running=bool(self._in_progress))
         finally:
@@ -149,28 +165,41 @@ class Worker:
         entry, recording = claim
         self._isolated = entry.is_isolated
         self._remaining -= 1
-        self._submit_attempt(transcriber, recording, slot)
+        self._submit_attempt(recording, slot)
         return StartResult.STARTED
 
+    def _can_finish(self, entry: QueueEntry) -> bool:
+        """Return whether the recording fits into the time left; if not, the next run starts it soon."""
+        now = self._clock()
+        if self._deadline.can_start_any(now):
+            return True
+        recording = recordings.get(entry.id)
+        return recording is not None and self._deadline.can_finish(recording.size, now)
+
+    def _record_skip(self, outage: Outage | None) -> None:
+        if outage:
+            add_count("ServiceUnavailable")
+            self._skip_reason = RunSkipped(outage.describe(), code=ServiceUnavailable.code)
+        else:
+            message = f"All {self._settings.max_concurrent_transcriptions} transcription slots are in use."
+            self._skip_reason = RunSkipped(message, code="slots_in_use")
+
     def _poll_next(self) -> StartResult:
-        """Polls for a job, in the slot that is held for it; during an outage as the probe, or not at all."""
-        if blocker := self._find_blocker(self._clock()):
-            return blocker
+        """Poll a job, in the slot that is held for it; during an outage, only as the probe."""
         awaiting_job = self._awaiting_job.popleft()
         now, lease_expires_at = self._clock(), self._deadline.lease_expires_at
-        held_slot = (
-            Slot.from_set_member(awaiting_job.slot)
-            if awaiting_job.slot
-            else Slot(token=uuid.uuid4().hex, lease_expires_at=now)
-        )
         token = uuid.uuid4().hex
+        if awaiting_job.slot:
+            held_slot = Slot.from_set_member(awaiting_job.slot)
+        else:
+            held_slot = Slot(token=uuid.uuid4().hex, lease_expires_at=now)
         slot = admission.acquire_probe(held_slot, token, now, lease_expires_at)
         if isinstance(slot, Outage):
             self._record_skip(slot)
             return StartResult.NONE
         recording = None
         try:
-            transcriber = self._build_transcriber(slot.outage is not None)
+            self._transcriber.connection.authenticate(refresh_key=slot.outage is not None)
             recording = recordings.apply_transition(
                 awaiting_job.id, state_machine.claim_for_poll(awaiting_job, token, now, lease_expires_at)
             )
@@ -180,54 +209,19 @@ class Worker:
         if recording:
             has_unsent_tracks = not all(track.job or track.transcript for track in recording.tracks)
             slot = admission.extend(slot, lease_expires_at) if has_unsent_tracks else slot
-            self._submit_attempt(transcriber, recording, slot)
+            self._submit_attempt(recording, slot)
         return StartResult.STARTED
 
-    def _submit_attempt(self, transcriber: Transcriber, recording: Recording, slot: Slot) -> None:
-        message = "transcription is polled" if recording.has_job else "transcription begins"
+    def _submit_attempt(self, recording: Recording, slot: Slot) -> None:
+        message = "polling transcription job" if recording.has_job else "transcription started"
         logger.info(message, recording_id=recording.id, attempt=recording.attempts)
-        send_deadline = self._deadline.send_deadline
-        future = self._executor.submit(transcriber.attempt, recording, send_deadline, self._run.service_requests)
+        future = self._executor.submit(
+            self._transcriber.attempt, recording, self._deadline.send_deadline, self._run.service_requests
+        )
         self._in_progress[future] = recording, slot
 
-    def _find_blocker(self, now: datetime) -> StartResult | None:
-        """Why nothing is to be begun, if there is a reason."""
-        if self._deferred_error or self._deadline.is_near(now) or self._is_paused():
-            return StartResult.NONE
-        if len(self._in_progress) >= self._limits.max_parallel or (self._isolated and self._in_progress):
-            return StartResult.WAIT
-        return None
-
-    def _next_entries(self, now: datetime) -> list[QueueEntry] | StartResult:
-        """The places next in line, or why nothing is to be begun now."""
-        if blocker := self._find_blocker(now):
-            return blocker
-        entries = self._queue.next_entries(has_others_running=bool(self._in_progress))
-        if not entries:
-            return StartResult.WAIT  # or it must be sent alone; what ends next may change that
-        return entries if self._can_finish(entries[0], now) else StartResult.NONE
-
-    def _is_paused(self) -> bool:
-        """Whether the task was paused since the run began: then it begins nothing more, and the next run says why."""
-        return any(self._run.counts.values()) and disabled_state.skip_reason(Task.PROCESS) is not None
-
-    def _record_skip(self, outage: Outage | None) -> None:
-        if outage:
-            add_count("ServiceUnavailable")
-            self._skip_reason = RunSkipped(outage.describe(), code=ServiceUnavailable.code)
-        else:
-            message = f"All {self._limits.slots} transcription slots are in use."
-            self._skip_reason = RunSkipped(message, code="slots_in_use")
-
-    def _can_finish(self, entry: QueueEntry, now: datetime) -> bool:
-        """Late in a run, its size says so. The next run is fresh, and soon."""
-        if self._deadline.can_start_any(now):
-            return True
-        recording = recordings.get(entry.id)
-        return recording is not None and self._deadline.can_finish(recording.size, now)
-
     def _wait_for_next(self, next_round_at: datetime | None) -> None:
-        """Waits for the next end of a transcription, or until then; gives up what is under way when time is up."""
+        """Wait for an attempt to end or the next round to begin; abort running attempts when time is up."""
         abort_at = self._deadline.abort_at
         seconds = (min(abort_at, next_round_at or abort_at) - self._clock()).total_seconds()
         finished, _ = wait(self._in_progress, max(0.0, seconds), FIRST_COMPLETED)
@@ -244,14 +238,14 @@ class Worker:
         if attempt.service_responded and isinstance(attempt.result, TranscriptRef) and recording.job_started_at is None:
             self._deadline.record_rate(recording.size, attempt.seconds)
         if isinstance(attempt.result, ServiceUnavailable):
-            self._remaining = 0  # also where the service asked for no pause: each round tries once
+            self._remaining = 0  # one failed try per round, even if the server requested no pause
             self._awaiting_job.clear()
         elif attempt.service_responded:
-            self._remaining += slot.outage is not None  # the probe was for the others: the round goes on
+            self._remaining += slot.outage is not None  # a successful probe does not count towards the round
         self._deferred_error = self._finalizer.finalize(slot, attempt) or self._deferred_error
 
     def _save_progress(self, *, has_more: bool) -> None:
-        """Announces what is at its end and, while more is to come, stores how far the run is and what it has called."""
+        """Publish events; while the run continues, also store its counts and service requests so far."""
         self._finalizer.publish_events()
         if has_more and self._run.service_requests:
             try:
@@ -261,6 +255,6 @@ class Worker:
 
 
 def _timed_out_attempt(recording: Recording) -> AttemptResult:
-    """What is made of a transcription that did not end in time; a job goes on without us."""
+    """Return the result of an aborted attempt; a job stays pending, because the server keeps working on it."""
     timeout_error = RetryableError("The transcription did not end within the time of the run.", code="timeout")
     return AttemptResult(recording=recording, result=JobPending() if recording.has_job else timeout_error)

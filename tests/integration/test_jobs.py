@@ -9,7 +9,7 @@ from callscribe.recordings import state_machine
 from callscribe.store import admission, control_items, recordings
 from callscribe.transcripts.transcript import Segment, Transcript
 from callscribe.whisperx import Job
-from functions.process import app as process
+from functions.process import transcription
 from testing.made_audio import tone, wav
 
 SPOKEN = Transcript(segments=(Segment(text="hello there", start=0.0, end=1.0),), language="en")
@@ -48,7 +48,7 @@ class JobService:
 @pytest.fixture
 def jobs(monkeypatch):
     made = JobService()
-    monkeypatch.setattr(process, "connect", lambda *_: made)
+    monkeypatch.setattr(transcription, "connect", lambda *_: made)
     return made
 
 

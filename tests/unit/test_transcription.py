@@ -2,10 +2,13 @@
 
 import struct
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 from callscribe.errors import RetryableError
 from callscribe.recordings import state_machine
-from callscribe.recordings.state_machine import RetryPolicy
+from callscribe.settings.process import ProcessSettings
+from callscribe.transcripts.stereo import MONO
 from functions.process.transcription import Transcriber
 from testing.made_audio import fmt, riff
 
@@ -32,16 +35,11 @@ def ended(folder, *times, service=Failing, now=NOW, content=b"x" * 100):
     (folder / "a.wav").write_bytes(content)
     key = f"{folder}/a.wav".lstrip("/")
     recording = state_machine.create("file://", key, size=len(content), etag=None, modified_at=NOW, now=now)
-    transcriber = Transcriber(
-        connect=lambda *_: service(),
-        bucket="bucket",
-        layout_for=lambda _: None,
-        produced_by={},
-        language=None,
-        retry_policy=RetryPolicy(),
-        job_timeout=timedelta(hours=6),
-        clock=lambda: next(clock),
+    settings = ProcessSettings(
+        whisperx_url="http://127.0.0.1:9", transcripts_bucket="bucket", whisperx_secret="secret", channels=MONO
     )
+    connection: Any = SimpleNamespace(open=lambda _log_request: service())
+    transcriber = Transcriber(settings, connection, lambda: next(clock))
     return transcriber.attempt(recording, NOW + timedelta(seconds=60), [])
 
 

@@ -23,7 +23,7 @@ from functions.api import settings as api_settings
 from functions.api.routes import recording
 from functions.api.schemas.recordings import RecordingUpdateRequest, TranscribeRequest
 from functions.process import app as process
-from functions.process import worker
+from functions.process import transcription, worker
 from functions.queue import app as queue
 from functions.sync import app as sync
 from local.cloud.client import aws_client
@@ -89,7 +89,7 @@ class World:
         monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=self._chance.getrandbits(128), version=4))
         monkeypatch.setattr(process, "random", SimpleNamespace(Random=lambda: random.Random(1)))
         monkeypatch.setattr(process, "ThreadPoolExecutor", lambda _: _Transcriptions(self))
-        monkeypatch.setattr(process, "connect", lambda _settings, _key, observe=None: _Observed(self, observe))
+        monkeypatch.setattr(transcription, "connect", lambda _settings, _key, observe=None: _Observed(self, observe))
         monkeypatch.setattr(worker, "wait", self._wait)
         monkeypatch.setitem(cast("Any", worker.Worker.__init__.__kwdefaults__), "sleep", self._sleep)
 

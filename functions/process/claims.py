@@ -1,0 +1,231 @@
+"""Claims on recordings: how a run takes them from the queue, recovers expired ones, and ends its own."""
+
+import random
+from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import Any
+
+from callscribe import event_publisher
+from callscribe.clock import Clock
+from callscribe.errors import CallscribeError, ServiceUnavailable, TranscriptionError
+from callscribe.observability import add_count, add_duration, logger
+from callscribe.recordings import circuit_breaker, state_machine
+from callscribe.recordings.circuit_breaker import Outage
+from callscribe.recordings.recording import Recording, Status, TranscriptRef
+from callscribe.recordings.run import Run, RunStatus
+from callscribe.recordings.state_machine import QueueEntry, Transition
+from callscribe.settings.process import ProcessSettings
+from callscribe.store import admission, recordings
+from callscribe.store.admission import Slot
+from functions.process.transcription import AttemptResult, JobPending, TranscriptionResult
+
+MIN_BATCH_SIZE = 10
+"""Queue entries read at once, or as many as there are slots: a run that loses one to another run tries the next one
+without another read."""
+
+MAX_REFRESHES = 3
+"""How often a run that loses every entry re-reads the queue: the index may lag for a moment."""
+
+MIN_EXPIRED_BATCH_SIZE = 25
+"""Expired claims recovered and jobs polled in each round, or as many as there are slots."""
+
+RESULT_METRICS = {
+    Status.COMPLETED: ("completed", "RecordingsCompleted"),
+    Status.FAILED: ("failed", "AttemptsFailed"),
+    Status.QUEUED: ("requeued", "ServiceUnavailable"),
+    Status.PROCESSING: ("jobs_pending", "JobsInProgress"),
+}
+"""The run's count and the metric for each status that a claim can end with."""
+
+JOB_SLOT_LEASE = timedelta(minutes=20)
+"""How long a slot is held for a job without being polled; each poll extends it."""
+
+
+class ClaimQueue:
+    """The queue as one run sees it."""
+
+    def __init__(self, settings: ProcessSettings, clock: Clock, jitter: random.Random, run: Run) -> None:
+        self._retry_policy = settings.retry_policy
+        self._batch_size = max(MIN_BATCH_SIZE, settings.max_concurrent_transcriptions)
+        self._clock = clock
+        self._jitter = jitter
+        self._run = run
+
+    def next_entries(self, *, has_others_running: bool) -> list[QueueEntry]:
+        """Return the oldest queued entries or, if none is queued, the failed ones whose retry has been due for longest.
+
+        While other recordings are running, the list ends before the first entry that must be sent in isolation.
+        """
+        entries = recordings.next_entries(Status.QUEUED, self._batch_size) or recordings.retryable(
+            self._clock(), self._batch_size
+        )
+        return list(takewhile(lambda entry: not entry.is_isolated, entries)) if has_others_running else entries
+
+    @staticmethod
+    def rotate_for_probe(entries: list[QueueEntry], outage: Outage | None) -> list[QueueEntry]:
+        """Start each further probe with another entry: the first one may be what brings the server down."""
+        offset = outage.failures % len(entries) if outage else 0
+        return entries[offset:] + entries[:offset]
+
+    def claim_first(
+        self, entries: list[QueueEntry], slot: Slot, *, has_others_running: bool
+    ) -> tuple[QueueEntry, Recording] | None:
+        """Claim the first entry or, when another run is faster, a later one; None when none is left."""
+        conflicts = 0
+        for _ in range(MAX_REFRESHES):
+            while entries:
+                entry = entries.pop(0)
+                transition = state_machine.claim(entry, slot.token, self._clock(), slot.lease_expires_at)
+                if recording := recordings.apply_transition(entry.id, transition):
+                    return entry, recording
+                self._run.increment("conflicts")
+                conflicts += 1
+                if conflicts == 1:  # runs that acquired slots at the same moment continue with different entries
+                    offset = slot.held_count % max(len(entries), 1)
+                    entries = entries[offset:] + entries[:offset]
+                else:
+                    self._jitter.shuffle(entries)
+            entries = self.next_entries(has_others_running=has_others_running)
+        return None
+
+    def find_expired(self) -> tuple[list[Recording], list[Recording]]:
+        """Return the recordings that crashed workers left in processing, and those whose job is to be polled."""
+        expired: list[Recording] = []
+        awaiting_job: list[Recording] = []
+        for entry in recordings.expired_claims(self._clock(), max(self._batch_size, MIN_EXPIRED_BATCH_SIZE)):
+            recording = recordings.get(entry.id)
+            if recording is not None and recording.sort_key == entry.sort_key:  # not changed by its worker or a run
+                (awaiting_job if recording.awaiting_job else expired).append(recording)
+        return expired, awaiting_job
+
+    def recover(self, expired: Recording) -> Recording | None:
+        """Requeue or fail what a crashed worker left. Return the updated recording; None if another run was faster."""
+        recovered = recordings.apply_transition(
+            expired.id, state_machine.recover_expired(expired, self._retry_policy, self._clock())
+        )
+        if recovered:
+            if expired.slot:
+                admission.release(Slot.from_set_member(expired.slot))
+            self._run.increment("recovered")
+            logger.warning("expired claim recovered", recording_id=expired.id, attempts=expired.attempts)
+        return recovered
+
+
+class AttemptFinalizer:
+    """Ends the claims of one run: writes the result, releases the slot, and publishes events."""
+
+    def __init__(self, settings: ProcessSettings, clock: Clock, jitter: random.Random, run: Run) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._jitter = jitter
+        self._run = run
+        self._unpublished: list[Recording] = []
+
+    def finalize(self, slot: Slot, attempt: AttemptResult) -> CallscribeError | None:
+        """End a claim, then release its slot, so that the slot covers the recording to the end.
+
+        Raises nothing. An error is returned; the recording is then recovered when its lease expires.
+        """
+        deferred_error = None
+        # If the write fails, the recording may await its job all the same, so the slot is held until its lease expires.
+        held_slot = slot if _has_running_job(attempt) else None
+        try:
+            held_slot = self._apply_result(slot, attempt)
+        except CallscribeError as error:
+            deferred_error = error
+        try:
+            self._release_slot(slot, attempt, held_slot)
+        except CallscribeError as error:
+            deferred_error = error
+        if deferred_error:
+            logger.error(
+                "could not save transcription result",
+                recording_id=attempt.recording.id,
+                code=deferred_error.code,
+            )
+        return deferred_error
+
+    def count_terminal(self, recording: Recording) -> None:
+        """Count a terminal failure, and collect completed and terminally failed recordings for `publish_events`."""
+        add_count("RecordingsFailed", int(recording.is_terminal))
+        if recording.is_terminal or recording.status is Status.COMPLETED:
+            self._unpublished.append(recording)
+
+    def publish_events(self) -> None:
+        """Publish events for the recordings collected since the last time."""
+        event_publisher.publish_completed(self._unpublished)
+        self._unpublished.clear()
+
+    def _apply_result(self, slot: Slot, attempt: AttemptResult) -> Slot | None:
+        """Write the result. Return the slot that stays held for a pending job."""
+        recording, result, now = attempt.recording, attempt.result, self._clock()
+        if isinstance(result, ServiceUnavailable):
+            self._run.end(RunStatus.FAILED, result.message, result.code)
+        held_slot = None
+        if isinstance(result, JobPending) or _has_running_job(attempt):
+            held_slot = admission.extend_for_job(slot, now, now + JOB_SLOT_LEASE)
+            transition = state_machine.await_job(recording, held_slot.set_member, now)
+        else:
+            transition = self._build_transition(attempt, result, now, probe=slot.outage is not None)
+        updated = recordings.apply_transition(recording.id, transition)
+        if updated is None:
+            logger.warning("claim lost, result discarded", recording_id=recording.id)
+            return None
+        self._count_result(updated, result)
+        self.count_terminal(updated)
+        return held_slot
+
+    def _build_transition(
+        self, attempt: AttemptResult, result: TranscriptRef | TranscriptionError, now: datetime, *, probe: bool
+    ) -> Transition:
+        recording, policy, jitter = attempt.recording, self._settings.retry_policy, self._jitter
+        match result:
+            case ServiceUnavailable():
+                return state_machine.requeue_after_outage(recording, result, policy, now, jitter, is_probe=probe)
+            case TranscriptionError():
+                return state_machine.fail(recording, result, policy, now, jitter, transcript=attempt.partial_transcript)
+            case _:
+                return state_machine.complete(recording, result, now)
+
+    def _count_result(self, recording: Recording, result: TranscriptionResult) -> None:
+        count_name, metric = RESULT_METRICS[recording.status]
+        self._run.increment(count_name)
+        if recording.status is Status.COMPLETED:
+            self._run.increment("audio_seconds", _audio_seconds(recording))
+            add_duration("AudioSeconds", seconds=_audio_seconds(recording))
+        add_count(metric)
+        error_fields: dict[str, Any] = {}
+        if isinstance(result, TranscriptionError):
+            error_fields = {"code": result.code, "reason": result.message}
+        log = logger.warning if error_fields else logger.info
+        log(
+            "transcription ended",
+            recording_id=recording.id,
+            result=count_name,
+            final=recording.is_terminal,
+            **error_fields,
+        )
+
+    def _release_slot(self, slot: Slot, attempt: AttemptResult, held_slot: Slot | None) -> None:
+        if isinstance(attempt.result, ServiceUnavailable):
+            outage = circuit_breaker.opened_by(
+                attempt.result, self._clock(), self._settings.outage_pause_seconds, slot.outage
+            )
+            admission.release_and_open(slot, outage, retained=held_slot)
+        elif attempt.service_responded:
+            admission.release_and_close(slot, retained=held_slot)
+        else:
+            admission.release(slot, retained=held_slot)
+
+
+def _audio_seconds(recording: Recording) -> int:
+    """Return the duration that the file declares or, failing that, the transcript's; 0 if neither is known."""
+    durations = (source.duration for source in (recording.audio, recording.transcript) if source is not None)
+    return round(next((duration for duration in durations if duration is not None), 0.0))
+
+
+def _has_running_job(attempt: AttemptResult) -> bool:
+    """Return whether the server keeps working on the recording: its job is pending, also during an outage."""
+    return isinstance(attempt.result, JobPending) or (
+        isinstance(attempt.result, ServiceUnavailable) and attempt.recording.has_job
+    )
