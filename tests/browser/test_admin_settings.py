@@ -220,7 +220,7 @@ WRONG = {
     "Address": ("gpu-box:9000", "must be a URL like http"),
     "Language": ("english", "must be two or three lowercase letters"),
     "Time zone": ("Mars/Phobos", "must be the name of a time zone"),
-    "Patterns for names": ("(", "a bracket is opened and not closed"),
+    "Patterns for names": ("(", "a parenthesis is not closed"),
     "Recordings path": ("s3://no-such-calls/", "The bucket does not exist"),
 }
 """By field; and what is to be said of it."""

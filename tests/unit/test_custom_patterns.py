@@ -1,4 +1,4 @@
-"""A site's own patterns: checked when they are set, and above the built-in forms when names are read."""
+"""Custom patterns: their validation, and their precedence over the built-in patterns."""
 
 from datetime import UTC, datetime
 
@@ -14,23 +14,23 @@ from callscribe.phone_systems.custom_patterns import GROUPS, MAX_PATTERN_LENGTH,
 CALL = "in-15551230000-5557654321-20230517-102530-1684333530.44.wav"
 
 
-def reading(path, *patterns):
+def extract(path, *patterns):
     return extract_metadata(path, patterns=[CustomPattern.parse(pattern) for pattern in patterns])
 
 
-def test_a_pattern_reads_what_no_built_in_form_knows():
-    found = reading(
+def test_custom_pattern_extracts_metadata_from_a_name_that_no_built_in_pattern_matches():
+    metadata = extract(
         "leeds/support/17.05.2023 14.25 eingehend 0113 4960000 an 204.mp3",
         r"(?P<date>[0-9.]{10}) (?P<time>[0-9.]{5}) (?P<party>\w+) (?P<caller>[0-9 ]+) an (?P<callee>\d+)",
     )
-    assert (found.caller, found.callee, found.extension) == ("0113 4960000", "204", "204")
-    assert (format_started_at(found.started_at), found.party) == ("2023-05-17T14:25:00", "eingehend")
-    assert set(found.provenance.values()) == {Provenance.PATTERN}
+    assert (metadata.caller, metadata.callee, metadata.extension) == ("0113 4960000", "204", "204")
+    assert (format_started_at(metadata.started_at), metadata.party) == ("2023-05-17T14:25:00", "eingehend")
+    assert set(metadata.provenance.values()) == {Provenance.PATTERN}
 
 
 @pytest.mark.parametrize("word", ["in", "IN", "inbound", "incoming", "i", "Received"])
-def test_directions_have_many_words(word):
-    assert reading(f"{word}.wav", r"(?P<direction>[A-Za-z]+)\.wav").direction is Direction.INBOUND
+def test_direction_is_recognised_in_many_words(word):
+    assert extract(f"{word}.wav", r"(?P<direction>[A-Za-z]+)\.wav").direction is Direction.INBOUND
 
 
 @pytest.mark.parametrize(
@@ -42,76 +42,78 @@ def test_directions_have_many_words(word):
         ("x20230517142530.wav", r"(?P<started_at>\d+)"),
     ],
 )
-def test_times_may_be_written_in_many_ways(name, pattern):
-    assert format_started_at(reading(name, pattern).started_at) == "2023-05-17T14:25:30"
+def test_timestamp_is_parsed_in_many_formats(name, pattern):
+    assert format_started_at(extract(name, pattern).started_at) == "2023-05-17T14:25:30"
 
 
-def test_a_time_whose_zone_is_known_is_aware():
+def test_timestamp_with_a_known_zone_is_aware():
     expected = datetime(2023, 5, 17, 14, 25, 30, tzinfo=UTC)
-    assert reading("x1684333530", r"x(?P<epoch>\d+)").started_at == expected
-    assert reading("x1684333530", r"x(?P<started_at>\d+)").started_at == expected
-    zoned = reading("20230517-162530+0200", r"(?P<date>\d{8})-(?P<time>\d{6})(?P<zone>.\d{4})")
-    assert zoned.started_at == expected
+    assert extract("x1684333530", r"x(?P<epoch>\d+)").started_at == expected
+    assert extract("x1684333530", r"x(?P<started_at>\d+)").started_at == expected
+    with_zone = extract("20230517-162530+0200", r"(?P<date>\d{8})-(?P<time>\d{6})(?P<zone>.\d{4})")
+    assert with_zone.started_at == expected
 
 
-def test_what_is_no_number_or_date_is_left_out():
-    found = reading("anonymous-20231345-1.wav", r"(?P<caller>\w+)-(?P<date>\d+)-(?P<call_id>\d)")
-    assert found.non_empty() == {"call_id": "1"}
+def test_invalid_numbers_and_dates_are_left_out():
+    metadata = extract("anonymous-20231345-1.wav", r"(?P<caller>\w+)-(?P<date>\d+)-(?P<call_id>\d)")
+    assert metadata.non_empty() == {"call_id": "1"}
 
 
-def test_folders_are_part_of_what_a_pattern_sees():
-    assert reading("s3://bucket/agents/204/x.wav", r"^agents/(?P<extension>\d+)/").extension == "204"
-    assert reading("C:\\agents\\204\\x%2B.wav", r"/(?P<extension>\d+)/x\+\.wav$").extension == "204"
+def test_pattern_is_searched_for_in_the_folders_too():
+    assert extract("s3://bucket/agents/204/x.wav", r"^agents/(?P<extension>\d+)/").extension == "204"
+    assert extract("C:\\agents\\204\\x%2B.wav", r"/(?P<extension>\d+)/x\+\.wav$").extension == "204"
 
 
-def test_the_first_pattern_that_matches_has_the_last_word_and_the_name_tells_the_rest():
-    found = reading(CALL, "(?P<call_id>nothing)", r"(?P<call_id>\d+\.44)", r"(?P<call_id>\d+)")
-    assert found.provenance["call_id"] is Provenance.PATTERN
-    assert (found.call_id, found.caller, found.direction) == ("1684333530.44", "5557654321", Direction.INBOUND)
-    assert found.provenance["caller"] is Provenance.NAME
+def test_first_matching_pattern_takes_precedence_and_built_in_patterns_add_the_rest():
+    metadata = extract(CALL, "(?P<call_id>nothing)", r"(?P<call_id>\d+\.44)", r"(?P<call_id>\d+)")
+    assert metadata.provenance["call_id"] is Provenance.PATTERN
+    assert (metadata.call_id, metadata.caller, metadata.direction) == (
+        "1684333530.44", "5557654321", Direction.INBOUND,
+    )  # fmt: skip
+    assert metadata.provenance["caller"] is Provenance.NAME
 
 
-def test_sides_that_a_pattern_sees_otherwise_are_all_the_pattern_s():
-    found = reading(CALL, r"^in-(?P<caller>\d+)-(?P<callee>\d+)")
-    assert (found.caller, found.callee, found.direction) == ("15551230000", "5557654321", None)
-    assert (format_started_at(found.started_at), found.call_id) == ("2023-05-17T10:25:30", "1684333530.44")
+def test_all_fields_of_the_parties_come_from_the_pattern_when_one_conflicts():
+    metadata = extract(CALL, r"^in-(?P<caller>\d+)-(?P<callee>\d+)")
+    assert (metadata.caller, metadata.callee, metadata.direction) == ("15551230000", "5557654321", None)
+    assert (format_started_at(metadata.started_at), metadata.call_id) == ("2023-05-17T10:25:30", "1684333530.44")
 
 
-def test_a_pattern_that_does_not_match_changes_nothing():
-    assert reading(CALL, "(?P<caller>no such)") == extract_metadata(CALL)
+def test_pattern_that_does_not_match_changes_nothing():
+    assert extract(CALL, "(?P<caller>no such)") == extract_metadata(CALL)
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "reason"),
     [
         ("", "empty"),
         (" ", "empty"),
         ("[0-9]+", "no named group"),
         ("(?P<caler>[0-9]+)", "Did you mean caller?"),
-        ("(?P<xyz>[0-9]+)", "Known are: direction, caller"),
+        ("(?P<xyz>[0-9]+)", "Use one of: direction, caller"),
         ("(?P<caller>[0-9]+", "not closed"),
         ("(?P<caller>[0-9]+))", "was not opened"),
         ("(?P<caller>[0-9+)", "not closed"),
-        ("(?<=x)(?P<caller>[0-9]+)", "cannot be used: say what is there"),
-        ("(?P<caller>[0-9]+)(?!x)", "cannot be used: say what is there"),
-        (r"(?P<caller>[0-9]+)-\1", "references back"),
+        ("(?<=x)(?P<caller>[0-9]+)", "lookaround"),
+        ("(?P<caller>[0-9]+)(?!x)", "lookaround"),
+        (r"(?P<caller>[0-9]+)-\1", "backreferences"),
         ("(?P<caller>[0-9]++)", "cannot follow each other"),
         ("*(?P<caller>x)", "nothing to repeat"),
-        ("(?P<caller>x{2000})", "no more than 1000"),
-        ("(?P<time>x)", "name both"),
-        ("(?P<caller>x)" + "x" * MAX_PATTERN_LENGTH, f"may have {MAX_PATTERN_LENGTH}"),
-        ("(?P<caller>\udce9)", "cannot be used"),
+        ("(?P<caller>x{2000})", "at most 1000"),
+        ("(?P<time>x)", "no group date"),
+        ("(?P<caller>x)" + "x" * MAX_PATTERN_LENGTH, f"maximum is {MAX_PATTERN_LENGTH}"),
+        ("(?P<caller>\udce9)", "invalid"),
     ],
 )
-def test_a_pattern_that_cannot_work_is_refused_in_a_person_s_words(text, says):
-    with pytest.raises(ConfigurationError) as refused:
+def test_invalid_pattern_is_rejected_with_a_reason(text, reason):
+    with pytest.raises(ConfigurationError) as raised:
         CustomPattern.parse(text)
-    assert says in refused.value.message
-    assert text.strip()[:50] in refused.value.message
+    assert reason in raised.value.message
+    assert text.strip()[:50] in raised.value.message
 
 
 @given(st.text())
-def test_any_text_is_a_pattern_or_refused_as_one(text):
+def test_any_text_is_a_valid_pattern_or_a_configuration_error(text):
     try:
         CustomPattern.parse(text)
     except ConfigurationError:
@@ -120,9 +122,9 @@ def test_any_text_is_a_pattern_or_refused_as_one(text):
 
 
 @given(st.text())
-def test_a_pattern_reads_any_name(path):
-    reading(path, "(?P<caller>.*)(?P<started_at>.*)")
+def test_pattern_accepts_any_name(path):
+    extract(path, "(?P<caller>.*)(?P<started_at>.*)")
 
 
-def test_a_pattern_with_catastrophic_backtracking_finishes():
-    assert reading("a" * 1000 + "!", "^(?P<party>(a+)+)$").non_empty() == {}
+def test_pattern_that_would_backtrack_catastrophically_finishes():
+    assert extract("a" * 1000 + "!", "^(?P<party>(a+)+)$").non_empty() == {}

@@ -11,8 +11,8 @@ from callscribe.call_metadata.metadata import CallMetadata, Direction, parse_dir
 from callscribe.call_metadata.phone_numbers import (
     find_local_extension,
     parse_extension,
+    parse_name,
     parse_phone_number,
-    person_name,
 )
 from callscribe.sidecars.field_parsers import (
     add_time_of_day,
@@ -194,7 +194,7 @@ def test_a_number_stays_as_it_is_written_in_a_name_and_beside_it(text):
     ],
 )
 def test_a_number_and_who_hides_are_nobody_s_name(text, name):
-    assert person_name(text) == parse_name_value(text) == name
+    assert parse_name(text) == parse_name_value(text) == name
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""What names tell of calls. The table is `phone_system_names.json`: a name, what it tells, what of it by folders."""
+"""Metadata in the names of recordings. Cases are in `phone_system_names.json`: `from_folder` lists the fields that
+come from folders."""
 
 import json
 from pathlib import Path
@@ -17,58 +18,58 @@ TABLE = json.loads(Path(__file__).with_name("phone_system_names.json").read_text
 AUTO = "20230517142530-1684333530.42-1001-102-Internal.wav"
 
 
-def told(metadata):
-    known = metadata.non_empty()
-    if "started_at" in known:
-        known["started_at"] = format_started_at(known["started_at"])
-    if "utc_offset" in known:
-        known["utc_offset"] = format_utc_offset(known["utc_offset"])
-    return {name: str(value) for name, value in known.items()}
+def as_text(metadata):
+    values = metadata.non_empty()
+    if "started_at" in values:
+        values["started_at"] = format_started_at(values["started_at"])
+    if "utc_offset" in values:
+        values["utc_offset"] = format_utc_offset(values["utc_offset"])
+    return {name: str(value) for name, value in values.items()}
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row["name"])
-def test_a_name_says_this_and_nothing_else_and_whether_a_folder_said_it(row):
-    found = extract_metadata(row["name"])
-    assert told(found) == row["tells"]
-    by_folder = row.get("by_folder", [])
-    assert found.provenance == {
-        name: Provenance.FOLDER if name in by_folder else Provenance.NAME for name in row["tells"]
+def test_name_is_parsed_into_exactly_this_metadata_and_provenance(row):
+    metadata = extract_metadata(row["name"])
+    assert as_text(metadata) == row["metadata"]
+    from_folder = row.get("from_folder", [])
+    assert metadata.provenance == {
+        name: Provenance.FOLDER if name in from_folder else Provenance.NAME for name in row["metadata"]
     }
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_a_wrong_setting_of_the_phone_system_costs_nothing_that_is_certain(system):
-    """Its own forms come first, then all others."""
+def test_wrong_phone_system_setting_does_not_change_unambiguous_names(system):
+    """The patterns of the set system are tried first, then all others."""
+    unambiguous = {"3cx", "amazon-connect", "bcr", "yeastar", "twilio", "grandstream"}
     for row in TABLE:
-        found = told(extract_metadata(row["name"], system))
-        if row["tells"].get("phone_system") in {"3cx", "amazon-connect", "bcr", "yeastar", "twilio", "grandstream"}:
-            assert found == row["tells"]
+        metadata = as_text(extract_metadata(row["name"], system))
+        if row["metadata"].get("phone_system") in unambiguous:
+            assert metadata == row["metadata"]
 
 
-def test_the_setting_tells_systems_of_the_same_names_apart():
+def test_setting_distinguishes_systems_that_write_the_same_names():
     name = "in-15551230000-5557654321-20230517-102530-1684333530.44.wav"
-    found = [extract_metadata(name, system).phone_system for system in ("", "issabel", "yeastar")]
-    assert found == ["freepbx", "issabel", "freepbx"]
+    detected = [extract_metadata(name, system).phone_system for system in ("", "issabel", "yeastar")]
+    assert detected == ["freepbx", "issabel", "freepbx"]
     assert extract_metadata("20230517-142530_5551234567-all.mp3", "goautodial").phone_system == "goautodial"
 
 
-def test_an_unknown_setting_is_as_none():
+def test_unknown_phone_system_setting_is_ignored():
     assert extract_metadata(AUTO, "no such system") == extract_metadata(AUTO)
 
 
-def test_every_system_has_forms_and_every_form_a_system():
-    named = {slug for systems, _ in patterns_by_system() for slug in systems}
-    assert named == set(SYSTEMS)
-    for systems, forms in patterns_by_system():
-        assert {form.system for form in forms if form.system} <= systems
+def test_every_system_has_patterns_and_every_pattern_belongs_to_a_system():
+    assert {system for systems, _ in patterns_by_system() for system in systems} == set(SYSTEMS)
+    for systems, patterns in patterns_by_system():
+        assert {pattern.system for pattern in patterns if pattern.system} <= systems
 
 
-def test_every_system_has_a_name_in_the_table():
-    shown = {row["tells"].get("phone_system") for row in TABLE}
-    assert set(SYSTEMS) - shown == {"issabel", "goautodial"}  # whose names are those of others
+def test_table_has_a_name_of_every_system():
+    covered = {row["metadata"].get("phone_system") for row in TABLE}
+    assert set(SYSTEMS) - covered == {"issabel", "goautodial"}  # they write the names of FreePBX and VICIdial
 
 
-def test_the_systems_whose_sides_are_known_can_be_set():
+def test_every_system_with_a_default_channel_layout_exists():
     assert set(DEFAULT_LAYOUTS) <= set(SYSTEMS)
 
 
@@ -81,9 +82,9 @@ TRAPS = [
 
 @pytest.mark.parametrize("trap", TRAPS)
 @pytest.mark.parametrize("path", ["{}.wav", "/data/2023/05/17/{}.mp3", "{}/{}.wav", "a_{}.wav", "{}-all.wav"])
-def test_what_looks_like_a_number_is_none(path, trap):
-    found = extract_metadata(path.format(trap, trap))
-    assert (found.caller, found.callee, found.extension, found.remote_number) == (None,) * 4
+def test_digits_that_are_not_a_phone_number_are_not_taken_for_one(path, trap):
+    metadata = extract_metadata(path.format(trap, trap))
+    assert (metadata.caller, metadata.callee, metadata.extension, metadata.remote_number) == (None,) * 4
 
 
 @pytest.mark.parametrize(
@@ -93,9 +94,9 @@ def test_what_looks_like_a_number_is_none(path, trap):
      ("%zz%2B.wav", (), "%zz%2B"), ("%ff.wav", (), "%ff"), ("1684333530.12", (), "1684333530.12"),
      ("a.wav49", (), "a"), ("", (), ""), ("a/", ("a",), "")],
 )  # fmt: skip
-def test_paths_are_taken_apart(path, folders, stem):
-    name = parse_path(path)
-    assert (name.folders, name.stem) == (folders, stem)
+def test_path_is_split_into_folders_and_stem(path, folders, stem):
+    recording_path = parse_path(path)
+    assert (recording_path.folders, recording_path.stem) == (folders, stem)
 
 
 PIECES = st.sampled_from([
@@ -107,10 +108,10 @@ PIECES = st.sampled_from([
 
 
 @given(st.one_of(st.text(), st.lists(PIECES, max_size=40).map("".join)), st.sampled_from(["", *SYSTEMS]))
-def test_no_name_is_too_strange_to_read(path, system):
-    found = extract_metadata(path, system)
-    assert set(found.provenance) == set(found.non_empty())
-    assert found.direction is None or isinstance(found.direction, Direction)
+def test_any_name_is_parsed_without_an_error(path, system):
+    metadata = extract_metadata(path, system)
+    assert set(metadata.provenance) == set(metadata.non_empty())
+    assert metadata.direction is None or isinstance(metadata.direction, Direction)
 
 
 @pytest.mark.parametrize(
@@ -119,14 +120,14 @@ def test_no_name_is_too_strange_to_read(path, system):
      "%2B", "20230517", "_AO_", "-20230517-142530", "_20230517142530(", "-1684333530.1",
      "-20230517-142530-1684333530.1", " "],
 )  # fmt: skip
-def test_no_form_backtracks_without_end_on_a_long_name(piece):
-    """One that tried every way to split it would not end while anybody waits."""
+def test_no_pattern_backtracks_exponentially_on_a_long_name(piece):
+    """A pattern that tried every way to split the name would not finish."""
     for start in ("", "[", "in-", "20230517-142530_", "20230517_142530", "110221-IN", "conf-rec-", "x_"):
-        name = RecordingPath("", (), (start + piece * MAX_STEM_LENGTH)[: MAX_STEM_LENGTH - 1] + "\n")
-        for _, forms in patterns_by_system():
-            for form in forms:
-                form.extract_metadata(name)
+        path = RecordingPath("", (), (start + piece * MAX_STEM_LENGTH)[: MAX_STEM_LENGTH - 1] + "\n")
+        for _, patterns in patterns_by_system():
+            for pattern in patterns:
+                pattern.extract_metadata(path)
 
 
-def test_a_name_that_no_system_could_store_is_not_read():
+def test_name_longer_than_any_file_system_allows_is_not_parsed():
     assert extract_metadata("in-1-2-20230517-102530-1684333530.44" + "x" * MAX_STEM_LENGTH).non_empty() == {}

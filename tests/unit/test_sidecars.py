@@ -139,18 +139,18 @@ def test_a_text_of_very_many_lines_is_one_segment():
 
 DOCUMENTS = json.loads(Path(__file__).with_name("sidecar_documents.json").read_text("utf-8"))
 TRUNK_RECORDER, CALL_LOG = (
-    next(each["document"] for each in DOCUMENTS if each["from"] == name)
+    next(each["document"] for each in DOCUMENTS if each["written_by"] == name)
     for name in ("Trunk Recorder", "RingCentral, inbound")
 )
 
 
-@pytest.mark.parametrize("row", DOCUMENTS, ids=lambda row: row["from"])
+@pytest.mark.parametrize("row", DOCUMENTS, ids=lambda row: row["written_by"])
 def test_what_systems_and_people_write_is_read(row):
     metadata = parse_sidecar(SidecarKind.JSON, json.dumps(row["document"]).encode()).metadata
     found = metadata.non_empty()
     assert metadata.provenance == dict.fromkeys(found, Provenance.SIDECAR)
     assert {name: format_started_at(each) if name == "started_at" else each for name, each in found.items()} == row[
-        "tells"
+        "metadata"
     ]
 
 

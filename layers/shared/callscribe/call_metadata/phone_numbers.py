@@ -68,7 +68,7 @@ def clean_text(text: str) -> str | None:
     return text if MEANINGFUL_CHARACTER.search(text) and normalise_key(text) not in ANONYMOUS else None
 
 
-def person_name(text: str | None) -> str | None:
+def parse_name(text: str | None) -> str | None:
     """The text if it names somebody."""
     cleaned = clean_text(text or "")
     return cleaned if cleaned and NAME_CHARACTER.search(cleaned) else None

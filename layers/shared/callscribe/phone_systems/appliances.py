@@ -1,9 +1,9 @@
-"""Phone systems that come as a box or a licence: 3CX, Grandstream UCM, Yeastar. The caller is first in all of them."""
+"""File names of phone systems sold as an appliance or a licence: 3CX, Grandstream UCM, Yeastar. The caller is first."""
 
 from callscribe.phone_systems.filename_pattern import FilenamePattern
 
 THREECX = (
-    # [Doe, John]_102-15551234567_20240305101500(77): names hold anything, so it is read from the right
+    # [Doe, John]_102-15551234567_20240305101500(77): a name may contain anything, so the match is anchored at the right
     FilenamePattern(
         system="3cx",
         pattern=r"""
@@ -28,7 +28,7 @@ GRANDSTREAM = (
 )
 
 YEASTAR = (
-    # 20251104180000-1762254000_106001-+66819970136-104-Inbound: the time is when it was answered
+    # 20251104180000-1762254000_106001-+66819970136-104-Inbound: the time is when the call was answered
     FilenamePattern(
         system="yeastar",
         pattern=r"""

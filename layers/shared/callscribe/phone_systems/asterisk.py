@@ -1,4 +1,4 @@
-"""Asterisk without a distribution around it: everybody names recordings as they like, most with the unique id last."""
+"""File names of plain Asterisk: each site chooses its own; most end with the unique id."""
 
 from callscribe.call_metadata import timestamps
 from callscribe.call_metadata.metadata import CallMetadata
@@ -16,7 +16,7 @@ CONFERENCE = "conference"
 
 
 def _add_date_from_folder(metadata: CallMetadata, groups: Groups, path: RecordingPath) -> CallMetadata:
-    """The name tells the time only."""
+    """Take the date from the folders; the name contains only the time."""
     day = timestamps.date_from_folders(path.folders)
     if day is None:
         return metadata
@@ -26,7 +26,7 @@ def _add_date_from_folder(metadata: CallMetadata, groups: Groups, path: Recordin
 
 
 def _add_caller_from_folder(metadata: CallMetadata, _groups: Groups, path: RecordingPath) -> CallMetadata | None:
-    """`2015-11-30/8001/2015-11-30-10-20-30-710123`: a folder for each caller, in one for each day."""
+    """Take the caller from `2015-11-30/8001/2015-11-30-10-20-30-710123`: one folder per day, with one per caller."""
     caller = parse_phone_number(path.folders[-1]) if path.folders else None
     folder_date = timestamps.date_from_folders(path.folders[-2:-1])
     if caller is None or folder_date is None:
@@ -66,7 +66,7 @@ PATTERNS = (
     ),
     # 20230517-1684333530.12
     FilenamePattern(system="asterisk", pattern=rf"(?P<date>[0-9]{{8}}) - (?P<unique_id>{UNIQUE_ID})"),
-    # whatever-20230517-142530-1684333530.12: the order of numbers in between is anybody's guess
+    # whatever-20230517-142530-1684333530.12: the order of numbers before the date is not known
     FilenamePattern(
         system="asterisk",
         pattern=r"(?:.*[_-])? (?P<date>[0-9]{8})[_-](?P<time>[0-9]{6}) [_-] (?P<unique_id>[0-9]{10}\.[0-9]+)",

@@ -1,4 +1,4 @@
-"""Telephony as a service. Most tell an id and a time in UTC; the numbers are in a file beside it or in an API."""
+"""File names of cloud phone systems. Most contain an id and a time in UTC; numbers are in a sidecar or in an API."""
 
 from dataclasses import replace
 from datetime import UTC
@@ -18,7 +18,7 @@ from callscribe.phone_systems.filename_pattern import (
 
 
 def _add_date_from_prefix(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata:
-    """What a customer put before Twilio's own id may hold a day."""
+    """Take a date from the text that a customer put before Twilio's recording id."""
     for part in (groups["prefix"] or "").split("_"):
         day = timestamps.parse_date(part)
         if day:
@@ -27,7 +27,10 @@ def _add_date_from_prefix(metadata: CallMetadata, groups: Groups, _path: Recordi
 
 
 def _add_genesys_folder_fields(metadata: CallMetadata, _groups: Groups, path: RecordingPath) -> CallMetadata | None:
-    """`year=2023/month=5/day=17/hour=14/conversation_id=…`: several recordings can belong to one conversation."""
+    """Take hour and call id from `year=2023/month=5/day=17/hour=14/conversation_id=…`.
+
+    Several recordings can belong to one conversation.
+    """
     partitions = {key: value for key, separator, value in (each.partition("=") for each in path.folders) if separator}
     if not partitions.get("conversation_id"):
         return None
@@ -51,14 +54,14 @@ def _assign_ringcentral_sides(metadata: CallMetadata, groups: Groups, _path: Rec
 
 
 def _reject_timestamp_id(metadata: CallMetadata, _groups: Groups, _path: RecordingPath) -> CallMetadata | None:
-    """Digits that are a time or an epoch are no id."""
+    """Reject a call id that is a timestamp or an epoch."""
     digits = metadata.call_id or ""
     time = timestamps.combine(digits[:8], digits[8:]) if len(digits) == 14 else None  # noqa: PLR2004
     return None if time or timestamps.is_epoch(digits) else metadata
 
 
 def _accept_session_id(metadata: CallMetadata, groups: Groups, path: RecordingPath) -> CallMetadata | None:
-    """Only a folder's name tells whose it is: without it the sides of a stereo recording would be guessed."""
+    """Name Puzzel only if a folder does; otherwise the sides of a stereo recording would be guessed."""
     session = _reject_timestamp_id(metadata, groups, path)
     is_puzzel = any("puzzel" in folder.casefold() for folder in path.folders)
     return session if session is None or is_puzzel else replace(session, phone_system=None)
@@ -123,7 +126,7 @@ ZOOM_PHONE = (
 )
 
 TEAMS = (
-    # Weekly meeting-20250804_175642UTC-Meeting Recording: only some versions name the zone
+    # Weekly meeting-20250804_175642UTC-Meeting Recording: only some versions include the zone
     FilenamePattern(
         system="teams",
         pattern=r"""
@@ -143,7 +146,7 @@ EIGHT_BY_EIGHT = (
 )
 
 PUZZEL = (
-    # 4712345678_1: a session, although it looks like a number
+    # 4712345678_1: a session id, although it looks like a phone number
     FilenamePattern(
         system="puzzel",
         pattern=r"(?P<call_id>[0-9]{8,13})_[0-9]{1,2}",

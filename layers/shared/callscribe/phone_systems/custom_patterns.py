@@ -1,6 +1,6 @@
-"""A site's own pattern: a regular expression with named groups, for names that no built-in form understands.
+"""Custom patterns: regular expressions with named groups, for names that no built-in pattern understands.
 
-A person writes it and every new name meets it, so it runs in RE2, whose time grows with the length of the name alone.
+An operator writes them and every new name is matched against them, so they run in RE2, which takes linear time.
 """
 
 from collections.abc import Mapping
@@ -27,50 +27,53 @@ GROUPS: Mapping[str, str] = {
     "extension": "the extension on our side",
     "remote_number": "the outside number, where it is not known which side called",
     "call_id": "the phone system's id of the call",
-    "party": "the other side's name",
+    "party": "the name of the other party",
     "date": "20230517, 2023-05-17, 17-05-2023, 230517",
     "time": "142530, 14:25:30, 14-25-30, 1425",
     "zone": "Z, UTC, +0200 (with date and time)",
     "epoch": "seconds or milliseconds since 1970, instead of date and time",
     "started_at": "date and time in one: 20230517-142530, 2023-05-17T14:25:30Z, 20230517142530",
 }
-"""The groups that a pattern may have, and what each of them is read from."""
+"""The groups that a pattern may have, and what each of them matches."""
 
 _SIDE_FIELDS = ("direction", "caller", "callee", "extension", "remote_number", "party", "kind")
 _TIME_FIELDS = ("started_at", "utc_offset")
 _ID_FIELDS = ("call_id",)
 
 _RE2_ERRORS = {
-    "invalid perl operator": "(?=…), (?!…), (?<=…) and (?<!…) cannot be used: say what is there, not what is around it",
-    "invalid escape sequence": "\\1 and other references back to a group cannot be used, nor escapes that are none",
-    "missing )": "a bracket is opened and not closed",
-    "unexpected )": "a bracket is closed that was not opened",
-    "missing ]": "a set of characters [ is not closed",
-    "no argument for repetition operator": "*, + or ? stands where there is nothing to repeat",
-    "invalid repetition size": "{…} may repeat no more than 1000 times",
-    "bad repetition operator": "*, + and ? cannot follow each other: ++, *+ and the like cannot be used",
-    "invalid character class range": "a range such as [a-z] has its ends the wrong way round",
-    "invalid named capture": "a group is named (?P<name>…)",
-    "pattern too large": "it repeats too much: make the numbers in {…} smaller",
+    "invalid perl operator": "lookaround such as (?=…), (?!…), (?<=…) and (?<!…) is not supported",
+    "invalid escape sequence": "backreferences such as \\1 and unknown escapes are not supported",
+    "missing )": "a parenthesis is not closed",
+    "unexpected )": "a parenthesis is closed that was not opened",
+    "missing ]": "a character set [ is not closed",
+    "no argument for repetition operator": "there is nothing to repeat before *, + or ?",
+    "invalid repetition size": "{…} may repeat at most 1000 times",
+    "bad repetition operator": "*, + and ? cannot follow each other, as in ++ or *+",
+    "invalid character class range": "the ends of a range such as [a-z] are in the wrong order",
+    "invalid named capture": "a named group is written (?P<name>…)",
+    "pattern too large": "it repeats too much: use smaller numbers in {…}",
 }
-"""What RE2 says of a pattern, and what a person can do."""
+"""How an error message of RE2 begins, and the explanation that the operator gets."""
 
 
 @dataclass(frozen=True, slots=True)
 class CustomPattern:
-    """Made by `parse`, which checks it. It is searched for in the whole path: `^`, `$` and `/` tie it down."""
+    """A pattern that `parse` has validated. It is searched for in the whole path; `^`, `$` and `/` anchor it."""
 
     text: str
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises ConfigurationError, in a person's words."""
+        """Validate a pattern.
+
+        Raises: ConfigurationError, with a message for the operator.
+        """
         excerpt = text if len(text) <= 60 else text[:60] + "…"  # noqa: PLR2004
         if not text.strip():
-            raise ConfigurationError("A pattern is empty: remove it, or write one.")
+            raise ConfigurationError("A pattern is empty. Remove it.")
         if len(text) > MAX_PATTERN_LENGTH:
             raise ConfigurationError(
-                f"The pattern {excerpt} has {len(text)} characters; it may have {MAX_PATTERN_LENGTH}."
+                f"The pattern {excerpt} has {len(text)} characters; the maximum is {MAX_PATTERN_LENGTH}."
             )
         names = _group_names(text, excerpt)
         unknown = [name for name in names if name not in GROUPS]
@@ -78,22 +81,20 @@ class CustomPattern:
             from difflib import get_close_matches
 
             suggestions = get_close_matches(unknown[0], GROUPS, 1, cutoff=0.5)
-            hint = f"Did you mean {suggestions[0]}?" if suggestions else "Known are: " + ", ".join(GROUPS) + "."
-            raise ConfigurationError(
-                f"The pattern {excerpt} has a group named {unknown[0]}, which is not known. {hint}"
-            )
+            hint = f"Did you mean {suggestions[0]}?" if suggestions else "Use one of: " + ", ".join(GROUPS) + "."
+            raise ConfigurationError(f"The pattern {excerpt} has an unknown group, {unknown[0]}. {hint}")
         if not names:
             raise ConfigurationError(
-                f"The pattern {excerpt} has no named group, so nothing would be read. "
-                "Name what it finds: (?P<caller>[0-9]+). Known are: " + ", ".join(GROUPS) + "."
+                f"The pattern {excerpt} has no named group, so it would extract nothing. "
+                "Add one, such as (?P<caller>[0-9]+). Use one of: " + ", ".join(GROUPS) + "."
             )
         if "time" in names and "date" not in names:
-            raise ConfigurationError(f"The pattern {excerpt} has a group time without a group date: name both.")
+            raise ConfigurationError(f"The pattern {excerpt} has a group time but no group date. Add one.")
         return cls(text)
 
     def extract_metadata(self, path: str) -> CallMetadata | None:
-        """What it finds in the path; None if it does not match. Numbers and dates that are none are left out."""
-        # names that are not UTF-8 arrive from a folder as surrogates, of which RE2 knows nothing
+        """The metadata in the path, or None if the pattern does not match. Invalid numbers and dates are left out."""
+        # names from a folder that are not UTF-8 contain surrogates, which RE2 does not accept
         groups = _compile_search(self.text)(path.encode(errors="replace").decode())
         if groups is None:
             return None
@@ -106,9 +107,10 @@ class CustomPattern:
 
 
 def merge_built_in(custom: CallMetadata, built_in: CallMetadata) -> CallMetadata:
-    """What a pattern told, with what the built-in forms read besides, as far as the two do not contradict.
+    """Complete the metadata of a custom pattern with that of the built-in patterns, where the two do not conflict.
 
-    Sides, time and id of the call are taken on their own: who sees the sides otherwise can be right on the time.
+    The parties, the time and the id of the call are compared separately: if the parties conflict, the time may still
+    be right.
     """
     merged = custom
     for group in (("phone_system",), _SIDE_FIELDS, _TIME_FIELDS, _ID_FIELDS):
@@ -121,14 +123,20 @@ def merge_built_in(custom: CallMetadata, built_in: CallMetadata) -> CallMetadata
     return merged
 
 
-def _is_consistent(one: object, other: object) -> bool:
-    if isinstance(one, str) and isinstance(other, str) and parse_phone_number(one) and parse_phone_number(other):
-        return digits_only(one) == digits_only(other)
-    return one is None or other is None or one == other
+def _is_consistent(custom: object, built_in: object) -> bool:
+    if custom is None or built_in is None or custom == built_in:
+        return True
+    if not isinstance(custom, str) or not isinstance(built_in, str):
+        return False
+    is_number = parse_phone_number(custom) and parse_phone_number(built_in)
+    return bool(is_number) and digits_only(custom) == digits_only(built_in)
 
 
 def _group_names(text: str, excerpt: str) -> list[str]:
-    """Raises ConfigurationError for what RE2 refuses."""
+    """The names of the pattern's groups.
+
+    Raises: ConfigurationError, if RE2 does not accept the pattern.
+    """
     import re2
 
     try:
@@ -139,12 +147,12 @@ def _group_names(text: str, excerpt: str) -> list[str]:
             (explanation for prefix, explanation in _RE2_ERRORS.items() if message.startswith(prefix)), message
         )
         fragment = message.rpartition(": ")[2]
-        raise ConfigurationError(f"The pattern {excerpt} cannot be used, because of {fragment}: {reason}.") from error
+        raise ConfigurationError(f"The pattern {excerpt} is invalid at {fragment}: {reason}.") from error
 
 
 @lru_cache(maxsize=64)
 def _compile_search(text: str) -> "Callable[[str], Mapping[str, str | None] | None]":
-    """Compiled once: it runs on every new name."""
+    """Compile a pattern once, because it runs on every new name; returns a function from a path to its groups."""
     import re2
 
     search = re2.compile(text, _re2_options()).search

@@ -1,7 +1,7 @@
-"""One form of names: a pattern for the whole of a name, and what its named groups mean.
+"""Parse the path of a recording, and match its file name against a pattern.
 
-Patterns are compiled when first needed: a function that starts cold reads no names, or few. Each group is told from its
-neighbours by a character that it cannot hold, or by a fixed form beside it, so time grows with the name's length alone.
+Patterns are compiled on first use: after a cold start a function parses no names, or few. Each group is separated from
+the next by a character that it cannot contain, or by fixed text, so matching takes time linear in the name's length.
 """
 
 import re
@@ -15,40 +15,43 @@ from callscribe.call_metadata.metadata import CallMetadata, Provenance, parse_di
 from callscribe.call_metadata.phone_numbers import (
     find_local_extension,
     parse_extension,
+    parse_name,
     parse_phone_number,
-    person_name,
 )
 
 UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 UNIQUE_ID = r"(?:[A-Za-z][A-Za-z0-9.]*-)?[0-9]{10}(?:\.[0-9]+)?"
-"""Of Asterisk: the epoch of the call and a counter, behind the system's name if it has been given one."""
+"""Asterisk's UNIQUEID: the epoch of the call and a counter, after the system name if one is configured."""
 
 Groups = Mapping[str, str | None]
 
 MAX_STEM_LENGTH = 1024
-"""Characters of a name beyond which nobody is meant to read it: S3 allows no longer key, a file system 255 bytes."""
+"""Characters. Longer names are not parsed: an S3 key has at most 1,024 bytes, a name in a file system 255."""
 
 _MAX_EXTENSION_LENGTH = 5
-"""Characters: wav49."""
+"""Characters, as in wav49."""
 
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingPath:
-    """`/monitor/2023/05/17/out-1-2.wav` has the folders monitor, 2023, 05 and 17 and the stem `out-1-2`."""
+    """The path of a recording. `/monitor/2023/05/out-1-2.wav` has folders monitor, 2023 and 05, and stem `out-1-2`."""
 
     path: str
     folders: tuple[str, ...]
     stem: str
 
     def has_folder(self, folder: str) -> bool:
-        """Whether one of its folders is of that name, in any case."""
+        """Whether a folder in the path has this lower-case name, in any letter case."""
         return any(each.casefold() == folder for each in self.folders)
 
 
 def parse_path(path: str) -> RecordingPath:
-    """A bucket's name is no folder. An escape such as `%2B` becomes what it stands for, within its part of the path."""
+    """Split an S3 key, a URL or a local path, also one of Windows. The bucket or host is not a folder.
+
+    Percent-encoding is decoded in each part of the path by itself, so `%2F` does not split a part.
+    """
     scheme, url, rest = path.partition("://")
     if url and scheme.isalnum():
         path = rest.partition("/")[2]
@@ -59,7 +62,7 @@ def parse_path(path: str) -> RecordingPath:
 
 
 def _strip_extension(name: str) -> str:
-    """Without the ending. `1684333530.12` has none: an ending is short, of letters and digits, and not digits alone."""
+    """The name without its extension, which is short, alphanumeric and not only digits: `1684333530.12` has none."""
     stem, dot, extension = name.rpartition(".")
     if dot and extension.isalnum() and not extension.isdecimal() and len(extension) <= _MAX_EXTENSION_LENGTH:
         return stem
@@ -67,7 +70,7 @@ def _strip_extension(name: str) -> str:
 
 
 def _unquote(part: str) -> str:
-    """Only where every escape is a whole one of UTF-8: a per cent sign can be meant."""
+    """Decode the part if all of its escapes are valid UTF-8; otherwise its per cent signs are literal."""
     if "%" not in part:
         return part
     prefix, *escapes = part.split("%")
@@ -81,7 +84,7 @@ def _unquote(part: str) -> str:
 
 
 def extension_from_caller(metadata: CallMetadata) -> str | None:
-    """What was called is a queue, a room or a group, and no extension."""
+    """For calls to a queue, a room or a group, which is not an extension."""
     return parse_extension(metadata.caller)
 
 
@@ -90,16 +93,17 @@ def extension_from_callee(metadata: CallMetadata) -> str | None:
 
 
 def no_extension(_metadata: CallMetadata) -> None:
-    """What looks like an extension is none."""
+    """For names in which short numbers are not extensions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilenamePattern:
-    """`pattern` is verbose and for the whole stem of the name. Its groups are fields of CallMetadata, or these:
+    """A pattern for the file names of one phone system, and how its groups become call metadata.
 
-    `date`, `time`, `zone`: of the start · `epoch`: the start, in seconds or milliseconds · `unique_id`: the call id, which
-    may begin with the epoch of the call · others are for `also`, which has the last word: None says that the name is
-    not of this form after all. `strict` says the same of a name whose date is none.
+    `pattern` is a verbose regular expression that matches the whole stem. Its groups are fields of CallMetadata, or
+    `date`, `time` and `zone`: the start; `epoch`: the start in seconds or milliseconds; `unique_id`: the call id, which
+    may begin with the epoch of the call. Other groups are for `refine`, which changes the metadata, or returns None to
+    reject the name. `reject_invalid_date` rejects a name whose date is not a date.
     """
 
     system: str | None
@@ -111,7 +115,7 @@ class FilenamePattern:
     refine: Callable[[CallMetadata, Groups, RecordingPath], CallMetadata | None] | None = None
 
     def extract_metadata(self, path: RecordingPath) -> CallMetadata | None:
-        """What the name tells, if it is of this form."""
+        """The metadata with its provenance, or None if the name does not match."""
         match = _compile(self.pattern).fullmatch(path.stem)
         if match is None:
             return None
@@ -131,9 +135,9 @@ class FilenamePattern:
 
 
 def metadata_from_groups(groups: Groups, zone: tzinfo | None = None) -> CallMetadata:
-    """What groups of these names tell. A text that is no number, no date and no direction tells nothing.
+    """The metadata in the groups of a match. A text that is not a valid number, date or direction is ignored.
 
-    Where the form says that a number is an extension, it may be of any length.
+    The group `extension` may be longer than other extensions, because the pattern says what it is.
     """
     started_at = parse_started_at(groups, zone)
     unique_id = groups.get("unique_id")
@@ -146,12 +150,12 @@ def metadata_from_groups(groups: Groups, zone: tzinfo | None = None) -> CallMeta
         started_at=started_at,
         utc_offset=_utc_offset(started_at, unique_id),
         call_id=unique_id or groups.get("call_id") or None,
-        party=person_name(groups.get("party")),
+        party=parse_name(groups.get("party")),
     )
 
 
 def parse_started_at(groups: Groups, zone: tzinfo | None) -> datetime | date | None:
-    """From `date` with `time` and `zone`, or from `epoch`."""
+    """The start of the call from the groups `date`, `time` and `zone`, or from `epoch`."""
     date_text, time_text = groups.get("date"), groups.get("time")
     if date_text and time_text:
         return timestamps.combine(date_text, time_text, timestamps.parse_zone(groups.get("zone") or "") or zone)
@@ -161,12 +165,12 @@ def parse_started_at(groups: Groups, zone: tzinfo | None) -> datetime | date | N
 
 
 def require_number(metadata: CallMetadata, _groups: Groups, _path: RecordingPath) -> CallMetadata | None:
-    """Words around a date can be anything."""
+    """Reject a name without a phone number: any words may surround a date."""
     return metadata if metadata.caller or metadata.callee or metadata.remote_number else None
 
 
 def with_folder_fields(metadata: CallMetadata, **fields: object) -> CallMetadata:
-    """With these fields, which the folders tell; what they do not tell is left out."""
+    """The metadata with these fields, which come from folders. None keeps a field as it is."""
     folder_fields = {name: value for name, value in fields.items() if value is not None}
     provenance_by_field = {**metadata.provenance, **dict.fromkeys(folder_fields, Provenance.FOLDER)}
     return replace(metadata, **folder_fields, provenance=provenance_by_field)  # type: ignore[arg-type]

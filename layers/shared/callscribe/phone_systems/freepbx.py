@@ -1,7 +1,7 @@
-"""FreePBX, Issabel and Elastix: `TYPE-DESTINATION-FROM-YYYYMMDD-HHMMSS-UNIQUEID`, the destination first in every type.
+"""File names of FreePBX, Issabel and Elastix: `TYPE-DESTINATION-FROM-YYYYMMDD-HHMMSS-UNIQUEID`, for every type.
 
-The time is the server's, and the unique id begins with the call's epoch. Up to FreePBX 2.8 and in Elastix a letter says
-the type, glued to the one number: `q600`, `g600`, `OUT101`.
+The time is the server's local time, and the unique id begins with the epoch of the call. Up to FreePBX 2.8 and in
+Elastix, the type is a letter directly before the number: `q600`, `g600`, `OUT101`.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,14 +21,14 @@ from callscribe.phone_systems.filename_pattern import (
 
 DATE_TIME = r"(?P<date>[0-9]{8})-(?P<time>[0-9]{6})"
 LEG_SUFFIX = r"(?:-(?P<leg>in|out))?"
-"""One side's audio alone ends with `-in` or `-out`: that is no direction."""
+"""At the end of a name, `-in` or `-out` marks the audio of one side; it is not a direction."""
 DATE_TIME_AND_UID = rf"{DATE_TIME}-(?P<unique_id>{UNIQUE_ID}){LEG_SUFFIX}"
 LEG = "leg"
 
 
 @dataclass(frozen=True, slots=True)
 class CallType:
-    """What the first word says. A word that leaves the direction open has none."""
+    """The meaning of the first word of a name. `direction` is None where the word does not determine it."""
 
     direction: Direction | None = None
     extension_from: Callable[[CallMetadata], str | None] = find_local_extension
@@ -55,11 +55,11 @@ TYPE_LETTERS: Mapping[str, CallType] = {
     "in": CallType(Direction.INBOUND),
     **dict.fromkeys(("q", "g", "r"), CallType(extension_from=extension_from_caller)),
 }
-"""Queue and group: the number is called. Of a call to the outside it is the caller."""
+"""The type letters. The number after them is the one that was called, but the caller of an outbound call."""
 
 
 def _refine_by_type(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata | None:
-    """The destination may be empty, and rarely holds a dash itself; then the other one is what is behind the last."""
+    """Split the parties at the last dash: the destination may be empty, and rarely contains a dash itself."""
     call_type = CALL_TYPES.get((groups["type"] or "").lower())
     if call_type is None or "-" not in (groups["parties"] or ""):
         return None

@@ -1,4 +1,4 @@
-"""FreeSWITCH, and FusionPBX, which names a recording by the call's id alone: the rest is in its database."""
+"""File names of FreeSWITCH and FusionPBX. FusionPBX uses only the call id; everything else is in its database."""
 
 from callscribe.call_metadata import timestamps
 from callscribe.call_metadata.metadata import CallMetadata
@@ -18,7 +18,7 @@ DATE_TIME = rf"(?P<date>[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})-(?P<time>{TIME})"
 
 
 def _require_archive_folder(metadata: CallMetadata, _groups: Groups, path: RecordingPath) -> CallMetadata | None:
-    """`DOMAIN/archive/2023/May/17/`: no other system writes months as words."""
+    """Require the folders `DOMAIN/archive/2023/May/17/`: no other system writes months as words."""
     if not (path.has_folder("archive") or (path.folders[-2:-1] and path.folders[-2].isalpha())):
         return None
     day = timestamps.date_from_folders(path.folders)
@@ -46,7 +46,7 @@ PATTERNS = (
         pattern=rf"(?P<caller>[^.]+) \. (?:(?P<callee>[^.]+)\.)? {DATE_TIME}",
         refine=require_number,
     ),
-    # 2023-05-17-14-25-30_5551234567_1001: what was called comes first
+    # 2023-05-17-14-25-30_5551234567_1001: the callee comes first
     FilenamePattern(
         system="freeswitch", pattern=rf"{DATE_TIME} _ (?P<callee>[^_]*) _ (?P<caller>[^_]*)", refine=require_number
     ),

@@ -1,10 +1,10 @@
-"""Recorders in mobile phones. They tell the other side by number or by name, few the direction."""
+"""File names of recorders in mobile phones: the number or name of the other party, rarely the direction."""
 
 from dataclasses import replace
 from datetime import datetime
 
 from callscribe.call_metadata.metadata import CallMetadata, Direction
-from callscribe.call_metadata.phone_numbers import digits_only, parse_phone_number, person_name
+from callscribe.call_metadata.phone_numbers import digits_only, parse_name, parse_phone_number
 from callscribe.phone_systems.filename_pattern import (
     FilenamePattern,
     Groups,
@@ -14,19 +14,19 @@ from callscribe.phone_systems.filename_pattern import (
 )
 
 MIN_NUMBER_DIGITS = 5
-"""Digits of a number that has no words around it that say what it is."""
+"""Fewer digits without a word around them are not taken for a phone number."""
 
 SAMSUNG_PREFIXES = (
     *("Call recording", "Call Recording", "Voice call", "Anrufaufnahme", "Anrufaufzeichnung", "Запись вызова"),
     *("Запись звонка", "Запис виклику", "통화 녹음", "通话录音", "通話錄音", "通話録音", "Grabación de llamada"),
     *("Gravação de chamada", "Registrazione chiamata", "Enregistrement d'appel", "Nagranie rozmowy", "Gespreksopname"),
 )
-"""With which Samsung's recordings begin, by the phone's language."""
+"""How names of Samsung's recordings begin, in the language of the phone."""
 
 
 def _assign_remote_side(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata:
     remote = groups["remote"]
-    metadata = replace(metadata, party=person_name(groups["name"] or remote))
+    metadata = replace(metadata, party=parse_name(groups["name"] or remote))
     if metadata.direction is Direction.INBOUND:
         return replace(metadata, caller=parse_phone_number(remote))
     if metadata.direction is Direction.OUTBOUND:
@@ -35,7 +35,7 @@ def _assign_remote_side(metadata: CallMetadata, groups: Groups, _path: Recording
 
 
 def _strip_samsung_prefix(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata | None:
-    """Without words of Samsung's before it, or a number alone, six digits need not be a date."""
+    """Reject a name that has neither Samsung's prefix nor only a number: six digits need not be a date."""
     remote = groups["remote"] or ""
     for prefix in SAMSUNG_PREFIXES:
         if remote == prefix or remote.startswith(prefix + " "):
@@ -44,15 +44,15 @@ def _strip_samsung_prefix(metadata: CallMetadata, groups: Groups, _path: Recordi
     else:
         if not (parse_phone_number(remote) and len(digits_only(remote)) >= MIN_NUMBER_DIGITS):
             return None
-    return replace(metadata, remote_number=parse_phone_number(remote), party=person_name(remote))
+    return replace(metadata, remote_number=parse_phone_number(remote), party=parse_name(remote))
 
 
 def _assign_number_and_name(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata:
-    """Number and name; of a number that the phone itself knows, such as 112, the brackets hold the name."""
+    """Swap number and name if needed: for a number that the phone knows, such as 112, the name is in the brackets."""
     name, number = groups["name"] or "", groups["number"] or ""
     if not parse_phone_number(number) and parse_phone_number(name):
         name, number = number, name
-    return replace(metadata, remote_number=parse_phone_number(number), party=person_name(name))
+    return replace(metadata, remote_number=parse_phone_number(number), party=parse_name(name))
 
 
 def _add_milliseconds(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata:
@@ -100,20 +100,20 @@ XIAOMI = (
 )
 
 ANDROID = (
-    # of Huawei, Jane@5551234567_20230215113029
+    # by Huawei: Jane@5551234567_20230215113029
     FilenamePattern(
         system="android",
         pattern=r"(?P<party>[^@]*) @ (?P<remote_number>[^@_]*) _ (?P<date>[0-9]{8})(?P<time>[0-9]{6})",
         extension_from=no_extension,
         refine=require_number,
     ),
-    # of GrapheneOS, CallRecord_20230619-121746_+15551234567
+    # by GrapheneOS: CallRecord_20230619-121746_+15551234567
     FilenamePattern(
         system="android",
         pattern=r"CallRecord_ (?P<date>[0-9]{8})-(?P<time>[0-9]{6}) _ (?P<remote_number>[^_]*)",
         extension_from=no_extension,
     ),
-    # of LineageOS, +15551234567_240506_225406577
+    # by LineageOS: +15551234567_240506_225406577
     FilenamePattern(
         system="android",
         pattern=r"(?P<remote_number>\+?[0-9]+) _ (?P<date>[0-9]{6}) _ (?P<time>[0-9]{6})(?P<milliseconds>[0-9]{3})",

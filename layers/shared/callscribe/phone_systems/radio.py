@@ -1,11 +1,11 @@
-"""Two-way radio: what is called is a talkgroup, who speaks is a radio's number. None of them is an extension."""
+"""File names of two-way radio: the callee is a talkgroup, the caller the id of a radio. Neither is an extension."""
 
 from callscribe.phone_systems.filename_pattern import FilenamePattern, no_extension
 
 RADIO = "radio"
 
 TRUNK_RECORDER = (
-    # 3105-1702513859_772693750.0-call_42: talkgroup, epoch, frequency in Hz (the folder's day is local)
+    # 3105-1702513859_772693750.0-call_42: talkgroup, epoch, frequency in Hz (the date in the folder is local)
     FilenamePattern(
         system="trunk-recorder",
         pattern=r"""

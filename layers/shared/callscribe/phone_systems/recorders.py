@@ -1,4 +1,4 @@
-"""Recorders that stand beside any phone system: MiaRec, Telesis. And names that tell something, whoever wrote them."""
+"""File names of recorders that work with any phone system (MiaRec, Telesis), and generic names with a timestamp."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ def _require_date_folder(metadata: CallMetadata, groups: Groups, path: Recording
 
 
 def _require_direction(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata | None:
-    """A single number is the other side's; of two the caller's is first."""
+    """Assign the numbers by direction: one number is the remote party's; of two, the caller's comes first."""
     caller, callee = parse_phone_number(groups["first_number"]), parse_phone_number(groups["second_number"])
     if metadata.direction is None or caller is None or (groups["second_number"] and callee is None):
         return None
@@ -54,11 +54,11 @@ DATE = r"(?P<date>[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}-[0-9]{2}-[0-9]{4}
 TIME = r"(?P<time>[0-9]{6}|[0-9]{2}[:_.-][0-9]{2}[:_.-][0-9]{2})"
 
 GENERIC = (
-    # with nothing else: 20230517142530 20230517142530_2
+    # only a timestamp: 20230517142530 20230517142530_2
     FilenamePattern(
         system=None, pattern=r"(?P<date>[0-9]{8})(?P<time>[0-9]{6}) (?:_[0-9]{1,3})?", extension_from=no_extension
     ),
-    # the same: 2023-05-17 14-25-30
+    # only a timestamp: 2023-05-17 14-25-30
     FilenamePattern(system=None, pattern=rf"{DATE} [-_T\ ] {TIME}", extension_from=no_extension),
     FilenamePattern(system=None, pattern=rf"(?P<call_id>{UUID})", extension_from=no_extension),
     # with a direction: myrecordings_20250626_191131_out_+66945540166_+66928700150

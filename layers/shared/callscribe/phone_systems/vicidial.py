@@ -1,6 +1,7 @@
-"""VICIdial and GoAutoDial: `YYYYMMDD-HHMMSS_CUSTOMER_CAMPAIGN_AGENT-all`, each field optional and in any order.
+"""File names of VICIdial and GoAutoDial: `YYYYMMDD-HHMMSS_CUSTOMER_CAMPAIGN_AGENT-all`, fields optional, in any order.
 
-The customer is told, but never which side called. `-in` and `-out` at the end are one side's audio, no directions.
+They contain the customer's number, but not which side called. `-in` and `-out` at the end mark the audio of one side;
+they are not directions.
 """
 
 from collections.abc import Sequence
@@ -19,13 +20,13 @@ from callscribe.phone_systems.filename_pattern import (
 )
 
 MIN_CUSTOMER_DIGITS = 6
-"""Digits of a number in the customer's own place; an agent or a list has fewer."""
+"""Digits of a number in the customer's field; the id of an agent or a list has fewer."""
 MIN_UNAMBIGUOUS_DIGITS = 9
-"""Digits of one elsewhere: ids of leads and recordings have fewer."""
+"""Digits of a customer's number in another field: ids of leads and recordings have fewer."""
 
 
 def _find_customer(fields: Sequence[str], started_at: datetime | date | None) -> str | None:
-    """An empty first field says that the customer is not known. An epoch there is that of the call."""
+    """The customer's number. An empty first field means that it is unknown; an epoch there is that of the call."""
     first, rest = fields[0], fields[1:]
     epoch = timestamps.parse_epoch(first)
     is_call_epoch = epoch and started_at and abs((epoch.date() - timestamps.to_date(started_at)).days) <= 1
@@ -41,12 +42,12 @@ def _add_customer(metadata: CallMetadata, groups: Groups, _path: RecordingPath) 
     customer = _find_customer(fields, metadata.started_at)
     has_customer_field = customer or (fields[0] == "" and len(fields) > 1)
     if not suffix and (prefix or not has_customer_field):
-        return None  # anybody may call a file so
+        return None  # too generic: any other program may write such a name
     return replace(metadata, remote_number=customer, kind="leg" if suffix in {"in", "out"} else None)
 
 
 def _resolve_short_year(metadata: CallMetadata, groups: Groups, path: RecordingPath) -> CallMetadata | None:
-    """A year of one digit: the decade is known only if a folder's day tells it."""
+    """Resolve a year of one digit: its decade is known only from a date in the folders."""
     timestamp = groups["short_timestamp"] or ""
     if (
         timestamps.combine(f"202{timestamp[:5]}", timestamp[5:]) is None

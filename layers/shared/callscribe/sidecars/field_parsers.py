@@ -12,8 +12,8 @@ from callscribe.call_metadata.phone_numbers import (
     clean_text,
     find_local_extension,
     parse_extension,
+    parse_name,
     parse_phone_number,
-    person_name,
 )
 from callscribe.call_metadata.timestamps import PLAUSIBLE_YEARS, from_epoch, parse_timestamp
 
@@ -211,7 +211,7 @@ def parse_text_value(value: Any) -> str | None:
 
 def parse_name_value(value: Any) -> str | None:
     """The name of somebody."""
-    return person_name(parse_text_value(value))
+    return parse_name(parse_text_value(value))
 
 
 FIELD_PARSERS: Mapping[str, Callable[[Any], Any]] = {
