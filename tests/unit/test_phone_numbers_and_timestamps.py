@@ -1,4 +1,4 @@
-"""What is a phone number, an extension or a time, in names and beside recordings, and what only looks like one."""
+"""Phone numbers, extensions, names and timestamps, in file names and in sidecars."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -22,9 +22,9 @@ from callscribe.sidecars.field_parsers import (
 )
 
 
-def shown(found):
-    """A day, a time or both, as it is read; with Z for UTC."""
-    return found and found.isoformat().replace("+00:00", "Z")
+def as_iso(parsed):
+    """A date, a time or both in ISO 8601, with Z for UTC."""
+    return parsed and parsed.isoformat().replace("+00:00", "Z")
 
 
 @pytest.mark.parametrize(
@@ -45,18 +45,18 @@ def shown(found):
     ],
     ids=str,
 )
-def test_a_number_is_one_or_nothing(value, expected):
+def test_sidecar_value_is_a_phone_number_or_none(value, expected):
     assert parse_number_value(value) == expected
 
 
 @pytest.mark.parametrize(
-    ("caller", "callee", "direction", "ours"),
+    ("caller", "callee", "direction", "extension"),
     [("1000", "0488930190", None, "1000"), ("0488930190", "1000", None, "1000"), ("1000", "1004", None, "1000"),
      ("112", "1004", Direction.INBOUND, "1004"), ("1000", "112", Direction.OUTBOUND, "1000"),
      ("0488930190", "0301234567", None, None), (None, None, None, None)],
 )  # fmt: skip
-def test_what_is_short_is_an_extension(caller, callee, direction, ours):
-    assert find_local_extension(CallMetadata(caller=caller, callee=callee, direction=direction)) == ours
+def test_short_number_on_the_local_side_is_the_extension(caller, callee, direction, extension):
+    assert find_local_extension(CallMetadata(caller=caller, callee=callee, direction=direction)) == extension
 
 
 @pytest.mark.parametrize(
@@ -66,23 +66,23 @@ def test_what_is_short_is_an_extension(caller, callee, direction, ours):
      *((value, None) for value in (0, -1, 12.5, True, None, float("nan"), float("inf"), 10**30, "9" * 5000))],
     ids=str,
 )  # fmt: skip
-def test_a_time_beside_a_recording_may_be_a_count_of_seconds(value, expected):
-    assert shown(parse_timestamp_value(value)) == expected
+def test_sidecar_timestamp_may_be_a_numeric_epoch(value, expected):
+    assert as_iso(parse_timestamp_value(value)) == expected
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_a_time_or_none(text):
+def test_any_text_is_a_timestamp_or_none(text):
     parse_timestamp_value(text)
     add_time_of_day(date(2026, 1, 1), text)
     timestamps.parse_timestamp(text)
 
 
-def test_an_extension_is_short():
+def test_extension_has_one_to_six_digits():
     texts = ("7", "101", "117209", "+101", "1234567", "*97", "", "١٠١", None)
     assert [text for text in texts if parse_extension(text)] == ["7", "101", "117209"]
 
 
-def test_an_epoch_is_ten_digits_of_this_century():
+def test_epoch_is_ten_digits_of_this_century():
     texts = ("1684333530", "5551234567", "2025550143", "168433353", "1684333530.1")
     assert [text for text in texts if timestamps.is_epoch(text)] == ["1684333530"]
 
@@ -93,8 +93,8 @@ def test_an_epoch_is_ten_digits_of_this_century():
      ("2023-May-17", "2023-05-17"), ("230517", "2023-05-17"),
      *((text, None) for text in ("20230230", "20231345", "00010101", "2023-05", "+2023-5-7", "2023-x-1", ""))],
 )  # fmt: skip
-def test_days(text, expected):
-    assert shown(timestamps.parse_date(text)) == expected
+def test_date_formats(text, expected):
+    assert as_iso(timestamps.parse_date(text)) == expected
 
 
 @pytest.mark.parametrize(
@@ -103,11 +103,11 @@ def test_days(text, expected):
      ("14.25.30", "14:25:30"), ("1425", "14:25:00"), ("14-25-30", "14:25:30"),
      *((text, None) for text in ("246060", "996199", "14", ""))],
 )  # fmt: skip
-def test_times(text, expected):
-    assert shown(timestamps.parse_time(text)) == expected
+def test_time_formats(text, expected):
+    assert as_iso(timestamps.parse_time(text)) == expected
 
 
-ANYWHERE = {
+VALID = {
     "20230517-142530": "2023-05-17T14:25:30",
     "20230517142530": "2023-05-17T14:25:30",
     "2023-05-17T14:25:30Z": "2023-05-17T14:25:30Z",
@@ -126,63 +126,63 @@ ANYWHERE = {
     "2024/04/26 12:00": "2024-04-26T12:00:00",
     "20240426120030+02:00": "2024-04-26T12:00:30+02:00",
 }
-IN_NAMES = {
+VALID_IN_NAMES = {
     "17-05-2023_14:25:30": "2023-05-17T14:25:30",
     "05-04-2026": "2026-04-05",
     "04/05/2024": "2024-05-04",
     "260405": "2026-04-05",
     "240426 12:00:30": "2024-04-26T12:00:30",
 }
-"""Elsewhere they may be something else."""
-IN_SIDECARS = {
+"""Ambiguous in a sidecar."""
+VALID_IN_SIDECARS = {
     "1714132800123456": "2024-04-26T12:00:00.123456Z",
     "1714132800.5": "2024-04-26T12:00:00.500000Z",
     "Fri, 26 Apr 2024 12:00:00 GMT": "2024-04-26T12:00:00Z",
 }
-NO_MOMENTS = [
+INVALID = [
     "20231345-996199", "20230517-246060", "soon", "now", "", "5551234567890", "2023-05-17T14:25+99:00x", "171413280",
     "2024-04-26 12-0400", "2024-04-26+02:00", "2024-04-26-12-00-30+99:00", "Fri, 99 Apr 2024", "0001-01-01",
     "9999-12-31", "2024-13-01",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", [*ANYWHERE, *IN_NAMES, *IN_SIDECARS, *NO_MOMENTS])
-def test_a_time_is_the_same_in_a_name_and_in_a_sidecar_but_for_what_may_be_something_else(text):
-    assert shown(timestamps.parse_timestamp(text)) == (ANYWHERE | IN_NAMES).get(text)
-    assert shown(parse_timestamp_value(text)) == (ANYWHERE | IN_SIDECARS).get(text)
+@pytest.mark.parametrize("text", [*VALID, *VALID_IN_NAMES, *VALID_IN_SIDECARS, *INVALID])
+def test_unambiguous_timestamp_is_the_same_in_a_name_and_in_a_sidecar(text):
+    assert as_iso(timestamps.parse_timestamp(text)) == (VALID | VALID_IN_NAMES).get(text)
+    assert as_iso(parse_timestamp_value(text)) == (VALID | VALID_IN_SIDECARS).get(text)
 
 
 @given(st.datetimes(datetime(2002, 1, 1), datetime(2032, 1, 1)), st.integers(-48, 56), st.integers(0, 119))  # noqa: DTZ001
-def test_the_server_s_offset_is_found_from_a_local_time_and_an_epoch(utc, quarters, later):
+def test_server_utc_offset_is_derived_from_a_local_time_and_an_epoch(utc, quarters, delay):
     utc = utc.replace(microsecond=0)
-    east = timedelta(minutes=15) * quarters
+    offset = timedelta(minutes=15) * quarters
     epoch = str(int(utc.replace(tzinfo=UTC).timestamp()))
-    assert timestamps.utc_offset(utc + east + timedelta(seconds=later), epoch) == east
+    assert timestamps.utc_offset(utc + offset + timedelta(seconds=delay), epoch) == offset
 
 
 @pytest.mark.parametrize(
-    "apart", [timedelta(seconds=120), timedelta(minutes=7), timedelta(hours=14.5), timedelta(hours=-12.5)]
+    "difference", [timedelta(seconds=120), timedelta(minutes=7), timedelta(hours=14.5), timedelta(hours=-12.5)]
 )
-def test_times_that_do_not_fit_together_tell_no_offset(apart):
-    assert timestamps.utc_offset(datetime(2023, 5, 17, 14, 25, 30) + apart, "1684333530") is None  # noqa: DTZ001
+def test_inconsistent_local_time_and_epoch_give_no_offset(difference):
+    assert timestamps.utc_offset(datetime(2023, 5, 17, 14, 25, 30) + difference, "1684333530") is None  # noqa: DTZ001
 
 
-NONE = (
+NOT_NUMBERS = (
     "+266696687", "-2", "2026-04-05", "2026.04.05", "1" * 21, "1-" + "-" * 39, "1\n2", "٣٣٣", "+", "()", "-", "", "a1",
 )  # fmt: skip
 WORDS = ("s", "unknown", "anonymous", "Anonymous", "null", "always", "restricted")
 
 
-@pytest.mark.parametrize("text", [*NONE, *WORDS])
-def test_what_is_no_number_is_none_in_a_name_and_beside_it(text):
+@pytest.mark.parametrize("text", [*NOT_NUMBERS, *WORDS])
+def test_text_that_is_not_a_phone_number_is_none_in_a_name_and_in_a_sidecar(text):
     assert parse_phone_number(text) is parse_number_value(text) is None
 
 
-PLAIN = ("7", "101", "+49 30 901820", "(252)792-0186", "*97", "***97", "#31#015112345678", "00442071234567")
+NUMBERS = ("7", "101", "+49 30 901820", "(252)792-0186", "*97", "***97", "#31#015112345678", "00442071234567")
 
 
-@pytest.mark.parametrize("text", [*PLAIN, "0800-12-34567", "(+49) 30 901820", "1" * 20, "030 / 90-1820"])
-def test_a_number_stays_as_it_is_written_in_a_name_and_beside_it(text):
+@pytest.mark.parametrize("text", [*NUMBERS, "0800-12-34567", "(+49) 30 901820", "1" * 20, "030 / 90-1820"])
+def test_phone_number_is_kept_as_written_in_a_name_and_in_a_sidecar(text):
     assert parse_phone_number(text) == parse_number_value(text) == text
 
 
@@ -193,7 +193,7 @@ def test_a_number_stays_as_it_is_written_in_a_name_and_beside_it(text):
         *((text, None) for text in ("Anonymous", "UNKNOWN", "private", "+49 30 901820", "-2", "+266696687", "-", "")),
     ],
 )
-def test_a_number_and_who_hides_are_nobody_s_name(text, name):
+def test_phone_number_or_placeholder_is_not_a_name(text, name):
     assert parse_name(text) == parse_name_value(text) == name
 
 
@@ -206,5 +206,5 @@ def test_a_number_and_who_hides_are_nobody_s_name(text, name):
         (None, ("voice", "")),
     ],
 )
-def test_a_direction_has_many_words(direction, words):
+def test_direction_is_recognised_in_many_words(direction, words):
     assert {parse_direction(word) for word in words} == {direction}

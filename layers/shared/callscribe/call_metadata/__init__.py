@@ -1,1 +1,1 @@
-"""What is known about a phone call, and the parsers for phone numbers, timestamps and wording that find it."""
+"""Metadata of phone calls, and parsers for its values: phone numbers, names, directions and timestamps."""

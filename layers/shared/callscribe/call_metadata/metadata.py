@@ -1,4 +1,4 @@
-"""What is known of a call: who called whom and when, and where each piece of that was read."""
+"""Call metadata: who called whom and when, and where each field was read."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Direction(StrEnum):
-    """Seen from the phone system that recorded the call."""
+    """The direction of a call, from the point of view of the phone system that recorded it."""
 
     INBOUND = "inbound"
     OUTBOUND = "outbound"
@@ -28,31 +28,32 @@ _DIRECTION_BY_WORD = {word: direction for direction, words in _DIRECTION_WORDS.i
 
 
 class Provenance(StrEnum):
-    """Where a field was read, the most trusted first."""
+    """Where a field was read, in order of precedence."""
 
     USER = "person"
     """Corrected over the API."""
     SIDECAR = "sidecar"
-    """A file beside the audio, of the same name."""
+    """A file next to the audio, with the same name."""
     INDEX = "index"
-    """A file that tells of many recordings."""
+    """A file that describes many recordings."""
     TAGS = "tags"
-    """Within the audio file: ID3 and the like."""
+    """Tags in the audio file, such as ID3."""
     PATTERN = "pattern"
-    """The file's name, by a pattern of the site's own."""
+    """The file name, by a custom pattern."""
     NAME = "name"
     FOLDER = "folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallMetadata:
-    """As far as it is known: None is better than a guess. Numbers are as written: `+49 30 901820` is a number.
+    """What is known of a call; unknown fields are None, never guessed. Numbers are as written, such as `+49 30 901820`.
 
-    `remote_number` is the one outside number where it is not known which side called.
-    `started_at` is the time as written: aware where its zone is known, else local and naive; a mere date, without one.
-    `utc_offset` is that of the server, where it can be told from the rest. `kind` is what sets the recording apart from
-    an ordinary call of two parties: conference, page, radio, leg, meeting. `party` is the name of the other side.
-    `origins` tells for each field that is known where it was read.
+    `remote_number`: the outside number, if it is not known which side called.
+    `started_at`: the time as written, aware if its zone is known, otherwise local and naive; a date without a time.
+    `utc_offset`: the server's offset, if it can be derived from other fields.
+    `kind`: conference, page, radio, leg or meeting; None for an ordinary call between two parties.
+    `party`: the name of the other party.
+    `provenance`: for each known field, where it was read.
     """
 
     phone_system: str | None = None
@@ -69,16 +70,16 @@ class CallMetadata:
     provenance: Mapping[str, Provenance] = field(default_factory=dict)
 
     def non_empty(self) -> dict[str, Any]:
-        """The fields that have a value, by name."""
+        """The fields that are not None, by name, without `provenance`."""
         values = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "provenance"}
         return {name: value for name, value in values.items() if value is not None}
 
     def with_provenance(self, provenance: Provenance) -> "CallMetadata":
-        """The same, all of it read there."""
+        """A copy in which every field has this provenance."""
         return replace(self, provenance=dict.fromkeys(self.non_empty(), provenance))
 
     def only_from(self, *provenances: Provenance) -> "CallMetadata":
-        """What of it was read there."""
+        """A copy with only the fields of these provenances."""
         values = self.non_empty()
         selected = {
             name: provenance
@@ -88,7 +89,7 @@ class CallMetadata:
         return CallMetadata(**{name: values[name] for name in selected}, provenance=selected)
 
     def with_corrections(self, values: Mapping[str, Any]) -> "CallMetadata":
-        """With these values, by field, as a person gave them; None forgets a field."""
+        """A copy with these values, by field name, as a user entered them. None clears a field."""
         remaining = {name: provenance for name, provenance in self.provenance.items() if name not in values}
         corrected = {name: Provenance.USER for name, value in values.items() if value is not None}
         return replace(self, **values, provenance=remaining | corrected)
@@ -108,9 +109,9 @@ PRECEDENCE = {provenance: rank for rank, provenance in enumerate(Provenance)}
 
 
 def merge(*readings: CallMetadata) -> CallMetadata:
-    """All of them together: where several know a field, the most trusted place counts, and of equals the first.
+    """Merge the metadata of several sources. For each field, the provenance of highest precedence wins, then the first.
 
-    A mere date counts only where no place knows the time.
+    A date without a time is used only if no source has the time.
     """
     values: dict[str, Any] = {}
     provenance_by_field: dict[str, Provenance] = {}
@@ -125,9 +126,10 @@ def merge(*readings: CallMetadata) -> CallMetadata:
 
 
 def recorded_at(metadata: CallMetadata, zone: tzinfo, fallback: datetime) -> datetime:
-    """When the call began, in UTC: by what is known of its zone, else in the site's `zone`.
+    """The start of the call in UTC. A time without a zone or offset is in `zone`.
 
-    A mere date is the `fallback` if that lies on it, else the day's beginning; without any it is the fallback.
+    Without a start, this is `fallback`. For a date without a time, it is `fallback` if that is on the same day,
+    otherwise the beginning of the day.
     """
     started_at = metadata.started_at
     if metadata.utc_offset is not None:
@@ -138,12 +140,12 @@ def recorded_at(metadata: CallMetadata, zone: tzinfo, fallback: datetime) -> dat
         if started_at is None or started_at == fallback.astimezone(zone).date():
             return fallback
         return datetime(started_at.year, started_at.month, started_at.day, tzinfo=zone).astimezone(UTC)
-    except (OverflowError, ValueError):  # in the year 1, say
+    except (OverflowError, ValueError):  # a conversion to UTC that leaves the range of datetime, as in the year 1
         return fallback
 
 
 def format_started_at(started_at: datetime | date) -> str:
-    """`2023-05-17T14:25:30`, with `Z` or an offset where the zone is known, ms where there are some; `2023-05-17`."""
+    """`2023-05-17T14:25:30`, with `Z` or an offset if aware, and with milliseconds if any; `2023-05-17` for a date."""
     if not isinstance(started_at, datetime):
         return started_at.isoformat()
     text = started_at.isoformat(timespec="milliseconds" if started_at.microsecond else "seconds")
@@ -151,14 +153,14 @@ def format_started_at(started_at: datetime | date) -> str:
 
 
 def format_utc_offset(offset: timedelta) -> str:
-    """`+05:30`, `-04:00`, `+00:00`."""
+    """Format an offset as `+05:30`, `-04:00` or `+00:00`."""
     sign, minutes = ("-", -offset) if offset < timedelta(0) else ("+", offset)
     hours, rest = divmod(minutes // timedelta(minutes=1), 60)
     return f"{sign}{hours:02}:{rest:02}"
 
 
 def to_item(metadata: CallMetadata) -> dict[str, Any]:
-    """The known fields as plain values, as they are stored: `started_at` and `utc_offset` as text."""
+    """The non-empty fields as plain values for storage: `started_at` and `utc_offset` as text. {} if there are none."""
     values = metadata.non_empty()
     if not values:
         return {}
@@ -172,7 +174,7 @@ def to_item(metadata: CallMetadata) -> dict[str, Any]:
 
 
 def from_item(item: Mapping[str, Any]) -> CallMetadata:
-    """The metadata out of such a document."""
+    """The metadata in an item that `to_item` returned."""
     values = dict(item)
     if text := values.get("started_at"):
         values["started_at"] = datetime.fromisoformat(text) if "T" in text else date.fromisoformat(text)

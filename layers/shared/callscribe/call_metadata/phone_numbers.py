@@ -1,11 +1,11 @@
-"""What is a phone number and what an extension: in a name, beside a recording, in a search."""
+"""Recognise phone numbers, extensions and names of callers in file names, sidecars and searches."""
 
 import re
 
 from callscribe.call_metadata.metadata import CallMetadata, Direction, normalise_key
 
 MAX_DIGITS = 20
-"""Digits: 15 of an international number, with what is dialled before it. More make an id."""
+"""An international number has 15 digits, and a prefix may be dialled before it. More digits are an id."""
 
 PHONE_NUMBER = re.compile(
     r"""
@@ -13,49 +13,47 @@ PHONE_NUMBER = re.compile(
     \(? (?: \+ | [*#]* ) [ ]? \(? [0-9][0-9 ().\-/*#]*""",
     re.VERBOSE,
 )
-"""Digits, with a plus before and what people put between them, in 40 characters. A date is none, nor is `-2`: Android
-says so of who hides."""
+"""Digits and common separators, with an optional plus, in up to 40 characters. Excludes dates, and `-2`, which Android
+writes for a withheld number."""
 
 WITHHELD_NUMBERS = frozenset({"+266696687", "+7378742833", "+2562533", "+8566696", "+86282452253"})
-"""ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE, typed on a phone's keys: Twilio says so of who hides."""
+"""ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on a phone keypad: how Twilio writes a withheld number."""
 
 EXTENSION = re.compile("[0-9]{1,6}")
-"""What is dialled within the house. An outside number is longer."""
+"""An internal number. Outside numbers are longer."""
 
 ANONYMOUS = frozenset(
     "null none unknown undefined anonymous private restricted unavailable withheld blocked".split()  # noqa: SIM905 — legible
 )
-"""Words that stand for a missing name, as `normalise_key` returns them."""
+"""Placeholders for a missing name, as `normalise_key` returns them."""
 
 MEANINGFUL_CHARACTER = re.compile(r"[A-Za-z0-9]|[^\0-\x7f]")
 NAME_CHARACTER = re.compile(r"[A-Za-z]|[^\0-\x7f]")
-"""A name has a letter, or what stands for one elsewhere: `-2`, a date or a phone number is nobody's."""
+"""A name contains a letter or a non-ASCII character; `-2`, a date or a phone number is not a name."""
 
 NOT_DIGITS = re.compile("[^0-9]+")
 
 
 def parse_phone_number(text: str | None) -> str | None:
-    """The text if it is a number, as written: `s`, `unknown`, `anonymous`, `null` and all other words are none."""
+    """The text, stripped, if it is a phone number; None for `s`, `unknown`, `anonymous`, `null` and any other word."""
     text = (text or "").strip()
-    return (
-        text
-        if PHONE_NUMBER.fullmatch(text) and text not in WITHHELD_NUMBERS and len(digits_only(text)) <= MAX_DIGITS
-        else None
-    )
+    if text in WITHHELD_NUMBERS or not PHONE_NUMBER.fullmatch(text) or len(digits_only(text)) > MAX_DIGITS:
+        return None
+    return text
 
 
 def digits_only(text: str) -> str:
-    """Nothing but its digits; empty for `anonymous`."""
+    """The digits of a number; empty for `anonymous`."""
     return NOT_DIGITS.sub("", text)
 
 
 def parse_extension(text: str | None) -> str | None:
-    """The text if it is an extension: a few digits and nothing else."""
+    """The text if it is an extension: one to six digits and nothing else."""
     return text if text and EXTENSION.fullmatch(text) else None
 
 
 def find_local_extension(call: CallMetadata) -> str | None:
-    """That on our side of the call; where both sides are ours, or it is not known, the caller's first."""
+    """The extension on the local side of the call; if both or unknown sides are local, preferably the caller's."""
     caller, callee = parse_extension(call.caller), parse_extension(call.callee)
     if call.direction is Direction.INBOUND:
         return callee
@@ -63,12 +61,12 @@ def find_local_extension(call: CallMetadata) -> str | None:
 
 
 def clean_text(text: str) -> str | None:
-    """The text without the space around it; None if it says that there is nothing to tell."""
+    """The text, stripped; None if it is a placeholder such as `unknown` or has no letter or digit."""
     text = text.strip()
     return text if MEANINGFUL_CHARACTER.search(text) and normalise_key(text) not in ANONYMOUS else None
 
 
 def parse_name(text: str | None) -> str | None:
-    """The text if it names somebody."""
+    """The text, stripped, if it is a name; None for a placeholder, a phone number or a date."""
     cleaned = clean_text(text or "")
     return cleaned if cleaned and NAME_CHARACTER.search(cleaned) else None

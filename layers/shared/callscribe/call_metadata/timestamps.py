@@ -1,4 +1,4 @@
-"""Dates, times, epochs and offsets, as they are written. What is not a date is None: nothing is invented."""
+"""Parse dates, times, epochs and UTC offsets as phone systems write them. An invalid text is None, never a guess."""
 
 import re
 from collections.abc import Sequence
@@ -6,16 +6,16 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 
 PLAUSIBLE_YEARS = range(1980, 2100)
-"""What lies outside is the clock of a machine that was never set, or no time: the digits mean something else."""
+"""A year outside this range comes from a clock that was never set, or the digits are not a date."""
 
 EPOCH_UNITS = ((10**8, 10**10, 1), (10**11, 10**13, 1_000), (10**14, 10**16, 1_000_000))
-"""From, below, and parts of a second: between 1973 and 2286, an epoch tells by its size what it counts."""
+"""Minimum, limit and units per second: between 1973 and 2286, the size of an epoch determines its unit."""
 
 QUARTER_HOUR = timedelta(minutes=15)
-"""What UTC offsets are multiples of."""
+"""UTC offsets are multiples of it."""
 MIN_UTC_OFFSET, MAX_UTC_OFFSET = timedelta(hours=-12), timedelta(hours=14)
 MAX_NAMING_DELAY = timedelta(seconds=120)
-"""How much later than the call's epoch its file may be named."""
+"""Limit of the time between the epoch of a call and the local time in its file name."""
 
 _NAMED_UTC = re.compile(r"\s*(?:UTC|GMT)$")
 _SPACE_BEFORE_ZONE = re.compile(r"\s+(?=(?:[+-][0-9]{2}:?[0-9]{2}|Z)$)")
@@ -31,7 +31,7 @@ _PART_COUNT = 3
 
 
 def parse_date(text: str) -> date | None:
-    """`20230517`, `2023-05-17`, `17-05-2023`, `2023-May-17`, `230517`, whatever stands between."""
+    """Parse `20230517`, `2023-05-17`, `17-05-2023`, `2023-May-17` or `230517`, with any separator."""
     parts = text.translate(_TO_DASHES).split("-")
     if len(parts) == 1:
         if len(text) == _DATE_DIGITS:
@@ -50,7 +50,7 @@ def parse_date(text: str) -> date | None:
 
 
 def parse_time(text: str) -> time | None:
-    """`142530`, `142530.088`, `14:25:30`, `14-25-30`, `14.25.30`, `1425`, `14:25`."""
+    """Parse `142530`, `142530.088`, `14:25:30`, `14-25-30`, `14.25.30`, `1425` or `14:25`."""
     if text[2:3] == ".":
         text = text.replace(".", ":", 2)
     text, _, fraction = text.partition(".")
@@ -67,18 +67,18 @@ def parse_time(text: str) -> time | None:
 
 
 def combine(date_text: str, time_text: str, zone: tzinfo | None = None) -> datetime | None:
-    """Both together, as written; None if either is none."""
+    """Parse a date and a time; None if either is invalid. Naive if `zone` is None."""
     parsed_date, parsed_time = parse_date(date_text), parse_time(time_text)
     return None if parsed_date is None or parsed_time is None else datetime.combine(parsed_date, parsed_time, zone)
 
 
 def to_date(timestamp: datetime | date) -> date:
-    """Of a moment or a day, as written."""
+    """The date, as written."""
     return timestamp.date() if isinstance(timestamp, datetime) else timestamp
 
 
 def parse_zone(text: str) -> tzinfo | None:
-    """`Z`, `UTC`, `-0400`, `+02:00`."""
+    """Parse `Z`, `UTC`, `-0400` or `+02:00`."""
     if text in {"Z", "UTC"}:
         return UTC
     digits = text[1:].replace(":", "")
@@ -92,12 +92,12 @@ def parse_zone(text: str) -> tzinfo | None:
 
 
 def parse_timestamp(text: str) -> datetime | date | None:
-    """Whatever form the whole of it has: `20230517-142530`, `2023-05-17T14:25:30Z`, `20230517`, an epoch."""
+    """Parse a text in any known format: `20230517-142530`, `2023-05-17T14:25:30Z`, `20230517`, an epoch."""
     if epoch := parse_epoch(text):
         return epoch
     text = _SPACE_BEFORE_ZONE.sub("", _NAMED_UTC.sub("Z", text.strip()))
     if _ISO_8601.fullmatch(text):
-        with suppress(ValueError):  # it allows more than others write: nanoseconds, a zone of hours alone
+        with suppress(ValueError):  # fromisoformat also accepts nanoseconds and zones without minutes
             parsed = datetime.fromisoformat(text.replace("/", "-"))
             return parsed if parsed.year in PLAUSIBLE_YEARS else None
     match = re.fullmatch(_TIMESTAMP, text, re.VERBOSE)
@@ -106,22 +106,19 @@ def parse_timestamp(text: str) -> datetime | date | None:
     if not match["time"]:
         return parse_date(match["date"])
     time_text = match["time"]
-    time_text = (
-        time_text
-        if time_text[2:3].isdecimal()
-        else time_text[:2] + ":" + time_text[3:5] + (":" + time_text[6:] if time_text[6:] else "")
-    )
+    if match["separator"]:
+        time_text = time_text[:2] + ":" + time_text[3:5] + (":" + time_text[6:] if time_text[6:] else "")
     parsed_zone = parse_zone(match["zone"] or "")
     return None if match["zone"] and parsed_zone is None else combine(match["date"], time_text, parsed_zone)
 
 
 def parse_epoch(text: str) -> datetime | None:
-    """In UTC, from seconds (10 digits) or milliseconds (13 digits). Of other lengths, digits are something else."""
+    """Parse seconds (10 digits) or milliseconds (13 digits) since 1970, in UTC; None for any other length."""
     return from_epoch(int(text)) if text.isdecimal() and text.isascii() and len(text) in {10, 13} else None
 
 
 def from_epoch(value: float) -> datetime | None:
-    """In UTC, from seconds, ms or µs since 1970."""
+    """The time in UTC of seconds, milliseconds or microseconds since 1970; None if implausible."""
     for minimum, limit, units_per_second in EPOCH_UNITS:
         if minimum <= value < limit:
             timestamp = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
@@ -132,14 +129,14 @@ def from_epoch(value: float) -> datetime | None:
 
 
 def is_epoch(text: str) -> bool:
-    """Ten digits that are seconds, from 2001 to 2033: they look like a phone number. Later ones rather are one."""
+    """Whether ten digits are an epoch from 2001 to 2033. Larger values are more likely a phone number."""
     return len(text) == 10 and text[0] == "1" and parse_epoch(text) is not None  # noqa: PLR2004
 
 
 def utc_offset(local: datetime | date | None, epoch: str) -> timedelta | None:
-    """The server's offset from UTC, from its local time and the epoch in one name; None if they do not fit together.
+    """The server's UTC offset, from the local time and the epoch in one file name; None if they are inconsistent.
 
-    A file is named a little after the call's epoch, so the difference is not whole quarters of an hour.
+    The file is named shortly after the epoch of the call, so the difference is rounded to a quarter of an hour.
     """
     started_at = parse_epoch(epoch)
     if started_at is None or not isinstance(local, datetime) or local.tzinfo is not None:
@@ -151,7 +148,7 @@ def utc_offset(local: datetime | date | None, epoch: str) -> timedelta | None:
 
 
 def date_from_folders(folders: Sequence[str]) -> date | None:
-    """The day that the innermost folders tell: `2023/05/17`, `2023/5/7`, `2023/May/17`, `2023-05-17`, `20230517`."""
+    """The date in the innermost folders: `2023/05/17`, `2023/5/7`, `2023/May/17`, `2023-05-17` or `20230517`."""
     for end in range(len(folders), 0, -1):
         folder = folders[end - 1]
         parsed = parse_date(folder) if len(folder) >= _DATE_DIGITS else None
@@ -163,12 +160,18 @@ def date_from_folders(folders: Sequence[str]) -> date | None:
 
 
 def _parse_month(text: str) -> int:
-    """Raises ValueError."""
+    """The number of a month from its digits or its name.
+
+    Raises: ValueError.
+    """
     return _MONTHS.index(text[:3].lower()) + 1 if text.isalpha() else _parse_digits(text)
 
 
 def _parse_digits(text: str) -> int:
-    """Of digits alone: `int` would take `+5`, ` 5` and `1_0` too. Raises ValueError."""
+    """The integer of a text of ASCII digits; `int` also accepts `+5`, ` 5` and `1_0`.
+
+    Raises: ValueError.
+    """
     if not (text.isdecimal() and text.isascii()):
         raise ValueError(text)
     return int(text)
