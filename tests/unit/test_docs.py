@@ -1,4 +1,4 @@
-"""What the docs name is there, and what is there is named."""
+"""The docs name what exists, and everything that users meet is documented."""
 
 import ast
 import re
@@ -34,37 +34,81 @@ SETTINGS = {
     "Api": (ApiSettings, EdgeSettings, WhisperXSettings),
 }
 ROOT = Path(__file__).parents[2]
+LAYER = ROOT / "layers/shared/callscribe"
 README = (ROOT / "README.md").read_text()
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
-PLACES = {"ErrorMapping": slice(1, 2), "end": slice(2, 3), "_end": slice(4, 5)}
-"""Of the code among the arguments of these."""
+CODE_ARGUMENTS = {"ErrorMapping": slice(1, 2), "ApiError": slice(1, 2), "end": slice(2, 3), "_end": slice(4, 5)}
+"""Where calls of these functions and classes have the error code among their positional arguments."""
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "tests/README.md", ROOT / "local/samples/README.md"]
+MAX_README_LINES = 150
+MAX_GLOSSARY_TERMS = 40
 
 
-def test_every_parameter_is_in_the_readme_with_its_default():
-    for name, declared in TEMPLATE["Parameters"].items():
-        row = re.search(rf"^\| `{name}` \| (.*?) \|", README, re.MULTILINE)
-        assert row, name
-        default = declared.get("Default", "–")
-        assert row[1].strip("`") == (str(default) or "empty")
+def read_page(name):
+    return (ROOT / "docs" / name).read_text()
 
 
-def test_a_setting_has_a_name_on_the_page_in_the_api_in_the_template_and_on_the_command_line():
-    rows = re.findall(
-        r"^\| ([^|]+) \| `(\w+)` \| (?:`(\w+)`|–) \| (?:`(--[\w-]+)`|–) \|$",
-        (ROOT / "docs/api.md").read_text(),
-        re.MULTILINE,
-    )
+def table_rows(text):
+    """The cells of each row of the tables in Markdown, headers included."""
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows if not set(row[0]) <= set("-: ")]
+
+
+def test_readme_is_short_and_counts_the_phone_systems():
+    assert len(README.splitlines()) <= MAX_README_LINES
+    assert f"[{len(SYSTEMS)} phone systems]" in README
+
+
+def test_index_of_the_docs_links_every_page():
+    linked = set(re.findall(r"\]\(([\w-]+\.md)", read_page("README.md")))
+    assert {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"} == linked
+
+
+def test_glossary_is_short_and_sorted():
+    terms = [row[0] for row in table_rows(read_page("glossary.md"))][1:]
+    assert terms == sorted(terms)
+    assert len(terms) <= MAX_GLOSSARY_TERMS
+
+
+def test_every_parameter_is_documented_with_its_default_and_no_others():
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", read_page("configuration.md"), re.MULTILINE)
+    documented = {name: default.strip("`") for name, default in rows}
+    declared = {
+        name: str(parameter.get("Default", "–")) or "empty" for name, parameter in TEMPLATE["Parameters"].items()
+    }
+    assert documented == declared
+
+
+def test_pages_name_only_parameters_and_resources_that_exist():
+    for page in PAGES:
+        named = set(re.findall(r"`(WhisperX[A-Z]\w*|Alarm[A-Z]\w*|Efs[A-Z]\w*|\w+Schedule)[`=]", page.read_text()))
+        assert named <= TEMPLATE["Parameters"].keys() | TEMPLATE["Resources"].keys(), page.name
+
+
+def test_every_server_has_a_section_with_its_docker_commands_and_settings():
+    page = read_page("whisperx-servers.md")
+    servers = re.findall(r"^\| \[([\w-]+)\]\(#[\w-]+\) \| `(\w+)` \|", page, re.MULTILINE)
+    assert {dialect for _, dialect in servers} == set(DIALECTS)
+    for server, dialect in servers:
+        section = page.partition(f"\n## {server}\n")[2].partition("\n## ")[0]
+        assert "docker run" in section, server
+        assert f"`{dialect}` |" in section, server
+
+
+def test_a_setting_has_the_same_names_on_the_page_in_the_api_the_template_and_the_command_line():
+    row = re.compile(r"^\| ([^|]+) \| `(\w+)` \| (?:`(\w+)`|–) \| (?:`(--[\w-]+)`|–) \|$", re.MULTILINE)
+    rows = row.findall(read_page("api.md"))
     forms = (ROOT / "functions/api/admin/forms.js").read_text()
-    fields = {**WhisperXTestRequest.model_fields, **CallRecordingsTestRequest.model_fields}
+    settings = {**WhisperXTestRequest.model_fields, **CallRecordingsTestRequest.model_fields}
     assert {(field, label) for label, field, _, _ in rows} == set(re.findall(r'name="(\w+)"\s+title="([^"]+)"', forms))
-    assert {field for _, field, _, _ in rows} == {to_camel(name) for name in fields}
+    assert {field for _, field, _, _ in rows} == {to_camel(name) for name in settings}
     assert {parameter for _, _, parameter, _ in rows} - {""} <= TEMPLATE["Parameters"].keys()
     options = {parameter: option for _, _, parameter, option in rows if option}
     assert options == PARAMETERS | {"RecordingsPath": "--recordings"}
 
 
-def test_every_route_is_in_the_readme():
+def test_every_route_is_documented():
+    page = read_page("api.md")
     load_all_routes()
     for route in app._static_routes + app._dynamic_routes:
         if not route.include_in_schema:
@@ -73,72 +117,92 @@ def test_every_route_is_in_the_readme():
         path = re.sub(r"<(\w+)>", r"{\1}", route.path)
         path = re.sub(r"\{(recording|run)Id\}", "{id}", path)
         for method in methods:
-            assert f"`{method} {path}`" in README
+            assert f"| `{method} {path}` |" in page
 
 
 @pytest.mark.parametrize("function", ["Sync", "Queue", "Process", "Api"])
-def test_a_function_is_given_the_variables_that_it_reads_and_no_others(function):
-    given = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
-    given |= set(TEMPLATE["Resources"][f"{function}Function"]["Properties"]["Environment"]["Variables"])
-    read = {each.name.upper() for kind in (StoreSettings, *SETTINGS[function]) for each in fields(kind)}
-    assert {name for name in given if not name.startswith(("AWS_", "POWERTOOLS_"))} == read
+def test_a_function_gets_the_environment_variables_that_it_reads_and_no_others(function):
+    declared = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
+    declared |= set(TEMPLATE["Resources"][f"{function}Function"]["Properties"]["Environment"]["Variables"])
+    read = {field.name.upper() for settings in (StoreSettings, *SETTINGS[function]) for field in fields(settings)}
+    assert {name for name in declared if not name.startswith(("AWS_", "POWERTOOLS_"))} == read
 
 
-def test_the_template_offers_the_dialects_that_there_are():
+def test_the_template_offers_every_dialect():
     assert TEMPLATE["Parameters"]["WhisperXDialect"]["AllowedValues"] == list(DIALECTS)
 
 
-def test_every_status_is_in_the_table_of_states():
-    states = (ROOT / "docs/states.md").read_text()
+def test_every_status_is_documented():
+    page = read_page("states.md")
     for status in Status:
-        assert f"| `{status}` |" in states
+        assert f"| `{status}` |" in page
 
 
-def test_every_transition_is_in_the_table_of_states():
-    states = (ROOT / "docs/states.md").read_text()
-    ways = {way for row in re.findall(r"^\| (.* → .*?) \|", states, re.MULTILINE) for way in row.split(", ")}
+def test_every_transition_is_documented():
+    rows = re.findall(r"^\| (.* → .*?) \|", read_page("states.md"), re.MULTILINE)
+    documented = {transition for row in rows for transition in row.split(", ")}
     for transitions in TRANSITIONS.values():
         for source, targets in transitions.items():
-            assert {f"{source} → {target}" for target in targets} <= ways
+            assert {f"{source} → {target}" for target in targets} <= documented
 
 
-def codes_of(*callees):
-    """The codes that the functions and the layer give to calls of these names: by keyword, or in their place."""
-    found = set()
-    for path in [*(ROOT / "functions").rglob("*.py"), *(ROOT / "layers/shared/callscribe").rglob("*.py")]:
+def calls(*callees):
+    """The calls of these functions and classes in the functions and the layer, each with the name of what it calls."""
+    for path in [*(ROOT / "functions").rglob("*.py"), *LAYER.rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and (name := ast.unparse(node.func).rpartition(".")[2]) in callees:
-                given = [each.value for each in node.keywords if each.arg in ("code", "error_code")]
-                given += node.args[PLACES[name]] if name in PLACES else []
-                found |= {each.value for each in given if isinstance(each, ast.Constant)}
-    return found
+                yield name, node
 
 
-def kinds_of(error):
-    return [error, *(each for kind in error.__subclasses__() for each in kinds_of(kind))]
+def error_codes(*callees):
+    """The error codes in calls of these functions and classes, as a keyword or among the positional arguments."""
+    codes = set()
+    for name, call in calls(*callees):
+        arguments = [keyword.value for keyword in call.keywords if keyword.arg in ("code", "error_code")]
+        arguments += call.args[CODE_ARGUMENTS[name]] if name in CODE_ARGUMENTS else []
+        codes |= {argument.value for argument in arguments if isinstance(argument, ast.Constant)}
+    return codes
 
 
-def test_every_code_that_an_attempt_can_end_with_is_explained():
-    page = (ROOT / "docs/transcription.md").read_text()
-    kinds = kinds_of(errors.TranscriptionError)
-    codes = codes_of("ErrorMapping", *(kind.__name__ for kind in kinds)) | {
-        kind.code for kind in kinds if "code" in vars(kind)
-    }
+def with_subclasses(error):
+    return [error, *(each for subclass in error.__subclasses__() for each in with_subclasses(subclass))]
+
+
+def test_every_error_code_of_an_attempt_is_documented():
+    page = read_page("transcription.md")
+    classes = with_subclasses(errors.TranscriptionError)
+    codes = error_codes("ErrorMapping", *(each.__name__ for each in classes))
+    codes |= {each.code for each in classes if "code" in vars(each)}
     assert {"timeout", "authentication_failed", "no_audio", "service_down"} <= codes
     assert {code for code in codes - {"transcription"} if f"`{code}`" not in page} == set()
 
 
-def test_the_codes_that_a_run_can_end_with_are_explained_and_no_others():
-    table = (ROOT / "docs/operations.md").read_text().partition("## Task errors")[2].partition("\n## ")[0]
-    cells = re.findall(r"^\| (.*?) \|", table, re.MULTILINE)
-    codes = codes_of("RunSkipped", "end", "_finish", "replace")
-    codes |= {kind.code for kind in (errors.ConfigurationError, errors.SourceError, errors.StoreError)}
+def test_every_error_code_of_a_run_is_documented_and_no_others():
+    table = read_page("operations.md").partition("## Task errors")[2].partition("\n## ")[0]
+    codes = error_codes("RunSkipped", "end", "_finish", "replace")
+    codes |= {error.code for error in (errors.ConfigurationError, errors.SourceError, errors.StoreError)}
     assert {"internal_error", "run_died", "paused"} <= codes
-    assert codes == {code for cell in cells for code in re.findall(r"`(\w+)`", cell)}
+    assert codes == {code for row in table_rows(table) for code in re.findall(r"`(\w+)`", row[0])}
 
 
-def test_every_phone_system_is_in_the_docs_with_a_name_that_is_understood():
-    page = (ROOT / "docs/phone-systems.md").read_text()
+def test_every_error_code_of_the_api_is_documented():
+    section = read_page("api.md").partition("## Errors\n")[2].partition("\n## ")[0]
+    documented = {code for row in table_rows(section) for code in re.findall(r"`(\w+)`", row[1])}
+    codes = error_codes("ApiError") | {errors.InvalidTransition.code, errors.StoreError.code}
+    assert {"unauthorized", "recording_not_found", "conflict"} <= codes
+    assert codes <= documented
+
+
+def test_every_metric_is_documented():
+    rows = re.findall(r"^\| `([A-Z]\w+)` \| [a-z, ]+ \| (?:count|seconds) \|", read_page("operations.md"), re.MULTILINE)
+    names = {
+        call.args[0].value for _, call in calls("add_count", "add_duration") if isinstance(call.args[0], ast.Constant)
+    }
+    assert {"RecordingsAdded", "OldestQueuedAgeSeconds"} <= names <= set(rows)
+
+
+def test_every_phone_system_is_documented_with_a_file_name_that_is_recognised():
+    page = read_page("phone-systems.md")
     rows = dict(re.findall(r"^\| [^|]+ \| `([^`]+)` \| (.*) \|$", page, re.MULTILINE))
     assert set(rows) == set(SYSTEMS)
     for system, row in rows.items():
@@ -153,15 +217,15 @@ def test_every_phone_system_is_in_the_docs_with_a_name_that_is_understood():
         assert extract_metadata(name, system).phone_system == system
 
 
-def test_everything_about_names_of_files_is_in_the_docs():
-    page = (ROOT / "docs/phone-systems.md").read_text()
+def test_groups_of_patterns_kinds_of_files_and_extensions_are_documented():
+    page = read_page("phone-systems.md")
     for word in (*GROUPS, *file_types.FileKind):
         assert f"`{word}`" in page, word
     assert set(re.search(r"in upper or lower case: ([^.]+)\.", page)[1].split(", ")) == file_types.AUDIO_EXTENSIONS
 
 
-def test_the_examples_of_a_site_s_own_pattern_read_what_they_say():
-    page = (ROOT / "docs/phone-systems.md").read_text()
+def test_the_examples_of_custom_patterns_match():
+    page = read_page("phone-systems.md")
     examples = re.findall(r"^(\S.*)\n    (\S.*\(\?P<.*)$", page, re.MULTILINE)
     first, second = [extract_metadata(name, patterns=[CustomPattern.parse(pattern)]) for name, pattern in examples]
     assert (first.caller, first.callee, str(first.started_at)) == ("01134960000", "204", "2023-05-17 14:25:00")
@@ -169,48 +233,51 @@ def test_the_examples_of_a_site_s_own_pattern_read_what_they_say():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_every_link_and_picture_leads_somewhere(page):
+def test_every_link_and_picture_has_a_target(page):
     text = page.read_text()
     for target in re.findall(r"\]\(([^)]+)\)", text) + re.findall(r"src(?:set)?=\"([^\"]+)\"", text):
         if target.startswith("https://"):
             continue
-        name, _, part = target.partition("#")
+        name, _, anchor = target.partition("#")
         path = page.parent / name if name else page
         assert path.exists(), target
-        assert not part or part in headings(path), target
+        assert not anchor or anchor in headings(path), target
 
 
 def headings(page):
-    """Those of a page as links name them."""
-    found = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
-    return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found]
+    """The headings of a page, as the anchors that GitHub makes of them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
 
 
-def test_every_option_of_up_is_in_the_readme():
+def test_architecture_page_names_every_folder_and_only_files_that_exist():
+    page = read_page("architecture.md")
+    for path in re.findall(r"`([\w./]+\.py|[\w./]+/)[`:]", page):
+        assert (ROOT / path).exists() or (LAYER / path).exists(), path
+    folders = [path.parent for path in [*(ROOT / "functions").glob("*/app.py"), *LAYER.glob("*/__init__.py")]]
+    assert {folder.name for folder in folders if f"  {folder.name}/ " not in page} == set()
+
+
+def test_every_option_of_local_up_is_documented():
     command = [sys.executable, "-m", "local", "up", "--help"]
     text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for option in set(re.findall(r"--[a-z-]+", text)) - {"--help"}:
         assert f"`{option}" in README, option
 
 
-def test_every_verb_of_make_that_the_docs_name_is_there():
+def test_the_docs_name_only_make_targets_that_exist():
     makefile = (ROOT / "Makefile").read_text()
     for page in PAGES:
-        for verb in re.findall(r"(?:`|^)make ([a-z-]+)", page.read_text(), re.MULTILINE):
-            assert re.search(rf"^{verb}:", makefile, re.MULTILINE), (page.name, verb)
+        for target in re.findall(r"(?:`|^)make ([a-z-]+)", page.read_text(), re.MULTILINE):
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), (page.name, target)
 
 
-def test_nothing_of_this_machine_or_of_a_package_registry_is_in_the_tree():
-    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split(
-        "\n"
-    )
+def test_no_file_contains_a_path_of_this_machine_or_a_host_of_a_package_registry():
+    listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
     # docs name a cache folder within containers of WhisperX servers
     hosts = re.compile("python" + "hosted|py" + r"pi\.org|registry\.npm" + "js|/ro" + r"ot/(?!\.cache)|/wo" + "rk/")
-    for name in files:
+    text_suffixes = (".py", ".md", ".txt", ".in", ".toml", ".yaml", ".sh", ".json", "")
+    for name in listing.splitlines():
         path = ROOT / name
-        if (
-            name
-            and path.is_file()
-            and path.suffix in (".py", ".md", ".txt", ".in", ".toml", ".yaml", ".sh", ".json", "")
-        ):
+        if path.is_file() and path.suffix in text_suffixes:
             assert not hosts.search(path.read_text(errors="replace")), name
