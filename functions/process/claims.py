@@ -207,15 +207,16 @@ class AttemptFinalizer:
         )
 
     def _release_slot(self, slot: Slot, attempt: AttemptResult, held_slot: Slot | None) -> None:
+        keeps_slot = held_slot is not None and held_slot.set_member == slot.set_member  # else it is a later lease
         if isinstance(attempt.result, ServiceUnavailable):
             outage = circuit_breaker.opened_by(
                 attempt.result, self._clock(), self._settings.outage_pause_seconds, slot.outage
             )
-            admission.release_and_open(slot, outage, retained=held_slot)
+            (admission.open_circuit if keeps_slot else admission.release_and_open)(slot, outage)
         elif attempt.service_responded:
-            admission.release_and_close(slot, retained=held_slot)
+            (admission.close_circuit if keeps_slot else admission.release_and_close)(slot)
         else:
-            admission.release(slot, retained=held_slot)
+            (admission.drop_probe if keeps_slot else admission.release)(slot)
 
 
 def _audio_seconds(recording: Recording) -> int:

@@ -205,7 +205,7 @@ class Worker:
             )
         finally:
             if recording is None:
-                admission.release(slot, retained=slot)
+                admission.drop_probe(slot)
         if recording:
             has_unsent_tracks = not all(track.job or track.transcript for track in recording.tracks)
             slot = admission.extend(slot, lease_expires_at) if has_unsent_tracks else slot

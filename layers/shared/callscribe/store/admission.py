@@ -1,10 +1,12 @@
-"""Who may send a recording: slots, and the breaker. Both are in one item, so that one conditional write asks for both.
+"""Admission control: concurrency slots and the circuit breaker.
 
-A slot is leased like a claim, so that a dead worker's comes back. (Lambda's own reserved concurrency would limit the
-number as well, but small accounts cannot set it.) Slots have no numbers: they are a set of who holds one, so workers
-who ask at the same moment do not get into each other's way as long as there is room.
+Both are stored in one DynamoDB item, so one conditional write checks both. A slot is leased like a claim, so that the
+slot of a dead worker becomes free again. (Lambda's reserved concurrency would limit the number as well, but small
+accounts cannot set it.) Slots have no numbers: the item holds a set of the current holders, so workers that acquire a
+slot at the same moment do not conflict as long as one is free. Every function here raises StoreError.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
@@ -18,15 +20,18 @@ from callscribe.store.tables import ControlModel as Item
 from callscribe.store.tables import OutageMap
 
 MAX_ACQUIRE_ATTEMPTS = 5
-"""So often a slot is asked for while others write to the item at the same moment."""
+"""How many times to try for a slot while other workers write to the item at the same moment."""
+
+DROP_PROBE = (Item.probe.remove(), Item.probe_lease.remove())
+CLOSE_CIRCUIT = (*DROP_PROBE, Item.outage.remove())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """The right to have one transcription under way. A probe's has the `outage` whose end it is to find out, and the
-    token that it does this under: `probe`, or its own.
+    """The right to run one transcription. A probe's slot has the `outage` whose end the probe is to detect.
 
-    `number` is how many were held when this one was taken: no two who took one at the same moment have the same.
+    `probe` is the token of the probe, where it is not the slot's own: a poll uses the slot that is held for its job.
+    `held_count` is how many slots were held once this one was acquired: unique among slots acquired at one moment.
     """
 
     token: str
@@ -37,21 +42,21 @@ class Slot:
 
     @property
     def set_member(self) -> str:
-        """What stands in the set: sorts by the lease."""
+        """How the set stores the slot: sorts by the lease."""
         return f"{to_iso(self.lease_expires_at)} {self.token}"
 
     @classmethod
     def from_set_member(cls, set_member: str) -> "Slot":
-        """The slot that stands in the set as this."""
+        """Parse a member of the set."""
         lease, _, token = set_member.partition(" ")
         return cls(token=token, lease_expires_at=datetime.fromisoformat(lease))
 
 
 def acquire(limit: int, token: str, now: datetime, lease_expires_at: datetime) -> Slot | Outage | None:
-    """One of `limit` slots for the holder of `token`, as long as the breaker is closed.
+    """Acquire one of `limit` slots under `token`, while the circuit is closed.
 
-    While it is open: the outage, or when a try is due, a slot for the one probe. None when all slots are in use, or too
-    many ask at this moment. Raises StoreError, as all of this module does.
+    While it is open: the outage or, when the next try is due, a slot for the only probe. None when all slots are in
+    use, or when too many workers compete at this moment.
     """
     slot = Slot(token=token, lease_expires_at=lease_expires_at)
     add_member = Item.slots.add({slot.set_member})
@@ -64,7 +69,7 @@ def acquire(limit: int, token: str, now: datetime, lease_expires_at: datetime) -
         current = control_items.read(control_items.ADMISSION)[control_items.ADMISSION]
         members = current.slots or set()
         outage = to_outage(current)
-        if slot.set_member in members:  # the answer to the write was lost, and the write repeated
+        if slot.set_member in members:  # the response to the write was lost and botocore repeated it
             return replace(slot, outage=outage if current.probe == token else None)
         if expired := {member for member in members if member < to_iso(now)}:
             control_items.write(control_items.ADMISSION, [Item.slots.delete(expired)])
@@ -82,8 +87,10 @@ def acquire(limit: int, token: str, now: datetime, lease_expires_at: datetime) -
 
 
 def acquire_probe(slot: Slot, token: str, now: datetime, lease_expires_at: datetime) -> Slot | Outage:
-    """Who wants to poll, under `token`, for the job that this slot is held for: the slot as it is, while the breaker is
-    closed; as the probe's, when a try is due; or the outage.
+    """Check whether the job that `slot` is held for may be polled, under `token`.
+
+    While the circuit is closed, the slot as it is; while it is open, the slot as the probe's when the next try is due,
+    and the outage otherwise.
     """
     current = control_items.read(control_items.ADMISSION)[control_items.ADMISSION]
     outage = to_outage(current)
@@ -97,7 +104,10 @@ def acquire_probe(slot: Slot, token: str, now: datetime, lease_expires_at: datet
 
 
 def extend_for_job(slot: Slot, now: datetime, lease_expires_at: datetime) -> Slot:
-    """Holds the slot for longer, where half of its time is gone. The former lease is to be freed, or runs out."""
+    """Extend the lease of the slot for a running job, once half of it has passed.
+
+    The previous lease stays in the set until it is released or expires: the recording may still refer to it.
+    """
     if slot.lease_expires_at - now > (lease_expires_at - now) / 2:
         return slot
     extended = replace(slot, lease_expires_at=lease_expires_at)
@@ -106,7 +116,7 @@ def extend_for_job(slot: Slot, now: datetime, lease_expires_at: datetime) -> Slo
 
 
 def extend(slot: Slot, lease_expires_at: datetime) -> Slot:
-    """Holds the slot until then, where it would end before: a channel is still to be sent in it."""
+    """Extend the lease of the slot to `lease_expires_at`, if it ends before: another channel is to be sent in it."""
     if slot.lease_expires_at >= lease_expires_at:
         return slot
     extended = replace(slot, lease_expires_at=lease_expires_at)
@@ -115,63 +125,80 @@ def extend(slot: Slot, lease_expires_at: datetime) -> Slot:
     return extended
 
 
-def release(slot: Slot, *, retained: Slot | None = None) -> None:
-    """Gives the slot back. Nothing was learned about the service: a probe leaves the next try to another.
+def release(slot: Slot) -> None:
+    """Release the slot. Nothing was learned about the service: a probe leaves the next try to another worker.
 
-    Here and in the next two: `kept` is the slot that stays held, the same one or with a longer lease, for a job that
-    is under way.
+    This and the next two functions also release a previous lease of a slot that `extend_for_job` has extended.
     """
-    _release(slot, retained, [Item.probe.remove(), Item.probe_lease.remove()])
+    _end(slot, [_remove(slot)], DROP_PROBE)
 
 
-def release_and_close(slot: Slot, *, retained: Slot | None = None) -> None:
-    """Gives the slot back; the service was there. Only a probe ends the outage: others were sent before it began."""
-    _release(slot, retained, [Item.probe.remove(), Item.probe_lease.remove(), Item.outage.remove()])
+def release_and_close(slot: Slot) -> None:
+    """Release the slot and, if it is the probe's, close the circuit: the service responded.
+
+    Only a probe ends an outage: other recordings were sent before it began.
+    """
+    _end(slot, [_remove(slot)], CLOSE_CIRCUIT)
 
 
-def release_and_open(slot: Slot, outage: Outage, *, retained: Slot | None = None) -> None:
-    """Gives the slot back and opens the breaker; for a probe, keeps it open. Who is not the first changes nothing."""
-    set_outage = Item.outage.set(OutageMap(**asdict(outage)))
-    if slot.outage is not None:
-        _release(slot, retained, [Item.probe.remove(), Item.probe_lease.remove(), set_outage])
-    elif not control_items.write(
-        control_items.ADMISSION, [*_release_actions(slot, retained), set_outage], Item.outage.does_not_exist()
-    ):
-        _release(slot, retained, [])
+def release_and_open(slot: Slot, outage: Outage) -> None:
+    """Release the slot and open the circuit; for a probe, keep it open. Only the first to report an outage opens it."""
+    _end_unavailable(slot, [_remove(slot)], outage)
+
+
+def drop_probe(slot: Slot) -> None:
+    """As `release`, but the slot stays held for a job that is still running."""
+    _end(slot, [], DROP_PROBE)
+
+
+def close_circuit(slot: Slot) -> None:
+    """As `release_and_close`, but the slot stays held for a job that is still running."""
+    _end(slot, [], CLOSE_CIRCUIT)
+
+
+def open_circuit(slot: Slot, outage: Outage) -> None:
+    """As `release_and_open`, but the slot stays held for a job that is still running."""
+    _end_unavailable(slot, [], outage)
 
 
 def reset_backoff(now: datetime) -> None:
-    """Ends the breaker's pause, if it is open: a person wants to know."""
+    """Make the next try due now, if the circuit is open: a user has requested a transcription."""
     next_try_at: Any = Item.outage.next_try_at
     control_items.write(control_items.ADMISSION, [next_try_at.set(now)], Item.outage.exists())
 
 
 def to_outage(item: Item) -> Outage | None:
-    """The outage that the item of this module tells of."""
+    """The outage stored in the admission item, if there is one."""
     if item.outage is None:
         return None
     return Outage(**{attribute.name: getattr(item.outage, attribute.name) for attribute in fields(Outage)})
 
 
 def _unchanged_condition(outage: Outage, probe_token: str | None) -> Any:
-    """The breaker is as it was seen: no other probe has begun or ended."""
+    """The circuit has not changed since it was read: no other probe has started or ended."""
     same_probe = Item.probe == probe_token if probe_token else Item.probe.does_not_exist()
     return same_probe & (Item.outage.next_try_at == outage.next_try_at)
 
 
-def _release(slot: Slot, retained: Slot | None, probe_actions: list[Any]) -> None:
-    """Frees the slot, which is no one else's even after its lease, and as the probe does what `if_probe` says."""
-    release_actions = _release_actions(slot, retained)
+def _remove(slot: Slot) -> Any:
+    return Item.slots.delete({slot.set_member})
+
+
+def _end(slot: Slot, slot_actions: list[Any], probe_actions: Sequence[Any]) -> None:
+    """Apply `probe_actions` only while this slot's probe is the current one.
+
+    `slot_actions` always apply: nobody else holds this slot, even after its lease has expired.
+    """
     was_probe = slot.outage is not None and control_items.write(
-        control_items.ADMISSION, release_actions + probe_actions, Item.probe == (slot.probe or slot.token)
+        control_items.ADMISSION, [*slot_actions, *probe_actions], Item.probe == (slot.probe or slot.token)
     )
-    if release_actions and not was_probe:
-        control_items.write(control_items.ADMISSION, release_actions)
+    if slot_actions and not was_probe:
+        control_items.write(control_items.ADMISSION, slot_actions)
 
 
-def _release_actions(slot: Slot, retained: Slot | None) -> list[Any]:
-    return (
-        []
-        if retained is not None and retained.set_member == slot.set_member
-        else [Item.slots.delete({slot.set_member})]
-    )
+def _end_unavailable(slot: Slot, slot_actions: list[Any], outage: Outage) -> None:
+    set_outage = Item.outage.set(OutageMap(**asdict(outage)))
+    if slot.outage is not None:
+        _end(slot, slot_actions, [*DROP_PROBE, set_outage])
+    elif not control_items.write(control_items.ADMISSION, [*slot_actions, set_outage], Item.outage.does_not_exist()):
+        _end(slot, slot_actions, [])
