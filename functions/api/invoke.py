@@ -8,7 +8,7 @@ from callscribe import aws
 from callscribe.aws import AwsError, map_aws_errors
 from callscribe.clock import to_iso, utc_now
 from callscribe.observability import logger
-from callscribe.recordings.run import RunStatus, Task
+from callscribe.recordings.run import RunStatus, Task, Trigger
 from callscribe.store import runs
 from functions.api.errors import RETRY_AFTER, ApiError
 from functions.api.settings import settings
@@ -33,8 +33,14 @@ def run_task(task: Task, **payload: Any) -> dict[str, Any]:
     """
     now = utc_now()
     run_id = runs.new_run_id(now)
-    finished_run = invoke_and_wait(settings().functions[task], {"trigger": "api", "run": run_id, **payload})
-    running_run = {"id": run_id, "task": task, "trigger": "api", "status": RunStatus.RUNNING, "startedAt": to_iso(now)}
+    finished_run = invoke_and_wait(settings().functions[task], {"trigger": Trigger.API, "run": run_id, **payload})
+    running_run = {
+        "id": run_id,
+        "task": task,
+        "trigger": Trigger.API,
+        "status": RunStatus.RUNNING,
+        "startedAt": to_iso(now),
+    }
     return finished_run or running_run
 
 

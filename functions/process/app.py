@@ -17,7 +17,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from callscribe.clock import utc_now
 from callscribe.errors import ConfigurationError
 from callscribe.observability import add_count, logger, metrics
-from callscribe.recordings.run import Task
+from callscribe.recordings.run import Task, Trigger
 from callscribe.settings.environment import from_env
 from callscribe.settings.process import ProcessSettings
 from callscribe.store import runs, settings_overrides, tables
@@ -25,9 +25,6 @@ from callscribe.store.settings_overrides import SettingsOverrides
 from functions.process.deadline import Deadline
 from functions.process.transcription import Transcriber, WhisperXConnection
 from functions.process.worker import Worker
-
-TEST_TRIGGER = "test"
-"""Trigger of a connection test, which is not recorded as a run."""
 
 MAX_PARALLEL = 8
 """Transcriptions that one invocation runs at once, limited by its memory. If there are more slots, the next invocation
@@ -50,7 +47,7 @@ def round_times(trigger: str, started_at: datetime, interval: int) -> list[datet
 
     A schedule fires at most once a minute, so a scheduled run has all rounds of its minute; any other run has one.
     """
-    round_count = 60 // interval if trigger == runs.TRIGGER_SCHEDULE else 1
+    round_count = 60 // interval if trigger == Trigger.SCHEDULE else 1
     return [started_at + timedelta(seconds=number * interval) for number in range(round_count)]
 
 
@@ -78,9 +75,9 @@ def test_connection(payload: Mapping[str, Any]) -> dict[str, Any]:
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle a scheduled event and return the run; with `{"trigger": "test"}`, only test the connection."""
     tables.configure(os.environ)
-    if event.get("trigger") == TEST_TRIGGER:
+    if event.get("trigger") == Trigger.TEST:
         return test_connection(event)
-    trigger, started_at = event.get("trigger", runs.TRIGGER_SCHEDULE), utc_now()
+    trigger, started_at = event.get("trigger", Trigger.SCHEDULE), utc_now()
     ends_at = started_at + timedelta(milliseconds=context.get_remaining_time_in_millis())
     with runs.record_run(Task.PROCESS, trigger, utc_now, ends_at, event.get("run")) as run:
         settings = effective_settings(settings_overrides.require_enabled(Task.PROCESS))

@@ -13,7 +13,7 @@ from callscribe.clock import utc_now
 from callscribe.observability import add_count, add_duration, logger, metrics
 from callscribe.recordings import state_machine
 from callscribe.recordings.recording import Status
-from callscribe.recordings.run import Run, Task
+from callscribe.recordings.run import Run, Task, Trigger
 from callscribe.recordings.state_machine import QueueEntry, queued_at
 from callscribe.store import disabled_state, recordings, runs, status_counts, tables
 from callscribe.store.recording_queries import RecordingFilter
@@ -34,9 +34,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     ends_at = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
     if "retry" in event:
         return retry.start(RecordingFilter.from_api(event["retry"]), event.get("run"), utc_now, ends_at).to_api()
-    with runs.record_run(
-        Task.QUEUE, event.get("trigger", runs.TRIGGER_SCHEDULE), utc_now, ends_at, event.get("run")
-    ) as run:
+    with runs.record_run(Task.QUEUE, event.get("trigger", Trigger.SCHEDULE), utc_now, ends_at, event.get("run")) as run:
         retention_cutoff = utc_now() - timedelta(days=store.retention_days) if store.retention_days else None
         expire_before = status_counts.advance_checkpoint(utc_now(), retention_cutoff)
         add_duration("OldestQueuedAgeSeconds", seconds=_oldest_age_seconds(recordings.oldest_queued()))

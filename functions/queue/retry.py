@@ -15,7 +15,7 @@ from callscribe.errors import StoreError
 from callscribe.observability import add_count, logger
 from callscribe.recordings import state_machine
 from callscribe.recordings.recording import Recording, Status
-from callscribe.recordings.run import Run, RunStatus, Task
+from callscribe.recordings.run import Run, RunStatus, Task, Trigger
 from callscribe.store import recording_search, recordings, runs
 from callscribe.store.recording_queries import RecordingFilter
 
@@ -38,7 +38,7 @@ def start(filters: RecordingFilter, run_id: str | None, clock: Clock, ends_at: d
     run = Run(
         task=Task.RETRY,
         id=run_id or runs.new_run_id(now),
-        trigger="api",
+        trigger=Trigger.API,
         started_at=now,
         deadline=ends_at + CLOCK_SKEW,
         filters=replace(filters, status=Status.FAILED).to_api(),

@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callscribe.clock import utc_now
 from callscribe.observability import add_count, logger, metrics
-from callscribe.recordings.run import Run, RunStatus, Task
+from callscribe.recordings.run import Run, RunStatus, Task, Trigger
 from callscribe.settings.call_recordings import CallRecordingsSettings
 from callscribe.settings.environment import from_env
 from callscribe.settings.sync import SyncEnv
@@ -26,8 +26,6 @@ from functions.sync import s3_events, source_test
 from functions.sync.ingestion import FileIngester
 from functions.sync.metadata_reader import MetadataReader
 from functions.sync.scan import Scan
-
-UPLOAD, TEST = "upload", "test"
 
 SHUTDOWN_MARGIN = timedelta(minutes=1)
 """Kept back from the function's time to end in order."""
@@ -84,11 +82,11 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     whether the source can be listed.
     """
     store = tables.configure(os.environ)
-    trigger = UPLOAD if s3_events.is_upload(event) else event.get("trigger", runs.TRIGGER_SCHEDULE)
+    trigger = Trigger.UPLOAD if s3_events.is_upload(event) else event.get("trigger", Trigger.SCHEDULE)
     ends_at = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
-    if trigger == TEST:
+    if trigger == Trigger.TEST:
         return _test_source(event)
-    upload_event = _parse_upload_event(event) if trigger == UPLOAD else None
+    upload_event = _parse_upload_event(event) if trigger == Trigger.UPLOAD else None
     if upload_event and not upload_event.group_keys:
         add_count("UploadsIgnored")
         return {"status": RunStatus.SKIPPED}  # no run: a bucket may hold much that is none of ours
@@ -115,7 +113,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         elif requested_path:
             scan.run_prefix()
         else:
-            scan.run_full(ignore_lease=trigger == runs.TRIGGER_API)  # a person does not wait for another run
+            scan.run_full(ignore_lease=trigger == Trigger.API)  # a person does not wait for another run
         add_count("RecordingsAdded", run.counts["added"])
         add_count("FilesIncomplete", run.counts["waiting"])
     return run.to_api()

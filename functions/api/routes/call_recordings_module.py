@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from callscribe import phone_systems
 from callscribe.call_metadata.metadata import CallMetadata, Provenance, recorded_at
-from callscribe.recordings.run import Module
+from callscribe.recordings.run import Module, Trigger
 from callscribe.settings.call_recordings import VALIDATORS, CallRecordingsSettings, normalise_extensions
 from callscribe.store import recording_queries, settings_overrides
 from callscribe.store.disabled_state import DisabledState
@@ -120,7 +120,7 @@ def _validate_settings(overrides: Mapping[str, Any], new_values: Mapping[str, An
 def _run_test(overrides: Mapping[str, Any] | None) -> ModuleTestResult:
     """With these settings, or as it is set. Raises ApiError."""
     settings_payload = {} if overrides is None else {"settings": dict(overrides)}
-    result = invoke.invoke_and_wait(settings().sync_function, {"trigger": "test", **settings_payload})
+    result = invoke.invoke_and_wait(settings().sync_function, {"trigger": Trigger.TEST, **settings_payload})
     if result is None:
         raise ApiError(HTTPStatus.GATEWAY_TIMEOUT, "function_timeout", "The test took too long. Try again.")
     return ModuleTestResult(**result)

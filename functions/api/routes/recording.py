@@ -15,7 +15,7 @@ from callscribe.errors import ConfigurationError
 from callscribe.recordings import state_machine
 from callscribe.recordings.recording import ID_PATTERN, Recording, Status, display_path
 from callscribe.recordings.recording import recording_id as derive_recording_id
-from callscribe.recordings.run import RunStatus, Task
+from callscribe.recordings.run import RunStatus, Task, Trigger
 from callscribe.settings.call_recordings import CallRecordingsSettings
 from callscribe.sources import open_source, resolve_key
 from callscribe.sources.file_types import FileKind, classify
@@ -130,7 +130,7 @@ def transcribe_recording(
     force = request is not None and request.force
     recording = _transition(get_or_404(recording_id), Status.QUEUED, head=True, force=force)
     admission.reset_backoff(utc_now())
-    invoke.invoke_async(settings().process_function, {"trigger": "api"})
+    invoke.invoke_async(settings().process_function, {"trigger": Trigger.API})
     return Response(HTTPStatus.ACCEPTED, content_types.APPLICATION_JSON, to_recording_response(recording))
 
 

@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from callscribe.clock import utc_now
-from callscribe.recordings.run import MODULE_BY_TASK, SCHEDULED_TASKS, Run, RunStatus, Task
+from callscribe.recordings.run import MODULE_BY_TASK, SCHEDULED_TASKS, Run, RunStatus, Task, Trigger
 from callscribe.store import disabled_state, runs
 from callscribe.store.disabled_state import DisabledState
 from functions.api import invoke
@@ -31,9 +31,6 @@ from functions.api.schemas.scheduler import RunList, RunResponse, ScheduledTask,
 from functions.api.settings import settings
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
-
-SCHEDULE_TRIGGER = "schedule"
-"""What triggers the runs that a rule of EventBridge fires."""
 
 RUN_ID = re.compile(r"[0-9TZ:.-]{27}-[0-9a-f]{8}")
 """What `runs.new_id` makes."""
@@ -141,6 +138,6 @@ def _describe_schedule(expression: str, last_run: Run | None, now: datetime) -> 
     if not isinstance(schedule, Rate):
         return schedule.describe(), schedule.next_run_after(now)
     # it counts from when the rule was made, which only the last run that it fired tells
-    if last_run and last_run.trigger != SCHEDULE_TRIGGER:
-        last_run = next(iter(runs.page([last_run.task], limit=1, now=now, trigger=SCHEDULE_TRIGGER).runs), None)
+    if last_run and last_run.trigger != Trigger.SCHEDULE:
+        last_run = next(iter(runs.page([last_run.task], limit=1, now=now, trigger=Trigger.SCHEDULE).runs), None)
     return schedule.describe(), max(now, schedule.next_run_after(last_run.started_at)) if last_run else None

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic.alias_generators import to_camel
 
-from callscribe.recordings.run import Module
+from callscribe.recordings.run import Module, Trigger
 from callscribe.settings.whisperx import ENV_FIELD, HEADER_SAFE, VALIDATORS, server_origin
 from callscribe.store import settings_overrides
 from callscribe.store.disabled_state import DisabledState
@@ -68,7 +68,7 @@ def check_whisperx_module(request: Annotated[WhisperXTestRequest | Absent, Body(
 
     No audio goes out.
     """
-    payload: dict[str, Any] = {"trigger": "test"}
+    payload: dict[str, Any] = {"trigger": Trigger.TEST}
     if request:
         payload["settings"] = _validate_settings(settings_overrides.load().whisperx, request)
         if request.new_api_key is not None:

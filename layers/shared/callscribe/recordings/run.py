@@ -20,6 +20,17 @@ class Task(StrEnum):
     """failed → queued for all that match a filter; runs of the queue function go on with it."""
 
 
+class Trigger(StrEnum):
+    """What started a run. A scheduled event whose input names another trigger is recorded with that name."""
+
+    SCHEDULE = "schedule"
+    API = "api"
+    UPLOAD = "upload"
+    """A file was written to the recordings bucket."""
+    TEST = "test"
+    """Only a settings test was requested: nothing is recorded."""
+
+
 SCHEDULED_TASKS = (Task.SYNC, Task.QUEUE, Task.PROCESS)
 
 

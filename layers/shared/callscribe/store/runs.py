@@ -13,13 +13,10 @@ from typing import Any
 from callscribe.clock import CLOCK_SKEW, Clock, to_iso
 from callscribe.errors import CallscribeError, RunSkipped, StoreError
 from callscribe.observability import add_count, logger, safe_exception_info
-from callscribe.recordings.run import IncompleteFile, Run, RunStatus, Task
+from callscribe.recordings.run import IncompleteFile, Run, RunStatus, Task, Trigger
 from callscribe.store import service_requests
 from callscribe.store.errors import ConditionFailed, map_dynamodb_errors
 from callscribe.store.tables import IncompleteFileMap, RunModel
-
-TRIGGER_SCHEDULE, TRIGGER_API = "schedule", "api"
-"""Triggers: of a run whose event says nothing else, and of one that a person asked for."""
 
 MIN_DATETIME = datetime.min.replace(tzinfo=UTC)
 
@@ -83,8 +80,8 @@ def record_run(
             run.end(RunStatus.SUCCEEDED)
     finally:
         run.finished_at = clock()
-        add_count("RunsFailed", int(has_failed and trigger != TRIGGER_API))
-        add_count("ScheduledRunsSucceeded", int(trigger == TRIGGER_SCHEDULE and not (has_failed or has_crashed)))
+        add_count("RunsFailed", int(has_failed and trigger != Trigger.API))
+        add_count("ScheduledRunsSucceeded", int(trigger == Trigger.SCHEDULE and not (has_failed or has_crashed)))
         logger.info("run ended", task=task, trigger=trigger, outcome=run.status, counts=run.counts, reason=run.error)
         try:
             save(run)
@@ -203,7 +200,7 @@ def _to_model(run: Run) -> RunModel:
     return RunModel(
         task=run.task.value,
         run=run.id,
-        trigger=run.trigger,
+        trigger=str(run.trigger),
         started_at=run.started_at,
         deadline=run.deadline,
         status=run.status.value,
