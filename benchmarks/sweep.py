@@ -155,7 +155,7 @@ def seed(path: str, table: str, new_count: int) -> None:
     """Write the entries that sweeps would have made of all files but `new`: sweeping them would take hours."""
     from callscribe.recordings.recording import index_key, recording_id, source_hash
     from callscribe.sources import open_source
-    from functions.sync.fingerprint import compute_fingerprint
+    from functions.sync.metadata_reader import compute_fingerprint
     from local.cloud.client import aws_client
 
     source = open_source(path)

@@ -11,7 +11,7 @@ import requests
 
 from callscribe.clock import utc_now
 from callscribe.errors import ConfigurationError, ServiceUnavailable
-from functions.sync.completeness import IN_TRANSFER
+from functions.sync.ingestion import IN_TRANSFER
 from local.api_client import ApiClient
 from local.options import describe_error
 from local.watch import escape_unprintable

@@ -1,11 +1,10 @@
-"""sync_recordings: every file that the phone system left gets a record, once."""
+"""Lambda handler of sync_recordings: keeps one record for every recording that the phone system stores."""
 
 from callscribe import cold_start
 
 # isort: split
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -21,32 +20,35 @@ from callscribe.settings.sync import SyncEnv
 from callscribe.sidecars import group_key
 from callscribe.sources import Source, open_source, open_subsource, resolve_key
 from callscribe.store import runs, settings_overrides, status_counts, tables
-from callscribe.store.settings_overrides import SettingsOverrides
 from functions.sync import s3_events, source_test
 from functions.sync.ingestion import FileIngester
 from functions.sync.metadata_reader import MetadataReader
 from functions.sync.scan import Scan
 
 SHUTDOWN_MARGIN = timedelta(minutes=1)
-"""Kept back from the function's time to end in order."""
+"""A scan stops this long before Lambda would stop it, to save its checkpoint and its run."""
 
 
 @cache
 def load_env() -> SyncEnv:
-    """Read once a process, when the first event comes."""
+    """Read the environment, once per process and not before the first event."""
     return from_env(SyncEnv, os.environ)
+
+
+def effective_settings(overrides: Mapping[str, Any]) -> CallRecordingsSettings:
+    """Return the template's settings with these overrides applied."""
+    return load_env().call_recordings.with_overrides(overrides)
 
 
 def build_scan(
     source: Source,
-    env: SyncEnv,
     settings: CallRecordingsSettings,
     run: Run,
-    *,
-    ends_at: datetime,
-    retention_cutoff: datetime | None,
+    lambda_deadline: datetime,
+    retention_cutoff: datetime | None = None,
 ) -> Scan:
-    """A sweep of the source, as the settings have it. Raises ConfigurationError."""
+    """Build a scan of the source. Raises ConfigurationError for invalid settings."""
+    env = load_env()
     reader = MetadataReader(
         source=source,
         run=run,
@@ -65,85 +67,90 @@ def build_scan(
     )
     return Scan(
         source=source,
+        reader=reader,
         ingester=ingester,
         extensions=settings.recording_extensions,
         run=run,
         clock=utc_now,
-        stop_at=ends_at - SHUTDOWN_MARGIN,
+        stop_at=lambda_deadline - SHUTDOWN_MARGIN,
     )
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Takes a scheduled event, an upload's, or `{"trigger": "api", "recordingsPath": …}`; answers with the run.
+    """Handle a scheduled event, an S3 upload event or a request of the API, and return the run.
 
-    With a `file` in it, only that file and what lies beside it are looked at. With `{"trigger": "test"}` it only tries
-    whether the source can be listed.
+    The API sends `{"trigger": "api", "run": ID}`, with a `recordingsPath` to scan only a part of the source, or with a
+    `file` to ingest only that file with its sidecars. `{"trigger": "test"}` tests whether the source can be listed.
     """
     store = tables.configure(os.environ)
-    trigger = Trigger.UPLOAD if s3_events.is_upload(event) else event.get("trigger", Trigger.SCHEDULE)
-    ends_at = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
-    if trigger == Trigger.TEST:
+    lambda_deadline = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
+    if event.get("trigger") == Trigger.TEST:
         return _test_source(event)
-    upload_event = _parse_upload_event(event) if trigger == Trigger.UPLOAD else None
-    if upload_event and not upload_event.group_keys:
+    if s3_events.is_upload(event):
+        return _ingest_upload(event, lambda_deadline)
+    return _scan_source(event, lambda_deadline, store.retention_days)
+
+
+def _ingest_upload(event: Mapping[str, Any], lambda_deadline: datetime) -> dict[str, Any]:
+    """Ingest an uploaded file with its sidecars. No retention cutoff applies: an upload is new."""
+    overrides = settings_overrides.load()
+    settings = effective_settings(overrides.call_recordings)
+    source = open_source(settings.recordings_path)
+    group_keys = s3_events.find_group_keys(event, source, settings.recording_extensions)
+    if not group_keys:
         add_count("UploadsIgnored")
-        return {"status": RunStatus.SKIPPED}  # no run: a bucket may hold much that is none of ours
-    with runs.record_run(Task.SYNC, trigger, utc_now, ends_at, event.get("run")) as run:
-        overrides = settings_overrides.require_enabled(Task.SYNC, upload_event.overrides if upload_event else None)
-        env = load_env()
-        settings = env.call_recordings.with_overrides(overrides.call_recordings)
-        requested_path = event.get("recordingsPath")
-        source = (
-            open_subsource(settings.recordings_path, requested_path)
-            if requested_path
-            else open_source(settings.recordings_path)
-        )
-        # an upload is new, and who asks for a file knows how old it is
-        retention_cutoff = None if upload_event or "file" in event else _compute_retention_cutoff(store.retention_days)
-        scan = build_scan(source, env, settings, run, ends_at=ends_at, retention_cutoff=retention_cutoff)
-        if upload_event:
-            for group in upload_event.group_keys:
-                scan.run_group(group)
-        elif "file" in event:
-            scan.run_group(
-                group_key(resolve_key(settings.recordings_path, event["file"]), settings.recording_extensions)
-            )
-        elif requested_path:
-            scan.run_prefix()
-        else:
-            scan.run_full(ignore_lease=trigger == Trigger.API)  # a person does not wait for another run
-        add_count("RecordingsAdded", run.counts["added"])
-        add_count("FilesIncomplete", run.counts["waiting"])
+        return {"status": RunStatus.SKIPPED}  # not recorded as a run: a bucket may hold many files of other kinds
+    with runs.record_run(Task.SYNC, Trigger.UPLOAD, utc_now, lambda_deadline) as run:
+        settings_overrides.require_enabled(Task.SYNC, overrides)
+        scan = build_scan(source, settings, run, lambda_deadline)
+        for key in group_keys:
+            scan.run_group(key)
+        _count_files(run)
     return run.to_api()
 
 
-def _compute_retention_cutoff(retention_days: int) -> datetime | None:
-    """Files from before have no record any more, or would not have it for long; not by a longer retention either."""
+def _scan_source(event: Mapping[str, Any], lambda_deadline: datetime, retention_days: int) -> dict[str, Any]:
+    """Scan the source, or the part of it that the event names."""
+    trigger = event.get("trigger", Trigger.SCHEDULE)
+    with runs.record_run(Task.SYNC, trigger, utc_now, lambda_deadline, event.get("run")) as run:
+        overrides = settings_overrides.require_enabled(Task.SYNC)
+        settings = effective_settings(overrides.call_recordings)
+        root = settings.recordings_path
+        if "file" in event:  # without a retention cutoff: the user chose the file, however old it is
+            key = resolve_key(root, event["file"])
+            scan = build_scan(open_source(root), settings, run, lambda_deadline)
+            scan.run_group(group_key(key, settings.recording_extensions))
+        elif path := event.get("recordingsPath"):
+            source = open_subsource(root, path)
+            build_scan(source, settings, run, lambda_deadline, _retention_cutoff(retention_days)).run_subsource()
+        else:
+            scan = build_scan(open_source(root), settings, run, lambda_deadline, _retention_cutoff(retention_days))
+            # a user does not have to wait for a scan that is already running
+            scan.run_full(ignore_lease=trigger == Trigger.API)
+        _count_files(run)
+    return run.to_api()
+
+
+def _count_files(run: Run) -> None:
+    add_count("RecordingsAdded", run.counts["added"])
+    add_count("FilesIncomplete", run.counts["waiting"])
+
+
+def _retention_cutoff(retention_days: int) -> datetime | None:
+    """Return the time before which new files are ignored: their records were deleted, or would be soon.
+
+    A longer retention does not bring back what was deleted.
+    """
     cutoff = utc_now() - timedelta(days=retention_days) if retention_days else None
     return max((each for each in (cutoff, status_counts.get_deleted_until()) if each), default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class UploadEvent:
-    """The `stems` that an event is about, and the settings by which that was found out."""
-
-    group_keys: list[str]
-    overrides: SettingsOverrides
-
-
-def _parse_upload_event(event: Mapping[str, Any]) -> UploadEvent:
-    overrides = settings_overrides.load()
-    settings = load_env().call_recordings.with_overrides(overrides.call_recordings)
-    keys = s3_events.extract_keys(event, open_source(settings.recordings_path))
-    return UploadEvent(s3_events.find_group_keys(keys, settings.recording_extensions), overrides)
-
-
-def _test_source(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """`wish` may hold settings that are tried in the place of those that a person has set."""
-    overrides = payload["settings"] if "settings" in payload else settings_overrides.load().call_recordings
-    settings = load_env().call_recordings.with_overrides(overrides)
+def _test_source(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Test the source that is configured; `settings` in the event replace the stored overrides."""
+    overrides = event["settings"] if "settings" in event else settings_overrides.load().call_recordings
+    settings = effective_settings(overrides)
     result = source_test.test_source(settings.recordings_path, settings.recording_extensions)
     add_count("SourceTestsFailed", int(not result["ok"]))
     return result

@@ -1,4 +1,7 @@
-"""What becomes of a file that sync has found, or no longer finds. It is written only where something is new."""
+"""Ingests a file that a scan has found: creates or updates its record once the file is complete.
+
+A record is written only when something has changed.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,22 +26,31 @@ from callscribe.recordings.recording import (
 )
 from callscribe.recordings.run import IncompleteFile, Run
 from callscribe.sources import Source, SourceFile
+from callscribe.sources.file_types import WAV_EXTENSIONS, WAV_HEADER_BYTES
+from callscribe.sources.wav import HEADER_BYTES, read_header
 from callscribe.store import recordings, transcripts
 from callscribe.store.known_files import KnownFile
-from functions.sync.completeness import incomplete_reason
-from functions.sync.file_groups import FileGroup, ScannedFile
-from functions.sync.fingerprint import matches_fingerprint
 from functions.sync.metadata_reader import FileMetadata, MetadataReader
 
 COMPLETABLE = (Status.PENDING, Status.FAILED)
-"""A transcript beside the file completes these. One that is queued or under way comes to its own end first."""
+"""Statuses that a transcript in a sidecar completes. A recording that is queued or processing is transcribed first."""
+
+HEADER_GRACE = timedelta(days=1)
+"""A WAV header that is not filled in after this long never will be: the recorder crashed, or never fills it in."""
+
+IN_TRANSFER = "Its name shows that it is still being copied."
+EMPTY = "It is empty."
+HEADER_ONLY = "It has a header, but no audio yet."
+RECENTLY_WRITTEN = "It was written a moment ago."
+NOT_FINALIZED = "The length in its header does not match its size: it is still being written."
 
 
 @dataclass(slots=True, kw_only=True)
 class FileIngester:
-    """Of one run. Files in a folder must have rested for `min_age`; `bucket` is where transcripts are stored.
+    """Ingests files during one run.
 
-    Unknown files from before `kept_since` are not taken up: their records have been deleted, or would be at once.
+    `min_age`: how long a file in a folder must not have changed. `bucket`: where transcripts are stored. New files
+    from before `retention_cutoff` are ignored: their records have been deleted, or would be soon.
     """
 
     source: Source
@@ -49,22 +61,24 @@ class FileIngester:
     run: Run
     retention_cutoff: datetime | None = None
     _completed: list[Recording] = field(default_factory=list)
+    """Recordings with events that are not published yet."""
 
-    def ingest_group(self, group: FileGroup) -> None:
-        """Takes each file of it that is new or changed. Raises StoreError, SourceError."""
-        sidecars = [file for file in group.sidecars if file.size]
-        for scanned_file in group.audio:
-            try:
-                self._ingest(scanned_file, sidecars)
-            except TranscriptionError as error:  # gone again, or not readable: the next sweep looks again
-                self.run.increment("unreadable")
-                logger.warning("a file could not be looked into", code=error.code)
+    def ingest(self, file: SourceFile, known: KnownFile | None, sidecars: Sequence[SourceFile]) -> None:
+        """Create or update the record of a listed file, if the file, its sidecars or its index have changed.
+
+        Raises: StoreError.
+        """
+        try:
+            self._ingest(file, known, sidecars)
+        except TranscriptionError as error:  # deleted meanwhile, or unreadable: the next scan tries again
+            self.run.increment("unreadable")
+            logger.warning("file unreadable", code=error.code)
 
     def mark_missing(self, known: KnownFile) -> None:
-        """Marks a recording whose file is not listed, if it is not there either when asked for by its name."""
+        """Mark a recording as missing if its file is not listed and a request for the file itself does not find it."""
         try:
             if self.source.stat(known.key):
-                return  # it came while the source was being listed
+                return  # it was created while the source was being listed
         except TranscriptionError:
             self.run.increment("unreadable")
             return
@@ -78,33 +92,30 @@ class FileIngester:
     def report_incomplete(
         self, file: SourceFile, incomplete_file: SourceFile, reason: str, count_name: str = "waiting"
     ) -> None:
-        """Counts a file that is not complete yet, and shows it; `written` is what is not complete, it or a sidecar."""
+        """Count a file that cannot be ingested yet, and list it in the run.
+
+        `incomplete_file` is the one that is not complete: the file itself or one of its sidecars.
+        """
         path = display_path(self.source.location, file.key)
         self.run.add_incomplete(
             IncompleteFile(path=path, size=file.size, since=incomplete_file.modified_at, reason=reason), count_name
         )
 
     def publish_events(self) -> None:
-        """Sends the events of what was completed since."""
-        event_publisher.publish_completed(self._completed)
-        self._completed.clear()
+        """Publish the events of the recordings completed since the last time."""
+        if self._completed:
+            event_publisher.publish_completed(self._completed)
+            self._completed.clear()
 
-    def _add_completed(self, completed: Recording) -> None:
-        self._completed.append(completed)
-        if len(self._completed) == event_publisher.MAX_BATCH:
-            self.publish_events()
-
-    def _ingest(self, scanned_file: ScannedFile, sidecars: Sequence[SourceFile]) -> None:
-        file, known = scanned_file.file, scanned_file.known
-        index = self.reader.find_index(file.key)
-        if known and known.version is not None and matches_fingerprint(known.version, file, sidecars, index):
+    def _ingest(self, file: SourceFile, known: KnownFile | None, sidecars: Sequence[SourceFile]) -> None:
+        if known and known.version is not None and self.reader.is_unchanged(known.version, file, sidecars):
             return
         if known is None and self.retention_cutoff and file.modified_at < self.retention_cutoff:
             self.run.increment("past_retention")
             return
         if len(file.key.encode()) > MAX_KEY_BYTES:
             self.run.increment("path_too_long")
-            logger.warning("the path of a file is too long: 1024 bytes are allowed", size=file.size)
+            logger.warning("path too long", max_bytes=MAX_KEY_BYTES, size=file.size)
             return
         now = self.clock()
         for each in (file, *sidecars):
@@ -113,18 +124,18 @@ class FileIngester:
             except TranscriptionError:
                 if each is file:
                     raise
-                reason = None  # the reader counts it, and goes on without
+                reason = None  # the reader counts an unreadable sidecar, and continues without it
             if reason:
                 self.report_incomplete(file, each, reason)
                 return
         if known is None and self._create_recording(file, sidecars):
             return
         recording = recordings.get(recording_id(self.source.location, file.key))
-        if recording:  # else it was deleted since
+        if recording:  # else it was deleted meanwhile
             self._update(recording, file, sidecars)
 
     def _create_recording(self, file: SourceFile, sidecars: Sequence[SourceFile]) -> bool:
-        """False if it has a record already: another run was faster, or the file had been gone."""
+        """Return False if the file already has a record: another run was faster, or the file had been missing."""
         file_metadata = self.reader.read(file, sidecars)
         transcript = self._store_transcript(recording_id(self.source.location, file.key), file_metadata)
         recording = state_machine.create(
@@ -141,24 +152,25 @@ class FileIngester:
         )
         if not recordings.create(recording):
             return False
-        self.run.increment("completed" if transcript else "added")
         if transcript:
-            self._add_completed(recording)
+            self._count_completed(recording)
+        else:
+            self.run.increment("added")
         return True
 
     def _update(self, recording: Recording, file: SourceFile, sidecars: Sequence[SourceFile]) -> None:
         if recording.status is Status.PROCESSING:
-            return  # its worker keeps what it has sent; until that has come to its end, each sweep looks again
+            return  # its worker saves the file that it has sent; until it finishes, each scan checks again
         file_metadata = self.reader.read(file, sidecars)
         if file_metadata.transcript and recording.status is Status.QUEUED:
-            return  # as above
+            return  # likewise
         new_index_key = index_key(file.key, file_metadata.fingerprint)
         updates = {"index_key": new_index_key, "source_missing": None} | self._file_updates(recording, file)
-        if file_metadata.is_incomplete:  # what could not be opened now has told before what it tells
+        if file_metadata.is_incomplete:  # values from a file that cannot be opened now are kept
             metadata = merge(recording.metadata, file_metadata.metadata)
         else:
             metadata = merge(file_metadata.metadata, recording.metadata.only_from(Provenance.USER, Provenance.TAGS))
-        if to_item(metadata) != to_item(recording.metadata):  # of a time, ms are stored
+        if to_item(metadata) != to_item(recording.metadata):  # compared as stored: times in milliseconds
             recorded_at = self.reader.recorded_at(metadata, file)
             updates |= {"metadata": metadata, "recorded_at": recorded_at}
             if recording.status is Status.PENDING:
@@ -169,13 +181,13 @@ class FileIngester:
         if transcript:
             self._complete_from_sidecar(recording, transcript, updates)
             return
-        # a person may correct the same metadata at this moment: then the next sweep looks again
+        # a user may correct the metadata at the same time: then the next scan tries again
         condition = {"status": recording.status, "index_key": recording.index_key, "metadata": recording.metadata}
         if recordings.update_metadata(recording.id, condition, updates):
             self.run.increment("updated")
 
     def _file_updates(self, recording: Recording, file: SourceFile) -> dict[str, Any]:
-        """What is to be kept of a file that is another one than was seen. What was transcribed is left alone."""
+        """Return what changes in the record if the file has changed. What was transcribed is not overwritten."""
         previous_file = SourceFile(
             key=recording.key, size=recording.size, modified_at=recording.modified_at, etag=recording.etag
         )
@@ -194,15 +206,20 @@ class FileIngester:
             recording.id, replace(transition, condition=condition, updates={**updates, **transition.updates})
         )
         if completed:
-            self.run.increment("completed")
-            self._add_completed(completed)
+            self._count_completed(completed)
+
+    def _count_completed(self, recording: Recording) -> None:
+        self.run.increment("completed")
+        self._completed.append(recording)
+        if len(self._completed) == event_publisher.MAX_BATCH:
+            self.publish_events()
 
     def _store_transcript(self, record_id: str, file_metadata: FileMetadata) -> TranscriptRef | None:
-        """Stores the transcript that lay beside the file, if there is one. Raises RetryableError."""
+        """Store the transcript of a sidecar, if there is one. Raises RetryableError."""
         transcript, sidecar = file_metadata.transcript, file_metadata.transcript_sidecar
         if not transcript or not sidecar:
             return None
-        # the same sidecar gives the same name, however often a run dies here
+        # the version depends only on the sidecar: a run that dies here and is repeated writes the same object
         version = transcripts.new_version(sidecar.modified_at, f"{crc32(sidecar.fingerprint.encode()):08x}")
         produced_by = {"recordingId": record_id, "version": version, "sidecar": True, "createdAt": to_iso(self.clock())}
         transcripts.put(self.bucket, record_id, version, transcript.to_document(produced_by))
@@ -213,3 +230,32 @@ class FileIngester:
             preview=transcript.preview,
             no_speech=not transcript.segments,
         )
+
+
+def incomplete_reason(file: SourceFile, source: Source, now: datetime, min_age: timedelta) -> str | None:
+    """Return why the file is not complete yet, as shown to users (docs/sync.md); None if it is complete.
+
+    A pause in writing proves nothing. So a file in a folder must not have changed for `min_age`, and the length in a
+    WAV header must match: recorders fill it in when they close the file. S3 shows only whole objects.
+
+    Raises: RetryableError, when the file cannot be read.
+    """
+    is_wav = file.key.rpartition(".")[2].lower() in WAV_EXTENSIONS
+    if file.size == 0:
+        return EMPTY
+    if is_wav and file.size <= WAV_HEADER_BYTES:
+        return HEADER_ONLY
+    if not source.may_be_partial:
+        return None
+    idle_time = now - file.modified_at
+    if idle_time < min_age or source.stat(file.key) != file:
+        return RECENTLY_WRITTEN
+    return _wav_incomplete_reason(file, source, idle_time) if is_wav else None
+
+
+def _wav_incomplete_reason(file: SourceFile, source: Source, idle_time: timedelta) -> str | None:
+    with source.open(file.key) as audio:
+        header = read_header(audio.read(HEADER_BYTES), audio.length)
+    if header is None or header.is_finalized:
+        return HEADER_ONLY if header and header.available_size == 0 else None
+    return None if idle_time >= HEADER_GRACE else NOT_FINALIZED

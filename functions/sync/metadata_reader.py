@@ -1,8 +1,13 @@
-"""Everything that says something of a recording: its name, what lies beside it, and an index of its folder."""
+"""Reads what is known about a recording from its name, its sidecars and the index of its folder.
 
+A fingerprint of these files is stored in the by-key index, so a scan detects changes without reading records or files.
+"""
+
+from binascii import b2a_base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from zlib import crc32
 
 from callscribe import phone_systems, sidecars
 from callscribe.call_metadata.metadata import CallMetadata, merge, recorded_at
@@ -15,14 +20,16 @@ from callscribe.sidecars import Sidecar, indexed_prefix, iter_index_candidates
 from callscribe.sidecars.grandstream_index import MAX_INDEX_BYTES, GrandstreamIndex, parse_index
 from callscribe.sources import Source, SourceFile
 from callscribe.transcripts.transcript import Transcript
-from functions.sync.fingerprint import compute_fingerprint
+
+IN_INDEX = "indexed"
+"""Stands for an index with a row for the file. The index grows with every call, but a row in it stays as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileMetadata:
-    """`transcript` lay beside the recording, in the file `transcript_from`. `version` is of what was read.
+    """What was read about one recording. `transcript` comes from the sidecar `transcript_sidecar`.
 
-    `in_part`: something could not be opened now. It is not in the version, so the next sweep looks again.
+    `is_incomplete`: a file could not be opened. It is not part of the fingerprint, so the next scan tries again.
     """
 
     metadata: CallMetadata
@@ -34,9 +41,9 @@ class FileMetadata:
 
 @dataclass(slots=True, kw_only=True)
 class MetadataReader:
-    """Of one run. `zone` is that of the times that do not tell theirs.
+    """Reads metadata during one run. `zone` applies to times that are written without a zone.
 
-    `looks`: the run does not begin at the beginning, so indexes that it does not meet are asked for by their names.
+    `look_up_indexes`: the listing does not start at the beginning, so the reader requests indexes by their keys.
     """
 
     source: Source
@@ -46,32 +53,34 @@ class MetadataReader:
     zone: tzinfo
     look_up_indexes: bool = False
     _indexes: dict[str, SourceFile | None] = field(default_factory=dict)
-    """By the folders that they tell of. Those of all months stand before the folder of the first one."""
+    """Index files by the folder that they describe. A listing has all of them before the folder of the first month."""
     _index_cache: dict[str, GrandstreamIndex | None] = field(default_factory=dict)
-    """Of the one that was asked last, for whoever goes in order needs no other; None if it cannot be read."""
+    """Only the index that was read last, since files are read in the order of their keys; None if it is unreadable."""
     _unopened_keys: set[str] = field(default_factory=set)
-    """Keys of what lay beside recordings and could not be opened."""
+    """Keys of sidecars and indexes that could not be opened."""
 
     def register_index(self, file: SourceFile) -> None:
-        """Remembers an index that comes by."""
+        """Remember the file if it is an index."""
         if folder := indexed_prefix(file.key):
             self._indexes[folder] = file
 
-    def find_index(self, key: str) -> SourceFile | None:
-        """The index that should tell of this recording. Raises RetryableError."""
-        if not self._indexes and not self.look_up_indexes:
-            return None
-        for folder, index_path in iter_index_candidates(key):
-            if self.look_up_indexes and folder not in self._indexes and index_path.startswith(self.source.prefix):
-                self._indexes[folder] = self.source.stat(index_path)
-            if index_file := self._indexes.get(folder):
-                return index_file
-        return None
+    def is_unchanged(self, fingerprint: str, file: SourceFile, sidecar_files: Sequence[SourceFile]) -> bool:
+        """Whether the recording still has this fingerprint. Raises RetryableError.
+
+        A file without a row in its index is read again when the index has changed.
+        """
+        index_file = self._find_index(file.key)
+        return fingerprint == compute_fingerprint(
+            file, sidecar_files, index_file, is_in_index=False
+        ) or fingerprint == compute_fingerprint(file, sidecar_files, index_file, is_in_index=True)
 
     def read(self, file: SourceFile, sidecar_files: Sequence[SourceFile]) -> FileMetadata:
-        """All that is said of a recording; what of it cannot be read is counted and left out."""
+        """Read all that is known about a recording. What cannot be read is counted and left out.
+
+        Raises: RetryableError, when it is not known whether there is an index.
+        """
         parsed_sidecars = list(self._read_sidecars(file, sidecar_files))
-        index = self.find_index(file.key)
+        index = self._find_index(file.key)
         row = self._find_index_row(file, index) if index else None
         name_metadata = phone_systems.extract_metadata(
             display_path(self.source.location, file.key), self.phone_system, self.patterns
@@ -92,8 +101,19 @@ class MetadataReader:
         )
 
     def recorded_at(self, metadata: CallMetadata, file: SourceFile) -> datetime:
-        """When the call was, UTC: as it is told, else when the file was written."""
+        """Return when the call started, in UTC; if that is unknown, when the file was last written."""
         return recorded_at(metadata, self.zone, file.modified_at)
+
+    def _find_index(self, key: str) -> SourceFile | None:
+        """Return the index of the recording's folder. Raises RetryableError."""
+        if not self._indexes and not self.look_up_indexes:
+            return None
+        for folder, index_path in iter_index_candidates(key):
+            if self.look_up_indexes and folder not in self._indexes and index_path.startswith(self.source.prefix):
+                self._indexes[folder] = self.source.stat(index_path)
+            if index_file := self._indexes.get(folder):
+                return index_file
+        return None
 
     def _read_sidecars(
         self, file: SourceFile, sidecar_files: Sequence[SourceFile]
@@ -118,6 +138,7 @@ class MetadataReader:
         return rows.get(file.name) if rows else None
 
     def _read_body(self, file: SourceFile, max_bytes: int) -> bytes:
+        """Read one byte more than is allowed, so that the parser can refuse what is too large."""
         with self.source.open(file.key) as stream:
             return stream.read(max_bytes + 1)
 
@@ -125,10 +146,23 @@ class MetadataReader:
         if isinstance(error, TranscriptionError):
             self._unopened_keys.add(file.key)
         self.run.increment("sidecars_unreadable")
-        logger.warning("what lies beside a recording cannot be read", code=error.code, reason=error.message)
+        logger.warning("sidecar unreadable", code=error.code, reason=error.message)
+
+
+def compute_fingerprint(
+    file: SourceFile, sidecars: Sequence[SourceFile], index_file: SourceFile | None, *, is_in_index: bool
+) -> str:
+    """Return the fingerprint of a recording: four characters of Base64 over its file, its sidecars and its index.
+
+    `index_file` is the index of its folder, and `is_in_index` whether that has a row for the file. 24 bits: 1 in 16
+    million changes goes unnoticed.
+    """
+    index_state = IN_INDEX if is_in_index else index_file.fingerprint if index_file else ""
+    text = "\n".join([file.fingerprint, *(f"{each.key} {each.fingerprint}" for each in sidecars), index_state])
+    return b2a_base64(crc32(text.encode()).to_bytes(4)[1:], newline=False).decode()
 
 
 def _transcript_detail(candidate: tuple[SourceFile, Transcript]) -> tuple[int, int]:
-    """Of several transcripts, the one that says the most: times before length."""
+    """Return how detailed a transcript is: more times first, then more text."""
     transcript = candidate[1]
     return sum(segment.start is not None for segment in transcript.segments), len(transcript.text)

@@ -1,45 +1,144 @@
-"""One run over a source: as far as time allows, and from where the last one stopped."""
+"""Scans a source: compares its listing with the known files, and ingests the files of one recording together.
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+The listing and the index of known files are both sorted by key, so one pass over the two finds every new, changed and
+missing file. Neither is held in memory. A scan stops in time, and the next one resumes where it stopped.
+"""
+
+from bisect import insort
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
+from typing import NamedTuple
 
 from callscribe.clock import Clock
 from callscribe.errors import RunSkipped
 from callscribe.observability import logger
 from callscribe.recordings.recording import display_path
 from callscribe.recordings.run import Run
-from callscribe.sidecars import GENESYS_SUFFIX
-from callscribe.sources import Source
-from callscribe.sources.file_types import FileKind, classify
+from callscribe.sidecars import GENESYS_SUFFIX, group_key
+from callscribe.sources import Source, SourceFile
+from callscribe.sources.file_types import AUDIO_EXTENSIONS, FileKind, classify
 from callscribe.store import known_files, runs
 from callscribe.store.known_files import KnownFile, ScanCheckpoint
-from functions.sync.completeness import IN_TRANSFER
-from functions.sync.file_groups import FileGroup, FileGrouper, ScannedFile, merge_listings
-from functions.sync.ingestion import FileIngester
+from functions.sync.ingestion import IN_TRANSFER, FileIngester
+from functions.sync.metadata_reader import MetadataReader
 
 COUNTS = (
     *("listed", "added", "completed", "updated", "missing"),
     *("waiting", "in_transfer", "ignored", "past_retention", "path_too_long", "unreadable", "sidecars_unreadable"),
 )
-"""What a run says of the files that it met: docs/sync.md explains each."""
+"""Counts of a run. docs/sync.md explains each."""
 
 CLOCK_CHECK_INTERVAL = 100
-"""Files between two looks."""
+"""Files between two checks of the clock."""
 
 CHECKPOINT_INTERVAL = timedelta(minutes=1)
-"""So often a long sweep tells how far it is, and keeps its place should it die."""
+"""How often a long scan logs its progress and saves a checkpoint, from which another one resumes should it die."""
 
 CHECKPOINT_LEASE = 3 * CHECKPOINT_INTERVAL
-"""After so long without a report a sweep is taken for dead, and the next run goes on in its place."""
+"""A scan that has saved no checkpoint for this long is considered dead, and the next run resumes it."""
+
+MAX_GROUP_GAP = 1000
+"""Maximum number of files listed between two of one group: `a_metadata.json` is listed after all of a folder `a/`."""
+
+
+class ScannedFile(NamedTuple):
+    """A listed file, and its record in the index of known files, if it has one."""
+
+    key: str
+    file: SourceFile
+    known: KnownFile | None
+
+
+@dataclass(slots=True)
+class FileGroup:
+    """Files with one group key: `audio` are recordings, or have a record; `sidecars` belong to them.
+
+    `preceding_key` is the last key listed before all of them, `last_position` the position of the last one in the
+    listing.
+    """
+
+    key: str
+    preceding_key: str
+    last_position: int = 0
+    audio: list[ScannedFile] = field(default_factory=list)
+    sidecars: list[SourceFile] = field(default_factory=list)
+
+
+def merge_listings(files: Iterable[SourceFile], known_files: Iterator[KnownFile]) -> Iterator[ScannedFile | KnownFile]:
+    """Merge two streams sorted by key. A known file that is not listed is yielded as it is."""
+    known_file = next(known_files, None)
+    for file in files:
+        key = file.key
+        while known_file is not None and known_file.key < key:
+            yield known_file
+            known_file = next(known_files, None)
+        if known_file is not None and known_file.key == key:
+            yield ScannedFile(key, file, known_file)
+            known_file = next(known_files, None)
+        else:
+            yield ScannedFile(key, file, None)
+    if known_file is not None:
+        yield known_file
+    yield from known_files
+
+
+class FileGrouper:
+    """Groups a sorted listing into recordings with their sidecars, and returns a group once no member can follow.
+
+    The keys of a group begin with its group key. In a sorted listing all keys with that prefix are consecutive, even
+    if keys of other groups are among them. So only groups whose key is a prefix of the current key stay open: a
+    handful. The caller sets `last_key` to the current key once it has handled it.
+    """
+
+    def __init__(self, start_after: str, extensions: Collection[str] = AUDIO_EXTENSIONS) -> None:
+        """`extensions` are those of recordings, in lower case."""
+        self.last_key = start_after
+        self._extensions = extensions
+        self._position = 0
+        self._open_groups: list[FileGroup] = []
+        """Sorted by the length of their keys: each begins with the previous one."""
+
+    @property
+    def resume_after(self) -> str:
+        """The last key listed before all open groups."""
+        return min((group.preceding_key for group in self._open_groups), default=self.last_key)
+
+    def add(self, scanned_file: ScannedFile, *, is_sidecar: bool) -> list[FileGroup]:
+        """Add the next file of the listing, and return the groups that are complete without it."""
+        key, finished = scanned_file.key, []
+        self._position += 1
+        while self._open_groups and not key.startswith(self._open_groups[-1].key):
+            finished.append(self._open_groups.pop())
+        while self._open_groups and self._position - self._open_groups[0].last_position > MAX_GROUP_GAP:
+            finished.append(self._open_groups.pop(0))
+        target_key = group_key(key, self._extensions)
+        for group in self._open_groups:
+            if group.key == target_key:
+                break
+        else:
+            group = FileGroup(target_key, self.last_key)
+            insort(self._open_groups, group, key=lambda each: len(each.key))
+        group.last_position = self._position
+        if is_sidecar:
+            group.sidecars.append(scanned_file.file)
+        else:
+            group.audio.append(scanned_file)
+        return finished
+
+    def flush(self) -> list[FileGroup]:
+        """Return the groups that are still open."""
+        remaining, self._open_groups = self._open_groups[::-1], []
+        return remaining
 
 
 @dataclass(slots=True, kw_only=True)
 class Scan:
-    """Over all of a source, or over what begins with the same characters. It ends in order at `stop_at`."""
+    """Scans all of a source, or the keys with one prefix. It stops at `stop_at`."""
 
     source: Source
+    reader: MetadataReader
     ingester: FileIngester
     extensions: frozenset[str]
     run: Run
@@ -48,14 +147,14 @@ class Scan:
     _has_saved_checkpoint: bool = False
 
     def run_full(self, *, ignore_lease: bool = False) -> None:
-        """Goes on where the last sweep stopped. Raises SourceError, StoreError.
+        """Scan the source from the last checkpoint to its end, or until time is up.
 
-        Raises Skipped while that is still at it, unless this one is to run `beside_another`.
+        Raises: SourceError, StoreError; RunSkipped, while another scan holds the lease, unless that is to be ignored.
         """
         checkpoint_name = display_path(self.source.location, self.source.prefix)
         checkpoint = known_files.load_checkpoint(checkpoint_name)
         if checkpoint and checkpoint.lease_until and self.clock() < checkpoint.lease_until and not ignore_lease:
-            raise RunSkipped("The sweep of an earlier run is still under way.", code="under_way")
+            raise RunSkipped("Another run is still scanning this source.", code="under_way")
         resume_after = self._scan(
             start_after=checkpoint.after_key if checkpoint else "", checkpoint_name=checkpoint_name
         )
@@ -64,23 +163,31 @@ class Scan:
         elif checkpoint or self._has_saved_checkpoint:
             known_files.clear_checkpoint()
 
-    def run_prefix(self) -> None:
-        """Over all of the source, from the beginning. Raises SourceError, StoreError."""
+    def run_subsource(self) -> None:
+        """Scan the source from its beginning, without a checkpoint.
+
+        Raises: SourceError, StoreError.
+        """
         self._scan()
 
-    def run_group(self, group_key: str) -> None:
-        """Over the files of this stem. Raises SourceError, StoreError."""
-        self._scan(prefix=f"{group_key}.", sidecar_prefix=f"{group_key}{GENESYS_SUFFIX}")
+    def run_group(self, key: str) -> None:
+        """Scan only the files with this group key.
+
+        Raises: SourceError, StoreError.
+        """
+        self._scan(prefix=f"{key}.", sidecar_prefix=f"{key}{GENESYS_SUFFIX}")
 
     def _scan(
-        self, *, prefix: str = "", start_after: str = "", sidecar_prefix: str = "", checkpoint_name: str = ""
+        self, *, prefix: str = "", sidecar_prefix: str = "", start_after: str = "", checkpoint_name: str = ""
     ) -> str | None:
-        """None when it came to the end, else the key behind which it is to go on. Keeps its `place` under that name.
+        """Scan the keys that begin with `prefix` and come after `start_after`.
 
-        `beside`: what else is listed, behind all that begins with `under`.
+        Returns None at the end of the listing; when time is up, the key after which the next scan has to resume.
+        Keys with `sidecar_prefix` come after all keys with `prefix`.
         """
         self.run.counts = dict.fromkeys(COUNTS, 0) | self.run.counts
-        self.ingester.reader.look_up_indexes = bool(prefix or start_after)
+        # an index is listed before its recordings: a scan that starts later does not meet it
+        self.reader.look_up_indexes = bool(prefix or start_after)
         files = self.source.list_files(prefix, start_after)
         if sidecar_prefix:
             files = chain(files, self.source.list_files(sidecar_prefix))
@@ -89,14 +196,14 @@ class Scan:
         next_checkpoint_at = self.clock() + CHECKPOINT_INTERVAL
         try:
             for number, item in enumerate(merge_listings(files, known)):
-                if number % CLOCK_CHECK_INTERVAL == 0 and (now := self.clock()) >= min(
-                    next_checkpoint_at, self.stop_at
-                ):
+                if number % CLOCK_CHECK_INTERVAL == 0:
+                    now = self.clock()
                     if now >= self.stop_at:
                         self.run.increment("incomplete")
                         return self._stop_early(grouper, start_after)
-                    self._save_checkpoint(checkpoint_name, grouper.resume_after, now)
-                    next_checkpoint_at = now + CHECKPOINT_INTERVAL
+                    if now >= next_checkpoint_at:
+                        self._save_checkpoint(checkpoint_name, grouper.resume_after, now)
+                        next_checkpoint_at = now + CHECKPOINT_INTERVAL
                 self._visit(item, grouper)
                 grouper.last_key = item.key
             self._ingest(grouper.flush())
@@ -107,10 +214,10 @@ class Scan:
         return None
 
     def _stop_early(self, grouper: FileGrouper, started_after: str) -> str:
-        """The key behind which the next run goes on: before families that it has not seen the whole of."""
+        """Return the key after which the next scan resumes: before the groups that are still open."""
         if grouper.resume_after > started_after:
             return grouper.resume_after
-        self._ingest(grouper.flush())  # as far as they were seen, or it would never get on
+        self._ingest(grouper.flush())  # although they may lack members: the scan would never get past them
         return grouper.last_key
 
     def _visit(self, item: ScannedFile | KnownFile, grouper: FileGrouper) -> None:
@@ -122,7 +229,7 @@ class Scan:
         if kind is FileKind.AUDIO:
             self.run.increment("listed")
         elif kind is FileKind.SIDECAR:
-            self.ingester.reader.register_index(file)
+            self.reader.register_index(file)
         elif kind is FileKind.INCOMPLETE:
             self.ingester.report_incomplete(file, file, IN_TRANSFER, "in_transfer")
             return
@@ -133,10 +240,12 @@ class Scan:
 
     def _ingest(self, groups: Iterable[FileGroup]) -> None:
         for group in groups:
-            self.ingester.ingest_group(group)
+            sidecars = [file for file in group.sidecars if file.size]
+            for scanned_file in group.audio:
+                self.ingester.ingest(scanned_file.file, scanned_file.known, sidecars)
 
     def _save_checkpoint(self, checkpoint_name: str, resume_after: str, now: datetime) -> None:
-        logger.info("the sweep goes on", counts=self.run.counts)
+        logger.info("scan progress", counts=self.run.counts)
         self.ingester.publish_events()
         runs.save(self.run)
         if checkpoint_name:

@@ -7,7 +7,7 @@ import pytest
 
 from callscribe.recordings.recording import Status, recording_id
 from callscribe.store import recordings
-from functions.sync.completeness import HEADER_GRACE
+from functions.sync.ingestion import HEADER_GRACE
 from testing.made_audio import tone, wav
 
 AGE = 3600
