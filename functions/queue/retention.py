@@ -1,7 +1,7 @@
-"""Retention: the records of recordings that were completed, or failed for good, so many days ago are deleted.
+"""Retention: deletes the records of recordings that reached a terminal status more than `RetentionDays` ago.
 
-Transcripts go by a lifecycle rule of their bucket, runs and calls by DynamoDB's time to live. The audio is left alone,
-and sync does not take up again what has been deleted.
+A lifecycle rule of the bucket deletes transcripts, and DynamoDB's time to live deletes runs and server requests. The
+audio is never deleted, and sync does not ingest a file again after its record was deleted.
 """
 
 from datetime import datetime, timedelta
@@ -13,11 +13,11 @@ from callscribe.recordings.run import Run
 from callscribe.store import recordings
 
 TIME_BUDGET = timedelta(minutes=1)
-"""So long a run deletes; the next run of queue goes on with it."""
+"""How long one run deletes records. The next run of queue continues."""
 
 
 def delete_expired(cutoff: datetime, clock: Clock, run: Run) -> None:
-    """Deletes what ended before `until`, the oldest first. Raises StoreError."""
+    """Delete the records that reached a terminal status before `cutoff`, oldest first. Raises StoreError."""
     started_at = clock()
     run.increment("expired", 0)
     for status in (Status.COMPLETED, Status.FAILED):

@@ -1,9 +1,9 @@
-"""retry_recordings: failed → queued for all that match what a person asked for, however many runs that takes.
+"""retry_recordings: queues all failed recordings that match a filter, in as many runs of queue as that takes.
 
-The run is in the table from its beginning, with what is wanted and how far it is. Whoever is at it holds it until the
-end of its own time; after that, the next run of queue goes on in its place. What was queued before is not `failed` any
-more, and what fails anew does so after the run began, so nothing is queued twice. (What one that was killed had queued
-since it last wrote how far it is, is missing in the counts.)
+The run is stored from its start, with its filters and a cursor. Whoever works on it holds a lease until Lambda would
+stop it; after that, the next run of queue resumes the retry. No recording is queued twice: a queued one is no longer
+`failed`, and one that fails again does so after the run started. The counts of a run that was killed lack what it had
+queued since it last saved its cursor.
 """
 
 import json
@@ -20,27 +20,28 @@ from callscribe.store import recording_search, recordings, runs
 from callscribe.store.recording_queries import RecordingFilter
 
 BATCH_SIZE = 250
-"""Recordings between two looks at the clock; then it is written how far the run is."""
+"""Recordings between two checks of the clock, each of which saves the cursor."""
 
 COUNT_BUDGET = timedelta(seconds=5)
-"""How long they are counted beforehand, so that one can judge how far the run is; then there are at least so many."""
+"""How long the matching recordings are counted first, to show progress. If it is too short, `matched` is a minimum."""
 
 SHUTDOWN_MARGIN = timedelta(seconds=20)
-"""Kept back from the function's time: so many take a few seconds."""
+"""A retry stops this long before Lambda would stop it: a batch takes a few seconds."""
 
 
-def start(filters: RecordingFilter, run_id: str | None, clock: Clock, ends_at: datetime) -> Run:
-    """Begins a run over what `filters` accept, as far as time allows. It is `failed` where it could not be begun."""
-    add_count(
-        "RecordingsQueued", 0
-    )  # also where it comes to nothing: a handler without any metric is taken for a fault
+def start(filters: RecordingFilter, run_id: str | None, clock: Clock, lambda_deadline: datetime) -> Run:
+    """Start a run that queues the failed recordings matching `filters`, and continue it as long as time allows.
+
+    The status is `failed` if the run could not be started.
+    """
+    add_count("RecordingsQueued", 0)  # even if the run cannot start: Powertools warns about a handler without metrics
     now = clock()
     run = Run(
         task=Task.RETRY,
         id=run_id or runs.new_run_id(now),
         trigger=Trigger.API,
         started_at=now,
-        deadline=ends_at + CLOCK_SKEW,
+        deadline=lambda_deadline + CLOCK_SKEW,
         filters=replace(filters, status=Status.FAILED).to_api(),
         counts={"matched": 0, "queued": 0, "conflicts": 0},
     )
@@ -52,27 +53,27 @@ def start(filters: RecordingFilter, run_id: str | None, clock: Clock, ends_at: d
     except StoreError as error:
         run.end(RunStatus.FAILED, error.message, error.code)
         return run
-    _run(run, clock, ends_at)
+    _run(run, clock, lambda_deadline)
     return run
 
 
-def resume(clock: Clock, ends_at: datetime) -> None:
-    """Goes on with the runs that nobody is at any more. What DynamoDB does not take now is left to the next one."""
+def resume(clock: Clock, lambda_deadline: datetime) -> None:
+    """Continue the retries whose lease has expired. If DynamoDB fails, the next run of queue tries again."""
     try:
         for run in runs.resumable(clock()):
-            if _is_time_up(clock, ends_at):
+            if _is_time_up(clock, lambda_deadline):
                 return
-            if runs.extend_lease(run, ends_at + CLOCK_SKEW):
-                _run(run, clock, ends_at)
+            if runs.extend_lease(run, lambda_deadline + CLOCK_SKEW):
+                _run(run, clock, lambda_deadline)
     except StoreError as error:
-        logger.warning("retries could not be gone on with; the next run of queue tries again", reason=error.message)
+        logger.warning("could not resume retry", reason=error.message)
 
 
-def _run(run: Run, clock: Clock, ends_at: datetime) -> None:
-    """Ends the run, or leaves it for the next of queue: when time is up, or DynamoDB takes no more for now."""
+def _run(run: Run, clock: Clock, lambda_deadline: datetime) -> None:
+    """Finish the run, or leave it to the next run of queue when time is up or DynamoDB fails."""
     try:
         while _queue_batch(run, clock):
-            if _is_time_up(clock, ends_at):
+            if _is_time_up(clock, lambda_deadline):
                 runs.extend_lease(run, clock())
                 return
             if not runs.extend_lease(run, run.deadline):
@@ -80,22 +81,22 @@ def _run(run: Run, clock: Clock, ends_at: datetime) -> None:
         _finish(run, clock, RunStatus.SUCCEEDED)
     except StoreError as error:
         run.status, run.finished_at = RunStatus.RUNNING, None  # as it is stored
-        logger.warning("a retry broke off; it goes on with a later run of queue", run=run.id, reason=error.message)
-    except Exception as error:  # it would stand in the way of all others, with each run of queue
+        logger.warning("retry interrupted, will resume", run=run.id, reason=error.message)
+    except Exception as error:  # left as it is, the run would fail every run of queue from now on
         message = f"A fault in Callscribe ({type(error).__name__}). The log says more."
         _finish(run, clock, RunStatus.FAILED, message, "internal_error")
         raise
 
 
-def _finish(run: Run, clock: Clock, outcome: RunStatus, error: str | None = None, code: str | None = None) -> None:
-    run.end(outcome, error, code)
+def _finish(run: Run, clock: Clock, status: RunStatus, error: str | None = None, code: str | None = None) -> None:
+    run.end(status, error, code)
     run.finished_at = clock()
     runs.extend_lease(run, run.deadline)
     logger.info("run ended", task=run.task, trigger=run.trigger, outcome=run.status, counts=run.counts)
 
 
 def _queue_batch(run: Run, clock: Clock) -> bool:
-    """Queues the next of them, the oldest calls first; whether there may be more."""
+    """Queue the next matching recordings, oldest calls first. Return whether there may be more."""
     cursor = json.loads(run.resume_cursor) if run.resume_cursor else None
     filters = replace(RecordingFilter.from_api(run.filters), oldest_first=True)
     page = recording_search.page(filters, limit=BATCH_SIZE, cursor=cursor)
@@ -109,13 +110,11 @@ def _queue_batch(run: Run, clock: Clock) -> bool:
 
 
 def _requeue(recording: Recording, now: datetime) -> bool:
-    """False if it is not as it was seen any more: an index may be a moment late."""
+    """Return False if the recording has changed since it was read: an index may lag behind."""
     transition = state_machine.user_transition(recording, Status.QUEUED, now)
-    return (
-        recordings.apply_transition(recording.id, replace(transition, condition={"sort_key": recording.sort_key}))
-        is not None
-    )
+    transition = replace(transition, condition={"sort_key": recording.sort_key})
+    return recordings.apply_transition(recording.id, transition) is not None
 
 
-def _is_time_up(clock: Clock, ends_at: datetime) -> bool:
-    return ends_at - clock() < SHUTDOWN_MARGIN
+def _is_time_up(clock: Clock, lambda_deadline: datetime) -> bool:
+    return lambda_deadline - clock() < SHUTDOWN_MARGIN

@@ -1,4 +1,4 @@
-"""What is past the retention is deleted, once and for all; what still has a way to go is not, and no audio is."""
+"""Retention deletes records with a terminal status after `RetentionDays`, but never audio."""
 
 import json
 
@@ -15,13 +15,14 @@ DAYS = 30
 
 
 @pytest.fixture
-def kept(handlers):
+def retaining(handlers):
+    """The handlers with a retention."""
     handlers.overrides["RETENTION_DAYS"] = str(DAYS)
     return handlers
 
 
-def transcribed(handlers, put, *names):
-    """All of them, unless the service says otherwise."""
+def transcribe(handlers, put, *names):
+    """Put these recordings and process each once."""
     for name in names:
         put(name)
     handlers.sync_and_queue()
@@ -30,155 +31,155 @@ def transcribed(handlers, put, *names):
 
 
 def objects(stack, bucket):
-    return {each["Key"] for each in client("s3", stack.endpoint).list_objects_v2(Bucket=bucket).get("Contents", ())}
+    return {item["Key"] for item in client("s3", stack.endpoint).list_objects_v2(Bucket=bucket).get("Contents", ())}
 
 
-def test_what_ended_so_long_ago_is_deleted_and_not_taken_up_again(kept, put, listed, service, reply, stack):
+def test_expired_records_are_deleted_and_not_ingested_again(retaining, put, listed, service, reply, stack):
     service.replies = [reply(status=PERMANENT), reply()]
-    transcribed(kept, put, "failed.wav", "completed.wav")
-    assert {each["transcriptionStatus"] for each in listed().values()} == {"failed", "completed"}
-    assert kept.after(days=DAYS - 1).queue()["counts"]["expired"] == 0
+    transcribe(retaining, put, "failed.wav", "completed.wav")
+    assert {item["transcriptionStatus"] for item in listed().values()} == {"failed", "completed"}
+    assert retaining.after(days=DAYS - 1).queue()["counts"]["expired"] == 0
     assert len(listed()) == 2
-    assert kept.after(days=1, minutes=1).queue()["counts"]["expired"] == 2
+    assert retaining.after(days=1, minutes=1).queue()["counts"]["expired"] == 2
     assert listed() == {}
-    swept = kept.sync()["counts"]
-    assert (swept["listed"], swept["added"], swept["past_retention"]) == (2, 0, 2)
+    counts = retaining.sync()["counts"]
+    assert (counts["listed"], counts["added"], counts["past_retention"]) == (2, 0, 2)
     assert objects(stack, stack.buckets["RecordingsBucket"]) == {"failed.wav", "completed.wav"}
 
 
-def test_what_has_not_come_to_its_end_stays_however_old_it_is(kept, put, listed, service, reply):
+def test_records_without_a_terminal_status_never_expire(retaining, put, listed, service, reply):
     service.replies = [reply(status=500)]
-    transcribed(kept, put, "retried.wav")
+    transcribe(retaining, put, "retried.wav")
     put("queued.wav")
-    kept.sync_and_queue()
+    retaining.sync_and_queue()
     put("pending.wav")
-    kept.sync()
-    assert kept.after(days=10 * DAYS).queue()["counts"]["expired"] == 0
+    retaining.sync()
+    assert retaining.after(days=10 * DAYS).queue()["counts"]["expired"] == 0
     assert set(listed()) == {"retried.wav", "queued.wav", "pending.wav"}
 
 
-def test_nothing_is_deleted_unless_it_is_asked_for(handlers, put, listed):
-    transcribed(handlers, put, "a.wav")
+def test_nothing_is_deleted_without_a_retention(handlers, put, listed):
+    transcribe(handlers, put, "a.wav")
     assert "expired" not in handlers.after(days=4000).queue()["counts"]
     assert set(listed()) == {"a.wav"}
 
 
-def test_the_counts_are_exact_wherever_a_run_dies(kept, put, monkeypatch):
-    transcribed(kept, put, "1.wav", "2.wav", "3.wav")
-    kept.after(hours=1).queue()  # the checkpoint counts them
-    kept.advance_clock(days=DAYS - 1)
+def test_status_counts_are_exact_after_a_run_died(retaining, put, monkeypatch):
+    transcribe(retaining, put, "1.wav", "2.wav", "3.wav")
+    retaining.after(hours=1).queue()  # the checkpoint counts them
+    retaining.advance_clock(days=DAYS - 1)
     put("young.wav")
-    kept.transcribe()
+    retaining.transcribe()
     assert status_counts.load_status_counts().counts[Status.COMPLETED] == 4
-    kept.advance_clock(days=1)
+    retaining.advance_clock(days=1)
 
-    def die(place):
+    def die(entry):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(recordings, "delete_entry", die)
         with pytest.raises(KeyboardInterrupt):
-            kept.queue()
-    assert status_counts.load_status_counts().counts[Status.COMPLETED] == 1  # what is past the retention counts no more
-    assert kept.queue()["counts"]["expired"] == 3
+            retaining.queue()
+    assert status_counts.load_status_counts().counts[Status.COMPLETED] == 1  # expired records are not counted
+    assert retaining.queue()["counts"]["expired"] == 3
     assert status_counts.load_status_counts().counts[Status.COMPLETED] == 1
-    status_counts.invalidate_checkpoint(kept.now())
+    status_counts.invalidate_checkpoint(retaining.now())
     assert status_counts.load_status_counts().counts[Status.COMPLETED] == 1
-    kept.after(hours=1).queue()
+    retaining.after(hours=1).queue()
     assert status_counts.load_status_counts().counts[Status.COMPLETED] == 1
 
 
-def test_a_checkpoint_that_counts_only_what_expires_is_forgotten(kept, put):
-    transcribed(kept, put, "1.wav", "2.wav")
-    kept.after(hours=1).queue()
-    kept.after(days=2 * DAYS).queue()
+def test_checkpoint_of_expired_records_only_is_dropped(retaining, put):
+    transcribe(retaining, put, "1.wav", "2.wav")
+    retaining.after(hours=1).queue()
+    retaining.after(days=2 * DAYS).queue()
     assert status_counts.load_status_counts().counts[Status.COMPLETED] == 0
-    kept.queue()
+    retaining.queue()
     assert status_counts.load_status_counts().counts[Status.COMPLETED] == 0
 
 
-def test_one_that_is_wanted_anew_at_that_moment_stays(kept, put, listed, monkeypatch):
-    transcribed(kept, put, "a.wav")
-    (shown,) = listed().values()
-    kept.advance_clock(days=DAYS, minutes=1)
+def test_recording_requeued_during_the_deletion_is_not_deleted(retaining, put, listed, monkeypatch):
+    transcribe(retaining, put, "a.wav")
+    (recording,) = listed().values()
+    retaining.advance_clock(days=DAYS, minutes=1)
     query = RecordingModel.by_status.query
 
-    def wanted_meanwhile(status, *condition, **options):
-        found = list(query(status, *condition, **options))
-        if found and status == "completed":
+    def query_then_requeue(status, *condition, **options):
+        models = list(query(status, *condition, **options))
+        if models and status == "completed":
             monkeypatch.undo()
-            kept.api("POST", f"/api/call-recordings/{shown['id']}/transcribe", body={"force": True})
-        return iter(found)
+            retaining.api("POST", f"/api/call-recordings/{recording['id']}/transcribe", body={"force": True})
+        return iter(models)
 
-    monkeypatch.setattr(RecordingModel.by_status, "query", wanted_meanwhile)
-    kept.queue()
+    monkeypatch.setattr(RecordingModel.by_status, "query", query_then_requeue)
+    retaining.queue()
     assert listed()["a.wav"]["transcriptionStatus"] == "queued"
 
 
-def test_a_person_may_have_a_file_taken_up_that_is_too_old_for_sync(kept, functions, put, listed):
+def test_user_can_register_a_file_that_is_too_old_for_sync(retaining, functions, put, listed):
     put("old.wav")
-    assert kept.after(days=DAYS + 1).sync()["counts"]["past_retention"] == 1
-    answer = kept.api("POST", "/api/call-recordings", body={"path": f"{kept.recordings_path}old.wav"})
+    assert retaining.after(days=DAYS + 1).sync()["counts"]["past_retention"] == 1
+    answer = retaining.api("POST", "/api/call-recordings", body={"path": f"{retaining.recordings_path}old.wav"})
     assert (answer.status, set(listed())) == (201, {"old.wav"})
 
 
 @pytest.mark.parametrize("days", ["", "90"])
-def test_a_longer_retention_or_none_brings_nothing_back(kept, put, listed, days):
-    transcribed(kept, put, "old.wav")
-    assert kept.after(days=DAYS + 1).queue()["counts"]["expired"] == 1
-    kept.overrides["RETENTION_DAYS"] = days
-    kept.queue()
-    assert kept.sync()["counts"]["past_retention"] == 1
+def test_longer_or_no_retention_does_not_bring_records_back(retaining, put, listed, days):
+    transcribe(retaining, put, "old.wav")
+    assert retaining.after(days=DAYS + 1).queue()["counts"]["expired"] == 1
+    retaining.overrides["RETENTION_DAYS"] = days
+    retaining.queue()
+    assert retaining.sync()["counts"]["past_retention"] == 1
     assert listed() == {}
 
 
 @pytest.mark.parametrize("days", ["", "90"])
-def test_what_a_longer_retention_keeps_after_all_counts_again(kept, put, listed, monkeypatch, days):
-    transcribed(kept, put, "1.wav", "2.wav")
-    kept.after(hours=1).queue()
-    kept.advance_clock(days=DAYS + 1)
+def test_records_that_a_longer_retention_keeps_are_counted_again(retaining, put, listed, monkeypatch, days):
+    transcribe(retaining, put, "1.wav", "2.wav")
+    retaining.after(hours=1).queue()
+    retaining.advance_clock(days=DAYS + 1)
     with monkeypatch.context() as patch:
         patch.setattr(recordings, "delete_entry", lambda _: False)
-        kept.queue()
+        retaining.queue()
     assert status_counts.load_status_counts().counts[Status.COMPLETED] == 0
-    kept.overrides["RETENTION_DAYS"] = days
-    kept.queue()
+    retaining.overrides["RETENTION_DAYS"] = days
+    retaining.queue()
     assert status_counts.load_status_counts().counts[Status.COMPLETED] == len(listed()) == 2
-    kept.after(hours=1).queue()
+    retaining.after(hours=1).queue()
     assert status_counts.load_status_counts().counts[Status.COMPLETED] == 2
 
 
-def test_what_waits_is_queued_although_nothing_can_be_deleted(kept, put, listed, monkeypatch):
-    transcribed(kept, put, "old.wav")
-    kept.advance_clock(days=DAYS + 1)
-    kept.overrides["RETENTION_DAYS"] = str(10 * DAYS)
+def test_pending_recordings_are_queued_even_if_the_deletion_fails(retaining, put, listed, monkeypatch):
+    transcribe(retaining, put, "old.wav")
+    retaining.advance_clock(days=DAYS + 1)
+    retaining.overrides["RETENTION_DAYS"] = str(10 * DAYS)
     put("new.wav")
-    kept.sync()
-    kept.overrides["RETENTION_DAYS"] = str(DAYS)
+    retaining.sync()
+    retaining.overrides["RETENTION_DAYS"] = str(DAYS)
 
-    def fail(place):
-        raise StoreError("DynamoDB refuses it.")
+    def fail(entry):
+        raise StoreError("DynamoDB refused the request.")
 
     with monkeypatch.context() as patch:
         patch.setattr(recordings, "delete_entry", fail)
-        assert kept.queue()["status"] == "failed"
+        assert retaining.queue()["status"] == "failed"
     assert listed()["new.wav"]["transcriptionStatus"] == "queued"
 
 
-def test_a_paused_task_deletes_all_the_same(kept, put, listed):
-    transcribed(kept, put, "old.wav")
-    kept.advance_clock(days=DAYS + 1)
-    kept.api("PUT", "/api/scheduler/tasks/queue_transcriptions", body={"paused": True})
-    assert kept.queue()["status"] == "skipped"
+def test_paused_task_still_deletes_expired_records(retaining, put, listed):
+    transcribe(retaining, put, "old.wav")
+    retaining.advance_clock(days=DAYS + 1)
+    retaining.api("PUT", "/api/scheduler/tasks/queue_transcriptions", body={"paused": True})
+    assert retaining.queue()["status"] == "skipped"
     assert listed() == {}
 
 
-def test_runs_and_calls_are_kept_no_longer_than_the_retention(handlers, put, stack):
+def test_runs_and_server_requests_expire_with_the_retention(handlers, put, stack):
     handlers.overrides["RETENTION_DAYS"] = "3"
-    transcribed(handlers, put, "a.wav")
+    transcribe(handlers, put, "a.wav")
     items = client("dynamodb", stack.endpoint).scan(TableName=stack.tables["RunsTable"])["Items"]
-    lives = {int(each["expires_at"]["N"]) - handlers.now().timestamp() for each in items}
+    lifetimes = [int(item["expires_at"]["N"]) - handlers.now().timestamp() for item in items]
     assert len(items) == 4
-    # some are dated by the handlers' clock, and some by that of the machine
-    assert all(abs(life - 3 * 86400) < 3600 for life in lives)
-    assert "a.wav" not in json.dumps([each for each in items if "recording_id" in each])
+    # some start at the handlers' time, others at the time of the machine
+    assert all(abs(lifetime - 3 * 86400) < 3600 for lifetime in lifetimes)
+    assert "a.wav" not in json.dumps([item for item in items if "recording_id" in item])

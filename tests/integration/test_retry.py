@@ -1,4 +1,4 @@
-"""Retrying all that failed and match a filter: each is queued once, in however many runs, and nothing else changes."""
+"""retry_recordings: queues each matching failed recording once, in as many runs as that takes, and changes no other."""
 
 import random
 from dataclasses import replace
@@ -27,11 +27,11 @@ both_engines = pytest.mark.parametrize("stack", dynalite.ENGINES, indirect=True)
 
 
 @pytest.fixture
-def made(handlers):
-    """Makes a recording of a call so many minutes before noon, failed for good unless it is to have another status."""
-    handlers.queue()  # binds the models to the tables
+def create(handlers):
+    """Creates a recording of a call `minutes` before noon, failed without a next attempt unless `status` is another."""
+    handlers.queue()  # configures the tables
 
-    def made(name, minutes=0, code="service_error", status=Status.FAILED, **known):
+    def create(name, minutes=0, code="service_error", status=Status.FAILED, **metadata):
         now = handlers.now()
         failure = Failure(code=code, message="It failed.", at=now, retryable=True)
         new = state_machine.create(
@@ -41,73 +41,74 @@ def made(handlers):
             etag="e",
             modified_at=NOON,
             now=now,
-            metadata=CallMetadata(**known).with_provenance(Provenance.NAME),
+            metadata=CallMetadata(**metadata).with_provenance(Provenance.NAME),
             recorded_at=NOON - timedelta(minutes=minutes),
         )
         if status is not Status.PENDING:
-            position = state_machine.terminal_sort_key(now)
-            new = replace(new, status=status, sort_key=position, attempts=5, outage_count=2, error=failure)
+            sort_key = state_machine.terminal_sort_key(now)
+            new = replace(new, status=status, sort_key=sort_key, attempts=5, outage_count=2, error=failure)
         assert recordings.create(new)
         return new.id
 
-    return made
+    return create
 
 
 @pytest.fixture
-def many(made, monkeypatch):
-    """Five that failed, the oldest call last; a run looks at the clock after each two of them."""
+def many(create, monkeypatch):
+    """The ids of five failed recordings, the oldest call last. A run checks the clock after every second one."""
     monkeypatch.setattr(retry, "BATCH_SIZE", 2)
-    return [made(f"call-{minutes}", minutes) for minutes in range(5)]
+    return [create(f"call-{minutes}", minutes) for minutes in range(5)]
 
 
 @pytest.fixture
-def ask(handlers, functions):
-    def ask(**body):
-        return handlers.api("POST", RETRY, body=body)
-
-    return ask
+def request_retry(handlers, functions):
+    return lambda **body: handlers.api("POST", RETRY, body=body)
 
 
 @pytest.fixture
-def in_line():
-    """The ids of those that are queued, in the order in which they will be sent."""
-    return lambda: [place.id for place in recordings.next_entries(Status.QUEUED, 100)]
+def queue():
+    """Returns the ids of all queued recordings, the next one first."""
+    return lambda: [entry.id for entry in recordings.next_entries(Status.QUEUED, 100)]
 
 
 @pytest.fixture
 def queued(monkeypatch):
-    """The ids of all that were ever queued by a retry, in the order of time."""
-    ids, apply = [], recordings.apply_transition
+    """The ids of all recordings that retries have queued, first to last."""
+    ids, apply_transition = [], recordings.apply_transition
 
-    def watch(recording_id, change):
-        after = apply(recording_id, change)
-        if after and (change.from_status, change.to_status) == (Status.FAILED, Status.QUEUED):
+    def record(recording_id, transition):
+        recording = apply_transition(recording_id, transition)
+        if recording and (transition.from_status, transition.to_status) == (Status.FAILED, Status.QUEUED):
             ids.append(recording_id)
-        return after
+        return recording
 
-    monkeypatch.setattr(recordings, "apply_transition", watch)
+    monkeypatch.setattr(recordings, "apply_transition", record)
     return ids
 
 
 @pytest.fixture
-def fail_anew(handlers):
-    """Lets a recording that is queued be sent, and fail for good once more."""
+def fail_again(handlers):
+    """Claims a queued recording, which then fails again without a next attempt."""
 
-    def fail_anew(recording_id):
-        seen, now = recordings.get(recording_id), handlers.now()
-        place = QueueEntry(seen.id, seen.status, seen.sort_key)
-        claimed = recordings.apply_transition(
-            seen.id, state_machine.claim(place, "token", now, now + timedelta(minutes=16))
-        )
-        assert claimed
+    def fail_again(recording_id):
+        claimed = claim(recording_id, handlers.now())
         policy = RetryPolicy(max_attempts=1)
         failed = state_machine.fail(claimed, RetryableError("Again."), policy, handlers.now(), random.Random(1))
-        assert recordings.apply_transition(seen.id, failed)
+        assert recordings.apply_transition(recording_id, failed)
 
-    return fail_anew
+    return fail_again
 
 
-def shown(handlers, run_id):
+def claim(recording_id, now):
+    recording = recordings.get(recording_id)
+    entry = QueueEntry(recording.id, recording.status, recording.sort_key)
+    transition = state_machine.claim(entry, "token", now, now + timedelta(minutes=16))
+    claimed = recordings.apply_transition(recording_id, transition)
+    assert claimed
+    return claimed
+
+
+def get_run(handlers, run_id):
     return handlers.api("GET", f"{RUNS}/{run_id}").json
 
 
@@ -130,123 +131,120 @@ CASES = [
 
 
 @pytest.fixture
-def calls(made):
-    """Five that failed, the oldest call last, by a letter; and three beside them that did not."""
+def calls(create):
+    """The ids of five failed recordings by letter, the oldest call last. Three more have other statuses."""
     failed = {
-        "a": made("in-a", 1, direction=IN, caller="+1 202 555 0143", callee="101", call_id="A.1"),
-        "b": made("in-b", 2, "timeout", direction=IN, caller="3035550143", callee="101"),
-        "c": made("out-c", 3, direction=OUT, caller="102", callee="(202) 555-0143", call_id="A.2"),
-        "d": made("internal-d", 4, "timeout"),
-        "e": made("e", 5),
+        "a": create("in-a", 1, direction=IN, caller="+1 202 555 0143", callee="101", call_id="A.1"),
+        "b": create("in-b", 2, "timeout", direction=IN, caller="3035550143", callee="101"),
+        "c": create("out-c", 3, direction=OUT, caller="102", callee="(202) 555-0143", call_id="A.2"),
+        "d": create("internal-d", 4, "timeout"),
+        "e": create("e", 5),
     }
-    made("in-pending", 2, status=Status.PENDING, direction=IN, caller="2025550143")
-    made("in-processing", 2, "timeout", Status.PROCESSING, direction=OUT, caller="2025550143")
-    made("in-completed", 2, "timeout", Status.COMPLETED, direction=OUT, caller="2025550143")
+    create("in-pending", 2, status=Status.PENDING, direction=IN, caller="2025550143")
+    create("in-processing", 2, "timeout", Status.PROCESSING, direction=OUT, caller="2025550143")
+    create("in-completed", 2, "timeout", Status.COMPLETED, direction=OUT, caller="2025550143")
     return failed
 
 
 @both_engines
-def test_a_dry_run_counts_those_that_match_and_changes_nothing(handlers, calls, ask):
-    before, known = all_recordings(), handlers.api("GET", RUNS).body
+def test_dry_run_counts_the_matching_recordings_and_changes_nothing(handlers, calls, request_retry):
+    recordings_before, runs_before = all_recordings(), handlers.api("GET", RUNS).body
     for body, expected in CASES:
-        answer = ask(**body, dryRun=True)
+        answer = request_retry(**body, dryRun=True)
         assert (answer.status, answer.json) == (200, {"count": len(expected), "exact": True, "dryRun": True}), body
-    assert (all_recordings(), handlers.api("GET", RUNS).body) == (before, known)
+    assert (all_recordings(), handlers.api("GET", RUNS).body) == (recordings_before, runs_before)
 
 
 @both_engines
-def test_all_that_match_are_queued_afresh_the_oldest_call_first_and_no_others(handlers, calls, ask, in_line):
-    """Each time what is left of those that match."""
+def test_matching_recordings_are_queued_as_a_fresh_start_oldest_call_first(handlers, calls, request_retry, queue):
     done = ""
     for body, matching in [CASES[number] for number in (12, 9, 7, 13, 3, 8, 0, 0)]:
-        before, behind = all_recordings(), in_line()
-        expected = [each for each in reversed(matching) if each not in done]
-        answer = ask(**body)
+        before, queue_before = all_recordings(), queue()
+        expected = [letter for letter in reversed(matching) if letter not in done]
+        answer = request_retry(**body)
         assert (answer.status, answer.json["status"], answer.json["trigger"]) == (200, "succeeded", "api")
         assert answer.json["counts"] == {"matched": len(expected), "queued": len(expected), "conflicts": 0}, body
-        assert shown(handlers, answer.json["id"]) == answer.json
-        assert in_line() == behind + [calls[each] for each in expected], body
+        assert get_run(handlers, answer.json["id"]) == answer.json
+        assert queue() == queue_before + [calls[letter] for letter in expected], body
         after = all_recordings()
-        for each in in_line()[len(behind) :]:
-            fresh = (after[each].attempts, after[each].outage_count, after[each].next_attempt_at)
-            assert (*fresh, after[each].error) == (0, 0, None, before.pop(each).error)
-        assert {each: after[each] for each in before} == before
+        for id_ in queue()[len(queue_before) :]:
+            fresh_values = (after[id_].attempts, after[id_].outage_count, after[id_].next_attempt_at)
+            assert (*fresh_values, after[id_].error) == (0, 0, None, before.pop(id_).error)
+        assert {id_: after[id_] for id_ in before} == before
         done += matching
     assert_counts_are_right()
 
 
-def test_without_a_body_all_that_failed_are_meant(handlers, made, functions, in_line):
-    made("a")
+def test_request_without_a_body_queues_all_failed_recordings(handlers, create, functions, queue):
+    create("a")
     assert handlers.api("POST", RETRY).json["counts"] == {"matched": 1, "queued": 1, "conflicts": 0}
-    assert len(in_line()) == 1
+    assert len(queue()) == 1
 
 
-def test_one_whose_next_attempt_is_to_come_by_itself_is_sent_now(handlers, made, ask, in_line, fail_anew):
-    (name,) = [made("a")]
-    ask()
-    seen, now = recordings.get(name), handlers.now()
-    claim = state_machine.claim(QueueEntry(name, seen.status, seen.sort_key), "t", now, now + timedelta(minutes=16))
-    claimed = recordings.apply_transition(name, claim)
-    assert claimed
-    recordings.apply_transition(
-        name, state_machine.fail(claimed, RetryableError(""), RetryPolicy(), now, random.Random(1))
+def test_recording_with_a_scheduled_attempt_is_queued_now(handlers, create, request_retry, queue):
+    id_ = create("a")
+    request_retry()
+    failed = state_machine.fail(
+        claim(id_, handlers.now()), RetryableError(""), RetryPolicy(), handlers.now(), random.Random(1)
     )
-    assert recordings.get(name).next_attempt_at
-    assert ask().json["counts"]["queued"] == 1
-    assert recordings.get(name).next_attempt_at is None
-    assert in_line() == [name]
+    assert recordings.apply_transition(id_, failed).next_attempt_at
+    assert request_retry().json["counts"]["queued"] == 1
+    assert recordings.get(id_).next_attempt_at is None
+    assert queue() == [id_]
 
 
-def test_what_one_request_is_too_short_for_goes_on_with_the_next_runs_of_queue(
-    handlers, many, ask, functions, in_line, queued
+def test_retry_that_exceeds_one_request_continues_with_the_next_runs_of_queue(
+    handlers, many, request_retry, functions, queue, queued
 ):
     functions["queue"] = 15_000
-    answer = ask(errorCode="service_error")
+    answer = request_retry(errorCode="service_error")
     assert (answer.status, answer.json["status"], answer.json["finishedAt"]) == (202, "running", None)
     assert answer.json["counts"] == {"matched": 5, "queued": 2, "conflicts": 0}
     assert answer.json["filter"] == {"transcriptionStatus": "failed", "errorCode": "service_error"}
-    assert shown(handlers, answer.json["id"]) == answer.json
-    assert in_line() == many[:2:-1]
-    other = handlers.queue()
-    assert (other["task"], other["counts"]["queued"]) == ("queue_transcriptions", 0)
-    ended = shown(handlers, answer.json["id"])
-    assert (ended["status"], ended["counts"]["queued"]) == ("succeeded", 5)
-    assert ended["duration"] > 0
-    assert in_line() == queued == many[::-1]
+    assert get_run(handlers, answer.json["id"]) == answer.json
+    assert queue() == many[:2:-1]
+    queue_run = handlers.queue()
+    assert (queue_run["task"], queue_run["counts"]["queued"]) == ("queue_transcriptions", 0)
+    finished = get_run(handlers, answer.json["id"])
+    assert (finished["status"], finished["counts"]["queued"]) == ("succeeded", 5)
+    assert finished["duration"] > 0
+    assert queue() == queued == many[::-1]
     handlers.queue()
-    assert shown(handlers, answer.json["id"]) == ended
+    assert get_run(handlers, answer.json["id"]) == finished
 
 
-def test_each_run_of_queue_does_as_much_of_it_as_it_has_time_for(handlers, many, ask, functions, queued, monkeypatch):
+def test_each_run_of_queue_continues_the_retry_until_its_time_is_up(
+    handlers, many, request_retry, functions, queued, monkeypatch
+):
     functions["queue"] = 0
-    run_id = ask().json["id"]
-    apply, progress = recordings.apply_transition, []
+    run_id = request_retry().json["id"]
+    apply_transition, progress = recordings.apply_transition, []
 
-    def slowly(*change):
+    def apply_slowly(*arguments):
         handlers.advance_clock(seconds=20)
-        return apply(*change)
+        return apply_transition(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(recordings, "apply_transition", slowly)
+        patch.setattr(recordings, "apply_transition", apply_slowly)
         for _ in range(2):
             handlers.queue(remaining_ms=50_000)
-            progress.append(shown(handlers, run_id)["counts"]["queued"])
+            progress.append(get_run(handlers, run_id)["counts"]["queued"])
     assert progress == [4, 5]
     assert queued == many[::-1]
 
 
-def test_a_run_that_is_killed_is_taken_over_after_its_time_and_each_recording_is_queued_once(
-    handlers, many, ask, in_line, queued, monkeypatch
+def test_killed_run_is_resumed_after_its_lease_and_queues_each_recording_once(
+    handlers, many, request_retry, queue, queued, monkeypatch
 ):
     with pytest.raises(Killed):
-        killed(monkeypatch, ask, after=3)
+        request_retry_and_die(monkeypatch, request_retry, queued_before=3)
     (run,) = handlers.api("GET", RUNS, query="task=retry_recordings").json["items"]
     assert (run["status"], run["counts"]["queued"]) == ("running", 2)
-    handlers.after(minutes=4).queue()  # it may be running still
-    assert len(in_line()) == 3
+    handlers.after(minutes=4).queue()  # the lease has not expired yet
+    assert len(queue()) == 3
     handlers.after(minutes=3).queue()
-    assert shown(handlers, run["id"])["status"] == "succeeded"
-    assert in_line() == queued == many[::-1]
+    assert get_run(handlers, run["id"])["status"] == "succeeded"
+    assert queue() == queued == many[::-1]
     assert_counts_are_right()
 
 
@@ -254,176 +252,178 @@ class Killed(BaseException):
     pass
 
 
-def killed(monkeypatch, ask, after):
-    """Asks, and the run dies once it has queued so many."""
-    apply, left = recordings.apply_transition, iter(range(after))
+def request_retry_and_die(monkeypatch, request_retry, queued_before):
+    """Request a retry that dies after `queued_before` recordings."""
+    apply_transition, remaining = recordings.apply_transition, iter(range(queued_before))
 
-    def die(*change):
-        if next(left, None) is None:
+    def die(*arguments):
+        if next(remaining, None) is None:
             raise Killed
-        return apply(*change)
+        return apply_transition(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(recordings, "apply_transition", die)
-        ask()
+        request_retry()
 
 
-def test_what_fails_anew_meanwhile_is_not_queued_twice(handlers, many, ask, functions, queued, fail_anew):
+def test_recording_that_fails_again_meanwhile_is_not_queued_twice(
+    handlers, many, request_retry, functions, queued, fail_again
+):
     functions["queue"] = 15_000
-    ask()
-    for each in many[:2:-1]:
-        fail_anew(each)
+    request_retry()
+    for id_ in many[:2:-1]:
+        fail_again(id_)
     handlers.queue()
     assert queued == many[::-1]
-    assert ask().json["counts"]["queued"] == 2
+    assert request_retry().json["counts"]["queued"] == 2
 
 
-def test_what_fails_anew_before_a_killed_run_is_taken_over_is_not_queued_twice(
-    handlers, many, ask, queued, fail_anew, monkeypatch
+def test_recording_that_fails_again_before_a_killed_run_resumes_is_not_queued_twice(
+    handlers, many, request_retry, queued, fail_again, monkeypatch
 ):
     with pytest.raises(Killed):
-        killed(monkeypatch, ask, after=3)
+        request_retry_and_die(monkeypatch, request_retry, queued_before=3)
     handlers.advance_clock(minutes=1)
-    for each in queued:
-        fail_anew(each)
+    for id_ in queued:
+        fail_again(id_)
     handlers.after(minutes=7).queue()
     assert queued == many[::-1]
 
 
-def test_of_two_runs_of_queue_at_once_one_goes_on_with_it(handlers, many, ask, functions, queued, monkeypatch):
-    """The other one has seen, too, that nobody is at it."""
+def test_only_one_of_two_concurrent_runs_of_queue_resumes_a_retry(
+    handlers, many, request_retry, functions, queued, monkeypatch
+):
+    """Both have read that the lease has expired."""
     functions["queue"] = 15_000
-    run_id = ask().json["id"]
-    unfinished, hold = runs.resumable, runs.extend_lease
-    held: list[object] = []
+    run_id = request_retry().json["id"]
+    resumable, extend_lease = runs.resumable, runs.extend_lease
+    leases: list[bool] = []
 
-    def meanwhile(now):
-        found = unfinished(now)
-        if not held:
-            held.append("the other is coming")
-            retry.resume(handlers.now, handlers.now() + timedelta(minutes=5))
-        return found
+    def resume_in_another_run_first(now):
+        unfinished_runs = resumable(now)
+        monkeypatch.setattr(runs, "resumable", resumable)
+        retry.resume(handlers.now, handlers.now() + timedelta(minutes=5))
+        return unfinished_runs
 
-    def watch(run, ends_by):
-        held.append(hold(run, ends_by))
-        return held[-1]
+    def record_lease(run, deadline):
+        leases.append(extend_lease(run, deadline))
+        return leases[-1]
 
-    monkeypatch.setattr(runs, "resumable", meanwhile)
-    monkeypatch.setattr(runs, "extend_lease", watch)
+    monkeypatch.setattr(runs, "resumable", resume_in_another_run_first)
+    monkeypatch.setattr(runs, "extend_lease", record_lease)
     handlers.queue()
-    assert held[-1] is False
-    assert held.count(False) == 1
+    assert leases[-1] is False
+    assert leases.count(False) == 1
     assert queued == many[::-1]
-    assert shown(handlers, run_id)["counts"] == {"matched": 5, "queued": 5, "conflicts": 0}
+    assert get_run(handlers, run_id)["counts"] == {"matched": 5, "queued": 5, "conflicts": 0}
 
 
-def test_a_run_that_is_under_way_is_left_to_itself(handlers, many, ask, queued, monkeypatch):
-    apply, others = recordings.apply_transition, list[object]()
+def test_run_of_queue_does_not_resume_a_running_retry(handlers, many, request_retry, queued, monkeypatch):
+    apply_transition, queue_runs = recordings.apply_transition, list[object]()
 
-    def meanwhile(*change):
-        if not others:
-            others.append(handlers.queue())
-        return apply(*change)
+    def run_queue_first(*arguments):
+        if not queue_runs:
+            queue_runs.append(handlers.queue())
+        return apply_transition(*arguments)
 
-    monkeypatch.setattr(recordings, "apply_transition", meanwhile)
-    assert ask().json["counts"] == {"matched": 5, "queued": 5, "conflicts": 0}
+    monkeypatch.setattr(recordings, "apply_transition", run_queue_first)
+    assert request_retry().json["counts"] == {"matched": 5, "queued": 5, "conflicts": 0}
     assert queued == many[::-1]
 
 
-def test_it_goes_on_while_queue_is_paused(handlers, many, ask, functions, in_line):
+def test_retry_continues_while_queue_is_paused(handlers, many, request_retry, functions, queue):
     functions["queue"] = 15_000
     handlers.api("PUT", "/api/scheduler/tasks/queue_transcriptions", body={"paused": True})
-    run_id = ask().json["id"]
+    run_id = request_retry().json["id"]
     assert handlers.queue()["errorCode"] == "paused"
-    assert shown(handlers, run_id)["status"] == "succeeded"
-    assert len(in_line()) == 5
+    assert get_run(handlers, run_id)["status"] == "succeeded"
+    assert len(queue()) == 5
 
 
-def test_what_is_claimed_or_deleted_at_this_moment_is_a_lost_race(handlers, many, ask, monkeypatch):
-    apply = recordings.apply_transition
+def test_recording_claimed_or_deleted_meanwhile_is_a_conflict(handlers, many, request_retry, monkeypatch):
+    apply_transition = recordings.apply_transition
 
-    def too_late(recording_id, change):
-        with signing_as("somebody"):
+    def apply_too_late(recording_id, transition):
+        with signing_as("somebody"), monkeypatch.context() as patch:
+            patch.setattr(recordings, "apply_transition", apply_transition)
             if recording_id == many[2]:
-                seen, now = recordings.get(recording_id), handlers.now()
-                place = QueueEntry(seen.id, seen.status, seen.sort_key)
-                assert apply(seen.id, state_machine.claim(place, "token", now, now + timedelta(minutes=16)))
-            if recording_id == many[3] and (seen := recordings.get(recording_id)):
-                assert recordings.delete_recording(seen)
-        return apply(recording_id, change)
+                claim(recording_id, handlers.now())
+            if recording_id == many[3] and (recording := recordings.get(recording_id)):
+                assert recordings.delete_recording(recording)
+        return apply_transition(recording_id, transition)
 
-    monkeypatch.setattr(recordings, "apply_transition", too_late)
-    assert ask().json["counts"] == {"matched": 5, "queued": 3, "conflicts": 2}
+    monkeypatch.setattr(recordings, "apply_transition", apply_too_late)
+    assert request_retry().json["counts"] == {"matched": 5, "queued": 3, "conflicts": 2}
     assert recordings.get(many[2]).status is Status.PROCESSING
     assert recordings.get(many[3]) is None
 
 
 @pytest.mark.parametrize("operation", ["UpdateItem", "PutItem"])
-def test_what_it_wrote_counts_though_the_answer_was_lost(
-    handlers, many, in_line, monkeypatch, lose_the_answer, operation
-):
+def test_write_with_a_lost_response_is_counted_once(handlers, many, queue, monkeypatch, lose_the_answer, operation):
     run_id = handlers.queue(remaining_ms=15_000, retry={})["id"]
-    assert len(in_line()) == 2
-    unfinished = runs.resumable
+    assert len(queue()) == 2
+    resumable = runs.resumable
 
-    def then_lose(now):
-        found = unfinished(now)
+    def lose_the_next_answer(now):
+        unfinished_runs = resumable(now)
         lose_the_answer(operation)
-        return found
+        return unfinished_runs
 
-    monkeypatch.setattr(runs, "resumable", then_lose)
+    monkeypatch.setattr(runs, "resumable", lose_the_next_answer)
     handlers.after(seconds=1).queue()
-    assert shown(handlers, run_id)["counts"] == {"matched": 5, "queued": 5, "conflicts": 0}
+    assert get_run(handlers, run_id)["counts"] == {"matched": 5, "queued": 5, "conflicts": 0}
 
 
-def test_a_beginning_that_too_many_names_have_is_looked_for_by_time(handlers, many, in_line, monkeypatch):
+def test_search_that_matches_too_many_names_queues_by_time(handlers, many, queue, monkeypatch):
     monkeypatch.setattr(recording_search, "MAX_NAME_MATCHES", 1)
     assert handlers.queue(retry={"search": "call-"})["counts"]["queued"] == 5
-    assert in_line() == many[::-1]
+    assert queue() == many[::-1]
 
 
 @pytest.mark.parametrize(
     "where", ["recordings.apply_transition", "recording_search.page", "runs.extend_lease", "runs.resumable"]
 )
-def test_an_error_of_the_store_leaves_it_to_a_later_run(handlers, many, ask, functions, queued, monkeypatch, where):
+def test_store_error_leaves_the_retry_to_a_later_run(
+    handlers, many, request_retry, functions, queued, monkeypatch, where
+):
     functions["queue"] = 15_000
-    run_id = ask().json["id"]
+    run_id = request_retry().json["id"]
 
     def refuse(*_, **__):
-        raise StoreError("DynamoDB is throttling; the next run goes on.")
+        raise StoreError("DynamoDB is throttling requests.")
 
     with monkeypatch.context() as patch:
         patch.setattr(f"callscribe.store.{where}", refuse)
         assert handlers.queue()["status"] == "succeeded"
-    assert shown(handlers, run_id)["status"] == "running"
+    assert get_run(handlers, run_id)["status"] == "running"
     handlers.after(minutes=7).queue()
-    assert shown(handlers, run_id)["status"] == "succeeded"
+    assert get_run(handlers, run_id)["status"] == "succeeded"
     assert queued == many[::-1]
 
 
-def test_an_error_of_the_store_at_the_very_end_queues_nothing_twice(handlers, many, ask, queued, monkeypatch):
-    hold = runs.extend_lease
+def test_store_error_at_the_very_end_queues_nothing_twice(handlers, many, request_retry, queued, monkeypatch):
+    extend_lease = runs.extend_lease
 
-    def refuse(run, ends_by):
+    def refuse(run, deadline):
         if run.finished_at:
-            raise StoreError("DynamoDB is throttling; the next run goes on.")
-        return hold(run, ends_by)
+            raise StoreError("DynamoDB is throttling requests.")
+        return extend_lease(run, deadline)
 
     with monkeypatch.context() as patch:
         patch.setattr(runs, "extend_lease", refuse)
-        answer = ask()
+        answer = request_retry()
     assert (answer.status, answer.json["status"], answer.json["counts"]["queued"]) == (202, "running", 5)
     handlers.after(minutes=7).queue()
-    assert shown(handlers, answer.json["id"])["status"] == "succeeded"
+    assert get_run(handlers, answer.json["id"])["status"] == "succeeded"
     assert queued == many[::-1]
 
 
-def test_a_fault_of_ours_ends_it_and_does_not_stand_in_the_way_of_others(handlers, many, functions, monkeypatch):
-    def broken(*_):
+def test_unhandled_exception_fails_the_retry_and_does_not_block_other_runs(handlers, many, functions, monkeypatch):
+    def fail(*_):
         raise KeyError("sort_key")
 
     with monkeypatch.context() as patch:
-        patch.setattr(retry, "_requeue", broken)
+        patch.setattr(retry, "_requeue", fail)
         with pytest.raises(KeyError):
             handlers.queue(retry={}, run=runs.new_run_id(handlers.now()))
     (run,) = handlers.api("GET", RUNS, query="task=retry_recordings").json["items"]
@@ -432,12 +432,12 @@ def test_a_fault_of_ours_ends_it_and_does_not_stand_in_the_way_of_others(handler
     assert handlers.api("GET", RUNS, query="task=retry_recordings").json["items"] == [run]
 
 
-def test_two_that_are_unfinished_are_both_ended_by_one_run_of_queue(handlers, many, ask, functions, queued):
+def test_one_run_of_queue_finishes_two_retries(handlers, many, request_retry, functions, queued):
     functions["queue"] = 15_000
-    first = ask(errorCode="service_error").json["id"]
-    second = ask().json["id"]
+    first = request_retry(errorCode="service_error").json["id"]
+    second = request_retry().json["id"]
     handlers.queue()
-    assert {shown(handlers, each)["status"] for each in (first, second)} == {"succeeded"}
+    assert {get_run(handlers, run_id)["status"] for run_id in (first, second)} == {"succeeded"}
     assert queued == many[::-1]
 
 
@@ -457,9 +457,9 @@ INVALID = [
 ]
 
 
-def test_what_cannot_be_looked_for_is_400_and_nothing_is_queued(handlers, made, functions, in_line):
-    made("a")
+def test_invalid_filter_is_refused_and_nothing_is_queued(handlers, create, functions, queue):
+    create("a")
     for body in INVALID:
         answer = handlers.api("POST", RETRY, body=body)
         assert (answer.status, (answer.json or {}).get("error", {}).get("code")) == (400, "invalid_request"), body
-    assert in_line() == []
+    assert queue() == []
