@@ -1,4 +1,4 @@
-"""sync on S3 and on a folder alike: every file gets one record when it is complete, and what becomes of it is seen."""
+"""sync_recordings on S3 and on a folder: one record for each complete file, kept up to date when the file changes."""
 
 import os
 import time
@@ -13,12 +13,14 @@ from moto.s3.models import s3_backends
 from callscribe.recordings.recording import Status, recording_id
 from callscribe.store import known_files, recordings
 from functions.sync import app, scan
+from functions.sync.ingestion import EMPTY, HEADER_ONLY, IN_TRANSFER
 from testing.handlers import client
 from tests.integration.checks import all_recordings
 
-MINUTES_OLD = 3600
+OLD_SECONDS = 3600
+"""Age of a file that is complete."""
 AUDIO = b"ID3" + b"\0" * 200
-"""No WAV, so that a folder needs to look at its age only."""
+"""Not WAV, so that only its age decides whether a file in a folder is complete."""
 
 
 class Bucket:
@@ -28,7 +30,7 @@ class Bucket:
         self.location = f"s3://{self._bucket}"
 
     def put(self, key, body=AUDIO):
-        if "\n" in key:  # moto's server has no route for it, but its bucket takes it, as S3 does
+        if "\n" in key:  # moto's server has no route for it, but its bucket accepts it, as S3 does
             s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object(self._bucket, key, body)
         else:
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=body)
@@ -41,7 +43,7 @@ class Folder:
     def __init__(self, root):
         self.root, self.path, self.prefix, self.location = root, f"{root}/", f"{root}/".lstrip("/"), "file://"
 
-    def put(self, key, body=AUDIO, age=MINUTES_OLD):
+    def put(self, key, body=AUDIO, age=OLD_SECONDS):
         file = self.root / key
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(body)
@@ -52,86 +54,77 @@ class Folder:
 
 
 @pytest.fixture(params=["s3", "folder"])
-def place(request, handlers, stack, tmp_path):
-    """A source with nothing in it; `sync` and `seen` beside it."""
-    made = Bucket(stack) if request.param == "s3" else Folder(tmp_path)
-    handlers.overrides["RECORDINGS_PATH"] = made.path
-
-    def seen(key):
-        return recordings.get(recording_id(made.location, made.prefix + key))
-
+def source(request, handlers, stack, tmp_path):
+    """An empty source, with `sync()` to scan it and `get(key)` to read the record of a file."""
+    storage = Bucket(stack) if request.param == "s3" else Folder(tmp_path)
+    handlers.overrides["RECORDINGS_PATH"] = storage.path
     return SimpleNamespace(
-        put=made.put, delete=made.delete, path=made.path, seen=seen, kind=request.param, sync=lambda: counts(handlers)
+        put=storage.put,
+        delete=storage.delete,
+        path=storage.path,
+        get=lambda key: recordings.get(recording_id(storage.location, storage.prefix + key)),
+        sync=lambda: sync_counts(handlers),
     )
 
 
-def counts(handlers, **event):
-    run = handlers.sync(**event)
+def sync_counts(handlers):
+    """Run sync, and return the counts that are not zero."""
+    run = handlers.sync()
     assert run["status"] == "succeeded", run
     return {name: number for name, number in run["counts"].items() if number}
 
 
-def test_each_recording_is_added_once(place, listed):
+def test_recording_is_added_once(source, listed):
     for key in ("2026/11/a.wav", "2026/11/b.MP3", "notes.doc", ".hidden.wav", "a b+%.wav"):
-        place.put(key, b"ID3" + b"\0" * 100)
-    assert place.sync() == {"listed": 3, "added": 3, "ignored": 2}
+        source.put(key, b"ID3" + b"\0" * 100)
+    assert source.sync() == {"listed": 3, "added": 3, "ignored": 2}
     assert {item["transcriptionStatus"] for item in listed().values()} == {"pending"}
-    assert place.sync() == {"listed": 3, "ignored": 2}
-    place.put("2026/11/c.wav")
-    assert place.sync() == {"listed": 4, "added": 1, "ignored": 2}
+    assert source.sync() == {"listed": 3, "ignored": 2}
+    source.put("2026/11/c.wav")
+    assert source.sync() == {"listed": 4, "added": 1, "ignored": 2}
     assert len(listed()) == 4
 
 
 ODD_NAMES = [
     *("spaces in it.wav", "plus+plus.wav", "percent%20and%.wav", "quotes'\".wav", "line\nend.wav", "tab\t.wav"),
     *("emoji 🎧.wav", "ä/é/ü.wav", "e\u0301.wav", "<script>&amp;.wav", "back\\slash.wav", "trailing. .wav", "#?*.wav"),
-    *(
-        "a/x.wav",
-        "a-b/x.wav",
-        "a.wav",
-        "a0/x.wav",
-        "a/b/c.wav",
-        "a/b.wav",
-        "a.b/c.wav",
-        "A.wav",
-        "call.wav",
-        "call1.wav",
-    ),
+    *("a/x.wav", "a-b/x.wav", "a.wav", "a0/x.wav", "a/b/c.wav", "a/b.wav", "a.b/c.wav", "A.wav"),
+    *("call.wav", "call1.wav"),
     "\U0010fd80 private.wav",
 ]
 
 
-def test_whatever_a_name_holds_it_is_found_again_and_in_order(place, stack):
+def test_file_with_any_name_is_added_once_and_found_in_order(source):
     for name in ODD_NAMES:
-        place.put(name)
-    assert place.sync() == {"listed": len(ODD_NAMES), "added": len(ODD_NAMES)}
-    assert place.sync() == {"listed": len(ODD_NAMES)}
-    place.delete("a/b/c.wav")
-    assert place.sync() == {"listed": len(ODD_NAMES) - 1, "missing": 1}
+        source.put(name)
+    assert source.sync() == {"listed": len(ODD_NAMES), "added": len(ODD_NAMES)}
+    assert source.sync() == {"listed": len(ODD_NAMES)}
+    source.delete("a/b/c.wav")
+    assert source.sync() == {"listed": len(ODD_NAMES) - 1, "missing": 1}
 
 
-def test_the_longest_keys_have_a_record_too(handlers, stack):
+def test_keys_of_the_maximum_length_are_recorded(handlers, stack):
     bucket = Bucket(stack)
     longest = "x/" + "ü" * 509 + ".wav"
     assert len(longest.encode()) == 1024
     for key in (longest, longest[2:], "a" * 1015 + ".wav", "a" * 1016 + ".wav"):
         bucket.put(key)
-    assert counts(handlers) == {"listed": 4, "added": 4}
-    assert counts(handlers) == {"listed": 4}
+    assert sync_counts(handlers) == {"listed": 4, "added": 4}
+    assert sync_counts(handlers) == {"listed": 4}
     bucket.put(longest, AUDIO * 2)
-    assert counts(handlers) == {"listed": 4, "updated": 1}
+    assert sync_counts(handlers) == {"listed": 4, "updated": 1}
     bucket.delete(longest)
-    assert counts(handlers) == {"listed": 3, "missing": 1}
+    assert sync_counts(handlers) == {"listed": 3, "missing": 1}
 
 
-def test_a_name_that_is_not_utf8_is_a_recording_like_any_other(handlers, tmp_path, stack):
+def test_file_name_that_is_not_utf8_is_ingested(handlers, tmp_path, stack):
     folder = Folder(tmp_path)
     names = [b"caf\xe9.wav", b"\xff\xfe\x80.wav", "\U0010fde9.wav".encode(), b"z.wav", "\U0010ffff.wav".encode()]
     for name in names:
         folder.put(os.fsdecode(name))
     handlers.overrides["RECORDINGS_PATH"] = folder.path
-    assert counts(handlers) == {"listed": 5, "added": 5}
-    assert counts(handlers) == {"listed": 5}
+    assert sync_counts(handlers) == {"listed": 5, "added": 5}
+    assert sync_counts(handlers) == {"listed": 5}
     handlers.queue()
     for _ in names:
         assert handlers.process()["counts"]["completed"] == 1
@@ -140,123 +133,126 @@ def test_a_name_that_is_not_utf8_is_a_recording_like_any_other(handlers, tmp_pat
 # complete files only -------------------------------------------------------------------------------------------------
 
 
-def test_what_holds_no_audio_yet_waits_and_is_shown(place, handlers, listed):
-    place.put("empty.mp3", b"")
-    place.put("header.WAV", b"\0" * 44)
-    place.put("header.wav49", b"\0" * 44)
-    place.put("copied.wav.part")
+def test_file_without_audio_is_incomplete_and_listed_in_the_run(source, handlers):
+    source.put("empty.mp3", b"")
+    source.put("header.WAV", b"\0" * 44)
+    source.put("header.wav49", b"\0" * 44)
+    source.put("copied.wav.part")
     run = handlers.sync()
     assert (run["counts"]["waiting"], run["counts"]["in_transfer"], run["counts"]["added"]) == (3, 1, 0)
-    shown = {each["path"].rpartition("/")[2]: each["reason"] for each in run["waiting"]}
-    assert set(shown) == {"empty.mp3", "header.WAV", "header.wav49", "copied.wav.part"}
-    assert "empty" in shown["empty.mp3"]
-    assert "no audio" in shown["header.WAV"]
+    reasons = {file["path"].rpartition("/")[2]: file["reason"] for file in run["waiting"]}
+    assert reasons == {
+        "empty.mp3": EMPTY,
+        "header.WAV": HEADER_ONLY,
+        "header.wav49": HEADER_ONLY,
+        "copied.wav.part": IN_TRANSFER,
+    }
     last = handlers.api("GET", "/api/scheduler/runs", query="task=sync_recordings").json["items"][0]
     assert last["counts"]["waiting"] == 3
-    place.put("empty.mp3")
-    assert place.sync()["added"] == 1
+    source.put("empty.mp3")
+    assert source.sync()["added"] == 1
 
 
-# changed, vanished ---------------------------------------------------------------------------------------------------
+# changed, deleted ----------------------------------------------------------------------------------------------------
 
 
-def test_a_file_that_changes_stays_the_same_recording(place, handlers):
-    place.put("a.mp3")
-    place.sync()
-    place.put("a.mp3", AUDIO * 2)
-    assert place.sync() == {"listed": 1, "updated": 1}
-    seen = place.seen("a.mp3")
-    assert (seen.size, seen.status, seen.source_changed) == (2 * len(AUDIO), Status.PENDING, None)
-    assert place.sync() == {"listed": 1}
+def test_changed_file_remains_the_same_recording(source, handlers):
+    source.put("a.mp3")
+    source.sync()
+    source.put("a.mp3", AUDIO * 2)
+    assert source.sync() == {"listed": 1, "updated": 1}
+    recording = source.get("a.mp3")
+    assert (recording.size, recording.status, recording.source_changed) == (2 * len(AUDIO), Status.PENDING, None)
+    assert source.sync() == {"listed": 1}
     handlers.queue()
     handlers.process()
-    place.put("a.mp3", AUDIO * 3)
-    assert place.sync() == {"listed": 1, "updated": 1}
-    seen = place.seen("a.mp3")
-    assert (seen.size, seen.status) == (2 * len(AUDIO), Status.COMPLETED)
-    assert seen.source_changed is not None
-    assert place.sync() == {"listed": 1}
-    handlers.api("POST", f"/api/call-recordings/{seen.id}/transcribe", body={"force": True})
+    source.put("a.mp3", AUDIO * 3)
+    assert source.sync() == {"listed": 1, "updated": 1}
+    recording = source.get("a.mp3")
+    assert (recording.size, recording.status) == (2 * len(AUDIO), Status.COMPLETED)
+    assert recording.source_changed is not None
+    assert source.sync() == {"listed": 1}
+    handlers.api("POST", f"/api/call-recordings/{recording.id}/transcribe", body={"force": True})
     handlers.process()
-    seen = place.seen("a.mp3")
-    assert (seen.size, seen.status, seen.source_changed) == (3 * len(AUDIO), Status.COMPLETED, None)
-    assert place.sync() == {"listed": 1}
+    recording = source.get("a.mp3")
+    assert (recording.size, recording.status, recording.source_changed) == (3 * len(AUDIO), Status.COMPLETED, None)
+    assert source.sync() == {"listed": 1}
 
 
-def test_a_file_that_changed_between_sync_and_its_transcription_has_not_changed_since(place, handlers):
-    place.put("a.mp3")
-    place.sync()
+def test_file_changed_before_its_transcription_is_not_marked_as_changed(source, handlers):
+    source.put("a.mp3")
+    source.sync()
     handlers.queue()
-    place.put("a.mp3", AUDIO * 2)
+    source.put("a.mp3", AUDIO * 2)
     handlers.process()
-    assert place.seen("a.mp3").size == 2 * len(AUDIO)
-    place.sync()
-    seen = place.seen("a.mp3")
-    assert (seen.status, seen.source_changed) == (Status.COMPLETED, None)
-    assert place.sync() == {"listed": 1}
+    assert source.get("a.mp3").size == 2 * len(AUDIO)
+    source.sync()
+    recording = source.get("a.mp3")
+    assert (recording.status, recording.source_changed) == (Status.COMPLETED, None)
+    assert source.sync() == {"listed": 1}
 
 
-def test_a_file_that_changes_while_it_is_transcribed_is_marked_after_that(place, handlers, service, reply):
-    place.put("a.mp3")
-    place.sync()
+def test_file_changed_during_its_transcription_is_marked_as_changed_afterwards(source, handlers, service, reply):
+    source.put("a.mp3")
+    source.sync()
     handlers.queue()
 
-    def changed(_):
-        place.put("a.mp3", AUDIO * 2)
-        assert place.sync() == {"listed": 1}  # and is left alone
+    def reply_after_change(_):
+        source.put("a.mp3", AUDIO * 2)
+        assert source.sync() == {"listed": 1}  # not updated
         return reply()
 
-    service.choose_reply = changed
+    service.choose_reply = reply_after_change
     handlers.process()
-    assert (place.seen("a.mp3").size, place.seen("a.mp3").source_changed) == (len(AUDIO), None)
-    assert place.sync() == {"listed": 1, "updated": 1}
-    assert place.seen("a.mp3").source_changed
+    assert (source.get("a.mp3").size, source.get("a.mp3").source_changed) == (len(AUDIO), None)
+    assert source.sync() == {"listed": 1, "updated": 1}
+    assert source.get("a.mp3").source_changed
 
 
-def test_a_file_that_vanishes_is_marked_and_comes_back(place):
+def test_deleted_file_is_marked_as_missing_until_it_returns(source):
     for key in ("a.mp3", "b.mp3", "c.mp3"):
-        place.put(key)
-    place.sync()
+        source.put(key)
+    source.sync()
     for key in ("a.mp3", "c.mp3"):
-        place.delete(key)
-    assert place.sync() == {"listed": 1, "missing": 2}
-    assert place.seen("a.mp3").source_missing
-    assert place.seen("a.mp3").status is Status.PENDING
-    assert place.sync() == {"listed": 1}
-    place.put("c.mp3", AUDIO * 2)
-    assert place.sync() == {"listed": 2, "updated": 1}
-    seen = place.seen("c.mp3")
-    assert (seen.source_missing, seen.size) == (None, 2 * len(AUDIO))
-    assert place.sync() == {"listed": 2}
+        source.delete(key)
+    assert source.sync() == {"listed": 1, "missing": 2}
+    assert source.get("a.mp3").source_missing
+    assert source.get("a.mp3").status is Status.PENDING
+    assert source.sync() == {"listed": 1}
+    source.put("c.mp3", AUDIO * 2)
+    assert source.sync() == {"listed": 2, "updated": 1}
+    recording = source.get("c.mp3")
+    assert (recording.source_missing, recording.size) == (None, 2 * len(AUDIO))
+    assert source.sync() == {"listed": 2}
 
 
-def test_a_part_of_a_folder_that_cannot_be_read_does_not_count_as_gone(handlers, tmp_path, monkeypatch):
+def test_recordings_in_an_unreadable_folder_are_not_marked_as_missing(handlers, tmp_path, monkeypatch):
     folder = Folder(tmp_path)
     folder.put("a/x.mp3")
     folder.put("b/x.mp3")
     handlers.overrides["RECORDINGS_PATH"] = folder.path
-    counts(handlers)
-    opened = os.open
+    sync_counts(handlers)
+    original_open = os.open
 
-    def forbidden(path, *flags, **options):  # as the tests may run as root, whom nothing is forbidden
+    def open_if_permitted(path, *flags, **options):  # the tests may run as root, which may open everything
         if path == "b":
             raise PermissionError(13, "Permission denied")
-        return opened(path, *flags, **options)
+        return original_open(path, *flags, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "open", forbidden)
-        # the folder, and the recording in it that is asked for by its name
-        assert counts(handlers) == {"listed": 1, "unreadable": 2}
-    assert counts(handlers) == {"listed": 2}
+        patch.setattr(os, "open", open_if_permitted)
+        # the folder, and the recording in it, which is requested by its key
+        assert sync_counts(handlers) == {"listed": 1, "unreadable": 2}
+    assert sync_counts(handlers) == {"listed": 2}
 
 
-def test_what_something_else_has_taken_the_place_of_is_gone(handlers, tmp_path):
+def test_file_replaced_by_something_else_is_missing(handlers, tmp_path):
     folder, moved = Folder(tmp_path / "in"), tmp_path / "moved"
     handlers.overrides["RECORDINGS_PATH"] = folder.path
     names = ("folder.mp3", "link.mp3", "pipe.mp3", "a/now a file.mp3", "b/now a link.mp3")
     for name in names:
         folder.put(name)
-    assert counts(handlers) == {"listed": 5, "added": 5}
+    assert sync_counts(handlers) == {"listed": 5, "added": 5}
     for name in names[:4]:
         folder.delete(name)
     (folder.root / "folder.mp3").mkdir()
@@ -266,121 +262,115 @@ def test_what_something_else_has_taken_the_place_of_is_gone(handlers, tmp_path):
     (folder.root / "a").write_text("a")
     (folder.root / "b").rename(moved)
     (folder.root / "b").symlink_to(moved)
-    assert counts(handlers) == {"missing": 5, "ignored": 1}
-    assert counts(handlers) == {"ignored": 1}
+    assert sync_counts(handlers) == {"missing": 5, "ignored": 1}
+    assert sync_counts(handlers) == {"ignored": 1}
 
 
-def test_a_time_in_the_future_keeps_no_file_waiting_until_then(handlers, tmp_path):
+def test_modification_time_in_the_future_does_not_delay_a_file_until_then(handlers, tmp_path):
     folder = Folder(tmp_path)
     handlers.overrides["RECORDINGS_PATH"] = folder.path
     folder.put("a.mp3", age=-365 * 86400)
-    assert counts(handlers) == {"listed": 1, "waiting": 1}
+    assert sync_counts(handlers) == {"listed": 1, "waiting": 1}
     handlers.advance_clock(minutes=1)
-    assert counts(handlers) == {"listed": 1, "added": 1}
-    assert counts(handlers) == {"listed": 1}
+    assert sync_counts(handlers) == {"listed": 1, "added": 1}
+    assert sync_counts(handlers) == {"listed": 1}
 
 
-# long sweeps ---------------------------------------------------------------------------------------------------------
+# long scans ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def slow(handlers, monkeypatch):
-    """Each look at the clock takes a minute, and it is looked at before each file."""
+def slow_down(handlers, monkeypatch):
+    """From this call on, each check of the clock takes a minute. It is checked before each file."""
     monkeypatch.setattr(scan, "CLOCK_CHECK_INTERVAL", 1)
 
     def now():
         handlers.advance_clock(minutes=1)
         return handlers.now()
 
-    def slow():
-        monkeypatch.setattr(app, "utc_now", now)
-
-    return slow
+    return lambda: monkeypatch.setattr(app, "utc_now", now)
 
 
-def test_a_sweep_goes_on_behind_whatever_name_it_stopped_at(handlers, tmp_path):
+def test_scan_resumes_after_a_file_with_any_name(handlers, tmp_path):
     folder = Folder(tmp_path)
     handlers.overrides["RECORDINGS_PATH"] = folder.path
     longest = "/".join(["d" * 200] * 6) + "/x.mp3"
-    names = [longest, *(f"\U0010ffff{each}.mp3" for each in "abc")]  # no character sorts behind that one
+    names = [longest, *(f"\U0010ffff{each}.mp3" for each in "abc")]  # no character sorts after that one
     for name in names:
         folder.put(name)
-    assert counts(handlers) == {"listed": 4, "added": 3, "path_too_long": 1}
+    assert sync_counts(handlers) == {"listed": 4, "added": 3, "path_too_long": 1}
     folder.delete(names[-1])
-    for name, left in ((names[1], {"listed": 1, "missing": 1}), (longest, {"listed": 2})):
+    for name, counts in ((names[1], {"listed": 1, "missing": 1}), (longest, {"listed": 2})):
         known_files.save_checkpoint(folder.path, known_files.ScanCheckpoint(folder.prefix + name))
-        assert counts(handlers) == left
+        assert sync_counts(handlers) == counts
 
 
-def test_wherever_a_sweep_stops_a_recording_is_taken_with_all_that_lies_beside_it(place, handlers, slow, monkeypatch):
+def test_recording_is_ingested_with_all_sidecars_wherever_a_scan_stops(source, handlers, slow_down):
     for number in range(6):
-        for ending in (".json", ".mp3", ".txt"):
-            body = {".json": b'{"caller": "+12025550143"}', ".txt": b"Hello.", ".mp3": AUDIO}[ending]
-            place.put(f"{number}/call{ending}", body)
-    slow()
-    rounds = 1
+        source.put(f"{number}/call.json", b'{"caller": "+12025550143"}')
+        source.put(f"{number}/call.mp3")
+        source.put(f"{number}/call.txt", b"Hello.")
+    slow_down()
+    scans = 1
     while handlers.sync()["counts"].get("incomplete"):
-        assert {each.status for each in all_recordings().values()} <= {Status.COMPLETED}
-        rounds += 1
-    assert rounds > 1
-    found = all_recordings().values()
-    assert len(found) == 6
-    assert {(each.status, each.metadata.caller) for each in found} == {(Status.COMPLETED, "+12025550143")}
-    while (counted := handlers.sync()["counts"]).get("incomplete"):
-        assert counted["updated"] == 0
+        assert {recording.status for recording in all_recordings().values()} <= {Status.COMPLETED}
+        scans += 1
+    assert scans > 1
+    ingested = [(recording.status, recording.metadata.caller) for recording in all_recordings().values()]
+    assert ingested == [(Status.COMPLETED, "+12025550143")] * 6
+    while (counts := handlers.sync()["counts"]).get("incomplete"):
+        assert counts["updated"] == 0
 
 
-def test_a_file_beside_a_folder_of_its_name_is_noticed_however_often_the_sweep_stops(place, handlers, slow):
-    place.put("r.mp3")
+def test_file_named_like_a_folder_is_updated_however_often_the_scan_stops(source, handlers, slow_down):
+    source.put("r.mp3")
     for number in range(30):
-        place.put(f"r/{number:02}.mp3")
-    place.sync()
-    place.put("r.mp3", AUDIO * 2)
-    slow()
+        source.put(f"r/{number:02}.mp3")
+    source.sync()
+    source.put("r.mp3", AUDIO * 2)
+    slow_down()
     while handlers.sync()["counts"].get("incomplete"):
         pass
-    assert place.seen("r.mp3").size == 2 * len(AUDIO)
+    assert source.get("r.mp3").size == 2 * len(AUDIO)
 
 
-def test_a_sweep_that_dies_is_gone_on_with_and_misses_nothing(place, handlers, monkeypatch, listed):
-    """By kill -9 at every single request: test_crashes.py."""
+def test_killed_scan_is_resumed_and_misses_nothing(source, handlers, monkeypatch, listed):
+    """test_crashes.py kills processes with SIGKILL at every request."""
     keys = [f"{number:02}.mp3" for number in range(12)]
     for key in keys:
-        place.put(key)
-    sight, killed = scan.Scan._visit, 0
+        source.put(key)
+    visit = scan.Scan._visit
 
     class Killed(BaseException):
         pass
 
-    def die_later(self, *arguments):
+    def die_at_the_sixth_file(self, *arguments):
         if self.run.counts["listed"] == 5:
             raise Killed
-        return sight(self, *arguments)
+        return visit(self, *arguments)
 
     monkeypatch.setattr(scan, "CLOCK_CHECK_INTERVAL", 1)
     monkeypatch.setattr(scan, "CHECKPOINT_INTERVAL", timedelta())
     with monkeypatch.context() as patch:
-        patch.setattr(scan.Scan, "_visit", die_later)
-        while killed < 2:
+        patch.setattr(scan.Scan, "_visit", die_at_the_sixth_file)
+        for _ in range(2):
             with pytest.raises(Killed):
                 handlers.sync()
-            killed += 1
-            run = handlers.sync()  # at once: another may still be at it
+            run = handlers.sync()  # the killed scan still holds the lease
             assert (run["status"], run["errorCode"]) == ("skipped", "under_way")
-            asked = handlers.sync(trigger="api", recordingsPath=f"{place.path}nothing/")
-            assert asked["status"] in ("succeeded", "failed")  # a person does not wait for it
+            requested_run = handlers.sync(trigger="api", recordingsPath=f"{source.path}nothing/")
+            assert requested_run["status"] in ("succeeded", "failed")  # a user does not have to wait for the lease
             handlers.advance_clock(minutes=5)
-    begins_at = len(listed())
-    assert begins_at > 5  # the second went on where the first one stopped
+    assert len(listed()) > 5  # the second scan resumed where the first one stopped
     while handlers.sync()["counts"].get("incomplete"):
         pass
     assert set(listed()) == set(keys)
 
 
-# uploads at once -----------------------------------------------------------------------------------------------------
+# uploads -----------------------------------------------------------------------------------------------------------
 
 
-def upload(stack, key, bucket=None):
+def upload_event(stack, key, bucket=None):
     return {
         "version": "0",
         "detail-type": "Object Created",
@@ -391,53 +381,52 @@ def upload(stack, key, bucket=None):
 
 @pytest.mark.parametrize("key", ["2026/a.mp3", "a b+c%20.mp3", "ä 🎧/ü.wav", "a%2Bb.mp3", "100%.mp3", "a\"'.mp3"])
 @pytest.mark.parametrize("encoded", [False, True])
-def test_an_upload_is_a_recording_at_once(handlers, put, listed, stack, key, encoded):
+def test_uploaded_file_is_added_at_once(handlers, put, listed, stack, key, encoded):
     put(key, AUDIO)
     put("another.mp3", AUDIO)
-    run = handlers.sync(**upload(stack, quote_plus(key, safe="/") if encoded else key))
+    run = handlers.sync(**upload_event(stack, quote_plus(key, safe="/") if encoded else key))
     assert (run["trigger"], run["counts"]["added"]) == ("upload", 1)
-    assert handlers.sync(**upload(stack, key))["counts"]["added"] == 0
+    assert handlers.sync(**upload_event(stack, key))["counts"]["added"] == 0
     assert list(listed()) == [key.rpartition("/")[2]]
 
 
-def test_an_event_tells_where_to_look_and_no_more(handlers, put, listed, stack):
-    gone = handlers.sync(**upload(stack, "gone.mp3"))
-    assert (gone["status"], gone["counts"]["added"]) == ("succeeded", 0)
+def test_upload_event_only_names_the_file_to_scan(handlers, put, listed, stack):
+    run = handlers.sync(**upload_event(stack, "deleted.mp3"))
+    assert (run["status"], run["counts"]["added"]) == ("succeeded", 0)
     put("empty.mp3", b"")
-    assert handlers.sync(**upload(stack, "empty.mp3"))["counts"]["waiting"] == 1
+    assert handlers.sync(**upload_event(stack, "empty.mp3"))["counts"]["waiting"] == 1
     put("a.mp3", AUDIO)
     put("a.json", b"{}")
-    assert handlers.sync(**upload(stack, "a.json"))["counts"]["added"] == 1
+    assert handlers.sync(**upload_event(stack, "a.json"))["counts"]["added"] == 1
     put("a.mp3", AUDIO * 2)
-    assert handlers.sync(**upload(stack, "a.mp3"))["counts"]["updated"] == 1
+    assert handlers.sync(**upload_event(stack, "a.mp3"))["counts"]["updated"] == 1
     assert listed()["a.mp3"]["size"] == 2 * len(AUDIO)
 
 
-def test_an_upload_that_is_none_of_ours_is_no_run(handlers, put, stack):
+def test_upload_that_is_not_a_recording_is_not_recorded_as_a_run(handlers, put, stack):
     put("notes.doc")
     put("elsewhere/a.mp3")
-    assert handlers.sync(**upload(stack, "notes.doc"))["status"] == "skipped"
-    assert handlers.sync(**upload(stack, "a.mp3", bucket="another"))["status"] == "skipped"
+    assert handlers.sync(**upload_event(stack, "notes.doc"))["status"] == "skipped"
+    assert handlers.sync(**upload_event(stack, "a.mp3", bucket="another"))["status"] == "skipped"
     handlers.overrides["RECORDINGS_PATH"] = f"s3://{stack.buckets['RecordingsBucket']}/in/"
-    assert handlers.sync(**upload(stack, "elsewhere/a.mp3"))["status"] == "skipped"
+    assert handlers.sync(**upload_event(stack, "elsewhere/a.mp3"))["status"] == "skipped"
     handlers.overrides["RECORDINGS_PATH"] = "/mnt/recordings"
-    assert handlers.sync(**upload(stack, "a.mp3"))["status"] == "skipped"
+    assert handlers.sync(**upload_event(stack, "a.mp3"))["status"] == "skipped"
     assert handlers.api("GET", "/api/scheduler/runs").json["items"] == []
 
 
-# faults --------------------------------------------------------------------------------------------------------------
+# errors --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("path", "says"),
+    ("path", "code"),
     [
-        ("", "recordings path is not set"),
-        ("/no/such/folder", "does not exist"),
-        ("s3://no-such-bucket-here/", "NoSuchBucket"),
+        ("", "configuration_error"),
+        ("/no/such/folder", "source_error"),
+        ("s3://no-such-bucket-here/", "source_error"),
     ],
 )
-def test_a_recordings_path_that_is_none_ends_the_run_in_order(handlers, path, says):
+def test_invalid_recordings_path_fails_the_run(handlers, path, code):
     handlers.overrides["RECORDINGS_PATH"] = path
     run = handlers.sync()
-    assert run["status"] == "failed"
-    assert says in run["error"]
+    assert (run["status"], run["errorCode"]) == ("failed", code)

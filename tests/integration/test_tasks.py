@@ -1,4 +1,4 @@
-"""The three tasks on moto: each transition as one conditional write, each ending with what is left behind."""
+"""The three tasks on moto: every transition is one conditional write, and every outcome leaves the right state."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -15,13 +15,13 @@ from local.cloud.client import aws_client
 
 
 @pytest.mark.slow
-def test_queue_takes_a_thousand_the_oldest_call_first(handlers, counted):
-    handlers.queue()  # binds the models to the tables
+def test_queue_queues_a_thousand_recordings_oldest_call_first(handlers, counted):
+    handlers.queue()  # configures the tables
     now = datetime(2026, 11, 22, tzinfo=UTC)
     with RecordingModel.batch_write() as batch:
         for number in range(1005):
-            called = now - timedelta(seconds=(number * 7919) % 1005)  # in no order
-            new = state_machine.create("s3://b", f"{number}.wav", size=1, etag=None, modified_at=called, now=now)
+            called_at = now - timedelta(seconds=(number * 7919) % 1005)  # in no order
+            new = state_machine.create("s3://b", f"{number}.wav", size=1, etag=None, modified_at=called_at, now=now)
             batch.save(RecordingModel(source_hash=source_hash(new.location), **recordings._to_attributes(new)))
     oldest = recordings.next_entries(Status.PENDING, 1)[0]
     with counted() as requests:
@@ -30,8 +30,8 @@ def test_queue_takes_a_thousand_the_oldest_call_first(handlers, counted):
     assert requests.total() <= 1012
     assert status_counts.load_status_counts().counts[Status.PENDING] == 5
     assert recordings.next_entries(Status.QUEUED, 1)[0].id == oldest.id
-    line = [recordings.get(place.id).recorded_at for place in recordings.next_entries(Status.QUEUED, 20)]
-    assert line == sorted(line)
+    call_times = [recordings.get(entry.id).recorded_at for entry in recordings.next_entries(Status.QUEUED, 20)]
+    assert call_times == sorted(call_times)
     assert handlers.queue()["counts"]["queued"] == 5
     assert handlers.queue()["counts"]["queued"] == 0
 
@@ -39,7 +39,7 @@ def test_queue_takes_a_thousand_the_oldest_call_first(handlers, counted):
 # process -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_recording_becomes_a_transcript(handlers, put, listed, service, stack):
+def test_recording_is_transcribed(handlers, put, listed, service, stack):
     put("calls/in-5550142.wav", b"RIFF the audio itself" * 5)
     run = handlers.transcribe()
     assert run["status"] == "succeeded"
@@ -56,7 +56,7 @@ def test_a_recording_becomes_a_transcript(handlers, put, listed, service, stack)
     assert document["origin"]["recordingId"] == item["id"]
 
 
-def test_one_run_takes_one_recording_the_oldest_queued(handlers, put, listed, service):
+def test_process_transcribes_only_the_oldest_queued_recording(handlers, put, listed, service):
     put("b.wav", b"b.wav" * 20, age=10)
     put("a.wav", b"a.wav" * 20)
     handlers.transcribe()
@@ -67,7 +67,7 @@ def test_one_run_takes_one_recording_the_oldest_queued(handlers, put, listed, se
     assert len(service.received) == 1
 
 
-def test_a_failed_attempt_is_repeated_when_it_is_due_and_nothing_is_queued(handlers, put, listed, service, reply):
+def test_failed_attempt_is_repeated_when_due_and_the_queue_is_empty(handlers, put, listed, service, reply):
     service.replies = [reply(status=500), reply()]
     put("a.wav")
     handlers.transcribe()
@@ -85,7 +85,7 @@ def test_a_failed_attempt_is_repeated_when_it_is_due_and_nothing_is_queued(handl
     assert (item["transcriptionStatus"], item["attempts"], item["error"]) == ("completed", 2, None)
 
 
-def test_a_retry_is_not_made_before_it_is_due(handlers, put, service, reply):
+def test_failed_attempt_is_not_repeated_before_it_is_due(handlers, put, service, reply):
     handlers.overrides["RETRY_BASE_SECONDS"] = "60"
     service.replies = [reply(status=500)]
     put("a.wav")
@@ -94,7 +94,7 @@ def test_a_retry_is_not_made_before_it_is_due(handlers, put, service, reply):
     assert len(service.received) == 1
 
 
-def test_the_last_attempt_ends_it_for_good(handlers, put, listed, service, reply):
+def test_last_failed_attempt_is_not_repeated(handlers, put, listed, service, reply):
     service.replies = [reply(status=500)]
     handlers.overrides["MAX_ATTEMPTS"] = "2"
     put("a.wav")
@@ -106,7 +106,7 @@ def test_the_last_attempt_ends_it_for_good(handlers, put, listed, service, reply
     assert len(service.received) == 2
 
 
-def test_nothing_is_begun_that_cannot_be_finished_in_time(handlers, put, listed, service):
+def test_no_attempt_starts_without_enough_time(handlers, put, listed, service):
     put("a.wav")
     handlers.sync_and_queue()
     handlers.process(remaining_ms=59_000)
@@ -114,17 +114,16 @@ def test_nothing_is_begun_that_cannot_be_finished_in_time(handlers, put, listed,
     assert service.received == []
 
 
-def test_a_wrong_secret_ends_the_run_and_takes_no_attempt(handlers, put, listed, stack):
+def test_unreadable_secret_fails_the_run_without_an_attempt(handlers, put, listed, stack):
     handlers.overrides["WHISPERX_SECRET"] = "no-such-secret"
     put("a.wav")
     run = handlers.transcribe()
-    assert "WhisperX secret cannot be read" in run["error"]
-    assert listed()["a.wav"]["transcriptionStatus"] == "queued"
-    assert listed()["a.wav"]["attempts"] == 0
+    assert (run["status"], run["errorCode"]) == ("failed", "configuration_error")
+    assert (listed()["a.wav"]["transcriptionStatus"], listed()["a.wav"]["attempts"]) == ("queued", 0)
 
 
 @pytest.mark.parametrize("key", ["planted-key\n", " planted-key", "planted“key", 'planted"key', "planted key"])
-def test_a_key_that_cannot_be_sent_ends_the_run_without_quoting_it(handlers, put, listed, stack, service, caplog, key):
+def test_invalid_key_fails_the_run_and_is_not_quoted(handlers, put, listed, stack, service, caplog, key):
     secrets = aws_client("secretsmanager", stack.endpoint)
     secrets.put_secret_value(SecretId=stack.secrets["WhisperXSecret"], SecretString=json.dumps({"apiKey": key}))
     handlers.clear_caches()
@@ -140,13 +139,13 @@ def test_a_key_that_cannot_be_sent_ends_the_run_without_quoting_it(handlers, put
     assert "planted" not in json.dumps(run) + caplog.text
 
 
-def test_a_fault_of_ours_fails_the_attempt_and_is_logged_without_its_text(handlers, put, listed, monkeypatch, capfd):
+def test_unhandled_exception_fails_the_attempt_and_its_text_is_not_logged(handlers, put, listed, monkeypatch, capfd):
     text = "planted 12025550143"
 
-    def choke(*_, **__):
-        raise ValueError(text)  # the log shows this line of code, which must not hold the text itself
+    def fail(*_, **__):
+        raise ValueError(text)  # the log contains this line of code, so the text itself must be elsewhere
 
-    monkeypatch.setattr("callscribe.whisperx.dialects.asr.AsrService.send", choke)
+    monkeypatch.setattr("callscribe.whisperx.dialects.asr.AsrService.send", fail)
     put("a.wav")
     handlers.transcribe()
     item = listed()["a.wav"]
@@ -164,12 +163,12 @@ def test_a_fault_of_ours_fails_the_attempt_and_is_logged_without_its_text(handle
         ("PROCESS_INTERVAL_SECONDS", "7"),
     ],
 )
-def test_a_faulty_setting_is_recorded_and_takes_no_attempt(handlers, put, listed, variable, value):
+def test_invalid_setting_fails_the_run_without_an_attempt(handlers, put, listed, variable, value):
     handlers.overrides[variable] = value
     put("a.wav")
     run = handlers.transcribe()
     assert (run["status"], run["errorCode"]) == ("failed", "configuration_error")
-    del handlers.overrides[variable]  # the API shows MAX_ATTEMPTS, and would refuse it too
+    del handlers.overrides[variable]  # the API shows MAX_ATTEMPTS, and would fail as well
     assert listed()["a.wav"]["attempts"] == 0
 
 
@@ -180,23 +179,23 @@ def claim(handlers, put, *, lease):
     put("a.wav")
     handlers.sync_and_queue()
     now = handlers.now()
-    (place,) = recordings.next_entries(Status.QUEUED, 5)
-    return recordings.apply_transition(place.id, state_machine.claim(place, "first", now, now + lease))
+    (entry,) = recordings.next_entries(Status.QUEUED, 5)
+    return recordings.apply_transition(entry.id, state_machine.claim(entry, "first", now, now + lease))
 
 
-def test_a_lost_claim_is_recovered_and_its_late_worker_writes_nothing(handlers, put, listed):
-    lost = claim(handlers, put, lease=timedelta(seconds=-1))
+def test_expired_claim_is_recovered_and_its_late_worker_cannot_write(handlers, put):
+    expired = claim(handlers, put, lease=timedelta(seconds=-1))
     run = handlers.process()
     assert run["counts"]["recovered"] == 1
     assert run["counts"]["completed"] == 1
-    before = recordings.get(lost.id)
+    before = recordings.get(expired.id)
     assert before.attempts == 2
     ref = TranscriptRef(version="late", language=None, duration=None, preview="", no_speech=True)
-    assert recordings.apply_transition(lost.id, state_machine.complete(lost, ref, handlers.now())) is None
-    assert recordings.get(lost.id) == before
+    assert recordings.apply_transition(expired.id, state_machine.complete(expired, ref, handlers.now())) is None
+    assert recordings.get(expired.id) == before
 
 
-def test_a_claim_whose_lease_holds_is_left_alone(handlers, put, listed, service):
+def test_claim_with_a_valid_lease_is_not_recovered(handlers, put, listed, service):
     claim(handlers, put, lease=timedelta(minutes=5))
     assert handlers.process()["counts"]["recovered"] == 0
     assert listed()["a.wav"]["transcriptionStatus"] == "processing"
