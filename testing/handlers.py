@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import uuid
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
@@ -72,11 +73,13 @@ class Handlers:
             api_settings.settings,
             api_settings.whisperx_defaults,
             api_settings.cors_origins,
+            api_settings.configure_tables,
         )
         self._auth = auth
         self._monkeypatch = monkeypatch
         self._clock = Lock()
         self.overrides: dict[str, str] = {}
+        self._environ: dict[str, str] = {}
         self._now = datetime.now(UTC)
         for module in (sync, queue, process, invoke, audio, recording, recordings, scheduler):
             monkeypatch.setattr(module, "utc_now", self.now)
@@ -117,8 +120,10 @@ class Handlers:
         deployed = self.stack.function(function)
         for name, value in (lambda_environment(deployed, self.stack) | CREDENTIALS | self.overrides).items():
             self._monkeypatch.setenv(name, value)
-        for settings in self._settings:
-            settings.cache_clear()
+        if self._environ != (environ := dict(os.environ)):  # a warm function has read its environment before
+            self._environ = environ
+            for settings in self._settings:
+                settings.cache_clear()
         with signing_as(deployed.logical_id):
             return self._modules[function].lambda_handler(event, context)
 

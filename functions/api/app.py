@@ -3,7 +3,6 @@
 from callscribe import cold_start
 
 # isort: split
-import os
 import time
 from collections.abc import Mapping
 from functools import cache
@@ -15,10 +14,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callscribe.errors import CallscribeError
 from callscribe.observability import logger
-from callscribe.store import tables
 from functions.api import auth, errors, http_response, openapi
 from functions.api.http_request import reject_unknown_parameters, require_json_body
-from functions.api.settings import cors_origins
+from functions.api.settings import configure_tables, cors_origins
 
 LINK_KEY_NAME = "link"
 """What the log has in the place of a key's name."""
@@ -94,7 +92,7 @@ def _handle_request(
         if auth.is_guarded(event):
             key_name = LINK_KEY_NAME if auth.is_valid_link(event) else auth.require_key(event)
             app.append_context(key=key_name)  # type: ignore[no-untyped-call]
-            tables.configure(os.environ)
+            configure_tables()
         load_routes(event["rawPath"])
         return key_name, app.resolve(require_json_body(event), context)
     except errors.ApiError as error:

@@ -14,10 +14,16 @@ from callscribe.settings.call_recordings import CallRecordingsSettings
 from callscribe.settings.environment import from_env
 from callscribe.settings.validators import Validator, validation_errors
 from callscribe.settings.whisperx import WhisperXSettings
-from callscribe.store import settings_overrides
+from callscribe.store import settings_overrides, tables
 from callscribe.store.disabled_state import DisabledState
 from callscribe.store.settings_overrides import SettingsOverrides
 from functions.api.errors import ApiError
+
+
+@cache
+def configure_tables() -> None:
+    """Set the table names once per process. Raises ConfigurationError."""
+    tables.configure(os.environ)
 
 
 @cache
