@@ -30,17 +30,8 @@ TAG_DESCRIPTIONS: Mapping[str, str] = {
     "modules": "Settings of the integrations.",
     "health": "Whether the API answers.",
 }
-SCHEMA_NAMES: Mapping[str, str] = {
-    "Status": "TranscriptionStatus",
-    "Outcome": "RunStatus",
-    "TaskView": "ScheduledTask",
-    "TranscriptView": "TranscriptSummary",
-    "CallView": "TranscriptionCall",
-    "CallList": "TranscriptionCallList",
-    "CallRecordingsView": "CallRecordingsModule",
-    "WhisperXView": "WhisperXModule",
-}
-"""Models that have another name in a generated client. Of all others, only a `View` at the end is left out."""
+SCHEMA_NAMES: Mapping[str, str] = {"Status": "TranscriptionStatus"}
+"""Models whose schema has another name. All others keep theirs, without the suffix `Response`."""
 
 SCHEMA_PREFIX = "#/components/schemas/"
 SCHEMA_REFERENCE = re.compile(SCHEMA_PREFIX + r"(\w+)")

@@ -20,8 +20,8 @@ from pydantic.json_schema import SkipJsonSchema
 from callscribe.call_metadata.phone_numbers import digits_only, parse_phone_number
 
 
-class ResponseModel(BaseModel):
-    """What is answered."""
+class ApiModel(BaseModel):
+    """Base of all bodies: camelCase names in JSON."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -31,8 +31,12 @@ class ResponseModel(BaseModel):
     )
 
 
-class RequestModel(ResponseModel):
-    """What is sent: a member that is not known is a mistake, and none is guessed; nor has any a second name."""
+class ResponseModel(ApiModel):
+    """A response body."""
+
+
+class RequestModel(ApiModel):
+    """A request body. Unknown members are rejected, and each member has one name: camelCase."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=False)
 
