@@ -6,9 +6,9 @@ from typing import Any
 
 from callscribe import aws
 from callscribe.aws import AwsError, map_aws_errors
-from callscribe.clock import to_iso, utc_now
+from callscribe.clock import utc_now
 from callscribe.observability import logger
-from callscribe.recordings.run import RunStatus, Task, Trigger
+from callscribe.recordings.run import Run, Task, Trigger
 from callscribe.store import runs
 from functions.api.errors import RETRY_AFTER, ApiError
 from functions.api.settings import settings
@@ -34,14 +34,15 @@ def run_task(task: Task, **payload: Any) -> dict[str, Any]:
     now = utc_now()
     run_id = runs.new_run_id(now)
     finished_run = invoke_and_wait(settings().functions[task], {"trigger": Trigger.API, "run": run_id, **payload})
-    running_run = {
-        "id": run_id,
-        "task": task,
-        "trigger": Trigger.API,
-        "status": RunStatus.RUNNING,
-        "startedAt": to_iso(now),
-    }
-    return finished_run or running_run
+    return finished_run or Run(id=run_id, task=task, trigger=Trigger.API, started_at=now, deadline=now).to_api()
+
+
+def run_module_test(function_name: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """Have a function test its module's settings: those in `payload`, or the effective ones. Raises ApiError."""
+    result = invoke_and_wait(function_name, {"trigger": Trigger.TEST, **payload})
+    if result is None:
+        raise ApiError(HTTPStatus.GATEWAY_TIMEOUT, "function_timeout", "The test took too long. Try again.")
+    return result
 
 
 def invoke_and_wait(function_name: str, payload: dict[str, Any]) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from functions.api import invoke
 from testing.handlers import client
 from testing.made_audio import tone, wav
 from testing.waiting import LIMIT_SECONDS
-from tests.integration.test_sync import upload
+from tests.integration.test_sync import upload_event
 
 MODULE = "/api/modules/call-recordings"
 SYNC = "/api/call-recordings/sync"
@@ -90,13 +90,13 @@ def test_uploads_are_compared_with_the_path_that_is_set(handlers, put, listed, b
     before = stack.buckets["RecordingsBucket"]
     client("s3", stack.endpoint).put_object(Bucket=before, Key="d.wav", Body=AUDIO)
     assert put(recordingsPath=f"s3://{bucket}/in").status == 200
-    assert handlers.sync(**upload(stack, "d.wav", before)) == {"status": "skipped"}
-    assert handlers.sync(**upload(stack, "in-other/c.wav", bucket)) == {"status": "skipped"}
-    assert handlers.sync(**upload(stack, "in/a.wav", bucket))["counts"]["added"] == 1
+    assert handlers.sync(**upload_event(stack, "d.wav", before)) == {"status": "skipped"}
+    assert handlers.sync(**upload_event(stack, "in-other/c.wav", bucket)) == {"status": "skipped"}
+    assert handlers.sync(**upload_event(stack, "in/a.wav", bucket))["counts"]["added"] == 1
     assert list(listed()) == ["a.wav"]
     put(recordingsPath=None)
-    assert handlers.sync(**upload(stack, "in/deeper/b.wav", bucket)) == {"status": "skipped"}
-    assert handlers.sync(**upload(stack, "d.wav", before))["counts"]["added"] == 1
+    assert handlers.sync(**upload_event(stack, "in/deeper/b.wav", bucket)) == {"status": "skipped"}
+    assert handlers.sync(**upload_event(stack, "d.wav", before))["counts"]["added"] == 1
 
 
 def test_a_part_that_is_asked_for_must_lie_inside_the_path_that_is_set(handlers, put, listed, bucket):

@@ -40,7 +40,9 @@ def test_the_way_of_recordings_is_measured_and_every_alarm_of_ours_with_it(
         )  # as the template's variable says in Lambda
         getattr(handlers, task)(**event)
         found = written()
-        assert set(found) <= {(service, name) for name, services in documented_metrics().items() for service in services}
+        assert set(found) <= {
+            (service, name) for name, services in documented_metrics().items() for service in services
+        }
         seen.update(found)
         return found
 

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
-from http import HTTPStatus
 from itertools import islice
 from typing import Annotated, Any
 
@@ -14,13 +13,12 @@ from pydantic.alias_generators import to_camel
 
 from callscribe import phone_systems
 from callscribe.call_metadata.metadata import CallMetadata, Provenance, recorded_at
-from callscribe.recordings.run import Module, Trigger
+from callscribe.recordings.run import Module
 from callscribe.settings.call_recordings import VALIDATORS, CallRecordingsSettings, normalise_extensions
 from callscribe.store import recording_queries, settings_overrides
 from callscribe.store.disabled_state import DisabledState
 from callscribe.store.recording_queries import RecordingFilter
 from functions.api import invoke
-from functions.api.errors import ApiError
 from functions.api.openapi import documented_responses
 from functions.api.schemas.base import Absent
 from functions.api.schemas.modules import (
@@ -119,11 +117,8 @@ def _validate_settings(overrides: Mapping[str, Any], new_values: Mapping[str, An
 
 def _run_test(overrides: Mapping[str, Any] | None) -> ModuleTestResult:
     """With these settings, or as it is set. Raises ApiError."""
-    settings_payload = {} if overrides is None else {"settings": dict(overrides)}
-    result = invoke.invoke_and_wait(settings().sync_function, {"trigger": Trigger.TEST, **settings_payload})
-    if result is None:
-        raise ApiError(HTTPStatus.GATEWAY_TIMEOUT, "function_timeout", "The test took too long. Try again.")
-    return ModuleTestResult(**result)
+    payload = {} if overrides is None else {"settings": dict(overrides)}
+    return ModuleTestResult(**invoke.run_module_test(settings().sync_function, payload))
 
 
 def _effective_settings(overrides: Mapping[str, Any]) -> CallRecordingsSettings:
