@@ -19,7 +19,7 @@ from functions.api.http_request import reject_unknown_parameters, require_json_b
 from functions.api.settings import configure_tables, cors_origins
 
 LINK_KEY_NAME = "link"
-"""What the log has in the place of a key's name."""
+"""Logged instead of a key name when the request used a signed link."""
 
 ROUTE_MODULES: Mapping[str, tuple[str, ...]] = {
     "/api/call-recordings": ("recordings", "recording", "transcripts", "audio"),
@@ -29,27 +29,30 @@ ROUTE_MODULES: Mapping[str, tuple[str, ...]] = {
     "/api/modules/whisperx": ("whisperx_module",),
     "/admin": ("admin",),
 }
-"""The modules of routes/ by how all their addresses begin."""
+"""The Python modules of routes/ by the prefix of their paths.
+
+They are imported when a path with that prefix is first requested: a request needs one of them, and the first caller
+would wait for the imports of all.
+"""
 
 app = APIGatewayHttpResolver(enable_validation=True)
 
 
 def load_routes(path: str) -> None:
-    """Makes `app` serve what there is at this path."""
+    """Import the routes that may match this path."""
     for prefix in ROUTE_MODULES:
         if path.startswith(prefix):
             _load_once(prefix)
 
 
 def load_all_routes() -> None:
-    """Makes `app` serve everything."""
+    """Import every route."""
     for prefix in ROUTE_MODULES:
         _load_once(prefix)
 
 
 @cache
 def _load_once(prefix: str) -> None:
-    """Once for each."""
     for name in ROUTE_MODULES[prefix]:
         app.include_router(import_module(f"functions.api.routes.{name}").router)
 
@@ -61,17 +64,17 @@ app.use([reject_unknown_parameters])
 
 @app.get("/health")
 def get_health() -> dict[str, str]:
-    """Whether the API answers; open to everyone, and asks nobody else."""
+    """Check that the API responds. Needs no key and depends on no other service."""
     return {"status": "ok"}
 
 
 @logger.inject_lambda_context(correlation_id_path="requestContext.requestId", clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Takes an API Gateway v2 event."""
+    """Handle an API Gateway event, payload format 2.0."""
     started_at = time.monotonic()
     allowed_origins = cors_origins()
     key_name, response = _handle_request(event, context, allowed_origins)
-    # neither path nor query: phone numbers may stand there
+    # neither path nor query: they may contain phone numbers
     logger.info(
         "request", status=int(response["statusCode"]), key=key_name, ms=round(1000 * (time.monotonic() - started_at))
     )
@@ -81,9 +84,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 def _handle_request(
     event: dict[str, Any], context: LambdaContext, allowed_origins: str
 ) -> tuple[str | None, dict[str, Any]]:
-    """The name of the key, and the answer.
+    """Return the name of the key and the response.
 
-    The key comes before everything else, so that nobody without one learns even whether a body is well-formed.
+    The key is checked before everything else: without one, a client does not even learn whether its body is valid JSON.
     """
     key_name = None
     try:
@@ -99,7 +102,7 @@ def _handle_request(
         return key_name, errors.to_gateway_response(error)
     except CallscribeError as error:
         return key_name, errors.to_gateway_response(errors.from_domain_error(error))
-    except Exception as error:  # noqa: BLE001 — else the client would have API Gateway's own words, and the log none
+    except Exception as error:  # noqa: BLE001 — else the client would get API Gateway's own message, and the log nothing
         return key_name, errors.to_gateway_response(errors.from_unexpected(error))
 
 

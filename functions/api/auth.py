@@ -1,4 +1,4 @@
-"""Who may use the API: bearer keys, and signed links to audio."""
+"""Authentication: named bearer keys for everything below /api, and signed links to audio."""
 
 import hmac
 import re
@@ -17,11 +17,14 @@ from functions.api.http_request import request_header
 from functions.api.settings import settings
 
 KEY_CACHE_SECONDS = 60
-"""How long a removed key may still be good, as long as Secrets Manager answers."""
+"""How long a removed key may still be accepted, as long as Secrets Manager responds."""
 
 MIN_REFRESH_SECONDS = 1
-"""So long after the secret was read, a key that is not in it is refused without reading it again: a new key is good at
-once, and who guesses keys does not run up the costs of Secrets Manager."""
+"""An unknown key makes the secret be read again, so that a new key works at once, but not again within this time: a
+client that guesses keys cannot run up the cost of Secrets Manager."""
+
+STALE_KEYS_SECONDS = 900
+"""How long cached keys are accepted while Secrets Manager does not respond: its outage should not become the API's."""
 
 UNAUTHORIZED = ApiError(
     HTTPStatus.UNAUTHORIZED,
@@ -29,15 +32,17 @@ UNAUTHORIZED = ApiError(
     "Send a valid API key in the header: Authorization: Bearer KEY. The key is in the stack's API-key secret.",
     headers={"WWW-Authenticate": "Bearer"},
 )
-"""One answer for no key and a wrong one: it tells nothing about the right one."""
+"""The same response for a missing and a wrong key: it reveals nothing about valid ones."""
 
-STALE_KEYS_SECONDS = 900
-"""So long the keys of before are good where Secrets Manager does not answer: a hiccup of it is none of the API."""
+LINK_LIFETIME_SECONDS = 3600
+"""How long a link is valid: enough to listen to a long call with breaks."""
+
+AUDIO_PATH = re.compile("/api/call-recordings/([a-z2-7]{20})/audio")
 
 
 @dataclass(slots=True)
 class _CachedKeys:
-    """The keys by their names; when they were read, and last asked for, by the clock that never goes back."""
+    """Keys by name; when they were read and when the secret was last requested, by the monotonic clock."""
 
     keys: dict[str, str]
     read_at: float
@@ -49,15 +54,15 @@ _cache: dict[str, _CachedKeys] = {}
 
 
 def is_guarded(event: Mapping[str, Any]) -> bool:
-    """Whether a request wants a key: everything below /api does, whether the route exists or not."""
+    """Whether the request needs a key: everything below /api does, even where no route exists."""
     path = event["rawPath"]
     return bool(path == "/api" or path.startswith("/api/"))
 
 
 def require_key(event: Mapping[str, Any]) -> str:
-    """The name of the key that the request holds.
+    """Return the name of the request's key.
 
-    Raises ApiError 401 without a good key, ConfigurationError when there is none to compare with.
+    Raises: ApiError 401, without a valid key; ConfigurationError, when the stack has no usable keys.
     """
     scheme, _, key = request_header(event, "authorization").partition(" ")
     presented_key = key.strip() if scheme.lower() == "bearer" else ""
@@ -70,7 +75,7 @@ def require_key(event: Mapping[str, Any]) -> str:
 
 
 def _find_key_name(presented_key: str, valid_keys: Mapping[str, str]) -> str | None:
-    """The name of this key; all are compared, as digests, so that time tells neither how much fits nor of which."""
+    """Return the name of this key. All keys are compared, as digests, so that timing reveals nothing about them."""
     digest = _digest(presented_key)
     names = [name for name, key in valid_keys.items() if hmac.compare_digest(digest, _digest(key))]
     return names[0] if names else None
@@ -81,11 +86,13 @@ def _digest(key: str) -> bytes:
 
 
 def load_keys(*, refresh: bool = False) -> dict[str, str]:
-    """Every key of the secret, by name: a new one is added before an old one goes.
+    """Return all API keys by name. There are several so that a new key can be added before an old one is removed.
 
-    `anew`: as they are now, unless they were asked for a moment ago. Raises ConfigurationError.
+    With `refresh`, cached keys are used only if the secret was requested within MIN_REFRESH_SECONDS.
+
+    Raises: ConfigurationError, when the secret cannot be read or contains no key.
     """
-    # here, for they bring boto3 along, which costs a cold start a tenth
+    # imported here because they import boto3, which takes a tenth of a cold start
     from aws_lambda_powertools.utilities import parameters
     from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
 
@@ -98,27 +105,26 @@ def load_keys(*, refresh: bool = False) -> dict[str, str]:
         loaded_keys = {name: key for name, key in secret.items() if isinstance(key, str) and key}
     except (GetParameterError, TransformParameterError, AttributeError) as error:
         if cached_keys and isinstance(error, GetParameterError) and now - cached_keys.read_at < STALE_KEYS_SECONDS:
-            logger.warning("the API-key secret could not be read; the keys of before are good for now")
+            logger.warning("using cached API keys", reason="the API-key secret could not be read")
             cached_keys.requested_at = now
             return cached_keys.keys
-        # the cause may quote the secret: it goes into no message and no log
+        # the cause may quote the secret, so it must not reach a message or the log
         raise ConfigurationError(f"The API-key secret cannot be read ({type(error).__name__}).") from None
     if not loaded_keys:
-        raise ConfigurationError('The API-key secret holds no key. It must be a JSON object like {"default": "KEY"}.')
+        raise ConfigurationError(
+            'The API-key secret contains no key. It must be a JSON object like {"default": "KEY"}.'
+        )
     _cache[secret_id] = _CachedKeys(loaded_keys, now, now)
     return loaded_keys
 
 
-LINK_LIFETIME_SECONDS = 3600
-"""How long a link is good: a long call, listened to with pauses."""
-
-AUDIO_PATH = re.compile("/api/call-recordings/([a-z2-7]{20})/audio")
-
-
 def sign_audio_link(recording_id: str, key_name: str) -> tuple[str, int]:
-    """The link to the audio of this recording, relative to the API, and the Unix time when it expires.
+    """Return a link to the recording's audio, relative to the API, and the Unix time at which it expires.
 
-    `key_name` is that of the key which was asked with. Raises ApiError 401 if it was taken away this moment.
+    A player in a browser cannot send headers, so the link carries a signature instead. It is made with the client's
+    key, named `key_name`, and is valid only as long as that key: removing the key revokes its links.
+
+    Raises: ApiError 401, when the key was removed a moment ago.
     """
     expires = int(time.time()) + LINK_LIFETIME_SECONDS
     key = load_keys().get(key_name)
@@ -129,7 +135,7 @@ def sign_audio_link(recording_id: str, key_name: str) -> tuple[str, int]:
 
 
 def is_valid_link(event: Mapping[str, Any]) -> bool:
-    """Whether the request is such a link that is still good. Raises ConfigurationError."""
+    """Whether the request is a signed link that has not expired. Raises: ConfigurationError, see `load_keys`."""
     path_match = AUDIO_PATH.fullmatch(event["rawPath"])
     query = event.get("queryStringParameters") or {}
     expires, signature = query.get("expires", ""), query.get("signature", "")
@@ -138,13 +144,13 @@ def is_valid_link(event: Mapping[str, Any]) -> bool:
     signed_fields = (signature, path_match[1], int(expires))
     return _is_signed_by_any(*signed_fields, load_keys()) or _is_signed_by_any(
         *signed_fields, load_keys(refresh=True)
-    )  # one that was added a moment ago
+    )  # with a key that was added a moment ago
 
 
 def _is_signed_by_any(signature: str, recording_id: str, expires: int, valid_keys: Mapping[str, str]) -> bool:
-    """Whether it is one of these keys' signatures; all are compared, whichever fits."""
+    """Whether one of these keys made the signature. All are compared, even after a match."""
     valid_signatures = [_signature(key, recording_id, expires).encode() for key in valid_keys.values()]
-    return any([hmac.compare_digest(signature.encode(errors="replace"), each) for each in valid_signatures])  # noqa: C419
+    return any([hmac.compare_digest(signature.encode(errors="replace"), valid) for valid in valid_signatures])  # noqa: C419
 
 
 def _signature(key: str, recording_id: str, expires: int) -> str:

@@ -1,4 +1,4 @@
-"""Errors over HTTP: every one in the one shape `{"error": {"code", "message", "details"}}`, made here only."""
+"""Error responses. All have the shape `{"error": {"code", "message", "details"}}`, which only this module builds."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from callscribe.observability import logger, safe_exception_info
 
 
 class ApiError(Exception):
-    """Ends a request with this status; `message` tells the caller what to do."""
+    """Ends the request with this status. `message` says what the client can do."""
 
     def __init__(
         self,
@@ -42,19 +42,19 @@ RETRY_AFTER = {"Retry-After": "5"}
 
 
 def _to_json(error: ApiError) -> str:
-    logger.append_keys(code=error.code)  # the line that the log has of each request tells it
+    logger.append_keys(code=error.code)  # for the log line of the request
     return json.dumps(
         {"error": {"code": error.code, "message": error.message, "details": error.details}}, ensure_ascii=False
     )
 
 
 def to_response(error: ApiError) -> Response[str]:
-    """The error as the resolver's routes answer."""
+    """Convert an error to a response of the resolver."""
     return Response(error.status, content_types.APPLICATION_JSON, _to_json(error), headers=dict(error.headers))
 
 
 def to_gateway_response(error: ApiError) -> dict[str, Any]:
-    """The error as API Gateway takes it, for a request that never comes to a route."""
+    """Convert an error to an API Gateway response, for a request that never reaches a route."""
     return {
         "statusCode": error.status,
         "headers": {"Content-Type": content_types.APPLICATION_JSON, **error.headers},
@@ -63,7 +63,7 @@ def to_gateway_response(error: ApiError) -> dict[str, Any]:
 
 
 def from_domain_error(error: CallscribeError) -> ApiError:
-    """What an error of the layer comes to over HTTP; one that is not the caller's is logged."""
+    """Convert an error of the layer to its HTTP status. Server errors are logged."""
     status = STATUS_BY_ERROR.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("request failed", code=error.code, reason=error.message)
@@ -76,42 +76,40 @@ def _handle_validation_error(error: RequestValidationError) -> Response[str]:
         for item in error.errors()
     ]
     if any(item["loc"][0] == "response" for item in error.errors()):
-        return to_response(from_unexpected(error))  # it is our answer that is not valid, and no fault of the caller's
+        return to_response(from_unexpected(error))  # our response is invalid, not the client's request
     if all(item["loc"][0] == "path" for item in error.errors()):
-        message = "There is none of this name. `details` says which there are."
+        message = "The path contains an unknown value. See `details`."
         return to_response(ApiError(HTTPStatus.NOT_FOUND, "not_found", message, details=details))
     is_malformed = any(item["type"] == "json_invalid" for item in error.errors())
-    message = (
-        "The body is not JSON." if is_malformed else "The request is not valid: `details` names each field and fault."
-    )
+    message = "The body is not valid JSON." if is_malformed else "The request is invalid. `details` lists the errors."
     return to_response(ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", message, details=details))
 
 
 def _handle_not_found(app: Any) -> Response[str]:
     methods: list[str] = []
-    for routes in (app._static_routes, app._dynamic_routes):  # noqa: SLF001 — Powertools knows no other way
-        methods = methods or sorted({each.method for each in routes if each.rule.match(app.current_event.path)})
+    for routes in (app._static_routes, app._dynamic_routes):  # noqa: SLF001 — Powertools has no public way
+        methods = methods or sorted({route.method for route in routes if route.rule.match(app.current_event.path)})
     if methods:
         allowed = ", ".join(methods)
-        message = f"This route has no such method; it has {allowed}."
+        message = f"This route does not support the method. It supports {allowed}."
         return to_response(
             ApiError(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", message, headers={"Allow": allowed})
         )
     return to_response(
-        ApiError(HTTPStatus.NOT_FOUND, "route_not_found", "There is no such route. /docs lists those there are.")
+        ApiError(HTTPStatus.NOT_FOUND, "route_not_found", "This route does not exist. /docs lists all routes.")
     )
 
 
 def from_unexpected(error: Exception) -> ApiError:
-    """What nobody has foreseen: it is logged, and the client learns nothing of it."""
-    logger.error("request failed on a fault of ours", **safe_exception_info(error))
-    message = "A fault in Callscribe. The log says more."
+    """Convert an unexpected exception to a 500. It is logged; the client sees no detail."""
+    logger.error("unhandled exception", **safe_exception_info(error))
+    message = "Internal error in Callscribe. See the log of the API function."
     return ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", message)
 
 
 def install(app: BaseRouter) -> None:
-    """Makes `app` answer every error in the one shape."""
-    handle: Any = app.exception_handler  # type: ignore[attr-defined]  # every resolver has it
+    """Make `app` return all errors in this shape."""
+    handle: Any = app.exception_handler  # type: ignore[attr-defined]  # all resolvers have it
     handle(ApiError)(to_response)
     handle(CallscribeError)(lambda error: to_response(from_domain_error(error)))
     handle(RequestValidationError)(_handle_validation_error)

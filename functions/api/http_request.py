@@ -1,4 +1,4 @@
-"""What a request may hold: headers, a JSON body, the parameters of lists, and cursors."""
+"""Parse requests: headers, JSON bodies, the query parameters of lists, and their cursors."""
 
 import base64
 import binascii
@@ -20,32 +20,29 @@ from callscribe.store.recording_queries import Cursor, RecordingFilter
 from functions.api.errors import ApiError
 from functions.api.schemas.base import Absent, Code, PhoneDigits, Text, UtcDateTime
 
-StatusFilter = Annotated[
-    Status | Absent, Query(alias="transcriptionStatus", description="Where recordings are on their way.")
-]
+StatusFilter = Annotated[Status | Absent, Query(alias="transcriptionStatus", description="Current status.")]
 SearchFilter = Annotated[
     Text | Absent,
     Query(
         alias="search",
-        description="The id of a call or of a recording, a phone number as in `phoneNumber`, or what the file's name "
-        "begins with.",
+        description="A call id, a recording id, a phone number as in `phoneNumber`, or the beginning of a file name.",
     ),
 ]
 NumberFilter = Annotated[
     PhoneDigits | Absent,
-    Query(alias="phoneNumber", description="A number, its last digits (four or more), or an extension."),
+    Query(alias="phoneNumber", description="A phone number, its last digits (at least four), or an extension."),
 ]
 DirectionFilter = Annotated[
-    Direction | Absent, Query(description="Seen from the phone system that recorded the calls.")
+    Direction | Absent, Query(description="As seen by the phone system that recorded the call.")
 ]
-CodeFilter = Annotated[Code | Absent, Query(alias="errorCode", description="The code of the last error.")]
-Since = Annotated[UtcDateTime | Absent, Query(alias="from", description="At or after this time.")]
-Until = Annotated[UtcDateTime | Absent, Query(alias="to", description="At or before this time.")]
-Limit = Annotated[int, Query(ge=1, le=500, description="So many at most in one page.")]
-NextCursor = Annotated[str | Absent, Query(max_length=4096, description="`nextCursor` of the page before.")]
+CodeFilter = Annotated[Code | Absent, Query(alias="errorCode", description="Code of the last error.")]
+Since = Annotated[UtcDateTime | Absent, Query(alias="from", description="Earliest time, inclusive.")]
+Until = Annotated[UtcDateTime | Absent, Query(alias="to", description="Latest time, inclusive.")]
+Limit = Annotated[int, Query(ge=1, le=500, description="Maximum number of items per page.")]
+NextCursor = Annotated[str | Absent, Query(max_length=4096, description="`nextCursor` of the previous page.")]
 
 
-def build_filters(  # noqa: PLR0917 — the query's names
+def build_filters(  # noqa: PLR0917 — one per query parameter
     status: Status | None,
     search_text: str | None,
     phone_number: str | None,
@@ -54,7 +51,7 @@ def build_filters(  # noqa: PLR0917 — the query's names
     since: datetime | None,
     until: datetime | None,
 ) -> RecordingFilter:
-    """All of them together. Raises ApiError 400."""
+    """Combine the query parameters of a list. Raises: ApiError 400, when the time range is reversed."""
     require_ordered(since, until)
     return RecordingFilter(
         status=status,
@@ -68,54 +65,54 @@ def build_filters(  # noqa: PLR0917 — the query's names
 
 
 def require_ordered(since: datetime | None, until: datetime | None) -> None:
-    """Raises ApiError 400 for times between which nothing can lie."""
+    """Reject a time range that can match nothing. Raises: ApiError 400."""
     if since and until and since > until:
-        raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", "`from` is later than `to`: swap them.")
+        raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", "`from` is later than `to`. Swap them.")
 
 
 def reject_unknown_parameters(app: APIGatewayHttpResolver, next_middleware: Any) -> Response[Any]:
-    """Middleware of all routes: a filter that is misspelt would list everything, and so would one in a body that the
-    route does not read. Raises ApiError 400. (Pages, and Powertools' own for what is not found, take what comes.)
+    """Reject query parameters and bodies that the route does not accept. Middleware of all routes.
 
-    From here on, log lines name the route, if it is one of the API.
+    A misspelled filter, or one in a body that the route ignores, would list everything. Pages and Powertools' own
+    not-found route accept anything. From here on, log lines contain the route, if it is one of the API.
+
+    Raises: ApiError 400.
     """
     route = app.context["_route"]
     if route.include_in_schema and route.func.__module__.startswith("functions.api"):
         logger.append_keys(route=f"{route.method} {route.path}")
-        accepted_names = [each.alias for each in route.dependant.query_params]
+        accepted_names = [parameter.alias for parameter in route.dependant.query_params]
         query = app.current_event.query_string_parameters or {}
-        accepted_hint = (
-            f"This route takes {', '.join(accepted_names)}." if accepted_names else "This route takes no parameters."
-        )
+        accepted_hint = f"This route accepts {', '.join(accepted_names) or 'no parameters'}."
         if unknown_names := [name for name in query if name not in accepted_names]:
-            details = [
-                {"field": f"query.{name}", "message": f"is not known. {accepted_hint}"} for name in unknown_names
-            ]
-            message = f"The query holds what is not known: {', '.join(unknown_names)[:200]}. {accepted_hint}"
+            details = [{"field": f"query.{name}", "message": f"is unknown. {accepted_hint}"} for name in unknown_names]
+            message = f"Unknown query parameters: {', '.join(unknown_names)[:200]}. {accepted_hint}"
             raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", message, details=details)
         if not route.dependant.body_params and json.loads(app.current_event.body or "{}"):
-            message = f"This route takes no body. {accepted_hint}"
+            message = f"This route accepts no body. {accepted_hint}"
             raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", message)
     response: Response[Any] = next_middleware(app)
     return response
 
 
 def request_header(event: Mapping[str, Any], name: str) -> str:
-    """A header of the request. API Gateway has their names in small letters, `sam local` with a capital."""
-    return next((value for each, value in (event.get("headers") or {}).items() if each.lower() == name), "")
+    """Return a header, by its lower-case name. API Gateway sends names in lower case, `sam local` capitalized."""
+    return next((value for key, value in (event.get("headers") or {}).items() if key.lower() == name), "")
 
 
 MAX_BODY_BYTES = 256 * 1024
-"""Bytes. The largest that is meant, settings with 20 patterns, has some 10 kB."""
+"""The largest legitimate body, settings with 20 patterns, has about 10 kB."""
 
 FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
-"""What `curl -d` calls a body unless told otherwise. There are no forms here, so it is taken as JSON."""
+"""What `curl -d` sends by default. The API has no forms, so such a body is parsed as JSON."""
 
 
 def require_json_body(event: dict[str, Any]) -> dict[str, Any]:
-    """The event with its body as text that is a JSON object; without a content type, where there is no body.
+    """Return the event with its body decoded to the text of a JSON object; without Content-Type if it has no body.
 
-    Raises ApiError 413 for what is too large, 415 for another content type, 400 for what is no JSON object.
+    Runs before the resolver sees the request.
+
+    Raises: ApiError 413, when the body is too large; 415, for another content type; 400, when it is no JSON object.
     """
     body = event.get("body")
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
@@ -128,23 +125,28 @@ def require_json_body(event: dict[str, Any]) -> dict[str, Any]:
     try:
         content = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
         if len(content) > MAX_BODY_BYTES:
-            message = f"The body is larger than {MAX_BODY_BYTES // 1024} kB."
+            message = f"The body exceeds {MAX_BODY_BYTES // 1024} kB."
             raise ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", message)
         text = content.decode()
         is_object = isinstance(json.loads(text), dict)
     except (ValueError, binascii.Error, RecursionError) as error:
-        raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", "The body is not JSON.") from error
-    if not is_object:  # Powertools would take the first of a list
+        raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", "The body is not valid JSON.") from error
+    if not is_object:  # Powertools would use the first item of an array
         raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", "The body must be a JSON object, such as {}.")
     headers["content-type"] = content_types.APPLICATION_JSON
     return {**event, "headers": headers, "body": text, "isBase64Encoded": False}
 
 
 CHECKSUM_BYTES = 12
+"""Of a cursor: a digest over the position and the list it belongs to.
+
+It detects cursors that were truncated, changed or sent to another list. It is not secret, because a cursor gives access
+to nothing that the API key does not.
+"""
 
 
 def encode_cursor(position: Cursor | None, scope: str) -> str | None:
-    """The cursor for a list that is described by `of`; None on its last page."""
+    """Return the cursor of the next page of the list that `scope` describes; None on the last page."""
     if position is None:
         return None
     text = json.dumps(position, separators=(",", ":")).encode()
@@ -152,7 +154,7 @@ def encode_cursor(position: Cursor | None, scope: str) -> str | None:
 
 
 def decode_cursor(cursor: str | None, scope: str) -> Cursor | None:
-    """The position in a cursor. Raises ApiError 400 for one that was not given out for this list."""
+    """Return the position in a cursor. Raises: ApiError 400, when it was not issued for this list."""
     if cursor is None:
         return None
     try:
@@ -165,14 +167,14 @@ def decode_cursor(cursor: str | None, scope: str) -> Cursor | None:
         raise ApiError(
             HTTPStatus.BAD_REQUEST,
             "invalid_cursor",
-            "This cursor does not belong to this list. Send `nextCursor` as it was given, with the same filters, "
-            "or begin again without a cursor.",
+            "This cursor does not belong to this list. Send `nextCursor` unchanged and with the same filters, "
+            "or start again without a cursor.",
         )
     return position
 
 
 def _parse_position(text: bytes) -> Cursor | None:
-    """A key as DynamoDB writes it, `{"id": {"S": "…"}, …}`, or several by the index of each; None for anything else."""
+    """Parse a DynamoDB key, `{"id": {"S": "…"}, …}`, or a dict of keys by index name; None for anything else."""
     try:
         position: Cursor = json.loads(text)
     except (ValueError, RecursionError):
@@ -186,7 +188,8 @@ def _parse_position(text: bytes) -> Cursor | None:
 
 def _is_key(value: object) -> bool:
     return _is_non_empty_dict(value) and all(
-        isinstance(each, dict) and list(each) == ["S"] and isinstance(each["S"], str) for each in value.values()
+        isinstance(attribute, dict) and list(attribute) == ["S"] and isinstance(attribute["S"], str)
+        for attribute in value.values()
     )
 
 

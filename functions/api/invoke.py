@@ -1,4 +1,4 @@
-"""The other functions, as the API starts them: to do a task now, or to look at something with their rights."""
+"""Invoke the other functions: to run a task now, or to test settings with that function's permissions."""
 
 import json
 from http import HTTPStatus
@@ -14,11 +14,11 @@ from functions.api.errors import RETRY_AFTER, ApiError
 from functions.api.settings import settings
 
 THROTTLED_ERROR_CODE = "TooManyRequestsException"
-"""As many of the function, or of all of the account's, run as may run at once."""
+"""The concurrency limit of the function or the account is reached."""
 
 
 def invoke_async(function_name: str, payload: dict[str, Any]) -> None:
-    """Starts a function and does not wait. Should that fail, its next scheduled run does the work."""
+    """Start a function without waiting for it. If that fails, its next scheduled run does the work."""
     try:
         with map_aws_errors():
             aws.client("lambda").invoke(FunctionName=function_name, InvocationType="Event", Payload=json.dumps(payload))
@@ -27,9 +27,9 @@ def invoke_async(function_name: str, payload: dict[str, Any]) -> None:
 
 
 def run_task(task: Task, **payload: Any) -> dict[str, Any]:
-    """Does a task now, and gives its run: as it ended or, when that takes longer than a request may, as it began.
+    """Run a task now and return its run: finished, or still running if it takes longer than a request may.
 
-    Raises ApiError.
+    Raises: ApiError 502 or 503, when the function fails or is busy.
     """
     now = utc_now()
     run_id = runs.new_run_id(now)
@@ -38,7 +38,10 @@ def run_task(task: Task, **payload: Any) -> dict[str, Any]:
 
 
 def run_module_test(function_name: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """Have a function test its module's settings: those in `payload`, or the effective ones. Raises ApiError."""
+    """Let a function test its module with the settings in `payload`, else with the effective ones.
+
+    Raises: ApiError 502, 503 or 504, when the function fails, is busy, or takes too long.
+    """
     result = invoke_and_wait(function_name, {"trigger": Trigger.TEST, **payload})
     if result is None:
         raise ApiError(HTTPStatus.GATEWAY_TIMEOUT, "function_timeout", "The test took too long. Try again.")
@@ -46,7 +49,10 @@ def run_module_test(function_name: str, payload: dict[str, Any]) -> dict[str, An
 
 
 def invoke_and_wait(function_name: str, payload: dict[str, Any]) -> dict[str, Any] | None:
-    """Starts a function and waits for its answer; None when it takes longer than a request may. Raises ApiError."""
+    """Invoke a function and return its result; None if it takes longer than a request may.
+
+    Raises: ApiError 502 or 503, when the function fails or is busy.
+    """
     try:
         with map_aws_errors():
             response = aws.client("lambda").invoke(
@@ -71,5 +77,5 @@ def _start_error(reason: str) -> ApiError:
 
 def _function_error(reason: str) -> ApiError:
     return ApiError(
-        HTTPStatus.BAD_GATEWAY, "function_failed", f"The function ended in an error ({reason}). See its log."
+        HTTPStatus.BAD_GATEWAY, "function_failed", f"The function failed with an error ({reason}). See its log."
     )

@@ -1,6 +1,6 @@
-"""/openapi.json and /docs: Powertools makes the document from the routes and their models.
+"""/openapi.json and /docs. Powertools generates the document from the routes and their models.
 
-What all routes have in common is added here, so that no decorator repeats it.
+What all routes have in common is added here instead of in every decorator.
 """
 
 import inspect
@@ -19,16 +19,16 @@ from functions.api.schemas.errors import ErrorResponse
 
 API_DESCRIPTION = """Call recordings and their transcripts.
 
-All routes below `/api` want a key: `Authorization: Bearer KEY`. Every error has one shape, `Error`; its `message`
-says what to do. More requests than the stack allows are answered with 429 by API Gateway itself. Times are RFC 3339 in
-UTC. Lists come in pages: send `nextCursor` as `cursor`, with the same filters, until it is null."""
+All routes below `/api` require an API key: `Authorization: Bearer KEY`. Every error has the shape `Error`; `message`
+says what to do. API Gateway itself responds with 429 when the stack's request limit is exceeded. Times are RFC 3339 in
+UTC. Lists are paginated: send `nextCursor` as `cursor`, with the same filters, until it is null."""
 
 TAG_DESCRIPTIONS: Mapping[str, str] = {
-    "call-recordings": "Recordings: list, look at, put right; their transcripts and audio.",
-    "scheduler": "The tasks and their runs.",
-    "transcription-calls": "What was exchanged with the transcription service.",
+    "call-recordings": "List, view, correct and transcribe recordings; get their transcripts and audio.",
+    "scheduler": "Scheduled tasks and their runs.",
+    "transcription-calls": "HTTP requests to the transcription service.",
     "modules": "Settings of the integrations.",
-    "health": "Whether the API answers.",
+    "health": "Health check.",
 }
 SCHEMA_NAMES: Mapping[str, str] = {"Status": "TranscriptionStatus"}
 """Models whose schema has another name. All others keep theirs, without the suffix `Response`."""
@@ -39,35 +39,35 @@ ERROR_CONTENT = {content_types.APPLICATION_JSON: {"schema": {"$ref": f"{SCHEMA_P
 THROTTLED_CONTENT = {
     content_types.APPLICATION_JSON: {"schema": {"type": "object", "properties": {"message": {"type": "string"}}}}
 }
-"""API Gateway's own."""
+"""The body of API Gateway's own 429."""
 
-LINK_DESCRIPTION = "Of an address that …/audio-link gave."
+LINK_DESCRIPTION = "Signature of a URL returned by …/audio-link."
 RESPONSE_HEADERS: Mapping[int, Mapping[str, str]] = {
-    201: {"Location": "Where it is."},
-    202: {"Location": "Where its run is, if it is one."},
-    206: {"Content-Range": "Which part it is, and of how many bytes.", "ETag": "For `If-Range`."},
-    302: {"Location": "An address that is good for five minutes."},
-    304: {"ETag": "Of what the client has."},
-    416: {"Content-Range": "How many bytes there are."},
-    503: {"Retry-After": "Seconds."},
+    201: {"Location": "Path of the recording."},
+    202: {"Location": "Path of the run, if the response is a run."},
+    206: {"Content-Range": "The bytes in this response, and the total.", "ETag": "For `If-Range`."},
+    302: {"Location": "A URL that is valid for five minutes."},
+    304: {"ETag": "Tag of the content that the client has."},
+    416: {"Content-Range": "The total number of bytes."},
+    503: {"Retry-After": "Seconds to wait."},
 }
-"""Headers of a response that a client needs, by status."""
+"""Documented response headers, by status."""
 BODILESS_STATUSES = (204, 302, 304)
-"""Answers without a body."""
+"""Responses without a body."""
 
 DOCS_CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'"
 )
-"""Swagger's page is one document with all its code in it, and speaks to this API alone."""
+"""The Swagger page is a single document that contains all its code and connects only to this API."""
 
 
 def documented_responses(*statuses: int) -> dict[int, Any]:
-    """For the decorator of a route: its own statuses, without that of its success and those of all routes."""
+    """Document a route's own statuses, for its decorator. Its success and what all routes have are added later."""
     return {status: {"description": HTTPStatus(status).phrase} for status in statuses}
 
 
 def install(app: APIGatewayHttpResolver, load_all_routes: Callable[[], None]) -> None:
-    """Makes `app` serve both."""
+    """Add both routes to `app`. The document is generated on the first request, after all routes are loaded."""
 
     @cache
     def openapi_json() -> str:
@@ -89,10 +89,10 @@ def install(app: APIGatewayHttpResolver, load_all_routes: Callable[[], None]) ->
 
 
 def build_openapi(app: APIGatewayHttpResolver) -> dict[str, Any]:
-    """The whole document, as OpenAPI 3.1."""
+    """Build the OpenAPI 3.1 document of the routes that are loaded."""
     from aws_lambda_powertools.event_handler.openapi.models import APIKey, HTTPBearer, Tag
 
-    for route in app._static_routes + app._dynamic_routes:  # noqa: SLF001 — it offers no other way
+    for route in app._static_routes + app._dynamic_routes:  # noqa: SLF001 — Powertools has no public way
         _document_route(route)
     text = app.get_openapi_json_schema(
         title="Callscribe",
@@ -100,7 +100,7 @@ def build_openapi(app: APIGatewayHttpResolver) -> dict[str, Any]:
         description=API_DESCRIPTION,
         tags=[Tag(name=name, description=text) for name, text in TAG_DESCRIPTIONS.items()],
         security_schemes={
-            "bearer": HTTPBearer(description="A key of the stack's API-key secret."),
+            "bearer": HTTPBearer(description="A key from the stack's API-key secret."),
             "link": APIKey.model_validate({"in": "query", "name": "signature", "description": LINK_DESCRIPTION}),
         },
     )
@@ -109,7 +109,7 @@ def build_openapi(app: APIGatewayHttpResolver) -> dict[str, Any]:
     )
     for operations in document["paths"].values():
         for operation in operations.values():
-            del operation["responses"]["422"]  # Powertools' own; such a request is answered with 400
+            del operation["responses"]["422"]  # Powertools' own status; invalid requests get a 400 here
     error_schema = ErrorResponse.model_json_schema(ref_template=SCHEMA_PREFIX + "{model}")
     schemas = {**document["components"]["schemas"], **error_schema.pop("$defs"), "ErrorResponse": error_schema}
     document["components"]["schemas"] = {
@@ -119,7 +119,7 @@ def build_openapi(app: APIGatewayHttpResolver) -> dict[str, Any]:
 
 
 def _document_route(route: Any) -> None:
-    """Sets what a route has in common with all others: `list_recordings` becomes the operation `listRecordings`."""
+    """Set what all routes have in common. The function `list_recordings` becomes the operation `listRecordings`."""
     requires_key, name = route.path.startswith("/api/"), route.func.__name__
     route.operation_id = to_camel(name)
     route.summary = name.replace("_", " ").capitalize()

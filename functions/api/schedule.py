@@ -1,7 +1,7 @@
-"""EventBridge's schedule expressions, `cron(…)` and `rate(…)`: when they fire next, and the common ones in words.
+"""EventBridge schedule expressions, `cron(…)` and `rate(…)`: the next run, and a description in words.
 
-The calendar arithmetic is cronsim's. Its dialect is Unix's: five fields, no year, Sunday is 0, no `?`, and
-ranges do not go over the end of the week. Here the one is written in the other.
+cronsim does the calendar arithmetic. It reads Unix cron: five fields, no year, Sunday is 0, no `?`, and no ranges that
+wrap around the end of the week. EventBridge expressions are translated to that dialect.
 """
 
 import re
@@ -15,7 +15,7 @@ _CRON = re.compile(r"cron\((.*)\)")
 _RATE = re.compile(r"rate\(([1-9][0-9]*) (minute|hour|day)(s?)\)")
 _FIELDS = ("minutes", "hours", "day of the month", "month", "weekday", "year")
 _UNITS = (("day", 24 * 60), ("hour", 60), ("minute", 1))
-# The common forms, in cronsim's dialect. A step that does not divide the hour or the day is not even.
+# Expressions that can be described, in cronsim's dialect. Steps that do not divide the hour or day are irregular.
 _STEP_PATTERNS = (
     (re.compile(r"(?:\*|(?:\*|0)/(\d+)) \* \* \* \*"), "minute", 60),
     (re.compile(r"0 (?:\*|(?:\*|0)/(\d+)) \* \* \*"), "hour", 24),
@@ -26,32 +26,32 @@ _DAY_PHRASES = {"*": "every day", "1,2,3,4,5": "Monday to Friday"} | {
     for number, name in enumerate(("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"))
 }
 _DAY_NAMES = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-# The years that EventBridge knows.
+# The years that EventBridge accepts.
 _FIRST_YEAR, _LAST_YEAR = 1970, 2199
 
 
 class Schedule(Protocol):
-    """When something fires."""
+    """A schedule expression."""
 
     def next_run_after(self, timestamp: datetime) -> datetime | None:
-        """Give the first time later than `moment` (aware), in UTC. None: it never fires again."""
+        """Return the first run after `timestamp` (aware), in UTC; None if there are no more."""
 
     def describe(self) -> str:
-        """Give a common one in words, `every 5 minutes`, and any other as its expression."""
+        """Describe a common schedule in words, such as `every 5 minutes`; return the expression of any other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Every so often. AWS counts from the rule's creation; here it is from the moment that is asked about."""
+    """A fixed interval. AWS counts from the creation of the rule; this counts from the given timestamp."""
 
     interval: timedelta
 
     def next_run_after(self, timestamp: datetime) -> datetime:
-        """One interval later."""
+        """Return the time one interval later, in UTC."""
         return timestamp.astimezone(UTC) + self.interval
 
     def describe(self) -> str:
-        """`every 5 minutes`, `every 2 hours`, `every day`."""
+        """Return `every 5 minutes`, `every 2 hours`, `every day`."""
         minutes = self.interval // timedelta(minutes=1)
         name, length = next((name, length) for name, length in _UNITS if minutes % length == 0)
         return _format_interval(minutes // length, name)
@@ -59,14 +59,14 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """On the minutes that match `fields`, in cronsim's dialect, in the given years; in UTC, as rules are."""
+    """A cron expression, in UTC. `fields` are in cronsim's dialect; `years` is None for every year."""
 
     expression: str
     fields: str
     years: frozenset[int] | None
 
     def next_run_after(self, timestamp: datetime) -> datetime | None:
-        """The next minute that matches."""
+        """Return the next matching minute."""
         search_start = timestamp.astimezone(UTC)
         while True:
             try:
@@ -78,11 +78,11 @@ class Cron:
             later_years = [year for year in self.years if year > next_run.year]
             if not later_years:
                 return None
-            # The last second before that year.
+            # the last second before that year
             search_start = datetime(min(later_years), 1, 1, tzinfo=UTC) - timedelta(seconds=1)
 
     def describe(self) -> str:
-        """`every 5 minutes`, `every 2 hours`, `at 02:00 UTC every day`."""
+        """Return `every 5 minutes`, `every 2 hours`, `at 02:00 UTC every day`."""
         if self.years is None:
             for pattern, unit, cycle in _STEP_PATTERNS:
                 step_match = pattern.fullmatch(self.fields)
@@ -99,11 +99,11 @@ def _format_interval(count: int, unit: str) -> str:
 
 
 def parse_schedule(expression: str) -> Schedule:
-    """Read an expression. Raises `ValueError` for one that EventBridge refuses or cronsim cannot do."""
+    """Parse an expression. Raises: ValueError, when EventBridge rejects it or cronsim does not support it."""
     if rate_match := _RATE.fullmatch(expression):
         number, unit, is_plural = int(rate_match[1]), rate_match[2], bool(rate_match[3])
         if is_plural != (number > 1):
-            raise ValueError(f"{expression!r}: EventBridge wants 'rate(1 {unit})' but 'rate(2 {unit}s)'")
+            raise ValueError(f"{expression!r}: EventBridge requires 'rate(1 {unit})' and 'rate(2 {unit}s)'")
         return Rate(timedelta(**{f"{unit}s": number}))
     if cron_match := _CRON.fullmatch(expression):
         return _parse_cron(expression, cron_match[1].upper().split())
@@ -113,29 +113,29 @@ def parse_schedule(expression: str) -> Schedule:
 def _parse_cron(expression: str, fields: list[str]) -> Cron:
     if len(fields) != len(_FIELDS):
         raise ValueError(
-            f"{expression!r} has {len(fields)} fields; EventBridge wants {len(_FIELDS)}: {', '.join(_FIELDS)}"
+            f"{expression!r} has {len(fields)} fields; EventBridge requires {len(_FIELDS)}: {', '.join(_FIELDS)}"
         )
     minutes, hours, day, month, weekday, year = fields
     if (day == "?") == (weekday == "?"):
-        raise ValueError(f"{expression!r}: EventBridge wants '?' for either the day of the month or the weekday")
+        raise ValueError(f"{expression!r}: EventBridge requires '?' for either the day of the month or the weekday")
     try:
         weekdays = "*" if weekday == "?" else ",".join(map(_convert_weekday, weekday.split(",")))
         cron = Cron(
             expression, f"{minutes} {hours} {'*' if day == '?' else day} {month} {weekdays}", _parse_years(year)
         )
-        # Says at once if cronsim cannot read it.
+        # fails now if cronsim cannot parse it
         CronSim(cron.fields, datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC))
     except (CronSimError, ValueError) as error:
-        raise ValueError(f"{expression!r} cannot be done here: {error}") from error
+        raise ValueError(f"{expression!r} is not supported: {error}") from error
     return cron
 
 
 def _convert_weekday(term: str) -> str:
-    """Write one term of the weekday field, where SUN is 1, in cronsim's, where it is 0."""
+    """Translate one term of the weekday field: Sunday is 1 for EventBridge and 0 for cronsim."""
     if term == "*":
         return term
     if term == "L":
-        # The last day of the week.
+        # the last day of the week
         return "6"
     if nth := re.fullmatch(r"(\w+)#([1-5])", term):
         return f"{_day_number(nth[1])}#{nth[2]}"
@@ -147,7 +147,7 @@ def _convert_weekday(term: str) -> str:
     if not end and not step:
         return str(start)
     stop = _day_number(end) if end else len(_DAY_NAMES) - 1
-    # FRI-MON goes over the end of the week.
+    # FRI-MON wraps around the end of the week
     length = (stop - start) % len(_DAY_NAMES) + 1
     return ",".join(
         str((start + offset) % len(_DAY_NAMES)) for offset in range(0, length, _parse_positive(step or "1"))
@@ -159,7 +159,7 @@ def _day_number(name: str) -> int:
         return _DAY_NAMES.index(name)
     if name.isdecimal() and 1 <= int(name) <= len(_DAY_NAMES):
         return int(name) - 1
-    raise ValueError(f"{name!r} is no weekday: 1-7 or SUN-SAT")
+    raise ValueError(f"{name!r} is not a weekday: 1-7 or SUN-SAT")
 
 
 def _parse_years(field: str) -> frozenset[int] | None:
@@ -172,12 +172,12 @@ def _parse_years(field: str) -> frozenset[int] | None:
         start = _parse_positive(first)
         end = _parse_positive(last) if last else (_LAST_YEAR if step else start)
         if not _FIRST_YEAR <= start <= end <= _LAST_YEAR:
-            raise ValueError(f"{term!r} is no year from {_FIRST_YEAR} to {_LAST_YEAR}")
+            raise ValueError(f"{term!r} is not a year from {_FIRST_YEAR} to {_LAST_YEAR}")
         years.update(range(start, end + 1, _parse_positive(step or "1")))
     return frozenset(years)
 
 
 def _parse_positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
-        raise ValueError(f"{text!r} is no positive number")
+        raise ValueError(f"{text!r} is not a positive number")
     return int(text)

@@ -1,4 +1,4 @@
-"""The API function's environment, the modules' effective settings, and how they are changed."""
+"""The settings of the API function, and updates of the modules' settings."""
 
 import os
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from functions.api.errors import ApiError
 
 @cache
 def configure_tables() -> None:
-    """Set the table names once per process. Raises ConfigurationError."""
+    """Set the table names once per process. Raises: ConfigurationError, when one is missing."""
     tables.configure(os.environ)
 
 
@@ -60,9 +60,11 @@ def validate_overrides(
     validators: Mapping[str, Validator],
     known_errors: Mapping[str, str] = NO_ERRORS,
 ) -> dict[str, Any]:
-    """What is to be kept once this is given; null keeps nothing. Raises ApiError 400 that names every fault.
+    """Merge new values into the overrides, where None removes an override, and validate the result as a whole.
 
-    `others` are faults that were found already.
+    `known_errors`: errors that the caller has found already, by setting.
+
+    Raises: ApiError 400, which lists every error.
     """
     values = {name: value for name, value in {**overrides, **new_values}.items() if value is not None}
     if errors_by_name := {**validation_errors(values, validators), **known_errors}:
@@ -71,20 +73,25 @@ def validate_overrides(
 
 
 def settings_error(errors_by_name: Mapping[str, str]) -> ApiError:
-    """The answer to settings of which these, by name, are at fault."""
+    """Build the 400 for invalid settings, from an error message by setting name."""
     details = [{"field": to_camel(name), "message": error} for name, error in errors_by_name.items()]
-    message = "; ".join(f"{each['field']}: {each['message']}" for each in details)
+    message = "; ".join(f"{detail['field']}: {detail['message']}" for detail in details)
     return ApiError(HTTPStatus.BAD_REQUEST, "invalid_settings", f"Nothing was changed. {message}", details=details)
 
 
 def save_overrides(
     module: Module, previous_overrides: SettingsOverrides, values: Mapping[str, Any], enabled: bool | None
 ) -> DisabledState:
-    """Keeps what was checked, and switches the module where `enabled` says so; what is off then. Raises ApiError."""
+    """Store validated overrides, and enable or disable the module unless `enabled` is None; all in one write.
+
+    Returns what is paused or disabled afterwards.
+
+    Raises: ApiError 409, when the settings were changed concurrently.
+    """
     was_enabled = module not in previous_overrides.disabled_state.disabled_modules
     changed = values != previous_overrides.values[module] or enabled not in (None, was_enabled)
     if changed and not settings_overrides.save(module, previous_overrides, values, enabled=enabled):
-        message = "Somebody else changed the settings at this moment. Look, and try again."
+        message = "The settings were changed by another request at the same time. Reload them and try again."
         raise ApiError(HTTPStatus.CONFLICT, "conflict", message)
     is_enabled = was_enabled if enabled is None else enabled
     disabled = (

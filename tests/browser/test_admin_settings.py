@@ -374,7 +374,7 @@ def test_the_key_is_set_used_never_shown_and_taken_away(page, served, quick_serv
     assert KEY not in page.content() + str(settings(served))
     field(page, "Address").fill("http://another.example:9000")
     press(page, WHISPERX, "Save")
-    expect_fault(page, "Key of the server", "baseUrl names another server")
+    expect_fault(page, "Key of the server", "baseUrl is another server")
     press(page, WHISPERX, "Discard")
     page.get_by_role("button", name="Take the key away").click()
     expect(page.get_by_text("The key is taken away when this is saved.")).to_be_visible()

@@ -137,7 +137,7 @@ def test_a_body_that_nobody_would_read_is_refused(handlers, put, functions, list
     for path in ("/api/call-recordings/sync", f"{TASKS}/sync_recordings/run"):
         answer = handlers.api("POST", path, body={"recordingsPath": "s3://b/in/"})
         assert (answer.status, answer.json["error"]["code"]) == (400, "invalid_request"), path
-        assert "takes no body" in answer.json["error"]["message"]
+        assert "accepts no body" in answer.json["error"]["message"]
     assert listed() == {}
     assert handlers.api("POST", "/api/call-recordings/sync", body={}).status == 200
 

@@ -45,7 +45,7 @@ def test_a_function_that_ended_in_an_error_is_told_by_its_type(function):
     with pytest.raises(ApiError) as raised:
         invoke.invoke_and_wait("process", {})
     assert (raised.value.status, raised.value.code) == (502, "function_failed")
-    assert "ended in an error (KeyError)" in raised.value.message
+    assert "failed with an error (KeyError)" in raised.value.message
 
 
 def test_what_a_function_answers_is_handed_on(function):

@@ -1,6 +1,6 @@
-"""/admin: the admin page, which is a few files in admin/ and uses nothing but this API.
+"""/admin: the admin page, a few static files in admin/ that use only this API.
 
-They are open to everyone, as /docs is: without a key they show a form that asks for it.
+Like /docs, the files are public: without a key, the page shows a form for it.
 """
 
 import os
@@ -22,7 +22,7 @@ from functions.api.http_response import not_modified, weak_etag
 FOLDER = Path(__file__).parents[1] / "admin"
 PAGE_FILE = "index.html"
 ASSETS_PLACEHOLDER = "{assets}"
-"""What the page calls the address of its files."""
+"""Placeholder in the page for the path of its assets."""
 
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -32,7 +32,7 @@ MEDIA_TYPES = {
 }
 
 AUDIO_ORIGINS = "https://*.amazonaws.com https://*.amazonaws.com.cn"
-"""Where a player gets what lies in S3."""
+"""Origins of audio in S3, for players."""
 
 IMMUTABLE_CACHE_CONTROL = "public, max-age=31536000, immutable"
 
@@ -41,9 +41,9 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The files by their names. `digest` tells this version of them from any other, and is part of their address.
+    """The page's files by name. `digest` identifies their version and is part of their paths.
 
-    So a browser keeps them for ever, and files that import each other are always of one version.
+    Browsers can therefore cache them forever, and files that import each other always have the same version.
     """
 
     files: Mapping[str, str]
@@ -56,7 +56,7 @@ class Site:
 
 @cache
 def load_site() -> Site:
-    """Read once a process."""
+    """Read the files, once per process."""
     paths = sorted(path for path in FOLDER.rglob("*") if path.suffix in MEDIA_TYPES)
     files = {path.relative_to(FOLDER).as_posix(): path.read_text("utf-8") for path in paths}
     return Site(files, sha256(repr(files).encode()).hexdigest()[:16])
@@ -64,17 +64,17 @@ def load_site() -> Site:
 
 @router.get("/admin/assets/.+", include_in_schema=False)
 def get_asset() -> Response[str]:
-    """One of the page's files."""
+    """Return one of the page's files."""
     digest, _, name = router.current_event.path.removeprefix("/admin/assets/").partition("/")
     content = load_site().files.get(name) if digest == load_site().digest else None
     if content is None:
-        raise ApiError(HTTPStatus.NOT_FOUND, "file_not_found", "There is no such file. Reload the page.")
+        raise ApiError(HTTPStatus.NOT_FOUND, "file_not_found", "This file does not exist. Reload the page.")
     return _file_response(name, content, {"Cache-Control": IMMUTABLE_CACHE_CONTROL})
 
 
 @router.get("/admin(?:/.*)?", include_in_schema=False)
 def get_page() -> Response[str | None]:
-    """The page, at each of its addresses: it shows what the address says."""
+    """Return the page. It has one HTML file for all paths and shows the view that the path names."""
     tag = weak_etag(load_site().digest)
     headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Security-Policy": content_security_policy()}
     if not_modified(router.current_event.headers, tag):
@@ -87,7 +87,7 @@ def _file_response(name: str, content: str, headers: Mapping[str, str]) -> Respo
 
 
 def content_security_policy() -> str:
-    """What the page may do: run its own files, speak to this API, and play audio. Text can never become markup."""
+    """Let the page run its own files, connect to this API and play audio. Text never becomes markup."""
     local_endpoint = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
     audio_origins = (
         f"{AUDIO_ORIGINS} {local_endpoint.scheme}://{local_endpoint.netloc}" if local_endpoint.netloc else AUDIO_ORIGINS

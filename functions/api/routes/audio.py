@@ -1,4 +1,4 @@
-"""/api/call-recordings/{id}/audio: what was recorded, from S3 by a short-lived address, from a folder by ourselves."""
+"""/api/call-recordings/{id}/audio: a redirect to S3, or the file itself for recordings in a folder."""
 
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
@@ -23,13 +23,13 @@ from functions.api.schemas.recordings import AudioLink
 from functions.api.settings import effective_call_recordings
 
 MAX_PART_BYTES = 4 * 1024 * 1024
-"""Bytes. Lambda answers with 6 MB at most, and in base64 four become nearly that."""
+"""A Lambda response has at most 6 MB, and 4 MB are nearly that in base64."""
 
 INLINE, ATTACHMENT = "inline", "attachment"
-"""To be shown, or to be kept."""
+"""Content-Disposition: play the file, or download it."""
 
 REDIRECT_SECONDS = 300
-"""How long the address in a redirect is good: it is followed at once."""
+"""Lifetime of the URL in a redirect, which is followed immediately."""
 
 MEDIA_TYPES = {
     **dict.fromkeys(("wav", "wav49"), "audio/wav"),
@@ -44,12 +44,15 @@ MEDIA_TYPES = {
     "wma": "audio/x-ms-wma",
     "3gp": "audio/3gpp",
 }
-"""By the ending of the name: what lies in S3 often has no type of its own, and a browser plays nothing without."""
+"""By file extension: objects in S3 often have no content type, and browsers do not play audio without one."""
 
 AUDIO_CONTENT = {"content": {"audio/*": {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}}}
 AUDIO_RESPONSES: dict[int, Any] = {
     200: {"description": "The whole file.", **AUDIO_CONTENT},
-    206: {"description": "The part that `Range` names, or as much of it as an answer may hold.", **AUDIO_CONTENT},
+    206: {
+        "description": "The part that `Range` requests, or as much of it as a response may hold.",
+        **AUDIO_CONTENT,
+    },
 }
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
@@ -60,17 +63,17 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
     responses=documented_responses(302, 304, 404, 413, 416) | AUDIO_RESPONSES,
     security=[{"bearer": []}, {"link": []}],
 )
-def get_audio(  # noqa: PLR0917 — the parameters' names
+def get_audio(  # noqa: PLR0917 — one per request parameter
     recording_id: RecordingId,
-    expires: Annotated[int | Absent, Query(description="Of an address from …/audio-link.")] = None,  # noqa: ARG001
-    signature: Annotated[str | Absent, Query(description="Of an address from …/audio-link.")] = None,  # noqa: ARG001
+    expires: Annotated[int | Absent, Query(description="From a URL returned by …/audio-link.")] = None,  # noqa: ARG001
+    signature: Annotated[str | Absent, Query(description="From a URL returned by …/audio-link.")] = None,  # noqa: ARG001
     if_none_match: IfNoneMatch = None,  # noqa: ARG001
-    if_range: Annotated[str | Absent, Header(description="The `ETag` of the part that one has.")] = None,  # noqa: ARG001
-    range_header: Annotated[str | Absent, Header(alias="Range", description="Such as bytes=0-4194303.")] = None,  # noqa: ARG001
+    if_range: Annotated[str | Absent, Header(description="`ETag` of the part that the client has.")] = None,  # noqa: ARG001
+    range_header: Annotated[str | Absent, Header(alias="Range", description="For example bytes=0-4194303.")] = None,  # noqa: ARG001
 ) -> Response[str | None]:
-    """The recording's audio: in S3 a redirect to an address that is good for five minutes; in a folder the file itself.
+    """Get the audio: a redirect to a URL that is valid for five minutes (S3), or the file itself (folder).
 
-    A file takes `Range`, and wants it where it is larger than 4 MB: then parts of that size are answered.
+    Files support `Range`, and require it if they are larger than 4 MB, which is the maximum size of a part.
     """
     recording = _get_playable(recording_id)
     if url := _presigned_url(recording, REDIRECT_SECONDS):
@@ -86,9 +89,9 @@ def get_audio(  # noqa: PLR0917 — the parameters' names
 
 @router.get("/api/call-recordings/<recordingId>/audio-link", responses=documented_responses(404))
 def get_audio_link(recording_id: RecordingId) -> AudioLink:
-    """An address of the audio that wants no key, for an hour: for players, which cannot send headers."""
+    """Get a URL of the audio that needs no key and is valid for an hour: for players, which cannot send headers."""
     recording = _get_playable(recording_id)
-    # a player takes it as well; who opens it otherwise is to have the file, also of a format that browsers do not play
+    # players accept an attachment too, and a browser downloads it even if it cannot play the format
     if url := _presigned_url(recording, auth.LINK_LIFETIME_SECONDS, ATTACHMENT):
         return AudioLink(url=url, expires_at=utc_now() + timedelta(seconds=auth.LINK_LIFETIME_SECONDS))
     _open_configured_source(recording)
@@ -97,16 +100,19 @@ def get_audio_link(recording_id: RecordingId) -> AudioLink:
 
 
 def _get_playable(recording_id: str) -> Recording:
-    """Raises ApiError 404."""
+    """Raises: ApiError 404, when the recording or its file does not exist."""
     recording = get_or_404(recording_id)
     if recording.source_missing:
-        message = "The file is gone from where it was. Put it back: the next sync finds it."
+        message = "The file no longer exists. Restore it, and the next sync finds it."
         raise ApiError(HTTPStatus.NOT_FOUND, "audio_missing", message)
     return recording
 
 
 def _presigned_url(recording: Recording, seconds: int, disposition_type: str = INLINE) -> str | None:
-    """Where anybody can get it for so long; None where only we can. It is named by its id: names hold phone numbers."""
+    """Return a URL that works without credentials; None for a folder.
+
+    The download is named after the recording's id, because file names contain phone numbers.
+    """
     return open_for_recording(recording.location).presigned_url(
         recording.key,
         seconds,
@@ -116,16 +122,16 @@ def _presigned_url(recording: Recording, seconds: int, disposition_type: str = I
 
 
 def _open_configured_source(recording: Recording) -> Source:
-    """The source as it is configured: nothing else is opened. Raises ApiError 404."""
+    """Open the configured source, never another one. Raises: ApiError 404, when the recording is not in it."""
     source = open_source(effective_call_recordings().recordings_path)
     if source.location != recording.location or not recording.key.startswith(source.prefix):
-        message = "The recording lies outside of the recordings path as it is set now, so its audio cannot be opened."
+        message = "The recording is outside the current recordings path, so its audio cannot be opened."
         raise ApiError(HTTPStatus.NOT_FOUND, "audio_missing", message)
     return source
 
 
 def _file_response(file: OpenFile, recording: Recording) -> Response[str | None]:
-    """The file, or the part that is asked for. Raises ApiError 413, 416."""
+    """Return the file or the requested part. Raises: ApiError 413 or 416, see `get_audio`."""
     event, length = router.current_event, file.length
     tag = etag(file.stat(recording.key).fingerprint)
     headers = {
@@ -140,14 +146,14 @@ def _file_response(file: OpenFile, recording: Recording) -> Response[str | None]
         requested_range = parse_byte_range(event.headers, tag, length)
     except RangeNotSatisfiable:
         headers = {"Content-Range": f"bytes */{length}", "Accept-Ranges": "bytes"}
-        message = f"The audio has {length} bytes: the range begins behind its end."
+        message = f"The range starts after the end of the audio, which has {length} bytes."
         raise ApiError(
             HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "range_not_satisfiable", message, headers=headers
         ) from None
     if requested_range is None and length > MAX_PART_BYTES:
         message = (
-            f"The audio has {length} bytes, more than one answer may hold. "
-            f"Ask for it in parts, with the header Range: bytes=0-{MAX_PART_BYTES - 1} and so on."
+            f"The audio has {length} bytes, more than fit into one response. "
+            f"Request it in parts, with the header Range: bytes=0-{MAX_PART_BYTES - 1} and so on."
         )
         raise ApiError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "audio_too_large", message, headers={"Accept-Ranges": "bytes"}
@@ -162,7 +168,7 @@ def _file_response(file: OpenFile, recording: Recording) -> Response[str | None]
         headers["Content-Range"] = f"bytes {first}-{last}/{length}"
     content = b64encode(file.read_at(first, last - first + 1)).decode()
     response: Response[str | None] = Response(status, _media_type(recording), content, headers=headers)
-    response.base64_encoded = True  # not by Powertools, which takes the bytes of a validated route for UTF-8
+    response.base64_encoded = True  # encoded here because Powertools decodes the bytes of a validated route as UTF-8
     return response
 
 

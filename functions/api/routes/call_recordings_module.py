@@ -1,4 +1,4 @@
-"""/api/modules/call-recordings: where recordings lie, how they are recognised and their names read."""
+"""/api/modules/call-recordings: where the recordings are, and how their names are parsed."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -34,29 +34,29 @@ from functions.api.schemas.recordings import to_metadata_fields
 from functions.api.settings import save_overrides, settings, settings_error, validate_overrides
 
 SAMPLE_SIZE = 200
-"""Names of a preview: one request."""
+"""Names of a preview: as many as one DynamoDB request returns."""
 
 MAX_EXAMPLES = 20
 """Names that a preview shows of those that were understood, and of those that were not."""
 
 ACCEPTED_TEST_CODES = ("no_recordings",)
-"""What a test may find of a path that is to be set: there may be none yet."""
+"""Failed tests that do not prevent a new recordings path: there may be no recordings yet."""
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 
 @router.get("/api/modules/call-recordings")
 def get_call_recordings_module() -> CallRecordingsModule:
-    """The settings as they count: the template's, and what was set here in their place."""
+    """Get the effective settings: template defaults with the changes made here."""
     overrides = settings_overrides.load()
     return _to_response(overrides.call_recordings, overrides.disabled_state)
 
 
 @router.put("/api/modules/call-recordings", responses=documented_responses(409, 502, 504))
 def update_call_recordings_module(change: Annotated[CallRecordingsUpdateRequest, Body()]) -> CallRecordingsModule:
-    """Changes what is given, all of it or nothing. Recordings that are known already stay as they were read.
+    """Change the submitted settings, together or not at all. Metadata of existing recordings does not change.
 
-    Another `recordingsPath` is tried first: one that sync cannot list is refused.
+    A new `recordingsPath` is tested first and rejected if sync cannot list it.
     """
     overrides = settings_overrides.load()
     new_overrides = _validate_settings(overrides.call_recordings, change.submitted_settings())
@@ -76,7 +76,10 @@ def update_call_recordings_module(change: Annotated[CallRecordingsUpdateRequest,
 def check_call_recordings_module(
     request: Annotated[CallRecordingsTestRequest | Absent, Body()] = None,
 ) -> ModuleTestResult:
-    """Whether recordings can be found, as it is set or with what is given; by sync itself, with its rights."""
+    """Test whether sync finds recordings, with the submitted or the current settings.
+
+    The sync function itself runs the test, with its own permissions.
+    """
     return _run_test(
         _validate_settings(settings_overrides.load().call_recordings, request.submitted_settings()) if request else None
     )
@@ -84,7 +87,7 @@ def check_call_recordings_module(
 
 @router.post("/api/modules/call-recordings/preview")
 def preview_names(request: Annotated[PreviewRequest | Absent, Body()] = None) -> NamesPreview:
-    """How the newest names are read with these settings; nothing is changed by it."""
+    """Preview how the newest file names are parsed with these settings. Changes nothing."""
     new_values = request.submitted_settings() if request else {}
     effective_settings = _effective_settings(_validate_settings(settings_overrides.load().call_recordings, new_values))
     zone, patterns = effective_settings.zone, effective_settings.custom_patterns
@@ -109,14 +112,14 @@ def preview_names(request: Annotated[PreviewRequest | Absent, Body()] = None) ->
 
 
 def _validate_settings(overrides: Mapping[str, Any], new_values: Mapping[str, Any]) -> dict[str, Any]:
-    """Raises ApiError 400 that names every fault."""
+    """Merge and validate the settings. Raises: ApiError 400, which lists every error."""
     if new_values.get("extensions") is not None:
         new_values = {**new_values, "extensions": normalise_extensions(new_values["extensions"])}
     return validate_overrides(overrides, new_values, VALIDATORS)
 
 
 def _run_test(overrides: Mapping[str, Any] | None) -> ModuleTestResult:
-    """With these settings, or as it is set. Raises ApiError."""
+    """Test these overrides; None tests the stored ones. Raises: ApiError, see `run_module_test`."""
     payload = {} if overrides is None else {"settings": dict(overrides)}
     return ModuleTestResult(**invoke.run_module_test(settings().sync_function, payload))
 

@@ -1,4 +1,4 @@
-"""/api/call-recordings/{id}: one recording: look at it, put it right, register it, delete it, transcribe it."""
+"""/api/call-recordings/{id}: view, change, register, delete and transcribe one recording."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -35,21 +35,21 @@ from functions.api.settings import effective_call_recordings, settings
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
-RecordingId = Annotated[str, Path(alias="recordingId", description="The recording's id.")]
-IfNoneMatch = Annotated[str | Absent, Header(description="The `ETag` of what one has: 304 where it is still the same.")]
+RecordingId = Annotated[str, Path(alias="recordingId", description="Id of the recording.")]
+IfNoneMatch = Annotated[str | Absent, Header(description="`ETag` of the client's content: 304 if unchanged.")]
 
 
 @router.get("/api/call-recordings/<recordingId>", responses=documented_responses(404))
 def get_recording(recording_id: RecordingId) -> RecordingResponse:
-    """One recording: where it is on its way and why, and what is known of its call."""
+    """Get one recording with its status, last error and metadata."""
     return to_recording_response(get_or_404(recording_id))
 
 
 @router.put("/api/call-recordings/<recordingId>", responses=documented_responses(404, 409))
 def update_recording(recording_id: RecordingId, change: Annotated[RecordingUpdateRequest, Body()]) -> RecordingResponse:
-    """Gives a recording another status, or corrects what is known of its call; only what is sent is changed.
+    """Change the status of a recording or correct its metadata. Only the submitted members change.
 
-    409 where a person may not give it that status; the message says which are allowed.
+    409 if users may not set that status; the message lists the allowed ones.
     """
     recording = get_or_404(recording_id)
     corrections = change.corrections()
@@ -63,18 +63,19 @@ def update_recording(recording_id: RecordingId, change: Annotated[RecordingUpdat
 
 @router.delete("/api/call-recordings/<recordingId>", status_code=204, responses=documented_responses(404, 409))
 def delete_recording(recording_id: RecordingId) -> Response[None]:
-    """Deletes the record and every version of its transcript; the file itself is left alone.
+    """Delete the recording's data and all versions of its transcript. The audio file is not deleted.
 
-    As long as the file is there, the next sync takes it up as a new recording: delete the file first.
+    As long as the file exists, the next sync ingests it as a new recording: delete the file first.
     """
     recording = recordings.get(recording_id) if ID_PATTERN.fullmatch(recording_id) else None
     if recording is not None:
         if recording.status is Status.PROCESSING:
-            message = "The recording is being transcribed. Wait until it is completed or failed."
+            message = "The recording is being transcribed. Try again when it is completed or failed."
             raise ApiError(HTTPStatus.CONFLICT, "in_progress", message)
         if not recordings.delete_recording(recording):
             raise _conflict_error()
-    # behind the record, so that none is left without its transcript; who died in between is completed by a second try
+    # After the record, so that no recording is left without its transcript. If the function dies in between, a second
+    # request deletes the transcripts.
     has_deleted_transcripts = ID_PATTERN.fullmatch(recording_id) and transcripts.delete_all(
         settings().transcripts_bucket, recording_id
     )
@@ -85,12 +86,12 @@ def delete_recording(recording_id: RecordingId) -> Response[None]:
 
 @router.post("/api/call-recordings", status_code=201, responses=documented_responses(200, 404, 409, 502, 504))
 def register_recording(request: Annotated[Registration, Body()]) -> Response[RecordingResponse]:
-    """Takes up one file at once, without waiting for sync: 201, or 200 when it is known already.
+    """Ingest one file now, without waiting for sync: 201, or 200 if the recording exists already.
 
-    One that had been gone is looked for again.
+    If its file was missing, the file is checked again.
 
-    Metadata that is sent with it counts more than what is read of the file. 404 where there is no such file, 409 while
-    it is not complete.
+    Submitted metadata takes precedence over metadata read from the file. 404 if the file does not exist, 409 while it
+    is incomplete.
     """
     effective_settings = effective_call_recordings()
     try:
@@ -99,14 +100,14 @@ def register_recording(request: Annotated[Registration, Body()]) -> Response[Rec
         raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_path", error.message) from error
     if classify(key, None, effective_settings.recording_extensions) is not FileKind.AUDIO:
         extensions = ", ".join(sorted(effective_settings.recording_extensions))
-        message = f"By its name, this is no recording: those end with {extensions}."
+        message = f"The file name does not have an extension of recordings: {extensions}."
         raise ApiError(HTTPStatus.BAD_REQUEST, "not_audio", message)
     location = open_source(effective_settings.recordings_path).location
     recording_id = derive_recording_id(location, key)
     stored_recording = recordings.get(recording_id)
     is_source_gone = (
         stored_recording and stored_recording.source_missing and stored_recording.status is not Status.PROCESSING
-    )  # which sync leaves alone
+    )  # sync does not change a recording that is being transcribed
     recording = (
         stored_recording
         if stored_recording and not is_source_gone
@@ -123,9 +124,9 @@ def register_recording(request: Annotated[Registration, Body()]) -> Response[Rec
 def transcribe_recording(
     recording_id: RecordingId, request: Annotated[TranscribeRequest | Absent, Body()] = None
 ) -> Response[RecordingResponse]:
-    """Puts a recording at the head of the queue, and starts at once where a slot is free, during an outage with a try.
+    """Move a recording to the front of the queue and start it if a slot is free, even during an outage.
 
-    One that is completed only with `force`; 409 otherwise.
+    A completed recording requires `force`; otherwise 409.
     """
     force = request is not None and request.force
     recording = _transition(get_or_404(recording_id), Status.QUEUED, head=True, force=force)
@@ -135,7 +136,7 @@ def transcribe_recording(
 
 
 def get_or_404(recording_id: str) -> Recording:
-    """The recording of this id. Raises ApiError 404 when there is none."""
+    """Return the recording with this id. Raises: ApiError 404, when it does not exist."""
     recording = recordings.get(recording_id) if ID_PATTERN.fullmatch(recording_id) else None
     if recording is None:
         raise recording_not_found()
@@ -143,7 +144,11 @@ def get_or_404(recording_id: str) -> Recording:
 
 
 def recording_not_found() -> ApiError:
-    return ApiError(HTTPStatus.NOT_FOUND, "recording_not_found", "There is no recording of this id. List them first.")
+    return ApiError(
+        HTTPStatus.NOT_FOUND,
+        "recording_not_found",
+        "There is no recording with this id.",
+    )
 
 
 def _transition(
@@ -154,7 +159,10 @@ def _transition(
     force: bool = False,
     updates: Mapping[str, Any] | None = None,
 ) -> Recording:
-    """Makes the transition that a person asks for, and with it other changes. Raises InvalidTransition, ApiError."""
+    """Apply a transition requested by a user, together with other updates.
+
+    Raises: InvalidTransition, when users may not make it; ApiError 409, after a concurrent change.
+    """
     updated_recording = replace(recording, **updates or {})
     transition = state_machine.user_transition(updated_recording, status, utc_now(), at_front=head, force=force)
     if updates:
@@ -170,9 +178,9 @@ def _transition(
 def _update_metadata(
     recording: Recording, corrections: Mapping[str, Any], effective_settings: CallRecordingsSettings | None = None
 ) -> Recording:
-    """Changes what is known of the call. Raises ApiError 409."""
+    """Correct the metadata. Raises: ApiError 409, during transcription or after a concurrent change."""
     if recording.status is Status.PROCESSING:
-        # its worker writes what it has read within the file when it ends
+        # at the end, its worker overwrites the metadata with what it has read from the file
         message = "The recording is being transcribed. Correct its metadata when it is completed or failed."
         raise ApiError(HTTPStatus.CONFLICT, "in_progress", message)
     updates = _metadata_updates(recording, corrections, effective_settings)
@@ -188,23 +196,25 @@ def _update_metadata(
 def _metadata_updates(
     recording: Recording, corrections: Mapping[str, Any], effective_settings: CallRecordingsSettings | None = None
 ) -> dict[str, Any]:
-    """The fields of the record that these corrections change."""
+    """Return the attributes that these corrections change."""
     if not corrections:
         return {}
     if "started_at" not in corrections:
         return {"metadata": recording.metadata.with_corrections(corrections)}
     zone, started_at = (effective_settings or effective_call_recordings()).zone, corrections["started_at"]
     if started_at and started_at.tzinfo is None and recording.metadata.utc_offset is not None:
-        corrections = {
-            **corrections,
-            "started_at": started_at.replace(tzinfo=zone),
-        }  # else it would be in that of the server
+        # without a zone, the time would be read with the utc_offset of the recording server
+        corrections = {**corrections, "started_at": started_at.replace(tzinfo=zone)}
     metadata = recording.metadata.with_corrections(corrections)
     return {"metadata": metadata, "recorded_at": recorded_at(metadata, zone, recording.modified_at)}
 
 
 def _register_via_sync(recording_id: str, path: str) -> Recording:
-    """The recording of the file at `path`, once sync has looked at it. Raises ApiError."""
+    """Let sync ingest the file at `path`, and return its recording.
+
+    Raises: ApiError 404, when the file does not exist; 409, when it is incomplete or sync is off; 502 or 504, when sync
+    fails or takes too long.
+    """
     run = invoke.run_task(Task.SYNC, file=path)
     if (recording := recordings.get(recording_id)) and not recording.source_missing:
         return recording
@@ -216,11 +226,11 @@ def _register_via_sync(recording_id: str, path: str) -> Recording:
         raise ApiError(HTTPStatus.CONFLICT, run["errorCode"], run["error"])
     for incomplete_file in run["waiting"]:
         if incomplete_file["path"] == path:
-            message = f"The file is not complete yet: {incomplete_file['reason']} Try again later; sync does."
+            message = f"The file is incomplete: {incomplete_file['reason']} Sync will check it again."
             raise ApiError(HTTPStatus.CONFLICT, "not_complete", message)
-    raise ApiError(HTTPStatus.NOT_FOUND, "file_not_found", "There is no such file, or it cannot be read.")
+    raise ApiError(HTTPStatus.NOT_FOUND, "file_not_found", "The file does not exist or cannot be read.")
 
 
 def _conflict_error() -> ApiError:
-    message = "The recording changed at this moment. Look, and try again."
+    message = "The recording was changed at the same time. Reload it and try again."
     return ApiError(HTTPStatus.CONFLICT, "conflict", message)

@@ -1,4 +1,4 @@
-"""/api/call-recordings: recordings as a whole: list, count, sum up, find new ones, retry those that failed."""
+"""/api/call-recordings: list, count and summarize recordings, sync, and retry failed recordings."""
 
 from datetime import timedelta
 from http import HTTPStatus
@@ -47,13 +47,13 @@ from functions.api.schemas.scheduler import RunResponse
 from functions.api.settings import effective_call_recordings
 
 COUNT_TIME_BUDGET = timedelta(seconds=20)
-"""How long a request counts: API Gateway gives up after 30 s."""
+"""How long a request may count: API Gateway times out after 30 s."""
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 
 @router.get("/api/call-recordings")
-def list_recordings(  # noqa: PLR0917 — the query's names
+def list_recordings(  # noqa: PLR0917 — one per query parameter
     status: StatusFilter = None,
     search_text: SearchFilter = None,
     phone_number: NumberFilter = None,
@@ -64,23 +64,24 @@ def list_recordings(  # noqa: PLR0917 — the query's names
     limit: Limit = 100,
     cursor: NextCursor = None,
 ) -> RecordingList:
-    """Newest call first; `queued` oldest first. All filters can be combined.
+    """List recordings, newest call first; with status `queued`, oldest first. Filters can be combined.
 
-    A page may hold fewer than `limit`, or none; only the last one has no `nextCursor`.
+    A page may have fewer than `limit` items, or none; only the last page has no `nextCursor`.
     """
     filters = build_filters(status, search_text, phone_number, direction, error_code, since, until)
     scope = str(filters)
     page = recording_search.page(filters, limit=limit, cursor=decode_cursor(cursor, scope))
     return RecordingList(
-        items=[to_recording_response(each) for each in page.recordings], next_cursor=encode_cursor(page.next, scope)
+        items=[to_recording_response(recording) for recording in page.recordings],
+        next_cursor=encode_cursor(page.next, scope),
     )
 
 
 @router.get("/api/call-recordings/status-summary")
 def get_status_summary() -> StatusSummary:
-    """How many recordings have each status, and whether the transcription service is unavailable.
+    """Count the recordings by status, and report an outage of the transcription service.
 
-    What moves at this very moment may be counted on either side.
+    A recording that changes its status at this moment may be counted under either.
     """
     summary = status_counts.load_status_counts()
     count_by_status = {status.value: count for status, count in summary.counts.items()}
@@ -90,26 +91,26 @@ def get_status_summary() -> StatusSummary:
 
 @router.get("/api/call-recordings/activity")
 def get_activity() -> ActivityResponse:
-    """What was transcribed in the last 24 hours, hour by hour, and since when the queue waits.
+    """Get the activity of the last 24 hours by hour, and the age of the queue.
 
-    Out of the runs of process, by the hour in which each started. What a run that was killed had done since it last
-    wrote how far it was is not in it.
+    The numbers come from the runs of process, by the hour in which each run started. They do not include what a killed
+    run did after it last saved its progress.
     """
     return ActivityResponse.model_validate(statistics.load_activity(utc_now()))
 
 
 @router.get("/api/call-recordings/failure-summary")
 def get_failure_summary() -> FailureSummary:
-    """The failed recordings by the error of their last attempt, the most frequent first.
+    """Group the failed recordings by the error of their last attempt, most frequent first.
 
-    Every one of them is read for it: ask for it now and then, not every second.
+    This reads every failed recording: do not poll it every second.
     """
     groups, is_exact = failure_groups.summarize_failures(utc_now() + COUNT_TIME_BUDGET, utc_now)
     return FailureSummary(items=[to_failure_group_response(group) for group in groups], exact=is_exact)
 
 
 @router.get("/api/call-recordings/count")
-def count_recordings(  # noqa: PLR0917 — the query's names
+def count_recordings(  # noqa: PLR0917 — one per query parameter
     status: StatusFilter = None,
     search_text: SearchFilter = None,
     phone_number: NumberFilter = None,
@@ -118,7 +119,7 @@ def count_recordings(  # noqa: PLR0917 — the query's names
     since: Since = None,
     until: Until = None,
 ) -> CountResponse:
-    """How many recordings the same filters as those of the list find."""
+    """Count the recordings that match. Accepts the filters of the list."""
     return CountResponse(
         **_count_matching(build_filters(status, search_text, phone_number, direction, error_code, since, until))
     )
@@ -128,10 +129,10 @@ def count_recordings(  # noqa: PLR0917 — the query's names
 def sync_recordings(
     recordings_path: Annotated[
         str | Absent,
-        Query(alias="recordingsPath", max_length=1024, description="A part of the source; else all of it."),
+        Query(alias="recordingsPath", max_length=1024, description="Part of the recordings path; default: all of it."),
     ] = None,
 ) -> Response[RunResponse]:
-    """Looks for new recordings now: 200 with the run's counts, or 202 when it takes longer than a request may."""
+    """Sync now: 200 with the finished run, or 202 if it takes longer than a request may."""
     payload = {}
     if recordings_path is not None:
         try:
@@ -149,10 +150,10 @@ def sync_recordings(
 
 @router.post("/api/call-recordings/retry", responses=documented_responses(202, 502))
 def retry_recordings(request: Annotated[RetryRequest | Absent, Body()] = None) -> Response[RunResponse | RetryCount]:
-    """Queues all failed recordings that match, as a fresh start; with `dryRun`, only says how many they are.
+    """Queue all matching failed recordings with their attempts reset. With `dryRun`, only count them.
 
-    200 with the run's counts. When that takes longer than a request may, 202: it goes on by itself, however many they
-    are, and `GET /api/scheduler/runs/{id}` shows how far it is.
+    200 with the finished run. If it takes longer than a request may, 202: it continues in the background until all are
+    queued, and `GET /api/scheduler/runs/{id}` shows its progress.
     """
     request = request or RetryRequest.model_validate({})
     filters = build_filters(
@@ -175,7 +176,7 @@ def retry_recordings(request: Annotated[RetryRequest | Absent, Body()] = None) -
 
 
 def respond_with_run(run: dict[str, Any]) -> Response[Any]:
-    """A run: 200 when it has ended, 202 while it goes on."""
+    """Return a run: 200 if it is finished, 202 if it is still running."""
     run_response = RunResponse.model_validate(run)
     if run_response.status is not RunStatus.RUNNING:
         return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, run_response)

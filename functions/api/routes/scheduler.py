@@ -1,4 +1,4 @@
-"""/api/scheduler: the three tasks, and their runs."""
+"""/api/scheduler: the three scheduled tasks and their runs."""
 
 import re
 from datetime import datetime
@@ -33,24 +33,24 @@ from functions.api.settings import settings
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 RUN_ID = re.compile(r"[0-9TZ:.-]{27}-[0-9a-f]{8}")
-"""What `runs.new_id` makes."""
+"""Format of `runs.new_run_id`."""
 
 MAX_INCOMPLETE_FILES = 3
-"""Files that a run in a list names: 500 runs with all that they know of are more than an answer may hold."""
+"""Incomplete files of each run in a list: 500 runs with all of theirs would exceed the maximum response size."""
 
-Command = Annotated[Literal[*SCHEDULED_TASKS], Path(description="The task's command.")]  # type: ignore[valid-type]  # those that there are
+Command = Annotated[Literal[*SCHEDULED_TASKS], Path(description="Command of the task.")]  # type: ignore[valid-type]  # built at import
 
 
 @router.get("/api/scheduler/tasks")
 def list_tasks() -> TaskList:
-    """The three tasks: when they run, whether they are paused, and their last run."""
+    """List the three tasks with their schedule, their last run, and whether they are paused."""
     disabled = disabled_state.load_disabled_state()
     return TaskList(items=[_to_response(task, disabled) for task in SCHEDULED_TASKS])
 
 
 @router.put("/api/scheduler/tasks/<command>", responses=documented_responses(404))
 def update_task(command: Command, change: Annotated[TaskUpdateRequest, Body()]) -> ScheduledTask:
-    """Pauses a task, or resumes it. What is under way comes to its end."""
+    """Pause or resume a task. Work that is in progress is finished."""
     task = Task(command)
     disabled_state.set_paused(task, paused=change.paused)
     return _to_response(task, disabled_state.load_disabled_state())
@@ -58,24 +58,26 @@ def update_task(command: Command, change: Annotated[TaskUpdateRequest, Body()]) 
 
 @router.post("/api/scheduler/tasks/<command>/run", responses=documented_responses(202, 404, 502))
 def run_task(command: Command) -> Response[RunResponse]:
-    """Runs a task now: 200 with its run if it ends within the request, else 202, and it goes on.
+    """Run a task now: 200 with the finished run, or 202 if it takes longer than a request may.
 
-    A paused task does nothing, whoever asks: its run is `skipped`, and says why.
+    A paused task does nothing even then: its run is `skipped`, with the reason.
     """
     return respond_with_run(invoke.run_task(Task(command)))
 
 
 @router.get("/api/scheduler/runs")
-def list_runs(  # noqa: PLR0917 — the query's names
-    task: Annotated[Task | Absent, Query(description="Of this task alone.")] = None,
-    status: Annotated[RunStatus | Absent, Query(description="How they ended, or that they have not.")] = None,
-    trigger: Annotated[Literal["schedule", "api", "upload"] | Absent, Query(description="What began them.")] = None,
+def list_runs(  # noqa: PLR0917 — one per query parameter
+    task: Annotated[Task | Absent, Query(description="Only runs of this task.")] = None,
+    status: Annotated[RunStatus | Absent, Query(description="Only runs with this status.")] = None,
+    trigger: Annotated[
+        Literal["schedule", "api", "upload"] | Absent, Query(description="Only with this trigger.")
+    ] = None,
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,
     cursor: NextCursor = None,
 ) -> RunList:
-    """The newest runs first; they are kept 30 days. Of the files that wait, each names three; the run itself more."""
+    """List the runs of the last 30 days, newest first. Each names up to three incomplete files, `getRun` more."""
     require_ordered(since, until)
     scope = f"runs|{task}|{status}|{trigger}|{since}|{until}"
     position = decode_cursor(cursor, scope)
@@ -97,11 +99,11 @@ def list_runs(  # noqa: PLR0917 — the query's names
 
 
 @router.get("/api/scheduler/runs/<runId>", responses=documented_responses(404))
-def get_run(run_id: Annotated[str, Path(alias="runId", description="The run's id.")]) -> RunResponse:
-    """One run: how far it is, or how it ended."""
+def get_run(run_id: Annotated[str, Path(alias="runId", description="Id of the run.")]) -> RunResponse:
+    """Get one run: its progress or its result."""
     run = runs.get(run_id, utc_now()) if RUN_ID.fullmatch(run_id) else None
     if run is None:
-        raise ApiError(HTTPStatus.NOT_FOUND, "run_not_found", "There is no run of this id. They are kept 30 days.")
+        raise ApiError(HTTPStatus.NOT_FOUND, "run_not_found", "There is no run with this id. Runs are kept 30 days.")
     return RunResponse.model_validate(run.to_api())
 
 
@@ -128,7 +130,7 @@ def _to_response(task: Task, disabled_state: DisabledState) -> ScheduledTask:
 
 
 def _describe_schedule(expression: str, last_run: Run | None, now: datetime) -> tuple[str, datetime | None]:
-    """The schedule in words, and when it fires next; the expression itself where it is one that we cannot read."""
+    """Describe a schedule and return its next run; of an unsupported expression, the expression and None."""
     from functions.api.schedule import Rate, parse_schedule
 
     try:
@@ -137,7 +139,7 @@ def _describe_schedule(expression: str, last_run: Run | None, now: datetime) -> 
         return expression, None
     if not isinstance(schedule, Rate):
         return schedule.describe(), schedule.next_run_after(now)
-    # it counts from when the rule was made, which only the last run that it fired tells
+    # a rate counts from the creation of the rule, which only the last scheduled run reveals
     if last_run and last_run.trigger != Trigger.SCHEDULE:
         last_run = next(iter(runs.page([last_run.task], limit=1, now=now, trigger=Trigger.SCHEDULE).runs), None)
     return schedule.describe(), max(now, schedule.next_run_after(last_run.started_at)) if last_run else None

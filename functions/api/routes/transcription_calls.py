@@ -1,4 +1,4 @@
-"""/api/transcription-calls: what was exchanged with the transcription service."""
+"""/api/transcription-calls: the HTTP requests to the transcription service."""
 
 from typing import Annotated, Literal
 
@@ -24,19 +24,20 @@ FAILED_BY_STATUS = {"failed": True, "succeeded": False, None: None}
 
 
 @router.get("/api/transcription-calls")
-def list_transcription_calls(  # noqa: PLR0917 — the query's names
+def list_transcription_calls(  # noqa: PLR0917 — one per query parameter
     recording_id: Annotated[
-        str | Absent, Query(alias="recordingId", pattern="^[a-z2-7]{20}$", description="For this recording alone.")
+        str | Absent,
+        Query(alias="recordingId", pattern="^[a-z2-7]{20}$", description="Only for this recording."),
     ] = None,
     status: Annotated[
-        Literal["succeeded", "failed"] | Absent, Query(description="How they ended: not the status of HTTP.")
+        Literal["succeeded", "failed"] | Absent, Query(description="Result of the request, not its HTTP status.")
     ] = None,
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,
     cursor: NextCursor = None,
 ) -> TranscriptionCallList:
-    """Every exchange with the transcription service, the newest first; they are kept 30 days."""
+    """List the HTTP requests to the transcription service of the last 30 days, newest first."""
     require_ordered(since, until)
     scope = f"calls|{recording_id}|{status}|{since}|{until}"
     page = service_requests.page(

@@ -1,4 +1,4 @@
-"""/api/call-recordings/{id}/transcript: what was said, as JSON, text or captions, in any stored version."""
+"""/api/call-recordings/{id}/transcript: a transcript as JSON, text or captions, in any stored version."""
 
 import json
 from http import HTTPStatus
@@ -20,13 +20,13 @@ from functions.api.settings import settings
 from functions.api.transcript_formats import FORMAT_VERSION, FORMATS
 
 MAX_RESPONSE_BYTES = 6_000_000
-"""Bytes; Lambda answers with 6 MB at most (6,291,556), headers and all."""
+"""A Lambda response has at most 6 MB (6,291,556 bytes), headers included."""
 
 JSON = "json"
 """The format in which transcripts are stored."""
 
 MEDIA_TYPES = {JSON: content_types.APPLICATION_JSON} | {name: each.media_type for name, each in FORMATS.items()}
-"""What a transcript may be had as; the first when a client takes anything."""
+"""Formats of transcripts. The first is the default for clients that accept anything."""
 
 TRANSCRIPT_RESPONSES: dict[int, Any] = {
     200: {
@@ -49,19 +49,17 @@ def get_transcript(
     recording_id: RecordingId,
     requested_format: Annotated[
         Literal[*MEDIA_TYPES] | Absent,  # type: ignore[valid-type]
-        Query(alias="format", description="Else as the Accept header likes it best."),
+        Query(alias="format", description="Default: the preferred one in the Accept header."),
     ] = None,
-    version: Annotated[str | Absent, Query(description="One of …/transcript/versions; else the current one.")] = None,
+    version: Annotated[str | Absent, Query(description="One of …/transcript/versions; default: current.")] = None,
     if_none_match: IfNoneMatch = None,  # noqa: ARG001
 ) -> Response[str | None]:
-    """The transcript as JSON, text, SubRip or WebVTT. Its `ETag` is good for `If-None-Match`."""
+    """Get the transcript as JSON, text, SubRip or WebVTT. Send its `ETag` as `If-None-Match` to check for changes."""
     recording = get_or_404(recording_id)
     format_name = requested_format or _preferred_format()
-    bucket, version_name = (
-        settings().transcripts_bucket,
-        _current_version_name(recording) if version is None else version,
-    )
-    # a version never changes, and what is written of it only with Callscribe: nothing need be read to know the tag
+    bucket = settings().transcripts_bucket
+    version_name = _current_version_name(recording) if version is None else version
+    # A version never changes, and its rendering only with a release, so the tag is known without reading it.
     tag = weak_etag(recording.id, version_name, format_name, FORMAT_VERSION)
     cache_headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
     if (
@@ -82,31 +80,31 @@ def get_transcript(
         raise ApiError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "transcript_too_large",
-            "The transcript is larger than an answer may be. It lies in the transcripts bucket: "
+            "The transcript is too large for a response. Read it from the transcripts bucket: "
             f"s3://{bucket}/{transcripts.object_key(recording.id, version_name)}",
         )
     if format_name == JSON:
         return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, body, headers=cache_headers)
-    # the id, never the recording's own name: names hold phone numbers
+    # the id instead of the file name, which may contain phone numbers
     headers = {**cache_headers, "Content-Disposition": f'attachment; filename="{recording.id}.{format_name}"'}
     return Response(HTTPStatus.OK, f"{MEDIA_TYPES[format_name]}; charset=utf-8", body, headers=headers)
 
 
 @router.get("/api/call-recordings/<recordingId>/transcript/versions", responses=documented_responses(404))
 def list_transcript_versions(recording_id: RecordingId) -> VersionList:
-    """Every transcript that is stored for a recording, newest first."""
+    """List all stored transcripts of a recording, newest first."""
     recording = get_or_404(recording_id)
     current_version = _current_version_name(recording)
     return VersionList(
         items=[
-            VersionResponse(version=each.name, created_at=each.created_at, current=each.name == current_version)
-            for each in transcripts.list_versions(settings().transcripts_bucket, recording.id)
+            VersionResponse(version=stored.name, created_at=stored.created_at, current=stored.name == current_version)
+            for stored in transcripts.list_versions(settings().transcripts_bucket, recording.id)
         ]
     )
 
 
 def _preferred_format() -> str:
-    """The format that the Accept header likes best. Raises ApiError 406."""
+    """Return the format that the Accept header prefers. Raises: ApiError 406, when it accepts none."""
     media_type = best_match(router.current_event.headers.get("accept", ""), list(MEDIA_TYPES.values()))
     for name, each in MEDIA_TYPES.items():
         if each == media_type:
@@ -114,31 +112,31 @@ def _preferred_format() -> str:
     raise ApiError(
         HTTPStatus.NOT_ACCEPTABLE,
         "not_acceptable",
-        f"A transcript comes as {', '.join(MEDIA_TYPES.values())}: name one of them in the Accept header, or send "
-        f"`format` with one of {', '.join(MEDIA_TYPES)}.",
+        f"Transcripts are available as {', '.join(MEDIA_TYPES.values())}: send one of them in the Accept header, or "
+        f"send `format` with one of {', '.join(MEDIA_TYPES)}.",
     )
 
 
 def _current_version_name(recording: Recording) -> str:
-    """The name of the current version; empty while there is none."""
+    """Return the name of the current version; empty if there is no transcript."""
     return recording.transcript.version if recording.transcript else ""
 
 
 def _not_found_error(recording: Recording, version: str | None) -> ApiError:
     if version is None and recording.transcript:
-        message = "The transcript is gone from its bucket. Transcribe the recording again, with force."
+        message = "The transcript was deleted from its bucket. Transcribe the recording again with `force`."
         return ApiError(HTTPStatus.NOT_FOUND, "no_transcript", message)
     if version is None:
-        message = f"This recording has no transcript yet: it is {recording.status}."
+        message = f"This recording has no transcript yet. Its status is {recording.status}."
         return ApiError(HTTPStatus.NOT_FOUND, "no_transcript", message)
     return ApiError(
         HTTPStatus.NOT_FOUND,
         "version_not_found",
-        "This recording has no transcript of this version. "
-        f"GET /api/call-recordings/{recording.id}/transcript/versions lists those there are.",
+        "This recording has no such version of its transcript. "
+        f"GET /api/call-recordings/{recording.id}/transcript/versions lists all versions.",
     )
 
 
 def _response_bytes(body: str) -> int:
-    """As Lambda counts it: in UTF-8, and inside another JSON document."""
+    """Return the size as Lambda counts it: UTF-8 within another JSON document."""
     return len(json.dumps(body, ensure_ascii=False).encode())

@@ -1,4 +1,4 @@
-"""/api/modules/whisperx: the customer's server, how it is spoken to, and its key, which is set and never shown."""
+"""/api/modules/whisperx: the customer's server, its settings, and its API key, which is write-only."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -27,32 +27,33 @@ from functions.api.settings import (
     whisperx_defaults,
 )
 
-KEY_NOT_HEADER_SAFE = "holds what cannot be sent in a header: only printable ASCII without spaces can be"
+KEY_NOT_HEADER_SAFE = "contains characters that cannot be sent in a header: use printable ASCII without spaces"
 
 KEY_FOR_ANOTHER_SERVER = (
-    "must be sent too, for baseUrl names another server, to which the key that is kept is not sent; "
-    "null if it wants none"
+    "is required, because baseUrl is another server and the stored key is not sent to it; "
+    "send null if the server needs no key"
 )
 
 KEY_FIELD, SERVER_FIELD = "apiKey", "server"
-"""What the key is called in the secret, a JSON object, and the server that it is for."""
+"""Members of the secret, a JSON object: the key, and the origin of the server that it belongs to."""
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 
 @router.get("/api/modules/whisperx")
 def get_whisperx_module() -> WhisperXModule:
-    """The settings as they count: the template's, and what was set here in their place."""
+    """Get the effective settings: template defaults with the changes made here."""
     overrides = settings_overrides.load()
     return _to_response(overrides.whisperx, overrides.disabled_state, is_key_set=_is_key_set())
 
 
 @router.put("/api/modules/whisperx", responses=documented_responses(409))
 def update_whisperx_module(change: Annotated[WhisperXUpdateRequest, Body()]) -> WhisperXModule:
-    """Changes what is given, all of it or nothing. The next run of process counts with it; the key within five minutes.
+    """Change the submitted settings, together or not at all.
 
-    Where `baseUrl` comes to name another server, its `apiKey` must be sent too. `{"enabled": false}`: nothing is queued
-    or transcribed until it is enabled again.
+    They apply from the next run of process, the key within five minutes. If `baseUrl` changes to another server,
+    `apiKey` must be sent too. With `{"enabled": false}`, nothing is queued or transcribed until the module is enabled
+    again.
     """
     overrides = settings_overrides.load()
     new_overrides = _validate_settings(overrides.whisperx, change)
@@ -69,9 +70,9 @@ def update_whisperx_module(change: Annotated[WhisperXUpdateRequest, Body()]) -> 
 
 @router.post("/api/modules/whisperx/test", responses=documented_responses(502, 504))
 def check_whisperx_module(request: Annotated[WhisperXTestRequest | Absent, Body()] = None) -> ModuleTestResult:
-    """Whether the server answers, as it is set or with what is given; by process itself, from its network.
+    """Test the connection to the server, with the submitted or the current settings.
 
-    No audio goes out.
+    The process function itself runs the test, from its network. No audio is sent.
     """
     payload: dict[str, Any] = {}
     if request:
@@ -82,10 +83,10 @@ def check_whisperx_module(request: Annotated[WhisperXTestRequest | Absent, Body(
 
 
 def _validate_settings(overrides: Mapping[str, Any], request: WhisperXTestRequest) -> dict[str, Any]:
-    """What is to be kept. Raises ApiError 400 that names every fault, and quotes no key."""
+    """Merge and validate the settings. Raises: ApiError 400, which lists every error but never quotes a key."""
     key_errors = {} if HEADER_SAFE.fullmatch(request.new_api_key or "") else {"api_key": KEY_NOT_HEADER_SAFE}
     new_overrides = validate_overrides(overrides, request.submitted_settings(), VALIDATORS, key_errors)
-    # else whoever may set the address could have the key sent to a server of their own, and so read it
+    # Otherwise someone who may change the address could read the key by having it sent to a server of their own.
     before, after = (whisperx_defaults().with_overrides(each).whisperx_url for each in (overrides, new_overrides))
     if request.new_api_key is None and server_origin(before) != server_origin(after) and _is_key_set():
         raise settings_error({"api_key": KEY_FOR_ANOTHER_SERVER})
@@ -104,36 +105,38 @@ def _to_response(overrides: Mapping[str, Any], disabled_state: DisabledState, *,
 
 @contextmanager
 def _replaced_key(key: str | None, server: str) -> Iterator[None]:
-    """Sets the key, if one is given, before what is done inside; should that fail, the former is put back.
+    """Store the key, unless it is None, before the enclosed work; restore the previous key if that fails.
 
-    With it stands the `server` that it is for: whatever two who change settings at once do to each other, process sends
-    it to no other. An empty one means that none is sent. Raises StoreError, which quotes nothing. Who dies in between
-    leaves the new key with the former settings: whoever asked had no answer, and sets both again.
+    The key is stored with the `server` it belongs to, and process sends it to no other, even if two users change the
+    settings at the same time. An empty key means that none is sent. If the function dies in between, the new key stays
+    with the previous settings: the client got no response and sets both again.
+
+    Raises: StoreError, which never quotes the key.
     """
     if key is None:
         yield
         return
     previous_secret, secret = _read_secret(), json.dumps({KEY_FIELD: key, SERVER_FIELD: server})
-    _write_secret(secret, "take the key, and nothing was changed")
+    _write_secret(secret, "store the key; nothing was changed")
     try:
         yield
     except BaseException:
-        with suppress(StoreError):  # what went wrong first is what is told
-            if _read_secret() == secret:  # nobody else has set another meanwhile
-                _write_secret(previous_secret, "take the former key back")
+        with suppress(StoreError):  # the first error is the one to report
+            if _read_secret() == secret:  # no one else has changed it in the meantime
+                _write_secret(previous_secret, "restore the previous key")
         raise
 
 
 def _is_key_set() -> bool:
-    """Whether there is a key. Raises StoreError."""
+    """Whether a key is stored. Raises: StoreError."""
     try:
         return bool(json.loads(_read_secret())[KEY_FIELD])
-    except (ValueError, KeyError, TypeError):  # somebody wrote something else; the runs of process say so
+    except (ValueError, KeyError, TypeError):  # not written by this API; runs of process report it
         return False
 
 
 def _read_secret() -> str:
-    with _secret_errors("tell whether there is a key"):
+    with _secret_errors("return the secret of the key"):
         secret: str = (
             aws.client("secretsmanager").get_secret_value(SecretId=settings().whisperx_secret).get("SecretString", "")
         )
@@ -151,5 +154,5 @@ def _secret_errors(action: str) -> Iterator[None]:
         with aws.map_aws_errors():
             yield
     except aws.AwsError as error:
-        # no cause: botocore's message about a wrong parameter quotes it, and here it is the secret
+        # no cause: botocore quotes an invalid parameter in its message, and here that is the secret
         raise StoreError(f"Secrets Manager did not {action} ({error.code}). Try again.") from None

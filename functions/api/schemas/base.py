@@ -1,4 +1,4 @@
-"""What all that goes over the wire has in common: camelCase, and the kinds of values that clients send."""
+"""Base classes of all request and response bodies, and the types of values that clients send."""
 
 import re
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ class ApiModel(BaseModel):
         alias_generator=to_camel,
         populate_by_name=True,
         from_attributes=True,
-        defer_build=True,  # most requests need one or two of them
+        defer_build=True,  # most requests need only one or two of the models
     )
 
 
@@ -42,39 +42,39 @@ class RequestModel(ApiModel):
 
 
 def patch_model_config(*examples: dict[str, Any]) -> ConfigDict:
-    """How the specification shows a Change."""
+    """Describe a PatchModel in the OpenAPI document."""
     return ConfigDict(json_schema_extra={"examples": list(examples), "minProperties": 1})
 
 
 class PatchModel(RequestModel):
-    """What is sent to change something: only what is in it is changed."""
+    """A request body with changes: only the members that are sent are changed."""
 
     @model_validator(mode="after")
     def _require_any_field(self) -> Self:
         if not self.model_fields_set:
-            raise ValueError("nothing is to be changed: name what, and its new value")
+            raise ValueError("contains no change: send at least one member with its new value")
         return self
 
 
 class ModulePatchModel(PatchModel):
-    """Of a module: whether it is enabled."""
+    """A change of a module: its switch."""
 
-    enabled: StrictBool = Field(default=True, description="While it is not, its tasks do nothing.")
+    enabled: StrictBool = Field(default=True, description="While the module is disabled, its tasks do nothing.")
 
     @property
     def requested_enabled(self) -> bool | None:
-        """None where nothing is said of it."""
+        """None if the request does not contain it."""
         return self.enabled if "enabled" in self.model_fields_set else None
 
 
 UNESCAPED_PLUS = re.compile(r" (?=[0-9]{2}:?[0-9]{2}$)")
-"""Of `+01:00` in a query, a client that does not escape it leaves a space."""
+"""A client that does not escape the plus of `+01:00` in a query sends a space."""
 
 TIME_PATTERN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}")
 
 
 def _require_rfc3339(value: Any) -> Any:
-    """A time as RFC 3339 writes it. Pydantic takes numbers as well, and nobody knows what they were meant to be."""
+    """Require a time in RFC 3339 format. Pydantic also accepts numbers, whose unit would be a guess."""
     if not isinstance(value, str) or not TIME_PATTERN.match(value):
         raise ValueError("must be a time like 2026-11-18T09:30:00Z")
     return UNESCAPED_PLUS.sub("+", value)
@@ -88,10 +88,10 @@ def _to_utc(timestamp: datetime) -> datetime:
 
 
 UtcDateTime = Annotated[AwareDatetime, BeforeValidator(_require_rfc3339), AfterValidator(_to_utc)]
-"""A time with its zone, as UTC."""
+"""A time with a zone, converted to UTC."""
 
 ZoneOptionalDateTime = Annotated[datetime, BeforeValidator(_require_rfc3339)]
-"""A time with or without its zone, as it was written."""
+"""A time with or without a zone, as sent."""
 
 
 def _to_digits(text: str) -> str:
@@ -101,19 +101,19 @@ def _to_digits(text: str) -> str:
 
 
 PhoneDigits = Annotated[str, Field(max_length=40), AfterValidator(_to_digits)]
-"""A phone number as people write it, as nothing but its digits."""
+"""A phone number in any notation, reduced to its digits."""
 
 
 def _require_non_blank(text: str) -> str:
     if not text.strip():
-        raise ValueError("is empty: leave it out")
+        raise ValueError("is empty: omit it")
     return text
 
 
 Absent = SkipJsonSchema[None]
-"""What a parameter or a body that was left out is: nobody sends null instead, so the schema does not offer it."""
+"""The value of an omitted parameter or body. Clients cannot send null for it, so the schema does not contain it."""
 
 Text = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_require_non_blank)]
 
 Code = Annotated[str, Field(pattern="^[a-z_]{1,64}$")]
-"""The code of an error, such as `service_error`."""
+"""An error code, such as `service_error`."""

@@ -1,4 +1,4 @@
-"""Errors as clients see them: one shape for all."""
+"""The body of every error response."""
 
 from typing import Any
 
@@ -8,22 +8,22 @@ from functions.api.schemas.base import ResponseModel
 
 
 class Problem(ResponseModel):
-    """What went wrong."""
+    """An error."""
 
-    code: str = Field(description="For programs: it stays the same.", examples=["recording_not_found"])
+    code: str = Field(description="For programs: a stable identifier.", examples=["recording_not_found"])
     message: str = Field(
-        description="For people: what is wrong, and what to do.",
-        examples=["There is no recording of this id. List them first."],
+        description="For people: what is wrong and what to do.",
+        examples=["There is no recording with this id."],
     )
     details: list[dict[str, Any]] = Field(
-        description="Of a request that is not valid, each `field` with its `message`; of a run that failed, the run."
+        description="For an invalid request, each `field` with its `message`; for a failed run, the run."
     )
     request_id: str | None = Field(
-        description="Names this request in the log of the API function.", examples=["WiK5iiN2liAEPRw="]
+        description="Identifies this request in the log of the API function.", examples=["WiK5iiN2liAEPRw="]
     )
 
 
 class ErrorResponse(ResponseModel):
-    """Every answer with a status of 400 or more."""
+    """Body of all responses with a status of 400 or higher."""
 
     error: Problem

@@ -1,4 +1,4 @@
-"""The modules' settings as clients see and set them. A secret is only ever set."""
+"""Settings of the modules in requests and responses. Secrets are write-only."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -15,132 +15,132 @@ ShortText = Annotated[str, Field(max_length=100)]
 
 
 def extract_settings(request: RequestModel) -> dict[str, Any]:
-    """What was given, by name and in the order of the fields; neither the switch nor the key is a setting."""
+    """Return the submitted settings by name, in the order of the fields, without the switch and the API key."""
     field_names = request.model_fields_set - {"enabled", "api_key"}
     return {name: getattr(request, name) for name in type(request).model_fields if name in field_names}
 
 
 class CallRecordingsModule(ResponseModel):
-    """The module call-recordings with its settings as they count, and what there is to choose from."""
+    """The module call-recordings with its effective settings."""
 
     slug: Literal[Module.CALL_RECORDINGS] = Module.CALL_RECORDINGS
     enabled: bool
-    recordings_path: str = Field(description="Where the recordings lie.", examples=["s3://recordings/2026/"])
-    phone_system: str = Field(description="Empty: recognised by the names.", examples=["freepbx"])
-    time_zone: str = Field(description="Of times which do not tell theirs.", examples=["Europe/Berlin"])
-    patterns: list[str] = Field(description="The site's own for names; the first that matches counts.")
-    channels: str = Field(description="Who speaks where in stereo.", examples=["auto"])
-    extensions: list[str] = Field(description="Those of recordings.", examples=[["mp3", "wav"]])
-    phone_systems: list[str] = Field(description="Those that `phoneSystem` may name.", examples=[["3cx", "freepbx"]])
-    changed: list[str] = Field(description="Which of them are not the template's.")
+    recordings_path: str = Field(description="Location of the recordings.", examples=["s3://recordings/2026/"])
+    phone_system: str = Field(description="Empty: detected from the file names.", examples=["freepbx"])
+    time_zone: str = Field(description="Time zone of timestamps without one.", examples=["Europe/Berlin"])
+    patterns: list[str] = Field(description="Custom patterns for file names; the first match is used.")
+    channels: str = Field(description="Which channel of a stereo recording is which speaker.", examples=["auto"])
+    extensions: list[str] = Field(description="File extensions of recordings.", examples=[["mp3", "wav"]])
+    phone_systems: list[str] = Field(description="Allowed values of `phoneSystem`.", examples=[["3cx", "freepbx"]])
+    changed: list[str] = Field(description="Settings that override the template's.")
 
 
 class PreviewRequest(RequestModel):
-    """What is given is tried instead of the present setting; null tries the template's."""
+    """Settings to try instead of the current ones; null tries the template's."""
 
     phone_system: ShortText | None = None
-    time_zone: ShortText | None = Field(None, description="Of times which do not tell theirs.")
+    time_zone: ShortText | None = Field(None, description="Time zone of timestamps without one.")
     patterns: list[Annotated[str, Field(max_length=500)]] | None = Field(
-        None, max_length=100, description="The site's own for names, with named groups; the first that matches counts."
+        None, max_length=100, description="Custom patterns for file names, with named groups; the first match is used."
     )
 
     def submitted_settings(self) -> dict[str, Any]:
-        """The settings that were given, by name."""
+        """Return the submitted settings by name."""
         return extract_settings(self)
 
 
 class CallRecordingsTestRequest(PreviewRequest):
-    """What is given is tried instead of the present setting; null tries the template's."""
+    """Settings to test instead of the current ones; null tests the template's."""
 
     recordings_path: Annotated[str, Field(max_length=1024)] | None = Field(
-        None, description="Where the recordings lie: s3://BUCKET/PREFIX/, or the path of a folder."
+        None, description="Location of the recordings: s3://BUCKET/PREFIX/, or the path of a folder."
     )
     channels: Literal[*map(str, CHANNEL_MODES)] | None = None  # type: ignore[valid-type]
     extensions: list[Annotated[str, Field(max_length=20)]] | None = Field(
-        None, max_length=100, description="Those of recordings, such as wav and mp3."
+        None, max_length=100, description="File extensions of recordings, such as wav and mp3."
     )
 
 
 class CallRecordingsUpdateRequest(CallRecordingsTestRequest, ModulePatchModel):
-    """Only what is given is changed; null brings the template's setting back."""
+    """Settings to change; null restores the template's."""
 
     model_config = patch_model_config({"timeZone": "Europe/Berlin"})
 
 
 class WhisperXModule(ResponseModel):
-    """The module whisperx with its settings as they count."""
+    """The module whisperx with its effective settings."""
 
     slug: Literal[Module.WHISPERX] = Module.WHISPERX
     enabled: bool
     base_url: str = Field(examples=["http://gpu-box:9000"])
-    dialect: str = Field(description="The HTTP contract that the server speaks.", examples=["asr"])
+    dialect: str = Field(description="HTTP API of the server.", examples=["asr"])
     language: str = Field(description="Empty: the server detects it.", examples=["en"])
-    diarize: bool = Field(description="Whether the server is asked to tell speakers apart.")
-    model: str = Field(description="Empty: the server's own choice.")
-    options: str = Field(description="Sent besides, as the server names them.", examples=["compute_type=int8"])
-    api_key_set: bool = Field(description="Whether there is a key. The key itself is never shown.")
-    changed: list[str] = Field(description="Which of them are not the template's.")
+    diarize: bool = Field(description="Whether to request speaker diarization.")
+    model: str = Field(description="Empty: the server's default.")
+    options: str = Field(description="Additional request options of the server.", examples=["compute_type=int8"])
+    api_key_set: bool = Field(description="Whether an API key is stored. The key itself is never returned.")
+    changed: list[str] = Field(description="Settings that override the template's.")
 
 
 class WhisperXTestRequest(RequestModel):
-    """What is given is tried instead of the present setting; null tries the template's."""
+    """Settings to test instead of the current ones; null tests the template's."""
 
     base_url: Annotated[str, Field(max_length=1024)] | None = None
     dialect: Literal[*DIALECTS] | None = Field(  # type: ignore[valid-type]
-        None, description="The HTTP contract that the server speaks."
+        None, description="HTTP API of the server."
     )
-    # told, and not checked: CHECKS say what is wrong in a person's words
+    # documented, but not validated here: the messages of VALIDATORS are easier to understand
     language: Annotated[str, Field(json_schema_extra={"pattern": "^([a-z]{2,3})?$"})] | None = None
-    diarize: StrictBool | None = Field(None, description="Whether the server is asked to tell speakers apart.")
-    model: ShortText | None = Field(
-        None, description="For servers that have several; empty is the server's own choice."
-    )
+    diarize: StrictBool | None = Field(None, description="Whether to request speaker diarization.")
+    model: ShortText | None = Field(None, description="For servers with several models. Empty: the server's default.")
     options: Annotated[str, Field(max_length=1000)] | None = Field(
-        None, description="Sent besides, as the server names them: compute_type=int8. No place for secrets."
+        None, description="Additional request options of the server, such as compute_type=int8. Not for secrets."
     )
     api_key: SecretStr | None = Field(
-        None, max_length=4096, description="Kept in Secrets Manager. Null or empty: none is sent."
+        None,
+        max_length=4096,
+        description="API key of the server, kept in Secrets Manager. Null or empty: none is sent.",
     )
 
     def submitted_settings(self) -> dict[str, Any]:
-        """The settings that were given, by name."""
+        """Return the submitted settings by name."""
         return extract_settings(self)
 
     @property
     def new_api_key(self) -> str | None:
-        """The key that was given; None where none was, empty where it is to be taken away."""
+        """The submitted key; empty to remove it, None if the request does not contain it."""
         if "api_key" not in self.model_fields_set:
             return None
         return self.api_key.get_secret_value() if self.api_key else ""
 
 
 class WhisperXUpdateRequest(WhisperXTestRequest, ModulePatchModel):
-    """Only what is given is changed; null brings the template's setting back."""
+    """Settings to change; null restores the template's."""
 
     model_config = patch_model_config({"baseUrl": "http://gpu-box:9000", "language": "en"})
 
 
 class ParsedName(MetadataResponse):
-    """What a recording's name tells."""
+    """Metadata parsed from the name of a recording."""
 
     path: str
-    recorded_at: datetime = Field(description="When the call then was, in UTC.")
+    recorded_at: datetime = Field(description="Resulting time of the call, in UTC.")
 
 
 class NamesPreview(ResponseModel):
-    """How the newest names are read."""
+    """Result of parsing the newest file names."""
 
-    names: int
-    understood: int = Field(description="So many tell something of the call.")
-    by_pattern: int = Field(description="So many by a pattern of the site.")
-    systems: dict[str, int] = Field(description="How many names each phone system was recognised by.")
+    names: int = Field(description="Number of names that were parsed.")
+    understood: int = Field(description="Names that contain metadata of the call.")
+    by_pattern: int = Field(description="Names that match a custom pattern.")
+    systems: dict[str, int] = Field(description="Number of names by detected phone system.")
     examples: list[ParsedName]
     not_understood: list[str]
 
 
 class ModuleTestResult(ResponseModel):
-    """What came of trying a module."""
+    """Result of a connection test."""
 
     ok: bool
     code: str = Field(examples=["refused"])
-    message: str = Field(description="In a person's words: what is wrong, and what to do.")
+    message: str = Field(description="For people: what is wrong and what to do.")

@@ -1,4 +1,4 @@
-"""Sums over all recordings as clients see them: for a page that shows how the whole is doing."""
+"""Statistics of all recordings in responses: for a dashboard."""
 
 from datetime import datetime
 
@@ -9,54 +9,52 @@ from functions.api.schemas.base import ResponseModel
 
 
 class ActivityHourResponse(ResponseModel):
-    """What the runs of process have done that started within one hour."""
+    """What the runs of process that started within one hour have done."""
 
-    starts_at: datetime = Field(description="The beginning of a clock hour of UTC.", examples=["2026-11-18T09:00:00Z"])
-    transcribed: int = Field(description="Recordings that were completed.", examples=[12])
-    failed_attempts: int = Field(description="Whether or not another attempt follows.", examples=[1])
-    audio_seconds: int = Field(description="How long the recordings are that were completed.", examples=[3421])
+    starts_at: datetime = Field(description="Start of the clock hour, in UTC.", examples=["2026-11-18T09:00:00Z"])
+    transcribed: int = Field(description="Completed recordings.", examples=[12])
+    failed_attempts: int = Field(description="Including those that are retried.", examples=[1])
+    audio_seconds: int = Field(description="Total duration of the completed recordings.", examples=[3421])
 
 
 class ActivityResponse(ResponseModel):
-    """What was done in the last 24 hours, and how long the queue makes wait."""
+    """Activity of the last 24 hours, and the age of the queue."""
 
     oldest_queued_at: datetime | None = Field(
-        description="Since when the recording that has waited longest in the queue is in it; null where none is."
+        description="When the oldest recording in the queue was queued; null if the queue is empty."
     )
     hours: list[ActivityHourResponse] = Field(
-        description="24 of them, the oldest first; the last one is the present hour, of which a part is still to come."
+        description="The last 24 hours, oldest first. The last one is the current, incomplete hour."
     )
     exact: bool = Field(
-        description="False where there were more runs than a request may read: the oldest of the hours are short."
+        description="False if there were more runs than one request can read; the oldest hours are then incomplete."
     )
 
 
 class FailureGroupResponse(ResponseModel):
-    """The failed recordings whose last error has this code."""
+    """Failed recordings whose last error has the same code."""
 
     code: str = Field(examples=["service_error"])
-    http_status: int | None = Field(
-        description="As `httpStatus` of a recording's error; that of the latest.", examples=[500]
-    )
+    http_status: int | None = Field(description="`httpStatus` of the latest recording's error.", examples=[500])
     count: int = Field(examples=[12])
-    final: int = Field(description="So many of them are retried by nobody but a person.", examples=[3])
-    message: str = Field(description="That of the latest.", examples=["The service failed (500). Look into its log."])
-    first_at: datetime = Field(description="When the first of these recordings failed, the last time that it did.")
-    last_at: datetime = Field(description="When the latest of them failed.")
+    final: int = Field(description="Recordings that are not retried automatically.", examples=[3])
+    message: str = Field(description="Message of the latest.", examples=["The service failed (500). See its log."])
+    first_at: datetime = Field(description="Earliest of the recordings' last failures.")
+    last_at: datetime = Field(description="Latest of the recordings' last failures.")
 
 
 class FailureSummary(ResponseModel):
-    """The failed recordings by the error of their last attempt."""
+    """Failed recordings grouped by the error of their last attempt."""
 
-    items: list[FailureGroupResponse] = Field(description="The most frequent first.")
+    items: list[FailureGroupResponse] = Field(description="Most frequent first.")
     exact: bool = Field(
-        description="False where adding up took longer than a request may: there are at least so many, "
+        description="False if counting took longer than one request may; the counts are then minimums, "
         "and older calls are missing."
     )
 
 
 def to_failure_group_response(group: FailureGroup) -> FailureGroupResponse:
-    """A group of failed recordings as clients see it."""
+    """Convert a group of failed recordings to its response."""
     latest = group.latest
     return FailureGroupResponse(
         code=latest.code,

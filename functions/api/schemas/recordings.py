@@ -1,4 +1,4 @@
-"""Recordings and their transcripts as clients see them, and what can be asked of them."""
+"""Recordings and their transcripts in requests and responses."""
 
 import re
 from datetime import datetime
@@ -25,32 +25,32 @@ from functions.api.settings import settings
 
 
 class FailureResponse(ResponseModel):
-    """Why the last attempt ended."""
+    """The error that ended the last attempt."""
 
     code: str = Field(examples=["service_error"])
-    message: str = Field(examples=["The service failed (500). Look into its log."])
+    message: str = Field(examples=["The service failed (500). See its log."])
     at: datetime
-    retryable: bool = Field(description="Whether the same audio may succeed later: a class of errors, not a forecast.")
+    retryable: bool = Field(description="Whether errors of this kind can go away without a change of the audio.")
     http_status: int | None = Field(
-        validation_alias=AliasChoices("httpStatus", "status"),  # as it stands in the answer, and in the record
-        description="Of HTTP, where the service answered with one of failure; null otherwise.",
+        validation_alias=AliasChoices("httpStatus", "status"),  # in responses, and in the record
+        description="HTTP error status of the service; null if there was none.",
         examples=[500],
     )
 
 
 class TranscriptSummary(ResponseModel):
-    """The current transcript in short; the whole is at …/transcript."""
+    """Summary of the current transcript. …/transcript returns all of it."""
 
     version: str = Field(examples=["20261118T093310123456-4f1c2a"])
     language: str | None = Field(examples=["en"])
     duration: float | None = Field(description="Seconds.", examples=[6.4])
-    preview: str = Field(description="How its text begins.")
-    no_speech: bool = Field(description="Nobody speaks: the transcript is empty, and that is no failure.")
-    partial: bool = Field(description="Of a stereo call, only one channel could be transcribed.")
+    preview: str = Field(description="The beginning of its text.")
+    no_speech: bool = Field(description="No speech was detected. The transcript is empty; this is not an error.")
+    partial: bool = Field(description="Only one channel of a stereo recording could be transcribed.")
 
 
 class AudioResponse(ResponseModel):
-    """What the file says of its audio. Known from the first attempt on."""
+    """Properties of the audio file. Known after the first attempt."""
 
     codec: str | None = Field(examples=["pcm_s16le"])
     duration: float | None = Field(description="Seconds.", examples=[6.4])
@@ -59,53 +59,53 @@ class AudioResponse(ResponseModel):
 
 
 class MetadataResponse(ResponseModel):
-    """What is known of the call, as far as it is."""
+    """Metadata of the call. Unknown fields are null."""
 
     phone_system: str | None = Field(examples=["freepbx"])
-    direction: Direction | None = Field(description="Seen from the phone system that recorded the call.")
-    caller: str | None = Field(description="The number, as it was written.", examples=["2025550143"])
-    callee: str | None = Field(description="The number, as it was written.", examples=["2025550100"])
+    direction: Direction | None = Field(description="As seen by the phone system that recorded the call.")
+    caller: str | None = Field(description="Number of the caller, as found in the source.", examples=["2025550143"])
+    callee: str | None = Field(description="Number of the callee, as found in the source.", examples=["2025550100"])
     extension: str | None = Field(examples=["101"])
-    remote_number: str | None = Field(description="The outside number where it is not known which side called.")
-    party: str | None = Field(description="The name of the other side.")
+    remote_number: str | None = Field(description="External number if it is unknown which side called.")
+    party: str | None = Field(description="Name of the other party.")
     started_at: str | None = Field(
-        description="As it was written: with its zone where that is known, else local; a mere date without a time.",
+        description="As found in the source: with its zone if known, else local time; or only a date.",
         examples=["2026-11-18T09:30:12Z"],
     )
-    utc_offset: str | None = Field(description="Of the phone system, where it can be told.", examples=["+01:00"])
+    utc_offset: str | None = Field(description="UTC offset of the phone system, if known.", examples=["+01:00"])
     call_id: str | None = Field(examples=["1795012210.17"])
-    kind: str | None = Field(description="What is not an ordinary call: conference, page, radio, meeting, leg.")
-    metadata_origins: dict[str, Provenance] = Field(description="Of each field that is known, where it was read.")
+    kind: str | None = Field(description="Set if it is not an ordinary call: conference, page, radio, meeting, leg.")
+    metadata_origins: dict[str, Provenance] = Field(description="Source of each known field.")
 
 
 class RecordingResponse(MetadataResponse):
-    """One audio file of one call, and everything known of it. Times are UTC, but `startedAt`."""
+    """One audio file of a call with its metadata and status. Times are UTC, except `startedAt`."""
 
-    id: str = Field(description="The same file has the same id for ever.", examples=["q5z3w7xk2m4n6p8r3t5v"])
+    id: str = Field(description="Stable: derived from the path of the file.", examples=["q5z3w7xk2m4n6p8r3t5v"])
     path: str = Field(examples=["s3://recordings/2026/11/18/in-2025550100-2025550143.wav"])
     size: int = Field(description="Bytes.", examples=[102444])
     source_changed: datetime | None = Field(
-        description="When it was noticed that the file is another one than was transcribed."
+        description="When it was detected that the file changed after transcription."
     )
-    source_missing: datetime | None = Field(description="When it was noticed that the file is gone.")
-    recorded_at: datetime = Field(description="When the call was, as well as is known. Lists are sorted by it.")
-    modified_at: datetime = Field(description="When the file was last written.")
-    created_at: datetime = Field(description="When the recording was found.")
+    source_missing: datetime | None = Field(description="When it was detected that the file no longer exists.")
+    recorded_at: datetime = Field(description="Best known time of the call. Lists are sorted by it.")
+    modified_at: datetime = Field(description="When the file was last modified.")
+    created_at: datetime = Field(description="When the recording was ingested.")
     transcription_status: Status
     status_since: datetime
-    attempts: int = Field(description="Attempts since somebody last asked for a fresh start.", examples=[1])
+    attempts: int = Field(description="Attempts since the last manual retry.", examples=[1])
     max_attempts: int = Field(
-        description="Attempts before it waits for a person: a setting of the stack.", examples=[5]
+        description="Maximum attempts before a manual retry is needed: a setting of the stack.", examples=[5]
     )
-    error: FailureResponse | None = Field(description="Why the last attempt ended, until one succeeds.")
-    next_attempt_at: datetime | None = Field(description="When a failed one is tried again; null: a person decides.")
-    job_started_at: datetime | None = Field(description="The service has been working on it by itself since then.")
+    error: FailureResponse | None = Field(description="Error of the last attempt, until one succeeds.")
+    next_attempt_at: datetime | None = Field(description="When it is retried; null if it needs a manual retry.")
+    job_started_at: datetime | None = Field(description="When the job that the service is running for it was started.")
     audio: AudioResponse | None
     transcript: TranscriptSummary | None
 
 
 def to_recording_response(recording: Recording) -> RecordingResponse:
-    """A recording as clients see it: neither its claim nor its place in the indexes."""
+    """Convert a recording to its response, without its claim and its sort keys."""
     return RecordingResponse(
         **{
             name: getattr(recording, name)
@@ -119,7 +119,7 @@ def to_recording_response(recording: Recording) -> RecordingResponse:
 
 
 def to_metadata_fields(metadata: CallMetadata) -> dict[str, Any]:
-    """The fields of a MetadataView."""
+    """Return the fields of a MetadataResponse."""
     started_at, utc_offset = metadata.started_at, metadata.utc_offset
     return {
         **{name: getattr(metadata, name, None) for name in MetadataResponse.model_fields},
@@ -133,21 +133,21 @@ class RecordingList(ResponseModel):
     """A page of recordings."""
 
     items: list[RecordingResponse]
-    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last.")
+    next_cursor: str | None = Field(description="Send it as `cursor` to get the next page; null on the last page.")
 
 
 class OutageResponse(ResponseModel):
-    """The transcription service is unavailable: since when, when it is tried again, and the last error."""
+    """An outage of the transcription service."""
 
     since: datetime
-    next_try_at: datetime = Field(description="When one recording is sent, to find out.")
-    failures: int = Field(description="Tries in a row that found it unavailable.")
+    next_try_at: datetime = Field(description="When one recording is sent to test the service again.")
+    failures: int = Field(description="Consecutive failed attempts to reconnect.")
     code: str = Field(examples=["service_unavailable"])
     message: str
 
 
 class StatusSummary(ResponseModel):
-    """Exact counts."""
+    """Number of recordings by status; exact."""
 
     pending: int
     queued: int
@@ -159,14 +159,14 @@ class StatusSummary(ResponseModel):
 
 
 class CountResponse(ResponseModel):
-    """How many there are."""
+    """Number of matching recordings."""
 
     count: int = Field(examples=[1284])
-    exact: bool = Field(description="False where counting took longer than a request may: there are at least so many.")
+    exact: bool = Field(description="False if counting took longer than one request may; `count` is then a minimum.")
 
 
 INVISIBLE_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""What nobody sees and numbers bring along that are copied from elsewhere: control characters, marks of direction."""
+"""Control characters and direction marks, which are copied along with numbers from other programs."""
 
 MetadataText = Annotated[
     str,
@@ -176,75 +176,73 @@ MetadataText = Annotated[
 
 
 class MetadataRequest(RequestModel):
-    """What a person knows better. Null forgets a field, until it is read again with a changed file or sidecar."""
+    """Corrected metadata. Null clears a field until it is read again from a changed file or sidecar."""
 
     direction: Direction | None = None
-    caller: MetadataText | None = Field(None, description="Who called: a number.", examples=["+1 202 555 0143"])
-    callee: MetadataText | None = Field(None, description="Who was called: a number.")
+    caller: MetadataText | None = Field(None, description="Number of the caller.", examples=["+1 202 555 0143"])
+    callee: MetadataText | None = Field(None, description="Number of the callee.")
     extension: MetadataText | None = None
-    remote_number: MetadataText | None = Field(
-        None, description="The outside number where it is not known which side called."
-    )
-    party: MetadataText | None = Field(None, description="The name of the other side.", examples=["Ann Lee"])
+    remote_number: MetadataText | None = Field(None, description="External number if it is unknown which side called.")
+    party: MetadataText | None = Field(None, description="Name of the other party.", examples=["Ann Lee"])
     started_at: ZoneOptionalDateTime | None = Field(
-        None, description="RFC 3339; without a zone, in the time zone of the module call-recordings."
+        None, description="RFC 3339. Without a zone, the time zone of the module call-recordings applies."
     )
     call_id: MetadataText | None = None
-    phone_system: Literal[*SYSTEMS] | None = None  # type: ignore[valid-type]  # a literal of what there is
+    phone_system: Literal[*SYSTEMS] | None = None  # type: ignore[valid-type]  # a literal built at import
 
     def corrections(self) -> dict[str, Any]:
-        """The fields that were given, by name."""
+        """Return the submitted fields by name."""
         return {name: getattr(self, name) for name in self.model_fields_set & MetadataRequest.model_fields.keys()}
 
 
 class RecordingUpdateRequest(MetadataRequest, PatchModel):
-    """Another status, other metadata, or both: all of it or nothing."""
+    """A new status, corrected metadata, or both, applied together."""
 
     model_config = patch_model_config({"transcriptionStatus": "queued"})
 
     transcription_status: Status = Field(  # type: ignore[assignment]  # null cannot be sent
-        default=None, description="A person gives failed → queued or pending, pending ↔ queued; anything else is 409."
+        default=None, description="Allowed: failed → queued or pending, pending ↔ queued. Anything else returns 409."
     )
 
     @property
     def target_status(self) -> Status | None:
-        """The status that was given; None where none was."""
+        """The submitted status; None if the request does not contain one."""
         return self.transcription_status if "transcription_status" in self.model_fields_set else None
 
 
 class Registration(MetadataRequest):
-    """One file that lies inside the source."""
+    """A file within the recordings path, with optional metadata."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"path": "s3://recordings/2026/11/18/call.wav"}]})
 
     path: str = Field(
-        min_length=1, max_length=2048, description="As `path` of a recording is: s3://bucket/key, or a file."
+        min_length=1, max_length=2048, description="s3://bucket/key, or the path of a file: as `path` of a recording."
     )
 
 
 class TranscribeRequest(RequestModel):
-    """How a recording is to be transcribed."""
+    """Options of a transcription."""
 
-    force: StrictBool = Field(default=False, description="Also where it is completed: a new version of its transcript.")
+    force: StrictBool = Field(default=False, description="Also transcribe a completed recording: adds a version.")
 
 
 class RetryRequest(RequestModel):
-    """Which of the failed recordings: those that match all that is given. Nothing given: all of them."""
+    """Filter of the failed recordings to retry. All conditions must match; without any, all are retried."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"errorCode": "service_error", "dryRun": True}]})
 
-    transcription_status: Literal[Status.FAILED] = Field(Status.FAILED, description="Others are not retried.")
-    error_code: Code | None = Field(None, description="Of the last error.")
-    search: Text | None = Field(None, description="As `search` of the list.")
-    phone_number: PhoneDigits | None = Field(None, description="As `phoneNumber` of the list.")
+    transcription_status: Literal[Status.FAILED] = Field(Status.FAILED, description="Others cannot be retried.")
+    error_code: Code | None = Field(None, description="Code of the last error.")
+    search: Text | None = Field(None, description="See `search` of the list.")
+    phone_number: PhoneDigits | None = Field(None, description="See `phoneNumber` of the list.")
     direction: Direction | None = None
-    since: UtcDateTime | None = Field(None, alias="from", description="Calls at or after this time.")
-    until: UtcDateTime | None = Field(None, alias="to", description="Calls at or before this time.")
-    dry_run: StrictBool = Field(default=False, description="Counts them, and changes nothing.")
+    since: UtcDateTime | None = Field(None, alias="from", description="Earliest time of the call, inclusive.")
+    until: UtcDateTime | None = Field(None, alias="to", description="Latest time of the call, inclusive.")
+    dry_run: StrictBool = Field(default=False, description="Only count the recordings; change nothing.")
 
 
 class RetryCount(CountResponse):
-    """What a dry run found."""
+    """Result of a dry run."""
 
     dry_run: Literal[True] = Field(default=True, description="Nothing was changed.")
 
@@ -254,19 +252,19 @@ class VersionResponse(ResponseModel):
 
     version: str
     created_at: datetime
-    current: bool = Field(description="It is what the recording shows.")
+    current: bool = Field(description="Whether this is the current transcript.")
 
 
 class VersionList(ResponseModel):
-    """Every stored transcript of a recording, newest first."""
+    """All stored transcripts of a recording, newest first."""
 
     items: list[VersionResponse]
 
 
 class AudioLink(ResponseModel):
-    """An address of the audio that wants no header: for the `src` of a player."""
+    """A URL of the audio that needs no headers: for the `src` of a player."""
 
     url: str = Field(
-        description="For recordings in S3 there; for those in a folder relative to this API. It takes Range."
+        description="An S3 URL for recordings in S3; relative to this API for those in a folder. Supports Range."
     )
     expires_at: datetime

@@ -1,4 +1,4 @@
-"""Tasks, their runs, and the calls to the service, as clients see them."""
+"""Scheduled tasks, their runs, and requests to the transcription service in responses."""
 
 from datetime import datetime
 from typing import Any
@@ -10,12 +10,12 @@ from functions.api.schemas.base import RequestModel, ResponseModel
 
 
 class IncompleteFileResponse(ResponseModel):
-    """A file that is not complete yet."""
+    """A file that is still being written or uploaded."""
 
     path: str
     size: int = Field(description="Bytes.")
-    since: datetime = Field(description="When it was last written.")
-    reason: str = Field(description="In a person's words.")
+    since: datetime = Field(description="When the file was last modified.")
+    reason: str = Field(description="For people: why it is considered incomplete.")
 
 
 class RunResponse(ResponseModel):
@@ -23,21 +23,21 @@ class RunResponse(ResponseModel):
 
     id: str = Field(examples=["2026-11-18T09:35:00.112233Z-4f1c2a9b"])
     task: Task
-    trigger: str = Field(description="What began it: schedule, api or upload.", examples=["api"])
+    trigger: str = Field(description="What started it: schedule, api or upload.", examples=["api"])
     status: RunStatus
     started_at: datetime
     finished_at: datetime | None = None
     duration: float | None = Field(None, description="Seconds; null while it runs.")
     counts: dict[str, int] = Field(
         default_factory=dict,
-        description="How many recordings went which way; of process also `audio_seconds`, how much was transcribed.",
+        description="Number of recordings by result; for process also `audio_seconds`, the transcribed audio.",
     )
     waiting: list[IncompleteFileResponse] = Field(
-        default_factory=list, description="The first of the files that are not complete yet."
+        default_factory=list, description="Incomplete files, up to a maximum."
     )
     error: str | None = Field(None, description="Why it failed or was skipped.")
     error_code: str | None = None
-    filter: dict[str, Any] | None = Field(None, description="Of a retry: which recordings.")
+    filter: dict[str, Any] | None = Field(None, description="For a retry: the filter of the recordings.")
 
 
 class RunList(ResponseModel):
@@ -48,46 +48,46 @@ class RunList(ResponseModel):
 
 
 class ScheduledTask(ResponseModel):
-    """A scheduled command; it does nothing while it is paused, or its module disabled."""
+    """A scheduled task. It does nothing while it is paused or its module is disabled."""
 
     command: Task
     module: Module
-    schedule: str = Field(description="In words (UTC), or as the expression.", examples=["every 5 minutes"])
+    schedule: str = Field(description="Description (UTC), or the expression.", examples=["every 5 minutes"])
     schedule_expression: str = Field(examples=["cron(0/5 * * * ? *)"])
     paused: bool
-    next_run_at: datetime | None = Field(description="Null while it is paused, or its module disabled.")
+    next_run_at: datetime | None = Field(description="Null while the task is paused or its module is disabled.")
     last_run: RunResponse | None
 
 
 class TaskList(ResponseModel):
-    """The three tasks."""
+    """The three scheduled tasks."""
 
     items: list[ScheduledTask]
 
 
 class TaskUpdateRequest(RequestModel):
-    """Whether the task is to do nothing from now on."""
+    """Pauses or resumes a task."""
 
     paused: StrictBool
 
 
 class TranscriptionCall(ResponseModel):
-    """One HTTP exchange with the transcription service."""
+    """One HTTP request to the transcription service."""
 
     recording_id: str
     attempt: int
     method: str
-    url: str = Field(description="Without what may be secret.")
+    url: str = Field(description="Without anything that may be secret.")
     started_at: datetime
     duration: float = Field(description="Seconds.")
-    status: int | None = Field(description="Of HTTP; null where no answer came.")
+    status: int | None = Field(description="HTTP status; null if there was no response.")
     bytes_sent: int
     bytes_received: int
-    error: str | None = Field(description="The code of the error; null where it succeeded.")
+    error: str | None = Field(description="Error code; null if the request succeeded.")
 
 
 class TranscriptionCallList(ResponseModel):
-    """A page of calls."""
+    """A page of requests to the transcription service."""
 
     items: list[TranscriptionCall]
     next_cursor: str | None
