@@ -16,7 +16,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from callscribe.call_metadata.metadata import Direction
 from callscribe.observability import logger
 from callscribe.recordings.recording import Status
-from callscribe.store.recording_queries import Cursor, RecordingFilter
+from callscribe.recordings.recording_filter import RecordingFilter
+from callscribe.store.paging import Cursor
 from functions.api.errors import ApiError
 from functions.api.schemas.base import Absent, Code, PhoneDigits, Text, UtcDateTime
 

@@ -13,10 +13,10 @@ from callscribe.clock import utc_now
 from callscribe.observability import add_count, add_duration, logger, metrics
 from callscribe.recordings import state_machine
 from callscribe.recordings.recording import Status
+from callscribe.recordings.recording_filter import RecordingFilter
 from callscribe.recordings.run import Run, Task, Trigger
 from callscribe.recordings.state_machine import QueueEntry, queued_at
 from callscribe.store import disabled_state, recordings, runs, status_counts, tables
-from callscribe.store.recording_queries import RecordingFilter
 from functions.queue import retention, retry
 
 MAX_PER_RUN = 1000

@@ -15,9 +15,9 @@ from callscribe.errors import StoreError
 from callscribe.observability import add_count, logger
 from callscribe.recordings import state_machine
 from callscribe.recordings.recording import Recording, Status
+from callscribe.recordings.recording_filter import RecordingFilter
 from callscribe.recordings.run import Run, RunStatus, Task, Trigger
 from callscribe.store import recording_search, recordings, runs
-from callscribe.store.recording_queries import RecordingFilter
 
 BATCH_SIZE = 250
 """Recordings between two checks of the clock, each of which saves the cursor."""
@@ -100,13 +100,13 @@ def _queue_batch(run: Run, clock: Clock) -> bool:
     cursor = json.loads(run.resume_cursor) if run.resume_cursor else None
     filters = replace(RecordingFilter.from_api(run.filters), oldest_first=True)
     page = recording_search.page(filters, limit=BATCH_SIZE, cursor=cursor)
-    eligible = [recording for recording in page.recordings if recording.status_since <= run.started_at]
+    eligible = [recording for recording in page.items if recording.status_since <= run.started_at]
     queued = sum(_requeue(recording, clock()) for recording in eligible)
     run.increment("queued", queued)
     run.increment("conflicts", len(eligible) - queued)
     add_count("RecordingsQueued", queued)
-    run.resume_cursor = json.dumps(page.next) if page.next else None
-    return page.next is not None
+    run.resume_cursor = json.dumps(page.next_cursor) if page.next_cursor else None
+    return page.next_cursor is not None
 
 
 def _requeue(recording: Recording, now: datetime) -> bool:

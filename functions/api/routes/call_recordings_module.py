@@ -13,11 +13,11 @@ from pydantic.alias_generators import to_camel
 
 from callscribe import phone_systems
 from callscribe.call_metadata.metadata import CallMetadata, Provenance, recorded_at
+from callscribe.recordings.recording_filter import RecordingFilter
 from callscribe.recordings.run import Module
 from callscribe.settings.call_recordings import VALIDATORS, CallRecordingsSettings, normalise_extensions
 from callscribe.store import recording_queries, settings_overrides
 from callscribe.store.disabled_state import DisabledState
-from callscribe.store.recording_queries import RecordingFilter
 from functions.api import invoke
 from functions.api.openapi import documented_responses
 from functions.api.schemas.base import Absent
@@ -91,7 +91,7 @@ def preview_names(request: Annotated[PreviewRequest | Absent, Body()] = None) ->
     new_values = request.submitted_settings() if request else {}
     effective_settings = _effective_settings(_validate_settings(settings_overrides.load().call_recordings, new_values))
     zone, patterns = effective_settings.zone, effective_settings.custom_patterns
-    recordings = recording_queries.page(RecordingFilter(), limit=SAMPLE_SIZE).recordings
+    recordings = recording_queries.page(RecordingFilter(), limit=SAMPLE_SIZE).items
     metadata_by_path = {
         each.path: phone_systems.extract_metadata(each.path, effective_settings.phone_system, patterns)
         for each in recordings

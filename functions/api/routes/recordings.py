@@ -11,10 +11,10 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from callscribe.clock import utc_now
 from callscribe.errors import ConfigurationError, SourceError
 from callscribe.recordings.recording import Status
+from callscribe.recordings.recording_filter import RecordingFilter
 from callscribe.recordings.run import RunStatus, Task
 from callscribe.sources import open_subsource
 from callscribe.store import failure_groups, recording_search, statistics, status_counts
-from callscribe.store.recording_queries import RecordingFilter
 from functions.api import invoke
 from functions.api.errors import RETRY_AFTER, ApiError
 from functions.api.http_request import (
@@ -72,8 +72,8 @@ def list_recordings(  # noqa: PLR0917 — one per query parameter
     scope = str(filters)
     page = recording_search.page(filters, limit=limit, cursor=decode_cursor(cursor, scope))
     return RecordingList(
-        items=[to_recording_response(recording) for recording in page.recordings],
-        next_cursor=encode_cursor(page.next, scope),
+        items=[to_recording_response(recording) for recording in page.items],
+        next_cursor=encode_cursor(page.next_cursor, scope),
     )
 
 

@@ -80,7 +80,6 @@ def list_runs(  # noqa: PLR0917 — one per query parameter
     """List the runs of the last 30 days, newest first. Each names up to three incomplete files, `getRun` more."""
     require_ordered(since, until)
     scope = f"runs|{task}|{status}|{trigger}|{since}|{until}"
-    position = decode_cursor(cursor, scope)
     page = runs.page(
         [task] if task else list(Task),
         limit=limit,
@@ -89,12 +88,11 @@ def list_runs(  # noqa: PLR0917 — one per query parameter
         trigger=trigger,
         since=since,
         until=until,
-        before=position["run"]["S"] if position else None,
+        cursor=decode_cursor(cursor, scope),
     )
-    next_position = {"run": {"S": page.next}} if page.next else None
     return RunList(
-        items=[_to_list_item(run) for run in page.runs],
-        next_cursor=encode_cursor(next_position, scope),
+        items=[_to_list_item(run) for run in page.items],
+        next_cursor=encode_cursor(page.next_cursor, scope),
     )
 
 
@@ -141,5 +139,5 @@ def _describe_schedule(expression: str, last_run: Run | None, now: datetime) -> 
         return schedule.describe(), schedule.next_run_after(now)
     # a rate counts from the creation of the rule, which only the last scheduled run reveals
     if last_run and last_run.trigger != Trigger.SCHEDULE:
-        last_run = next(iter(runs.page([last_run.task], limit=1, now=now, trigger=Trigger.SCHEDULE).runs), None)
+        last_run = next(iter(runs.page([last_run.task], limit=1, now=now, trigger=Trigger.SCHEDULE).items), None)
     return schedule.describe(), max(now, schedule.next_run_after(last_run.started_at)) if last_run else None

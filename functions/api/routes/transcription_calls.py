@@ -48,5 +48,5 @@ def list_transcription_calls(  # noqa: PLR0917 — one per query parameter
         limit=limit,
         cursor=decode_cursor(cursor, scope),
     )
-    items = [TranscriptionCall.model_validate(service_request) for service_request in page.service_requests]
-    return TranscriptionCallList(items=items, next_cursor=encode_cursor(page.next, scope))
+    items = [TranscriptionCall.model_validate(service_request) for service_request in page.items]
+    return TranscriptionCallList(items=items, next_cursor=encode_cursor(page.next_cursor, scope))

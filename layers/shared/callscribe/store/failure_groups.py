@@ -5,7 +5,8 @@ from datetime import datetime
 
 from callscribe.clock import Clock
 from callscribe.recordings.recording import Failure, Status
-from callscribe.store.recording_queries import RecordingFilter, raw_query
+from callscribe.recordings.recording_filter import RecordingFilter
+from callscribe.store.recording_queries import raw_query
 from callscribe.store.recordings import parse_failure
 from callscribe.store.tables import RecordingModel
 

@@ -13,9 +13,11 @@ from typing import Any
 
 from callscribe.clock import Clock
 from callscribe.recordings.recording import Recording
+from callscribe.recordings.recording_filter import RecordingFilter
 from callscribe.recordings.search_query import BY_CALL, BY_NAME, BY_NUMBER, SearchQuery, is_same_number, number_suffix
 from callscribe.store import recording_queries, recordings
-from callscribe.store.recording_queries import RECORDED_AT, Cursor, RecordingFilter, RecordingPage, raw_query
+from callscribe.store.paging import Cursor, Page
+from callscribe.store.recording_queries import RECORDED_AT, raw_query, time_range
 from callscribe.store.tables import ALL_RECORDINGS, RecordingModel
 
 ENTRIES_PER_REQUEST = 250
@@ -56,7 +58,7 @@ class IndexEntry:
     id: str | None
 
 
-def page(filters: RecordingFilter, *, limit: int, cursor: Cursor | None = None) -> RecordingPage:
+def page(filters: RecordingFilter, *, limit: int, cursor: Cursor | None = None) -> Page[Recording]:
     """A page of the recordings that `filters` accept, out of whichever index knows them. Raises StoreError."""
     search_query = filters.search_query
     if search_query is None:
@@ -83,21 +85,21 @@ def _iter_page_counts(filters: RecordingFilter) -> Iterator[int]:
     cursor = None
     while True:
         result = page(filters, limit=COUNT_PAGE_SIZE, cursor=cursor)
-        yield len(result.recordings)
-        cursor = result.next
+        yield len(result.items)
+        cursor = result.next_cursor
         if cursor is None:
             return
 
 
 def find_recordings(
     search_query: SearchQuery, filters: RecordingFilter, *, limit: int, cursor: Cursor | None = None
-) -> RecordingPage:
+) -> Page[Recording]:
     """Those that `sought` finds and `filters` accept: newest first, `queued` oldest first. Raises StoreError.
 
     A page may hold fewer than `limit`, and even none, before the last: where few are looked for among very many.
     """
     if search_query.id and (recording := recordings.get(search_query.id)):
-        return RecordingPage([recording] if filters.matches(recording) else [], None)
+        return Page([recording] if filters.matches(recording) else [], None)
     return _PageSearch(search_query, filters, dict(cursor or {})).page(limit)
 
 
@@ -111,7 +113,7 @@ class _PageSearch:
     request_count: int = 0
     results: list[Recording] = field(default_factory=list)
 
-    def page(self, limit: int) -> RecordingPage:
+    def page(self, limit: int) -> Page[Recording]:
         entries = heapq.merge(*self._iter_streams(), key=attrgetter("recorded_at"), reverse=not self.filters.ascending)
         while batch := self._next_batch(entries):
             recordings_by_id = self._fetch({entry.id for entry in batch if entry.id})
@@ -121,10 +123,10 @@ class _PageSearch:
                 if recording and self._is_match(recording, entry.index_name):
                     self.results.append(recording)
                     if len(self.results) == limit:
-                        return RecordingPage(self.results, self.cursors)
+                        return Page(self.results, self.cursors)
             if self.request_count >= MAX_REQUESTS:
-                return RecordingPage(self.results, self.cursors)
-        return RecordingPage(self.results, None)
+                return Page(self.results, self.cursors)
+        return Page(self.results, None)
 
     def _next_batch(self, entries: Iterator[IndexEntry]) -> list[IndexEntry]:
         """The next ones, as many as are read at once; no further than may be asked for in this page."""
@@ -169,7 +171,7 @@ class _PageSearch:
         start_key = self.cursors.get(index_name)
         while True:
             self.request_count += 1
-            time_condition = RECORDED_AT.between(*self.filters.time_range)
+            time_condition = RECORDED_AT.between(*time_range(self.filters))
             response = raw_query(
                 index, partition, time_condition, self.filters, exclusive_start_key=start_key, **options
             )
@@ -197,7 +199,7 @@ class _PageSearch:
                 BY_NAME, ALL_RECORDINGS, filter_condition=name_condition, attributes_to_get=attributes
             )
             return
-        min_time, max_time = self.filters.time_range
+        min_time, max_time = time_range(self.filters)
         entries = [_to_entry(BY_NAME, "listing", item) for item in response["Items"]]
         entries = [entry for entry in entries if min_time <= entry.recorded_at <= max_time]
         cursor = self.cursors.get(BY_NAME)

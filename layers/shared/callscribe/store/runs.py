@@ -4,7 +4,7 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from heapq import merge
 from operator import itemgetter
@@ -16,23 +16,10 @@ from callscribe.observability import add_count, logger, safe_exception_info
 from callscribe.recordings.run import IncompleteFile, Run, RunStatus, Task, Trigger
 from callscribe.store import service_requests
 from callscribe.store.errors import ConditionFailed, map_dynamodb_errors
+from callscribe.store.paging import MAX_REQUESTS, PAGE_SIZE, Cursor, Page
 from callscribe.store.tables import IncompleteFileMap, RunModel
 
 MIN_DATETIME = datetime.min.replace(tzinfo=UTC)
-
-PAGE_SIZE = 1000
-"""Runs read in one request by who looks for some of them: some 400 kB."""
-
-MAX_REQUESTS = 10
-"""Requests of one page and task: API Gateway does not wait for ever."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunPage:
-    """A part of a list; `next` is what `before` is to be for the next one, None on the last."""
-
-    runs: list[Run]
-    next: str | None
 
 
 def new_run_id(now: datetime) -> str:
@@ -105,8 +92,8 @@ def page(
     trigger: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-    before: str | None = None,
-) -> RunPage:
+    cursor: Cursor | None = None,
+) -> Page[Run]:
     """The newest runs of these tasks, newest first, as they are to be shown at `now`; one request a task.
 
     `since` and `until` are inclusive. An id tells when a run was asked for: a moment before it started.
@@ -114,6 +101,7 @@ def page(
     With an `outcome` or a `trigger`, only those that ended or began so: further requests where they are rare, and pages
     that hold fewer than `limit`, or none, before the last. Raises StoreError.
     """
+    before = cursor["run"]["S"] if cursor else None
     max_id = before or (f"{to_iso(until)}~" if until else "~")
     page_size = limit + 1 if outcome is None and trigger is None else PAGE_SIZE
     results: list[Run] = []
@@ -121,20 +109,20 @@ def page(
     streams = [_iter_task_runs(task, min_id, max_id, page_size) for task in tasks]
     for run_id, model in merge(*streams, key=itemgetter(0), reverse=True):
         if model is None:
-            return RunPage(results, run_id)
+            return Page(results, {"run": {"S": run_id}})
         run = _to_run(model).with_died_status(now)
         is_match = (since is None or run.started_at >= since) and (until is None or run.started_at <= until)
         is_match = is_match and outcome in (None, run.status) and trigger in (None, run.trigger)
         if is_match and run_id != before:
             if len(results) == limit:
-                return RunPage(results, results[-1].id)
+                return Page(results, {"run": {"S": results[-1].id}})
             results.append(run)
-    return RunPage(results, None)
+    return Page(results, None)
 
 
 def recent(tasks: Iterable[Task], limit: int, now: datetime) -> list[Run]:
     """The first page of all of them."""
-    return page(tasks, limit=limit, now=now).runs
+    return page(tasks, limit=limit, now=now).items
 
 
 def _iter_task_runs(task: Task, min_id: str, max_id: str, page_size: int) -> Iterator[tuple[str, RunModel | None]]:

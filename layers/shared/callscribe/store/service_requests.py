@@ -1,8 +1,7 @@
 """Calls to the transcription service in DynamoDB, kept as long as the runs that made them."""
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -10,23 +9,8 @@ from typing import Any
 from callscribe.clock import to_iso
 from callscribe.recordings.service_request import ServiceRequest
 from callscribe.store.errors import map_dynamodb_errors
+from callscribe.store.paging import MAX_REQUESTS, PAGE_SIZE, Cursor, Page
 from callscribe.store.tables import SERVICE_REQUEST_KIND, ServiceRequestModel
-
-PAGE_SIZE = 1000
-"""Calls read in one request by who looks for some of them: some 400 kB."""
-
-MAX_REQUESTS = 10
-"""Requests of one page: API Gateway does not wait for ever."""
-
-type Cursor = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceRequestPage:
-    """A part of a list; `next` is None on the last."""
-
-    service_requests: list[ServiceRequest]
-    next: Cursor | None
 
 
 def to_model(service_request: ServiceRequest) -> ServiceRequestModel:
@@ -46,7 +30,7 @@ def page(
     until: datetime | None = None,
     limit: int,
     cursor: Cursor | None = None,
-) -> ServiceRequestPage:
+) -> Page[ServiceRequest]:
     """The newest calls first; `failed` or not, `since` and `until` inclusive. Raises StoreError.
 
     A page may hold fewer than `limit`, and even none, before the last: where few are looked for among very many.
@@ -69,7 +53,7 @@ def page(
         page_size=limit if failed is None else PAGE_SIZE,
         last_evaluated_key=cursor,
     )
-    items: list[Mapping[str, Any]] = []
+    items: list[dict[str, Any]] = []
     with map_dynamodb_errors():
         for response in islice(results.page_iter, MAX_REQUESTS):
             items += response["Items"]
@@ -79,7 +63,7 @@ def page(
     if len(items) > limit:
         keys = ("task", "run", "recording_id") if recording_id else ("task", "run")
         next_key = {key: items[limit - 1][key] for key in keys}
-    return ServiceRequestPage(
+    return Page(
         [_to_service_request(ServiceRequestModel.from_raw_data(dict(item))) for item in items[:limit]], next_key
     )
 

@@ -15,7 +15,7 @@ from callscribe.recordings.run import Task
 from callscribe.recordings.state_machine import queued_at
 from callscribe.store import recordings
 from callscribe.store.errors import map_dynamodb_errors
-from callscribe.store.runs import MAX_REQUESTS
+from callscribe.store.paging import MAX_REQUESTS
 from callscribe.store.tables import RunModel
 
 HOURS = 24

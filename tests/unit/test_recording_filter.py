@@ -1,4 +1,4 @@
-"""Filters of recordings: stored or sent to another function, they are the same filters when they are read."""
+"""Filters of recordings survive being stored and sent to another function."""
 
 import json
 from datetime import UTC, datetime
@@ -9,28 +9,29 @@ from hypothesis import strategies as st
 
 from callscribe.call_metadata.metadata import Direction
 from callscribe.recordings.recording import Status
-from callscribe.store.recording_queries import RecordingFilter
+from callscribe.recordings.recording_filter import RecordingFilter
+from callscribe.store.recording_queries import filter_expression
 
-moments = st.datetimes(timezones=st.just(UTC))
-filters = st.builds(
+timestamps = st.datetimes(timezones=st.just(UTC))
+recording_filters = st.builds(
     RecordingFilter,
     status=st.none() | st.sampled_from(Status),
     direction=st.none() | st.sampled_from(Direction),
-    since=st.none() | moments,
-    until=st.none() | moments,
+    since=st.none() | timestamps,
+    until=st.none() | timestamps,
     number=st.text("0123456789", max_size=12),
     error_code=st.sampled_from(["", "service_error", "timeout"]),
     text=st.text(max_size=20),
 )
 
 
-@given(filters)
-def test_filters_are_the_same_when_they_are_read_again(filters):
+@given(recording_filters)
+def test_filters_are_unchanged_after_a_round_trip_through_json(filters):
     assert RecordingFilter.from_api(json.loads(json.dumps(filters.to_api()))) == filters
-    assert all(filters.to_api().values())  # what does not matter is not written
+    assert all(filters.to_api().values())  # unset filters are left out
 
 
-def test_they_are_written_under_the_names_that_the_api_has():
+def test_filters_are_written_under_the_names_of_the_api():
     filters = RecordingFilter(
         status=Status.FAILED,
         direction=Direction.INBOUND,
@@ -53,12 +54,12 @@ def test_they_are_written_under_the_names_that_the_api_has():
 
 
 @pytest.mark.parametrize(
-    ("filters", "left_out"),
+    ("filters", "is_filtered"),
     [
         (RecordingFilter(status=Status.FAILED, text="in-"), False),
         (RecordingFilter(direction=Direction.INBOUND), True),
         (RecordingFilter(error_code="timeout", number="0143"), True),
     ],
 )
-def test_only_what_no_index_is_sorted_by_is_a_condition(filters, left_out):
-    assert (filters.filter_expression is not None) is left_out
+def test_only_filters_without_an_index_become_a_condition(filters, is_filtered):
+    assert (filter_expression(filters) is not None) is is_filtered
