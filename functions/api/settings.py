@@ -15,8 +15,7 @@ from callscribe.settings.environment import from_env
 from callscribe.settings.validators import Validator, validation_errors
 from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.store import settings_overrides, tables
-from callscribe.store.disabled_state import DisabledState
-from callscribe.store.settings_overrides import SettingsOverrides
+from callscribe.store.settings_overrides import DisabledState, SettingsOverrides
 from functions.api.errors import ApiError
 
 

@@ -22,7 +22,7 @@ from callscribe.recordings.recording import Recording, TranscriptRef
 from callscribe.recordings.run import Run, RunStatus, Task
 from callscribe.recordings.state_machine import QueueEntry
 from callscribe.settings.process import ProcessSettings
-from callscribe.store import admission, disabled_state, recordings, runs
+from callscribe.store import admission, recordings, runs, settings_overrides
 from callscribe.store.admission import Slot
 from functions.process.claims import AttemptFinalizer, ClaimQueue
 from functions.process.deadline import Deadline
@@ -135,7 +135,7 @@ class Worker:
 
     def _is_paused(self) -> bool:
         """Return whether the task was paused during the run: it starts nothing more, and the next run says why."""
-        return any(self._run.counts.values()) and disabled_state.skip_reason(Task.PROCESS) is not None
+        return any(self._run.counts.values()) and settings_overrides.skip_reason(Task.PROCESS) is not None
 
     def _start_next(self) -> StartResult:
         entries = self._queue.next_entries(has_others_running=bool(self._in_progress))

@@ -16,7 +16,7 @@ from callscribe.recordings.recording import Status
 from callscribe.recordings.recording_filter import RecordingFilter
 from callscribe.recordings.run import Run, Task, Trigger
 from callscribe.recordings.state_machine import QueueEntry, queued_at
-from callscribe.store import disabled_state, recordings, runs, status_counts, tables
+from callscribe.store import recordings, runs, settings_overrides, status_counts, tables
 from functions.queue import retention, retry
 
 MAX_PER_RUN = 1000
@@ -42,7 +42,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         expire_before = status_counts.advance_checkpoint(utc_now(), retention_cutoff)
         add_duration("OldestQueuedAgeSeconds", seconds=_oldest_age_seconds(recordings.oldest_queued()))
         try:
-            disabled_state.require_task_enabled(Task.QUEUE)
+            settings_overrides.require_enabled(Task.QUEUE)
             _enqueue_pending(run, lambda_deadline)
         finally:  # even if the task is paused; but only once the pending recordings are queued
             if expire_before:

@@ -9,7 +9,7 @@ from callscribe.errors import StoreError
 from callscribe.recordings import state_machine
 from callscribe.recordings.recording import Status
 from callscribe.recordings.run import Task
-from callscribe.store import admission, disabled_state, recordings
+from callscribe.store import admission, recordings, settings_overrides
 from callscribe.store.admission import Slot
 from functions.process import app as process
 from functions.process import deadline, worker
@@ -83,7 +83,7 @@ def test_a_pause_stops_what_a_run_has_not_begun(handlers, waiting, service, repl
     waiting(*[100] * 5)
 
     def pause(_):
-        disabled_state.set_paused(Task.PROCESS, paused=True)
+        settings_overrides.set_paused(Task.PROCESS, paused=True)
         return reply()
 
     service.choose_reply = pause

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from callscribe.recordings.recording import Status
 from callscribe.recordings.run import Task
-from callscribe.store import disabled_state
+from callscribe.store import settings_overrides
 from tests.integration.simulation.actors import Actor, Go
 from tests.integration.simulation.checks import Checks
 from tests.integration.simulation.ending import come_to_rest, finish, runs_are_told_as_they_are, summary_is_exact
@@ -202,7 +202,7 @@ class Stories(RuleBasedStateMachine):
     @rule(task=st.sampled_from(Task), paused=st.sampled_from([False, False, False, True]))
     def overview(self, task: Task, paused: bool) -> None:
         """A person looks, and turns something off or on."""
-        disabled_state.set_paused(task, paused=paused)
+        settings_overrides.set_paused(task, paused=paused)
         self.seen = self.checks.tables
         self.guarded(lambda: summary_is_exact(self.checks))
         self.guarded(lambda: runs_are_told_as_they_are(self.world, self.checks))

@@ -17,7 +17,7 @@ from callscribe.recordings.recording_filter import RecordingFilter
 from callscribe.recordings.run import Module
 from callscribe.settings.call_recordings import VALIDATORS, CallRecordingsSettings, normalise_extensions
 from callscribe.store import recording_queries, settings_overrides
-from callscribe.store.disabled_state import DisabledState
+from callscribe.store.settings_overrides import DisabledState
 from functions.api import invoke
 from functions.api.openapi import documented_responses
 from functions.api.schemas.base import Absent

@@ -11,8 +11,8 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from callscribe.clock import utc_now
 from callscribe.recordings.run import MODULE_BY_TASK, SCHEDULED_TASKS, Run, RunStatus, Task, Trigger
-from callscribe.store import disabled_state, runs
-from callscribe.store.disabled_state import DisabledState
+from callscribe.store import runs, settings_overrides
+from callscribe.store.settings_overrides import DisabledState
 from functions.api import invoke
 from functions.api.errors import ApiError
 from functions.api.http_request import (
@@ -44,7 +44,7 @@ Command = Annotated[Literal[*SCHEDULED_TASKS], Path(description="Command of the 
 @router.get("/api/scheduler/tasks")
 def list_tasks() -> TaskList:
     """List the three tasks with their schedule, their last run, and whether they are paused."""
-    disabled = disabled_state.load_disabled_state()
+    disabled = settings_overrides.load().disabled_state
     return TaskList(items=[_to_response(task, disabled) for task in SCHEDULED_TASKS])
 
 
@@ -52,8 +52,8 @@ def list_tasks() -> TaskList:
 def update_task(command: Command, change: Annotated[TaskUpdateRequest, Body()]) -> ScheduledTask:
     """Pause or resume a task. Work that is in progress is finished."""
     task = Task(command)
-    disabled_state.set_paused(task, paused=change.paused)
-    return _to_response(task, disabled_state.load_disabled_state())
+    settings_overrides.set_paused(task, paused=change.paused)
+    return _to_response(task, settings_overrides.load().disabled_state)
 
 
 @router.post("/api/scheduler/tasks/<command>/run", responses=documented_responses(202, 404, 502))

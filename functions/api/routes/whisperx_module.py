@@ -14,7 +14,7 @@ from callscribe.errors import StoreError
 from callscribe.recordings.run import Module
 from callscribe.settings.whisperx import ENV_FIELD, HEADER_SAFE, VALIDATORS, server_origin
 from callscribe.store import settings_overrides
-from callscribe.store.disabled_state import DisabledState
+from callscribe.store.settings_overrides import DisabledState
 from functions.api import invoke
 from functions.api.openapi import documented_responses
 from functions.api.schemas.base import Absent

@@ -2,7 +2,7 @@
 
 from callscribe.recordings.recording import Status
 from callscribe.recordings.run import RunStatus, Task
-from callscribe.store import disabled_state, runs, status_counts
+from callscribe.store import runs, settings_overrides, status_counts
 from tests.integration.simulation.actors import Actor
 from tests.integration.simulation.checks import Checks
 from tests.integration.simulation.service import Mode
@@ -40,7 +40,7 @@ def come_to_rest(world: World, checks: Checks) -> None:
     """From here on nothing fails. Raises AssertionError where something is left undone."""
     world.service.mode, world.service.lasts = Mode.ANSWERS, 0.0
     for task in Task:
-        disabled_state.set_paused(task, paused=False)
+        settings_overrides.set_paused(task, paused=False)
     for tick in range(TICKS):
         for actor in world.living():
             finish(world, checks, actor)

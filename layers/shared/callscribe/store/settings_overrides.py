@@ -1,21 +1,29 @@
-"""What a person has set of the modules: an item each, read in one request with what is switched off."""
+"""What a user has changed: settings of the modules, disabled modules and paused tasks. Read in one request."""
 
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from callscribe.recordings.run import Module, Task
-from callscribe.store import control_items, disabled_state
-from callscribe.store.disabled_state import DisabledState
+from callscribe.errors import RunSkipped
+from callscribe.recordings.run import MODULE_BY_TASK, Module, Task
+from callscribe.store import control_items
 from callscribe.store.tables import ControlModel as Item
 
 
 @dataclass(frozen=True, slots=True)
-class SettingsOverrides:
-    """The settings of each module that are not the template's, by name.
+class DisabledState:
+    """The tasks and modules that are switched off."""
 
-    `versions` tell them from those of before or after.
+    paused_tasks: frozenset[Task]
+    disabled_modules: frozenset[Module]
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsOverrides:
+    """The settings of each module, by name, that override the template's.
+
+    `versions` changes with each update, for conditional writes.
     """
 
     values: Mapping[Module, Mapping[str, Any]]
@@ -32,29 +40,55 @@ class SettingsOverrides:
 
 
 def load() -> SettingsOverrides:
-    """As they are now. Raises StoreError."""
-    items = control_items.read(*disabled_state.ITEM_NAMES)
+    """Read the current overrides.
+
+    Raises: StoreError.
+    """
+    items = control_items.read(control_items.PAUSED_TASKS, *Module)
+    paused = items[control_items.PAUSED_TASKS].paused or ()
     return SettingsOverrides(
         {module: _stored_values(items[module]) for module in Module},
         {module: items[module].version for module in Module},
-        disabled_state.from_items(items),
+        DisabledState(
+            frozenset(task for task in Task if task in paused),
+            frozenset(module for module in Module if items[module].enabled is False),
+        ),
     )
 
 
 def require_enabled(task: Task, overrides: SettingsOverrides | None = None) -> SettingsOverrides:
-    """The settings for a run of this task, read unless they are given. Raises Skipped, with a reason to do nothing."""
+    """The overrides for a run of this task, read unless they are given.
+
+    Raises: RunSkipped, when the task is paused or its module disabled; StoreError.
+    """
     overrides = overrides or load()
-    if reason := disabled_state.skip_reason(task, overrides.disabled_state):
+    if reason := skip_reason(task, overrides.disabled_state):
         raise reason
     return overrides
+
+
+def skip_reason(task: Task, disabled_state: DisabledState | None = None) -> RunSkipped | None:
+    """Why a run of this task must do nothing: the task is paused or its module disabled. None if it may run."""
+    disabled_state = disabled_state or load().disabled_state
+    if task in disabled_state.paused_tasks:
+        return RunSkipped("The task is paused. Resume it to continue where it stopped.", code="paused")
+    if (module := MODULE_BY_TASK[task]) in disabled_state.disabled_modules:
+        return RunSkipped(f"The module {module} is disabled. Enable it to continue.", code="module_disabled")
+    return None
+
+
+def set_paused(task: Task, *, paused: bool) -> None:
+    """Pause or resume a task; idempotent."""
+    value = {task.value}
+    control_items.write(control_items.PAUSED_TASKS, [Item.paused.add(value) if paused else Item.paused.delete(value)])
 
 
 def save(
     module: Module, previous: SettingsOverrides, values: Mapping[str, Any], *, enabled: bool | None = None
 ) -> bool:
-    """Keeps these in the place of those that were seen, and whether the module is enabled where that is said.
+    """Replace the module's overrides and, unless `enabled` is None, enable or disable it: one conditional write.
 
-    All in one write; False if somebody else has changed them meanwhile.
+    False if the overrides have changed since `previous` was read.
     """
     settings: Any = Item.settings
     previous_version, version = previous.versions[module], uuid.uuid4().hex
@@ -62,10 +96,10 @@ def save(
     actions = [settings.set(dict(values)), Item.version.set(version)]
     if enabled is not None:
         actions.append(Item.enabled.set(enabled))
-    is_saved = control_items.write(module, actions, condition) is not None
-    return (
-        is_saved or control_items.read(module)[module].version == version
-    )  # the answer to the write may have been lost
+    if control_items.write(module, actions, condition) is not None:
+        return True
+    # the response to a first write may have been lost: botocore then repeats the write, and the condition fails
+    return control_items.read(module)[module].version == version
 
 
 def _stored_values(item: Item) -> Mapping[str, Any]:
