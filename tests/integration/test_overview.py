@@ -10,7 +10,7 @@ from callscribe.clock import to_iso
 from callscribe.recordings import state_machine
 from callscribe.recordings.recording import Failure, Status
 from callscribe.recordings.run import Run, Task
-from callscribe.store import failure_groups, recording_queries, recordings, runs, statistics
+from callscribe.store import recording_queries, recordings, runs, statistics
 from callscribe.store.tables import RecordingModel, RunModel
 from functions.api.routes import recordings as recording_routes
 from testing import dynalite
@@ -210,7 +210,7 @@ def test_failed_recordings_are_summed_up_by_the_code_of_their_last_error(overvie
         "exact": True,
     }  # fmt: skip
     assert overview("failure-summary") == expected
-    monkeypatch.setattr(failure_groups, "raw_query", partial(recording_queries.raw_query, limit=2))
+    monkeypatch.setattr(statistics, "raw_query", partial(recording_queries.raw_query, limit=2))
     assert overview("failure-summary") == expected
 
 
@@ -232,7 +232,7 @@ def test_where_time_is_up_it_says_that_there_are_more(overview, failed, monkeypa
         failed(name)
     monkeypatch.setattr(recording_routes, "COUNT_TIME_BUDGET", timedelta())
     assert overview("failure-summary")["exact"] is True
-    monkeypatch.setattr(failure_groups, "raw_query", partial(recording_queries.raw_query, limit=2))
+    monkeypatch.setattr(statistics, "raw_query", partial(recording_queries.raw_query, limit=2))
     answer = overview("failure-summary")
     assert (answer["items"][0]["count"], answer["exact"]) == (2, False)
 

@@ -14,7 +14,7 @@ from callscribe.recordings.recording import Status
 from callscribe.recordings.recording_filter import RecordingFilter
 from callscribe.recordings.run import RunStatus, Task
 from callscribe.sources import open_subsource
-from callscribe.store import failure_groups, recording_search, statistics, status_counts
+from callscribe.store import recording_search, statistics, status_counts
 from functions.api import invoke
 from functions.api.errors import RETRY_AFTER, ApiError
 from functions.api.http_request import (
@@ -105,7 +105,7 @@ def get_failure_summary() -> FailureSummary:
 
     This reads every failed recording: do not poll it every second.
     """
-    groups, is_exact = failure_groups.summarize_failures(utc_now() + COUNT_TIME_BUDGET, utc_now)
+    groups, is_exact = statistics.summarize_failures(utc_now() + COUNT_TIME_BUDGET, utc_now)
     return FailureSummary(items=[to_failure_group_response(group) for group in groups], exact=is_exact)
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from callscribe.store.failure_groups import FailureGroup
+from callscribe.store.statistics import FailureGroup
 from functions.api.schemas.base import ResponseModel
 
 
