@@ -17,10 +17,21 @@ from pynamodb.attributes import (
     UnicodeSetAttribute,
     UTCDateTimeAttribute,
 )
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 from pynamodb.models import Model
 
 from callscribe.settings.environment import StoreSettings, from_env
+from callscribe.store.indexes import (
+    ByCall,
+    ByKey,
+    ByName,
+    ByNumber1,
+    ByNumber2,
+    ByNumber3,
+    ByStatus,
+    ByStatusAndTime,
+    ByTime,
+    ServiceRequestsByRecording,
+)
 
 SERVICE_REQUEST_KIND = "transcription_call"
 """The one value of `kind`."""
@@ -61,104 +72,6 @@ class AudioTrackMap(MapAttribute[str, object]):
     speaker = UnicodeAttribute(null=True)
     job = UnicodeAttribute(null=True)
     transcript = UnicodeAttribute(null=True)
-
-
-class ByKey(GlobalSecondaryIndex["RecordingModel"]):
-    """Every file of a source in the order of its key, as S3 lists them: what sync compares the listing with.
-
-    A recording whose file is gone has no `entry`, and so is not in it.
-    """
-
-    class Meta:
-        index_name = "by-key"
-        projection = KeysOnlyProjection()
-
-    source_hash = UnicodeAttribute(hash_key=True, attr_name="s")
-    index_key = UnicodeAttribute(range_key=True, attr_name="k")
-
-
-class ByStatus(GlobalSecondaryIndex["RecordingModel"]):
-    """Every status as a line, narrow: what is taken next, and how many there are."""
-
-    class Meta:
-        index_name = "by-status"
-        projection = KeysOnlyProjection()
-
-    status = UnicodeAttribute(hash_key=True)
-    sort_key = UnicodeAttribute(range_key=True)
-
-
-class ByTime(GlobalSecondaryIndex["RecordingModel"]):
-    """Every recording by the time of its call, whole: a list is one request."""
-
-    class Meta:
-        index_name = "by-time"
-        projection = AllProjection()
-
-    listing = UnicodeAttribute(hash_key=True)
-    recorded_at = UTCDateTimeAttribute(range_key=True)
-
-
-class ByStatusAndTime(GlobalSecondaryIndex["RecordingModel"]):
-    """The recordings of one status by the time of their call, whole."""
-
-    class Meta:
-        index_name = "by-status-and-time"
-        projection = AllProjection()
-
-    status = UnicodeAttribute(hash_key=True)
-    recorded_at = UTCDateTimeAttribute(range_key=True)
-
-
-class ByCall(GlobalSecondaryIndex["RecordingModel"]):
-    """By the phone system's id of the call. This index and those that follow hold nothing that a transition changes."""
-
-    class Meta:
-        index_name = "by-call"
-        projection = KeysOnlyProjection()
-
-    call = UnicodeAttribute(hash_key=True)
-    recorded_at = UTCDateTimeAttribute(range_key=True)
-
-
-class ByName(GlobalSecondaryIndex["RecordingModel"]):
-    """By the name of the file, in small letters."""
-
-    class Meta:
-        index_name = "by-name"
-        projection = IncludeProjection(["recorded_at"])
-
-    listing = UnicodeAttribute(hash_key=True)
-    name = UnicodeAttribute(range_key=True)
-
-
-class ByNumber1(GlobalSecondaryIndex["RecordingModel"]):
-    """By the last digits of a call's first number. A recording without one is not in it; so the next two."""
-
-    class Meta:
-        index_name = "by-number-1"
-        projection = IncludeProjection(["numbers"])
-
-    number_1 = UnicodeAttribute(hash_key=True, attr_name="n1")
-    recorded_at = UTCDateTimeAttribute(range_key=True)
-
-
-class ByNumber2(GlobalSecondaryIndex["RecordingModel"]):
-    class Meta:
-        index_name = "by-number-2"
-        projection = IncludeProjection(["numbers"])
-
-    number_2 = UnicodeAttribute(hash_key=True, attr_name="n2")
-    recorded_at = UTCDateTimeAttribute(range_key=True)
-
-
-class ByNumber3(GlobalSecondaryIndex["RecordingModel"]):
-    class Meta:
-        index_name = "by-number-3"
-        projection = IncludeProjection(["numbers"])
-
-    number_3 = UnicodeAttribute(hash_key=True, attr_name="n3")
-    recorded_at = UTCDateTimeAttribute(range_key=True)
 
 
 class RecordingModel(Model):
@@ -288,17 +201,6 @@ class RunModel(Model):
     filters = UnicodeAttribute(null=True)
     resume_cursor = UnicodeAttribute(null=True)
     expires_at = TTLAttribute()
-
-
-class ServiceRequestsByRecording(GlobalSecondaryIndex["ServiceRequestModel"]):
-    """The calls for one recording; runs have no such attribute, so they are not in it."""
-
-    class Meta:
-        index_name = "by-recording"
-        projection = AllProjection()
-
-    recording_id = UnicodeAttribute(hash_key=True)
-    id = UnicodeAttribute(range_key=True, attr_name="run")
 
 
 class ServiceRequestModel(Model):
