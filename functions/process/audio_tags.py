@@ -1,4 +1,4 @@
-"""What the tags within an audio file say of the call: ID3 and the like, under the names that FFmpeg gives them."""
+"""Extract call metadata from the tags in an audio file, such as ID3, under the names that FFmpeg gives them."""
 
 import re
 from collections.abc import Mapping
@@ -15,14 +15,15 @@ from callscribe.sidecars.field_parsers import (
 from callscribe.transcripts.transcript import MAX_DURATION_SECONDS
 
 MAX_TAG_LENGTH = 4_096
-"""Characters of a tag that is looked at."""
+"""Characters. Longer tags are ignored."""
 
 TAGGED_FIELDS = ("caller", "callee", "extension", "direction", "started_at", "call_id")
-"""Fields that may have a tag of their own."""
+"""Fields that may have their own tag."""
 
 DATE_TAGS = frozenset(("date", "datetime", "timestamp", "time"))
 AMBIGUOUS_TAGS = DATE_TAGS | frozenset(("from", "to", "src", "dst", "start", "guid", "uuid", "did", "cid"))
-"""Names of tags that mean other things too. In a comment that consists of such pairs, those of numbers are clear."""
+"""Tags with these names may mean something else. As keys in a comment that consists of pairs, those of numbers and ids
+are unambiguous."""
 
 UNAMBIGUOUS_TAGS = frozenset(name for field in TAGGED_FIELDS for name in FIELD_ALIASES[field]) - AMBIGUOUS_TAGS
 
@@ -30,16 +31,16 @@ PAIR_SEPARATOR = re.compile(r"[;|\n]")
 PAIR = re.compile(r"([A-Za-z][A-Za-z _-]{0,39}?)\s*[:=]\s*(.*)", re.DOTALL)
 
 SDRTRUNK_KEYS = frozenset({"date", "system", "frequency"})
-"""What a comment of SDRTrunk always says."""
+"""Keys that every comment of SDRTrunk contains."""
 
 TALKGROUP = re.compile(r'(?:P:?)?([0-9]{1,10})(?:\s*"([^"]*)")?\s*')
 RADIO_ID = re.compile(r"([0-9]{1,10})(?:\s.*)?", re.DOTALL)
 
 
 def extract_metadata(tags: Mapping[str, str], duration: float | None = None) -> CallMetadata:
-    """What tags say clearly; free text is not searched for numbers. `duration` of the audio in seconds.
+    """The unambiguous metadata in tags, with provenance TAGS; free text is not searched for numbers.
 
-    The fields have the origin TAGS.
+    `duration`: of the audio, in seconds.
     """
     normalised = {normalise_key(name): value for name, value in tags.items() if len(value) <= MAX_TAG_LENGTH}
     comment = _parse_pairs(normalised.get("comment", ""))
@@ -50,20 +51,20 @@ def extract_metadata(tags: Mapping[str, str], duration: float | None = None) -> 
 
 
 def _drop_dates(comment: dict[str, str]) -> dict[str, str]:
-    """The comment if it says who called, without its dates: nobody knows of what they are."""
+    """The pairs of a comment without its dates, which may mean anything; {} if it contains no number."""
     metadata = metadata_from_record(comment)
     has_number = metadata.caller or metadata.callee or metadata.remote_number or metadata.extension
     return {name: value for name, value in comment.items() if name not in DATE_TAGS} if has_number else {}
 
 
 def _parse_pairs(comment: str) -> dict[str, str]:
-    """`From: 100; To: 200` or `caller=100`; nothing unless all of the comment is such pairs."""
+    """The pairs in `From: 100; To: 200` or `caller=100`; {} unless the whole comment consists of pairs."""
     pairs = [PAIR.fullmatch(part.strip()) for part in PAIR_SEPARATOR.split(comment) if part.strip()]
     return {normalise_key(pair[1]): pair[2] for pair in pairs if pair} if all(pairs) else {}
 
 
 def _read_sdrtrunk(tags: Mapping[str, str], comment: Mapping[str, str], duration: float | None) -> CallMetadata:
-    """The title is the talkgroup that was called, the artist the radio that called it. The date is the call's end."""
+    """SDRTrunk's tags: title is the talkgroup called, artist the calling radio, and date the end of the call."""
     talkgroup = TALKGROUP.fullmatch(tags.get("title", ""))
     radio = RADIO_ID.fullmatch(tags.get("artist", ""))
     return CallMetadata(
@@ -77,7 +78,7 @@ def _read_sdrtrunk(tags: Mapping[str, str], comment: Mapping[str, str], duration
 
 
 def _start_from_end(end: datetime | date | None, duration: float | None) -> datetime | None:
-    """To the millisecond; None where the length of the call is not known."""
+    """The start, to the millisecond; None if the end or the duration is unknown."""
     if not isinstance(end, datetime) or duration is None or not 0 <= duration <= MAX_DURATION_SECONDS:
         return None
     return end - timedelta(milliseconds=round(duration * 1000))

@@ -1,4 +1,4 @@
-"""What tags say of a call: only where they say it clearly."""
+"""Call metadata in audio tags: only unambiguous tags are used."""
 
 from datetime import datetime
 
@@ -20,17 +20,17 @@ RADIO = {
 }
 
 
-def test_over_radio_the_date_is_the_end_of_the_call():
-    found = extract_metadata(RADIO, duration=7.5)
-    assert found.non_empty() == {
+def test_sdrtrunk_tags_are_parsed_and_their_date_is_the_end_of_the_call():
+    metadata = extract_metadata(RADIO, duration=7.5)
+    assert metadata.non_empty() == {
         "phone_system": "sdrtrunk",
         "caller": "1234567",
         "callee": "54241",
-        "started_at": datetime(2026, 8, 11, 9, 0, 2, 500000),  # noqa: DTZ001 — local, of a zone that is not known
+        "started_at": datetime(2026, 8, 11, 9, 0, 2, 500000),  # noqa: DTZ001 — local, in an unknown zone
         "kind": "radio",
         "party": "Fire Dispatch",
     }
-    assert set(found.provenance.values()) == {Provenance.TAGS}
+    assert set(metadata.provenance.values()) == {Provenance.TAGS}
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def test_over_radio_the_date_is_the_end_of_the_call():
         ({"artist": ""}, 7.5, {"caller"}),
     ],
 )
-def test_what_radio_tags_leave_out_stays_empty(changed, duration, missing):
-    everything = extract_metadata(RADIO, duration=7.5).non_empty().keys()
-    assert everything - extract_metadata(RADIO | changed, duration).non_empty().keys() == missing
+def test_fields_missing_from_sdrtrunk_tags_stay_empty(changed, duration, missing):
+    all_fields = extract_metadata(RADIO, duration=7.5).non_empty().keys()
+    assert all_fields - extract_metadata(RADIO | changed, duration).non_empty().keys() == missing
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def test_what_radio_tags_leave_out_stays_empty(changed, duration, missing):
     ],
     ids=str,
 )  # fmt: skip
-def test_others_are_believed_where_they_name_what_they_say(tags, expected):
+def test_only_unambiguous_tags_are_used(tags, expected):
     assert extract_metadata(tags).non_empty() == expected
 
 
 @given(st.dictionaries(st.sampled_from([*RADIO, "caller", "x"]), st.text(), max_size=5), st.floats() | st.none())
-def test_any_tags_are_read(tags, duration):
+def test_any_tags_are_accepted_without_an_error(tags, duration):
     extract_metadata(tags, duration)
     extract_metadata(RADIO | tags, duration)

@@ -1,4 +1,4 @@
-"""The index that a phone system keeps of a month's recordings."""
+"""The index that a Grandstream UCM writes for each month of recordings."""
 
 import tracemalloc
 from datetime import UTC, datetime
@@ -32,26 +32,26 @@ ROW = "call.wav,1000,0488930190,1714132800,,00:02:30,,,,,,,,,,1000,,\n"
         ("call.csv", None),
     ],
 )
-def test_an_index_tells_of_the_folder_of_its_month(key, folder):
+def test_index_describes_the_folder_of_its_month(key, folder):
     assert indexed_prefix(key) == folder
 
 
 @pytest.mark.parametrize(
     "body", [(HEAD + ROW).encode(), (HEAD + ROW).encode("utf-8-sig"), (HEAD + ROW).replace("\n", "\r\n").encode()]
 )
-def test_an_index_says_of_a_file_who_called_whom(body):
-    found = parse_index(body).get("call.wav")
-    assert found.non_empty() == {
+def test_row_is_parsed_into_metadata(body):
+    metadata = parse_index(body).get("call.wav")
+    assert metadata.non_empty() == {
         "phone_system": "grandstream",
         "caller": "1000",
         "callee": "0488930190",
         "extension": "1000",
         "started_at": datetime(2024, 4, 26, 12, tzinfo=UTC),
     }
-    assert set(found.provenance.values()) == {Provenance.INDEX}
+    assert set(metadata.provenance.values()) == {Provenance.INDEX}
 
 
-def test_an_index_is_read_as_far_as_it_is_whole():
+def test_invalid_rows_do_not_affect_the_others():
     rows = (
         "file_name,callee_num,caller_num,caller_name,callee_name,new_caller_num\n"
         '"/mnt/rec/2026-04/a.wav",1000,"0488930190","Doe, John",Desk\n'
@@ -69,12 +69,12 @@ def test_an_index_is_read_as_far_as_it_is_whole():
     }  # fmt: skip
     assert index.get("b.wav").caller == "1004"
     assert (index.get("d.wav").caller, index.get("d.wav").callee) == ("1000", "1001")
-    assert index.get("nobody.wav") is None
+    assert index.get("unlisted.wav") is None
     assert index.get("\udcff.wav") is None
 
 
 @pytest.mark.parametrize("body", [b"", b"\0\x01", b"a,b\n1,2\n", SECRET.encode(), b"x" * 200_000])
-def test_what_is_no_index_is_refused(body):
+def test_file_that_is_not_an_index_is_rejected_without_quoting_it(body):
     with pytest.raises(SidecarError) as raised:
         parse_index(body)
     assert SECRET not in str(raised.value)
@@ -82,19 +82,19 @@ def test_what_is_no_index_is_refused(body):
 
 @settings(max_examples=100)
 @given(st.binary(max_size=200))
-def test_any_rows_are_read(rows):
+def test_any_bytes_after_the_header_are_accepted(rows):
     index = parse_index(HEAD.encode() + rows)
     index.get("call.wav")
 
 
-def test_the_index_of_a_busy_month_is_held_in_few_megabytes():
+def test_index_of_100_000_rows_takes_at_most_12_megabytes():
     row = "auto-{0}-1000-0488930190.wav,1000,0488930190,{0},12345,00:02:30,,,,,,,John Doe,,,1000,,\n"
-    body = (HEAD + ROW + "".join(row.format(1714132800 + at) for at in range(100_000))).encode()
+    body = (HEAD + ROW + "".join(row.format(1714132800 + number) for number in range(100_000))).encode()
     tracemalloc.start()
     index = parse_index(body)
-    now, peak = tracemalloc.get_traced_memory()
+    size, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(index) == 100_001
     assert index.get("auto-1714132805-1000-0488930190.wav").started_at == datetime(2024, 4, 26, 12, 0, 5, tzinfo=UTC)
-    assert now < 12e6
+    assert size < 12e6
     assert peak < 32e6

@@ -1,4 +1,4 @@
-"""What lies beside recordings, as the systems and people who leave it there write it."""
+"""Sidecars as phone systems and operators write them: their names, and their contents."""
 
 import codecs
 import contextlib
@@ -31,13 +31,12 @@ UNICODE = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32")
 SECRET, NUMBER = "hunter2-token", "+12025550143"
 
 
-def known(document):
-    return parse_sidecar(SidecarKind.JSON, json.dumps(document).encode()).metadata.non_empty()
+def parse_json(document):
+    return parse_sidecar(SidecarKind.JSON, json.dumps(document).encode())
 
 
-def said(document):
-    transcript = parse_sidecar(SidecarKind.JSON, json.dumps(document).encode()).transcript
-    return transcript and transcript.text
+def fields_of(document):
+    return parse_json(document).metadata.non_empty()
 
 
 # names --------------------------------------------------------------------------------------------------------------
@@ -53,7 +52,7 @@ def said(document):
      ("conversation_id=1/0f3c_metadata.json", "conversation_id=1/0f3c", SidecarKind.JSON),
      ("12345_1.XML", "12345_1", SidecarKind.XML), ("1684333530.60.json", "1684333530.60", SidecarKind.JSON)],
 )  # fmt: skip
-def test_a_sidecar_is_known_by_its_name(key, stem, kind):
+def test_sidecar_is_recognised_by_its_name(key, stem, kind):
     assert parse_sidecar_name(key).kind == kind
     assert group_key(key) == stem
 
@@ -63,37 +62,37 @@ def test_a_sidecar_is_known_by_its_name(key, stem, kind):
     [("a.b/call.wav", "a.b/call"), ("a.b/call", "a.b/call"), ("1684333530.60.WAV", "1684333530.60"),
      ("call.wav.mp3", "call.wav"), ("a/.hidden.wav", "a/.hidden"), ("", "")],
 )  # fmt: skip
-def test_the_stem_of_an_audio_is_its_key_without_extension(key, stem):
+def test_group_key_of_an_audio_file_is_its_key_without_extension(key, stem):
     assert group_key(key) == stem
 
 
-def test_a_site_s_own_extension_of_audio_counts():
+def test_group_key_uses_configured_audio_extensions():
     assert group_key("call.spx.json", {"spx"}) == group_key("call.spx", {"spx"}) == "call"
 
 
 @pytest.mark.parametrize(
     "key", ["call.wav", "a.txt/call", ".hidden.json", "._call.json", "~call.txt", ".json", "a.csv", ""]
 )
-def test_other_names_are_nobody_s_sidecar(key):
+def test_other_names_are_not_sidecars(key):
     assert parse_sidecar_name(key) is None
 
 
 @pytest.mark.parametrize(
-    ("sidecar", "audio", "together"),
+    ("sidecar", "audio", "belongs"),
     [("a/call.json", "a/call.wav", True), ("a/call.json", "a/call.MP3", True), ("a/call.wav.json", "a/call.wav", True),
      ("a/call.wav.json", "a/call.mp3", False), ("a/call.transcription.txt", "a/call.wav", True),
      ("a/0f3c_metadata.json", "a/0f3c.opus", True), ("a/1684333530.60.json", "a/1684333530.60.wav", True),
      ("a/1684333530.json", "a/1684333530.60.wav", False), ("a/call.json", "b/call.wav", False),
      ("a/call.json", "a/call2.wav", False), ("a.b/call.json", "a.b/call", True)],
 )  # fmt: skip
-def test_a_sidecar_tells_of_the_audio_that_has_its_stem(sidecar, audio, together):
-    assert parse_sidecar_name(sidecar).belongs_to(audio) is together
+def test_sidecar_belongs_to_the_audio_with_its_stem(sidecar, audio, belongs):
+    assert parse_sidecar_name(sidecar).belongs_to(audio) is belongs
 
 
 @given(st.lists(st.text("ab.-_/", min_size=1, max_size=5), max_size=8, unique=True))
-def test_all_that_belongs_together_is_listed_among_what_begins_with_the_stem(names):
+def test_group_is_in_the_contiguous_range_of_keys_that_begin_with_its_group_key(names):
     keys = sorted(
-        (f"{name}{ending}" for name in names for ending in (".wav", ".json", "_metadata.json", ".wav.TXT")),
+        (f"{name}{suffix}" for name in names for suffix in (".wav", ".json", "_metadata.json", ".wav.TXT")),
         key=str.encode,
     )
     for sidecar in filter(parse_sidecar_name, keys):
@@ -104,7 +103,7 @@ def test_all_that_belongs_together_is_listed_among_what_begins_with_the_stem(nam
                 assert all(key.startswith(group_key(audio)) for key in keys[low : high + 1])
 
 
-# texts --------------------------------------------------------------------------------------------------------------
+# plain text ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -114,7 +113,7 @@ def test_all_that_belongs_together_is_listed_among_what_begins_with_the_stem(nam
         *("Grüß Gott.\nJa, 5 €.".encode(encoding) for encoding in (*UNICODE, "utf-16-be", "cp1252")),
     ],
 )
-def test_a_text_is_the_transcript_a_segment_a_line_in_any_encoding(body):
+def test_each_line_of_a_text_in_any_encoding_is_a_segment(body):
     sidecar = parse_sidecar(SidecarKind.TEXT, body)
     assert [segment.text for segment in sidecar.transcript.segments] == ["Grüß Gott.", "Ja, 5 €."]
     assert sidecar.transcript.duration is None
@@ -122,16 +121,16 @@ def test_a_text_is_the_transcript_a_segment_a_line_in_any_encoding(body):
 
 
 @pytest.mark.parametrize("body", [b"", b" \r\n\t\n", codecs.BOM_UTF8, "\n".encode("utf-16")])
-def test_a_blank_text_is_no_transcript(body):
+def test_blank_text_is_not_a_transcript(body):
     assert parse_sidecar(SidecarKind.TEXT, body).transcript is None
 
 
-def test_the_settings_of_a_voice_message_are_no_transcript():
+def test_settings_of_a_voicemail_are_not_a_transcript():
     body = b";\n; Message Information file\n;\n[message]\norigmailbox=201\ncallerid=Ann <2025550143>\n"
     assert parse_sidecar(SidecarKind.TEXT, body).transcript is None
 
 
-def test_a_text_of_very_many_lines_is_one_segment():
+def test_text_with_too_many_lines_is_one_segment():
     assert len(parse_sidecar(SidecarKind.TEXT, b"a\n" * (MAX_LINES + 1)).transcript.segments) == 1
 
 
@@ -145,24 +144,24 @@ TRUNK_RECORDER, CALL_LOG = (
 
 
 @pytest.mark.parametrize("row", DOCUMENTS, ids=lambda row: row["written_by"])
-def test_what_systems_and_people_write_is_read(row):
-    metadata = parse_sidecar(SidecarKind.JSON, json.dumps(row["document"]).encode()).metadata
-    found = metadata.non_empty()
-    assert metadata.provenance == dict.fromkeys(found, Provenance.SIDECAR)
-    assert {name: format_started_at(each) if name == "started_at" else each for name, each in found.items()} == row[
-        "metadata"
-    ]
+def test_document_of_a_phone_system_is_parsed_into_exactly_this_metadata(row):
+    metadata = parse_json(row["document"]).metadata
+    values = metadata.non_empty()
+    assert metadata.provenance == dict.fromkeys(values, Provenance.SIDECAR)
+    if "started_at" in values:
+        values["started_at"] = format_started_at(values["started_at"])
+    assert values == row["metadata"]
 
 
-def test_who_called_over_radio_is_known_where_one_radio_was_heard():
-    assert known({**TRUNK_RECORDER, "srcList": [{"src": 77}, {"src": 77, "pos": 2.1}]})["caller"] == "77"
-    assert "caller" not in known({**TRUNK_RECORDER, "srcList": [{"src": 77}, {"src": 78}]})
-    assert "caller" not in known({**TRUNK_RECORDER, "srcList": [{"src": -1}]})
+def test_caller_on_radio_is_known_if_only_one_radio_transmitted():
+    assert fields_of({**TRUNK_RECORDER, "srcList": [{"src": 77}, {"src": 77, "pos": 2.1}]})["caller"] == "77"
+    assert "caller" not in fields_of({**TRUNK_RECORDER, "srcList": [{"src": 77}, {"src": 78}]})
+    assert "caller" not in fields_of({**TRUNK_RECORDER, "srcList": [{"src": -1}]})
 
 
 @pytest.mark.parametrize("field", sorted(FIELD_ALIASES))
 @pytest.mark.parametrize("style", [str.lower, str.upper, str.title, "_".join, " - ".join])
-def test_every_spelling_is_read_however_it_is_written(field, style):
+def test_every_field_alias_is_recognised_in_any_spelling(field, style):
     values = {
         **dict.fromkeys(("caller", "callee", "remote_number"), NUMBER),
         "extension": "101",
@@ -170,9 +169,9 @@ def test_every_spelling_is_read_however_it_is_written(field, style):
         "started_at": "2026-11-18T09:30:12Z",
         "kind": "meeting",
     }
-    for spelling in FIELD_ALIASES[field]:
-        found = known({style(spelling): values.get(field, "abc")})
-        assert found.get(field) or (field == "remote_number" and found["caller"])
+    for alias in FIELD_ALIASES[field]:
+        parsed = fields_of({style(alias): values.get(field, "abc")})
+        assert parsed.get(field) or (field == "remote_number" and parsed["caller"])
 
 
 @pytest.mark.parametrize(
@@ -187,22 +186,22 @@ def test_every_spelling_is_read_however_it_is_written(field, style):
     ],
     ids=str,
 )
-def test_one_outside_number_is_that_of_the_side_that_the_direction_says(document, expected):
-    found = known({**document, "phone_number": NUMBER})
-    assert {name: found[name] for name in ("caller", "callee", "remote_number") if name in found} == expected
+def test_single_outside_number_is_assigned_by_the_direction(document, expected):
+    parsed = fields_of({**document, "phone_number": NUMBER})
+    assert {name: parsed[name] for name in ("caller", "callee", "remote_number") if name in parsed} == expected
 
 
-def test_a_day_beside_a_recording_does_not_hide_the_time_in_its_name():
-    beside = parse_sidecar(SidecarKind.JSON, b'{"date": "2026-11-18", "caller": "100"}').metadata
+def test_date_in_a_sidecar_does_not_replace_the_time_in_the_file_name():
+    sidecar = parse_sidecar(SidecarKind.JSON, b'{"date": "2026-11-18", "caller": "100"}').metadata
     name = CallMetadata(caller="101", started_at=datetime(2026, 11, 18, 9, 30)).with_provenance(Provenance.NAME)  # noqa: DTZ001
-    for readings in ((beside, name), (name, beside)):
-        both = merge(*readings)
-        assert (both.caller, both.started_at) == ("100", name.started_at)
-        assert both.provenance == {**beside.provenance, "started_at": Provenance.NAME}
+    for sources in ((sidecar, name), (name, sidecar)):
+        merged = merge(*sources)
+        assert (merged.caller, merged.started_at) == ("100", name.started_at)
+        assert merged.provenance == {**sidecar.provenance, "started_at": Provenance.NAME}
 
 
 @pytest.mark.parametrize("encoding", UNICODE)
-def test_json_may_be_of_any_unicode_encoding(encoding):
+def test_json_may_be_in_any_unicode_encoding(encoding):
     assert (
         parse_sidecar(SidecarKind.JSON, '{"transcript": "Grüß Gott"}'.encode(encoding)).transcript.text == "Grüß Gott"
     )
@@ -232,15 +231,14 @@ def test_json_may_be_of_any_unicode_encoding(encoding):
     ],
     ids=str,
 )
-def test_a_transcript_is_read_in_each_of_its_shapes(document, text):
-    assert said(document) == text
+def test_transcript_is_parsed_in_each_of_its_formats(document, text):
+    transcript = parse_json(document).transcript
+    assert (transcript and transcript.text) == text
 
 
-def test_the_times_of_a_transcript_are_kept():
+def test_times_and_speakers_of_a_transcript_are_kept():
     segments = [{"start": 0.5, "end": 1.5, "text": "Hello.", "speaker": "SPEAKER_00"}]
-    (segment,) = parse_sidecar(
-        SidecarKind.JSON, json.dumps({"transcript": {"segments": segments}}).encode()
-    ).transcript.segments
+    (segment,) = parse_json({"transcript": {"segments": segments}}).transcript.segments
     assert (segment.start, segment.end, segment.speaker) == (0.5, 1.5, "SPEAKER_00")
 
 
@@ -254,12 +252,12 @@ ARCHIVE = b"""<?xml version="1.0" encoding="utf-8"?>
 </RecordingMetadata>"""
 
 
-def test_an_archive_s_xml_says_who_called_where():
+def test_xml_of_the_puzzel_archive_is_parsed():
     assert parse_sidecar(SidecarKind.XML, ARCHIVE).metadata.non_empty() == {
         "phone_system": "puzzel",
         "caller": "+4790000000",
         "callee": "21492000",
-        "started_at": datetime(2026, 11, 18, 9, 30, 12),  # noqa: DTZ001 — of a zone that is not known
+        "started_at": datetime(2026, 11, 18, 9, 30, 12),  # noqa: DTZ001 — the zone is unknown
         "call_id": "9876543210",
     }
 
@@ -273,9 +271,9 @@ def test_an_archive_s_xml_says_who_called_where():
         "<a><Caller>+4790000000</Caller><To>21492000</To><Direction>Inbound</Direction></a>".encode("utf-16"),
     ],
 )  # fmt: skip
-def test_other_xml_is_read_by_its_keys(body):
-    found = parse_sidecar(SidecarKind.XML, body).metadata
-    assert (found.caller, found.callee, found.direction) == ("+4790000000", "21492000", Direction.INBOUND)
+def test_other_xml_is_parsed_by_its_keys(body):
+    metadata = parse_sidecar(SidecarKind.XML, body).metadata
+    assert (metadata.caller, metadata.callee, metadata.direction) == ("+4790000000", "21492000", Direction.INBOUND)
 
 
 BOMB = b'<!DOCTYPE a [<!ENTITY x "%s"><!ENTITY y "&x;&x;&x;&x;">]><a>&y;</a>' % (b"x" * 1000)
@@ -284,12 +282,12 @@ BOMB = b'<!DOCTYPE a [<!ENTITY x "%s"><!ENTITY y "&x;&x;&x;&x;">]><a>&y;</a>' % 
 @pytest.mark.parametrize(
     "body", [BOMB, BOMB.decode().encode("utf-16"), b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>']
 )
-def test_a_document_type_is_refused(body):
+def test_xml_with_a_document_type_is_rejected(body):
     with pytest.raises(SidecarError, match="document type"):
         parse_sidecar(SidecarKind.XML, body)
 
 
-# what cannot be read ------------------------------------------------------------------------------------------------
+# unreadable sidecars ------------------------------------------------------------------------------------------------
 
 PLANTED = f"{SECRET} {NUMBER}"
 
@@ -322,24 +320,24 @@ PLANTED = f"{SECRET} {NUMBER}"
     ],
     ids=range(22),
 )
-def test_what_cannot_be_read_is_told_without_what_is_in_it(kind, body):
+def test_error_does_not_quote_the_unreadable_sidecar(kind, body):
     with pytest.raises(SidecarError) as raised:
         parse_sidecar(kind, body)
     assert raised.value.code == "sidecar_unreadable"
-    told = "".join(traceback.format_exception(raised.value, chain=True)).split("Traceback")
-    assert all(SECRET not in line and NUMBER not in line for line in (raised.value.message, *told))
+    tracebacks = "".join(traceback.format_exception(raised.value, chain=True)).split("Traceback")
+    assert all(SECRET not in text and NUMBER not in text for text in (raised.value.message, *tracebacks))
     assert raised.value.__cause__ is None
 
 
 @pytest.mark.parametrize("kind", SidecarKind)
 @settings(max_examples=150)
 @given(body=st.binary(max_size=200) | st.text(max_size=100).map(lambda text: text.encode("utf-8", "surrogatepass")))
-def test_any_bytes_are_read_or_refused(kind, body):
+def test_any_bytes_are_parsed_or_rejected(kind, body):
     with contextlib.suppress(SidecarError):
         parse_sidecar(kind, body)
 
 
-PIECES = (
+VALUES = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
     | st.sampled_from(["inbound", NUMBER, "101", "2026-11-18T09:30:12Z", "conference", "0001-01-01", "9999-12-31"])
 )  # fmt: skip
@@ -351,20 +349,19 @@ KEYS = st.sampled_from(
         *("number", "name"),
     ]
 )
-DOCUMENTS = st.recursive(
-    PIECES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=6), max_leaves=25
+NESTED_VALUES = st.recursive(
+    VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=6), max_leaves=25
 )
 
 
 @settings(max_examples=500)
-@given(st.dictionaries(KEYS, DOCUMENTS, max_size=8))
-def test_known_keys_with_any_values_are_read(document):
-    sidecar = parse_sidecar(SidecarKind.JSON, json.dumps(document).encode())
-    for value in sidecar.metadata.non_empty().values():
+@given(st.dictionaries(KEYS, NESTED_VALUES, max_size=8))
+def test_known_keys_with_any_values_are_parsed_without_an_error(document):
+    for value in fields_of(document).values():
         assert not isinstance(value, str) or (value.strip() and value.encode())
 
 
-def test_reading_five_megabytes_takes_at_most_sixteen_times_their_memory():
+def test_parsing_five_megabytes_takes_at_most_sixteen_times_as_much_memory():
     word = {"word": "order", "start": 1.2, "end": 1.4, "score": 0.9}
     segment = {"start": 1.0, "end": 9.0, "text": " so " * 20, "words": [word] * 20}
     body = json.dumps({"caller": NUMBER, "transcript": {"segments": [segment] * 4_000}}).encode()
@@ -376,7 +373,7 @@ def test_reading_five_megabytes_takes_at_most_sixteen_times_their_memory():
     assert peak < 16 * len(body)
 
 
-# the page ------------------------------------------------------------------------------------------------------------
+# documentation ------------------------------------------------------------------------------------------------------
 
 PAGE = (Path(__file__).parents[2] / "docs/sidecars.md").read_text()
 ROWS = {
@@ -392,7 +389,7 @@ ROWS = {
 
 
 @pytest.mark.parametrize(("row", "field"), ROWS.items())
-def test_the_keys_on_the_page_are_those_that_are_read(row, field):
+def test_documented_keys_are_field_aliases(row, field):
     keys = re.findall(
         "`([^`]+)`", re.search(rf"^\| {row} \| (.*?)(?:: in, out.*| with .*)? \|$", PAGE, re.MULTILINE)[1]
     )
@@ -400,7 +397,7 @@ def test_the_keys_on_the_page_are_those_that_are_read(row, field):
     assert {normalise_key(key) for key in keys} <= set(FIELD_ALIASES[field])
 
 
-def test_the_examples_on_the_page_are_read_as_it_says():
+def test_documented_examples_are_parsed_as_documented():
     text, segments, call = (
         parse_sidecar(SidecarKind.JSON, example.encode())
         for example in re.findall("```json\n(.*?)```", PAGE, re.DOTALL)

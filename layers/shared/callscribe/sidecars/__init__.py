@@ -1,6 +1,7 @@
-"""What lies beside a recording and tells of it: which names belong together, and what such a file says.
+"""Sidecars: files next to a recording that contain its metadata or its transcript.
 
-Pure: bytes in, values out. Whoever lists and opens files is elsewhere.
+This package matches sidecars to recordings by name, and parses their contents. It is pure: it takes names and bytes;
+others list and open the files.
 """
 
 import re
@@ -15,27 +16,27 @@ from callscribe.sources.file_types import AUDIO_EXTENSIONS, GRANDSTREAM_INDEX_PR
 from callscribe.transcripts.transcript import Transcript
 
 MAX_SIDECAR_BYTES = 10_000_000
-"""Bytes of a sidecar. The transcript of a day with the times of each word is smaller."""
+"""The transcript of a whole day with the times of each word is smaller."""
 
 
 class SidecarKind(StrEnum):
-    """What is in a sidecar, by its name."""
+    """The format of a sidecar, by its name."""
 
     TEXT = "text"
-    """The transcript, plain."""
+    """The transcript as plain text."""
     JSON = "json"
     XML = "xml"
 
 
 GENESYS_SUFFIX = "_metadata.json"
-"""The one ending that puts no dot behind the name of the audio: Genesys Cloud writes it."""
+"""Written by Genesys Cloud; the only suffix that does not begin with a dot."""
 
 SUFFIXES: Mapping[str, Sequence[tuple[str, SidecarKind]]] = {
     "txt": ((".transcription.txt", SidecarKind.TEXT), (".txt", SidecarKind.TEXT)),
     "json": ((GENESYS_SUFFIX, SidecarKind.JSON), (".metadata.json", SidecarKind.JSON), (".json", SidecarKind.JSON)),
     "xml": ((".xml", SidecarKind.XML),),
 }
-"""By what comes behind the last dot, the longer ones first; in small letters."""
+"""Suffixes of sidecars by extension, the longest first; in lower case."""
 
 INDEX_KEY = re.compile(
     rf"(?P<folder>(?s:.*/)?){re.escape(GRANDSTREAM_INDEX_PREFIX)}(?P<month>[0-9]{{4}}-[0-9]{{2}})\.csv", re.IGNORECASE
@@ -46,30 +47,30 @@ MONTH_FOLDER = re.compile(r"(?:^|(?<=/))[0-9]{4}-[0-9]{2}(?=/)")
 
 @dataclass(frozen=True, slots=True)
 class SidecarName:
-    """A sidecar by its name: `tells_of` is its key without the ending, and so that of the audio, maybe all of it."""
+    """A parsed key. `audio_stem` is the key without the suffix: the key of the audio, with or without its extension."""
 
     audio_stem: str
     kind: SidecarKind
 
     def belongs_to(self, audio_key: str) -> bool:
-        """Whether it tells of the audio with that key: `a.json` of `a.wav` and `a.mp3`, `a.wav.json` of `a.wav`."""
+        """Whether it describes this audio: `a.json` belongs to `a.wav` and `a.mp3`, `a.wav.json` only to `a.wav`."""
         return self.audio_stem in (audio_key, _strip_extension(audio_key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sidecar:
-    """What a file beside a recording says. `transcript` is None where it has none, or a blank one."""
+    """The contents of a sidecar. `transcript` is None if there is none or it is blank."""
 
     metadata: CallMetadata
     transcript: Transcript | None = None
 
 
 def group_key(key: str, extensions: Collection[str] = AUDIO_EXTENSIONS) -> str:
-    """What an audio and all of its sidecars have in common: `a` for `a.wav`, `a.wav.json` and `a_metadata.json`.
+    """The common key of a recording and all of its sidecars: `a` for `a.wav`, `a.wav.json` and `a_metadata.json`.
 
-    Their keys begin with it. So in a listing that is sorted by the bytes of the keys they lie in one stretch, that of
-    all keys that begin with the stem, and whoever walks it has to remember only the stems that the present key begins
-    with. `extensions` are those of audio, in small letters.
+    The keys of all members begin with it, so in a listing sorted by the bytes of the keys they are in one contiguous
+    range, that of all keys with this prefix. Code that iterates over the listing needs to remember only the groups that
+    are a prefix of the current key. `extensions` are those of audio, in lower case.
     """
     if key[key.rfind(".") + 1 :].lower() not in extensions and (sidecar_name := parse_sidecar_name(key)):
         key = sidecar_name.audio_stem
@@ -79,7 +80,7 @@ def group_key(key: str, extensions: Collection[str] = AUDIO_EXTENSIONS) -> str:
 
 
 def parse_sidecar_name(key: str) -> SidecarName | None:
-    """What a key says of a sidecar; None if it is none. Of any letter case; that there is an audio is not known."""
+    """Parse a key, in any letter case; None if it is not that of a sidecar. The audio may not exist."""
     for suffix, kind in SUFFIXES.get(key[key.rfind(".") + 1 :].lower(), ()):
         if key[-len(suffix) :].lower() == suffix:
             name = key[key.rfind("/") + 1 : -len(suffix)]
@@ -89,13 +90,16 @@ def parse_sidecar_name(key: str) -> SidecarName | None:
 
 
 def indexed_prefix(key: str) -> str | None:
-    """The beginning of the keys that an index tells of: `rec/2026-04/` for `rec/.rd_files_netdisk_2026-04.csv`."""
+    """The prefix of the keys that an index describes: `rec/2026-04/` for `rec/.rd_files_netdisk_2026-04.csv`.
+
+    None if this is not the key of an index.
+    """
     match = INDEX_KEY.fullmatch(key)
     return f"{match['folder']}{match['month']}/" if match else None
 
 
 def iter_index_candidates(key: str) -> Iterator[tuple[str, str]]:
-    """The folders of months that a recording is in, as `index_of` has them, and where the index of each should lie."""
+    """For each folder of a month in a recording's key: its prefix, and the key of the index that would describe it."""
     for month in MONTH_FOLDER.finditer(key):
         parent = key[: month.start()]
         yield f"{parent}{month[0]}/", f"{parent}{GRANDSTREAM_INDEX_PREFIX}{month[0]}.csv"
@@ -107,7 +111,10 @@ def _strip_extension(key: str) -> str:
 
 
 def parse_sidecar(kind: SidecarKind, body: bytes) -> Sidecar:
-    """What a sidecar says; its fields have the origin SIDECAR. Raises SidecarError: it is none of its kind."""
+    """Parse the contents of a sidecar. The fields have the provenance SIDECAR.
+
+    Raises: SidecarError, if the contents are not of this kind or are too large.
+    """
     if len(body) > MAX_SIDECAR_BYTES:
         raise sidecar_error(f"it is larger than {MAX_SIDECAR_BYTES // 1_000_000} MB")
     if kind is SidecarKind.JSON:
@@ -119,5 +126,5 @@ def parse_sidecar(kind: SidecarKind, body: bytes) -> Sidecar:
         return Sidecar(metadata=parse_xml_sidecar(body).with_provenance(Provenance.SIDECAR))
     text = decode_text(body)
     if text is None:
-        raise sidecar_error("it is no text")
+        raise sidecar_error("it is not text")
     return Sidecar(metadata=CallMetadata(), transcript=parse_plain_text(text))

@@ -1,4 +1,8 @@
-"""What the keys are called under which phone systems, and people, write down who called whom and when."""
+"""Read call metadata from a record of keys and values: the aliases of each field, and the parsers of their values.
+
+A filename pattern defines what is where in a name. Here a key does, and the value may be a JSON number, an address or a
+whole caller ID. Any script may have written it, so a date may be American.
+"""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -53,47 +57,47 @@ FIELD_ALIASES: Mapping[str, Sequence[str]] = {
     "phone_system": ("phonesystem", "pbx", "pbxtype"),
     "kind": ("kind",),
 }
-"""Of each field the keys, in small letters and without anything between them, the most telling first."""
+"""The keys of each field, as `normalise_key` returns them, the most specific first."""
 
 NUMBER_KEYS = ("phonenumber", "number", "address", "extensionnumber", "e164")
-"""Where the number stands, where a side of the call is told as an object."""
 NAME_KEYS = ("name", "displayname", "contactname")
+"""Keys of the number and the name if a side of the call is an object."""
 
 LOCAL_SIDE = {Direction.INBOUND: ("to", "callee"), Direction.OUTBOUND: ("from", "caller")}
 REMOTE_SIDE = {Direction.INBOUND: ("from", "caller"), Direction.OUTBOUND: ("to", "callee")}
-"""The sides of a call, by its direction."""
+"""The keys of the local and the remote side of a call, by its direction."""
 
 CALL_KINDS = frozenset(("conference", "page", "radio", "leg", "meeting"))
 
 PHONE_SYSTEM_NAME = re.compile(r"[a-z0-9][a-z0-9 ._-]{0,39}")
 
 NAMED_CALLER_ID = re.compile(r".*<([^<>]*)>\s*", re.DOTALL)
-"""A caller id as SIP and Asterisk write it, with a name: `"Ann" <202>`."""
+"""A caller ID with a name, as SIP and Asterisk write it: `"Ann" <202>`."""
 
 TEL_OR_SIP_URI = re.compile(r"(?:tel|sips?):([^@;?]*).*", re.IGNORECASE | re.DOTALL)
 
 MAX_VALUE_LENGTH = 200
-"""Characters: nothing that says who called is longer."""
+"""Characters of a number with its caller ID or address."""
 MAX_TIMESTAMP_LENGTH = 64
 MAX_TEXT_LENGTH = 255
-"""Characters of an id or a name; what is longer is neither."""
+"""Characters of an id or a name."""
 
 NUMERIC = re.compile(r"[0-9]+(\.[0-9]+)?")
 DATE_DIGIT_COUNTS = frozenset((8, 12, 14))
-"""Digits of a date that is written without anything between; others count from 1970."""
+"""Digits of a timestamp without separators; any other number of digits is an epoch."""
 
 MONTH_NAME = re.compile("[A-Za-z]{3}")
 AMBIGUOUS_DATE = re.compile("(?:[0-9]{2}|[0-9]{6})(?![0-9])")
-"""So begins a date with its day first, or its month, or a year of two digits: only of names it is known which."""
+"""A date that begins with a day, a month or a year of two digits. Only in file names is it known which one it is."""
 
 
 def normalise_keys(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record under keys as SPELLINGS has them; of two that become the same, the first."""
+    """The record with normalised keys; of two keys that become the same, the first wins."""
     return {normalise_key(key): value for key, value in reversed([*record.items()])}
 
 
 def metadata_from_record(record: Mapping[str, Any]) -> CallMetadata:
-    """What a record says under the keys of SPELLINGS. It has them plain, and what is told is not yet read anywhere."""
+    """The metadata in a record with normalised keys, by FIELD_ALIASES; without provenance."""
     values = {field: _first_value(record, field, FIELD_PARSERS[field]) for field in FIELD_ALIASES}
     direction = values["direction"]
     values["started_at"] = add_time_of_day(values["started_at"], record.get("time"))
@@ -103,19 +107,18 @@ def metadata_from_record(record: Mapping[str, Any]) -> CallMetadata:
     if remote_field and not values[remote_field]:
         values[remote_field] = values["remote_number"]
     if (values["caller"] and values["callee"]) or values["remote_number"] in (values["caller"], values["callee"]):
-        values["remote_number"] = None  # it is known whose it is
+        values["remote_number"] = None  # it is known which side has it
     if not values["party"] and direction in REMOTE_SIDE:
         values["party"] = _find_name(record, REMOTE_SIDE[direction])
     if not values["extension"]:
-        local_extension = _find_side(record, LOCAL_SIDE.get(direction, LOCAL_SIDE[Direction.OUTBOUND])).get(
-            "extensionnumber"
-        )
-        values["extension"] = parse_extension_value(local_extension) or find_local_extension(CallMetadata(**values))
+        local_side = _find_side(record, LOCAL_SIDE.get(direction, LOCAL_SIDE[Direction.OUTBOUND]))
+        local_extension = parse_extension_value(local_side.get("extensionnumber"))
+        values["extension"] = local_extension or find_local_extension(CallMetadata(**values))
     return CallMetadata(**values)
 
 
 def _first_value(record: Mapping[str, Any], field: str, parse: Callable[[Any], Any]) -> Any:
-    """Of the keys that a field has, what the first one says that says something."""
+    """The value of the first alias of a field that has a valid one."""
     for key in FIELD_ALIASES[field]:
         if (value := record.get(key)) is not None and (parsed := parse(value)) is not None:
             return parsed
@@ -130,7 +133,7 @@ def _parse_number(value: Any) -> str | None:
 
 
 def _find_side(record: Mapping[str, Any], keys: Sequence[str]) -> Mapping[str, Any]:
-    """One side of the call, where it is told as an object."""
+    """The first of these keys whose value is an object, with normalised keys; {} if there is none."""
     sides = (record.get(key) for key in keys)
     return next((normalise_keys(side) for side in sides if isinstance(side, Mapping)), {})
 
@@ -154,7 +157,7 @@ def _parse_phone_system(value: Any) -> str | None:
 
 
 def parse_number_value(value: Any) -> str | None:
-    """The number as written, without the address or name around it; None for `anonymous`, `s`, a name, or no text."""
+    """The number as written, without caller ID or URI around it; None for `anonymous`, `s`, a name or another type."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if 0 < value < 10**MAX_DIGITS else None
     if not isinstance(value, str) or len(value) > MAX_VALUE_LENGTH:
@@ -167,14 +170,15 @@ def parse_number_value(value: Any) -> str | None:
 
 
 def parse_extension_value(value: Any) -> str | None:
-    """The number if it is short enough for an extension: under its keys stands what was dialled, too."""
+    """The number if it is short enough for an extension: some systems write the dialled number under these keys."""
     return parse_extension(parse_number_value(value))
 
 
 def parse_timestamp_value(value: Any) -> datetime | date | None:
-    """The time as written: aware where an epoch or a zone says which, else naive; a mere date where that is all.
+    """The time as written: aware for an epoch or a time with a zone, otherwise naive; a date if there is no time.
 
-    Epochs in seconds, ms or µs, ISO 8601, RFC 2822, and digits alone. `01/02/2026` is left alone: nobody knows which.
+    Accepts epochs in seconds, milliseconds or microseconds, ISO 8601, RFC 2822 and digits without separators.
+    `01/02/2026` is None because it is ambiguous.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return from_epoch(value)
@@ -193,14 +197,14 @@ def parse_timestamp_value(value: Any) -> datetime | date | None:
 
 
 def add_time_of_day(day: datetime | date | None, time: Any) -> datetime | date | None:
-    """The day at that time, where the day was told without one."""
+    """The date combined with a time; unchanged if it already has a time, or the time is invalid."""
     if isinstance(day, datetime) or day is None or not isinstance(time, str):
         return day
     return parse_timestamp_value(f"{day.isoformat()} {time.strip()}") or day
 
 
 def parse_text_value(value: Any) -> str | None:
-    """An id or a name: text that can be stored, or a whole number."""
+    """An id or a name: a printable text that can be stored, or an integer."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**MAX_TEXT_LENGTH:
         return str(value)
     if not isinstance(value, str) or len(value) > MAX_TEXT_LENGTH:
@@ -210,7 +214,7 @@ def parse_text_value(value: Any) -> str | None:
 
 
 def parse_name_value(value: Any) -> str | None:
-    """The name of somebody."""
+    """The name of a caller, a group or a company; None for a number or a placeholder."""
     return parse_name(parse_text_value(value))
 
 

@@ -1,4 +1,4 @@
-"""The file that a Grandstream UCM keeps beside each month's folder, with a line for each recording: up to 300,000."""
+"""The index that a Grandstream UCM writes next to the folder of each month: one row per recording, up to 300,000."""
 
 import csv
 import re
@@ -16,22 +16,22 @@ from callscribe.sidecars.field_parsers import parse_name_value, parse_number_val
 from callscribe.sidecars.json_sidecar import sidecar_error
 
 MAX_INDEX_BYTES = 100_000_000
-"""Bytes. 300,000 lines have 40 MB."""
+"""300,000 rows have 40 MB."""
 
 COLUMNS = ("caller_num", "new_caller_num", "callee_num", "create_time", "caller_name", "callee_name")
-"""What is kept of a line, besides the file's name."""
+"""The columns that are kept of a row, in addition to the file name."""
 
 RESERVED_CHARACTERS = re.compile(r"[\t\r\n]+")
 FIELD_SEPARATOR, LINE_END = "\t", "\n"
 
 OFFSET_BITS = 32
-"""Of an entry: where its line is. The bits above it are the checksum of the name."""
+"""The low bits of an entry are the offset of its row; the bits above them are the checksum of the name."""
 
 
 class GrandstreamIndex:
-    """What an index says of each recording, by the name of its file, without folders.
+    """The rows of an index by file name, without folders.
 
-    Kept as text, about 70 bytes a line, and read when it is asked for. Of two lines of one name the later one counts.
+    Rows are kept as text, about 70 bytes each, and parsed on lookup. Of two rows with one name, the last wins.
     """
 
     def __init__(self, rows: Iterable[tuple[str, tuple[str, ...]]]) -> None:
@@ -46,15 +46,15 @@ class GrandstreamIndex:
         self._entries = array("Q", sorted(entries))
 
     def __len__(self) -> int:
-        """Lines."""
+        """The number of rows."""
         return len(self._entries)
 
     def get(self, name: str) -> CallMetadata | None:
-        """What is known of the recording with that file name, with the origin INDEX; None if it is not listed."""
+        """The metadata of the recording with this file name, with provenance INDEX; None if it has no row."""
         try:
             first_entry = _checksum(name) << OFFSET_BITS
             line_prefix = (name + FIELD_SEPARATOR).encode()
-        except UnicodeEncodeError:  # a name that is not UTF-8 stands in no index
+        except UnicodeEncodeError:  # a name that is not UTF-8 is never in an index
             return None
         low, high = (bisect_left(self._entries, first_entry + increment) for increment in (0, 1 << OFFSET_BITS))
         for entry in reversed(self._entries[low:high]):
@@ -66,19 +66,22 @@ class GrandstreamIndex:
 
 
 def parse_index(body: bytes) -> GrandstreamIndex:
-    """Lines that are cut or name no file are left out. Raises SidecarError."""
+    """Parse an index. Rows that are truncated or have no file name are left out.
+
+    Raises: SidecarError, if it is not an index or too large.
+    """
     if len(body) > MAX_INDEX_BYTES:
         raise sidecar_error(f"it is larger than {MAX_INDEX_BYTES // 1_000_000} MB")
     rows = _parse_rows(TextIOWrapper(BytesIO(body), "utf-8-sig", "replace", newline=""))
     header = [column.strip().lower() for column in next(rows, [])]
     if "file_name" not in header:
-        raise sidecar_error("it is no index of recordings, for it has no column file_name")
+        raise sidecar_error("it is not an index of recordings, because it has no column file_name")
     positions = [header.index(each) if each in header else None for each in COLUMNS]
     return GrandstreamIndex(_named_rows(rows, header.index("file_name"), positions))
 
 
 def _parse_rows(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Each line by itself, so that a quote that is not closed spoils no other."""
+    """Parse each line by itself, so that an unclosed quote does not affect other lines."""
     for line in lines:
         with suppress(csv.Error):
             yield from csv.reader([line])
@@ -94,7 +97,7 @@ def _named_rows(
 
 
 def _metadata(row: dict[str, str]) -> CallMetadata:
-    """`new_caller_num` may repeat the extension, so it counts only where there is no other."""
+    """The metadata of a row. `new_caller_num` may repeat the extension, so it is used only without `caller_num`."""
     call = CallMetadata(
         phone_system="grandstream",
         caller=parse_number_value(row["caller_num"]) or parse_number_value(row["new_caller_num"]),

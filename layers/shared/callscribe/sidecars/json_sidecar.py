@@ -1,4 +1,4 @@
-"""A JSON file beside a recording: what it says of the call and, where it has one, the transcript."""
+"""Parse a JSON sidecar: the call metadata and, if it has one, the transcript."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,28 +19,31 @@ from callscribe.sidecars.plain_text import parse_plain_text
 from callscribe.transcripts.transcript import Transcript, parse_transcript
 
 MAX_OBJECTS = 250_000
-"""Brackets that open, so that what is read takes no hundreds of megabytes. A word of a transcript is one object."""
+"""Objects and lists of a file, to limit the memory that it takes. Each word of a transcript is one object."""
 
 WRAPPER_KEYS = ("metadata", "callmetadata", "call", "calldata", "cdr", "record", "recording", "data")
-"""Under these a record may lie one level deeper."""
+"""The record may be nested under one of these keys."""
 
 TRANSCRIPT_KEYS = ("transcription", "transcript")
 
 type Record = Mapping[str, Any]
-"""A JSON object under plain keys."""
+"""A JSON object with normalised keys."""
 
 
 def parse_json_sidecar(body: bytes) -> tuple[CallMetadata, Transcript | None]:
-    """The call and its transcript, as far as they are in it. Raises SidecarError."""
+    """The call metadata and the transcript, which is None if there is none.
+
+    Raises: SidecarError, if it is not JSON, too large, or neither an object nor a list of objects.
+    """
     document = _load_json(body)
     if isinstance(document, list) and document and all(isinstance(each, Mapping) for each in document):
-        if transcript := _parse_transcript_value(document):  # segments alone
+        if transcript := _parse_transcript_value(document):  # a list of segments
             return CallMetadata(), transcript
         document = document[0] if len(document) == 1 else {}
     if not isinstance(document, Mapping):
-        raise sidecar_error("It is JSON, but neither an object nor a list of them")
+        raise sidecar_error("it is JSON, but neither an object nor a list of objects")
     record = _unwrap(normalise_keys(document))
-    schema = next((shape for shape in KNOWN_SCHEMAS if any(keys <= record.keys() for keys in shape.key_sets)), None)
+    schema = next((each for each in KNOWN_SCHEMAS if any(keys <= record.keys() for keys in each.key_sets)), None)
     metadata = schema.read(record) if schema else metadata_from_record(record)
     if schema and not metadata.phone_system:
         metadata = replace(metadata, phone_system=schema.system)
@@ -48,10 +51,9 @@ def parse_json_sidecar(body: bytes) -> tuple[CallMetadata, Transcript | None]:
 
 
 def sidecar_error(reason: str) -> SidecarError:
-    """`why` names nothing of what is in the file: it may hold what was said, and phone numbers."""
+    """The error for an unreadable sidecar. `reason` quotes nothing of the file: it may contain speech and numbers."""
     return SidecarError(
-        f"A file beside the recording cannot be read: {reason}. Correct the file, or remove it; the recording goes on "
-        "without it."
+        f"A sidecar cannot be read: {reason}. Correct or remove the file. The recording is processed without it."
     )
 
 
@@ -61,7 +63,7 @@ def _load_json(body: bytes) -> Any:
     try:
         return json.loads(body.decode(json.detect_encoding(body)))
     except (ValueError, RecursionError):
-        raise sidecar_error("it is not JSON, or it was cut") from None  # the error holds what it choked on
+        raise sidecar_error("it is not JSON, or it is truncated") from None  # the cause quotes the file
 
 
 def _unwrap(outer: Record) -> Record:
@@ -80,7 +82,10 @@ def _find_transcript(record: Record) -> Transcript | None:
 
 
 def _parse_transcript_value(value: Any) -> Transcript | None:
-    """A text, its lines, segments, or an object that holds them; None if it is blank, or none of these."""
+    """The transcript in a text, a list of lines, a list of segments or an object that contains one of them.
+
+    None if it is blank or none of these.
+    """
     if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
         value = "\n".join(value)
     if isinstance(value, str):
@@ -92,11 +97,11 @@ def _parse_transcript_value(value: Any) -> Transcript | None:
     return transcript if transcript.segments else None
 
 
-# what some systems write -------------------------------------------------------------------------------------------
+# schemas of some systems --------------------------------------------------------------------------------------------
 
 
 def _read_trunk_recorder(record: Record) -> CallMetadata:
-    """A talkgroup is called; who calls is known where one radio alone was heard."""
+    """The callee is a talkgroup. The caller is known if only one radio transmitted."""
     radio_ids = {parse_number_value(each.get("src")) for each in _iter_objects(record.get("srclist"))}
     return CallMetadata(
         caller=radio_ids.pop() if len(radio_ids) == 1 else None,
@@ -108,7 +113,7 @@ def _read_trunk_recorder(record: Record) -> CallMetadata:
 
 
 def _read_bcr(record: Record) -> CallMetadata:
-    """`direction` is in, out, conference or empty; each other side is one of `calls`."""
+    """`direction` is in, out, conference or empty; `calls` contains each other party."""
     other_parties = [*map(normalise_keys, _iter_objects(record["calls"]))]
     other_party = other_parties[0] if len(other_parties) == 1 else {}
     metadata = metadata_from_record(
@@ -125,7 +130,7 @@ def _read_bcr(record: Record) -> CallMetadata:
 
 
 def _read_genesys_conversation(record: Record) -> CallMetadata:
-    """The customer's leg, where the numbers of the call are not told for the whole."""
+    """Use the numbers of the customer's leg if the conversation itself has none."""
     legs: dict[str, Any] = {}
     for participant in map(normalise_keys, _iter_objects(record.get("participants"))):
         if str(participant.get("purpose")).lower() in ("customer", "external"):
@@ -137,7 +142,7 @@ def _read_genesys_conversation(record: Record) -> CallMetadata:
 
 
 def _reader_with_call_id(key: str) -> Callable[[Record], CallMetadata]:
-    """An id that only there is that of the call."""
+    """A reader that takes the call id from this key if no alias of the field has it."""
 
     def read_record(record: Record) -> CallMetadata:
         metadata = metadata_from_record(record)
@@ -147,13 +152,13 @@ def _reader_with_call_id(key: str) -> Callable[[Record], CallMetadata]:
 
 
 def _iter_objects(value: Any) -> Iterator[Mapping[str, Any]]:
-    """The objects of a list; none if it is no list."""
+    """The objects in a list; empty if it is not a list."""
     return (each for each in value if isinstance(each, Mapping)) if isinstance(value, list) else iter(())
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaReader:
-    """What `system` writes: known by any of these sets of keys."""
+    """How to read the JSON of a phone system. It is recognised by any of these sets of keys."""
 
     system: str
     key_sets: Sequence[frozenset[str]]

@@ -1,4 +1,4 @@
-"""A text beside a recording: what was said, a segment a line, without times."""
+"""Parse a plain text transcript: one segment per line, without times."""
 
 import codecs
 
@@ -11,17 +11,17 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-"""What a text may begin with, and its encoding: UTF-32 before UTF-16, whose mark is the beginning of the other's."""
+"""Byte order marks and their encodings: UTF-32 before UTF-16, because the mark of UTF-32-LE begins with UTF-16's."""
 
 MAX_LINES = 100_000
-"""Of a transcript; a day has fewer. What has more is one segment."""
+"""A transcript of a whole day has fewer lines. A longer text becomes a single segment."""
 
 VOICEMAIL_HEADER = "[message]"
-"""So begins what Asterisk writes beside a voice message: settings, and nothing that was said."""
+"""The first line of the file that Asterisk writes for a voicemail: settings, not a transcript."""
 
 
 def decode_text(body: bytes) -> str | None:
-    """By its mark, else UTF-8 or, where it is none, Windows' own; None if it is no text."""
+    """Decode by the byte order mark, otherwise as UTF-8 or, if that fails, as Windows-1252; None if it is not text."""
     encoding = next((name for bom, name in BYTE_ORDER_MARKS if body.startswith(bom)), "utf-8")
     if encoding == "utf-8" and b"\0" in body[:4]:
         encoding = "utf-16-be" if body[0] == 0 else "utf-16-le"
@@ -33,7 +33,7 @@ def decode_text(body: bytes) -> str | None:
 
 
 def parse_plain_text(text: str) -> Transcript | None:
-    """None if it is blank."""
+    """The transcript in a text; None if it is blank or the settings of a voicemail."""
     lines = [line for line in map(_clean_line, text.splitlines()) if line]
     if len(lines) > MAX_LINES:
         lines = [" ".join(lines)]
@@ -44,5 +44,5 @@ def parse_plain_text(text: str) -> Transcript | None:
 
 
 def _clean_line(line: str) -> str:
-    """As it can be stored: half a surrogate pair, which JSON can spell, cannot."""
+    """Strip a line and replace lone surrogates: JSON can contain them, but they cannot be stored."""
     return line.encode(errors="replace").decode().strip()

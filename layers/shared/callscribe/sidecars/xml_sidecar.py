@@ -1,4 +1,4 @@
-"""An XML file beside a recording: whatever its structure, its elements and attributes are the keys of a record."""
+"""Parse an XML sidecar of any structure: the names of its elements and attributes are the keys of a record."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,14 +10,17 @@ from callscribe.sidecars.field_parsers import MAX_TEXT_LENGTH, metadata_from_rec
 from callscribe.sidecars.json_sidecar import sidecar_error
 
 MAX_KEYS = 1_000
-"""What has more tells of more than a call."""
+"""A file with more keys describes more than one call; the rest is ignored."""
 
 PUZZEL_KEYS = frozenset({"sessionid", "remoteaddress", "accessnumber"})
-"""Keys by which its archive is known: two of them."""
+"""A file with two of these keys is from the archive of Puzzel."""
 
 
 def parse_xml_sidecar(body: bytes) -> CallMetadata:
-    """Raises SidecarError, also for a document type: entities can be made to fill any memory, and none is needed."""
+    """The call metadata in an XML file.
+
+    Raises: SidecarError, if it is not XML or declares a document type, whose entities could fill the memory.
+    """
     record = _parse_record(body)
     metadata = metadata_from_record(record)
     if len(PUZZEL_KEYS & record.keys()) < len(PUZZEL_KEYS) - 1:
@@ -37,13 +40,13 @@ def _parse_record(body: bytes) -> Mapping[str, Any]:
     parser.CharacterDataHandler = builder.add_text
     try:
         parser.Parse(body, True)
-    except (expat.ExpatError, LookupError, ValueError):  # an encoding that nobody knows is a LookupError
-        raise sidecar_error("it is not XML, or it was cut") from None  # the error may quote it
+    except (expat.ExpatError, LookupError, ValueError):  # LookupError: an unknown encoding
+        raise sidecar_error("it is not XML, or it is truncated") from None  # the cause may quote the file
     return builder.record
 
 
 class _RecordBuilder:
-    """Collects what is in the innermost elements, and in attributes; of two of a name, the first."""
+    """Collects the text of the innermost elements and the attributes; of two with one name, the first wins."""
 
     def __init__(self) -> None:
         self.record: dict[str, str] = {}
