@@ -114,9 +114,9 @@ def test_a_path_that_cannot_be_listed_is_refused_with_the_reason_and_nothing_is_
     for path, reason in {
         "s3://no-such-bucket-here/": "NoSuchBucket",
         "s3://": "names no bucket",
-        "recordings": "is none",
-        "": "no recordings path",
-        "https://b.s3.amazonaws.com/": "is none",
+        "recordings": "is invalid",
+        "": "path is not set",
+        "https://b.s3.amazonaws.com/": "is invalid",
         "s3://Not_A_Bucket!/": "S3",
         str(tmp_path / "none"): "none",
         "s3://b/\0": "character",

@@ -1,4 +1,4 @@
-"""WAV headers as recorders write them: before, while and after the audio is there."""
+"""WAV headers as recorders write them: before, during and after a call."""
 
 import struct
 
@@ -38,9 +38,9 @@ def extensible(tag):
         (fmt(0x4242, 1, 8000, 16, byte_rate=2000), None),
     ],
 )
-def test_each_codec_has_the_name_that_ffmpeg_gives_it_and_its_own_length(format_chunk, codec):
+def test_codec_has_ffmpegs_name_and_the_duration_is_computed(format_chunk, codec):
     channels, rate, byte_rate = struct.unpack_from("<HII", format_chunk, 2)
-    byte_rate = {"pcm_mulaw": 16_000}.get(codec, byte_rate)  # one of them tells it wrong
+    byte_rate = {"pcm_mulaw": 16_000}.get(codec, byte_rate)  # the header of this one has a wrong rate
     file = riff((b"fmt ", format_chunk), (b"data", bytes(byte_rate * 2)))
     header = read_header(file, len(file))
     assert header.info == AudioInfo(codec=codec, duration=2.0, sample_rate=rate, channels=channels)
@@ -50,7 +50,7 @@ def test_each_codec_has_the_name_that_ffmpeg_gives_it_and_its_own_length(format_
 @pytest.mark.parametrize(
     "subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT", "DOUBLE", "ULAW", "ALAW", "GSM610", "MS_ADPCM"]
 )
-def test_files_that_others_write_are_read(subtype):
+def test_files_written_by_libsndfile_are_parsed(subtype):
     file = wav(tone(1.5, 8000), subtype=subtype)
     header = read_header(file[:4096], len(file))
     assert header.is_finalized
@@ -58,7 +58,7 @@ def test_files_that_others_write_are_read(subtype):
 
 
 @pytest.mark.parametrize("file", [b"", b"RIFF", b"junk" * 100, b"RIFF\0\0\0\0AVI " + bytes(50), b"ID3\x04" + bytes(50)])
-def test_what_is_no_wav_is_none(file):
+def test_file_that_is_not_wav_has_no_header(file):
     assert read_header(file, len(file)) is None
 
 
@@ -75,31 +75,32 @@ def test_what_is_no_wav_is_none(file):
     ],
     ids=["bare", "bare, size 0", "no data chunk", "cut", "empty", "long", "data first, then tags"],
 )
-def test_a_header_without_any_audio_is_told(file):
+def test_header_without_audio_has_no_available_bytes(file):
     assert read_header(file, len(file)).available_size == 0
 
 
 @pytest.mark.parametrize("declared", [0, 0xFFFFFFFF, 2**31])
-def test_a_size_that_was_not_known_yet_is_taken_from_the_file(declared):
+def test_unfinalized_data_size_is_taken_from_the_file_size(declared):
     file = riff((b"fmt ", PCM), (b"data", SECOND), size=declared)
-    at = file.index(b"data") + 4
-    header = read_header(file[:at] + struct.pack("<I", declared) + file[at + 4 :], len(file))
+    offset = file.index(b"data") + 4
+    header = read_header(file[:offset] + struct.pack("<I", declared) + file[offset + 4 :], len(file))
     assert (header.available_size, header.info.duration) == (16_000, 1.0)
     assert not header.is_finalized
 
 
-def test_a_file_that_grew_or_shrank_does_not_agree_with_its_header():
+def test_file_that_grew_or_shrank_is_not_finalized():
     file = riff((b"fmt ", PCM), (b"data", SECOND))
     for whole in (file, riff((b"fmt ", PCM), (b"data", SECOND), (b"LIST", b"INFO" + bytes(100)))):
         assert read_header(whole, len(whole)).is_finalized
         grown = read_header(whole, len(whole) + 500)
         assert (grown.info.duration, grown.is_finalized) == (1.0, False)
-    cut = read_header(file, len(file) - 8000)
-    assert (cut.data_offset, cut.data_size, cut.available_size, cut.info.duration) == (44, 16_000, 8_000, 0.5)
-    assert not cut.is_finalized
+    truncated = read_header(file, len(file) - 8000)
+    assert (truncated.data_offset, truncated.data_size) == (44, 16_000)
+    assert (truncated.available_size, truncated.info.duration) == (8_000, 0.5)
+    assert not truncated.is_finalized
 
 
-def test_rf64_has_its_sizes_elsewhere():
+def test_sizes_of_rf64_are_taken_from_the_ds64_chunk():
     sizes = struct.pack("<QQQI", 5_000_000_072, 5_000_000_000, 2_500_000_000, 0)
     file = riff((b"ds64", sizes), (b"fmt ", PCM), (b"data", b""), kind=b"RF64", size=0xFFFFFFFF)
     file = file[:-4] + b"\xff" * 4
@@ -108,29 +109,29 @@ def test_rf64_has_its_sizes_elsewhere():
     assert header.is_finalized
 
 
-def test_audio_that_begins_beyond_what_was_read_is_unknown():
+def test_size_is_unknown_if_the_audio_begins_after_the_bytes_that_were_read():
     file = riff((b"fmt ", PCM), (b"junk", bytes(100_000)), (b"data", SECOND))
     header = read_header(file[:65_536], len(file))
     assert (header.available_size, header.info.duration, header.info.codec) == (None, None, "pcm_s16le")
 
 
 @pytest.mark.parametrize("format_chunk", [fmt(1, 0, 8000, 16), fmt(1, 1, 0, 16), fmt(1, 1, 8000, 0), PCM[:8], b""])
-def test_what_cannot_be_is_unknown(format_chunk):
+def test_invalid_format_values_are_unknown(format_chunk):
     file = riff((b"fmt ", format_chunk), (b"data", SECOND))
     header = read_header(file, len(file))
     assert header.available_size == len(SECOND)
     assert None in (header.info.sample_rate, header.info.channels, header.info.codec)
 
 
-def test_a_length_that_no_call_has_is_unknown():
+def test_implausible_duration_is_unknown():
     file = riff((b"fmt ", fmt(0x31, 1, 8000, 0, byte_rate=1)), (b"data", b""), size=0)
     assert read_header(file, 20_000_000).info.duration is None
 
 
 @given(st.binary(max_size=200), st.integers(0, 400))
-def test_no_bytes_bring_it_down(junk, length):
+def test_any_bytes_are_accepted_without_an_error(junk, file_size):
     for file in (junk, b"RIFF" + junk[:4] + b"WAVE" + junk, riff((b"fmt ", junk), (b"data", junk))):
-        read_header(file, length)
+        read_header(file, file_size)
 
 
 INFO = b"INFO" + b"".join(
@@ -140,13 +141,13 @@ INFO = b"INFO" + b"".join(
 
 
 @pytest.mark.parametrize("chunks", [[(b"LIST", INFO), (b"data", SECOND)], [(b"data", SECOND), (b"LIST", INFO)]])
-def test_what_a_wav_says_in_words_is_read_under_ffmpeg_s_names(chunks):
+def test_info_tags_are_read_with_ffmpegs_names(chunks):
     file = riff((b"fmt ", PCM), *chunks)
     assert read_tags(file) == {"title": "A call", "comment": "From: 100", "artist": "Zoë"}
     assert read_tags(file[:48]) == {}
 
 
 @given(st.binary(max_size=100))
-def test_no_damage_to_the_words_of_a_wav_brings_it_down(damage):
+def test_damaged_info_tags_are_read_without_an_error(damage):
     read_tags(riff((b"fmt ", PCM), (b"LIST", b"INFO" + damage)))
     read_tags(damage)

@@ -1,4 +1,4 @@
-"""Where recordings lie: the only rooms that list and open audio. One module a kind of place, behind one interface."""
+"""Recording sources: list and open recordings in S3 or in a folder, behind one interface. Nothing else opens audio."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -14,7 +14,7 @@ PATH_ADVICE = "It must be s3://BUCKET/PREFIX/ or the absolute path of a folder s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """A file as its source lists it. `size` in bytes, `modified_at` in UTC, `etag` only where the source has one."""
+    """A file as its source lists it. `size` in bytes, `modified_at` in UTC, `etag` only from S3."""
 
     key: str
     size: int
@@ -27,12 +27,12 @@ class SourceFile:
 
     @property
     def fingerprint(self) -> str:
-        """Tells this file from another one that lies there later."""
+        """Changes when the file is replaced or modified."""
         return f"{self.size} {self.etag or self.modified_at.timestamp()}"
 
 
 class Audio(Protocol):
-    """What is sent: its length in bytes, and a `read` that holds no more of it than asked for."""
+    """An upload body: its length in bytes, and a `read` that keeps at most `size` bytes in memory."""
 
     length: int
 
@@ -40,64 +40,75 @@ class Audio(Protocol):
 
 
 class AudioFile(Audio, Protocol):
-    """An opened file: it is read once from its beginning, and looked into anywhere besides."""
+    """An open file: a stream from its beginning, with additional random access."""
 
     is_local: bool
-    """Whether `read_at` reads a disk; where it does not, each call is a request to AWS."""
+    """Whether `read_at` reads from a disk. Otherwise each call is a request to AWS."""
 
     def read_at(self, offset: int, size: int) -> bytes:
-        """At most `size` bytes from `offset` on, fewer only at the end. `read` goes on where it was.
+        """At most `size` bytes from `offset`, fewer only at the end of the file. Does not move the position of `read`.
 
-        Raises RetryableError.
+        Raises: RetryableError.
         """
 
 
 class OpenFile(AudioFile, Protocol):
-    """A file of a source, as it was when it was opened."""
+    """An open file of a source, in the version that was opened."""
 
     def stat(self, key: str) -> SourceFile:
-        """As its source lists it, under this key."""
+        """The opened version, as its source would list it under this key."""
 
 
 class Source(Protocol):
-    """`location` and a key together address a file; a source lists and opens only keys that begin with `prefix`."""
+    """A source of recordings. `location` and a key address a file; only keys that begin with `prefix` are listed."""
 
     location: str
     prefix: str
     may_be_partial: bool
-    """Whether a file can be seen while it is still being written: in a folder yes, in S3 never."""
+    """Whether a listed file may still be being written: in a folder yes, in S3 never."""
     unreadable_count: int
-    """Entries that could not be looked at while `files` went on, so far."""
+    """How many entries `list_files` has skipped so far because it could not read them."""
 
     def list_files(self, under: str = "", after: str = "") -> Iterator[SourceFile]:
-        """Everything whose key begins with the prefix, and with `under`; only what lies behind the key `after`.
+        """All files whose key begins with the source's prefix and with `under`, and is greater than `after`.
 
-        Sorted by the UTF-8 bytes of the key, as texts sort in Python. Raises SourceError.
+        Sorted by the UTF-8 bytes of the key, which is how Python sorts texts.
+
+        Raises: SourceError.
         """
 
     def stat(self, key: str) -> SourceFile | None:
-        """The file as it is at this moment, asked for by its name; None if there is none. Raises RetryableError."""
+        """The current state of a file; None if it does not exist.
+
+        Raises: RetryableError.
+        """
 
     def open(self, key: str) -> AbstractContextManager[OpenFile]:
-        """Raises PermanentError when the file is gone, RetryableError when it cannot be read now."""
+        """Open a file.
+
+        Raises: PermanentError, if the file does not exist; RetryableError, if it cannot be read now.
+        """
 
     def presigned_url(self, key: str, expires_in: int, *, content_type: str, disposition: str) -> str | None:
-        """An address that hands out the file to anybody for so long, with these headers; None where there is no such.
+        """A URL to download the file without credentials, valid for `expires_in` seconds; None if not supported.
 
-        Nothing is asked for: whether the file is there is not known.
+        The response has these headers. No request is made, so the file may not exist.
         """
 
     def key_for_path(self, path: str) -> str:
-        """The key of the file that is shown with this path of the source."""
+        """The key of the file with this full path, which is inside the source."""
 
     def subsource(self, other: "Source") -> "Source | None":
-        """The other source of the same location as a part of this one; None where it is none."""
+        """A source for `other`, which has the same location, if it is inside this one; otherwise None."""
 
 
 def open_source(path: str) -> Source:
-    """The source at `path`: `s3://bucket/prefix/`, or a folder. Raises ConfigurationError for anything else."""
+    """The source at `path`: `s3://bucket/prefix/` or the absolute path of a folder.
+
+    Raises: ConfigurationError, for any other path.
+    """
     if not _is_valid_path(path):
-        raise ConfigurationError(f"The recordings path holds a character that no path can hold. {PATH_ADVICE}.")
+        raise ConfigurationError(f"The recordings path contains an invalid character. {PATH_ADVICE}.")
     if path.startswith("s3://"):
         from callscribe.sources.s3 import S3Source
 
@@ -106,42 +117,45 @@ def open_source(path: str) -> Source:
         from callscribe.sources.folder import FolderSource
 
         return FolderSource(path)
-    raise ConfigurationError(
-        f"The recordings path '{path}' is none. {PATH_ADVICE}."
-        if path
-        else f"There is no recordings path. {PATH_ADVICE}."
-    )
+    problem = f"The recordings path '{path}' is invalid" if path else "The recordings path is not set"
+    raise ConfigurationError(f"{problem}. {PATH_ADVICE}.")
 
 
 def open_for_recording(location: str) -> Source:
-    """The source of a recording that is known, by its `location`."""
+    """The source of a known recording, by its `location`."""
     return open_source(location.removeprefix("file://") or "/")
 
 
 def open_subsource(root: str, path: str) -> Source:
-    """The source at `path`, which must lie inside the configured one at `root`. Raises ConfigurationError."""
+    """The source at `path`, which must be inside the configured recordings path `root`.
+
+    Raises: ConfigurationError, if it is outside or either path is invalid.
+    """
     outer, inner = open_source(root), open_source(path)
     subsource = outer.subsource(inner) if inner.location == outer.location else None
     if subsource is None:
-        raise ConfigurationError(f"'{path}' lies outside of the configured recordings path. Name a folder within it.")
+        raise ConfigurationError(f"'{path}' is outside the configured recordings path. Name a folder inside it.")
     return subsource
 
 
 def resolve_key(root: str, path: str) -> str:
-    """The key of the file at `path`, which must lie inside the source at `root`. Raises ConfigurationError."""
+    """The key of the file at `path`, which must be inside the configured recordings path `root`.
+
+    Raises: ConfigurationError, if it is outside or the path is invalid.
+    """
     folder, _, name = path.rpartition("/")
     if name in ("", ".", ".."):
-        raise ConfigurationError(f"'{path}' names no file. Give its whole path, such as s3://BUCKET/2026/call.wav.")
+        raise ConfigurationError(f"'{path}' names no file. Enter its full path, such as s3://BUCKET/2026/call.wav.")
     if not _is_valid_path(name):
-        raise ConfigurationError("The path holds a character that no path can hold.")
+        raise ConfigurationError("The path contains an invalid character.")
     key = open_subsource(root, f"{folder}/").key_for_path(path)
     if len(key.encode()) > MAX_KEY_BYTES:
-        raise ConfigurationError(f"The path is too long: {MAX_KEY_BYTES} bytes are allowed.")
+        raise ConfigurationError(f"The path is too long. The maximum is {MAX_KEY_BYTES} bytes.")
     return key
 
 
 def _is_valid_path(path: str) -> bool:
-    """Neither S3 nor a file system can be asked for a NUL, or for half of a UTF-16 pair."""
+    """Neither S3 nor a file system accepts a NUL or a lone surrogate."""
     try:
         path.encode()
     except UnicodeEncodeError:

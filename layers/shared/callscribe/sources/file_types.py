@@ -1,80 +1,80 @@
-"""What to do with a file, by its name: which are recordings, which are not, and which are not yet."""
+"""Classify files by name and size: recordings, sidecars, incomplete files, and files to ignore."""
 
 import re
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
 
 AUDIO_EXTENSIONS = frozenset("wav wav49 mp3 m4a mp4 ogg oga opus flac webm gsm amr aac wma 3gp".split())  # noqa: SIM905 — legible
-"""Endings of recordings, in small letters."""
+"""Extensions of recordings, in lower case."""
 
 UNSUPPORTED_EXTENSIONS = frozenset(
     "raw pcap pcapng sln slin sln16 slin16 ulaw alaw ul al pcm g722 g723 g726 g729 ilbc spx vox dss au aif aiff "  # noqa: SIM905 — legible
     "caf ds2 awb mka mkv mov avi ts 3gpp 3g2 mp2 mpga ac3 ape wv".split()
 )
-"""Sound, or what may be: without a header, or of a kind that is not among the recordings'."""
+"""Extensions of files that are or may be audio: without a header, or in a format that is not supported."""
 
 SIDECAR_EXTENSIONS = frozenset(("json", "txt", "xml", "csv"))
-"""Endings of what lies beside audio and tells of it."""
+"""Extensions of sidecars and indexes."""
 
 PARTIAL_EXTENSIONS = frozenset(
     "part partial tmp temp filepart crdownload download opdownload dlpart aria2 uploading upload incomplete inprogress "  # noqa: SIM905 — legible
     "writing transferring copying lftp-pget-status !ut".split()
 )
-"""Endings that a transfer puts behind a name until it is done."""
+"""Extensions that a transfer appends to a name until it is complete."""
 
 HIDDEN_PREFIXES = (".", "~")
-"""Beginnings of names that are not recordings: hidden files, resource forks, an editor's leftovers."""
+"""Prefixes of names that are not recordings: hidden files, resource forks, backups of an editor."""
 
 WAV_EXTENSIONS = frozenset(("wav", "wav49"))
-"""Those of them that begin with a header which tells their length."""
+"""Extensions of recordings that begin with a header which contains their length."""
 
 WAV_HEADER_BYTES = 44
-"""Bytes of a WAV file that holds no audio yet."""
+"""The size of a WAV file without audio."""
 
 GRANDSTREAM_INDEX_PREFIX = ".rd_files_netdisk_"
-"""With this the hidden table begins in which a Grandstream UCM tells of a month's recordings."""
+"""The prefix of the hidden index that a Grandstream UCM writes for each month of recordings."""
 
 _TEMPORARY_NAME = r"""
-    \.(?P<rsync>.+)\.[A-Za-z0-9]{6}             # rsync's temporary name: .out-1-2.wav.Xa3f9k
-    | (?P<aws>[^.].*)\.[0-9A-Fa-f]{8}           # that of the AWS command line: out-1-2.wav.6eF64A57
-    | \.in\.(?P<proftpd>.+)\.                   # ProFTPD's: .in.out-1-2.wav.
+    \.(?P<rsync>.+)\.[A-Za-z0-9]{6}             # rsync: .out-1-2.wav.Xa3f9k
+    | (?P<aws>[^.].*)\.[0-9A-Fa-f]{8}           # AWS CLI: out-1-2.wav.6eF64A57
+    | \.in\.(?P<proftpd>.+)\.                   # ProFTPD: .in.out-1-2.wav.
     | \.(?:goutputstream-|pureftpd-upload\.).*
     """
 _VOICEMAIL_NAME = r"msg[0-9]{4,}\.[a-z0-9]+"
 _MAILBOX_FOLDERS = frozenset("inbox old urgent work family friends deleted tmp".split())  # noqa: SIM905 — legible
 _VOICEMAIL_FOLDERS = frozenset(("voicemail", "voicemails"))
 _TRASH_PREFIXES = (".snapshot", ".trash", ".stversions")
-"""Beginnings of folders whose recordings lie, or lay, elsewhere too."""
+"""Prefixes of folders with copies, or deleted or old versions, of recordings."""
 _RSYNC_DELAYED_FOLDER = ".~tmp~"
-"""Where rsync keeps files until all of them have arrived."""
+"""Where rsync --delay-updates keeps files until all of them are transferred."""
 
 MIN_CALL_DIGITS = 8
-"""Of a name that tells a call's day or id; a prompt for callers has fewer."""
+"""Digits in the name of a recording, which contains a date or a call id. The name of a voice prompt has fewer."""
 
 
 class FileKind(StrEnum):
-    """What becomes of a file."""
+    """How sync handles a file."""
 
     AUDIO = "audio"
     """A recording."""
     INCOMPLETE = "wait"
-    """Not complete yet, or still without any sound: it is looked at again."""
+    """In transfer, or still without audio; the next run checks it again."""
     IGNORED = "skip"
-    """Nothing that a call needs."""
+    """Unrelated to a call."""
     SIDECAR = "sidecar"
-    """It tells of a recording, or of many, and is read with them."""
+    """Describes one or many recordings, and is read with them."""
     VOICEMAIL = "voicemail"
     """A message, not a call."""
     UNKNOWN_TYPE = "unknown_type"
-    """It may well be a recording, but not of a kind that can be sent."""
+    """Probably a recording, but its format cannot be transcribed."""
 
 
 def classify(path: str, size: int | None = None, extensions: AbstractSet[str] = AUDIO_EXTENSIONS) -> FileKind:
-    """By the name and, where it is known, the size in bytes. `extensions` are in small letters, without a dot.
+    """Classify a file by its name and, if known, its size in bytes. `extensions`: in lower case, without a dot.
 
-    An age is not looked at: that a file has stopped growing is for the source to say.
+    Does not consider the file's age: `functions/sync/completeness.py` checks whether a file is still growing.
     """
-    # asked of every file of every listing, so an ordinary recording is told by a few searches
+    # runs for every file of every listing, so an ordinary recording is recognised by a few string searches
     lower_path = path.lower()
     dot = lower_path.rfind(".")
     extension = lower_path[dot + 1 :]
@@ -96,7 +96,7 @@ def classify(path: str, size: int | None = None, extensions: AbstractSet[str] = 
 
 
 def _classify_slow(folders: list[str], name: str, size: int | None, extensions: AbstractSet[str]) -> FileKind:
-    """Hidden files and what lies beside audio first; what is left is sound, of one kind or another, or nothing."""
+    """Classify hidden files and sidecars first; the rest is audio, supported or not, or is ignored."""
     stem, _, extension = name.lower().rpartition(".")
     if extension in PARTIAL_EXTENSIONS or _RSYNC_DELAYED_FOLDER in folders or _is_in_transfer(name, extensions):
         return FileKind.INCOMPLETE
@@ -141,5 +141,8 @@ def _is_voicemail(folders: list[str], name: str) -> bool:
 
 
 def _is_prompt(folders: list[str], stem: str) -> bool:
-    """FusionPBX keeps what callers are played beside the archive: `freeswitch/recordings/DOMAIN/recording1.wav`."""
+    """Whether this is a voice prompt, such as `freeswitch/recordings/DOMAIN/recording1.wav`.
+
+    FusionPBX keeps them next to the archive of recordings.
+    """
     return folders[-3:-1] == ["freeswitch", "recordings"] and sum(map(str.isdigit, stem)) < MIN_CALL_DIGITS

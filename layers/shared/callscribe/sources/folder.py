@@ -1,4 +1,4 @@
-"""Recordings in a folder: on EFS, or on a local disk."""
+"""Recordings in a folder, on EFS or on a local disk."""
 
 import errno
 import os
@@ -17,23 +17,23 @@ from callscribe.observability import logger
 from callscribe.sources import Source, SourceFile
 
 MAX_NAMES_IN_MEMORY = 50_000
-"""Names of one folder that are held in memory: some 10 MB."""
+"""Names of one folder, about 10 MB. More are sorted on disk."""
 
 MAX_DEPTH = 64
-"""So many folders in one another are looked into. Each is held open meanwhile, of which a process may have 1,024."""
+"""Nested folders that are listed. Each stays open while its contents are listed, and a process may have 1,024 open."""
 
 _PRIVATE_USE_BASE = 0x10FD00
 ESCAPE_DECODE = {_PRIVATE_USE_BASE + byte: 0xDC00 + byte for byte in range(0x80, 0x100)}
-"""Linux takes any bytes for a name, DynamoDB only UTF-8. Each byte that is none has a character of private use in the
-key that stands for it; in Python it is a lone surrogate."""
+"""Linux allows any bytes in a name, DynamoDB only UTF-8. In a key, each byte that is not UTF-8 is represented by a
+private use character; in Python it is a lone surrogate."""
 ESCAPE_ENCODE = {surrogate: private for private, surrogate in ESCAPE_DECODE.items()} | {
     private: "".join(chr(_PRIVATE_USE_BASE + byte) for byte in chr(private).encode()) for private in ESCAPE_DECODE
 }
-"""The way back; a name that holds such a character itself has each of its bytes stood for."""
+"""The inverse. If a name contains such a private use character, each of its bytes is escaped."""
 
 
 class FolderAudio:
-    """A file on disk as it is read."""
+    """An open file on disk."""
 
     is_local = True
 
@@ -55,27 +55,27 @@ class FolderAudio:
 
 
 class FolderSource:
-    """Keys are absolute paths without the leading slash, so that a narrower path finds the same records.
+    """A folder with recordings. Keys are absolute paths without the leading slash, so a subfolder has the same keys.
 
-    Links above and in the configured path are the operator's, and followed. Below it, whoever may leave recordings may
-    leave links too, at any moment: none is followed there, not even where a folder became one since it was looked at.
+    Symbolic links in the configured path belong to the operator, and are followed. Below it, anyone who can write
+    recordings can create links at any time, so none is followed there, even if it has just replaced a folder.
     """
 
     location = "file://"
     may_be_partial = True
 
     def __init__(self, path: str, *, configured_prefix: str | None = None) -> None:
-        """`within`: the prefix of the configured source that this one is a part of."""
+        """`configured_prefix`: that of the configured source, if `path` is a subfolder of it."""
         self.unreadable_count = 0
         self._root = f"/{os.path.normpath(path).lstrip('/')}"
         self.prefix = f"{self._root}/".lstrip("/")
         self._configured_prefix = self.prefix if configured_prefix is None else configured_prefix
 
     def list_files(self, under: str = "", after: str = "") -> Iterator[SourceFile]:
-        """In the order of the keys: `a-b/x` before `a/x`, for `-` sorts before `/`.
+        """All files in the order of their keys: `a-b/x` before `a/x`, because `-` sorts before `/`.
 
-        Links are passed over: they may lead out of the source, or round in a circle. What cannot be looked at is
-        counted and does not keep the rest from being found.
+        Symbolic links are ignored: they may lead out of the source or form a loop. Entries that cannot be read are
+        counted, and do not prevent the others from being listed.
         """
         prefix = max(self.prefix, under, key=len)
         with ExitStack() as stack:
@@ -96,12 +96,13 @@ class FolderSource:
             elif key.startswith(prefix) and key > after:
                 file = None
                 with self._skip_unreadable():
-                    file = _stat_entry(key, folder_fd)
+                    stat_result = os.stat(_entry_name(key), dir_fd=folder_fd, follow_symlinks=False)
+                    file = _source_file(key, stat_result) if stat.S_ISREG(stat_result.st_mode) else None
                 if file:
                     yield file
 
     def stat(self, key: str) -> SourceFile | None:
-        # opened, for NFS and EFS tell of a file as it was up to a minute ago, unless it is opened
+        # opened, because NFS and EFS report attributes that are up to a minute old unless the file is opened
         try:
             with self.open(key) as audio:
                 return audio.stat(key)
@@ -116,31 +117,30 @@ class FolderSource:
     def _skip_unreadable(self) -> Iterator[None]:
         try:
             yield
-        except (FileNotFoundError, NotADirectoryError):  # deleted, or become a link, since it was listed
+        except (FileNotFoundError, NotADirectoryError):  # deleted, or replaced by a link, since it was listed
             pass
-        except (OSError, OverflowError, ValueError) as error:  # not readable, or of the year 11476
+        except (OSError, OverflowError, ValueError) as error:  # unreadable, or modified in the year 11476
             self.unreadable_count += 1
             reason = error.strerror if isinstance(error, OSError) else type(error).__name__
-            logger.warning("a part of the recordings folder cannot be read", reason=reason)
+            logger.warning("folder entry unreadable", reason=reason)
 
     def _open_top(self, top: str, stack: ExitStack) -> tuple[int, Iterable[str]]:
-        """The folder `top` as it is opened, and what lies in it."""
+        """The descriptor of the folder `top`, and the keys in it; none if `top` is a subfolder that does not exist.
+
+        Raises: SourceError.
+        """
         try:
-            folder_fd = stack.enter_context(_open_folder(key_to_path(self._configured_prefix)))
-            for name in top.removeprefix(self._configured_prefix).split("/")[:-1]:
-                folder_fd = stack.enter_context(_open_folder(_entry_name(name), folder_fd))
+            folder_fd = self._open_parent(top, stack)
             return folder_fd, sorted_keys(top, folder_fd)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             if top != self.prefix:
                 return -1, ()
-            raise SourceError(
-                f"The recordings folder '{self._root}' does not exist. "
-                "Check the recordings path, and that the file system is mounted."
-            ) from error
-        except NotADirectoryError as error:
-            if top != self.prefix:
-                return -1, ()
-            raise SourceError(f"The recordings folder '{self._root}' is not a folder. Correct its path.") from error
+            problem = (
+                "does not exist. Check the recordings path, and that the file system is mounted"
+                if isinstance(error, FileNotFoundError)
+                else "is not a folder. Correct the recordings path"
+            )
+            raise SourceError(f"The recordings folder '{self._root}' {problem}.") from error
         except OSError as error:
             raise SourceError(
                 f"The recordings folder '{self._root}' cannot be listed ({error.strerror}). Check its permissions."
@@ -150,10 +150,10 @@ class FolderSource:
         return None
 
     def key_for_path(self, path: str) -> str:
-        return os.path.normpath(path).lstrip("/")  # as it is shown, bytes that are no UTF-8 are stood for already
+        return os.path.normpath(path).lstrip("/")  # a displayed path has its escapes already
 
     def subsource(self, other: Source) -> Source | None:
-        # As it is spelled: by another spelling, its files would get other keys, and second records.
+        # compared as written: with a resolved path, the files would get different keys and a second record
         if not other.prefix.startswith(self.prefix):
             return None
         folder = self.prefix
@@ -164,41 +164,45 @@ class FolderSource:
             folder += "/"
         return FolderSource(f"/{other.prefix}", configured_prefix=self._configured_prefix)
 
-    def _open_beneath(self, key: str) -> BinaryIO:
-        """Below the configured path from folder to folder, so that no link is followed, whenever it was made.
+    def _open_parent(self, key: str, stack: ExitStack) -> int:
+        """Open the folder that contains `key`, or that `key` names with a slash at its end.
 
-        Raises OSError; for a folder that is a link NotADirectoryError.
+        Each folder below the configured path is opened relative to its parent, so that no link is followed, no matter
+        when it was created.
+
+        Raises: OSError; NotADirectoryError for a folder that is a link.
         """
-        if not self._configured_prefix:  # the root, from which a recording that is known is opened
+        folder_fd = stack.enter_context(_open_folder(key_to_path(self._configured_prefix)))
+        for name in key.removeprefix(self._configured_prefix).split("/")[:-1]:
+            folder_fd = stack.enter_context(_open_folder(_entry_name(name), folder_fd))
+        return folder_fd
+
+    def _open_file(self, key: str) -> BinaryIO:
+        """Open a file without following links below the configured path. Raises: OSError."""
+        if not self._configured_prefix:  # the root, from which a known recording is opened
             return open(key_to_path(key), "rb", opener=_open_nonblocking)
-        *folders, name = key.removeprefix(self._configured_prefix).split("/")
         with ExitStack() as stack:
-            folder_fd = stack.enter_context(_open_folder(key_to_path(self._configured_prefix)))
-            for each in folders:
-                folder_fd = stack.enter_context(_open_folder(_entry_name(each), folder_fd))
-            return open(_entry_name(name), "rb", opener=partial(_open_nonblocking, dir_fd=folder_fd))
+            opener = partial(_open_nonblocking, dir_fd=self._open_parent(key, stack))
+            return open(_entry_name(key.rpartition("/")[2]), "rb", opener=opener)
 
     @contextmanager
     def open(self, key: str) -> Iterator[FolderAudio]:
         try:
-            file = self._open_beneath(key)
-        except (FileNotFoundError, NotADirectoryError) as error:  # the latter where its folder has become a file
+            file = self._open_file(key)
+        except (FileNotFoundError, NotADirectoryError) as error:  # the latter if its folder was replaced by a file
             raise PermanentError(
-                "The audio file is gone from the folder. Put it back, then retry.", code="audio_missing"
+                "The audio file does not exist any more. Restore it, then retry.", code="audio_missing"
             ) from error
         except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise RetryableError(
-                    "Where the audio was is a link, and links are not followed. Put the file itself there.",
-                    code="audio_unreadable",
-                ) from error
-            raise RetryableError(
-                f"The audio file cannot be opened ({error.strerror}). Check that the function's user may read it.",
-                code="audio_unreadable",
-            ) from error
+            message = (
+                "The audio file was replaced by a link, and links are not followed. Restore the file."
+                if error.errno == errno.ELOOP
+                else f"The audio file cannot be opened ({error.strerror}). Check that the function's user may read it."
+            )
+            raise RetryableError(message, code="audio_unreadable") from error
         with file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise RetryableError("Where the audio was is no file any more.", code="audio_unreadable")
+                raise RetryableError("The audio file was replaced by something else.", code="audio_unreadable")
             yield FolderAudio(file)
 
 
@@ -207,16 +211,14 @@ def _map_read_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RetryableError(
-            f"Reading the audio file broke off ({error.strerror}).", code="audio_unreadable"
-        ) from error
+        raise RetryableError(f"Reading the audio file failed ({error.strerror}).", code="audio_unreadable") from error
 
 
 @contextmanager
 def _open_folder(path: str, parent_fd: int | None = None, *, remaining_depth: int = MAX_DEPTH) -> Iterator[int]:
-    """A folder as it is opened: below an open one (`within`) only if it is no link. `levels`: how many more may be."""
+    """Open a folder; in an open one (`parent_fd`), only if it is not a link. Raises: OSError."""
     if not remaining_depth:
-        raise OSError(errno.ENAMETOOLONG, "Too many folders in one another")
+        raise OSError(errno.ENAMETOOLONG, "Too many nested folders")
     nofollow_flag = 0 if parent_fd is None else os.O_NOFOLLOW
     folder_fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | nofollow_flag, dir_fd=parent_fd)
     try:
@@ -226,9 +228,9 @@ def _open_folder(path: str, parent_fd: int | None = None, *, remaining_depth: in
 
 
 def sorted_keys(folder: str, folder_fd: int) -> Iterable[str]:
-    """The keys of what lies directly in the open folder of this key, sorted; those of folders end with a slash.
+    """The sorted keys of the entries of an open folder with this key; those of folders end with a slash.
 
-    However many there are, no more than `AT_ONCE` are in memory: more are sorted in parts, on disk. Raises OSError.
+    At most about MAX_NAMES_IN_MEMORY keys are in memory: more are sorted in batches on disk. Raises: OSError.
     """
     batches = batched(_iter_keys(folder, folder_fd), MAX_NAMES_IN_MEMORY, strict=False)
     first_batch, second_batch = sorted(next(batches, ())), next(batches, None)
@@ -240,7 +242,7 @@ def sorted_keys(folder: str, folder_fd: int) -> Iterable[str]:
 
 
 def key_to_path(key: str) -> str:
-    """The path of the file of this key."""
+    """The absolute path of the file with this key."""
     return f"/{key if key.isascii() else key.translate(ESCAPE_DECODE)}"
 
 
@@ -251,7 +253,7 @@ def path_to_key(path: str) -> str:
 
 
 def _entry_name(key: str) -> str:
-    """The name of the file or folder of this key, within the folder that it lies in."""
+    """The name of the file or folder with this key, in its parent folder."""
     return key_to_path(key.rstrip("/").rpartition("/")[2])[1:]
 
 
@@ -264,8 +266,8 @@ def _iter_keys(folder: str, folder_fd: int) -> Iterator[str]:
 
 
 def _external_sort_run(keys: list[str]) -> Iterator[str]:
-    """The same keys, from a file of our own. A key holds no NUL, but it may hold the end of a line."""
-    file = TemporaryFile("w+", encoding="utf-8", newline="\n")  # noqa: SIM115 — closed by who reads it
+    """Write sorted keys to a temporary file and iterate over it. A key has no NUL, but it may contain a newline."""
+    file = TemporaryFile("w+", encoding="utf-8", newline="\n")  # noqa: SIM115 — closed when iteration ends
     file.writelines(key.replace("\n", "\0") + "\n" for key in keys)
     file.seek(0)
     return _iter_run(file)
@@ -277,20 +279,15 @@ def _iter_run(file: IO[str]) -> Iterator[str]:
             yield line[:-1].replace("\0", "\n")
 
 
-def _stat_entry(key: str, folder_fd: int) -> SourceFile | None:
-    stat_result = os.stat(_entry_name(key), dir_fd=folder_fd, follow_symlinks=False)
-    return _source_file(key, stat_result) if stat.S_ISREG(stat_result.st_mode) else None
-
-
 def _source_file(key: str, stat_result: os.stat_result) -> SourceFile:
-    # A time of change that was set can lie in the future, and would keep a file waiting until then. When it was set is
-    # known by the clock of the file system, and no content has changed since.
+    # A program can set st_mtime to a time in the future, and the file would be incomplete until then. st_ctime is when
+    # it did so, by the clock of the file system, and the contents have not changed since.
     modified_timestamp = min(stat_result.st_mtime, stat_result.st_ctime)
     return SourceFile(key=key, size=stat_result.st_size, modified_at=datetime.fromtimestamp(modified_timestamp, UTC))
 
 
 def _is_not_regular_file(key: str) -> bool:
-    """Whether a folder, a link or a pipe is where a file was."""
+    """Whether a folder, a link or a pipe has replaced the file."""
     try:
         return not stat.S_ISREG(os.lstat(key_to_path(key)).st_mode)
     except OSError:
@@ -298,8 +295,5 @@ def _is_not_regular_file(key: str) -> bool:
 
 
 def _open_nonblocking(path: str, flags: int, *, dir_fd: int | None = None) -> int:
-    """What was a file when it was listed may be something else by now.
-
-    A pipe, whose opening would wait for a writer; or a link, to what is nobody's recording.
-    """
+    """Open a file that may have been replaced: a pipe would block until it has a writer, a link could lead anywhere."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW, dir_fd=dir_fd)

@@ -1,4 +1,4 @@
-"""What a WAV file says of itself in its first bytes. Most recordings are WAV, so this must not cost a decoder."""
+"""Parse the header of a WAV file. Most recordings are WAV, and their headers must not require a decoder."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from callscribe.recordings.recording import AudioInfo
 from callscribe.transcripts.transcript import MAX_DURATION_SECONDS
 
 HEADER_BYTES = 65_536
-"""Bytes from the start of a file in which the audio has begun in all but strange files."""
+"""The audio begins within this many bytes in all but unusual files."""
 
 RIFF, CHUNK, FORMAT, DS64 = Struct("<4sI4s"), Struct("<4sI"), Struct("<HHIIHH"), Struct("<QQ")
 SUBFORMAT_OFFSET = 24
-"""Where `fmt ` goes on, in an extensible one, with the tag that it would have otherwise."""
+"""Offset of the actual format tag in an extensible `fmt ` chunk."""
 
 PCM, FLOAT, EXTENSIBLE, UNKNOWN_SIZE = 0x0001, 0x0003, 0xFFFE, 0xFFFFFFFF
 PCM_CODECS = {
@@ -26,7 +26,7 @@ PCM_CODECS = {
     (0x0006, 1): "pcm_alaw",
     (0x0007, 1): "pcm_mulaw",
 }
-"""By format tag and bytes a sample: a frame of these is as long as its samples. Names as FFmpeg has them."""
+"""Codecs by format tag and bytes per sample, with FFmpeg's names. Each frame consists only of its samples."""
 
 OTHER_CODECS = {
     0x0002: "adpcm_ms",
@@ -39,16 +39,16 @@ OTHER_CODECS = {
 }
 
 INFO_TAGS = {b"INAM": "title", b"IART": "artist", b"ICMT": "comment"}
-"""Of what a file says in words, that which may tell of the call; names as FFmpeg has them."""
+"""Tags that may contain call metadata, with FFmpeg's names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WavHeader:
-    """The header of a WAV file that is `length` bytes long.
+    """The header of a WAV file. Other chunks may follow the audio.
 
-    The audio begins at `start`: None where there is none, or it begins beyond the bytes that were read. `declared` is
-    how many bytes of audio it says there are: None where its writer did not know yet, or never said. `size` is how many
-    there are, as far as the file goes: None where that was not found out. Other chunks may stand behind the audio.
+    `data_offset`: where the audio begins; None if there is none, or it begins after the bytes that were read.
+    `data_size`: bytes of audio according to the header; None if the writer did not know it yet, or never wrote it.
+    `available_size`: bytes of audio in the file; None if unknown.
     """
 
     info: AudioInfo
@@ -56,12 +56,12 @@ class WavHeader:
     data_size: int | None
     available_size: int | None
     is_finalized: bool = False
-    """Whether the header agrees with the length of the file. While a recorder still writes, it does not."""
+    """Whether the header is consistent with the size of the file. It is not while a recorder is still writing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _FormatChunk:
-    """`rate` of samples and `byte_rate`, a second; None where the file says what cannot be."""
+    """The `fmt ` chunk. `sample_rate` and `byte_rate` are per second; invalid values are None."""
 
     codec: str | None = None
     channels: int | None = None
@@ -79,7 +79,7 @@ class _FormatChunk:
 
 
 def read_header(head: bytes, file_size: int) -> WavHeader | None:
-    """Reads the first bytes of a file that is `length` bytes long; None if it is no WAV. RF64 and BW64 are."""
+    """Parse the first bytes of a file of `file_size` bytes; None if it is not WAV, RF64 or BW64."""
     if len(head) < RIFF.size:
         return None
     riff_id, riff_size, form_type = RIFF.unpack_from(head)
@@ -94,11 +94,11 @@ def read_header(head: bytes, file_size: int) -> WavHeader | None:
             format_chunk = _parse_format(body)
         elif chunk_id == b"data":
             total_size, data_size = long_sizes if long_sizes and chunk_size == UNKNOWN_SIZE else (riff_size, chunk_size)
-            # a header that was finished says the truth, also where it says 0 and other chunks follow
+            # in a finalized header, a data size of 0 is right even before other chunks: the RIFF size matches the file
             is_size_known = data_size != UNKNOWN_SIZE and (data_size or total_size + CHUNK.size == file_size)
             bytes_left = max(0, file_size - offset)
             size = min(data_size, bytes_left) if is_size_known else bytes_left
-            # it ends with the audio, or with what the header says of the whole: what is appended later is in neither
+            # the file ends with the audio or at the RIFF size; data that is appended later is in neither
             valid_file_sizes = {
                 end + padding for end in (offset + data_size, total_size + CHUNK.size) for padding in (0, end % 2)
             }
@@ -116,7 +116,7 @@ def read_header(head: bytes, file_size: int) -> WavHeader | None:
 
 
 def read_tags(head: bytes) -> dict[str, str]:
-    """What the first bytes of a WAV file say in words, as far as that stands there; behind the audio it may go on."""
+    """The INFO tags in the first bytes of a WAV file. There may be more after the audio."""
     tags: dict[str, str] = {}
     for chunk_id, offset, chunk_size in _iter_chunks(head):
         body = head[offset : offset + chunk_size]
@@ -128,7 +128,7 @@ def read_tags(head: bytes) -> dict[str, str]:
 
 
 def _decode_text(text: bytes) -> str:
-    """Up to the zero that ends it. Nobody says in which encoding."""
+    """Decode a zero-terminated text, whose encoding is not specified: UTF-8, otherwise Latin-1."""
     text = text.partition(b"\0")[0]
     try:
         return text.decode()
@@ -137,12 +137,12 @@ def _decode_text(text: bytes) -> str:
 
 
 def _iter_chunks(head: bytes, offset: int = RIFF.size) -> Iterator[tuple[bytes, int, int]]:
-    """Name, start and declared size of each chunk that begins within `head`."""
+    """The name, offset and declared size of each chunk that begins within `head`."""
     while offset + CHUNK.size <= len(head):
         name, size = CHUNK.unpack_from(head, offset)
         offset += CHUNK.size
         yield name, offset, size
-        offset += size + size % 2  # chunks begin at even places
+        offset += size + size % 2  # chunks are padded to an even size
 
 
 def _parse_format(body: bytes) -> _FormatChunk:
@@ -151,7 +151,7 @@ def _parse_format(body: bytes) -> _FormatChunk:
         tag = int.from_bytes(body[SUBFORMAT_OFFSET : SUBFORMAT_OFFSET + 2], "little")
     sample_bytes = (bits + 7) // 8
     codec = PCM_CODECS.get((tag, sample_bytes))
-    if codec:  # some writers leave the byte rate out, or get it wrong
+    if codec:  # some writers omit the byte rate, or write a wrong one
         byte_rate = rate * channels * sample_bytes
     return _FormatChunk(
         codec=codec or OTHER_CODECS.get(tag),
