@@ -73,12 +73,12 @@ def send_bare(location: str, name: str, url: str) -> None:
     from requests.adapters import HTTPAdapter
 
     from callscribe import aws
-    from callscribe.whisperx.transport import BLOCK_BYTES
+    from callscribe.whisperx.client import UPLOAD_BLOCK_BYTES
 
     with ExitStack() as stack, requests.Session() as session:
         adapter = session.get_adapter(url)
         assert isinstance(adapter, HTTPAdapter)
-        adapter.init_poolmanager(1, 1, blocksize=BLOCK_BYTES)
+        adapter.init_poolmanager(1, 1, blocksize=UPLOAD_BLOCK_BYTES)
         body: Any
         if location.startswith("s3://"):
             body = SizedBody(aws.client("s3").get_object(Bucket=BUCKET, Key=name))

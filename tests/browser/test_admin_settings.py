@@ -338,7 +338,7 @@ def test_the_template_s_value_comes_back_and_what_is_not_kept_yet_stays(page, se
 def test_a_connection_is_tried_with_what_is_not_kept_yet(page, served, quick_service):
     before = settings(served)
     arrive(page, served, "/admin/settings")
-    press(page, WHISPERX, "Test connection", "The server answers and speaks the dialect asr.")
+    press(page, WHISPERX, "Test connection", "The server responds and uses the dialect asr.")
     field(page, "Dialect").select_option("tasks")
     press(page, WHISPERX, "Test connection", "choose the dialect asr instead of tasks")
     field(page, "Address").fill("http://127.0.0.1:9")

@@ -1,4 +1,4 @@
-"""The `openai` dialect over real HTTP: every option is a form field, and answers come in several shapes."""
+"""The `openai` dialect over real HTTP: options are form fields, and responses have several shapes."""
 
 import json
 
@@ -22,22 +22,22 @@ def send(url, name="abc.wav", **settings):
     return dialect.send(Bytes(1000), name, PATIENT)
 
 
-def fields(received):
-    """Name and value of each part, and the last one whole: the file."""
+def form_fields(received):
+    """The name and value of each option, and the part that holds the file, which comes last."""
     *options, file = parts(received)
-    named = [(each.get_param("name", header="content-disposition"), each.get_payload(decode=True)) for each in options]
-    return [(name, value.decode()) for name, value in named], file
+    fields = [(part.get_param("name", header="content-disposition"), part.get_payload(decode=True)) for part in options]
+    return [(name, value.decode()) for name, value in fields], file
 
 
-def test_all_options_are_form_fields_before_the_file(service):
+def test_options_are_sent_as_form_fields_before_the_file(service):
     options = {"whisperx_language": "en", "whisperx_model": "large-v3", "whisperx_diarize": True}
     assert send(service.url, whisperx_options="align=false&prompt=Grüße", **options).text == "hello there"
     (received,) = service.received
     assert (received.method, received.path, received.query) == ("POST", "/v1/audio/transcriptions", {})
     assert received.headers["authorization"] == "Bearer k3y"
     assert int(received.headers["content-length"]) == len(received.body)
-    sent, file = fields(received)
-    assert sent == [
+    fields, file = form_fields(received)
+    assert fields == [
         ("model", "large-v3"),
         ("language", "en"),
         *DEFAULTS,
@@ -49,21 +49,21 @@ def test_all_options_are_form_fields_before_the_file(service):
     assert (file.get_filename(), file.get_payload(decode=True)) == ("abc.wav", b"a" * 1000)
 
 
-def test_what_is_not_set_is_not_sent_and_an_option_of_the_site_wins(service):
+def test_unset_options_are_not_sent_and_custom_options_take_precedence(service):
     send(service.url)
     send(service.url, whisperx_options="timestamp_granularities[]=segment")
-    assert [fields(each)[0] for each in service.received] == [DEFAULTS, [DEFAULTS[0], DEFAULTS[2]]]
+    assert [form_fields(received)[0] for received in service.received] == [DEFAULTS, [DEFAULTS[0], DEFAULTS[2]]]
 
 
 @pytest.mark.parametrize("option", ['na"me', "na\r\nme", "ü"])
-def test_odd_options_do_not_break_the_body(service, option):
+def test_unusual_option_names_do_not_break_the_body(service, option):
     send(service.url, whisperx_options=f"{option}=a%0D%0A--b")
-    sent, file = fields(service.received[0])
-    assert (len(sent), file.get_payload(decode=True)) == (4, b"a" * 1000)
+    fields, file = form_fields(service.received[0])
+    assert (len(fields), file.get_payload(decode=True)) == (4, b"a" * 1000)
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])
-def test_the_address_may_end_in_v1(service, suffix):
+def test_url_may_end_with_v1(service, suffix):
     send(service.url + suffix)
     assert service.received[0].path == "/v1/audio/transcriptions"
 
@@ -72,7 +72,7 @@ SEGMENT = {"start": 0.0, "end": 1.0, "text": " Bye."}
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "payload",
     [
         {"text": "Bye.", "segments": [SEGMENT]},
         {"segments": {"segments": [SEGMENT], "word_segments": []}, "language": "en", "text": "Bye."},
@@ -81,20 +81,20 @@ SEGMENT = {"start": 0.0, "end": 1.0, "text": " Bye."}
     ],
     ids=["flat", "nested", "no text", "words only"],
 )
-def test_answers_of_each_server_are_read(service, reply, answer):
-    service.replies = [reply(body=json.dumps(answer).encode(), headers={"Content-Type": "application/json"})]
+def test_response_of_each_server_is_parsed(service, reply, payload):
+    service.replies = [reply(body=json.dumps(payload).encode(), headers={"Content-Type": "application/json"})]
     transcript = send(service.url)
     assert (transcript.text, transcript.duration) == ("Bye.", 1.0)
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "kind", "code", "words"),
+    ("status", "body", "error_type", "code", "expected_message"),
     [
         (400, {"detail": "Unsupported language 'xx' for alignment."}, PermanentError, "request_rejected", "language"),
         (401, {}, ServiceUnavailable, "authentication_failed", "401"),
         (403, {"detail": "Invalid API Key"}, ServiceUnavailable, "authentication_failed", "key"),
         (404, {"detail": "Model not found."}, ServiceUnavailable, "endpoint_not_found", "correct the model"),
-        (404, {"detail": "Not Found"}, ServiceUnavailable, "endpoint_not_found", "server's address"),
+        (404, {"detail": "Not Found"}, ServiceUnavailable, "endpoint_not_found", "server URL"),
         (413, {}, PermanentError, "too_large", "413"),
         (415, {}, PermanentError, "not_audio", "415"),
         (422, {"detail": "Invalid audio k3y"}, PermanentError, "not_audio", "422"),
@@ -111,16 +111,16 @@ def test_answers_of_each_server_are_read(service, reply, answer):
         (504, {}, RetryableError, "service_error", "504"),
     ],
 )
-def test_each_refusal_has_its_class(service, reply, status, body, kind, code, words):
+def test_each_error_response_maps_to_an_error(service, reply, status, body, error_type, code, expected_message):
     service.replies = [reply(status=status, body=json.dumps(body).encode())]
-    with pytest.raises(kind) as raised:
+    with pytest.raises(error_type) as raised:
         send(service.url)
     assert raised.value.code == code
-    assert words in raised.value.message
+    assert expected_message in raised.value.message
     assert "k3y" not in raised.value.message
 
 
-def test_a_form_field_that_the_site_itself_has_set_is_blamed_and_not_the_audio(service, reply):
+def test_rejected_custom_option_is_reported_as_an_invalid_option(service, reply):
     service.replies = [reply(status=422, body=b'{"detail": [{"loc": ["body", "repetition_penalty"]}]}')]
     with pytest.raises(ServiceUnavailable) as raised:
         send(service.url, whisperx_options="repetition_penalty=x")
@@ -129,7 +129,7 @@ def test_a_form_field_that_the_site_itself_has_set_is_blamed_and_not_the_audio(s
 
 
 @pytest.mark.parametrize("dialect", ["asr", "openai"])
-def test_a_job_of_another_dialect_is_lost(dialect):
+def test_job_of_another_dialect_is_lost(dialect):
     service = connect(WhisperXSettings(whisperx_url="http://127.0.0.1:9", whisperx_dialect=dialect), "")
     with pytest.raises(JobFailed) as raised:
         service.poll(Job("a"), PATIENT)

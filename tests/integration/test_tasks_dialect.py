@@ -1,4 +1,4 @@
-"""The `tasks` dialect over real HTTP: audio becomes a job, and a job a transcript."""
+"""The `tasks` dialect over real HTTP: an upload starts a job, and polling the job returns its transcript."""
 
 import json
 from typing import Any
@@ -8,7 +8,6 @@ import pytest
 from callscribe.errors import JobFailed, PermanentError, RetryableError, ServiceUnavailable
 from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.whisperx import Job, connect
-from callscribe.whisperx.dialects import tasks as module
 from callscribe.whisperx.dialects import tasks as tasks_dialect
 from tests.integration.audio import Bytes, parts
 from tests.integration.timeouts import IMPATIENT, PATIENT
@@ -17,24 +16,24 @@ QUEUED = {"identifier": "cb9d0200-50a0", "message": "Task queued"}
 NO_GPU = "CUDA failed with error no CUDA-capable device is detected"
 
 
-def tasks(url, observe=lambda _: None, **settings):
-    return connect(WhisperXSettings(whisperx_url=url, whisperx_dialect="tasks", **settings), "k3y", observe)
+def tasks(url, log_request=lambda _: None, **settings):
+    return connect(WhisperXSettings(whisperx_url=url, whisperx_dialect="tasks", **settings), "k3y", log_request)
 
 
-def as_json(reply, value, **more):
-    return reply(body=json.dumps(value).encode(), headers={"Content-Type": "application/json"}, **more)
+def json_reply(reply, value, **options):
+    return reply(body=json.dumps(value).encode(), headers={"Content-Type": "application/json"}, **options)
 
 
-def listed(identifier, status="completed", name="abc.wav", started="2026-11-22T11:05:31", error=None):
-    return {"identifier": identifier, "status": status, "file_name": name, "start_time": started, "error": error}
+def task(identifier, status="completed", name="abc.wav", started_at="2026-11-22T11:05:31", error=None):
+    return {"identifier": identifier, "status": status, "file_name": name, "start_time": started_at, "error": error}
 
 
 def send(dialect, name="abc.wav", *, is_resend=False):
     return dialect.send(Bytes(100), name, PATIENT, is_resend=is_resend)
 
 
-def test_the_audio_goes_into_the_field_the_options_into_the_query_and_a_job_comes_back(service, reply):
-    service.replies = [as_json(reply, QUEUED)]
+def test_audio_is_sent_as_a_form_field_with_options_in_the_query_and_returns_a_job(service, reply):
+    service.replies = [json_reply(reply, QUEUED)]
     options = {"whisperx_language": "en", "whisperx_model": "small", "whisperx_options": "device=cpu&compute_type=int8"}
     assert send(tasks(f"{service.url}/", **options)) == Job("cb9d0200-50a0")
     (received,) = service.received
@@ -45,16 +44,19 @@ def test_the_audio_goes_into_the_field_the_options_into_the_query_and_a_job_come
     assert part.get_param("name", header="content-disposition") == "file"
 
 
-def test_what_is_not_set_is_not_sent_and_an_option_of_the_site_wins_over_a_setting(service, reply):
-    service.replies = [as_json(reply, QUEUED)]
+def test_unset_options_are_not_sent_and_custom_options_take_precedence_over_settings(service, reply):
+    service.replies = [json_reply(reply, QUEUED)]
     send(tasks(service.url))
     options = "model=large-v3&suppress_tokens=1&suppress_tokens=2"
     send(tasks(service.url, whisperx_model="small", whisperx_options=options))
-    assert [each.query for each in service.received] == [{}, {"model": ["large-v3"], "suppress_tokens": ["1", "2"]}]
+    assert [received.query for received in service.received] == [
+        {},
+        {"model": ["large-v3"], "suppress_tokens": ["1", "2"]},
+    ]
 
 
 @pytest.mark.parametrize(
-    ("name", "sent"),
+    ("name", "sent_name"),
     [
         ("abc.wav", "abc.wav"),
         ("abc.mp3", "abc.mp3"),
@@ -68,42 +70,43 @@ def test_what_is_not_set_is_not_sent_and_an_option_of_the_site_wins_over_a_setti
         ("abc", "abc.wav"),
     ],
 )
-def test_an_ending_that_the_server_refuses_is_sent_as_one_that_it_takes(service, reply, name, sent):
-    service.replies = [as_json(reply, QUEUED)]
+def test_unsupported_extension_is_sent_as_a_supported_one(service, reply, name, sent_name):
+    service.replies = [json_reply(reply, QUEUED)]
     send(tasks(service.url), name)
-    assert f'filename="{sent}"'.encode() in service.received[0].body
+    assert f'filename="{sent_name}"'.encode() in service.received[0].body
 
 
 @pytest.mark.parametrize("identifier", ["", "a/b", "a b", "..", "x" * 129, "a?b", "ä", "a\n", None, 7, ["a"]])
-def test_an_identifier_that_is_no_token_is_unreadable(service, reply, identifier):
-    service.replies = [as_json(reply, {"identifier": identifier})]
+def test_identifier_that_is_not_a_url_token_is_an_invalid_response(service, reply, identifier):
+    service.replies = [json_reply(reply, {"identifier": identifier})]
     with pytest.raises(RetryableError) as raised:
         send(tasks(service.url))
     assert raised.value.code == "invalid_response"
 
 
-FOUND = [
-    ([listed("old"), listed("new", started="2026-11-22T12:00:00")], "new"),
-    ([listed("new", "queued", started=None), listed("old")], "new"),
-    ([listed("a", "processing")], "a"),
-    ([listed("a"), listed("later", "failed", started="2026-11-22T12:00:00")], "a"),
-    ([listed("of-another", name="abcd.wav")], None),
-    ([listed("a", "failed")], None),
-    ([listed("a", "cancelled")], None),
+PREVIOUS_TASKS = [
+    ([task("old"), task("new", started_at="2026-11-22T12:00:00")], "new"),
+    ([task("new", "queued", started_at=None), task("old")], "new"),
+    ([task("a", "processing")], "a"),
+    ([task("a"), task("later", "failed", started_at="2026-11-22T12:00:00")], "a"),
+    ([task("of-another", name="abcd.wav")], None),
+    ([task("a", "failed")], None),
+    ([task("a", "cancelled")], None),
     ([], None),
     (["abc.wav", None, {}], None),
 ]
 
 
-@pytest.mark.parametrize(("all_tasks", "found"), FOUND)
-def test_what_may_have_been_sent_before_is_looked_for_first(service, reply, all_tasks, found):
-    service.replies = [as_json(reply, {"tasks": all_tasks}), as_json(reply, QUEUED)]
-    assert send(tasks(service.url), is_resend=True) == Job(found or QUEUED["identifier"])
-    assert [each.path for each in service.received] == ["/task/all", "/speech-to-text"][: 1 if found else 2]
+@pytest.mark.parametrize(("all_tasks", "found_identifier"), PREVIOUS_TASKS)
+def test_resend_first_searches_for_an_earlier_job(service, reply, all_tasks, found_identifier):
+    service.replies = [json_reply(reply, {"tasks": all_tasks}), json_reply(reply, QUEUED)]
+    assert send(tasks(service.url), is_resend=True) == Job(found_identifier or QUEUED["identifier"])
+    expected_paths = ["/task/all"] if found_identifier else ["/task/all", "/speech-to-text"]
+    assert [received.path for received in service.received] == expected_paths
 
 
-def test_it_is_looked_for_under_the_name_that_it_was_sent_under(service, reply):
-    service.replies = [as_json(reply, {"tasks": [listed("a")]})]
+def test_earlier_job_is_searched_for_by_the_name_that_was_sent(service, reply):
+    service.replies = [json_reply(reply, {"tasks": [task("a")]})]
     assert send(tasks(service.url), "abc.flac", is_resend=True) == Job("a")
 
 
@@ -116,12 +119,12 @@ def test_it_is_looked_for_under_the_name_that_it_was_sent_under(service, reply):
         (404, b'{"error": {"code": "TASK_NOT_FOUND"}}'),
     ],
 )
-def test_a_server_without_a_list_of_tasks_is_just_sent_to(service, reply, status, body):
-    service.replies = [reply(status=status, body=body), as_json(reply, QUEUED)]
+def test_audio_is_sent_to_a_server_that_has_no_task_list(service, reply, status, body):
+    service.replies = [reply(status=status, body=body), json_reply(reply, QUEUED)]
     assert send(tasks(service.url), is_resend=True) == Job("cb9d0200-50a0")
 
 
-NO_LIST = [
+INVALID_LISTS = [
     (404, b"404 page not found\n"),
     (404, b"{}"),
     (405, b""),
@@ -137,8 +140,8 @@ NO_LIST = [
 ]
 
 
-@pytest.mark.parametrize(("status", "body"), NO_LIST)
-def test_a_list_that_is_none_does_not_lead_to_a_second_sending(service, reply, status, body):
+@pytest.mark.parametrize(("status", "body"), INVALID_LISTS)
+def test_audio_is_not_resent_when_the_task_list_is_invalid(service, reply, status, body):
     service.replies = [reply(status=status, body=body)]
     with pytest.raises(ServiceUnavailable) as raised:
         send(tasks(service.url), is_resend=True)
@@ -147,7 +150,7 @@ def test_a_list_that_is_none_does_not_lead_to_a_second_sending(service, reply, s
 
 
 @pytest.mark.parametrize("body", [b"404 page not found\n", b"<html>", b"", b"[]", b'"Task not found"'])
-def test_a_404_of_a_proxy_says_nothing_about_a_job(service, reply, body):
+def test_404_from_a_proxy_is_an_outage_and_does_not_lose_the_job(service, reply, body):
     service.replies = [reply(status=404, body=body)]
     with pytest.raises(ServiceUnavailable) as raised:
         tasks(service.url).poll(Job("a"), PATIENT)
@@ -157,7 +160,7 @@ def test_a_404_of_a_proxy_says_nothing_about_a_job(service, reply, body):
 @pytest.mark.parametrize(
     ("status", "code"), [(401, "authentication_failed"), (502, "service_down"), (503, "service_busy")]
 )
-def test_a_server_that_is_not_there_for_the_list_is_an_outage(service, reply, status, code):
+def test_unavailable_server_for_the_task_list_is_an_outage(service, reply, status, code):
     service.replies = [reply(status=status)]
     with pytest.raises(ServiceUnavailable) as raised:
         send(tasks(service.url), is_resend=True)
@@ -165,29 +168,29 @@ def test_a_server_that_is_not_there_for_the_list_is_an_outage(service, reply, st
     assert len(service.received) == 1
 
 
-@pytest.mark.parametrize("answers", [False, True], ids=["silent", "breaks the connection"])
-def test_a_server_that_does_not_tell_its_tasks_is_not_sent_the_same_again(service, reply, monkeypatch, answers):
-    if answers:
+@pytest.mark.parametrize("closes", [False, True], ids=["no response", "closes the connection"])
+def test_audio_is_not_resent_when_the_task_list_does_not_arrive(service, reply, monkeypatch, closes):
+    if closes:
         service.replies = [reply(close=True)]
     else:
-        monkeypatch.setattr(module, "LIST_TIMEOUT_SECONDS", 0.5)
-        service.hold_until(2)  # and there is only one
+        monkeypatch.setattr(tasks_dialect, "LIST_TIMEOUT_SECONDS", 0.5)
+        service.hold_until(2)  # only one request is sent
     with pytest.raises(ServiceUnavailable) as raised:
         send(tasks(service.url), is_resend=True)
     assert raised.value.code == "service_busy"
     assert len(service.received) == 1
 
 
-def test_a_poll_without_an_answer_in_time_or_whose_connection_breaks_is_no_outage(service, reply):
+def test_poll_that_times_out_or_loses_its_connection_is_not_an_outage(service, reply):
     service.replies = [reply(close=True)]
     for timeouts, code in ((PATIENT, "connection_lost"), (IMPATIENT, "timeout")):
         with pytest.raises(RetryableError) as raised:
             tasks(service.url).poll(Job("a"), timeouts)
         assert (raised.type, raised.value.code) == (RetryableError, code)
-        service.hold_until(3)  # and there are only two
+        service.hold_until(3)  # only two requests are sent
 
 
-def test_a_poll_that_finds_nobody_is_an_outage():
+def test_poll_with_a_refused_connection_is_an_outage():
     with pytest.raises(ServiceUnavailable):
         tasks("http://127.0.0.1:9").poll(Job("a"), PATIENT)
 
@@ -202,20 +205,20 @@ def test_a_poll_that_finds_nobody_is_an_outage():
         ("", "of-another-0-left.wav", NO_GPU, {}),
     ],
 )
-def test_what_failed_for_want_of_a_gpu_is_sent_to_the_cpu(service, reply, options, name, error, query):
-    failed = listed("a", "failed", name, error=error)
-    service.replies = [as_json(reply, {"tasks": [failed]}), as_json(reply, QUEUED)]
+def test_recording_that_failed_for_lack_of_a_gpu_is_resent_to_the_cpu(service, reply, options, name, error, query):
+    failed = task("a", "failed", name, error=error)
+    service.replies = [json_reply(reply, {"tasks": [failed]}), json_reply(reply, QUEUED)]
     send(tasks(service.url, whisperx_options=options), "abc-1-left.wav", is_resend=True)
     assert service.received[1].query == query
 
 
-def test_a_server_that_lacked_a_gpu_is_asked_for_the_cpu_at_once_for_an_hour(service, reply, monkeypatch):
-    service.replies = [as_json(reply, {"status": "failed", "error": NO_GPU}), as_json(reply, QUEUED)]
+def test_audio_for_a_server_without_a_gpu_is_sent_to_the_cpu_for_an_hour(service, reply, monkeypatch):
+    service.replies = [json_reply(reply, {"status": "failed", "error": NO_GPU}), json_reply(reply, QUEUED)]
     with pytest.raises(JobFailed):
         tasks(service.url).poll(Job("a"), PATIENT)
     send(tasks(service.url), "other-0.wav")
     monkeypatch.setattr(tasks_dialect, "NO_GPU_SECONDS", -1.0)
-    service.replies = [as_json(reply, {"status": "failed", "error": NO_GPU}), as_json(reply, QUEUED)]
+    service.replies = [json_reply(reply, {"status": "failed", "error": NO_GPU}), json_reply(reply, QUEUED)]
     with pytest.raises(JobFailed):
         tasks(service.url).poll(Job("a"), PATIENT)
     send(tasks(service.url), "other-0.wav")
@@ -223,16 +226,16 @@ def test_a_server_that_lacked_a_gpu_is_asked_for_the_cpu_at_once_for_an_hour(ser
     assert queries == [{"device": ["cpu"], "compute_type": ["int8"]}, {}]
 
 
-def test_a_task_in_the_list_that_cannot_be_asked_for_is_unreadable(service, reply):
-    service.replies = [as_json(reply, {"tasks": [listed("../a")]})]
+def test_listed_task_with_an_invalid_identifier_is_an_invalid_response(service, reply):
+    service.replies = [json_reply(reply, {"tasks": [task("../a")]})]
     with pytest.raises(RetryableError) as raised:
         send(tasks(service.url), is_resend=True)
     assert raised.value.code == "invalid_response"
 
 
 @pytest.mark.parametrize("status", ["queued", "processing"])
-def test_a_job_under_way_is_waited_for(service, reply, status):
-    service.replies = [as_json(reply, {"status": status, "result": None, "metadata": {}, "error": None})]
+def test_poll_returns_nothing_while_the_job_runs(service, reply, status):
+    service.replies = [json_reply(reply, {"status": status, "result": None, "metadata": {}, "error": None})]
     assert tasks(service.url).poll(Job("a-1"), PATIENT) is None
     assert (service.received[0].method, service.received[0].path) == ("GET", "/task/a-1")
 
@@ -246,15 +249,15 @@ def test_a_job_under_way_is_waited_for(service, reply, status):
         ({"segments": []}, None, "", None),
     ],
 )
-def test_a_completed_job_is_a_transcript(service, reply, result, metadata, text, language):
-    service.replies = [as_json(reply, {"status": "completed", "result": result, "metadata": metadata})]
+def test_poll_of_a_completed_job_returns_its_transcript(service, reply, result, metadata, text, language):
+    service.replies = [json_reply(reply, {"status": "completed", "result": result, "metadata": metadata})]
     transcript = tasks(service.url).poll(Job("a"), PATIENT)
     assert (transcript.text, transcript.language) == (text, language)
 
 
-POLLED = [
+POLL_ERRORS = [
     (200, {"status": "failed", "error": NO_GPU}, JobFailed, "no_gpu", "device=cpu"),
-    (200, {"status": "failed", "error": "CUDA failed: out of memory"}, JobFailed, "job_failed", "ran out"),
+    (200, {"status": "failed", "error": "CUDA failed: out of memory"}, JobFailed, "job_failed", "out of memory"),
     (
         200,
         {"status": "failed", "error": "'NoneType' object has no attribute 'to'"},
@@ -288,21 +291,21 @@ POLLED = [
 ]
 
 
-@pytest.mark.parametrize(("status", "body", "kind", "code", "words"), POLLED)
-def test_each_way_that_a_poll_ends_has_its_class(service, reply, status, body, kind, code, words):
-    service.replies = [as_json(reply, body, status=status)]
-    with pytest.raises(kind) as raised:
+@pytest.mark.parametrize(("status", "body", "error_type", "code", "expected_message"), POLL_ERRORS)
+def test_each_failed_poll_maps_to_an_error(service, reply, status, body, error_type, code, expected_message):
+    service.replies = [json_reply(reply, body, status=status)]
+    with pytest.raises(error_type) as raised:
         tasks(service.url).poll(Job("a"), PATIENT)
-    assert (raised.type, raised.value.code) == (kind, code)
+    assert (raised.type, raised.value.code) == (error_type, code)
     assert raised.value.status == (None if status == 200 else status)
-    assert words in raised.value.message
+    assert expected_message in raised.value.message
     assert "k3y" not in raised.value.message
 
 
-SUBMITTED = [
+UPLOAD_ERRORS = [
     (400, {"error": {"code": "AUDIO_PROCESSING_ERROR"}}, PermanentError, "not_audio", "decode"),
-    (400, {"detail": "Invalid file extension for file 5550100.flac"}, PermanentError, "not_audio", "ending"),
-    (404, {"detail": "Not Found"}, ServiceUnavailable, "endpoint_not_found", "server's address"),
+    (400, {"detail": "Invalid file extension for file 5550100.flac"}, PermanentError, "not_audio", "extension"),
+    (404, {"detail": "Not Found"}, ServiceUnavailable, "endpoint_not_found", "server URL"),
     (422, {"detail": [{"loc": ["query", "device"]}]}, ServiceUnavailable, "invalid_options", "(device)"),
     (
         422,
@@ -325,19 +328,19 @@ SUBMITTED = [
 ]
 
 
-@pytest.mark.parametrize(("status", "body", "kind", "code", "words"), SUBMITTED)
-def test_each_refusal_has_its_class(service, reply, status, body, kind, code, words):
-    service.replies = [as_json(reply, body, status=status)]
-    with pytest.raises(kind) as raised:
+@pytest.mark.parametrize(("status", "body", "error_type", "code", "expected_message"), UPLOAD_ERRORS)
+def test_each_failed_upload_maps_to_an_error(service, reply, status, body, error_type, code, expected_message):
+    service.replies = [json_reply(reply, body, status=status)]
+    with pytest.raises(error_type) as raised:
         send(tasks(service.url))
     assert raised.value.code == code
-    assert words in raised.value.message
+    assert expected_message in raised.value.message
     assert "5550100" not in raised.value.message
 
 
 @pytest.mark.parametrize("option", ["repetition_penalty", "hallucination_silence_threshold", "a{b}"])
-def test_an_option_that_the_site_itself_has_set_is_blamed_and_not_the_audio(service, reply, option):
-    service.replies = [as_json(reply, {"detail": [{"loc": ["query", option], "input": "5550100"}]}, status=422)]
+def test_rejected_custom_option_is_reported_as_an_invalid_option(service, reply, option):
+    service.replies = [json_reply(reply, {"detail": [{"loc": ["query", option], "input": "5550100"}]}, status=422)]
     with pytest.raises(ServiceUnavailable) as raised:
         send(tasks(service.url, whisperx_options=f"{option}=5550100"))
     assert raised.value.code == "invalid_options"
@@ -345,22 +348,22 @@ def test_an_option_that_the_site_itself_has_set_is_blamed_and_not_the_audio(serv
     assert "5550100" not in raised.value.message
 
 
-def test_every_exchange_is_told_and_nothing_secret_with_it(service, reply):
-    told: list[Any] = []
-    listing = as_json(reply, {"tasks": []})
-    service.replies = [listing, as_json(reply, QUEUED), as_json(reply, {"status": "failed"}), reply(close=True)]
-    dialect = tasks(service.url.replace("//", "//user:pass@"), told.append, whisperx_options="hf_token=s3cret")
+def test_every_exchange_is_logged_without_secrets(service, reply):
+    exchanges: list[Any] = []
+    listing = json_reply(reply, {"tasks": []})
+    service.replies = [listing, json_reply(reply, QUEUED), json_reply(reply, {"status": "failed"}), reply(close=True)]
+    dialect = tasks(service.url.replace("//", "//user:pass@"), exchanges.append, whisperx_options="hf_token=s3cret")
     job = send(dialect, is_resend=True)
     for _ in range(2):
         with pytest.raises((RetryableError, ServiceUnavailable)):
             dialect.poll(job, PATIENT)
-    assert [(each.method, each.url.removeprefix(service.url), each.status, each.error) for each in told] == [
+    assert [(each.method, each.url.removeprefix(service.url), each.status, each.error) for each in exchanges] == [
         ("GET", "/task/all", 200, None),
         ("POST", "/speech-to-text", 200, None),
         ("GET", f"/task/{job.id}", 200, "job_failed"),
         ("GET", f"/task/{job.id}", None, "connection_lost"),
     ]
-    assert [each.bytes_sent for each in told] == [0, len(service.received[1].body), 0, 0]
-    assert [each.bytes_received for each in told] == [13, 57, 20, 0]
-    assert all(each.duration >= 0 and each.started_at.tzinfo for each in told)
-    assert not any(secret in str(told) for secret in ("pass", "s3cret", "k3y"))
+    assert [each.bytes_sent for each in exchanges] == [0, len(service.received[1].body), 0, 0]
+    assert [each.bytes_received for each in exchanges] == [13, 57, 20, 0]
+    assert all(each.duration >= 0 and each.started_at.tzinfo for each in exchanges)
+    assert not any(secret in str(exchanges) for secret in ("pass", "s3cret", "k3y"))

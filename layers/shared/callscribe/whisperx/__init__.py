@@ -1,4 +1,4 @@
-"""The only rooms that speak to the transcription service: one module a dialect, behind one interface."""
+"""The client for the transcription service: one Python module per dialect, all behind the interface `Service`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,27 +15,27 @@ from callscribe.transcripts.transcript import Transcript
 
 @dataclass(frozen=True, slots=True)
 class DialectInfo:
-    """What is known of the servers of a dialect without sending them audio."""
+    """What the connection test knows about the servers of a dialect: how to recognise them without sending audio."""
 
     server_name: str
-    """Its name, for people."""
+    """The name of the best-known server, for messages."""
     upload_path: str
-    """Where it takes audio."""
+    """The route that audio is sent to."""
     auth_check_paths: tuple[str, ...]
-    """What it can be asked for cheaply, and wants a key for if it wants one at all; the first that there is counts."""
+    """Cheap routes that require an API key if the server requires one at all; the first that exists is used."""
     list_member: str = ""
-    """The member of the first of these answers that is a list; empty where there is none."""
+    """The member that is a list in the response of the first of these routes; empty if it has none."""
     optional_suffix: str = ""
-    """What its address may end with, and need not."""
+    """What the server's URL may end with, but need not."""
 
     def to_base_url(self, url: str) -> str:
-        """The server's address, that routes are appended to."""
+        """The server's URL without the optional suffix; routes are appended to it."""
         return url.rstrip("/").removesuffix(self.optional_suffix)
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. `connect` until the service is reached; `total` until its answer must have been read."""
+    """Seconds. `connect`: until the connection is made; `total`: until the whole response has been read."""
 
     connect: float
     total: float
@@ -43,52 +43,50 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What the service calls a transcription that it works on by itself: to be polled."""
+    """A transcription that the service runs asynchronously, to be polled."""
 
     id: str
 
 
 class Service(Protocol):
-    """A WhisperX server in its own dialect.
+    """A WhisperX server, spoken to in its dialect.
 
-    Both methods raise RetryableError, PermanentError or ServiceUnavailable, and nothing else for what the service does.
+    Whatever the server does, both methods raise only RetryableError, PermanentError or ServiceUnavailable.
     """
 
     def send(self, audio: Audio, name: str, timeouts: Timeouts, *, is_resend: bool = False) -> Transcript | Job:
-        """Sends the audio under the file name `name`; the transcript, or the job whose result it will be.
+        """Send the audio under the file name `name`, and return its transcript, or the job that will produce it.
 
-        `again`: it may have been sent under this name before, so a server with jobs is asked for that one first.
+        `is_resend`: it may have been sent under this name before, so a server with jobs is first searched for that job.
         """
 
     def poll(self, job: Job, timeouts: Timeouts) -> Transcript | None:
-        """The transcript of a job of this service; None while it is still under way."""
+        """The transcript of a job of this service; None while the job is still running."""
 
 
 type RequestLogger = Callable[[HttpExchange], None]
-"""Is told of each exchange when it has ended, however it ended."""
+"""Called once with each HTTP exchange when it has ended, successfully or not."""
 
 
 def connect(settings: WhisperXSettings, api_key: str, log_request: RequestLogger = lambda _exchange: None) -> Service:
-    """The configured service; `api_key` may be empty. Raises ConfigurationError for a dialect that is none."""
+    """The configured service; `api_key` may be empty. Raises: ConfigurationError, when there is no such dialect."""
     service: Service = _import_dialect(settings.whisperx_dialect).connect(settings, api_key, log_request)
     return service
 
 
 def get_dialect_info(dialect: str) -> DialectInfo:
-    """Raises ConfigurationError for a dialect that is none."""
+    """Raises: ConfigurationError, when there is no such dialect."""
     dialect_info: DialectInfo = _import_dialect(dialect).DIALECT_INFO
     return dialect_info
 
 
-def all_dialects() -> dict[str, DialectInfo]:
-    """Of all dialects, by their names."""
-    return {dialect: get_dialect_info(dialect) for dialect in DIALECTS}
-
-
 def _import_dialect(dialect: str) -> ModuleType:
+    """The Python module of a dialect, with `DIALECT_INFO` and `connect(settings, api_key, log_request)`.
+
+    Imported on first use, so that a cold start does not pay for dialects that are not used.
+    """
     if dialect not in DIALECTS:
         raise ConfigurationError(
-            f"The WhisperX dialect '{dialect}' is not known. It must be one of: {', '.join(DIALECTS)}."
+            f"There is no WhisperX dialect '{dialect}'. Set the dialect to one of: {', '.join(DIALECTS)}."
         )
-    # a dialect is imported only where it is spoken, or asked for
     return import_module(f"{__name__}.dialects.{dialect}")

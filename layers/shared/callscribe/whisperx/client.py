@@ -1,56 +1,59 @@
-"""One exchange with the service, for all dialects: sent, waited for and read before one deadline, told to the observer.
+"""The HTTP client of all dialects: one exchange with the service, within one deadline, reported to the request logger.
 
-What was never tried costs the recording no attempt; what broke after the audio was sent does, for a recording that
-kills the server must not do so for ever.
+The connect timeout applies only until the connection is made: urllib3 leaves it on the socket while the body is sent,
+but these servers read nothing while they run another job, so five seconds of that would count as a broken connection.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from requests.exceptions import InvalidURL, ReadTimeout
-from urllib3.exceptions import DecodeError, HTTPError, LocationParseError, ProtocolError, ReadTimeoutError
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import Timeout
 
 from callscribe.clock import utc_now
-from callscribe.errors import RetryableError, ServiceUnavailable, TranscriptionError
+from callscribe.errors import RetryableError, TranscriptionError
 from callscribe.recordings.service_request import HttpExchange
-from callscribe.transcripts.transcript import invalid_response_error
 from callscribe.whisperx import RequestLogger, Timeouts
-from callscribe.whisperx.dialects.options import Parameters
 from callscribe.whisperx.multipart import MultipartUpload
-from callscribe.whisperx.response_errors import Response, is_success
-from callscribe.whisperx.transport import SplitTimeoutAdapter
+from callscribe.whisperx.response_errors import NETWORK_ERRORS, Response, is_success, map_network_error
 
-CHUNK_BYTES = 64 * 1024
+type Parameters = Sequence[tuple[str, str]]
+"""Request options by name, for the query or the form fields; a name may occur several times."""
+
+UPLOAD_BLOCK_BYTES = 64 * 1024
+"""How much of the audio is read and sent at once; with a quarter of it, sending takes half as long again."""
+
+DOWNLOAD_CHUNK_BYTES = 64 * 1024
+
+MIN_SOCKET_TIMEOUT_SECONDS = 0.01
+"""A timeout of 0 would make the socket non-blocking."""
+
 MAX_RESPONSE_BYTES = 32 * 1024 * 1024
-"""Bytes. Ten hours of speech with a time for each word, told twice over, come to about two thirds of this; and what
-JSON becomes in memory, about ten times this, fits into the function: once, so LARGE_ANSWER has to wait its turn."""
+"""Ten hours of speech with a time for each word, listed twice, are about two thirds of this. As parsed JSON it takes
+about ten times as much memory, which fits into the function once: hence LARGE_RESPONSE_BYTES."""
 
 LARGE_RESPONSE_BYTES = 4 * 1024 * 1024
-"""Bytes. Up to eight answers may come at once. Of those that are larger, one at a time is read on and parsed; the
-others wait, most of them unread, until it is done or their own time is up."""
+"""Up to eight responses may arrive at the same time. Of those larger than this, only one at a time is read to its end
+and parsed; the others wait, most of them unread, until it is done or their own deadline has passed."""
 
 _large_response_lock = threading.Lock()
 
 MAX_ERROR_BODY_BYTES = 64 * 1024
 ERROR_BODY_SECONDS = 5.0
-"""Of an answer that is no success: enough for what servers say, and whatever follows is not waited for."""
-
-TIMEOUT_MESSAGE = "The service did not answer in time."
-
-NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError, UnicodeError)
-"""What the libraries raise where an exchange fails."""
+"""For the body of an error response: enough for the messages of servers; the rest is not waited for."""
 
 
 class BearerAuth(AuthBase):
-    """Puts the API key into each request; as `auth`, for a mere header gives way to a .netrc of the machine."""
+    """Sends the API key with each request. Passed as `auth`, because a .netrc of the machine overrides a header."""
 
     def __init__(self, key: str) -> None:
         self._value = f"Bearer {key}"
@@ -60,8 +63,40 @@ class BearerAuth(AuthBase):
         return request
 
 
+class SplitTimeoutAdapter(HTTPAdapter):
+    """The transport of a session. `socket_timeout`, in seconds, applies once the connection is made."""
+
+    def __init__(self, socket_timeout: float) -> None:
+        self.socket_timeout = socket_timeout
+        self.sockets: list[Any] = []
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, blocksize=UPLOAD_BLOCK_BYTES, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": _pool_class(HTTPConnectionPool, HTTPConnection, self),
+            "https": _pool_class(HTTPSConnectionPool, HTTPSConnection, self),
+        }
+
+    def set_read_timeout(self, seconds: float) -> None:
+        """Limit how long each further read from the socket may take."""
+        for sock in self.sockets:
+            with suppress(OSError):  # it is closed once everything has been read
+                sock.settimeout(max(seconds, MIN_SOCKET_TIMEOUT_SECONDS))
+
+
+def _pool_class(pool: type[Any], connection: type[Any], adapter: SplitTimeoutAdapter) -> type[Any]:
+    class SplitTimeoutConnection(connection):  # type: ignore[misc]  # either of two classes
+        def connect(self) -> None:
+            super().connect()
+            self.sock.settimeout(adapter.socket_timeout)
+            adapter.sockets.append(self.sock)
+
+    return type("SplitTimeoutPool", (pool,), {"ConnectionCls": SplitTimeoutConnection})
+
+
 class NoRedirectSession(requests.Session):
-    """Follows nothing: a redirected POST becomes a GET without audio. Nor does it read what came with a redirect."""
+    """Follows no redirects, since a redirected POST becomes a GET without audio, and does not read their body."""
 
     def __init__(self, timeouts: Timeouts) -> None:
         super().__init__()
@@ -70,11 +105,14 @@ class NoRedirectSession(requests.Session):
             self.mount(scheme, self._adapter)
 
     def iter_body(self, response: requests.Response, deadline: float) -> Iterator[bytes]:
-        """The body as it comes. Raises what the libraries do, also when it has not all come by then."""
+        """The body, chunk by chunk as it arrives.
+
+        Raises: NETWORK_ERRORS, of which TimeoutError when the body is incomplete at the deadline.
+        """
         while (seconds_left := deadline - time.monotonic()) > 0:
             self._adapter.set_read_timeout(seconds_left)
-            # read1 returns with what there is: a server that trickles does not hold it past the deadline
-            if not (chunk := response.raw.read1(CHUNK_BYTES, decode_content=True)):
+            # read1 returns what has arrived: a server that trickles cannot hold it past the deadline
+            if not (chunk := response.raw.read1(DOWNLOAD_CHUNK_BYTES, decode_content=True)):
                 return
             yield chunk
         raise TimeoutError
@@ -92,14 +130,14 @@ class HttpRequest:
 
     @property
     def option_names(self) -> frozenset[str]:
-        """The names of what is sent beside the audio."""
+        """The names of the request options that are sent with the audio."""
         return frozenset(name for name, _ in (*self.query, *(self.body.fields if self.body else ())))
 
 
 class WhisperXClient:
-    """The service at its address. `read` makes of an answer, whatever its status, what the caller wants, or raises.
+    """Sends requests to the service at one URL. `parse` turns the response, whatever its status, into the result.
 
-    Its methods raise RetryableError, PermanentError or ServiceUnavailable.
+    Raises: RetryableError, PermanentError or ServiceUnavailable.
     """
 
     def __init__(self, url: str, api_key: str, log_request: RequestLogger) -> None:
@@ -142,7 +180,7 @@ class WhisperXClient:
             code = error.code
             raise
         except NETWORK_ERRORS as error:
-            mapped_error = _map_network_error(error, has_reached_service=_has_reached_service(error, status, body))
+            mapped_error = map_network_error(error, status, bytes_sent=body.bytes_sent if body else None)
             code = mapped_error.code
             raise mapped_error from error
         finally:
@@ -178,7 +216,7 @@ class WhisperXClient:
 
 
 def redact_url(url: str) -> str:
-    """An address without anything that may be secret: no user, no query."""
+    """A URL without the parts that may be secret: user, password and query."""
     try:
         parts = urlsplit(url)
         return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
@@ -189,9 +227,12 @@ def redact_url(url: str) -> str:
 def _read_body(
     session: NoRedirectSession, response: requests.Response, received: bytearray, deadline: float, exit_stack: ExitStack
 ) -> None:
-    """Reads the answer's body, as long as there is time and it is of a sane size; a large one in its `turn` alone."""
+    """Read the body into `received`. From LARGE_RESPONSE_BYTES on, `exit_stack` holds the lock for large responses.
+
+    Raises: RetryableError, when the body is too large; NETWORK_ERRORS, for a successful response only.
+    """
     if not is_success(response.status_code):
-        with suppress(*NETWORK_ERRORS):  # the status says what matters
+        with suppress(*NETWORK_ERRORS):  # the status is what matters
             for chunk in session.iter_body(response, min(deadline, time.monotonic() + ERROR_BODY_SECONDS)):
                 received += chunk
                 if len(received) > MAX_ERROR_BODY_BYTES:
@@ -201,7 +242,7 @@ def _read_body(
     for chunk in session.iter_body(response, deadline):
         received += chunk
         if len(received) > MAX_RESPONSE_BYTES:
-            raise RetryableError("The answer of the service is too large to be a transcript.", code="invalid_response")
+            raise RetryableError("The response is too large to be a transcript.", code="invalid_response")
         if len(received) > LARGE_RESPONSE_BYTES and not holds_lock:
             exit_stack.enter_context(_single_large_response(deadline))
             holds_lock = True
@@ -209,56 +250,10 @@ def _read_body(
 
 @contextmanager
 def _single_large_response(deadline: float) -> Iterator[None]:
-    """While no other large answer is in memory. Raises TimeoutError when it is not its turn by then."""
+    """Wait until no other large response is in memory. Raises: TimeoutError, when the deadline comes first."""
     if not _large_response_lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
         raise TimeoutError
     try:
         yield
     finally:
         _large_response_lock.release()
-
-
-def _has_reached_service(error: Exception, status: int | None, body: MultipartUpload | None) -> bool:
-    """Whether the service was there: it was given audio, it answered, or a connection stood."""
-    if status is not None:
-        return True
-    if body:
-        return body.bytes_sent > 0
-    return any(isinstance(each, ProtocolError | ReadTimeoutError) for each in exception_chain(error))
-
-
-def _map_network_error(error: Exception, *, has_reached_service: bool) -> TranscriptionError:
-    """Before the first byte of audio it is an outage, whatever the libraries call it; from then on a failed attempt."""
-    if isinstance(error, InvalidURL | LocationParseError | UnicodeError):
-        return ServiceUnavailable("The server's address is not valid. Correct it.", code="endpoint_not_found")
-    if not has_reached_service:
-        return ServiceUnavailable(
-            f"No connection to the transcription service ({_describe_cause(error)}). "
-            "Check that it runs, that its address is right, and that this network reaches it."
-        )
-    if isinstance(error, DecodeError):
-        return invalid_response_error()
-    if isinstance(error, ReadTimeout) or isinstance(_root_cause(error), TimeoutError):
-        return RetryableError(TIMEOUT_MESSAGE, code="timeout")
-    return RetryableError(
-        f"The connection to the service broke before it had answered ({_describe_cause(error)}).",
-        code="connection_lost",
-    )
-
-
-def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and all that led to it, the first of them last."""
-    while error is not None:
-        yield error
-        error = error.__context__
-
-
-def _root_cause(error: BaseException) -> BaseException:
-    *_, first = exception_chain(error)
-    return first
-
-
-def _describe_cause(error: Exception) -> str:
-    """The innermost error's own words, without addresses: `Connection refused`."""
-    root_cause = _root_cause(error)
-    return (root_cause.strerror if isinstance(root_cause, OSError) else None) or type(root_cause).__name__

@@ -1,7 +1,7 @@
-"""A multipart/form-data body of one file that is read while it is sent: memory does not grow with the audio.
+"""A multipart/form-data body with one file that is read while it is sent, so that memory does not grow with the audio.
 
-`requests` with `files=` holds the whole body in memory, twice. A body with a length and a `read` is streamed, under a
-Content-Length, which these servers want.
+`requests` with `files=` holds the whole body in memory, twice. A body with a length and a `read` method is streamed
+with a Content-Length, which these servers require.
 """
 
 import math
@@ -17,9 +17,9 @@ from callscribe.sources import Audio
 
 
 class MultipartUpload:
-    """What `requests` takes as `data=`; `content_type` goes with it as a header. `fields` stand before the file.
+    """The `data=` of a request; `content_type` is its header. The form fields `fields` come before the file.
 
-    `sent` counts the bytes that were asked for, and the first one is asked for only once a connection stands.
+    `bytes_sent` counts the bytes that were read from it. The first read comes only after a connection was made.
     """
 
     def __init__(self, audio: Audio, *, field: str, name: str, fields: Iterable[tuple[str, str]] = ()) -> None:
@@ -38,7 +38,7 @@ class MultipartUpload:
         self._length = len(self._head) + audio.length + len(self._tail)
 
     def with_deadline(self, deadline: float) -> "MultipartUpload":
-        """Itself, to be sent until then (as `time.monotonic` tells the time) and no longer."""
+        """This same body, which can no longer be read after the deadline (a time of `time.monotonic`)."""
         self._deadline = deadline
         return self
 
@@ -48,7 +48,7 @@ class MultipartUpload:
     def read(self, size: int = -1) -> bytes:
         """The next bytes, at most `size`; empty at the end.
 
-        Raises RetryableError if the audio is cut short, or the time is up.
+        Raises: RetryableError, when the audio is cut short or the deadline has passed.
         """
         if time.monotonic() > self._deadline:
             raise RetryableError("The service read the audio too slowly.", code="timeout")

@@ -1,22 +1,30 @@
-"""What an answer without a transcript means, by tables. The status alone decides the class, and so what becomes of the
-recording; what the body says can only make the message more helpful, in words of ours.
+"""Map error responses and network failures of the service to errors.
 
-Nothing that the service wrote gets into a message: it may repeat the key, the file name or what was said.
+The status alone decides the class of the error, and so what happens to the recording; the body can only make the
+message more helpful. Nothing that the service wrote is copied into a message: it may repeat the API key, the file name
+or what was said.
+
+Failures before any audio is sent do not consume an attempt; failures afterwards do, so that a recording that crashes
+the server eventually stops being retried.
 """
 
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
+import requests
+from requests.exceptions import InvalidURL, ReadTimeout
+from urllib3.exceptions import DecodeError, HTTPError, LocationParseError, ProtocolError, ReadTimeoutError
+
 from callscribe.clock import utc_now
 from callscribe.errors import BadGateway, PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
-from callscribe.whisperx.dialects.options import FILE_FIELDS, KNOWN_OPTIONS
+from callscribe.transcripts.transcript import invalid_response_error
 
 
 def is_success(status: int) -> bool:
@@ -25,9 +33,9 @@ def is_success(status: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What the service answered. The names of the headers are told in any case.
+    """An HTTP response of the service. `headers` are case-insensitive.
 
-    `asked` are the names of the options that were sent: they come from the settings, so a message may repeat them.
+    `sent_options`: the names of the options in the request; they come from the settings, so a message may repeat them.
     """
 
     status: int
@@ -46,7 +54,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class ErrorMapping:
-    """Of an HTTP status: the class of the error, its code, and its message, in which {} is the status."""
+    """The error for an HTTP status: its class, its code, and its message, in which {} is the status."""
 
     error_type: type[TranscriptionError]
     code: str
@@ -54,24 +62,24 @@ class ErrorMapping:
 
 
 type ErrorTable = Mapping[int, ErrorMapping]
-"""By status. A dialect has one for what it means otherwise than COMMON."""
+"""By HTTP status. A dialect has one for the statuses that it uses differently from DEFAULT_ERRORS."""
 
 AUTHENTICATION_FAILED = ErrorMapping(
     ServiceUnavailable,
     "authentication_failed",
-    "The service refused the API key ({}), or wants one where none is set. Set the right key of the server.",
+    "The service rejected the API key ({}), or requires one and none is set. Set the right API key.",
 )
 ENDPOINT_NOT_FOUND = ErrorMapping(
     ServiceUnavailable,
     "endpoint_not_found",
-    "There is no such route on the service ({}). Correct the server's address, which has no route such as /asr, "
-    "or the dialect.",
+    "The service has no such route ({}). Correct the server URL, which must not contain a route such as /asr, or the "
+    "dialect.",
 )
 BAD_GATEWAY = ErrorMapping(
-    BadGateway, BadGateway.code, "A proxy says that the service is gone ({}). Start it, or correct its address."
+    BadGateway, BadGateway.code, "A proxy reports that the service is down ({}). Start it, or correct the server URL."
 )
-SERVICE_BUSY = ErrorMapping(ServiceUnavailable, "service_busy", "The service says that it is overloaded ({}).")
-INCOMPLETE_RESPONSE = ErrorMapping(RetryableError, "invalid_response", "The service gave no whole answer ({}).")
+SERVICE_BUSY = ErrorMapping(ServiceUnavailable, "service_busy", "The service reports that it is overloaded ({}).")
+INCOMPLETE_RESPONSE = ErrorMapping(RetryableError, "invalid_response", "The response is incomplete ({}).")
 
 DEFAULT_ERRORS: ErrorTable = {
     206: INCOMPLETE_RESPONSE,
@@ -79,43 +87,45 @@ DEFAULT_ERRORS: ErrorTable = {
     403: AUTHENTICATION_FAILED,
     404: ENDPOINT_NOT_FOUND,
     405: ENDPOINT_NOT_FOUND,
-    407: ErrorMapping(ServiceUnavailable, "authentication_failed", "A proxy on the way wants to know who asks ({})."),
-    408: ErrorMapping(RetryableError, "timeout", "The service gave up waiting for the audio ({})."),
-    413: ErrorMapping(PermanentError, "too_large", "The audio is over the size limit of the service ({})."),
-    415: ErrorMapping(PermanentError, "not_audio", "The service does not take this kind of audio ({})."),
+    407: ErrorMapping(ServiceUnavailable, "authentication_failed", "A proxy requires authentication ({})."),
+    408: ErrorMapping(RetryableError, "timeout", "The service stopped waiting for the audio ({})."),
+    413: ErrorMapping(PermanentError, "too_large", "The audio exceeds the size limit of the service ({})."),
+    415: ErrorMapping(PermanentError, "not_audio", "The service does not accept this kind of audio ({})."),
     429: SERVICE_BUSY,
     502: BAD_GATEWAY,
     503: SERVICE_BUSY,
-    # Cloudflare's own, where it has no connection to the server
+    # Cloudflare's own, when it cannot connect to the server
     521: BAD_GATEWAY,
     522: BAD_GATEWAY,
     523: BAD_GATEWAY,
     530: BAD_GATEWAY,
 }
-"""By 401–405, 429, 502, 503 and Cloudflare's nobody was there to try. A missing route blames the configuration, not the
-recording."""
+"""With 401 to 405, 429, 502, 503 and Cloudflare's, the service did not try the audio. A missing route is an error of
+the configuration, not of the recording."""
 
 SERVICE_ERROR = ErrorMapping(
     RetryableError,
     "service_error",
-    "The service failed ({}). Some servers answer so to audio that they cannot decode, or to a language or model that "
-    "they do not have.",
+    "The service failed ({}). Some servers respond like this to audio that they cannot decode, or to a language or "
+    "model that they do not have.",
 )
 BY_STATUS_CLASS: ErrorTable = {
     1: INCOMPLETE_RESPONSE,
     3: ErrorMapping(
-        ServiceUnavailable, "endpoint_not_found", "The server's address redirects ({}). Set it to where it leads."
+        ServiceUnavailable,
+        "endpoint_not_found",
+        "The server URL redirects ({}). Set it to the target of the redirect.",
     ),
     4: ErrorMapping(PermanentError, "request_rejected", "The service rejected the request ({})."),
 }
-"""Of what no table names, by the first digit; all others are FAILED."""
+"""For statuses that are in no table, by their first digit; SERVICE_ERROR for all others."""
 
 NO_GPU = re.compile(
     "(?i)no CUDA-capable device|CUDA driver version is insufficient|found no NVIDIA driver|not compiled with CUDA"
 )
 HINTS = (
-    (NO_GPU, "The server has no GPU that it can use: set device=cpu&compute_type=int8 in the further options."),
-    ("(?i)out of memory", "Its GPU ran out of memory: a smaller model or batch_size needs less."),
+    (NO_GPU, "The server has no usable GPU: set device=cpu&compute_type=int8 in the further options."),
+    ("(?i)out of memory", "Its GPU ran out of memory: use a smaller model or batch_size."),
     (
         "(?i)not a valid language code|unsupported language|no default align-?model",
         "It does not know this language: correct the language.",
@@ -124,29 +134,52 @@ HINTS = (
         "AUDIO_PROCESSING_ERROR|(?i:invalid data found when processing|failed to load audio)",
         "It could not decode the audio.",
     ),
-    ("(?i)invalid file extension|unsupported file (type|format)", "It judges by the ending of the file's name."),
+    ("(?i)invalid file extension|unsupported file (type|format)", "It does not accept this file extension."),
     ("(?i)model not found|unknown model|invalid model", "It does not have this model: correct the model."),
-    ("(?i)compute type|float16", "It cannot compute so: set compute_type=int8 in the further options."),
+    (
+        "(?i)compute type|float16",
+        "It does not support this compute type: set compute_type=int8 in the further options.",
+    ),
     (
         "'NoneType' object has no attribute 'to'|(?i:access gated repo|hf.co/pyannote)",
-        "It cannot get its model that tells speakers apart: give it an HF_TOKEN whose owner has accepted its terms.",
+        "It cannot download its diarization model: give it an HF_TOKEN whose owner has accepted the model's terms.",
     ),
-    ("(?i)plain HTTP request was sent to HTTPS port", "It wants https: correct the server's address."),
+    ("(?i)plain HTTP request was sent to HTTPS port", "It requires https: correct the server URL."),
 )
-"""Well-known words of servers, and what they mean, in ours."""
+"""Well-known error texts of servers, and what they mean."""
 
 INVALID_OPTIONS = ErrorMapping(
     ServiceUnavailable,
     "invalid_options",
-    "The service does not take an option as it is set ({}). Correct it in the settings of WhisperX.",
+    "The service does not accept the value of an option ({}). Correct it in the settings of WhisperX.",
 )
-"""Here {} is the options, by name."""
+"""Here {} is the names of the options."""
+
+KNOWN_OPTION_NAMES = (
+    "align align_model async batch_size beam_size best_of chunk_size chunk_length compression_ratio_threshold "
+    "compute_type device device_index diarize diarize_model encode enable_alignment hf_token hotwords initial_prompt "
+    "interpolate_method language length_penalty log_prob_threshold max_speakers min_speakers model "
+    "no_speech_threshold num_speakers output output_format patience prompt response_format return_char_alignments "
+    "speaker_embeddings stream suppress_numerals suppress_tokens task temperature temperatures threads "
+    "timestamp_granularities timestamp_granularities[] translate vad_filter vad_offset vad_onset "
+    "word_timestamps"
+)
+KNOWN_OPTIONS = frozenset(KNOWN_OPTION_NAMES.split())
+"""The options of the supported servers. A message may repeat these names and those that were sent, and nothing else
+that a server wrote."""
+
+FILE_FIELDS = {"file", "audio_file"}
+
+NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError, UnicodeError)
+"""What the libraries raise when an exchange fails."""
 
 
 def raise_for_status(response: Response, error_table: ErrorTable | None = None) -> Response:
-    """The answer, if its status is one of success; otherwise raises what the status means."""
-    table = {**DEFAULT_ERRORS, **(error_table or {})}
-    mapping = table.get(response.status)
+    """The response itself, if its status means success.
+
+    Raises: TranscriptionError, of the class for the status; a dialect's `error_table` takes precedence.
+    """
+    mapping = {**DEFAULT_ERRORS, **(error_table or {})}.get(response.status)
     if mapping is None and response.is_success:
         return response
     if response.status == HTTPStatus.UNPROCESSABLE_ENTITY and (names := invalid_options(response)):
@@ -157,12 +190,12 @@ def raise_for_status(response: Response, error_table: ErrorTable | None = None) 
 
 
 def hint(text: str) -> str:
-    """What well-known words of a server mean, as a further sentence; empty for all others."""
+    """What a well-known error text means, as a sentence to append to a message; empty for all others."""
     return next((f" {explanation}" for pattern, explanation in HINTS if re.search(pattern, text)), "")
 
 
 def invalid_options(response: Response) -> list[str]:
-    """The options that FastAPI found wrong in a request, if all of them are options: known ones, or sent."""
+    """The names that FastAPI reports as invalid; empty unless each is an option that is known or was sent."""
     try:
         details: Any = json.loads(response.body)["detail"]
         names = {detail["loc"][1] for detail in details}
@@ -180,7 +213,8 @@ def _build_error(mapping: ErrorMapping, response: Response, detail: str) -> Tran
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, or a date, which is told by the service's own clock where it says what that is (RFC 9110, 10.2.3)."""
+    """Seconds. The header holds seconds or a date (RFC 9110, 10.2.3); a date is relative to the service's own clock,
+    if the response has a Date."""
     value = headers.get("Retry-After", "").strip()
     try:
         seconds = float(value)
@@ -193,8 +227,46 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _parse_date(text: str) -> datetime | None:
-    """An HTTP date, which is always GMT; None for anything else."""
+    """An HTTP date, which is always in GMT; None for anything else."""
     try:
         return parsedate_to_datetime(text).replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def map_network_error(error: Exception, status: int | None, bytes_sent: int | None) -> TranscriptionError:
+    """An outage if the service was not reached, otherwise a failed attempt.
+
+    `status` is None if there was no response; `bytes_sent` is None for a request without a body.
+    """
+    if isinstance(error, InvalidURL | LocationParseError | UnicodeError):
+        return ServiceUnavailable("The server URL is not valid. Correct it.", code="endpoint_not_found")
+    causes = list(exception_chain(error))
+    if status is not None:
+        was_reached = True
+    elif bytes_sent is not None:
+        was_reached = bytes_sent > 0
+    else:
+        was_reached = any(isinstance(cause, ProtocolError | ReadTimeoutError) for cause in causes)
+    root_cause = causes[-1]
+    # the error's own text would contain host names; this is just `Connection refused`
+    reason = (root_cause.strerror if isinstance(root_cause, OSError) else None) or type(root_cause).__name__
+    if not was_reached:
+        return ServiceUnavailable(
+            f"No connection to the transcription service ({reason}). "
+            "Check that it runs, that the server URL is right, and that this network can reach it."
+        )
+    if isinstance(error, DecodeError):
+        return invalid_response_error()
+    if isinstance(error, ReadTimeout) or isinstance(root_cause, TimeoutError):
+        return RetryableError("The service did not respond in time.", code="timeout")
+    return RetryableError(
+        f"The connection to the service was lost before the response was complete ({reason}).", code="connection_lost"
+    )
+
+
+def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and its causes; the root cause comes last."""
+    while error is not None:
+        yield error
+        error = error.__context__

@@ -1,8 +1,8 @@
 """The dialect `asr`: whisper-asr-webservice and whisperx-asr-service.
 
-POST /asr with the multipart field `audio_file`; every option is a query parameter, form fields are ignored without a
-word. The answer is JSON under text/plain. The server is fully serial, and goes on with a job whose client gave up. Its
-model is fixed when it starts.
+POST /asr with the multipart field `audio_file`; every option is a query parameter, and form fields are silently
+ignored. The response is JSON, served as text/plain. The server processes one request at a time, and finishes a job even
+after the client has disconnected. Its model is set when it starts.
 """
 
 from callscribe.settings.whisperx import WhisperXSettings
@@ -10,8 +10,7 @@ from callscribe.sources import Audio
 from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import DialectInfo, RequestLogger, Service, Timeouts
 from callscribe.whisperx.client import WhisperXClient
-from callscribe.whisperx.dialects.base import SynchronousService, parse_transcript_response
-from callscribe.whisperx.dialects.options import build_parameters
+from callscribe.whisperx.dialects.base import SynchronousService, build_parameters, parse_transcript_response
 from callscribe.whisperx.multipart import MultipartUpload
 
 DIALECT_INFO = DialectInfo(
@@ -31,7 +30,7 @@ class AsrService(SynchronousService):
             "output": "json",
             "word_timestamps": "true",
             "language": settings.whisperx_language,
-            # min_speakers and max_speakers are mixed up by the server: never sent
+            # min_speakers and max_speakers are never sent: the server mixes them up
             "diarize": "true" if settings.whisperx_diarize else "",
         }
         self._query = build_parameters(defaults.items(), settings)

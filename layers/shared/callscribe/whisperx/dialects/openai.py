@@ -1,7 +1,7 @@
-"""The dialect `openai`: whisperx-api-server, meet-whisperx, speaches and others that speak as OpenAI's API does.
+"""The dialect `openai`: whisperx-api-server, meet-whisperx, speaches and others that are compatible with OpenAI's API.
 
 POST /v1/audio/transcriptions with the multipart field `file`; every option is a form field. Segments may be nested one
-level deeper, and some servers send no text beside them.
+level deeper, and some servers send no text next to them.
 """
 
 from functools import partial
@@ -12,8 +12,7 @@ from callscribe.sources import Audio
 from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import DialectInfo, RequestLogger, Service, Timeouts
 from callscribe.whisperx.client import WhisperXClient
-from callscribe.whisperx.dialects.base import SynchronousService, parse_transcript_response
-from callscribe.whisperx.dialects.options import build_parameters
+from callscribe.whisperx.dialects.base import SynchronousService, build_parameters, parse_transcript_response
 from callscribe.whisperx.multipart import MultipartUpload
 from callscribe.whisperx.response_errors import ErrorMapping, ErrorTable
 
@@ -24,16 +23,15 @@ DIALECT_INFO = DialectInfo(
     list_member="data",
     optional_suffix="/v1",
 )
-"""Clients of OpenAI's API want its address with the /v1."""
+"""The suffix is optional because clients of OpenAI's API expect the URL to end with it."""
 
 DIALECT_ERRORS: ErrorTable = {
     404: ErrorMapping(
         ServiceUnavailable,
         "endpoint_not_found",
-        "There is no such route or no such model on the service ({}). "
-        "Correct the server's address, the dialect or the model.",
+        "The service has no such route or no such model ({}). Correct the server URL, the dialect or the model.",
     ),
-    422: ErrorMapping(PermanentError, "not_audio", "The service cannot read this audio ({})."),
+    422: ErrorMapping(PermanentError, "not_audio", "The service cannot decode this audio ({})."),
 }
 
 

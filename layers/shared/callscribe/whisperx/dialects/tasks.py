@@ -1,8 +1,8 @@
 """The dialect `tasks`: whisperX-FastAPI.
 
-POST /speech-to-text with the multipart field `file` and every option in the query answers with the identifier of a
-task; GET /task/{identifier} tells how it stands, under 200 even when it failed. The server's own environment gives no
-defaults: it wants `device=cuda` and the model `tiny` unless it is asked for something else.
+POST /speech-to-text, with the multipart field `file` and every option in the query, responds with the identifier of a
+task. GET /task/{identifier} returns its status, with HTTP status 200 even if the task failed. The server's
+environment variables set no defaults: without options it uses `device=cuda` and the model `tiny`.
 """
 
 import re
@@ -17,59 +17,47 @@ from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcripts.transcript import Transcript, invalid_response_error, parse_json, parse_transcript
 from callscribe.whisperx import DialectInfo, Job, RequestLogger, Service, Timeouts
-from callscribe.whisperx.client import WhisperXClient
-from callscribe.whisperx.dialects.options import Parameters, build_parameters
+from callscribe.whisperx.client import Parameters, WhisperXClient
+from callscribe.whisperx.dialects.base import build_parameters
 from callscribe.whisperx.multipart import MultipartUpload
 from callscribe.whisperx.response_errors import NO_GPU, ErrorMapping, ErrorTable, Response, hint, raise_for_status
 
 SUPPORTED_EXTENSIONS = {
-    "wav",
-    "mp3",
-    "ogg",
-    "oga",
-    "m4a",
-    "mp4",
-    "aac",
-    "amr",
-    "awb",
-    "wma",
-    "mkv",
-    "mov",
-    "avi",
-    "wmv",
+    *("aac", "amr", "avi", "awb", "m4a", "mkv", "mov", "mp3", "mp4", "oga", "ogg", "wav", "wma", "wmv"),
 }
-"""The server decides by the name of the file what it takes; its ffmpeg then looks at the content alone."""
+"""The server accepts a file by its extension; its ffmpeg then looks only at the content."""
 
 EXTENSION_SUBSTITUTES = {"opus": "ogg", "webm": "mkv", "3gp": "mp4"}
-"""What goes under another ending that it accepts; whatever else it refuses goes as wav."""
+"""Extensions sent as another one that the server accepts; all other unsupported ones are sent as wav."""
 
 JOB_ID_PATTERN = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,128}")
-"""Of a task: it becomes a part of an address."""
+"""A task's identifier, which becomes part of a URL path."""
 
 LIST_TIMEOUT_SECONDS = 30.0
-"""How long the list of all tasks may take, which a server with work to do may keep waiting."""
+"""How long to wait for the list of all tasks; a busy server may be slow to return it."""
 
 ACTIVE_STATES = ("queued", "processing", "completed")
-"""A task of which something may still come."""
+"""States of a task that has a result or may still get one."""
 
 NO_GPU_CODE = "no_gpu"
 NO_GPU_SECONDS = 3600.0
-"""So long a server is taken to have no GPU where a job lacked one: what is sent meanwhile asks for the CPU."""
+"""After a job failed for lack of a GPU, how long audio is sent to that server with the options for the CPU."""
 
 _no_gpu_until: dict[str, float] = {}
-"""Until when, as `time.monotonic` tells it, by the address of the server."""
+"""The end of that time by server URL, as a time of `time.monotonic`."""
 
 CPU_OPTIONS = (("device", "cpu"), ("compute_type", "int8"))
 
-NOT_AUDIO = ErrorMapping(PermanentError, "not_audio", "The service does not take this audio ({}).")
-DIALECT_ERRORS: ErrorTable = {400: NOT_AUDIO}
+DIALECT_ERRORS: ErrorTable = {
+    400: ErrorMapping(PermanentError, "not_audio", "The service does not accept this audio ({}).")
+}
 
 MISSING_ROUTE_STATUSES = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 
 ROUTE_NOT_FOUND_DETAILS = ("Not Found", "Method Not Allowed")
-"""FastAPI's words. A proxy whose server is gone answers 404 too, and in others."""
+"""FastAPI's texts. A proxy whose server is down also responds with 404, but with other texts."""
 
-TASK_LIST_UNAVAILABLE = "The service does not tell its tasks. Nothing is sent that it may have already."
+TASK_LIST_UNAVAILABLE = "The service does not list its tasks. The audio is not sent, since the service may have it."
 
 TASK_LIST_PATH = "/task/all"
 DIALECT_INFO = DialectInfo(
@@ -85,7 +73,7 @@ def connect(settings: WhisperXSettings, api_key: str, log_request: RequestLogger
 
 
 class TasksService:
-    """Once a job has failed for want of a GPU, the CPU is requested, unless the options name a device."""
+    """Once a job has failed for lack of a GPU, jobs are sent to the CPU, unless the options name a device."""
 
     def __init__(self, settings: WhisperXSettings, api_key: str, log_request: RequestLogger) -> None:
         self._settings = settings
@@ -121,18 +109,19 @@ class TasksService:
         _no_gpu_until[self._settings.whisperx_url] = time.monotonic() + NO_GPU_SECONDS
 
     def _build_query(self) -> Parameters:
-        # min_speakers and max_speakers are mixed up by some servers: never sent
+        # min_speakers and max_speakers are never sent: some servers mix them up
         defaults = [("language", self._settings.whisperx_language), ("model", self._settings.whisperx_model)]
         query = build_parameters(defaults, self._settings)
-        named = {option for option, _ in query}
-        if "device" not in named and time.monotonic() < _no_gpu_until.get(self._settings.whisperx_url, 0.0):
-            return [*query, *((option, value) for option, value in CPU_OPTIONS if option not in named)]
+        names = {name for name, _ in query}
+        if "device" not in names and time.monotonic() < _no_gpu_until.get(self._settings.whisperx_url, 0.0):
+            return [*query, *((name, value) for name, value in CPU_OPTIONS if name not in names)]
         return query
 
     def _list_tasks(self, timeouts: Timeouts) -> list[Mapping[str, Any]]:
-        """The tasks of files; none if the server says that it has no such list, which costs a job done twice.
+        """The tasks that have a file. If the server says that it has no such route, none: a job may then run twice.
 
-        Raises ServiceUnavailable where anything else comes than a list: nothing was sent, and it may be there already.
+        Raises: ServiceUnavailable, for any other response than a list: the audio was not sent now, and an earlier job
+        may exist.
         """
         list_timeouts = Timeouts(timeouts.connect, min(timeouts.total, LIST_TIMEOUT_SECONDS))
         try:
@@ -142,7 +131,7 @@ class TasksService:
 
 
 def supported_file_name(name: str) -> str:
-    """The file name with an ending that the server accepts."""
+    """The file name with an extension that the server accepts."""
     path = PurePosixPath(name)
     extension = path.suffix.lower().removeprefix(".")
     return name if extension in SUPPORTED_EXTENSIONS else f"{path.stem}.{EXTENSION_SUBSTITUTES.get(extension, 'wav')}"
@@ -153,19 +142,20 @@ def _parse_job(response: Response) -> Job:
 
 
 def _parse_tasks(response: Response) -> list[Mapping[str, Any]]:
-    if _is_route_not_found(response) or _is_task_not_found(response):  # `all` may be taken for the name of a task
+    # the task may be the one missing: a server without the list takes `all` for the identifier of a task
+    if _is_route_not_found(response) or _is_task_not_found(response):
         return []
     if response.status in MISSING_ROUTE_STATUSES:
         raise ServiceUnavailable(TASK_LIST_UNAVAILABLE, code="service_busy", status=response.status)
     tasks = _parse_object(raise_for_status(response)).get("tasks")
     if not isinstance(tasks, list):
         raise invalid_response_error()
-    return [each for each in tasks if _has_file_name(each)]
+    return [task for task in tasks if isinstance(task, Mapping) and isinstance(task.get("file_name"), str)]
 
 
 def _parse_result(response: Response) -> Transcript | None:
     if _is_task_not_found(response):
-        message = f"The service has forgotten the job ({response.status}). It is sent again."
+        message = f"The service no longer knows the job ({response.status}). The audio is sent again."
         raise JobFailed(message, code="job_lost", status=response.status)
     task = _parse_object(raise_for_status(response))
     match task.get("status"):
@@ -176,12 +166,12 @@ def _parse_result(response: Response) -> Transcript | None:
         case "failed":
             error_text = str(task.get("error"))
             code = NO_GPU_CODE if _is_no_gpu_failure(task) else JobFailed.code
-            raise JobFailed(f"The service took the audio, and its job failed.{hint(error_text)}", code=code)
+            raise JobFailed(f"The service accepted the audio, but its job failed.{hint(error_text)}", code=code)
     raise invalid_response_error()
 
 
 def _parse_task_transcript(task: Mapping[str, Any]) -> Transcript:
-    """Raises JobEnded when the job has brought none: asking again would bring no other."""
+    """Raises: JobFailed, when the job has no transcript: polling again would not change that."""
     result, metadata = task.get("result"), task.get("metadata")
     language = metadata.get("language") if isinstance(metadata, Mapping) else None
     try:
@@ -191,27 +181,23 @@ def _parse_task_transcript(task: Mapping[str, Any]) -> Transcript:
 
 
 def _is_task_not_found(response: Response) -> bool:
-    """In JSON, as the server itself does; a proxy whose server is gone answers 404 as well, in HTML or plain text."""
-    return response.status == HTTPStatus.NOT_FOUND and _is_json(response) and not _is_route_not_found(response)
-
-
-def _is_json(response: Response) -> bool:
-    try:
-        return bool(_parse_object(response))
-    except RetryableError:
-        return False
+    """Only if in JSON, like the server's own errors: a proxy whose server is down responds with 404 in HTML or text."""
+    is_json = bool(_error_object(response))
+    return response.status == HTTPStatus.NOT_FOUND and is_json and not _is_route_not_found(response)
 
 
 def _is_route_not_found(response: Response) -> bool:
-    return response.status in MISSING_ROUTE_STATUSES and _error_member(response, "detail") in ROUTE_NOT_FOUND_DETAILS
+    return (
+        response.status in MISSING_ROUTE_STATUSES and _error_object(response).get("detail") in ROUTE_NOT_FOUND_DETAILS
+    )
 
 
-def _error_member(response: Response, name: str) -> Any:
-    """A member of what the server itself said; None where somebody else answered, who does not say it in JSON."""
+def _error_object(response: Response) -> Mapping[str, Any]:
+    """The JSON object of an error response of the server itself; empty if something else responded."""
     try:
-        return _parse_object(response).get(name)
+        return _parse_object(response)
     except RetryableError:
-        return None
+        return {}
 
 
 def _parse_object(response: Response) -> Mapping[str, Any]:
@@ -219,10 +205,6 @@ def _parse_object(response: Response) -> Mapping[str, Any]:
     if not isinstance(parsed, Mapping):
         raise invalid_response_error()
     return parsed
-
-
-def _has_file_name(task: Any) -> bool:
-    return isinstance(task, Mapping) and isinstance(task.get("file_name"), str)
 
 
 def _parse_identifier(task: Mapping[str, Any]) -> str:
@@ -237,11 +219,11 @@ def _is_no_gpu_failure(task: Mapping[str, Any]) -> bool:
 
 
 def _recording_id(name: str) -> str:
-    """The recording that a file name stands for: each time that it is sent, another ending is put behind a hyphen."""
+    """The recording's id, with which a file name begins; each upload appends another suffix after a hyphen."""
     return re.split(r"[-.]", name, maxsplit=1)[0]
 
 
 def _start_sort_key(task: Mapping[str, Any]) -> tuple[bool, str]:
-    """Sorts the newest last; what has no start has not begun."""
+    """Sorts the newest task last; a task without a start time has not started yet."""
     start = task.get("start_time")
     return not isinstance(start, str), str(start)

@@ -1,4 +1,4 @@
-"""The `asr` dialect over real HTTP: what is sent, and what each way of ending means."""
+"""The `asr` dialect over real HTTP: what is sent, and which error each response or failure becomes."""
 
 import ssl
 import threading
@@ -23,7 +23,7 @@ def send(url, audio=None, name="abc.wav", key=SECRET, timeouts=PATIENT, **settin
     return dialect.send(audio or Bytes(1000), name, timeouts)
 
 
-def test_the_audio_goes_into_the_field_and_the_options_into_the_query(service):
+def test_audio_is_sent_as_a_form_field_and_options_in_the_query(service):
     transcript = send(f"{service.url}/", whisperx_language="en", whisperx_diarize=True)
     (received,) = service.received
     assert transcript.text == "hello there"
@@ -44,14 +44,14 @@ def test_the_audio_goes_into_the_field_and_the_options_into_the_query(service):
     assert part.get_payload(decode=True) == b"a" * 1000
 
 
-def test_what_is_not_set_is_not_sent(service):
+def test_unset_key_and_options_are_not_sent(service):
     send(service.url, key="")
     (received,) = service.received
     assert "authorization" not in received.headers
     assert not {"language", "diarize"} & received.query.keys()
 
 
-def test_options_of_the_site_go_into_the_query_and_win(service):
+def test_custom_options_are_sent_in_the_query_and_take_precedence(service):
     send(service.url, whisperx_model="large-v3", whisperx_options="vad_filter=true&task=translate&hotwords=")
     assert service.received[0].query == {
         "output": ["json"],
@@ -62,14 +62,14 @@ def test_options_of_the_site_go_into_the_query_and_win(service):
 
 
 @pytest.mark.parametrize("name", ["a b.mp3", 'quo"te.wav', "ü.wav", "line\nbreak.wav", "no-extension"])
-def test_odd_names_do_not_break_the_body(service, name):
+def test_unusual_file_names_do_not_break_the_body(service, name):
     send(service.url, name=name)
     (part,) = parts(service.received[0])
     assert part.get_payload(decode=True) == b"a" * 1000
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "code"),
+    ("status", "error_type", "code"),
     [
         (401, ServiceUnavailable, "authentication_failed"),
         (403, ServiceUnavailable, "authentication_failed"),
@@ -92,9 +92,9 @@ def test_odd_names_do_not_break_the_body(service, name):
         (422, PermanentError, "request_rejected"),
     ],
 )
-def test_each_status_has_its_class(service, reply, status, kind, code):
+def test_each_status_maps_to_an_error_class_and_code(service, reply, status, error_type, code):
     service.replies = [reply(status=status, body=b"Internal Server Error")]
-    with pytest.raises(kind) as raised:
+    with pytest.raises(error_type) as raised:
         send(service.url)
     assert raised.value.code == code
     assert str(status) in raised.value.message
@@ -119,7 +119,7 @@ def test_each_status_has_its_class(service, reply, status, kind, code):
         ("21 Oct 2015 99999999999999999999:28:00 GMT", None),
     ],
 )
-def test_retry_after_is_heard_in_seconds_and_as_a_date_by_the_service_s_clock(service, reply, header, seconds):
+def test_retry_after_is_read_as_seconds_or_as_a_date_on_the_service_s_clock(service, reply, header, seconds):
     headers = {"Retry-After": header, "Date": "Wed, 21 Oct 2026 07:27:00 GMT"}
     service.replies = [reply(status=503, headers=headers)]
     with pytest.raises(ServiceUnavailable) as raised:
@@ -127,56 +127,56 @@ def test_retry_after_is_heard_in_seconds_and_as_a_date_by_the_service_s_clock(se
     assert raised.value.retry_after == seconds
 
 
-def test_nobody_there_is_an_outage():
+def test_refused_connection_is_an_outage():
     with pytest.raises(ServiceUnavailable, match="Connection refused"):
         send("http://127.0.0.1:9")
 
 
-def test_a_name_that_does_not_resolve_is_an_outage():
+def test_unresolvable_host_name_is_an_outage():
     with pytest.raises(ServiceUnavailable, match="No connection"):
         send("http://whisperx.invalid:9000")
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 70, "ü" * 70])
-def test_a_host_that_cannot_be_one_costs_no_attempt(host):
+def test_invalid_host_name_does_not_consume_an_attempt(host):
     with pytest.raises(ServiceUnavailable):
         send(f"http://{host}:9000")
 
 
 @pytest.fixture
 def certificate(tmp_path, monkeypatch):
-    """For 127.0.0.1, and trusted by `requests`."""
+    """A certificate for 127.0.0.1 that `requests` trusts."""
     file = self_signed(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
     return file
 
 
-@pytest.mark.parametrize("trusted", [True, False])
-def test_tls_that_breaks_over_the_audio_is_a_failed_attempt_and_before_it_an_outage(certificate, monkeypatch, trusted):
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_tls_failure_is_an_outage_before_the_upload_and_a_failed_attempt_after_it(certificate, monkeypatch, is_trusted):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
 
-    def break_off(connection):
+    def break_tls(connection):
         with (
             suppress(OSError),
-            connection.dup() as beneath,
-            context.wrap_socket(connection, server_side=True) as secure,
+            connection.dup() as tcp_connection,
+            context.wrap_socket(connection, server_side=True) as tls_connection,
         ):
-            read_request(secure)
-            beneath.sendall(b"what is no TLS record")
+            read_request(tls_connection)
+            tcp_connection.sendall(b"not a TLS record")
 
-    if not trusted:
+    if not is_trusted:
         monkeypatch.delenv("REQUESTS_CA_BUNDLE")
-    with server(break_off) as url, pytest.raises(RetryableError if trusted else ServiceUnavailable):
+    with server(break_tls) as url, pytest.raises(RetryableError if is_trusted else ServiceUnavailable):
         send(url.replace("http:", "https:"))
 
 
-def test_http_where_tls_is_spoken_is_an_outage(service):
+def test_https_url_for_a_plain_http_server_is_an_outage(service):
     with pytest.raises(ServiceUnavailable, match="No connection"):
         send(service.url.replace("http:", "https:"))
 
 
-def test_audio_that_gets_shorter_while_it_is_sent_is_a_failed_attempt(service):
+def test_audio_that_becomes_shorter_during_the_upload_is_a_failed_attempt(service):
     with pytest.raises(RetryableError, match="shorter"):
         send(service.url, Bytes(100_000, really=50_000))
 
@@ -184,8 +184,8 @@ def test_audio_that_gets_shorter_while_it_is_sent_is_a_failed_attempt(service):
 SILENCE = b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\nConnection: close\r\n\r\n{"segments": []}'
 
 
-def test_a_server_that_reads_only_after_its_last_job_is_waited_for():
-    """It is the rule with these servers, and longer than a connection may take to be made."""
+def test_server_that_reads_only_after_its_previous_job_is_waited_for():
+    """Usual for these servers, and longer than the connect timeout."""
 
     connect_seconds = 0.2
 
@@ -200,11 +200,11 @@ def test_a_server_that_reads_only_after_its_last_job_is_waited_for():
     assert transcript.segments == ()
 
 
-def test_a_server_that_reads_too_slowly_is_a_failed_attempt():
-    given_up = threading.Event()
+def test_server_that_reads_too_slowly_is_a_failed_attempt():
+    client_gave_up = threading.Event()
 
     def slow(connection):
-        while not given_up.wait(0.1):
+        while not client_gave_up.wait(0.1):
             connection.recv(1024)
 
     with server(slow) as url:
@@ -212,12 +212,11 @@ def test_a_server_that_reads_too_slowly_is_a_failed_attempt():
             with pytest.raises(RetryableError) as raised:
                 send(url, Bytes(50 * 1024 * 1024), timeouts=IMPATIENT)
         finally:
-            given_up.set()
+            client_gave_up.set()
     assert raised.value.code == "timeout"
 
 
 def test_memory_does_not_grow_with_the_audio():
-
     def swallow(connection):
         read_request(connection)
         connection.sendall(SILENCE)
@@ -232,6 +231,6 @@ def test_memory_does_not_grow_with_the_audio():
     assert peak < 4 * 1024 * 1024
 
 
-def test_an_unknown_dialect_says_which_there_are():
+def test_unknown_dialect_is_rejected_with_the_known_ones():
     with pytest.raises(ConfigurationError, match="asr"):
         connect(WhisperXSettings(whisperx_url="http://host", whisperx_dialect="esperanto"), "")

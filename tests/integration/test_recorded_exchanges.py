@@ -1,6 +1,6 @@
-"""What real servers answered, as it was recorded from them, and what each of these answers leads to.
+"""Responses recorded from real servers, and the result of each.
 
-The files of tests/exchanges hold a request, the status, the headers and the body of its answer, byte for byte.
+The files of tests/exchanges hold the request line, and the status, headers and body of its response, byte for byte.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ SPOKEN = "Thanks for calling, how can I help?\nMy order is 4711."
 
 
 @dataclass
-class Recorded:
+class RecordedExchange:
     method: str
     path: str
     status: int
@@ -28,11 +28,11 @@ class Recorded:
     body: bytes
 
     @classmethod
-    def named(cls, name: str) -> "Recorded":
+    def load(cls, name: str) -> "RecordedExchange":
         head, body = (EXCHANGES / f"{name}.http").read_bytes().split(b"\n\n", 1)
         request, status, *headers = head.decode().splitlines()
         method, path = request.split()
-        return cls(method, path, int(status.split()[0]), dict(each.split(": ", 1) for each in headers), body)
+        return cls(method, path, int(status.split()[0]), dict(header.split(": ", 1) for header in headers), body)
 
 
 TRANSCRIPTS = {
@@ -57,23 +57,23 @@ ERRORS = {
     "asr-not-audio": (RetryableError, "service_error", "cannot decode"),
     "asr-unknown-language": (RetryableError, "service_error", "500"),
     "asr-out-of-memory": (RetryableError, "service_error", "500"),
-    "asr-no-health-route": (ServiceUnavailable, "endpoint_not_found", "server's address"),
+    "asr-no-health-route": (ServiceUnavailable, "endpoint_not_found", "server URL"),
     "tasks-failed-without-gpu": (JobFailed, "no_gpu", "device=cpu&compute_type=int8"),
     "tasks-not-audio": (PermanentError, "not_audio", "could not decode"),
-    "tasks-refused-extension": (PermanentError, "not_audio", "ending"),
+    "tasks-refused-extension": (PermanentError, "not_audio", "extension"),
     "tasks-refused-url": (PermanentError, "request_rejected", "422"),
-    "tasks-unknown": (JobFailed, "job_lost", "forgotten"),
+    "tasks-unknown": (JobFailed, "job_lost", "no longer knows"),
     "tasks-all": (RetryableError, "invalid_response", "dialect"),
     "tasks-health": (RetryableError, "invalid_response", "dialect"),
 }
 
 
 @pytest.fixture
-def came_of(service, reply):
-    """What comes of sending to a server, or asking it for a job, that gives the recorded answer."""
+def replay(service, reply):
+    """The result of an upload or a poll whose response is the recorded one."""
 
-    def came_of(name):
-        recorded = Recorded.named(name)
+    def replay(name):
+        recorded = RecordedExchange.load(name)
         service.replies = [reply(status=recorded.status, headers=recorded.headers, body=recorded.body)]
         dialect = "asr" if recorded.path.startswith(("/asr", "/health")) else "tasks"
         client = connect(WhisperXSettings(whisperx_url=service.url, whisperx_dialect=dialect), "")
@@ -84,43 +84,43 @@ def came_of(service, reply):
         except TranscriptionError as error:
             return error
 
-    return came_of
+    return replay
 
 
-@pytest.mark.parametrize(("name", "told"), TRANSCRIPTS.items(), ids=TRANSCRIPTS)
-def test_a_recorded_transcript_is_read(came_of, name, told):
-    transcript = came_of(name)
+@pytest.mark.parametrize(("name", "expected"), TRANSCRIPTS.items(), ids=TRANSCRIPTS)
+def test_recorded_transcript_is_parsed(replay, name, expected):
+    transcript = replay(name)
     assert isinstance(transcript, Transcript)
-    assert (transcript.text, transcript.language) == told
+    assert (transcript.text, transcript.language) == expected
 
 
 @pytest.mark.parametrize(("name", "job"), JOBS.items(), ids=JOBS)
-def test_a_recorded_job_is_known(came_of, name, job):
-    assert came_of(name) == job
+def test_recorded_job_is_parsed(replay, name, job):
+    assert replay(name) == job
 
 
 @pytest.mark.parametrize(("name", "expected"), ERRORS.items(), ids=ERRORS)
-def test_a_recorded_refusal_has_its_class(came_of, name, expected):
-    kind, code, words = expected
-    error = came_of(name)
-    assert (type(error), error.code) == (kind, code)
-    assert words in error.message
+def test_recorded_failure_maps_to_an_error(replay, name, expected):
+    error_type, code, expected_message = expected
+    error = replay(name)
+    assert (type(error), error.code) == (error_type, code)
+    assert expected_message in error.message
 
 
-def test_each_speaker_and_each_time_of_a_recorded_transcript_is_kept(came_of):
-    first, second = came_of("asr-speakers").segments
+def test_speakers_and_times_of_a_recorded_transcript_are_parsed(replay):
+    first, second = replay("asr-speakers").segments
     assert (first.speaker, first.start, first.end, len(first.words)) == ("SPEAKER_00", 0.031, 0.96, 7)
     assert (second.words[-1].text, second.words[-1].start) == ("4711.", None)
     assert second.words[0].speaker == "SPEAKER_01"
 
 
-def test_what_was_sent_before_is_found_in_a_recorded_list_of_tasks(service, reply):
-    recorded = Recorded.named("tasks-all")
+def test_earlier_job_is_found_in_a_recorded_task_list(service, reply):
+    recorded = RecordedExchange.load("tasks-all")
     service.replies = [reply(status=recorded.status, headers=recorded.headers, body=recorded.body)]
     dialect = connect(WhisperXSettings(whisperx_url=service.url, whisperx_dialect="tasks"), "")
-    found = dialect.send(Bytes(100), "tone2s.wav", PATIENT, is_resend=True)
-    assert found == Job("91eb8d3f-a805-425f-896a-9725250fcac4")
+    job = dialect.send(Bytes(100), "tone2s.wav", PATIENT, is_resend=True)
+    assert job == Job("91eb8d3f-a805-425f-896a-9725250fcac4")
 
 
-def test_every_recorded_exchange_is_in_a_table():
+def test_every_recorded_exchange_is_tested():
     assert {*TRANSCRIPTS, *JOBS, *ERRORS} == {file.stem for file in EXCHANGES.iterdir()}
