@@ -1,4 +1,4 @@
-"""Transcripts as people and players read them: plain text, SubRip, WebVTT."""
+"""Transcripts as files for users and media players: plain text, SubRip (.srt) and WebVTT (.vtt)."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,36 +9,36 @@ from typing import Any
 from callscribe.transcripts.transcript import Segment, Word
 
 CHARACTERS_PER_SECOND = 15
-"""How fast text is spoken where the transcript does not say, and how fast captions are read with ease."""
+"""The assumed speed of speech when a transcript has no times; also a comfortable reading speed for captions."""
 
 MIN_CUE_SECONDS = 1.0
-"""How long a caption stands whose times are not known: a "yes" would be gone before it is seen."""
+"""The minimum duration of a caption with estimated times: a "yes" would disappear before it is noticed."""
 
 MAX_CUE_CHARACTERS = 2 * 42
-"""Characters of a caption: the two lines that subtitling knows."""
+"""The two lines of 42 characters that are usual for subtitles."""
 
 MAX_CUE_SECONDS = 7.0
-"""How long a caption stands at most, by the same practice."""
+"""The maximum duration of a caption that is usual for subtitles."""
 
 PAUSE_MARKS = tuple(".?!…,;:。？！、，；：")
-"""What a caption had better end with."""
+"""Punctuation after which a caption preferably ends."""
 
 WHITESPACE_AND_CONTROLS = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029]+")
-"""Whatever a reader may take for a line's or a block's end, and control characters."""
+"""Whatever a parser may take for the end of a line or a block, and control characters."""
 
 INVISIBLE_CHARACTERS = re.compile("[\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-"""Overrides of the writing direction, which turn around what follows them; byte order marks; halves of characters."""
+"""Text direction overrides, which reverse the text after them; byte order marks; lone surrogates."""
 
 SUBRIP_REPLACEMENTS = str.maketrans("<>{}", "‹›()")
-"""SubRip cannot escape: what players take for markup or for an arrow is written with characters that look alike."""
+"""SubRip has no escaping: what players take for markup or an arrow is replaced with similar characters."""
 
 type TranscriptDocument = Mapping[str, Any]
-"""A stored transcript, as `Transcript.document` makes it."""
+"""A stored transcript, as `Transcript.to_document` returns it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One caption, on one line. Milliseconds from the start; `end` is later than `start`."""
+    """A caption with one line of text. Times are milliseconds from the start; `end` is later than `start`."""
 
     start: int
     end: int
@@ -48,15 +48,15 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptFormat:
-    """A file that a transcript is written as. `write` is pure."""
+    """A file format for transcripts."""
 
     media_type: str
     render: Callable[[TranscriptDocument], str]
 
 
 def render_text(document: TranscriptDocument) -> str:
-    """A line for each segment, in the order of the transcript."""
-    return "".join(f"{_with_speaker(each.speaker, each.text)}\n" for each in _clean_segments(document))
+    """Plain text: one line per segment."""
+    return "".join(f"{_with_speaker(segment.speaker, segment.text)}\n" for segment in _clean_segments(document))
 
 
 def render_subrip(document: TranscriptDocument) -> str:
@@ -69,7 +69,7 @@ def render_subrip(document: TranscriptDocument) -> str:
 
 
 def render_webvtt(document: TranscriptDocument) -> str:
-    """WebVTT, as https://www.w3.org/TR/webvtt1/ has it: speakers are voices."""
+    """WebVTT (https://www.w3.org/TR/webvtt1/): speakers are voice spans."""
     return "WEBVTT\n" + "".join(
         f"\n{_format_time(cue.start, '.')} --> {_format_time(cue.end, '.')}\n"
         f"{f'<v {escape(cue.speaker, quote=False)}>' if cue.speaker else ''}{escape(cue.text, quote=False)}\n"
@@ -78,7 +78,7 @@ def render_webvtt(document: TranscriptDocument) -> str:
 
 
 FORMAT_VERSION = "1"
-"""To be raised with whatever changes what is written of a transcript: who has it already is told so by this."""
+"""Part of the ETag: increase it with every change to the rendered files, so that cached ones become stale."""
 
 FORMATS = {
     "txt": TranscriptFormat("text/plain", render_text),
@@ -88,7 +88,7 @@ FORMATS = {
 
 
 def build_cues(document: TranscriptDocument) -> list[Cue]:
-    """The captions by their start. A long segment is several captions where its words tell when they are spoken."""
+    """The captions, sorted by start. A long segment becomes several captions if its words have times."""
     segments = _clean_segments(document)
     cues = [
         _to_cue(segment, text_span)
@@ -102,7 +102,7 @@ def build_cues(document: TranscriptDocument) -> list[Cue]:
 # Text
 # ---------------------------------------------------------------------------------------------------------------------
 def _clean_segments(document: TranscriptDocument) -> list[Segment]:
-    """The segments in which something is said, in clean text."""
+    """The segments that have text, with all text cleaned."""
     cleaned = (
         Segment(
             text=_clean_text(raw["text"]),
@@ -130,7 +130,7 @@ def _with_speaker(speaker: str | None, text: str) -> str:
 # Time
 # ---------------------------------------------------------------------------------------------------------------------
 def _format_time(milliseconds: int, decimal_separator: str) -> str:
-    """`01:02:03.004`; hours take as many digits as they need."""
+    """`01:02:03.004`; hours have as many digits as needed."""
     seconds, milliseconds = divmod(milliseconds, 1000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
@@ -138,10 +138,10 @@ def _format_time(milliseconds: int, decimal_separator: str) -> str:
 
 
 def _segment_times(segments: Sequence[Segment], duration: float | None) -> Iterator[tuple[float, float]]:
-    """When each segment begins and ends, in seconds.
+    """The start and end of each segment, in seconds.
 
-    Segments without times share, by their lengths, what lies between the end of the one before and the start of the
-    next one that is known; where that is too little to say it in, they take the time that saying it takes.
+    Segments without times share the time between the end of the previous segment and the next known start, in
+    proportion to their lengths. If that is too short to speak them, each gets the time that speaking it takes.
     """
     position = 0.0
     for segment, next_known_time, characters_ahead in _next_known_times(segments, duration):
@@ -154,7 +154,7 @@ def _segment_times(segments: Sequence[Segment], duration: float | None) -> Itera
             position = end
         else:
             available_seconds = 0.0 if next_known_time is None else next_known_time - start
-            # nobody speaks twice as fast
+            # speech is never twice as fast as assumed
             has_room = available_seconds * 2 * CHARACTERS_PER_SECOND >= characters_ahead
             position = start + (available_seconds * length / characters_ahead if has_room else spoken_seconds)
             end = min(position, start + spoken_seconds)
@@ -162,7 +162,7 @@ def _segment_times(segments: Sequence[Segment], duration: float | None) -> Itera
 
 
 def _next_known_times(segments: Sequence[Segment], duration: float | None) -> list[tuple[Segment, float | None, int]]:
-    """Each segment, the next time that is known after its start, and the characters that are said until then."""
+    """Each segment, the next known time after its start, and the number of characters spoken until then."""
     result: list[tuple[Segment, float | None, int]] = []
     next_known_time, characters_ahead = duration, 0
     for segment in reversed(segments):
@@ -194,7 +194,7 @@ def _segment_end(segment: Segment) -> float | None:
 # ---------------------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class TextSpan:
-    """A stretch of a segment's text, from its character `first` to before `last`, and its seconds."""
+    """A stretch of a segment's text, from `text_start` up to `text_end` (exclusive). Times are in seconds."""
 
     text_start: int
     text_end: int
@@ -203,7 +203,7 @@ class TextSpan:
 
 
 def _split_segment(segment: Segment, start: float, end: float) -> Iterator[TextSpan]:
-    """The whole segment if it is short; else as much at a time as a caption takes, if possible up to a pause."""
+    """The whole segment if it fits in a caption; otherwise as much as fits each time, preferably up to a pause."""
     whole = TextSpan(0, len(segment.text), start, end)
     if _fits_in_cue(segment, [whole]):
         yield whole
@@ -224,7 +224,7 @@ def _fits_in_cue(segment: Segment, spans: Sequence[TextSpan]) -> bool:
 
 
 def _find_break(segment: Segment, spans: Sequence[TextSpan]) -> int:
-    """After how many parts a caption had better end: at the last pause in its second half, or else at its end."""
+    """The number of spans for the next caption: up to the last pause in their second half, or all of them."""
     for count in range(len(spans), len(spans) // 2, -1):
         if segment.text[spans[0].text_start : spans[count - 1].text_end].rstrip().endswith(PAUSE_MARKS):
             return count
@@ -242,9 +242,9 @@ def _join_spans(spans: Sequence[TextSpan]) -> TextSpan:
 
 
 def _word_spans(segment: Segment, whole: TextSpan) -> list[TextSpan]:
-    """A part for each word whose time is known, with the words after it whose times are not.
+    """A span for each word with a known time, which includes the words without times after it.
 
-    Only the whole where the words are not those of the text, for then nobody knows where in the text a word is.
+    Only `whole` if the words are not those of the text, since their offsets in the text are then unknown.
     """
     word_offsets = _word_offsets(segment)
     if word_offsets is None:
@@ -255,7 +255,7 @@ def _word_spans(segment: Segment, whole: TextSpan) -> list[TextSpan]:
         if word.start is not None and previous_start <= word.start < whole.end:
             starts.append((offset if starts else 0, word.start, word.end))
         elif starts:
-            starts[-1] = (*starts[-1][:2], None)  # it ends with a word of which nobody knows when it ends
+            starts[-1] = (*starts[-1][:2], None)  # it ends with a word without a known end
         else:
             starts.append((0, whole.start, None))
     boundaries = [*starts[1:], (whole.text_end, whole.end, None)]
@@ -266,7 +266,7 @@ def _word_spans(segment: Segment, whole: TextSpan) -> list[TextSpan]:
 
 
 def _word_offsets(segment: Segment) -> list[tuple[int, Word]] | None:
-    """Where in the text each word begins, with the marks that stand before it; None if the words are others.
+    """The offset of each word in the text, including punctuation before it; None if the text has other words.
 
     Words may lack the text's punctuation, and may follow each other without a space.
     """

@@ -1,1 +1,1 @@
-"""Transcripts: how responses become one, and how the two channels of a call are merged."""
+"""Transcripts: parsing them from responses, and merging those of the two channels of a call."""

@@ -1,4 +1,4 @@
-"""The two sides of a stereo call: whom each channel holds, and how both become one conversation."""
+"""Stereo calls: which party is on which channel, and how the transcripts of both channels are merged."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,13 +14,13 @@ CALLER, AGENT = "caller", "agent"
 
 
 class ChannelLayout(StrEnum):
-    """On which channel the other party is. On the other one is the agent: whoever's phone system recorded the call."""
+    """The channel of the caller, the external party. The agent, whose system recorded the call, is on the other one."""
 
     CALLER_LEFT = "caller-left"
     CALLER_RIGHT = "caller-right"
 
     def speaker_for(self, channel: Channel) -> str:
-        """Who speaks on that channel."""
+        """The speaker label for a channel."""
         caller_channel = Channel.LEFT if self is ChannelLayout.CALLER_LEFT else Channel.RIGHT
         return CALLER if channel is caller_channel else AGENT
 
@@ -34,17 +34,17 @@ DEFAULT_LAYOUTS: Mapping[str, ChannelLayout] = {
     "goautodial": ChannelLayout.CALLER_RIGHT,
     "vicidial": ChannelLayout.CALLER_RIGHT,
 }
-"""By phone system, as far as it is confirmed. FreeSWITCH and Yeastar put what they receive on the left."""
+"""By phone system, for those confirmed. FreeSWITCH and Yeastar record what they receive on the left."""
 
 AUTO, MONO = "auto", "mono"
 CHANNEL_MODES = (AUTO, MONO, *ChannelLayout)
-"""What the setting of this name may be."""
+"""The values of the setting `channels`."""
 
 
 def channel_layout(channels: str, phone_system: str) -> ChannelLayout | None:
-    """Who speaks where in a stereo recording, by the setting; None to send it as it is.
+    """The layout of a stereo recording for the setting `channels`; None to send the recording unsplit.
 
-    `auto` is what is known of the phone system, which may be empty.
+    `auto` uses the default of the phone system; `phone_system` is empty if it is unknown.
     """
     if channels == AUTO:
         return DEFAULT_LAYOUTS.get(phone_system)
@@ -53,7 +53,7 @@ def channel_layout(channels: str, phone_system: str) -> ChannelLayout | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fragment:
-    """The words from `first` up to `last` of segment `number` of a channel. `at`: its place in time, in seconds."""
+    """The words `first_word` up to `end_word` (exclusive) of a segment. `start`, in seconds, sorts the fragments."""
 
     start: float
     channel: Channel
@@ -63,9 +63,9 @@ class _Fragment:
 
 
 def merge_channels(transcripts: Mapping[Channel, Transcript], layout: ChannelLayout) -> Transcript:
-    """One transcript in the order in which things were said, each segment with its speaker and its channel.
+    """Merge both transcripts in chronological order; each segment gets its speaker and its channel.
 
-    A segment in whose pause the other side speaks is broken there. One without times stays behind the one before it.
+    A segment is split at a pause in which the other party speaks. A segment without times stays after the previous one.
     The language is that of the channel with more text.
     """
     by_channel = {channel: transcripts[channel] for channel in Channel if channel in transcripts}
@@ -75,7 +75,7 @@ def merge_channels(transcripts: Mapping[Channel, Transcript], layout: ChannelLay
         other_starts = [word_start for other in by_channel if other is not channel for word_start in word_starts[other]]
         channel_fragments.append(list(_split_segments(channel, transcript.segments, other_starts)))
     fragments = merge_sorted(*channel_fragments, key=lambda fragment: fragment.start)
-    # where nothing came between the pieces of a segment after all, it stays whole
+    # consecutive fragments of one segment are joined again
     segments = []
     for (channel, segment_index), group in groupby(
         fragments, key=lambda fragment: (fragment.channel, fragment.segment_index)
@@ -90,7 +90,7 @@ def merge_channels(transcripts: Mapping[Channel, Transcript], layout: ChannelLay
 
 
 def _word_starts(segments: Sequence[Segment]) -> Iterator[float]:
-    """When somebody begins to say something: each word or, where words have no times, each segment."""
+    """The start of each word or, if the words have no times, of each segment."""
     for segment in segments:
         starts = [word.start for word in segment.words if word.start is not None]
         yield from starts or ([] if segment.start is None else [segment.start])
@@ -99,7 +99,7 @@ def _word_starts(segments: Sequence[Segment]) -> Iterator[float]:
 def _split_segments(
     channel: Channel, segments: Sequence[Segment], other_starts: Sequence[float]
 ) -> Iterator[_Fragment]:
-    """The segments of one channel, broken where one of the `others` begins in a pause."""
+    """The segments of one channel, split where one of `other_starts` is in a pause."""
     position = 0.0
     for index, segment in enumerate(segments):
         position = max(position, segment.start or 0.0)
@@ -113,7 +113,7 @@ def _split_segments(
 
 
 def _break_points(segment: Segment, other_starts: Sequence[float]) -> Iterator[tuple[int, float]]:
-    """Each word before which the segment is to be broken, and its start."""
+    """The index and start of each word before which the segment is split."""
     if _word_offsets(segment) is None:
         return
     spoken_until: float | None = None
@@ -128,7 +128,7 @@ def _break_points(segment: Segment, other_starts: Sequence[float]) -> Iterator[t
 
 
 def _word_offsets(segment: Segment) -> list[int] | None:
-    """Where in the text each word stands; None unless all of them are found there, one behind the other."""
+    """The offset of each word in the text; None unless all of them occur there in this order."""
     offsets, offset = [], 0
     for word in segment.words:
         offset = segment.text.find(word.text, offset) if word.text else -1
@@ -140,7 +140,7 @@ def _word_offsets(segment: Segment) -> list[int] | None:
 
 
 def _slice_segment(segment: Segment, first_word: int, end_word: int) -> Segment:
-    """The words from `first` up to `last` of a segment, with what stands between them in its text."""
+    """The part of a segment with the words `first_word` up to `end_word` (exclusive), and the text between them."""
     word_count = len(segment.words)
     if first_word == 0 and end_word == word_count:
         return segment

@@ -1,4 +1,4 @@
-"""A transcript, and how it is read out of the answers that WhisperX servers give: strictly by shape, leniently else."""
+"""The transcript, and the parser for the responses of WhisperX servers: strict about their shape, lenient otherwise."""
 
 import json
 import re
@@ -12,23 +12,23 @@ from typing import Any
 from callscribe.errors import RetryableError
 
 PREVIEW_LENGTH = 160
-"""Characters of the text that the record itself carries, enough for one row of a list."""
+"""Characters of the text that are stored in the recording's record, enough for one row of a list."""
 
 MAX_DURATION_SECONDS = 10_000_000
-"""Seconds, about four months: no time in a recording is later."""
+"""About four months: a time in a recording that is later is invalid."""
 
 MAX_LANGUAGE_LENGTH = 35
-"""Characters; the longest language tag that RFC 5646 asks to have room for."""
+"""Characters; RFC 5646 recommends room for language tags of this length."""
 
 MAX_WORD_GAP = 1.0
-"""Seconds without a word that end a segment, where words come without segments."""
+"""Seconds. A longer gap ends a segment, when a response has words but no segments."""
 
 SENTENCE_ENDS = (".", "?", "!", "…")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """One word; servers leave out the times of words that they could not align. Seconds from the start."""
+    """A word. Times are seconds from the start; servers omit the times of words that they could not align."""
 
     text: str
     start: float | None = None
@@ -38,7 +38,10 @@ class Word:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """One stretch of speech. Seconds from the start of the recording; `channel` where channels were sent apart."""
+    """A stretch of speech. Times are seconds from the start of the recording.
+
+    `channel` is set when the channels were transcribed separately.
+    """
 
     text: str
     start: float | None = None
@@ -50,19 +53,19 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """What was said. No segments means that nobody spoke, which is an answer and not a failure."""
+    """A whole transcript. Without segments there was no speech, which is a result and not a failure."""
 
     segments: tuple[Segment, ...]
     language: str | None = None
 
     @property
     def text(self) -> str:
-        """The plain text, one segment a line."""
+        """The plain text, one line per segment."""
         return "\n".join(segment.text for segment in self.segments)
 
     @property
     def duration(self) -> float | None:
-        """Where the last segment ends, in seconds; None when no segment has times."""
+        """The latest end of a segment, in seconds; None if no segment has an end."""
         return max((segment.end for segment in self.segments if segment.end is not None), default=None)
 
     @property
@@ -72,7 +75,7 @@ class Transcript:
         return line if len(line) <= PREVIEW_LENGTH else line[: PREVIEW_LENGTH - 1].rstrip() + "…"
 
     def to_document(self, produced_by: Mapping[str, Any]) -> dict[str, Any]:
-        """The JSON document that is stored, with where it came from."""
+        """The JSON document that is stored. `produced_by` is its provenance, such as the dialect and the options."""
         return {
             "language": self.language,
             "duration": self.duration,
@@ -84,7 +87,7 @@ class Transcript:
 
 
 def parse_stored_transcript(document: Mapping[str, Any]) -> Transcript:
-    """A transcript out of what `dataclasses.asdict` made of it."""
+    """A transcript from its stored JSON document."""
     segments = (
         Segment(**{**segment, "words": tuple(Word(**word) for word in segment["words"])})
         for segment in document["segments"]
@@ -93,9 +96,9 @@ def parse_stored_transcript(document: Mapping[str, Any]) -> Transcript:
 
 
 def parse_response(body: bytes, content_type: str = "") -> Transcript:
-    """Reads a server's answer: JSON whatever content type it came under, and under text/plain also mere lines of text.
+    """Parse the body of a server's response: JSON with any content type, or lines of text with text/plain.
 
-    Raises RetryableError when it is neither: a body that was cut, or a page of a proxy.
+    Raises: RetryableError, when it is neither, such as a truncated body or a proxy's HTML page.
     """
     text = _decode(body, content_type)
     if content_type.lower().startswith("text/plain") and _is_prose(text):
@@ -105,14 +108,17 @@ def parse_response(body: bytes, content_type: str = "") -> Transcript:
 
 
 def parse_json(body: bytes, content_type: str = "") -> Any:
-    """Whatever JSON an answer holds, of any encoding. Raises RetryableError."""
+    """The JSON value of a response body in any encoding. Raises: RetryableError, when it is not JSON."""
     return _load_json(_decode(body, content_type))
 
 
 def parse_transcript(payload: Any) -> Transcript:
-    """Reads what was JSON: segments may be a list or nested one level deeper, and a bare `text` or words stand in.
+    """Parse the JSON value of a response.
 
-    Words beside segments that have none are dealt out to them. Raises RetryableError when it is of another shape.
+    Segments may be a list, or nested one level deeper. Without segments, `text` or `words` are used instead. Words at
+    the top level are assigned to the segments if these have none.
+
+    Raises: RetryableError, when it has another shape.
     """
     if not isinstance(payload, Mapping):
         raise invalid_response_error()
@@ -133,31 +139,31 @@ def parse_transcript(payload: Any) -> Transcript:
 
 
 def invalid_response_error() -> RetryableError:
-    """For an answer of success that is none."""
+    """The error for a successful response that is not a transcript."""
     return RetryableError(
-        "The service answered with success, but not with a transcript: the answer was cut, or something else than "
-        "WhisperX answers at this address. Check the server's address and the dialect.",
+        "The service responded with success but without a transcript: the response was truncated, or something other "
+        "than WhisperX responds at this URL. Check the server URL and the dialect.",
         code="invalid_response",
     )
 
 
 def _segments_from_text_or_words(payload: Mapping[str, Any], segments: Any) -> Any:
-    """Segments made of words, or one of the text; or the segments, where they are told under that name."""
+    """Segments made from `words`, or a single one from `text`; or `text` itself, if it holds the segments."""
     text, words = payload.get("text"), payload.get("words")
     if text is None:
         text = segments
     if isinstance(words, Sequence) and words and (isinstance(text, str) or not text):
-        return _split_into_sentences(text or "", [each for each in words if isinstance(each, Mapping)])
+        return _split_into_sentences(text or "", [word for word in words if isinstance(word, Mapping)])
     return [{"text": text}] if isinstance(text, str) else text
 
 
 def _split_into_sentences(text: str, words: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Segments of words that stand alone: one up to each pause, and to each end of a sentence.
+    """Split words without segments into segments, at pauses and at the ends of sentences.
 
-    The text has the punctuation that words may lack, so it is taken apart along with them; where that cannot be done,
-    for it has not as many words, all is one segment.
+    The text has the punctuation that words may lack, so it is split together with them. If it does not have as many
+    words, everything is one segment.
     """
-    tokens = text.split() or [_clean_text(each.get("word")) for each in words]
+    tokens = text.split() or [_clean_text(word.get("word")) for word in words]
     if len(tokens) != len(words):
         return [_segment_from_words([text], words)]
     boundaries = [
@@ -177,13 +183,13 @@ def _segment_from_words(tokens: Sequence[str], words: Sequence[Mapping[str, Any]
 
 
 def _gap_before(words: Sequence[Mapping[str, Any]], index: int) -> float:
-    """Seconds before a word; none where times are missing."""
+    """Seconds between a word and the previous one; 0 if times are missing."""
     end, start = _parse_seconds(words[index - 1].get("end")), _parse_seconds(words[index].get("start"))
     return start - end if start is not None and end is not None else 0.0
 
 
 def _top_level_words(payload: Mapping[str, Any]) -> tuple[Word, ...]:
-    """The words that are told beside the segments: OpenAI's `words`, or WhisperX's own."""
+    """The words that are listed outside the segments: OpenAI's `words`, or WhisperX's `word_segments`."""
     for container in (payload, payload.get("segments")):
         if isinstance(container, Mapping):
             for name in ("words", "word_segments"):
@@ -193,7 +199,10 @@ def _top_level_words(payload: Mapping[str, Any]) -> tuple[Word, ...]:
 
 
 def _assign_words(words: Sequence[Word], segments: list[Segment]) -> list[Segment]:
-    """The segments with the words that start in them; one in a pause, or without a time, goes with the one before."""
+    """Assign each word to the segment in which it starts.
+
+    A word in a pause goes to the segment before the pause, a word without times to the segment of the previous word.
+    """
     indexed_starts = sorted(
         (segment.start, index) for index, segment in enumerate(segments) if segment.start is not None
     )
@@ -213,7 +222,7 @@ def _assign_words(words: Sequence[Word], segments: list[Segment]) -> list[Segmen
 
 
 def _decode(body: bytes, content_type: str) -> str:
-    """The text, in the first encoding that it can be: what JSON shows of itself, what is declared, else Western."""
+    """Decode with the first encoding that fits: the one detected for JSON, the declared charset, or a Western one."""
     charset_match = re.search(r"charset\s*=\s*\"?([\w.:-]+)", content_type, re.IGNORECASE)
     for encoding in (json.detect_encoding(body), charset_match[1] if charset_match else "", "cp1252"):
         with suppress(ValueError, LookupError):
@@ -222,9 +231,9 @@ def _decode(body: bytes, content_type: str) -> str:
 
 
 def _is_prose(text: str) -> bool:
-    """Whether it may be what was said, rather than something for machines, or a broken piece of it."""
+    """Whether it may be speech, rather than JSON, HTML or XML, or a fragment of these."""
     stripped = text.strip()
-    if not stripped or stripped[0] in '{[<"' or not all(each.isprintable() or each.isspace() for each in stripped):
+    if not stripped or stripped[0] in '{[<"' or not all(char.isprintable() or char.isspace() for char in stripped):
         return False
     try:
         json.loads(stripped)
@@ -253,7 +262,7 @@ def _parse_segment(raw: Mapping[str, Any]) -> Segment:
 
 
 def _parse_words(raw: Any) -> tuple[Word, ...]:
-    return tuple(_parse_word(each) for each in raw if isinstance(each, Mapping)) if isinstance(raw, Sequence) else ()
+    return tuple(_parse_word(word) for word in raw if isinstance(word, Mapping)) if isinstance(raw, Sequence) else ()
 
 
 def _parse_word(raw: Mapping[str, Any]) -> Word:
@@ -264,16 +273,16 @@ def _parse_word(raw: Mapping[str, Any]) -> Word:
 
 
 def _clean_text(value: Any) -> str:
-    """Text that can be stored: half a surrogate pair, which JSON can spell, cannot."""
+    """Text without surrounding spaces or lone surrogates, which JSON can contain but which cannot be stored."""
     return value.encode(errors="replace").decode().strip() if isinstance(value, str) else ""
 
 
 def _parse_times(raw: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    """Start and end; an end before the start is none."""
+    """Start and end. An end before the start is dropped."""
     start, end = _parse_seconds(raw.get("start")), _parse_seconds(raw.get("end"))
     return start, None if start is not None and end is not None and end < start else end
 
 
 def _parse_seconds(value: Any) -> float | None:
-    """A time that can be one; JSON from Python servers may hold NaN."""
+    """A time in seconds; None if it is not a valid one. JSON from Python servers may contain NaN."""
     return float(value) if isinstance(value, int | float) and 0 <= value < MAX_DURATION_SECONDS else None
