@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
+from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -19,8 +20,9 @@ from callscribe.settings.environment import from_env
 from callscribe.settings.sync import SyncEnv
 from callscribe.sidecars import group_key
 from callscribe.sources import Source, open_source, open_subsource, resolve_key
+from callscribe.sources.file_types import FileKind, classify
 from callscribe.store import runs, settings_overrides, status_counts, tables
-from functions.sync import s3_events, source_test
+from functions.sync import source_test
 from functions.sync.ingestion import FileIngester
 from functions.sync.metadata_reader import MetadataReader
 from functions.sync.scan import Scan
@@ -88,17 +90,21 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     lambda_deadline = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
     if event.get("trigger") == Trigger.TEST:
         return _test_source(event)
-    if s3_events.is_upload(event):
+    if event.get("source") == "aws.s3" and event.get("detail-type") == "Object Created":
         return _ingest_upload(event, lambda_deadline)
     return _scan_source(event, lambda_deadline, store.retention_days)
 
 
 def _ingest_upload(event: Mapping[str, Any], lambda_deadline: datetime) -> dict[str, Any]:
-    """Ingest an uploaded file with its sidecars. No retention cutoff applies: an upload is new."""
+    """Ingest an uploaded file with its sidecars. No retention cutoff applies: an upload is new.
+
+    The event only names the file; everything else is read from the source. Events arrive late, twice, in any order, or
+    not at all: the scheduled scan finds what they miss.
+    """
     overrides = settings_overrides.load()
     settings = effective_settings(overrides.call_recordings)
     source = open_source(settings.recordings_path)
-    group_keys = s3_events.find_group_keys(event, source, settings.recording_extensions)
+    group_keys = _uploaded_group_keys(event["detail"], source, settings.recording_extensions)
     if not group_keys:
         add_count("UploadsIgnored")
         return {"status": RunStatus.SKIPPED}  # not recorded as a run: a bucket may hold many files of other kinds
@@ -109,6 +115,23 @@ def _ingest_upload(event: Mapping[str, Any], lambda_deadline: datetime) -> dict[
             scan.run_group(key)
         _count_files(run)
     return run.to_api()
+
+
+def _uploaded_group_keys(detail: Mapping[str, Any], source: Source, extensions: frozenset[str]) -> list[str]:
+    """Return the group key of the uploaded recording or sidecar; nothing if it is neither, or not in the source.
+
+    S3 does not URL-encode keys in these events. In case a key is encoded after all, the decoded key is returned as
+    well. Source: "EventBridge event message structure", Amazon S3 User Guide.
+    """
+    if f"s3://{detail['bucket']['name']}" != source.location:
+        return []
+    key: str = detail["object"]["key"]
+    return [
+        group_key(candidate, extensions)
+        for candidate in dict.fromkeys((key, unquote_plus(key)))
+        if candidate.startswith(source.prefix)
+        and classify(candidate, None, extensions) in (FileKind.AUDIO, FileKind.SIDECAR)
+    ]
 
 
 def _scan_source(event: Mapping[str, Any], lambda_deadline: datetime, retention_days: int) -> dict[str, Any]:

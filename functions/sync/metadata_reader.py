@@ -22,7 +22,7 @@ from callscribe.sources import Source, SourceFile
 from callscribe.transcripts.transcript import Transcript
 
 IN_INDEX = "indexed"
-"""Stands for an index with a row for the file. The index grows with every call, but a row in it stays as it is."""
+"""Replaces the fingerprint of an index with a row for the file: the index grows with every call, its rows stay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
