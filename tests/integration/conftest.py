@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from botocore.httpsession import URLLib3Session
 from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
 
+from callscribe.recordings.recording import recording_id
+from callscribe.store import recordings
 from callscribe.whisperx import connection_test
 from local.cloud.aws import serve_aws
 from local.cloud.stack import Stack, deploy
@@ -21,6 +25,7 @@ from testing import dynalite
 from testing.handlers import ROOT, Handlers, clear_clients, client
 from testing.waiting import LIMIT_SECONDS
 from testing.workers.mortals import KillableTasks, killable_lambdas
+from tests.integration.storage import Bucket, Folder, sync_counts
 
 
 @pytest.fixture(scope="session")
@@ -102,6 +107,21 @@ def put(stack: Stack) -> Callable[..., None]:
             s3_backends[stack.account_id]["aws"].get_object(bucket, key).last_modified -= timedelta(seconds=age)
 
     return put
+
+
+@pytest.fixture(params=["s3", "folder"])
+def source(request: pytest.FixtureRequest, handlers: Handlers, stack: Stack, tmp_path: Path) -> SimpleNamespace:
+    """An empty source, with `sync()` to scan it and `get(key)` to read the record of a file."""
+    storage = Bucket(stack) if request.param == "s3" else Folder(tmp_path)
+    handlers.overrides["RECORDINGS_PATH"] = storage.path
+    return SimpleNamespace(
+        put=storage.put,
+        delete=storage.delete,
+        path=storage.path,
+        kind=request.param,
+        get=lambda key: recordings.get(recording_id(storage.location, storage.prefix + key)),
+        sync=lambda: sync_counts(handlers),
+    )
 
 
 @pytest.fixture

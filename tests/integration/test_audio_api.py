@@ -13,7 +13,7 @@ from functions.api import auth
 from functions.api.routes.audio import MAX_PART_BYTES, MEDIA_TYPES
 from local.cloud.client import aws_client
 from testing.waiting import LIMIT_SECONDS
-from tests.integration.test_sync import AUDIO, Folder
+from tests.integration.storage import AUDIO, Folder
 
 LIST = "/api/call-recordings"
 NAME = "in-2025550100-12025550143 Zoë+%.mp3"

@@ -10,7 +10,7 @@ from functions.api import invoke
 from testing.handlers import client
 from testing.made_audio import tone, wav
 from testing.waiting import LIMIT_SECONDS
-from tests.integration.test_sync import upload_event
+from tests.integration.storage import upload_event
 
 MODULE = "/api/modules/call-recordings"
 SYNC = "/api/call-recordings/sync"
@@ -114,9 +114,9 @@ def test_a_path_that_cannot_be_listed_is_refused_with_the_reason_and_nothing_is_
     for path, reason in {
         "s3://no-such-bucket-here/": "NoSuchBucket",
         "s3://": "names no bucket",
-        "recordings": "is invalid",
-        "": "path is not set",
-        "https://b.s3.amazonaws.com/": "is invalid",
+        "recordings": "is none",
+        "": "no recordings path",
+        "https://b.s3.amazonaws.com/": "is none",
         "s3://Not_A_Bucket!/": "S3",
         str(tmp_path / "none"): "none",
         "s3://b/\0": "character",

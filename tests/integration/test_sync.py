@@ -1,77 +1,17 @@
 """sync_recordings on S3 and on a folder: one record for each complete file, kept up to date when the file changes."""
 
 import os
-import time
 from datetime import timedelta
-from types import SimpleNamespace
 from urllib.parse import quote_plus
 
 import pytest
-from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.s3.models import s3_backends
 
-from callscribe.recordings.recording import Status, recording_id
-from callscribe.store import known_files, recordings
+from callscribe.recordings.recording import Status
+from callscribe.store import known_files
 from functions.sync import app, scan
 from functions.sync.ingestion import EMPTY, HEADER_ONLY, IN_TRANSFER
-from testing.handlers import client
 from tests.integration.checks import all_recordings
-
-OLD_SECONDS = 3600
-"""Age of a file that is complete."""
-AUDIO = b"ID3" + b"\0" * 200
-"""Not WAV, so that only its age decides whether a file in a folder is complete."""
-
-
-class Bucket:
-    def __init__(self, stack):
-        self._s3, self._bucket = client("s3", stack.endpoint), stack.buckets["RecordingsBucket"]
-        self.path, self.prefix = f"s3://{self._bucket}/", ""
-        self.location = f"s3://{self._bucket}"
-
-    def put(self, key, body=AUDIO):
-        if "\n" in key:  # moto's server has no route for it, but its bucket accepts it, as S3 does
-            s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object(self._bucket, key, body)
-        else:
-            self._s3.put_object(Bucket=self._bucket, Key=key, Body=body)
-
-    def delete(self, key):
-        self._s3.delete_object(Bucket=self._bucket, Key=key)
-
-
-class Folder:
-    def __init__(self, root):
-        self.root, self.path, self.prefix, self.location = root, f"{root}/", f"{root}/".lstrip("/"), "file://"
-
-    def put(self, key, body=AUDIO, age=OLD_SECONDS):
-        file = self.root / key
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(body)
-        os.utime(file, (time.time() - age,) * 2)
-
-    def delete(self, key):
-        (self.root / key).unlink()
-
-
-@pytest.fixture(params=["s3", "folder"])
-def source(request, handlers, stack, tmp_path):
-    """An empty source, with `sync()` to scan it and `get(key)` to read the record of a file."""
-    storage = Bucket(stack) if request.param == "s3" else Folder(tmp_path)
-    handlers.overrides["RECORDINGS_PATH"] = storage.path
-    return SimpleNamespace(
-        put=storage.put,
-        delete=storage.delete,
-        path=storage.path,
-        get=lambda key: recordings.get(recording_id(storage.location, storage.prefix + key)),
-        sync=lambda: sync_counts(handlers),
-    )
-
-
-def sync_counts(handlers):
-    """Run sync, and return the counts that are not zero."""
-    run = handlers.sync()
-    assert run["status"] == "succeeded", run
-    return {name: number for name, number in run["counts"].items() if number}
+from tests.integration.storage import AUDIO, Bucket, Folder, sync_counts, upload_event
 
 
 def test_recording_is_added_once(source, listed):
@@ -368,15 +308,6 @@ def test_killed_scan_is_resumed_and_misses_nothing(source, handlers, monkeypatch
 
 
 # uploads -----------------------------------------------------------------------------------------------------------
-
-
-def upload_event(stack, key, bucket=None):
-    return {
-        "version": "0",
-        "detail-type": "Object Created",
-        "source": "aws.s3",
-        "detail": {"bucket": {"name": bucket or stack.buckets["RecordingsBucket"]}, "object": {"key": key, "size": 5}},
-    }
 
 
 @pytest.mark.parametrize("key", ["2026/a.mp3", "a b+c%20.mp3", "ä 🎧/ü.wav", "a%2Bb.mp3", "100%.mp3", "a\"'.mp3"])
