@@ -1,6 +1,6 @@
-"""`recordingsPath` over the API: whatever it names, nothing outside of the configured source is listed.
+"""`recordingsPath` of a sync requested over the API: no path can list anything outside the configured source.
 
-More ways to write a path are in unit/test_sources.py; here are those that a query can encode in other ways.
+tests/unit/test_sources.py tests more spellings of a path; here are those that a query string can encode differently.
 """
 
 from types import SimpleNamespace
@@ -16,22 +16,22 @@ AUDIO = b"RIFF" + b"\0" * 100
 
 @pytest.fixture
 def sync(handlers, monkeypatch):
-    """Asks for a path over the API, whose call of the sync function is answered by the sync function itself."""
+    """Requests a sync of a path over the API, which invokes the handler of the sync function."""
     monkeypatch.setattr("functions.api.invoke.invoke_and_wait", lambda _function, payload: handlers.sync(**payload))
     handlers.overrides["MIN_FILE_AGE_SECONDS"] = "0"
 
     def sync(path, root):
         handlers.overrides["RECORDINGS_PATH"] = root
         handlers.advance_clock(minutes=1)  # the files are older than now
-        answer = handlers.api("POST", SYNC, query=f"recordingsPath={path}")
-        return SimpleNamespace(status=answer.status, error=answer.json.get("error"), run=answer.json)
+        response = handlers.api("POST", SYNC, query=f"recordingsPath={path}")
+        return SimpleNamespace(status=response.status, error=response.json.get("error"), run=response.json)
 
     return sync
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """A source with one recording, in `deeper`; beside it and behind links what is nobody's business."""
+    """A source `in` with one recording in `deeper`. Next to the source, and behind links, are files outside of it."""
     for name in ("in/deeper/a.wav", "out/secret.wav", "in-other/secret.wav"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_bytes(AUDIO)
@@ -48,17 +48,17 @@ def bucket(stack, put):
     return stack.buckets["RecordingsBucket"]
 
 
-def refused(answer, listed):
-    """A 400 that says what to do, and nothing was recorded."""
-    assert answer.status == 400, answer
-    assert answer.error["code"] in ("invalid_path", "invalid_request", "sync_failed")
-    assert answer.error["message"]
+def assert_refused(response, listed):
+    """Assert a 400 with a message, and that nothing was recorded."""
+    assert response.status == 400, response
+    assert response.error["code"] in ("invalid_path", "invalid_request", "sync_failed")
+    assert response.error["message"]
     assert listed() == {}
 
 
-def test_a_part_of_a_folder_is_listed_alone(sync, folder, listed):
-    answer = sync(f"{folder}/in/deeper", f"{folder}/in")
-    assert (answer.status, answer.run["counts"]["added"], list(listed())) == (200, 1, ["a.wav"])
+def test_subfolder_is_scanned_alone(sync, folder, listed):
+    response = sync(f"{folder}/in/deeper", f"{folder}/in")
+    assert (response.status, response.run["counts"]["added"], list(listed())) == (200, 1, ["a.wav"])
 
 
 @pytest.mark.parametrize(
@@ -82,21 +82,21 @@ def test_a_part_of_a_folder_is_listed_alone(sync, folder, listed):
         "{0}/in/" + "x" * 5000,
     ],
 )
-def test_no_path_leads_out_of_a_folder(sync, folder, listed, path):
-    refused(sync(path.format(folder), f"{folder}/in"), listed)
+def test_no_path_leads_out_of_the_folder(sync, folder, listed, path):
+    assert_refused(sync(path.format(folder), f"{folder}/in"), listed)
 
 
-def test_a_link_to_the_source_is_followed_and_one_below_it_is_not(sync, folder, listed):
+def test_link_to_the_source_is_followed_but_not_links_in_it(sync, folder, listed):
     (folder / "here").symlink_to("in")
-    refused(sync(f"{folder}/here/link", f"{folder}/here"), listed)
-    refused(sync(f"{folder}/in/deeper", f"{folder}/here"), listed)
+    assert_refused(sync(f"{folder}/here/link", f"{folder}/here"), listed)
+    assert_refused(sync(f"{folder}/in/deeper", f"{folder}/here"), listed)
     assert sync(f"{folder}/here", f"{folder}/here").run["counts"]["added"] == 1
     assert [item["path"] for item in listed().values()] == [f"{folder}/here/deeper/a.wav"]
 
 
-def test_a_part_of_a_bucket_is_listed_alone(sync, bucket, listed):
-    answer = sync(f"s3://{bucket}/in/deeper", f"s3://{bucket}/in/")
-    assert (answer.status, answer.run["counts"]["added"], list(listed())) == (200, 1, ["a.wav"])
+def test_prefix_of_a_bucket_is_scanned_alone(sync, bucket, listed):
+    response = sync(f"s3://{bucket}/in/deeper", f"s3://{bucket}/in/")
+    assert (response.status, response.run["counts"]["added"], list(listed())) == (200, 1, ["a.wav"])
 
 
 @pytest.mark.parametrize(
@@ -110,20 +110,20 @@ def test_a_part_of_a_bucket_is_listed_alone(sync, bucket, listed):
         "/in/deeper",
     ],
 )
-def test_no_path_leads_out_of_a_prefix(sync, bucket, listed, path):
-    refused(sync(path.format(bucket), f"s3://{bucket}/in/"), listed)
+def test_no_path_leads_out_of_the_prefix(sync, bucket, listed, path):
+    assert_refused(sync(path.format(bucket), f"s3://{bucket}/in/"), listed)
 
 
 @pytest.mark.parametrize(
     "path",
     ["in/%252e%252e/out/", "in/..%5Cout/", "in/deeper/a.wav", "in/%EF%BC%8E%EF%BC%8E/out/", "in/deeper./", "in//"],
 )
-def test_what_s3_takes_for_a_name_finds_nothing_outside(sync, bucket, listed, path):
+def test_unusual_key_prefix_finds_nothing_outside_the_source(sync, bucket, listed, path):
     assert sync(f"s3://{bucket}/{path}", f"s3://{bucket}/in/").status == 200
     assert set(listed()) <= {"a.wav"}
 
 
-def test_the_sync_function_checks_for_itself_whoever_invokes_it(handlers, folder, listed):
+def test_sync_checks_the_path_itself_whoever_invokes_it(handlers, folder, listed):
     handlers.overrides["RECORDINGS_PATH"] = f"{folder}/in"
     for path in ("/etc", f"{folder}/in/link", f"{folder}/in/\0"):
         run = handlers.sync(recordingsPath=path)
@@ -131,7 +131,7 @@ def test_the_sync_function_checks_for_itself_whoever_invokes_it(handlers, folder
     assert listed() == {}
 
 
-def test_the_name_of_a_folder_may_hold_what_names_hold(sync, stack, put, listed):
+def test_folder_name_may_contain_spaces_and_other_letters(sync, stack, put, listed):
     bucket = stack.buckets["RecordingsBucket"]
     put("in/Büro +49 (1)/a.wav", AUDIO)
     assert sync(quote(f"s3://{bucket}/in/Büro +49 (1)"), f"s3://{bucket}/in/").run["counts"]["added"] == 1

@@ -1,18 +1,18 @@
-"""What a run and a request cost: requests to AWS, counted where they leave."""
+"""How many requests to AWS a run of process makes."""
 
 
-def test_a_recording_on_a_warm_function_costs_twelve_requests_at_most(handlers, put, counted):
+def test_transcription_takes_at_most_twelve_requests_on_a_warm_function(handlers, put, counted):
     for number in range(2):
         put(f"{number}.wav")
-    handlers.transcribe()  # warms up: the key is cached
+    handlers.transcribe()  # reads and caches the key
     with counted() as requests:
         assert handlers.process()["counts"]["completed"] == 1
     assert requests == {
-        "PutItem": 1,  # the run, when it begins
-        "BatchWriteItem": 1,  # the run, when it ends, and its call to the service
-        "BatchGetItem": 1,  # what is switched off
-        "Query": 2,  # lost claims; the next in line
-        "UpdateItem": 4,  # slot and claim; completion, and the slot back
+        "PutItem": 1,  # the run at its start
+        "BatchWriteItem": 1,  # the run at its end, with its request to the service
+        "BatchGetItem": 1,  # settings, paused tasks and disabled modules
+        "Query": 2,  # expired claims; the next queued recording
+        "UpdateItem": 4,  # acquire a slot, claim, complete, release the slot
         "GET S3": 1,
         "PUT S3": 1,
         "PutEvents": 1,
@@ -20,7 +20,7 @@ def test_a_recording_on_a_warm_function_costs_twelve_requests_at_most(handlers, 
     assert requests.total() <= 12
 
 
-def test_a_retry_costs_one_look_more(handlers, put, counted, service, reply):
+def test_repeated_attempt_takes_one_more_query(handlers, put, counted, service, reply):
     service.replies = [reply(status=500), reply()]
     put("a.wav")
     handlers.transcribe()
@@ -31,14 +31,14 @@ def test_a_retry_costs_one_look_more(handlers, put, counted, service, reply):
     assert requests.total() <= 13
 
 
-def test_a_run_with_nothing_to_do_costs_six(handlers, counted):
+def test_run_with_an_empty_queue_takes_six_requests(handlers, counted):
     handlers.process()
     with counted() as requests:
         handlers.process()
     assert requests.total() == 6
 
 
-def test_a_run_during_an_outage_costs_seven(handlers, put, counted, service, reply):
+def test_run_during_an_outage_takes_seven_requests(handlers, put, counted, service, reply):
     service.replies = [reply(status=503)]
     put("a.wav")
     handlers.transcribe()
