@@ -51,12 +51,13 @@ class CallRecordingsSettings(ChannelSettings):
         """Raises: ConfigurationError, when there is no such time zone."""
         from zoneinfo import ZoneInfo
 
-        if problem := validators.time_zone(self.time_zone):
+        try:
+            return ZoneInfo(self.time_zone)
+        except (ValueError, KeyError, OSError) as error:  # as in validators.time_zone
             raise ConfigurationError(
-                f"The time zone '{self.time_zone}' does not exist: it {problem}. Correct it in the settings of the "
-                "module call-recordings."
-            )
-        return ZoneInfo(self.time_zone)
+                f"The time zone '{self.time_zone}' does not exist. Correct it in the settings of the module "
+                "call-recordings: it must be the name of a time zone, such as Europe/Berlin or UTC."
+            ) from error
 
     @property
     def custom_patterns(self) -> "Sequence[CustomPattern]":
