@@ -1,4 +1,7 @@
-"""What a file says of its own audio, before it is sent. A file without any is never sent: Whisper would invent text."""
+"""Probes an audio file before it is sent: codec, duration, channels and tags.
+
+A file without audio is never sent, because Whisper would hallucinate text for it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,20 +14,20 @@ from callscribe.sources.wav import HEADER_BYTES, read_header, read_tags
 from functions.process import audio_tags
 
 BLOCK_BYTES = 262_144
-"""Bytes of one look further back: the index of an hour of M4A fits into it."""
+"""Size of one read beyond the head of the file: the index of an hour of M4A fits into it."""
 
 MAX_READS = 6
-"""So often is a file looked into further back. Each look costs a request; what needs more stays unknown."""
+"""Maximum reads beyond the head. Each one costs a request; whatever needs more stays unknown."""
 
 ID3V1_BYTES, ID3V2_HEADER_BYTES = 128, 10
-"""Bytes of the tag behind an MP3's audio, and of what the tag before it begins with."""
+"""Sizes of the tag after the audio of an MP3, and of the header of the tag before it."""
 
 MAX_FRAME_BYTES = 1_441
-"""Bytes: no MP3 frame is longer. One alone, marked Xing or Info, is the encoder's note and no audio."""
+"""Maximum size of an MP3 frame. A single frame marked Xing or Info is encoder metadata, not audio."""
 
 
 class ReplayedFile:
-    """A file whose `head` was read, as if it had not been."""
+    """A file whose `head` has been read already; it reads as if from the start."""
 
     def __init__(self, audio: AudioFile, head: bytes) -> None:
         self.length, self.is_local, self.read_at = audio.length, audio.is_local, audio.read_at
@@ -40,9 +43,9 @@ class ReplayedFile:
 
 
 class BoundedReader:
-    """A file as a demuxer looks into it: its head, and a few blocks further back; beyond those it seems to end.
+    """Gives a demuxer the head of a file and at most MAX_READS further blocks; beyond those the file seems to end.
 
-    `fault` is what reading raised; `cut` says that it seemed to end before it did.
+    `error`: the exception raised by a read. `is_truncated`: the file seemed to end early.
     """
 
     def __init__(self, audio: AudioFile, head: bytes) -> None:
@@ -61,17 +64,17 @@ class BoundedReader:
         if len(self._blocks) > MAX_READS or self.error:
             self.is_truncated = True
             return b""
-        start = max(0, min(offset, self.length - BLOCK_BYTES))  # at the end, all that is looked for there in one
+        start = max(0, min(offset, self.length - BLOCK_BYTES))  # one read for everything near the end
         try:
             self._blocks.append((start, self._read_at(start, BLOCK_BYTES)))
-        except Exception as error:  # noqa: BLE001 — FFmpeg is not to be unwound: raised again behind it
+        except Exception as error:  # noqa: BLE001 — must not pass through FFmpeg: raised by the caller
             self.error = error
         return self.read_at(offset, size)
 
 
 @dataclass(frozen=True, slots=True)
 class AudioProbe:
-    """What a file says: `info` of its audio, `tags` of the call. `audio` is still to be read from its first byte."""
+    """The result of a probe. `audio` is the same file, to be read from its first byte."""
 
     info: AudioInfo
     tag_metadata: CallMetadata
@@ -79,17 +82,17 @@ class AudioProbe:
 
 
 def probe(audio: AudioFile) -> AudioProbe:
-    """Looks into the file.
+    """Probe the file. An unrecognised format is left to the server: its info stays empty.
 
-    What is not recognised is unknown, and the service's to judge. Raises PermanentError `no_audio` for a file that is
-    recognised and empty, and what reading the file raises.
+    Raises: PermanentError `no_audio`, when the format is recognised and holds no audio; and what reading the file
+    raises.
     """
     if not audio.length:
         raise _no_audio_error("The file is empty: 0 bytes.")
     head = _read_head(audio)
     wav = read_header(head, audio.length)
     if wav and wav.available_size == 0:
-        raise _no_audio_error("The file is a WAV header without any audio behind it.")
+        raise _no_audio_error("The file is a WAV header without audio.")
     has_known_codec = wav and wav.available_size and wav.info.codec
     info, raw_tags = (wav.info, read_tags(head)) if wav and has_known_codec else _probe_with_decoder(audio, head)
     tag_metadata = audio_tags.extract_metadata(raw_tags, info.duration) if raw_tags else CallMetadata()
@@ -113,16 +116,18 @@ def _probe_with_decoder(audio: AudioFile, head: bytes) -> tuple[AudioInfo, Mappi
     if reader.is_truncated:
         return result or (AudioInfo(), {})
     if result is None or (result[0] == AudioInfo() and _has_only_tags(head, audio.length)):
-        raise _no_audio_error("The file has the form of a recording, but holds no audio.")
+        raise _no_audio_error("The file has the format of a recording, but holds no audio.")
     return result
 
 
 def _has_only_tags(head: bytes, length: int) -> bool:
-    """Whether an MP3 file has nothing but tags: what stands before and behind its audio, which is not there."""
+    """Return whether an MP3 file has only the tags before and after its audio, but no audio."""
     start = 0
     if head.startswith(b"ID3") and len(head) >= ID3V2_HEADER_BYTES:
         start = ID3V2_HEADER_BYTES
-        for position, byte in enumerate(reversed(head[6:ID3V2_HEADER_BYTES])):  # its size, seven bits a byte
+        for position, byte in enumerate(
+            reversed(head[6:ID3V2_HEADER_BYTES])
+        ):  # the size of the tag, seven bits per byte
             start += (byte & 0x7F) << 7 * position
     rest = head[start:]
     if length - start <= ID3V1_BYTES:
@@ -136,6 +141,7 @@ def _has_only_tags(head: bytes, length: int) -> bool:
 
 def _no_audio_error(message: str) -> PermanentError:
     return PermanentError(
-        f"{message} It was not sent. Most often the call ended before anybody spoke, or the recorder was cut off.",
+        f"{message} It was not sent. The usual cause is a call that ended before anyone spoke, or a recorder that was "
+        "interrupted.",
         code="no_audio",
     )

@@ -1,27 +1,27 @@
-"""What a run may still begin, and when it gives up: Lambda ends it at a known time, without a word."""
+"""Decides what a run may still start and when it aborts, because Lambda kills it at a known time without warning."""
 
 from datetime import datetime, timedelta
 
 from callscribe.clock import CLOCK_SKEW
 
 STORE_MARGIN = timedelta(seconds=20)
-"""Kept back to store the result, or the failure."""
+"""Reserved for storing the results."""
 
 ABORT_MARGIN = timedelta(seconds=10)
-"""With this much left, what is still under way is given up."""
+"""With this much time left, running attempts are aborted."""
 
 MIN_TO_START = timedelta(seconds=60)
-"""With less than this left, no further recording is begun."""
+"""With less time left than this, no further recording is started."""
 
 START_ANY_FRACTION = 2 / 3
-"""With this part of its time left, a run begins whatever is next; with less, only what it can finish."""
+"""With at least this fraction of its time left, a run starts any recording; with less, only what it can finish."""
 
 MIN_RATE_BYTES = 100_000
-"""Bytes. A smaller recording takes as long as this one: what it costs to send one at all."""
+"""Smaller recordings are assumed to take as long as one of this size, because of the fixed cost of sending one."""
 
 
 class Deadline:
-    """The time of a run that `began_at` then and `ends_at` then, both aware and UTC."""
+    """The time limits of a run from `started_at` to `ends_at`, both aware and in UTC."""
 
     def __init__(self, started_at: datetime, ends_at: datetime) -> None:
         self._ends_at = ends_at
@@ -30,31 +30,34 @@ class Deadline:
 
     @property
     def lease_expires_at(self) -> datetime:
-        """When leases of this run end: one that has run out means a dead worker."""
+        """When the leases of this run expire; an expired lease means that the worker has crashed."""
         return self._ends_at + CLOCK_SKEW
 
     @property
     def abort_at(self) -> datetime:
-        """When to end what is still under way."""
+        """When to abort running attempts."""
         return self._ends_at - ABORT_MARGIN
 
     @property
     def send_deadline(self) -> datetime:
-        """When the service must have answered."""
+        """When the server must have responded."""
         return self._ends_at - STORE_MARGIN
 
     def is_near(self, now: datetime) -> bool:
-        """Whether nothing more is begun."""
+        """Return whether it is too late to start anything."""
         return self._ends_at - now < MIN_TO_START
 
     def can_start_any(self, now: datetime) -> bool:
-        """Whether anything may be begun, however large."""
+        """Return whether a recording of any size may be started."""
         return now <= self._start_any_until
 
     def can_finish(self, size: int, now: datetime) -> bool:
-        """Whether a recording of `size` bytes would end in time, by the slowest before it; False if there was none."""
+        """Return whether a recording of `size` bytes would end in time, judging by the slowest one of this run so far.
+
+        False if none has ended yet.
+        """
         return 0 < self._max_seconds_per_byte * max(size, MIN_RATE_BYTES) <= (self.send_deadline - now).total_seconds()
 
     def record_rate(self, size: int, seconds: float) -> None:
-        """Remembers that a recording of `size` bytes took so long."""
+        """Record how long a recording of `size` bytes took."""
         self._max_seconds_per_byte = max(self._max_seconds_per_byte, seconds / max(size, MIN_RATE_BYTES))

@@ -1,6 +1,6 @@
-"""The only room that knows PyAV, and in it FFmpeg: what is in a file, and its samples.
+"""Probes and decodes audio with PyAV (FFmpeg). No other Python module imports PyAV.
 
-It costs 23 MB and a tenth of a second, so it is imported where a file asks for it.
+PyAV costs 23 MB and a tenth of a second, so this Python module is only imported for a file that needs it.
 """
 
 import io
@@ -18,31 +18,31 @@ from callscribe.recordings.recording import AudioInfo
 from callscribe.transcripts.transcript import MAX_DURATION_SECONDS
 
 ALLOWED_FORMATS = "mp3,ogg,flac,mov,matroska,webm,asf,amr,gsm,aac,wav"
-"""What recorders write. No others: a playlist that is called a recording would have FFmpeg open whatever it names."""
+"""The formats that recorders write. With others allowed, a playlist could make FFmpeg open any file or URL in it."""
 
 MAX_SAMPLE_RATE = 16_000
-"""Hz. Whisper hears no more than that, so no more is sent."""
+"""Hz. Whisper resamples to this rate, so nothing above it is sent."""
 
 VALID_SAMPLE_RATES = range(2_000, 768_001)
-"""Hz, of audio that is any. To resample from a rate that is none may take for ever."""
+"""Hz. Resampling from any other rate may never end."""
 
 MAX_HEADER_BYTES = 8_192
-"""Bytes: the headers of Ogg and Matroska are no longer, without pictures."""
+"""Maximum size of Ogg and Matroska headers without pictures."""
 
 type Tags = Mapping[str, str]
-"""What a file says of itself in words, under FFmpeg's names: `title`, `artist`, `comment`, or the file's own."""
+"""Text tags of a file, under FFmpeg's names (`title`, `artist`, `comment`) or the file's own."""
 
 type StereoSamples = tuple[bytes, bytes]
-"""The same moment of both channels, in samples of 16 bits."""
+"""The same span of the left and the right channel, as 16-bit samples."""
 
 PYAV_ERRORS = (av.FFmpegError, ValueError)
-"""What PyAV raises for a file that is not as it should be."""
+"""Exceptions that PyAV raises for a malformed file."""
 
-av.logging.set_level(None)  # FFmpeg's own words about a file may quote it
+av.logging.set_level(None)  # FFmpeg's log messages may quote the file
 
 
 class RandomAccess(Protocol):
-    """Something to decode, of `length` bytes."""
+    """A source of `length` bytes that can be read at any offset."""
 
     length: int
 
@@ -50,7 +50,7 @@ class RandomAccess(Protocol):
 
 
 class _SeekableFile(io.RawIOBase):
-    """As PyAV wants it: with a position."""
+    """Adapts random access to the file interface of PyAV."""
 
     def __init__(self, source: RandomAccess) -> None:
         self._source = source
@@ -77,7 +77,7 @@ class _SeekableFile(io.RawIOBase):
 
 
 def probe(source: RandomAccess) -> tuple[AudioInfo, Tags] | None:
-    """What is in a file; nothing known if it is not recognised, None if it is recognised and holds no audio."""
+    """Return audio info and tags: empty if the format is not recognised, None if it is and holds no audio."""
     try:
         with _open(source) as container:
             if not container.streams.audio:
@@ -86,7 +86,7 @@ def probe(source: RandomAccess) -> tuple[AudioInfo, Tags] | None:
             if not any(packet.size for packet in container.demux(stream)):
                 return None
             return _info(container, stream), {**container.metadata, **stream.metadata}
-    except av.error.EOFError:  # headers and nothing behind them; or there is much behind them, and they are damaged
+    except av.error.EOFError:  # headers without audio or, in a larger file, damaged headers
         return None if source.length <= MAX_HEADER_BYTES else (AudioInfo(), {})
     except PYAV_ERRORS:
         return AudioInfo(), {}
@@ -99,7 +99,7 @@ def _info(container: InputContainer, stream: AudioStream) -> AudioInfo:
     elif container.duration:
         seconds = container.duration / av.time_base
     context = stream.codec_context
-    if context is None:  # of a codec that FFmpeg does not know
+    if context is None:  # a codec that FFmpeg does not know
         return AudioInfo(duration=_valid_duration(seconds))
     return AudioInfo(
         codec=context.codec.canonical_name,
@@ -111,9 +111,9 @@ def _info(container: InputContainer, stream: AudioStream) -> AudioInfo:
 
 @contextmanager
 def open_decoder(source: RandomAccess) -> Iterator[tuple[int, Iterator[StereoSamples]]]:
-    """The sample rate, and a file's audio from its beginning as far as it can be decoded.
+    """Yield the sample rate in Hz and the file's audio from the start, as far as it can be decoded.
 
-    Raises PermanentError `not_audio`, and what reading the file raises.
+    Raises: PermanentError `not_audio`; and what reading the file raises.
     """
     try:
         container = _open(source)
@@ -129,9 +129,9 @@ def open_decoder(source: RandomAccess) -> Iterator[tuple[int, Iterator[StereoSam
 
 
 def not_audio_error() -> PermanentError:
-    """For a file that has no samples, as far as FFmpeg can tell."""
+    """The error for a file in which FFmpeg finds no samples."""
     return PermanentError(
-        "The file cannot be decoded: it is damaged, or no audio. Listen to it; replace it, then retry.",
+        "The file cannot be decoded: it is damaged or not audio. Listen to it, replace it, then retry.",
         code="not_audio",
     )
 
@@ -159,22 +159,22 @@ def _resample(frames: Iterator[AudioFrame], rate: int) -> Iterator[StereoSamples
         if frame.sample_rate not in VALID_SAMPLE_RATES:
             continue
         frame_format = frame.format.name, frame.layout.name, frame.sample_rate
-        if frame_format != previous_format:  # also in the middle of a file that was put together from several
+        if frame_format != previous_format:  # may change within a file that was concatenated from several
             yield from _resample_frame(resampler, None)
             resampler, previous_format = (
                 AudioResampler(format="s16p", layout="stereo", rate=rate, threads=1),
                 frame_format,
             )
-        frame.pts = None  # damaged files have times that make no sense
+        frame.pts = None  # timestamps in damaged files make no sense
         yield from _resample_frame(resampler, frame)
     yield from _resample_frame(resampler, None)
 
 
 def _resample_frame(resampler: AudioResampler | None, frame: AudioFrame | None) -> Iterator[StereoSamples]:
-    """What comes out of the resampler for a frame, or at its end."""
+    """Yield the resampler's output for a frame; with None, flush it."""
     with suppress(*PYAV_ERRORS):
         for output_frame in resampler.resample(frame) if resampler else ():
-            size = output_frame.format.bytes * output_frame.samples  # planes are aligned, and so longer
+            size = output_frame.format.bytes * output_frame.samples  # planes are padded for alignment
             left, right = (bytes(plane)[:size] for plane in output_frame.planes)
             yield left, right
 

@@ -1,4 +1,4 @@
-"""The two channels of a stereo recording, apart: each as an audio file of its own that is decoded while it is sent."""
+"""Splits a stereo recording into two mono WAV files, each decoded while it is sent."""
 
 import shutil
 import struct
@@ -14,43 +14,42 @@ from callscribe.errors import RetryableError
 from callscribe.recordings.recording import Channel
 from callscribe.sources import AudioFile
 
-if TYPE_CHECKING:  # FFmpeg is loaded by the first stereo call
+if TYPE_CHECKING:  # FFmpeg is loaded for the first stereo recording
     from functions.process.decoder import RandomAccess, StereoSamples
 
 SAMPLE_BYTES = 2
-"""Bytes of a sample, as it is decoded and sent."""
+"""Samples are decoded and sent as 16-bit integers."""
 
 BLOCK_BYTES = 1_048_576
-"""Bytes that are read at once into the temporary file."""
+"""Size of one read when copying to the temporary file."""
 
 FREE_SPACE_MARGIN = 16_777_216
-"""Bytes of temporary storage that are left free."""
+"""Bytes of temporary storage to leave free."""
 
 SAMPLE_STRIDE = 13
-"""Of so many samples, one is compared: enough of them to tell, and no multiple that a tone could hide behind."""
+"""One of this many samples is compared: enough to decide, and not a period at which a tone could be missed."""
 
 MAX_SILENT_PEAK = 33
-"""-60 dBFS: no sample of a channel without a sound is louder."""
+"""-60 dBFS: the peak sample of a silent channel is no louder."""
 
 MIN_AUDIBLE_RMS = 100
-"""-50 dBFS, root mean square: a second below it says nothing of whether the channels are equal."""
+"""-50 dBFS, root mean square: a second quieter than this is ignored in the comparison."""
 
 MAX_DIFFERENCE = 0.02
-"""-17 dB: how much of the energy of both channels together their difference may have. Where it was one voice on both
-sides, MP3, Opus and AAC leave -40 dB; crosstalk that is a quarter weaker than the voice has -17 dB."""
+"""-17 dB: the maximum energy of the difference of equal channels, relative to their sum. With one voice on both
+channels, MP3, Opus and AAC leave -40 dB; crosstalk a quarter weaker than the voice has -17 dB."""
 
 MAX_OUTLIERS = 0.05
-"""The part of the audible seconds that may be unlike, for the sake of what codecs do where sound begins."""
+"""The fraction of audible seconds that may differ, because codecs distort the onset of sounds."""
 
 WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
 
 class ChannelComparison:
-    """Of both channels, second by second: whether they are equal, and which are without a sound."""
+    """Compares the channels second by second: are they equal, and which are silent? `sample_count` is per channel."""
 
     def __init__(self, rate: int) -> None:
         self.sample_count = 0
-        """In samples."""
         self._peaks = dict.fromkeys(Channel, 0)
         self._window_size = max(1, rate // SAMPLE_STRIDE)
         self._window_count = 0
@@ -58,9 +57,9 @@ class ChannelComparison:
         self._audible_seconds = self._different_seconds = 0
 
     def add(self, samples: "StereoSamples") -> None:
-        """The next samples."""
+        """Compare the next samples."""
         self.sample_count += len(samples[0]) // SAMPLE_BYTES
-        left, right = (array("h", each)[::SAMPLE_STRIDE] for each in samples)
+        left, right = (array("h", data)[::SAMPLE_STRIDE] for data in samples)
         for channel, values in zip(Channel, (left, right), strict=True):
             self._peaks[channel] = max(self._peaks[channel], max(values, default=0), -min(values, default=0))
         self._energy += sumprod(left, left) + sumprod(right, right)
@@ -70,7 +69,7 @@ class ChannelComparison:
             self._compare_window()
 
     def _compare_window(self) -> None:
-        """Of one second: the energy of left - right, and that of left + right."""
+        """Compare the energy of left - right with that of left + right, over one second."""
         if self._energy >= MIN_AUDIBLE_RMS**2 * self._window_count:
             self._audible_seconds += 1
             self._different_seconds += self._energy - self._cross_energy > MAX_DIFFERENCE * (
@@ -80,13 +79,13 @@ class ChannelComparison:
         self._energy = self._cross_energy = 0.0
 
     def finish(self) -> None:
-        """After the last samples."""
+        """Compare what is left after the last full second."""
         if self._window_count:
             self._compare_window()
 
     @property
     def is_dual_mono(self) -> bool:
-        """Also where both are silent."""
+        """Whether both channels are equal, which includes both being silent."""
         return self._different_seconds <= MAX_OUTLIERS * self._audible_seconds
 
     @property
@@ -95,7 +94,7 @@ class ChannelComparison:
 
 
 class ChannelAudio:
-    """One channel as a WAV file of 16 bits. It is `length` bytes long, whatever comes out of the decoder."""
+    """One channel as a 16-bit WAV file of exactly `length` bytes, however much the decoder returns."""
 
     def __init__(self, samples: Iterator[bytes], rate: int, size: int) -> None:
         header = _wav_header(rate, size)
@@ -115,10 +114,10 @@ class ChannelAudio:
 
 
 class StereoSplitter:
-    """A stereo recording whose channels can be opened, one after the other and again.
+    """A stereo recording whose channels can be opened one at a time, and repeatedly.
 
-    `equal`: both say the same, so one of them is all of it. `silent`: those without a sound, for which Whisper would
-    invent text. `duration` in seconds.
+    `is_dual_mono`: both channels are equal, so one of them is the whole recording. `silent_channels`: Whisper would
+    hallucinate text for them. `duration` in seconds.
     """
 
     def __init__(self, file: "RandomAccess") -> None:
@@ -127,8 +126,8 @@ class StereoSplitter:
         self._file = file
         with open_decoder(file) as (rate, samples):
             comparison = ChannelComparison(rate)
-            for each in samples:
-                comparison.add(each)
+            for block in samples:
+                comparison.add(block)
             comparison.finish()
         if not comparison.sample_count:
             raise not_audio_error()
@@ -139,20 +138,24 @@ class StereoSplitter:
 
     @contextmanager
     def open(self, channel: Channel) -> Iterator[ChannelAudio]:
-        """That channel alone, from its beginning, at most 16 kHz. Raises PermanentError, and what reading raises."""
+        """Yield one channel from the start, at most 16 kHz.
+
+        Raises: PermanentError `not_audio`; and what reading the file raises.
+        """
         from functions.process.decoder import open_decoder
 
         channel_index = list(Channel).index(channel)
         with open_decoder(self._file) as (rate, samples):
-            yield ChannelAudio((each[channel_index] for each in samples), rate, self._size)
+            yield ChannelAudio((block[channel_index] for block in samples), rate, self._size)
 
 
 @contextmanager
 def split_stereo(audio: AudioFile) -> Iterator[StereoSplitter]:
-    """Decodes the audio once, in constant memory, to compare its channels.
+    """Decode the audio once, in constant memory, to compare its channels.
 
-    What does not lie on a disk is copied into an unnamed temporary file first, for it is read three times. Raises
-    PermanentError `not_audio`; RetryableError `audio_unreadable`, also where there is no room for the copy.
+    A file that is not local is first copied to an unnamed temporary file, because it is read three times.
+
+    Raises: PermanentError `not_audio`; RetryableError `audio_unreadable`, also when there is no space for the copy.
     """
     if audio.is_local:
         yield StereoSplitter(audio)
@@ -173,18 +176,18 @@ def _copy_to_temp_file(audio: AudioFile) -> Iterator[AudioFile]:
             while chunk := audio.read(BLOCK_BYTES):
                 file.write(chunk)
             file.flush()
-        except OSError as error:  # others write there at the same time
+        except OSError as error:  # other threads write there at the same time
             raise _disk_full_error(audio.length) from error
         copy = FolderAudio(file)
         if copy.length < audio.length:
-            raise RetryableError("The audio file became shorter while it was read.", code="audio_unreadable")
+            raise RetryableError("The audio file shrank while it was being read.", code="audio_unreadable")
         yield copy
 
 
 def _disk_full_error(size: int) -> RetryableError:
     return RetryableError(
         f"The stereo recording ({size / 1e6:,.0f} MB) does not fit into the function's temporary storage. "
-        "Raise EphemeralStorage of the process function, or send fewer recordings at once.",
+        "Increase EphemeralStorage of the process function, or transcribe fewer recordings at once.",
         code="audio_unreadable",
     )
 

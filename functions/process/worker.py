@@ -108,7 +108,7 @@ class Worker:
                 if recovered := self._queue.recover(recording):
                     self._finalizer.count_terminal(recovered)
             self._awaiting_job = deque(awaiting_job)
-        except CallscribeError as error:
+        except CallscribeError as error:  # raised once the running attempts have ended
             self._deferred_error = error
 
     def _start_attempts(self) -> None:
@@ -116,7 +116,7 @@ class Worker:
         while self._remaining or self._awaiting_job:
             try:
                 result = self._find_blocker() or (self._poll_next() if self._awaiting_job else self._start_next())
-            except CallscribeError as error:
+            except CallscribeError as error:  # raised once the running attempts have ended
                 self._deferred_error = error
                 result = StartResult.NONE
             if result is StartResult.WAIT and self._in_progress:
