@@ -178,7 +178,7 @@ def test_https_url_for_a_plain_http_server_is_an_outage(service):
 
 def test_audio_that_becomes_shorter_during_the_upload_is_a_failed_attempt(service):
     with pytest.raises(RetryableError, match="shorter"):
-        send(service.url, Bytes(100_000, really=50_000))
+        send(service.url, Bytes(100_000, available=50_000))
 
 
 SILENCE = b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\nConnection: close\r\n\r\n{"segments": []}'

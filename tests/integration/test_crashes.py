@@ -1,6 +1,6 @@
-"""kill -9 at every remote call of every task, before it and after it: nothing is lost, nothing is left held.
+"""kill -9 before and after every remote request of every task: no recording is lost and no slot stays held.
 
-The calls are not listed here: a run that lives is watched first, and then others are killed at each call that it made.
+The requests are not listed here: an undisturbed run is recorded first, then further runs are killed at each request.
 """
 
 import json
@@ -30,7 +30,7 @@ from tests.integration.conftest import empty
 
 MAX_ATTEMPTS = 5
 LEASE = {"minutes": 17}
-"""Longer than any lease, and than a killed run could have lasted."""
+"""Longer than any lease, and than a killed run could have taken."""
 
 READS = ("Query", "GetItem", "BatchGetItem", "GetSecretValue", "GET audio")
 
@@ -39,83 +39,82 @@ CLAIMED, STORED = "UpdateItem recordings processing", "UpdateItem recordings com
 
 
 @pytest.fixture
-def anew(handlers, workers, stack, put):
-    """Empties the stack, and gives the ids of the recordings that are in it then, as sync or queue would leave them."""
+def reset(handlers, workers, stack, put):
+    """Empties the stack and creates recordings in it, as sync or queue would leave them; returns their ids."""
 
-    def anew(*keys, status=Status.PENDING):
+    def reset(*keys, status=Status.PENDING):
         empty(stack)
         now = handlers.now()
-        made = [
+        created = [
             state_machine.create(
                 f"s3://{stack.buckets['RecordingsBucket']}", key, size=104, etag=None, modified_at=now, now=now
             )
             for key in keys
         ]
-        for key, each in zip(keys, made, strict=True):
+        for key, new in zip(keys, created, strict=True):
             put(key)
-            assert recordings.create(replace(each, status=Status.FAILED) if status is Status.FAILED else each)
+            assert recordings.create(replace(new, status=Status.FAILED) if status is Status.FAILED else new)
             if status is Status.QUEUED:
                 now += timedelta(microseconds=1)
                 assert recordings.apply_transition(
-                    each.id, state_machine.enqueue(QueueEntry(each.id, each.status, each.sort_key), now)
+                    new.id, state_machine.enqueue(QueueEntry(new.id, new.status, new.sort_key), now)
                 )
-        return [each.id for each in made]
+        return [recording.id for recording in created]
 
-    return anew
+    return reset
 
 
-def points(calls, both=True):
-    """Before and after each call, in the order of time; point `2 * number + 1` is after the call of this number.
+def kill_points(calls, both=True):
+    """Points before and after each call, in order; point `2 * number + 1` is after the call with this number.
 
-    What is stored is the same after one call and before the next: where not `both`, before the first and after each.
+    The stored state is the same after one call and before the next, so without `both` only the first call has a point
+    before it.
     """
     for point in range(2 * len(calls)) if both else (0, *range(1, 2 * len(calls), 2)):
         number, when = point // 2, ("before", "after")[point % 2]
         yield point, f"killed {when} call {number}, {calls[number]}", {"number": number, "when": when}
 
 
-def assert_shown_as_died(trigger, handlers, point, calls):
-    """The run of this trigger, unless it died before it was recorded or had ended."""
+def assert_reported_as_died(trigger, handlers, point, calls):
+    """Checks the run with this trigger, which is not recorded yet or has ended already at some points."""
     recorded, ended = 1, 2 * len(calls) - 1
     expected = [] if point < recorded else [RunStatus.DIED if point < ended else RunStatus.SUCCEEDED]
     assert [run.status for run in runs.recent(Task, 1000, handlers.now()) if run.trigger == trigger] == expected
 
 
 @pytest.mark.slow
-def test_a_worker_killed_at_any_call_loses_no_recording_and_holds_no_slot(
-    handlers, stack, service, workers, anew, subtests
+def test_worker_killed_at_any_request_loses_no_recording_and_holds_no_slot(
+    handlers, stack, service, workers, reset, subtests
 ):
-    anew("clean.wav", status=Status.QUEUED)
+    reset("clean.wav", status=Status.QUEUED)
     calls = workers.calls("process")
     claimed, stored = (2 * calls.index(call) + 1 for call in (CLAIMED, STORED))
     sent = 2 * calls.index("POST /asr") + 1
-    for point, trigger, die in points(calls):
+    for point, trigger, die in kill_points(calls):
         with subtests.test(trigger):
             service.received.clear()
-            (name,) = anew("a.wav", status=Status.QUEUED)
+            (name,) = reset("a.wav", status=Status.QUEUED)
             workers.kill("process", trigger, **die)
             handlers.advance_clock(**LEASE)
             while workers.run("process")["counts"]["completed"]:
                 pass
             after = recordings.get(name)
             assert_completed(stack, after, attempts=1 + (claimed <= point < stored))
-            seen = Counter(each.recording for each in service.received)
-            assert seen[name] == 1 + (sent <= point < stored) <= after.attempts <= MAX_ATTEMPTS
+            uploads = Counter(received.recording for received in service.received)
+            assert uploads[name] == 1 + (sent <= point < stored) <= after.attempts <= MAX_ATTEMPTS
             assert_no_slot_is_held(handlers)
             assert_counts_are_right()
-            assert_shown_as_died(trigger, handlers, point, calls)
+            assert_reported_as_died(trigger, handlers, point, calls)
 
 
-def test_a_recording_that_kills_every_worker_ends_as_failed_and_holds_up_no_other(
-    handlers, stack, service, workers, anew
-):
-    poison, *others = anew("poison.wav", "1.wav", "2.wav", "3.wav", status=Status.QUEUED)
+def test_recording_that_kills_every_worker_fails_and_does_not_block_others(handlers, stack, service, workers, reset):
+    poison, *others = reset("poison.wav", "1.wav", "2.wav", "3.wav", status=Status.QUEUED)
     for attempt in range(1, MAX_ATTEMPTS + 1):
         workers.kill("process", call="POST /asr", when="after", holding=poison)
         assert recordings.get(poison).attempts == attempt
         handlers.advance_clock(**LEASE)
         if attempt == 1:
-            for _ in others:  # what was behind it comes first now
+            for _ in others:  # the others overtake it
                 assert workers.run("process")["counts"]["completed"] == 1
             assert {recordings.get(other).status for other in others} == {Status.COMPLETED}
     assert workers.run("process")["counts"] == {
@@ -128,37 +127,35 @@ def test_a_recording_that_kills_every_worker_ends_as_failed_and_holds_up_no_othe
     }
     handlers.advance_clock(days=1)
     workers.run("process")
-    ended = recordings.get(poison)
-    assert (ended.status, ended.attempts, ended.next_attempt_at) == (Status.FAILED, MAX_ATTEMPTS, None)
-    assert ended.error.code == "worker_lost"
-    seen = Counter(each.recording for each in service.received)
-    assert seen == {poison: MAX_ATTEMPTS} | dict.fromkeys(others, 1)
+    failed = recordings.get(poison)
+    assert (failed.status, failed.attempts, failed.next_attempt_at) == (Status.FAILED, MAX_ATTEMPTS, None)
+    assert failed.error.code == "worker_lost"
+    uploads = Counter(received.recording for received in service.received)
+    assert uploads == {poison: MAX_ATTEMPTS} | dict.fromkeys(others, 1)
     assert_no_slot_is_held(handlers)
     assert_counts_are_right()
 
 
 @pytest.mark.slow
-def test_a_probe_that_is_killed_is_followed_by_another_after_its_lease(
-    handlers, stack, service, workers, anew, reply, subtests
-):
-    def open_the_breaker(*names):
+def test_killed_probe_is_followed_by_another_after_its_lease(handlers, stack, service, workers, reset, reply, subtests):
+    def open_circuit(*names):
         service.replies = [reply(status=503), reply()]
-        added = anew(*names, status=Status.QUEUED)
+        added = reset(*names, status=Status.QUEUED)
         assert workers.run("process")["errorCode"] == "service_busy"
         assert workers.run("process")["errorCode"] == "service_unavailable"
         handlers.advance_clock(minutes=1)
         return added
 
-    open_the_breaker("clean.wav")
+    open_circuit("clean.wav")
     calls = workers.calls("process")
     for number in map(calls.index, ("UpdateItem control SET ADD", CLAIMED, "GET audio", "POST /asr", STORED)):
         with subtests.test(f"killed after {calls[number]}"):
-            pair = open_the_breaker("a.wav", "b.wav")
-            seen = len(service.received)
+            pair = open_circuit("a.wav", "b.wav")
+            uploads = len(service.received)
             workers.kill("process", number=number, when="after")
-            seen += number >= calls.index("POST /asr")
+            uploads += number >= calls.index("POST /asr")
             assert workers.run("process")["errorCode"] == "service_unavailable"
-            assert len(service.received) == seen
+            assert len(service.received) == uploads
             handlers.advance_clock(**LEASE)
             while workers.run("process")["counts"]["completed"]:
                 pass
@@ -169,67 +166,67 @@ def test_a_probe_that_is_killed_is_followed_by_another_after_its_lease(
 
 
 @pytest.mark.slow
-def test_a_queue_run_killed_at_any_call_leaves_each_recording_to_be_queued_once(
-    handlers, stack, workers, anew, subtests
+def test_queue_run_killed_at_any_request_leaves_each_recording_to_be_queued_once(
+    handlers, stack, workers, reset, subtests
 ):
     def add_an_old_transcript():
-        """So that the checkpoint of the completed is moved on, too."""
+        """Makes the run advance the checkpoint of the completed count as well."""
         old = handlers.now() - timedelta(minutes=21)
         new = state_machine.create("s3://b", "old.wav", size=1, etag=None, modified_at=old, now=old)
         ref = TranscriptRef(version="v", language=None, duration=None, preview="", no_speech=True)
         recordings.create(replace(new, status=Status.COMPLETED, transcript=ref, sort_key=to_iso(old)))
 
-    anew("a.wav", "b.wav")
+    reset("a.wav", "b.wav")
     add_an_old_transcript()
     calls = workers.calls("queue")
     writes = [number for number, call in enumerate(calls) if call == "UpdateItem recordings queued"]
-    for point, trigger, die in points(calls, both=False):
+    for point, trigger, die in kill_points(calls, both=False):
         with subtests.test(trigger):
-            pair = anew("a.wav", "b.wav")
+            pair = reset("a.wav", "b.wav")
             add_an_old_transcript()
             workers.kill("queue", trigger, **die)
             before = {name: recordings.get(name) for name in pair}
-            queued = [name for name, each in before.items() if each.status is Status.QUEUED]
+            queued = [name for name, recording in before.items() if recording.status is Status.QUEUED]
             assert len(queued) == sum(point >= 2 * number + 1 for number in writes)
             assert workers.run("queue")["counts"] == {"queued": 2 - len(queued), "conflicts": 0}
             assert {recordings.get(name).status for name in pair} == {Status.QUEUED}
             assert all(recordings.get(name) == before[name] for name in queued)
             assert_counts_are_right()
             handlers.advance_clock(**LEASE)
-            assert_shown_as_died(trigger, handlers, point, calls[:-1])
+            assert_reported_as_died(trigger, handlers, point, calls[:-1])
 
 
 @pytest.mark.slow
-def test_a_retry_killed_at_any_call_is_ended_by_a_later_run_of_queue_and_queues_each_once(
-    handlers, stack, workers, anew, subtests
+def test_retry_killed_at_any_request_is_resumed_and_queues_each_recording_once(
+    handlers, stack, workers, reset, subtests
 ):
-    def prepared():
-        """Two that failed, and a retry that nobody is at."""
-        pair = anew("a.wav", "b.wav", status=Status.FAILED)
-        asked = handlers.now()
+    def prepare():
+        """Two failed recordings, and a retry whose lease has expired."""
+        pair = reset("a.wav", "b.wav", status=Status.FAILED)
+        requested_at = handlers.now()
         retry = Run(
             task=Task.RETRY,
-            id=runs.new_run_id(asked),
+            id=runs.new_run_id(requested_at),
             trigger="api",
-            started_at=asked,
-            deadline=asked,
+            started_at=requested_at,
+            deadline=requested_at,
             filters=RecordingFilter(status=Status.FAILED).to_api(),
         )
         runs.save(retry)
         return pair, retry.id
 
-    prepared()
+    prepare()
     calls = workers.calls("queue")
-    began = calls.index(UNFINISHED)
+    started = calls.index(UNFINISHED)
     writes = [number for number, call in enumerate(calls) if call == "UpdateItem recordings queued"]
-    for point, trigger, die in points(calls, both=False):
-        if point < 2 * began:
+    for point, trigger, die in kill_points(calls, both=False):
+        if point < 2 * started:
             continue
         with subtests.test(trigger):
-            pair, retry = prepared()
+            pair, retry = prepare()
             workers.kill("queue", trigger, **die)
             before = {name: recordings.get(name) for name in pair}
-            queued = [name for name, each in before.items() if each.status is Status.QUEUED]
+            queued = [name for name, recording in before.items() if recording.status is Status.QUEUED]
             assert len(queued) == sum(point >= 2 * number + 1 for number in writes)
             handlers.advance_clock(**LEASE)
             workers.run("queue")
@@ -240,62 +237,62 @@ def test_a_retry_killed_at_any_call_is_ended_by_a_later_run_of_queue_and_queues_
 
 
 @pytest.mark.slow
-def test_a_sync_killed_at_any_call_comes_to_the_same_end(handlers, stack, put, workers, anew, subtests):
-    """New, with a transcript beside it, changed and gone: whatever a run that died had done of it."""
+def test_sync_killed_at_any_request_has_the_same_outcome_when_repeated(handlers, stack, put, workers, reset, subtests):
+    """Files that are new, have a sidecar transcript, have changed or are gone, whatever the killed run has done."""
     bucket = stack.buckets["RecordingsBucket"]
 
-    def prepared():
-        anew("changed.wav", "gone.wav")
+    def prepare():
+        reset("changed.wav", "gone.wav")
         client("s3", stack.endpoint).delete_object(Bucket=bucket, Key="gone.wav")
-        for key in ("new.wav", "told.wav", "changed.wav"):
+        for key in ("new.wav", "transcribed.wav", "changed.wav"):
             put(key)
-        put("told.txt", b"Said by a person.")
+        put("transcribed.txt", b"A transcript.")
 
     def outcome():
         return {
-            each.key: (
-                each.status,
-                each.index_key is None,
-                each.source_missing is None,
-                each.etag is None,
-                each.transcript and each.transcript.preview,
+            recording.key: (
+                recording.status,
+                recording.index_key is None,
+                recording.source_missing is None,
+                recording.etag is None,
+                recording.transcript and recording.transcript.preview,
             )
-            for each in all_recordings().values()
+            for recording in all_recordings().values()
         }
 
-    prepared()
+    prepare()
     calls = workers.calls("sync")
     expected = outcome()
-    assert [expected[key][0] for key in ("new.wav", "told.wav")] == [Status.PENDING, Status.COMPLETED]
+    assert [expected[key][0] for key in ("new.wav", "transcribed.wav")] == [Status.PENDING, Status.COMPLETED]
     assert expected["gone.wav"][1:3] == (True, False)
-    for point, trigger, die in points(calls, both=False):
+    for point, trigger, die in kill_points(calls, both=False):
         with subtests.test(trigger):
-            prepared()
+            prepare()
             workers.kill("sync", trigger, **die)
             workers.run("sync")
             assert outcome() == expected
             assert workers.run("sync")["counts"]["added"] == 0
             assert_counts_are_right()
             handlers.advance_clock(**LEASE)
-            assert_shown_as_died(trigger, handlers, point, calls)
+            assert_reported_as_died(trigger, handlers, point, calls)
 
 
 @pytest.fixture
 def jobs(service, workers, reply):
-    """The service takes audio as a job, which ends as soon as it is asked for; the file names that it was sent."""
+    """The service turns uploads into jobs, which end when they are polled. Returns the names of the uploaded files."""
     workers.environ["WHISPERX_DIALECT"] = "tasks"
     names = []
 
     def choose(received):
         if received.method == "POST":
             names.append(re.search(rb'filename="([^"]+)"', received.body)[1].decode())
-            answer: dict[str, object] = {"identifier": f"job-{len(names)}"}
+            response: dict[str, object] = {"identifier": f"job-{len(names)}"}
         elif received.path == "/task/all":
-            listed = [{"identifier": f"job-{n}", "file_name": name} for n, name in enumerate(names, 1)]
-            answer = {"tasks": [each | {"status": "completed", "start_time": "2026"} for each in listed]}
+            tasks = [{"identifier": f"job-{n}", "file_name": name} for n, name in enumerate(names, 1)]
+            response = {"tasks": [task | {"status": "completed", "start_time": "2026"} for task in tasks]}
         else:
-            answer = {"status": "completed", "result": json.loads(DEFAULT_BODY)}
-        return reply(body=json.dumps(answer).encode(), headers={"Content-Type": "application/json"})
+            response = {"status": "completed", "result": json.loads(DEFAULT_BODY)}
+        return reply(body=json.dumps(response).encode(), headers={"Content-Type": "application/json"})
 
     service.choose_reply = choose
     return names
@@ -303,28 +300,28 @@ def jobs(service, workers, reply):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("run", ["that sends", "that polls"])
-def test_a_worker_killed_over_a_job_leaves_it_to_be_found_and_never_sends_it_again(
-    handlers, stack, workers, anew, jobs, subtests, run
+def test_worker_killed_during_a_job_leaves_it_to_be_found_and_never_resends_it(
+    handlers, stack, workers, reset, jobs, subtests, run
 ):
-    """Who dies before it claims anything, or only reads, leaves what was there: not done once more here."""
+    """Points before the claim and around reads change nothing in the store, so they are left out here."""
 
-    def until_the_run():
+    def prepare_run():
         jobs.clear()
-        (name,) = anew("a.wav", status=Status.QUEUED)
+        (name,) = reset("a.wav", status=Status.QUEUED)
         if run == "that polls":
             assert workers.run("process")["counts"]["jobs_pending"] == 1
             handlers.advance_clock(minutes=1)
         return name
 
-    until_the_run()
+    prepare_run()
     calls = workers.calls("process")
     claimed = calls.index(CLAIMED)
     ended = len(calls) - 2 if run == "that sends" else calls.index(STORED)
-    for point, trigger, die in points(calls, both=False):
+    for point, trigger, die in kill_points(calls, both=False):
         if point < 2 * claimed or calls[point // 2].startswith(READS):
             continue
         with subtests.test(trigger):
-            name = until_the_run()
+            name = prepare_run()
             workers.kill("process", trigger, **die)
             handlers.advance_clock(**LEASE)
             for _ in range(3):
@@ -336,4 +333,4 @@ def test_a_worker_killed_over_a_job_leaves_it_to_be_found_and_never_sends_it_aga
             assert jobs[0].startswith(f"{name}-")
             assert_no_slot_is_held(handlers)
             assert_counts_are_right()
-            assert_shown_as_died(trigger, handlers, point, calls)
+            assert_reported_as_died(trigger, handlers, point, calls)

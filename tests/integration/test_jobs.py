@@ -1,4 +1,4 @@
-"""Servers that answer with a job: it is stored, the run ends, later runs poll, and nothing is sent twice."""
+"""Servers that respond with a job: the run stores it and ends, later runs poll it, and nothing is sent twice."""
 
 from datetime import timedelta
 
@@ -12,24 +12,28 @@ from callscribe.whisperx import Job
 from functions.process import transcription
 from testing.made_audio import tone, wav
 
-SPOKEN = Transcript(segments=(Segment(text="hello there", start=0.0, end=1.0),), language="en")
-GONE = ServiceUnavailable("Nobody is there.")
+HELLO = Transcript(segments=(Segment(text="hello there", start=0.0, end=1.0),), language="en")
+UNAVAILABLE = ServiceUnavailable("No connection.")
 
 
 class JobService:
-    """Takes what is sent as a job, and says of each job what `says` holds: its transcript, or None while it lasts."""
+    """Turns every upload into a job.
+
+    `poll_result`: what a poll returns or raises; None while the job is pending. `upload_error`: raised by uploads.
+    `failing_name`: jobs whose upload name contains this text fail.
+    """
 
     def __init__(self):
         self.sent, self.polls, self.jobs = [], 0, {}
-        self.says = None
-        self.answer = None
-        self.fails = "nothing"
+        self.poll_result = None
+        self.upload_error = None
+        self.failing_name = None
 
     def send(self, _audio, name, _timeouts, *, is_resend=False):
-        if isinstance(self.answer, Exception):
-            raise self.answer
+        if self.upload_error:
+            raise self.upload_error
         if is_resend and name in self.jobs.values():
-            return Job(next(job for job, known in self.jobs.items() if known == name))
+            return Job(next(job for job, job_name in self.jobs.items() if job_name == name))
         self.sent.append(name)
         job = f"job-{len(self.sent)}"
         self.jobs[job] = name
@@ -38,30 +42,30 @@ class JobService:
     def poll(self, job, _timeouts):
         assert job.id in self.jobs
         self.polls += 1
-        if self.fails in self.jobs[job.id]:
-            raise JobFailed("The service could not.")
-        if isinstance(self.says, BaseException):
-            raise self.says
-        return self.says
+        if self.failing_name and self.failing_name in self.jobs[job.id]:
+            raise JobFailed("The job failed.")
+        if isinstance(self.poll_result, BaseException):
+            raise self.poll_result
+        return self.poll_result
 
 
 @pytest.fixture
 def jobs(monkeypatch):
-    made = JobService()
-    monkeypatch.setattr(transcription, "connect", lambda *_: made)
-    return made
+    service = JobService()
+    monkeypatch.setattr(transcription, "connect", lambda *_: service)
+    return service
 
 
 @pytest.fixture
-def sent(handlers, put, jobs):
-    """Puts so many recordings into the bucket and runs all tasks once: the first recording is a job then."""
+def send(handlers, put, jobs):
+    """Puts `count` recordings into the bucket and runs all tasks once, after which the first recording has a job."""
 
-    def sent(number=1):
-        for each in range(number):
-            put(f"{each}.wav")
+    def send(count=1):
+        for number in range(count):
+            put(f"{number}.wav")
         return handlers.transcribe()
 
-    return sent
+    return send
 
 
 def only(listed):
@@ -73,8 +77,8 @@ def stored(item):
     return recordings.get(item["id"])
 
 
-def test_the_run_ends_while_the_service_works_and_a_later_one_fetches_the_transcript(handlers, sent, jobs, listed):
-    run = sent()
+def test_run_ends_while_a_job_is_pending_and_a_later_run_fetches_the_transcript(handlers, send, jobs, listed):
+    run = send()
     item = only(listed)
     assert (run["status"], run["counts"]["jobs_pending"]) == ("succeeded", 1)
     assert (item["transcriptionStatus"], item["attempts"]) == ("processing", 1)
@@ -82,7 +86,7 @@ def test_the_run_ends_while_the_service_works_and_a_later_one_fetches_the_transc
     assert stored(item).awaiting_job
     handlers.after(minutes=1).process()
     assert only(listed)["transcriptionStatus"] == "processing"
-    jobs.says = SPOKEN
+    jobs.poll_result = HELLO
     assert handlers.after(minutes=1).process()["counts"]["completed"] == 1
     item = only(listed)
     assert (item["transcriptionStatus"], item["attempts"], item["jobStartedAt"]) == ("completed", 1, None)
@@ -90,13 +94,13 @@ def test_the_run_ends_while_the_service_works_and_a_later_one_fetches_the_transc
     assert (len(jobs.sent), jobs.polls) == (1, 2)
 
 
-def test_a_job_keeps_its_slot_until_it_has_ended(handlers, sent, jobs, listed):
-    sent(2)
+def test_job_holds_its_slot_until_it_has_ended(handlers, send, jobs, listed):
+    send(2)
     for _ in range(4):
         handlers.after(minutes=1).process()
     assert len(jobs.sent) == 1
-    jobs.says = SPOKEN
-    handlers.after(minutes=1).process()  # polls, and has the slot for the next
+    jobs.poll_result = HELLO
+    handlers.after(minutes=1).process()  # polls, then uses the slot for the next recording
     assert len(jobs.sent) == 2
     handlers.after(minutes=1).process()
     assert {item["transcriptionStatus"] for item in listed().values()} == {"completed"}
@@ -104,27 +108,26 @@ def test_a_job_keeps_its_slot_until_it_has_ended(handlers, sent, jobs, listed):
 
 
 @pytest.mark.slow
-def test_three_hours_cost_one_attempt_and_few_requests(handlers, sent, jobs, listed, counted):
-    """On a clock that the test moves."""
-    sent(2)
+def test_three_hour_job_costs_one_attempt_and_few_requests(handlers, send, jobs, listed, counted):
+    send(2)
     with counted() as requests:
         for _ in range(60):
             handlers.after(minutes=3).process()
-    item = next(each for each in listed().values() if each["transcriptionStatus"] == "processing")
+    item = next(recording for recording in listed().values() if recording["transcriptionStatus"] == "processing")
     assert (item["attempts"], len(jobs.sent)) == (1, 1)
     assert 30 <= jobs.polls <= 60
     assert requests.total() / 60 < 13
-    jobs.says = SPOKEN
+    jobs.poll_result = HELLO
     assert handlers.after(minutes=5).process()["counts"]["completed"] == 1
 
 
-def test_a_job_that_failed_is_sent_anew_under_another_name(handlers, sent, jobs, listed):
-    sent()
-    jobs.says = JobFailed("The service could not.")
+def test_recording_with_a_failed_job_is_sent_again_under_another_name(handlers, send, jobs, listed):
+    send()
+    jobs.poll_result = JobFailed("The job failed.")
     handlers.after(minutes=1).process()
     item = only(listed)
     assert (item["transcriptionStatus"], item["attempts"], item["error"]["code"]) == ("failed", 1, "job_failed")
-    jobs.says = SPOKEN
+    jobs.poll_result = HELLO
     for _ in range(2):
         handlers.after(minutes=1).process()
     assert only(listed)["transcriptionStatus"] == "completed"
@@ -132,9 +135,9 @@ def test_a_job_that_failed_is_sent_anew_under_another_name(handlers, sent, jobs,
     assert first != second
 
 
-def test_a_job_that_lasts_too_long_is_a_failed_attempt(handlers, sent, jobs, listed):
+def test_job_timeout_is_a_failed_attempt(handlers, send, jobs, listed):
     handlers.overrides["JOB_TIMEOUT_MINUTES"] = "30"
-    sent()
+    send()
     handlers.after(minutes=29).process()
     assert only(listed)["transcriptionStatus"] == "processing"
     handlers.after(minutes=5).process()
@@ -143,13 +146,13 @@ def test_a_job_that_lasts_too_long_is_a_failed_attempt(handlers, sent, jobs, lis
 
 
 @pytest.mark.parametrize("restarted", [True, False])
-def test_a_server_that_was_gone_has_half_an_hour_for_its_jobs(handlers, sent, jobs, listed, restarted):
-    """After a restart, servers say of their former jobs for ever that they are under way."""
-    sent()
+def test_job_has_half_an_hour_left_after_an_outage(handlers, send, jobs, listed, restarted):
+    """A restarted server reports the jobs it has lost as pending for ever."""
+    send()
     if restarted:
-        jobs.says = GONE
+        jobs.poll_result = UNAVAILABLE
         handlers.after(minutes=1).process()
-        jobs.says = None
+        jobs.poll_result = None
     for _ in range(8):
         handlers.after(minutes=5).process()
     item = only(listed)
@@ -160,28 +163,28 @@ def test_a_server_that_was_gone_has_half_an_hour_for_its_jobs(handlers, sent, jo
 
 
 @pytest.mark.parametrize("code", ["timeout", "connection_lost", "service_error"])
-def test_a_poll_that_fails_says_nothing_about_the_job(handlers, sent, jobs, listed, code):
-    sent()
-    jobs.says = RetryableError("a hiccup", code=code)
+def test_failed_poll_does_not_fail_the_job(handlers, send, jobs, listed, code):
+    send()
+    jobs.poll_result = RetryableError("hiccup", code=code)
     for _ in range(7):
         assert handlers.after(minutes=5).process()["status"] == "succeeded"
-    jobs.says = SPOKEN
+    jobs.poll_result = HELLO
     handlers.after(minutes=5).process()
     assert (only(listed)["transcriptionStatus"], only(listed)["attempts"]) == ("completed", 1)
 
 
-def test_polls_that_always_fail_are_bounded_like_the_job(handlers, sent, jobs, listed):
-    sent()
-    jobs.says = RetryableError("500 for this one", code="service_error")
+def test_job_times_out_when_every_poll_fails(handlers, send, jobs, listed):
+    send()
+    jobs.poll_result = RetryableError("500", code="service_error")
     for _ in range(7):
         handlers.after(hours=1).process()
     assert only(listed)["error"]["code"] == "job_timeout"
     assert len(jobs.sent) == 2
 
 
-def test_an_answer_that_cannot_be_read_is_asked_for_again_but_not_for_ever(handlers, sent, jobs, listed):
-    sent()
-    jobs.says = RetryableError("cut", code="invalid_response")
+def test_unreadable_result_is_polled_again_until_no_attempt_is_left(handlers, send, jobs, listed):
+    send()
+    jobs.poll_result = RetryableError("cut", code="invalid_response")
     for _ in range(12):
         handlers.after(minutes=10).process()
     item = only(listed)
@@ -189,95 +192,97 @@ def test_an_answer_that_cannot_be_read_is_asked_for_again_but_not_for_ever(handl
     assert len(jobs.sent) == 1
 
 
-def test_an_outage_keeps_the_job_and_a_poll_finds_its_end(handlers, sent, jobs, listed):
-    sent(2)
-    jobs.says = jobs.answer = GONE
+def test_job_survives_an_outage_and_is_polled_to_its_end(handlers, send, jobs, listed):
+    send(2)
+    jobs.poll_result = jobs.upload_error = UNAVAILABLE
     assert (run := handlers.after(minutes=1).process())["status"] == "failed", run
-    item = next(each for each in listed().values() if each["attempts"])
+    item = next(recording for recording in listed().values() if recording["attempts"])
     assert (item["transcriptionStatus"], item["attempts"]) == ("processing", 1)
     polls = jobs.polls
     assert handlers.process()["status"] == "skipped"
     for _ in range(60):
         handlers.after(minutes=1).process()
-    assert polls < jobs.polls < polls + 10  # the breaker's pauses
-    jobs.says, jobs.answer = SPOKEN, None
+    assert polls < jobs.polls < polls + 10  # limited by the backoff of the circuit breaker
+    jobs.poll_result, jobs.upload_error = HELLO, None
     for _ in range(20):
         handlers.after(minutes=1).process()
-    assert {(each["transcriptionStatus"], each["attempts"]) for each in listed().values()} == {("completed", 1)}
+    assert {(recording["transcriptionStatus"], recording["attempts"]) for recording in listed().values()} == {
+        ("completed", 1)
+    }
     assert len(jobs.sent) == 2
     item = control_items.read(control_items.ADMISSION)[control_items.ADMISSION]
     assert [item.slots, item.outage, item.probe] == [None, None, None]
 
 
-def test_who_dies_over_a_poll_leaves_the_job_to_the_next_attempt(handlers, sent, jobs, listed):
-    sent()
-    jobs.says = KeyboardInterrupt()
+def test_worker_that_crashes_during_a_poll_leaves_the_job_to_the_next_attempt(handlers, send, jobs, listed):
+    send()
+    jobs.poll_result = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         handlers.after(minutes=1).process()
-    jobs.says = SPOKEN
+    jobs.poll_result = HELLO
     handlers.after(minutes=17).process()
     item = only(listed)
     assert (item["transcriptionStatus"], item["attempts"], len(jobs.sent)) == ("completed", 2, 1)
     assert not control_items.read(control_items.ADMISSION)[control_items.ADMISSION].slots
 
 
-def test_a_slot_that_ran_out_while_nobody_polled_is_held_again(handlers, sent, jobs, listed):
-    sent(2)
+def test_slot_that_expired_between_two_polls_is_held_again(handlers, send, jobs, listed):
+    send(2)
     handlers.after(hours=2).process()
     assert len(jobs.sent) == 1
     (holder,) = control_items.read(control_items.ADMISSION)[control_items.ADMISSION].slots
     assert admission.Slot.from_set_member(holder).lease_expires_at > handlers.now()
 
 
-def test_a_poll_costs_five_requests(handlers, sent, jobs, counted):
+def test_a_poll_costs_five_requests(handlers, send, jobs, counted):
     handlers.queue()
     with counted() as idle:
         handlers.process()
-    sent()
+    send()
     handlers.advance_clock(minutes=1)
     with counted() as requests:
         handlers.process()
     requests.subtract(idle)
     assert {name: number for name, number in requests.items() if number} == {
         "GetItem": 1,
-        "BatchGetItem": 2,  # the breaker; whether the task was paused since
+        "BatchGetItem": 2,  # admission; whether the task has been paused
         "UpdateItem": 2,
     }
 
 
-def test_a_forced_transcription_is_never_given_the_former_job(handlers, sent, jobs, listed):
-    sent()
-    jobs.says = SPOKEN
+def test_forced_transcription_never_gets_the_previous_job(handlers, send, jobs, listed):
+    send()
+    jobs.poll_result = HELLO
     handlers.after(minutes=1).process()
     item = only(listed)
     handlers.api("POST", f"/api/call-recordings/{item['id']}/transcribe", body={"force": True})
-    jobs.answer = GONE
+    jobs.upload_error = UNAVAILABLE
     handlers.process()
-    jobs.answer = None
+    jobs.upload_error = None
     handlers.after(minutes=2).process()
     assert len(jobs.sent) == 2
 
 
-def test_the_channels_of_a_stereo_call_are_two_jobs_one_after_the_other(handlers, put, jobs, listed):
+def test_channels_of_a_stereo_call_are_two_jobs_one_after_the_other(handlers, put, jobs, listed):
     handlers.overrides["CHANNELS"] = "caller-left"
     put("call.wav", wav(tone(2, 8_000, 300), tone(2, 8_000, 700)))
     handlers.transcribe()
     handlers.after(minutes=1).process()
     assert [name.rpartition("-")[2] for name in jobs.sent] == ["left.wav"]
-    jobs.says = SPOKEN
+    jobs.poll_result = HELLO
     handlers.after(minutes=1).process()
     assert [name.rpartition("-")[2] for name in jobs.sent] == ["left.wav", "right.wav"]
     handlers.after(minutes=1).process()
     item = only(listed)
     assert (item["transcriptionStatus"], item["attempts"], len(jobs.sent)) == ("completed", 1, 2)
     document = handlers.api("GET", f"/api/call-recordings/{item['id']}/transcript").json
-    assert [each["speaker"] for each in document["segments"]] == ["caller", "agent"]
+    assert [segment["speaker"] for segment in document["segments"]] == ["caller", "agent"]
 
 
-def test_a_channel_whose_job_fails_does_not_keep_the_other_from_being_sent(handlers, put, jobs, listed):
+def test_failed_job_of_one_channel_does_not_keep_the_other_from_being_sent(handlers, put, jobs, listed):
     handlers.overrides |= {"CHANNELS": "caller-left", "MAX_ATTEMPTS": "2"}
-    jobs.fails = "left"
-    jobs.says = SPOKEN
+    jobs.failing_name = "left"
+    jobs.poll_result = HELLO
     put("call.wav", wav(tone(2, 8_000, 300), tone(2, 8_000, 700)))
     handlers.sync_and_queue()
     for _ in range(12):
@@ -289,18 +294,21 @@ def test_a_channel_whose_job_fails_does_not_keep_the_other_from_being_sent(handl
     assert len(set(jobs.sent)) == len(jobs.sent)
     assert item["transcript"]["partial"]
     document = handlers.api("GET", f"/api/call-recordings/{item['id']}/transcript").json
-    assert ({each["speaker"] for each in document["segments"]}, document["missingChannels"]) == ({"agent"}, ["left"])
+    assert ({segment["speaker"] for segment in document["segments"]}, document["missingChannels"]) == (
+        {"agent"},
+        ["left"],
+    )
 
 
-def test_a_person_s_retry_asks_for_no_job_of_before(handlers, sent, jobs, listed):
+def test_manual_retry_ignores_the_previous_job(handlers, send, jobs, listed):
     handlers.overrides["MAX_ATTEMPTS"] = "1"
-    sent()
-    jobs.says = RetryableError("cut", code="invalid_response")
+    send()
+    jobs.poll_result = RetryableError("cut", code="invalid_response")
     handlers.after(minutes=1).process()
     item = only(listed)
     assert (item["transcriptionStatus"], item["nextAttemptAt"]) == ("failed", None)
     handlers.api("POST", f"/api/call-recordings/{item['id']}/transcribe")
-    jobs.says = SPOKEN
+    jobs.poll_result = HELLO
     for _ in range(2):
         handlers.process()
         handlers.advance_clock(minutes=1)
@@ -308,33 +316,34 @@ def test_a_person_s_retry_asks_for_no_job_of_before(handlers, sent, jobs, listed
     assert len(set(jobs.sent)) == 2
 
 
-def test_of_two_who_saw_the_same_job_one_polls(handlers, sent, jobs, listed):
-    sent()
-    parked, now = stored(only(listed)), handlers.now()
+def test_only_one_of_two_runs_that_see_the_same_job_polls_it(handlers, send, jobs, listed):
+    send()
+    awaiting_job, now = stored(only(listed)), handlers.now()
     polls = [
-        state_machine.claim_for_poll(parked, token, now, now + timedelta(minutes=16)) for token in ("one", "another")
+        state_machine.claim_for_poll(awaiting_job, token, now, now + timedelta(minutes=16))
+        for token in ("one", "another")
     ]
-    assert recordings.apply_transition(parked.id, polls[0]).claim_token == "one"
-    assert recordings.apply_transition(parked.id, polls[1]) is None
+    assert recordings.apply_transition(awaiting_job.id, polls[0]).claim_token == "one"
+    assert recordings.apply_transition(awaiting_job.id, polls[1]) is None
 
 
-def test_a_job_keeps_its_slot_where_nobody_can_tell_whether_it_is_parked(handlers, sent, jobs, listed, monkeypatch):
-    """DynamoDB takes the write, and then no answer comes, however often it is repeated."""
-    apply = recordings.apply_transition
+def test_job_keeps_its_slot_when_the_response_to_the_write_is_lost(handlers, send, jobs, listed, monkeypatch):
+    """DynamoDB applies the write, but no response ever arrives, not even to the retries."""
+    apply_transition = recordings.apply_transition
 
-    def apply_and_say_nothing(recording_id, change):
-        after = apply(recording_id, change)
-        if change.updates.get("slot"):
-            raise StoreError("no answer")
-        return after
+    def apply_and_lose_the_response(recording_id, transition):
+        updated = apply_transition(recording_id, transition)
+        if transition.updates.get("slot"):
+            raise StoreError("no response")
+        return updated
 
     with monkeypatch.context() as patch:
-        patch.setattr(recordings, "apply_transition", apply_and_say_nothing)
-        assert sent(2)["errorCode"] == "store_error"
+        patch.setattr(recordings, "apply_transition", apply_and_lose_the_response)
+        assert send(2)["errorCode"] == "store_error"
     for _ in range(3):
         handlers.after(minutes=1).process()
     assert (len(jobs.sent), jobs.polls) == (1, 3)
-    jobs.says = SPOKEN
+    jobs.poll_result = HELLO
     for _ in range(2):
         handlers.after(minutes=1).process()
     assert {item["transcriptionStatus"] for item in listed().values()} == {"completed"}

@@ -1,4 +1,4 @@
-"""One attempt on one recording keeps to the time that its run has."""
+"""One attempt on one recording: timeouts, upload names and tags."""
 
 import struct
 from datetime import UTC, datetime, timedelta
@@ -15,23 +15,23 @@ from testing.made_audio import fmt, riff
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-class Failing:
-    """Fails with the time that it was given."""
+class TimeoutReporter:
+    """A service that fails with its timeout as the message."""
 
-    def send(self, _audio, _name, timeouts, **_again):
-        raise RetryableError(f"{timeouts.total:.0f} seconds were left", code="sent")
+    def send(self, _audio, _name, timeouts, **_options):
+        raise RetryableError(f"{timeouts.total:.0f}", code="sent")
 
 
-class Telling:
-    """Fails with the name that it was given."""
+class NameReporter:
+    """A service that fails with the upload name as the message."""
 
-    def send(self, _audio, name, _timeouts, **_again):
+    def send(self, _audio, name, _timeouts, **_options):
         raise RetryableError(name, code="sent")
 
 
-def ended(folder, *times, service=Failing, now=NOW, content=b"x" * 100):
-    """An attempt that has a minute, as it ends when the clock tells these seconds one after another."""
-    clock = iter(NOW + timedelta(seconds=each) for each in times)
+def attempt(folder, *clock_seconds, service=TimeoutReporter, now=NOW, content=b"x" * 100):
+    """The result of an attempt with one minute left; each reading of the clock returns the next of `clock_seconds`."""
+    clock = iter(NOW + timedelta(seconds=seconds) for seconds in clock_seconds)
     (folder / "a.wav").write_bytes(content)
     key = f"{folder}/a.wav".lstrip("/")
     recording = state_machine.create("file://", key, size=len(content), etag=None, modified_at=NOW, now=now)
@@ -43,28 +43,28 @@ def ended(folder, *times, service=Failing, now=NOW, content=b"x" * 100):
     return transcriber.attempt(recording, NOW + timedelta(seconds=60), [])
 
 
-def test_nothing_is_sent_once_the_time_is_up(tmp_path):
-    late = ended(tmp_path, 0, 61, 61)  # opening the audio took so long
+def test_nothing_is_sent_after_the_deadline(tmp_path):
+    late = attempt(tmp_path, 0, 61, 61)  # the time it took to open the audio
     assert (late.result.code, late.service_responded) == ("timeout", False)
 
 
-def test_what_opening_the_audio_took_is_missing_from_the_time_for_the_service(tmp_path):
-    assert ended(tmp_path, 0, 20, 20).result.message == "40 seconds were left"
+def test_time_spent_opening_the_audio_is_deducted_from_the_request_timeout(tmp_path):
+    assert attempt(tmp_path, 0, 20, 20).result.message == "40"
 
 
-def test_a_new_record_of_the_same_file_is_sent_under_another_name(tmp_path):
-    former, again, later = (
-        ended(tmp_path, 0, 1, 1, service=Telling, now=NOW + timedelta(seconds=each)).result.message
-        for each in (0, 0, 1)
+def test_recreated_record_of_the_same_file_is_sent_under_another_name(tmp_path):
+    first, repeated, recreated = (
+        attempt(tmp_path, 0, 1, 1, service=NameReporter, now=NOW + timedelta(seconds=seconds)).result.message
+        for seconds in (0, 0, 1)
     )
-    assert former == again != later
-    assert former.partition("-")[0] == later.partition("-")[0]  # the recording's id
+    assert first == repeated != recreated
+    assert first.partition("-")[0] == recreated.partition("-")[0]  # the recording's id
 
 
-def test_what_the_file_says_of_the_call_is_told_even_where_the_attempt_failed(tmp_path):
-    words = b"INFOICMT" + struct.pack("<I", 20) + b"caller=100;callee=1\0"
-    content = riff((b"fmt ", fmt(1, 1, 8000, 16)), (b"LIST", words), (b"data", bytes(1000)))
-    attempt = ended(tmp_path, 0, 1, 1, content=content)
-    assert attempt.result.code == "sent"
-    assert (attempt.recording.metadata.caller, attempt.recording.metadata.callee) == ("100", "1")
-    assert ended(tmp_path, 0, 1, 1).recording.metadata.non_empty() == {}
+def test_failed_attempt_still_returns_the_metadata_of_the_tags(tmp_path):
+    comment = b"INFOICMT" + struct.pack("<I", 20) + b"caller=100;callee=1\0"
+    content = riff((b"fmt ", fmt(1, 1, 8000, 16)), (b"LIST", comment), (b"data", bytes(1000)))
+    tagged = attempt(tmp_path, 0, 1, 1, content=content)
+    assert tagged.result.code == "sent"
+    assert (tagged.recording.metadata.caller, tagged.recording.metadata.callee) == ("100", "1")
+    assert attempt(tmp_path, 0, 1, 1).recording.metadata.non_empty() == {}

@@ -1,4 +1,4 @@
-"""The two channels of a recording apart: exact, in constant memory, and only where they are worth sending."""
+"""Splitting stereo recordings: exact samples, constant memory, dual mono and silent channels."""
 
 import io
 import os
@@ -20,15 +20,15 @@ from testing.made_audio import FORMATS, InMemoryFile, encode, fmt, riff, tone, w
 
 LEFT, RIGHT = Channel
 LOW, HIGH = 300.0, 700.0
-"""Hertz of the voices on the left and on the right."""
+"""Frequencies on the left and on the right channel, in hertz."""
 
 
 def voice(samples: Path, rate: int, seconds: float = 8.0) -> np.ndarray[Any, Any]:
-    """Somebody who really speaks, on and on."""
+    """Recorded speech, repeated to fill `seconds`."""
     with wave.open(str(next(samples.glob("*.17.wav")))) as file:
         assert (file.getframerate(), file.getnchannels()) == (16_000, 1)
-        spoken = np.frombuffer(file.readframes(file.getnframes()), np.int16)[:: 16_000 // rate] / 32_768
-    return np.resize(spoken, int(seconds * rate))
+        speech = np.frombuffer(file.readframes(file.getnframes()), np.int16)[:: 16_000 // rate] / 32_768
+    return np.resize(speech, int(seconds * rate))
 
 
 def read(audio: Any, size: int = 10_000) -> bytes:
@@ -40,16 +40,16 @@ def read(audio: Any, size: int = 10_000) -> bytes:
     return bytes(content)
 
 
-def heard(content: bytes) -> tuple[int, np.ndarray[Any, Any]]:
-    """Sample rate and samples of a mono WAV."""
+def decode(content: bytes) -> tuple[int, np.ndarray[Any, Any]]:
+    """The sample rate and the samples of a mono WAV file."""
     with wave.open(io.BytesIO(content)) as file:
         assert (file.getnchannels(), file.getsampwidth()) == (1, 2)
         return file.getframerate(), np.frombuffer(file.readframes(file.getnframes()), np.int16)
 
 
-def pitch(content: bytes) -> float:
-    """Its loudest frequency in hertz."""
-    rate, samples = heard(content)
+def loudest_frequency(content: bytes) -> float:
+    """In hertz, of a mono WAV file."""
+    rate, samples = decode(content)
     return float(np.abs(np.fft.rfft(samples)).argmax() * rate / len(samples))
 
 
@@ -68,37 +68,37 @@ STEREO = {
 
 
 @pytest.mark.parametrize("name", STEREO)
-def test_each_channel_of_each_format_is_a_file_of_its_own(name: str) -> None:
+def test_channels_of_every_format_can_be_opened_separately(name: str) -> None:
     with split_stereo(InMemoryFile(STEREO[name])) as stereo:
         assert (stereo.is_dual_mono, stereo.silent_channels) == (False, frozenset())
         assert stereo.duration == pytest.approx(3.0, abs=0.2)
-        for channel, hertz in ((LEFT, LOW), (RIGHT, HIGH), (LEFT, LOW)):  # and again
+        for channel, hertz in ((LEFT, LOW), (RIGHT, HIGH), (LEFT, LOW)):  # LEFT again: channels can be reopened
             with stereo.open(channel) as audio:
                 content = read(audio)
-            rate, samples = heard(content)
+            rate, samples = decode(content)
             assert rate in (8_000, 16_000)
             assert len(samples) == round(stereo.duration * rate)
-            assert pitch(content) == pytest.approx(hertz, abs=5)
+            assert loudest_frequency(content) == pytest.approx(hertz, abs=5)
 
 
-def test_16_bit_samples_stay_what_they_are() -> None:
+def test_16_bit_samples_are_preserved() -> None:
     left, right = two_voices(8_000)
     with split_stereo(InMemoryFile(wav(left, right))) as stereo, stereo.open(RIGHT) as audio:
-        _, samples = heard(read(audio))
+        _, samples = decode(read(audio))
     assert np.abs(samples / 32_768 - right).max() < 1 / 32_768
 
 
-def test_what_lies_in_s3_is_copied_to_be_read_again() -> None:
+def test_audio_in_s3_is_copied_so_that_it_can_be_read_again() -> None:
     file = InMemoryFile(STEREO["PCM_16"], is_local=False)
     audio = probe(file).audio
     with split_stereo(audio) as stereo:
         for channel, hertz in ((LEFT, LOW), (RIGHT, HIGH)):
             with stereo.open(channel) as opened:
-                assert pitch(read(opened)) == pytest.approx(hertz, abs=5)
+                assert loudest_frequency(read(opened)) == pytest.approx(hertz, abs=5)
     assert file.read_count == 0
 
 
-def test_a_full_disk_is_said_before_anything_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_is_reported_before_anything_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
     with (
         pytest.raises(RetryableError, match="EphemeralStorage") as raised,
@@ -109,7 +109,7 @@ def test_a_full_disk_is_said_before_anything_is_copied(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("kind", ["wav", "u-law", "mp3", "mp3, joint", "ogg", "m4a"])
-def test_one_recording_on_both_sides_is_told_also_when_it_was_compressed(samples: Path, kind: str) -> None:
+def test_dual_mono_is_detected_in_compressed_audio_too(samples: Path, kind: str) -> None:
     extension = kind.partition(",")[0]
     rate = FORMATS[extension][2] if extension in FORMATS else 8_000
     both = [voice(samples, min(rate, 16_000))] * 2
@@ -119,7 +119,7 @@ def test_one_recording_on_both_sides_is_told_also_when_it_was_compressed(samples
         case "u-law":
             content = wav(*both, subtype="ULAW")
         case "ogg":
-            content = encode("ogg", *(np.repeat(each, 3) for each in both), b="24000")
+            content = encode("ogg", *(np.repeat(samples, 3) for samples in both), b="24000")
         case _:
             content = encode(extension, *both, b="32000", joint_stereo=str(int("joint" in kind)))
     with split_stereo(InMemoryFile(content)) as stereo:
@@ -128,43 +128,45 @@ def test_one_recording_on_both_sides_is_told_also_when_it_was_compressed(samples
 
 @pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize("other_side", ["crosstalk", "loud crosstalk", "echo", "early echo", "inverted", "silence"])
-def test_one_loud_speaker_is_not_taken_for_two_equal_channels(samples: Path, other_side: str, compressed: bool) -> None:
-    spoken = voice(samples, 16_000)
+def test_single_speaker_with_crosstalk_is_not_mistaken_for_dual_mono(
+    samples: Path, other_side: str, compressed: bool
+) -> None:
+    speech = voice(samples, 16_000)
     other = {
-        "crosstalk": 0.1 * spoken,
-        "loud crosstalk": 0.7 * spoken,
-        "echo": 0.5 * np.roll(spoken, 4_000),
-        "early echo": np.roll(spoken, 30),
-        "inverted": -spoken,
-        "silence": 0 * spoken,
+        "crosstalk": 0.1 * speech,
+        "loud crosstalk": 0.7 * speech,
+        "echo": 0.5 * np.roll(speech, 4_000),
+        "early echo": np.roll(speech, 30),
+        "inverted": -speech,
+        "silence": 0 * speech,
     }[other_side]
-    content = encode("mp3", spoken, other, b="32000") if compressed else wav(spoken, other, rate=16_000)
+    content = encode("mp3", speech, other, b="32000") if compressed else wav(speech, other, rate=16_000)
     with split_stereo(InMemoryFile(content)) as stereo:
         assert not stereo.is_dual_mono
         assert stereo.silent_channels == (frozenset({RIGHT}) if other_side == "silence" else frozenset())
 
 
-def test_a_short_answer_on_one_side_makes_them_different(samples: Path) -> None:
+def test_short_reply_on_one_channel_makes_them_different(samples: Path) -> None:
     mixed = voice(samples, 8_000)
-    with_answer = mixed.copy()
-    with_answer[40_000:56_000] += tone(2, 8_000, HIGH)
-    with split_stereo(InMemoryFile(wav(mixed, with_answer))) as stereo:
+    with_reply = mixed.copy()
+    with_reply[40_000:56_000] += tone(2, 8_000, HIGH)
+    with split_stereo(InMemoryFile(wav(mixed, with_reply))) as stereo:
         assert not stereo.is_dual_mono
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "ALAW"])
-def test_silence_on_both_sides_is_equal(subtype: str) -> None:
+def test_two_silent_channels_are_dual_mono(subtype: str) -> None:
     with split_stereo(InMemoryFile(wav(np.zeros(8_000), np.zeros(8_000), subtype=subtype))) as stereo:
         assert (stereo.is_dual_mono, stereo.silent_channels) == (True, frozenset(Channel))
 
 
-def test_a_quiet_side_is_not_silent() -> None:
+def test_quiet_channel_is_not_silent() -> None:
     with split_stereo(InMemoryFile(wav(tone(2, 8_000), tone(2, 8_000, HIGH, level=0.003)))) as stereo:
         assert (stereo.is_dual_mono, stereo.silent_channels) == (False, frozenset())
 
 
 @pytest.mark.parametrize("name", ["mp3", "ogg", "flac", "aac", "webm", "PCM_16", "ULAW"])
-def test_damaged_audio_is_decoded_as_far_as_it_goes(name: str) -> None:
+def test_damaged_audio_is_decoded_as_far_as_possible(name: str) -> None:
     content = bytearray(STEREO[name])
     middle = len(content) // 2
     content[middle : middle + 500] = os.urandom(500)
@@ -178,18 +180,18 @@ def test_damaged_audio_is_decoded_as_far_as_it_goes(name: str) -> None:
             assert len(set(lengths)) == 1
 
 
-def test_a_file_that_changes_between_two_readings_keeps_the_length_that_was_said(tmp_path: Path) -> None:
+def test_file_truncated_between_two_reads_keeps_its_declared_length(tmp_path: Path) -> None:
     class Changing(InMemoryFile):
-        cut = 0
+        missing = 0
 
         def read_at(self, offset: int, size: int) -> bytes:
-            return super().read_at(offset, size)[: max(0, self.length - self.cut - offset)]
+            return super().read_at(offset, size)[: max(0, self.length - self.missing - offset)]
 
     file = Changing(STEREO["PCM_16"])
     with split_stereo(file) as stereo:
-        file.cut = file.length // 2
+        file.missing = file.length // 2
         with stereo.open(LEFT) as audio:
-            _, samples = heard(read(audio))
+            _, samples = decode(read(audio))
     assert len(samples) == 24_000
     assert not samples[13_000:].any()
 
@@ -197,25 +199,25 @@ def test_a_file_that_changes_between_two_readings_keeps_the_length_that_was_said
 @pytest.mark.parametrize(
     "content", [b"", b"junk", os.urandom(5_000), STEREO["mp3"][:20], wav(np.zeros(0), np.zeros(0))]
 )
-def test_what_cannot_be_decoded_is_said(content: bytes) -> None:
+def test_undecodable_file_is_a_permanent_error(content: bytes) -> None:
     with pytest.raises(PermanentError) as raised, split_stereo(InMemoryFile(content)):
         pass
     assert raised.value.code == "not_audio"
 
 
-def test_a_playlist_opens_no_other_file(tmp_path: Path) -> None:
+def test_playlist_cannot_open_other_files(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(STEREO["PCM_16"])
     for playlist in (f"ffconcat version 1.0\nfile '{tmp_path}/a.wav'\n", f"#EXTM3U\n#EXTINF:3,\n{tmp_path}/a.wav\n"):
         with pytest.raises(PermanentError), split_stereo(InMemoryFile(playlist.encode())):
             pass
 
 
-def test_a_disk_that_fails_is_not_taken_for_a_bad_file() -> None:
+def test_read_error_is_not_mistaken_for_a_bad_file() -> None:
     class Failing(InMemoryFile):
         def read_at(self, offset: int, size: int) -> bytes:
-            raise RetryableError(f"Reading broke off at {offset} of {size}.", code="audio_unreadable")
+            raise RetryableError(f"Reading {size} bytes at {offset} failed.", code="audio_unreadable")
 
-    with pytest.raises(RetryableError, match="broke off"), split_stereo(Failing(b"RIFF")):
+    with pytest.raises(RetryableError, match="failed"), split_stereo(Failing(b"RIFF")):
         pass
 
 
@@ -228,14 +230,14 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         from callscribe.recordings.recording import Channel
         from callscribe.sources import open_source
         from functions.process.stereo_split import split_stereo
-        def peak():
+        def max_rss_mb():
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        before = peak()
+        before = max_rss_mb()
         with open_source(sys.argv[1]).open(sys.argv[1][1:] + "/a.wav") as audio, split_stereo(audio) as stereo:
             with stereo.open(Channel.RIGHT) as right:
                 while right.read(65_536):
                     pass
-        print(peak() - before)
+        print(max_rss_mb() - before)
     """
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert int(done.stdout) <= 16
