@@ -93,16 +93,16 @@ def preview_names(request: Annotated[PreviewRequest | Absent, Body()] = None) ->
     zone, patterns = effective_settings.zone, effective_settings.custom_patterns
     recordings = recording_queries.page(RecordingFilter(), limit=SAMPLE_SIZE).items
     metadata_by_path = {
-        each.path: phone_systems.extract_metadata(each.path, effective_settings.phone_system, patterns)
-        for each in recordings
+        recording.path: phone_systems.extract_metadata(recording.path, effective_settings.phone_system, patterns)
+        for recording in recordings
     }
     parsed = {path: metadata for path, metadata in metadata_by_path.items() if metadata.non_empty()}
-    modified_at_by_path = {each.path: each.modified_at for each in recordings}
+    modified_at_by_path = {recording.path: recording.modified_at for recording in recordings}
     return NamesPreview(
         names=len(metadata_by_path),
         understood=len(parsed),
         by_pattern=sum(Provenance.PATTERN in metadata.provenance.values() for metadata in parsed.values()),
-        systems=dict(Counter(filter(None, (each.phone_system for each in parsed.values()))).most_common()),
+        systems=dict(Counter(filter(None, (metadata.phone_system for metadata in parsed.values()))).most_common()),
         examples=[
             _to_parsed_name(path, metadata, recorded_at(metadata, zone, modified_at_by_path[path]))
             for path, metadata in islice(parsed.items(), MAX_EXAMPLES)
@@ -139,7 +139,7 @@ def _to_response(overrides: Mapping[str, Any], disabled_state: DisabledState) ->
         channels=effective_settings.channels,
         extensions=sorted(effective_settings.recording_extensions),
         phone_systems=sorted(phone_systems.SYSTEMS),
-        changed=[to_camel(each.name) for each in fields(CallRecordingsSettings) if each.name in overrides],
+        changed=[to_camel(field.name) for field in fields(CallRecordingsSettings) if field.name in overrides],
     )
 
 

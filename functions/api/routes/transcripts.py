@@ -25,7 +25,7 @@ MAX_RESPONSE_BYTES = 6_000_000
 JSON = "json"
 """The format in which transcripts are stored."""
 
-MEDIA_TYPES = {JSON: content_types.APPLICATION_JSON} | {name: each.media_type for name, each in FORMATS.items()}
+MEDIA_TYPES = {JSON: content_types.APPLICATION_JSON} | {name: form.media_type for name, form in FORMATS.items()}
 """Formats of transcripts. The first is the default for clients that accept anything."""
 
 TRANSCRIPT_RESPONSES: dict[int, Any] = {
@@ -33,7 +33,7 @@ TRANSCRIPT_RESPONSES: dict[int, Any] = {
         "description": "The transcript.",
         "content": {
             content_types.APPLICATION_JSON: {"schema": {"type": "object"}},
-            **{each.media_type: {"schema": {"type": "string"}} for each in FORMATS.values()},
+            **{form.media_type: {"schema": {"type": "string"}} for form in FORMATS.values()},
         },
     }
 }
@@ -106,8 +106,8 @@ def list_transcript_versions(recording_id: RecordingId) -> VersionList:
 def _preferred_format() -> str:
     """Return the format that the Accept header prefers. Raises: ApiError 406, when it accepts none."""
     media_type = best_match(router.current_event.headers.get("accept", ""), list(MEDIA_TYPES.values()))
-    for name, each in MEDIA_TYPES.items():
-        if each == media_type:
+    for name, offered in MEDIA_TYPES.items():
+        if offered == media_type:
             return name
     raise ApiError(
         HTTPStatus.NOT_ACCEPTABLE,

@@ -87,7 +87,7 @@ def _validate_settings(overrides: Mapping[str, Any], request: WhisperXTestReques
     key_errors = {} if HEADER_SAFE.fullmatch(request.new_api_key or "") else {"api_key": KEY_NOT_HEADER_SAFE}
     new_overrides = validate_overrides(overrides, request.submitted_settings(), VALIDATORS, key_errors)
     # Otherwise someone who may change the address could read the key by having it sent to a server of their own.
-    before, after = (whisperx_defaults().with_overrides(each).whisperx_url for each in (overrides, new_overrides))
+    before, after = (whisperx_defaults().with_overrides(values).whisperx_url for values in (overrides, new_overrides))
     if request.new_api_key is None and server_origin(before) != server_origin(after) and _is_key_set():
         raise settings_error({"api_key": KEY_FOR_ANOTHER_SERVER})
     return new_overrides
@@ -117,7 +117,7 @@ def _replaced_key(key: str | None, server: str) -> Iterator[None]:
         yield
         return
     previous_secret, secret = _read_secret(), json.dumps({KEY_FIELD: key, SERVER_FIELD: server})
-    _write_secret(secret, "store the key; nothing was changed")
+    _write_secret(secret, "store the key")
     try:
         yield
     except BaseException:
@@ -155,4 +155,4 @@ def _secret_errors(action: str) -> Iterator[None]:
             yield
     except aws.AwsError as error:
         # no cause: botocore quotes an invalid parameter in its message, and here that is the secret
-        raise StoreError(f"Secrets Manager did not {action} ({error.code}). Try again.") from None
+        raise StoreError(f"Secrets Manager did not {action} ({error.code}). Nothing was changed. Try again.") from None
