@@ -1,4 +1,4 @@
-"""docs/api.md: each example is run as it stands there, and its answer has what is shown of it."""
+"""Run every example of docs/api.md and compare its response with the documented one."""
 
 import json
 import os
@@ -19,17 +19,17 @@ PAGE = (ROOT / "docs" / "api.md").read_text()
 EXAMPLES = re.findall(r"^```sh(?: (\w+))?\n(.*?)^```\n(?:```json\n(.*?)^```$)?", PAGE, re.MULTILINE | re.DOTALL)
 NOT_RUN = ("setup", "manual")
 TOOLS = ("bash", "curl")
-REFUSED = 22
-"""How curl ends for an answer of 400 or more."""
+CURL_HTTP_ERROR = 22
+"""Exit status of curl for a response of 400 or more."""
 
 
 missing = [tool for tool in TOOLS if not shutil.which(tool)]
-pytestmark = pytest.mark.skipif(bool(missing), reason=f"the examples want {', '.join(missing)}")
+pytestmark = pytest.mark.skipif(bool(missing), reason=f"the examples need {', '.join(missing)}")
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: Any) -> Iterator[Served]:
-    """With recordings that are completed, failed (one of which an example queues again) and queued."""
+    """A stack with completed, failed (one is queued again by an example) and queued recordings."""
     quick_service.choose_reply = lambda request: reply(status=422 if b"RIFF" not in request.body[:900] else 200)
     with serve(tmp_path_factory.mktemp("state"), quick_service.url) as running:
         running.put("in-*0143-*.wav", "internal-102-101-*.WAV", "external-101-*.wav", "out-*.mp3", "in-*0155-*.wav")
@@ -41,7 +41,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: 
 
 @pytest.fixture(scope="module")
 def variables(served: Served, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the page calls the recordings and the API."""
+    """Environment variables that the examples use."""
     folder = tmp_path_factory.mktemp("curl")
     (folder / ".curlrc").write_text('fail-with-body\nsilent\nshow-error\nmax-time = 120\nwrite-out = "\\n"\n')
     items = requests.get(
@@ -68,30 +68,30 @@ def variables(served: Served, tmp_path_factory: pytest.TempPathFactory) -> dict[
     }
 
 
-def has(answer: Any, shown: Any, where: str = "") -> None:
-    """Asserts that the answer has every member that is shown, of the same kind."""
-    if isinstance(shown, dict):
-        assert isinstance(answer, dict), where
-        for name, value in shown.items():
-            assert name in answer, f"{where}.{name}"
-            has(answer[name], value, f"{where}.{name}")
-    elif isinstance(shown, list):
-        assert isinstance(answer, list), where
-        for each in shown[:1]:
-            assert answer, where
-            has(answer[0], each, f"{where}[0]")
-    elif shown is not None and answer is not None:
-        assert isinstance(answer, bool) == isinstance(shown, bool), where
-        assert isinstance(answer, str) == isinstance(shown, str), where
-        fixed = re.match(r"[^…]*", shown)[0] if isinstance(shown, str) and "…" in shown else ""
-        assert not isinstance(answer, str) or answer.startswith(fixed) or where.endswith(".url"), where
-        if where.endswith((".code", ".dryRun", ".status", ".transcriptionStatus", ".slug", ".ok", ".trigger")):
-            assert answer == shown, where
+def assert_contains(response: Any, documented: Any, path: str = "") -> None:
+    """Require that the response has every documented member, with the same type."""
+    if isinstance(documented, dict):
+        assert isinstance(response, dict), path
+        for name, value in documented.items():
+            assert name in response, f"{path}.{name}"
+            assert_contains(response[name], value, f"{path}.{name}")
+    elif isinstance(documented, list):
+        assert isinstance(response, list), path
+        for item in documented[:1]:
+            assert response, path
+            assert_contains(response[0], item, f"{path}[0]")
+    elif documented is not None and response is not None:
+        assert isinstance(response, bool) == isinstance(documented, bool), path
+        assert isinstance(response, str) == isinstance(documented, str), path
+        fixed = re.match(r"[^…]*", documented)[0] if isinstance(documented, str) and "…" in documented else ""
+        assert not isinstance(response, str) or response.startswith(fixed) or path.endswith(".url"), path
+        if path.endswith((".code", ".dryRun", ".status", ".transcriptionStatus", ".slug", ".ok", ".trigger")):
+            assert response == documented, path
 
 
-def test_each_example_of_the_page_does_what_the_page_says(variables: dict[str, str], tmp_path: Path) -> None:
+def test_every_documented_example_works_as_shown(variables: dict[str, str], tmp_path: Path) -> None:
     run = 0
-    for kind, script, shown in EXAMPLES:
+    for kind, script, documented in EXAMPLES:
         if kind in NOT_RUN:
             continue
         done = subprocess.run(
@@ -102,21 +102,21 @@ def test_each_example_of_the_page_does_what_the_page_says(variables: dict[str, s
             text=True,
             check=False,
         )
-        assert done.returncode == (REFUSED if kind else 0), (script, done.stdout, done.stderr)
+        assert done.returncode == (CURL_HTTP_ERROR if kind else 0), (script, done.stdout, done.stderr)
         if kind:
             assert f"error: {kind}" in done.stderr, script
-        if shown:
-            has(json.loads(done.stdout.strip().splitlines()[-1]), json.loads(shown), script)
+        if documented:
+            assert_contains(json.loads(done.stdout.strip().splitlines()[-1]), json.loads(documented), script)
         run += 1
     assert run > 25
     assert (tmp_path / "call.wav").read_bytes()[:4] == b"RIFF"
 
 
-def test_every_route_of_the_specification_is_on_the_page(served: Served) -> None:
-    shown = re.sub(r"\$(ID|FAILED|UNWANTED)", "{recordingId}", PAGE).replace("$RUN", "{runId}")
-    shown = re.sub(r"scheduler/tasks/\w+", "scheduler/tasks/{command}", shown)
+def test_every_documented_operation_has_an_example(served: Served) -> None:
+    documented = re.sub(r"\$(ID|FAILED|UNWANTED)", "{recordingId}", PAGE).replace("$RUN", "{runId}")
+    documented = re.sub(r"scheduler/tasks/\w+", "scheduler/tasks/{command}", documented)
     for path, methods in requests.get(f"{served.url}/openapi.json", timeout=LIMIT_SECONDS).json()["paths"].items():
         for method in methods:
-            asked = rf"-X {method.upper()} " if method != "get" else r"(?!.*-X )"
-            called = rf'curl {asked if method == "get" else ".*" + asked}.*"\$URL{re.escape(path)}(\?[^"]*)?"'
-            assert path == "/health" or re.search(called, shown), (method, path)
+            option = r"(?!.*-X )" if method == "get" else rf".*-X {method.upper()} "
+            example = rf'curl {option}.*"\$URL{re.escape(path)}(\?[^"]*)?"'
+            assert path == "/health" or re.search(example, documented), (method, path)

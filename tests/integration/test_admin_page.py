@@ -1,4 +1,4 @@
-"""/admin: the page and its files, as they are handed out. What the page does in a browser is in tests/browser."""
+"""/admin: the page and its files as served. tests/browser tests what the page does in a browser."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ from functions.api.http_response import MIN_COMPRESSED_BYTES
 from functions.api.routes.admin import FOLDER, MEDIA_TYPES, load_site
 from testing.handlers import ROOT, read_api_key
 
-ADDRESSES = (
+PATHS = (
     *("/admin", "/admin/", "/admin/scheduler", "/admin/recordings/x", "/admin/recordings/x/y/z", "/admin/assets"),
     *("/admin/né", "/admin/<script>", "/admin/../api"),
 )
@@ -32,11 +32,11 @@ POLICY = {
 }
 
 SCRIPT = re.compile(r"""["'`](?P<file>[\w./-]+\.js)["'`]""")
-"""The name of one, whichever way it is loaded: with a dot before it, it lies beside the file, else in the folder."""
+"""A loaded script: relative to the loading file if its path starts with a dot, otherwise to the folder."""
 
 IMPORT = re.compile(r"""^import\b[^;"]*"(?P<file>[^"]+)";""", re.MULTILINE)
 URL = re.compile(r"""url\(\s*["']?(?P<file>[^"')]+)""")
-MARKUP_OUT_OF_TEXT = re.compile(
+MARKUP_FROM_TEXT = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|dangerouslySetInnerHTML|document\.write|DOMParser|createContextualFragment"
     r"|\beval\b|\bFunction\(|javascript:|srcdoc"
 )
@@ -44,15 +44,15 @@ MARKUP_OUT_OF_TEXT = re.compile(
 FILES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.is_file())
 SERVED = [name for name in FILES if PurePosixPath(name).suffix in MEDIA_TYPES]
 SCRIPTS = [name for name in SERVED if name.endswith(".js")]
-OURS = [name for name in SERVED if not name.startswith("vendor/")]
+OWN_FILES = [name for name in SERVED if not name.startswith("vendor/")]
 
 
 def asset(name, digest=None):
     return f"/admin/assets/{digest or load_site().digest}/{name}"
 
 
-def policy_of(answer):
-    directives = (each.split() for each in answer.headers["Content-Security-Policy"].split(";"))
+def policy_of(response):
+    directives = (directive.split() for directive in response.headers["Content-Security-Policy"].split(";"))
     return {name: set(sources) for name, *sources in directives}
 
 
@@ -62,96 +62,96 @@ def page(handlers):
 
 
 @pytest.mark.parametrize("query", QUERIES)
-@pytest.mark.parametrize("path", ADDRESSES)
-def test_it_is_at_each_of_its_addresses_and_wants_no_key_and_no_aws(handlers, page, counted, path, query):
+@pytest.mark.parametrize("path", PATHS)
+def test_page_is_served_at_each_path_without_a_key_and_without_aws(handlers, page, counted, path, query):
     with counted() as requests:
-        answer = handlers.api("GET", path, query=query, key=None, authorization="Bearer wrong")
-    assert (answer.status, answer.body) == (200, page.body)
-    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert answer.headers["Cache-Control"] == "no-cache"
-    assert policy_of(answer) == policy_of(page)
+        response = handlers.api("GET", path, query=query, key=None, authorization="Bearer wrong")
+    assert (response.status, response.body) == (200, page.body)
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert response.headers["Cache-Control"] == "no-cache"
+    assert policy_of(response) == policy_of(page)
     assert not requests
 
 
 @pytest.mark.parametrize("path", ["/adminx", "/Admin", "//admin", "/administrator/x", "/api/admin"])
-def test_it_is_nowhere_else(handlers, path):
+def test_page_is_not_served_at_other_paths(handlers, path):
     assert handlers.api("GET", path).status == 404
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/admin", "/admin/recordings/x", "/admin/assets/x/main.js"])
-def test_it_can_only_be_read(handlers, method, path):
-    answer = handlers.api(method, path, key=None, accept_encoding="gzip")
-    assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+def test_page_supports_only_get(handlers, method, path):
+    response = handlers.api(method, path, key=None, accept_encoding="gzip")
+    assert (response.status, response.headers["Allow"]) == (405, "GET")
 
 
 @pytest.mark.parametrize(
     ("endpoint", "more"),
     [("", set()), ("http://127.0.0.1:4566", {"http://127.0.0.1:4566"}), ("http://aws:5000/", {"http://aws:5000"})],
 )
-def test_its_policy_lets_it_run_its_own_files_ask_this_api_and_play_from_s3_alone(handlers, endpoint, more):
+def test_content_security_policy_allows_only_own_files_this_api_and_s3_audio(handlers, endpoint, more):
     handlers.overrides["AWS_ENDPOINT_URL"] = endpoint
-    answer = handlers.api("GET", "/admin", key=None)
-    assert policy_of(answer) == POLICY | {"media-src": POLICY["media-src"] | more}
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Referrer-Policy"] == "no-referrer"
-    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    response = handlers.api("GET", "/admin", key=None)
+    assert policy_of(response) == POLICY | {"media-src": POLICY["media-src"] | more}
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
-def test_every_file_that_a_script_or_a_style_loads_is_there():
+def test_every_file_loaded_by_a_script_or_stylesheet_exists():
     for name in SERVED:
         content = (FOLDER / name).read_text("utf-8")
-        loaded = [each["file"] for each in (SCRIPT if name.endswith(".js") else URL).finditer(content)]
-        assert {within(name, each) for each in loaded} <= set(SERVED), name
-        assert all(each.startswith(("./", "../")) for each in imports(name)), name
+        loaded = [match["file"] for match in (SCRIPT if name.endswith(".js") else URL).finditer(content)]
+        assert {resolve(name, path) for path in loaded} <= set(SERVED), name
+        assert all(path.startswith(("./", "../")) for path in imports(name)), name
         assert "@import" not in content
 
 
-def test_a_script_is_loaded_after_those_that_it_needs():
-    """One at a time: else the browser asks for what is missing by itself, and for all of that at once."""
+def test_scripts_are_loaded_after_their_imports():
+    """One after the other: otherwise the browser requests missing imports itself, and all at once."""
     start, main = ((FOLDER / name).read_text("utf-8") for name in ("start.js", "main.js"))
-    there = {"start.js", "in_turn.js"}
-    for each in SCRIPT.finditer(start[start.index("inTurn(") :]):
-        assert needs(each["file"]) <= there, each["file"]
-        there.add(each["file"])
-    views = [[each["file"] for each in SCRIPT.finditer(line)] for line in main.splitlines() if '"views/' in line]
+    loaded = {"start.js", "in_turn.js"}
+    for match in SCRIPT.finditer(start[start.index("inTurn(") :]):
+        assert needs(match["file"]) <= loaded, match["file"]
+        loaded.add(match["file"])
+    views = [[match["file"] for match in SCRIPT.finditer(line)] for line in main.splitlines() if '"views/' in line]
     assert {view for *_, view in views} == {name for name in SCRIPTS if name.startswith("views/")}
     for view in views:
-        for at, name in enumerate(view):
-            assert needs(name) <= there | set(view[:at]), name
+        for index, name in enumerate(view):
+            assert needs(name) <= loaded | set(view[:index]), name
 
 
 def imports(name):
-    return [each["file"] for each in IMPORT.finditer((FOLDER / name).read_text("utf-8"))]
+    return [match["file"] for match in IMPORT.finditer((FOLDER / name).read_text("utf-8"))]
 
 
 def needs(name):
-    return {within(name, each) for each in imports(name)}
+    return {resolve(name, path) for path in imports(name)}
 
 
-def within(name, loaded):
-    """The name of the file that `name` means by this."""
-    beside = (FOLDER / name).parent if loaded.startswith(".") or name.endswith(".css") else FOLDER
-    return (beside / loaded).resolve().relative_to(FOLDER).as_posix()
+def resolve(name, path):
+    """Return the name of the file that `name` loads by this path."""
+    folder = (FOLDER / name).parent if path.startswith(".") or name.endswith(".css") else FOLDER
+    return (folder / path).resolve().relative_to(FOLDER).as_posix()
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_no_file_of_ours_can_make_markup_or_code_out_of_text(name):
-    assert not MARKUP_OUT_OF_TEXT.search((FOLDER / name).read_text("utf-8"))
+@pytest.mark.parametrize("name", OWN_FILES)
+def test_no_own_script_turns_text_into_markup_or_code(name):
+    assert not MARKUP_FROM_TEXT.search((FOLDER / name).read_text("utf-8"))
 
 
 @pytest.mark.parametrize("gzipped", [False, True])
 @pytest.mark.parametrize("name", SERVED)
-def test_a_file_is_had_under_its_version_and_kept_for_a_year(handlers, name, gzipped):
+def test_assets_are_served_under_their_version_and_cached_for_a_year(handlers, name, gzipped):
     accepts = {"accept_encoding": "gzip, deflate, br, zstd"} if gzipped else {}
-    answer = handlers.api("GET", asset(name), key=None, **accepts)
-    assert (answer.status, answer.text) == (200, content := (FOLDER / name).read_text("utf-8"))
-    assert answer.headers["Content-Type"] == MEDIA_TYPES[PurePosixPath(name).suffix]
-    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
-    assert answer.headers.get("Content-Encoding") == (
+    response = handlers.api("GET", asset(name), key=None, **accepts)
+    assert (response.status, response.text) == (200, content := (FOLDER / name).read_text("utf-8"))
+    assert response.headers["Content-Type"] == MEDIA_TYPES[PurePosixPath(name).suffix]
+    assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert response.headers.get("Content-Encoding") == (
         "gzip" if gzipped and len(content) >= MIN_COMPRESSED_BYTES else None
     )
-    assert answer.headers["Vary"] == "Accept-Encoding"  # a cache in between must not mix them up
+    assert response.headers["Vary"] == "Accept-Encoding"  # so that caches keep them apart
 
 
 @pytest.mark.parametrize("accepts", ["", "gzip"])
@@ -164,23 +164,23 @@ def test_a_file_is_had_under_its_version_and_kept_for_a_year(handlers, name, gzi
      *map(asset, ("/etc/passwd", "//etc/passwd", str(FOLDER / "main.js"), "vendor", "vendor/", "vendor/README.md")),
      "/admin/assets/main.js", "/admin/assets//main.js", "/admin/assets/../main.js"],
 )  # fmt: skip
-def test_there_are_no_other_files_and_that_is_not_kept(handlers, path, accepts):
-    answer = handlers.api("GET", path, key=None, accept_encoding=accepts)
-    assert (answer.status, answer.json["error"]["code"]) == (404, "file_not_found")
-    assert answer.headers["Cache-Control"] == "no-store"
+def test_other_asset_paths_return_an_uncached_404(handlers, path, accepts):
+    response = handlers.api("GET", path, key=None, accept_encoding=accepts)
+    assert (response.status, response.json["error"]["code"]) == (404, "file_not_found")
+    assert response.headers["Cache-Control"] == "no-store"
 
 
-def test_it_is_not_sent_again_to_who_has_it(handlers, page):
+def test_page_is_not_sent_again_to_a_client_that_has_it(handlers, page):
     tag = page.headers["ETag"]
-    for known in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
-        answer = handlers.api("GET", "/admin/failures", key=None, if_none_match=known, accept_encoding="gzip")
-        assert (answer.status, answer.body or "") == (304, "")
-        assert (answer.headers["ETag"], answer.headers["Vary"]) == (tag, "Accept-Encoding")
-        assert policy_of(answer) == policy_of(page)
+    for if_none_match in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
+        response = handlers.api("GET", "/admin/failures", key=None, if_none_match=if_none_match, accept_encoding="gzip")
+        assert (response.status, response.body or "") == (304, "")
+        assert (response.headers["ETag"], response.headers["Vary"]) == (tag, "Accept-Encoding")
+        assert policy_of(response) == policy_of(page)
     assert handlers.api("GET", "/admin", key=None, if_none_match='"other"').status == 200
 
 
-def test_its_version_is_that_of_its_files(page, monkeypatch, tmp_path):
+def test_version_of_the_page_changes_with_its_files(page, monkeypatch, tmp_path):
     monkeypatch.setattr(sys.modules[load_site.__module__], "FOLDER", tmp_path)
     for name in SERVED:
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -190,19 +190,19 @@ def test_its_version_is_that_of_its_files(page, monkeypatch, tmp_path):
     assert load_site.__wrapped__().digest != load_site().digest
 
 
-def test_no_file_holds_a_key_or_tells_of_the_account(handlers, stack, page):
-    named = [*stack.tables.values(), *stack.buckets.values(), *stack.secrets.values(), stack.account_id, stack.region]
-    named += [each.name for each in stack.functions.values()]
-    handed_out = [page.body, *(handlers.api("GET", asset(name), key=None).text for name in SERVED)]
-    for each in (*named, read_api_key(stack), "arn:aws", "AKIA", "execute-api", "BEGIN "):
-        assert not [content for content in handed_out if each in content], each
+def test_no_file_contains_a_key_or_names_of_the_account(handlers, stack, page):
+    names = [*stack.tables.values(), *stack.buckets.values(), *stack.secrets.values(), stack.account_id, stack.region]
+    names += [function.name for function in stack.functions.values()]
+    served = [page.body, *(handlers.api("GET", asset(name), key=None).text for name in SERVED)]
+    for text in (*names, read_api_key(stack), "arn:aws", "AKIA", "execute-api", "BEGIN "):
+        assert not [content for content in served if text in content], text
 
 
-def test_the_libraries_are_those_that_are_said_to_be_and_as_npm_has_them():
-    """`make vendor` writes them; who brings a new version up to date writes down what came."""
-    described = (FOLDER / "vendor/README.md").read_text("utf-8")
+def test_vendored_libraries_match_their_documented_version_and_digest():
+    """`make vendor` downloads them; whoever updates one also updates the README."""
+    readme = (FOLDER / "vendor/README.md").read_text("utf-8")
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    rows = re.findall(r"^\| `(\S+)` \| (\w+) (\S+), .*\| `(\w+)` \|$", described, re.MULTILINE)
+    rows = re.findall(r"^\| `(\S+)` \| (\w+) (\S+), .*\| `(\w+)` \|$", readme, re.MULTILINE)
     assert {name for name, *_ in rows} == {path.name for path in (FOLDER / "vendor").glob("*.js")}
     for name, package, version, digest in rows:
         assert sha256((FOLDER / "vendor" / name).read_bytes()).hexdigest() == digest, name

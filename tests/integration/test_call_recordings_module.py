@@ -1,4 +1,4 @@
-"""Where recordings lie and who speaks on which channel, over the API: a path is tried before it is kept."""
+"""The settings of call-recordings over the API. A new path is tested before it is saved."""
 
 import json
 from unittest.mock import Mock
@@ -19,7 +19,7 @@ AUDIO = b"RIFF" + b"\0" * 100
 
 @pytest.fixture
 def put(handlers, functions):
-    """Changes the settings; sync is there to try a path."""
+    """Change the settings. Sync runs in this process to test a path."""
 
     def put(**body):
         return handlers.api("PUT", MODULE, body=body)
@@ -29,7 +29,7 @@ def put(handlers, functions):
 
 @pytest.fixture
 def bucket(stack):
-    """A bucket beside that of the template, with a recording in one folder and none in another."""
+    """A bucket other than the template's, with recordings in one folder and none in another."""
     s3, name = client("s3", stack.endpoint), "calls-of-another-site"
     s3.create_bucket(Bucket=name)
     for key in ("in/a.wav", "in/deeper/b.wav", "in-other/c.wav", "texts/readme.md"):
@@ -40,9 +40,7 @@ def bucket(stack):
     s3.delete_bucket(Bucket=name)
 
 
-def test_recordings_in_another_bucket_are_read_with_what_lies_beside_them_and_handed_out(
-    handlers, put, listed, bucket, stack
-):
+def test_recordings_in_another_bucket_are_ingested_with_sidecars_and_playable(handlers, put, listed, bucket, stack):
     s3 = client("s3", stack.endpoint)
     s3.put_object(Bucket=bucket, Key="in/a.json", Body=b'{"direction": "inbound"}')
     put(recordingsPath=f"s3://{bucket}/in")
@@ -50,17 +48,17 @@ def test_recordings_in_another_bucket_are_read_with_what_lies_beside_them_and_ha
     s3.delete_object(Bucket=bucket, Key="in/deeper/b.wav")
     handlers.process()
     handlers.process()
-    read, gone = listed()["a.wav"], listed()["b.wav"]
-    assert (read["transcriptionStatus"], read["direction"]) == ("completed", "inbound")
-    assert (gone["transcriptionStatus"], gone["error"]["code"]) == ("failed", "audio_missing")
-    address = handlers.api("GET", f"/api/call-recordings/{read['id']}/audio").headers["Location"]
+    ingested, missing = listed()["a.wav"], listed()["b.wav"]
+    assert (ingested["transcriptionStatus"], ingested["direction"]) == ("completed", "inbound")
+    assert (missing["transcriptionStatus"], missing["error"]["code"]) == ("failed", "audio_missing")
+    address = handlers.api("GET", f"/api/call-recordings/{ingested['id']}/audio").headers["Location"]
     assert requests.get(address, timeout=LIMIT_SECONDS).content == AUDIO
 
 
-def test_sync_sweeps_the_path_that_is_set_and_null_brings_the_templates_back(handlers, put, listed, bucket, stack):
-    answer = put(recordingsPath=f"s3://{bucket}/in", extensions=["wav"])
-    assert answer.status == 200
-    assert (answer.json["recordingsPath"], answer.json["changed"]) == (
+def test_sync_scans_the_configured_path_and_null_restores_the_template(handlers, put, listed, bucket, stack):
+    response = put(recordingsPath=f"s3://{bucket}/in", extensions=["wav"])
+    assert response.status == 200
+    assert (response.json["recordingsPath"], response.json["changed"]) == (
         f"s3://{bucket}/in", ["recordingsPath", "extensions"],
     )  # fmt: skip
     assert handlers.sync()["counts"]["added"] == 2
@@ -69,16 +67,14 @@ def test_sync_sweeps_the_path_that_is_set_and_null_brings_the_templates_back(han
     ]  # fmt: skip
     client("s3", stack.endpoint).put_object(Bucket=stack.buckets["RecordingsBucket"], Key="d.wav", Body=AUDIO)
     assert handlers.sync()["counts"]["added"] == 0
-    back = put(recordingsPath=None).json
-    assert (back["recordingsPath"], back["changed"]) == (handlers.recordings_path, ["extensions"])
+    restored = put(recordingsPath=None).json
+    assert (restored["recordingsPath"], restored["changed"]) == (handlers.recordings_path, ["extensions"])
     run = handlers.sync()["counts"]
     assert (run["added"], run["missing"]) == (1, 0)
     assert set(listed()) == {"a.wav", "b.wav", "d.wav"}
 
 
-def test_what_was_taken_up_before_is_still_transcribed_from_where_it_lies(
-    handlers, put, listed, bucket, service, stack
-):
+def test_recordings_outside_a_changed_path_are_still_transcribed(handlers, put, listed, bucket, service, stack):
     put(recordingsPath=f"s3://{bucket}/in/deeper")
     handlers.sync_and_queue()
     put(recordingsPath=None)
@@ -86,7 +82,7 @@ def test_what_was_taken_up_before_is_still_transcribed_from_where_it_lies(
     assert listed()["b.wav"]["transcriptionStatus"] == "completed"
 
 
-def test_uploads_are_compared_with_the_path_that_is_set(handlers, put, listed, bucket, stack):
+def test_uploads_outside_the_configured_path_are_skipped(handlers, put, listed, bucket, stack):
     before = stack.buckets["RecordingsBucket"]
     client("s3", stack.endpoint).put_object(Bucket=before, Key="d.wav", Body=AUDIO)
     assert put(recordingsPath=f"s3://{bucket}/in").status == 200
@@ -99,17 +95,17 @@ def test_uploads_are_compared_with_the_path_that_is_set(handlers, put, listed, b
     assert handlers.sync(**upload_event(stack, "d.wav", before))["counts"]["added"] == 1
 
 
-def test_a_part_that_is_asked_for_must_lie_inside_the_path_that_is_set(handlers, put, listed, bucket):
+def test_sync_of_a_part_requires_a_path_within_the_recordings_path(handlers, put, listed, bucket):
     put(recordingsPath=f"s3://{bucket}/in")
     for path in (handlers.recordings_path, f"s3://{bucket}/", f"s3://{bucket}/in-other/", f"s3://{bucket}/in/../x/"):
-        answer = handlers.api("POST", SYNC, query=f"recordingsPath={path}")
-        assert (answer.status, answer.json["error"]["code"]) == (400, "invalid_path"), path
-    answer = handlers.api("POST", SYNC, query=f"recordingsPath=s3://{bucket}/in/deeper")
-    assert (answer.status, answer.json["counts"]["added"]) == (200, 1)
+        response = handlers.api("POST", SYNC, query=f"recordingsPath={path}")
+        assert (response.status, response.json["error"]["code"]) == (400, "invalid_path"), path
+    response = handlers.api("POST", SYNC, query=f"recordingsPath=s3://{bucket}/in/deeper")
+    assert (response.status, response.json["counts"]["added"]) == (200, 1)
     assert list(listed()) == ["b.wav"]
 
 
-def test_a_path_that_cannot_be_listed_is_refused_with_the_reason_and_nothing_is_changed(handlers, put, stack, tmp_path):
+def test_unlistable_path_is_rejected_with_the_reason_and_changes_nothing(handlers, put, stack, tmp_path):
     before = put(phoneSystem="freepbx").json
     for path, reason in {
         "s3://no-such-bucket-here/": "NoSuchBucket",
@@ -121,20 +117,20 @@ def test_a_path_that_cannot_be_listed_is_refused_with_the_reason_and_nothing_is_
         str(tmp_path / "none"): "none",
         "s3://b/\0": "character",
     }.items():
-        answer = put(recordingsPath=path, phoneSystem="3cx", enabled=False)
-        assert (answer.status, answer.json["error"]["code"]) == (400, "invalid_settings"), path
-        assert [each["field"] for each in answer.json["error"]["details"]] == ["recordingsPath"]
-        assert reason in answer.json["error"]["message"], answer.json
+        response = put(recordingsPath=path, phoneSystem="3cx", enabled=False)
+        assert (response.status, response.json["error"]["code"]) == (400, "invalid_settings"), path
+        assert [detail["field"] for detail in response.json["error"]["details"]] == ["recordingsPath"]
+        assert reason in response.json["error"]["message"], response.json
     assert handlers.api("GET", MODULE).json == before
 
 
-def test_a_path_where_nothing_lies_yet_is_taken(handlers, put, bucket, tmp_path):
+def test_path_without_recordings_is_accepted(handlers, put, bucket, tmp_path):
     for path in (f"s3://{bucket}/empty", f"s3://{bucket}/texts/", str(tmp_path)):
         assert put(recordingsPath=path).status == 200, path
         assert handlers.sync()["status"] == "succeeded"
 
 
-def test_a_path_is_tried_only_when_it_changes(handlers, put, bucket, monkeypatch):
+def test_path_is_tested_only_when_it_changes(handlers, put, bucket, monkeypatch):
     put(recordingsPath=f"s3://{bucket}/in")
     sync = Mock(wraps=handlers.sync)
     monkeypatch.setattr(handlers, "sync", sync)
@@ -145,52 +141,52 @@ def test_a_path_is_tried_only_when_it_changes(handlers, put, bucket, monkeypatch
     sync.assert_called_once_with(trigger="test", settings={"phone_system": "freepbx", "time_zone": "Europe/Berlin"})
 
 
-def test_the_test_tries_what_is_not_kept_yet(handlers, functions, bucket, stack):
+def test_connection_test_uses_unsaved_settings(handlers, functions, bucket, stack):
     before = handlers.api("GET", MODULE).json
 
-    def tried(**body):
-        verdict = handlers.api("POST", f"{MODULE}/test", body=body or None).json
-        return verdict["code"], verdict["ok"]
+    def run_test(**body):
+        result = handlers.api("POST", f"{MODULE}/test", body=body or None).json
+        return result["code"], result["ok"]
 
-    assert tried() == tried(recordingsPath=None) == ("empty", True)
-    assert tried(recordingsPath=f"s3://{bucket}/in") == ("ok", True)
-    assert tried(recordingsPath=f"s3://{bucket}/in", extensions=["mp3"]) == ("no_recordings", False)
+    assert run_test() == run_test(recordingsPath=None) == ("empty", True)
+    assert run_test(recordingsPath=f"s3://{bucket}/in") == ("ok", True)
+    assert run_test(recordingsPath=f"s3://{bucket}/in", extensions=["mp3"]) == ("no_recordings", False)
     for path in ("s3://no-such-bucket-here/", "/no/folder"):
-        assert tried(recordingsPath=path) == ("source_error", False)
-    answer = handlers.api("POST", f"{MODULE}/test", body={"recordingsPath": "x", "timeZone": "Mars"})
-    assert [each["field"] for each in answer.json["error"]["details"]] == ["timeZone", "recordingsPath"]
+        assert run_test(recordingsPath=path) == ("source_error", False)
+    response = handlers.api("POST", f"{MODULE}/test", body={"recordingsPath": "x", "timeZone": "Mars"})
+    assert [detail["field"] for detail in response.json["error"]["details"]] == ["timeZone", "recordingsPath"]
     assert handlers.api("GET", MODULE).json == before
     assert handlers.api("GET", "/api/scheduler/runs").json["items"] == []
 
 
-def test_a_test_that_takes_longer_than_a_request_is_504(handlers, monkeypatch):
+def test_slow_test_returns_504(handlers, monkeypatch):
     monkeypatch.setattr(invoke, "invoke_and_wait", lambda *_: None)
     assert handlers.api("POST", f"{MODULE}/test").status == 504
 
 
-def test_channels_and_the_phone_system_reach_process(handlers, put, service, stack, listed):
+def test_process_uses_the_channels_and_phone_system_settings(handlers, put, service, stack, listed):
     stereo, s3 = wav(tone(1, 8_000, 300), tone(1, 8_000, 700)), client("s3", stack.endpoint)
 
-    def sent(name):
-        """The channels that the service got of a new recording, and the speakers of its transcript."""
+    def transcribe(name):
+        """Transcribe a new recording; return the channels that the service got, and the speaker on the left channel."""
         service.received.clear()
         s3.put_object(Bucket=stack.buckets["RecordingsBucket"], Key=name, Body=stereo)
         assert handlers.transcribe()["counts"]["completed"] == 1
         transcript = handlers.api("GET", f"/api/call-recordings/{listed()[name]['id']}/transcript").json
-        speakers = {each["channel"]: each["speaker"] for each in transcript["segments"]}
-        return sorted(each.channel for each in service.received), speakers.get("left")
+        speakers = {segment["channel"]: segment["speaker"] for segment in transcript["segments"]}
+        return sorted(request.channel for request in service.received), speakers.get("left")
 
     handlers.overrides["CHANNELS"] = "caller-right"
     assert handlers.api("GET", MODULE).json["channels"] == "caller-right"
-    assert sent("a.wav") == (["left", "right"], "agent")
+    assert transcribe("a.wav") == (["left", "right"], "agent")
     assert put(channels="caller-left").json["channels"] == "caller-left"
-    assert sent("b.wav") == (["left", "right"], "caller")
+    assert transcribe("b.wav") == (["left", "right"], "caller")
     put(channels="mono")
-    assert sent("c.wav") == ([""], None)
+    assert transcribe("c.wav") == ([""], None)
     put(channels="auto")
-    assert sent("d.wav") == ([""], None)
+    assert transcribe("d.wav") == ([""], None)
     put(phoneSystem="yeastar")
-    assert sent("e.wav") == (["left", "right"], "caller")
+    assert transcribe("e.wav") == (["left", "right"], "caller")
     assert put(channels=None).json["channels"] == "caller-right"
     assert put(channels="both").status == 400
     assert json.loads(put(channels="").body)["error"]["code"] == "invalid_request"

@@ -1,4 +1,4 @@
-"""Over all routes: what each costs, and whom it lets in."""
+"""Every route: its requests to AWS, and the keys it accepts."""
 
 import json
 from unittest.mock import Mock
@@ -11,15 +11,15 @@ from testing.handlers import read_api_key
 from tests.integration.operations import OPERATIONS, documented
 
 BUDGETS = {"listRecordings": 1, "getRecording": 1, "getStatusSummary": 6}
-"""Of section 12 of the design: requests to AWS on a warm function."""
+"""Maximum requests to AWS of a warm function, from section 12 of the design."""
 
-MOST = 8
-"""What no route takes more than."""
+MAX_REQUESTS = 8
+"""Of any other route."""
 
 
 @pytest.fixture
-def ask(handlers, put, listed, stack, monkeypatch):
-    """Asks for an operation, on a stack where one recording is completed."""
+def send(handlers, put, listed, stack, monkeypatch):
+    """Send the example request of an operation, on a stack with one completed recording."""
     handlers.clear_caches()
     put("in-2025550100-2025550143.wav")
     handlers.sync()
@@ -27,7 +27,7 @@ def ask(handlers, put, listed, stack, monkeypatch):
     handlers.process()
     (item,) = listed().values()
     run = handlers.api("GET", "/api/scheduler/runs", query="limit=1").json["items"][0]["id"]
-    ended = {
+    finished_run = {
         "id": run,
         "task": "sync_recordings",
         "trigger": "api",
@@ -38,69 +38,73 @@ def ask(handlers, put, listed, stack, monkeypatch):
         "code": "ok",
         "message": "It answers.",
     }
-    filled = {"{recordingId}": item["id"], "{runId}": run, "{command}": "sync_recordings", "{path}": item["path"]}
-    invoked = Mock(return_value=ended)
-    # the other functions are counted as one request each, and not run: nobody listens at their address
+    placeholders = {"{recordingId}": item["id"], "{runId}": run, "{command}": "sync_recordings", "{path}": item["path"]}
+    invoked = Mock(return_value=finished_run)
+    # other functions are counted as one request each and not run: nothing listens at their address
     monkeypatch.setattr(invoke, "invoke_and_wait", invoked)
     monkeypatch.setattr(invoke, "invoke_async", invoked)
 
     def fill(text):
-        for name, value in filled.items():
+        for name, value in placeholders.items():
             text = text.replace(name, value)
         return text
 
-    def ask(name, key=""):
+    def send(name, key=""):
         operation = OPERATIONS[name]
         body = operation.body and {member: fill(v) if isinstance(v, str) else v for member, v in operation.body.items()}
         invoked.reset_mock()
-        answer = handlers.api(operation.method, fill(operation.path), query=operation.query, body=body, key=key)
-        return answer, invoked.call_count
+        response = handlers.api(operation.method, fill(operation.path), query=operation.query, body=body, key=key)
+        return response, invoked.call_count
 
-    return ask
-
-
-def test_every_operation_has_its_request_here():
-    assert {name: (each.method, each.path) for name, each in OPERATIONS.items()} == documented()
+    return send
 
 
-def test_a_request_costs_what_it_is_said_to(ask, stack, counted):
+def test_every_operation_has_an_example_request():
+    assert {name: (operation.method, operation.path) for name, operation in OPERATIONS.items()} == documented()
+
+
+def test_each_operation_makes_the_expected_requests_to_aws(send, stack, counted):
     key = read_api_key(stack)
     for name, operation in OPERATIONS.items():
         if operation.method == "GET":
-            ask(name, key)  # warms up: keys and clients are there
+            send(name, key)  # warm up: load keys and create clients
         with counted() as requests:
-            answer, invoked = ask(name, key)
-        assert answer.status < 400, (name, answer.body)
+            response, invoked = send(name, key)
+        assert response.status < 400, (name, response.body)
         costs = dict(requests) | ({"POST Lambda": invoked} if invoked else {})
         assert costs == operation.costs, (name, costs)
-        assert sum(costs.values()) <= BUDGETS.get(name, MOST)
+        assert sum(costs.values()) <= BUDGETS.get(name, MAX_REQUESTS)
 
 
-def test_every_route_lets_in_whom_the_secret_names_at_this_moment(ask, stack):
-    """A rotation as docs/api.md describes it: a new key is added, clients change over, the old one goes."""
+def test_every_route_accepts_exactly_the_current_keys_during_a_rotation(send, stack):
+    """A rotation as in docs/api.md: a key is added, clients switch to it, the old key is removed."""
     secrets, secret_id = aws_client("secretsmanager", stack.endpoint), stack.secrets["ApiKeySecret"]
     before = secrets.get_secret_value(SecretId=secret_id)["SecretString"]
     old = json.loads(before)["default"]
     new = "the-new-key-of-the-rotation"
     names = [name for name in OPERATIONS if name not in ("getHealth", "deleteRecording")]
 
-    def asked(keys):
-        return {who: {name: int(ask(name, key)[0].status) for name in names} for who, key in keys.items()}
+    def statuses_by_key(keys):
+        return {who: {name: int(send(name, key)[0].status) for name in names} for who, key in keys.items()}
 
-    refused = {"no key": None, "a wrong key": old[:-1] + "!", "an empty key": " ", "the name of a key": "default"}
-    seen = asked({**refused, "the old key": old, "the new key, before": new})
+    invalid_keys = {"no key": None, "a wrong key": old[:-1] + "!", "an empty key": " ", "the name of a key": "default"}
+    statuses = statuses_by_key({**invalid_keys, "the old key": old, "the new key, before": new})
     secrets.put_secret_value(SecretId=secret_id, SecretString=json.dumps({"default": old, "second": new}))
     from functions.api import auth
 
-    auth._cache.clear()  # a second later
-    seen |= {f"{who}, both there": row for who, row in asked({"the old key": old, "the new key": new}).items()}
+    auth._cache.clear()  # as after a second
+    statuses |= {
+        f"{who}, both valid": row for who, row in statuses_by_key({"the old key": old, "the new key": new}).items()
+    }
     secrets.put_secret_value(SecretId=secret_id, SecretString=json.dumps({"second": new}))
-    auth._cache.clear()  # a minute later
-    seen |= {f"{who}, old one gone": row for who, row in asked({"the old key": old, "the new key": new}).items()}
+    auth._cache.clear()  # as after a minute
+    statuses |= {
+        f"{who}, old one removed": row for who, row in statuses_by_key({"the old key": old, "the new key": new}).items()
+    }
     secrets.put_secret_value(SecretId=secret_id, SecretString=before)
     auth._cache.clear()
 
-    good = {"the old key", "the old key, both there", "the new key, both there", "the new key, old one gone"}
-    for who, row in seen.items():
-        assert all((status != 401) is (who in good) for status in row.values()), (who, row)
+    accepted = {"the old key", "the old key, both valid", "the new key, both valid", "the new key, old one removed"}
+    for who, row in statuses.items():
+        assert all((status != 401) is (who in accepted) for status in row.values()), (who, row)
         assert all(status < 500 for status in row.values())

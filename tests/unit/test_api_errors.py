@@ -1,4 +1,4 @@
-"""Whose fault an answer says that it is."""
+"""Whether an invalid request or response is a client error or a server error."""
 
 import json
 
@@ -9,7 +9,7 @@ from functions.api import errors
 
 
 @pytest.mark.parametrize(
-    ("place", "status", "code"),
+    ("location", "status", "code"),
     [
         (("query", "limit"), 400, "invalid_request"),
         (("body", "items", 0), 400, "invalid_request"),
@@ -18,10 +18,10 @@ from functions.api import errors
         (("response", "items", 0, "id"), 500, "internal_error"),
     ],
 )
-def test_an_answer_of_ours_that_is_not_valid_is_no_fault_of_the_caller(place, status, code):
-    answer = errors._handle_validation_error(
-        RequestValidationError([{"loc": place, "msg": "planted", "type": "missing"}])
+def test_invalid_response_is_a_server_error_not_a_client_error(location, status, code):
+    response = errors._handle_validation_error(
+        RequestValidationError([{"loc": location, "msg": "planted", "type": "missing"}])
     )
-    error = json.loads(answer.body or "")["error"]
-    assert (answer.status_code, error["code"]) == (status, code)
-    assert ("planted" in answer.body) is (status < 500)
+    error = json.loads(response.body or "")["error"]
+    assert (response.status_code, error["code"]) == (status, code)
+    assert ("planted" in response.body) is (status < 500)

@@ -1,4 +1,4 @@
-"""What the API tells of another function that it could not start, or that ended in an error."""
+"""How the API reports functions that cannot be started or that fail."""
 
 import json
 from io import BytesIO
@@ -13,7 +13,7 @@ from functions.api.errors import ApiError
 
 @pytest.fixture
 def function(monkeypatch):
-    """Answers as Lambda does."""
+    """Stub the responses of Lambda."""
     for name in ("AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "eu-central-1")
     aws._create_client.cache_clear()
@@ -23,23 +23,23 @@ def function(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "told", "words"),
+    ("code", "status", "expected_code", "message_part"),
     [
         ("TooManyRequestsException", 503, "function_busy", "is busy. Try again in a moment"),
         ("ResourceNotFoundException", 502, "function_failed", "could not be started (ResourceNotFoundException)"),
         ("AccessDeniedException", 502, "function_failed", "could not be started (AccessDeniedException)"),
     ],
 )
-def test_a_function_that_was_not_started_has_not_ended_in_an_error(function, code, status, told, words):
+def test_start_errors_are_reported_by_code(function, code, status, expected_code, message_part):
     function.add_client_error("invoke", code, "arn:aws:lambda:…", http_status_code=429)
     with pytest.raises(ApiError) as raised:
         invoke.invoke_and_wait("process", {})
-    assert (raised.value.status, raised.value.code) == (status, told)
-    assert words in raised.value.message
+    assert (raised.value.status, raised.value.code) == (status, expected_code)
+    assert message_part in raised.value.message
     assert "arn:" not in raised.value.message
 
 
-def test_a_function_that_ended_in_an_error_is_told_by_its_type(function):
+def test_function_errors_are_reported_by_type(function):
     payload = BytesIO(json.dumps({"errorType": "KeyError", "errorMessage": "secret"}).encode())
     function.add_response("invoke", {"FunctionError": "Unhandled", "Payload": payload})
     with pytest.raises(ApiError) as raised:
@@ -48,11 +48,11 @@ def test_a_function_that_ended_in_an_error_is_told_by_its_type(function):
     assert "failed with an error (KeyError)" in raised.value.message
 
 
-def test_what_a_function_answers_is_handed_on(function):
+def test_result_of_the_function_is_returned(function):
     function.add_response("invoke", {"Payload": BytesIO(b'{"ok": true}')})
     assert invoke.invoke_and_wait("process", {}) == {"ok": True}
 
 
-def test_a_function_that_cannot_be_started_at_once_is_left_to_its_schedule(function):
+def test_failed_async_invocation_is_left_to_the_schedule(function):
     function.add_client_error("invoke", "TooManyRequestsException", http_status_code=429)
     invoke.invoke_async("process", {})

@@ -1,4 +1,4 @@
-"""Promises of local/schedule.py and local/scheduler.py: rules fire here when EventBridge would fire them."""
+"""Schedule expressions and the local scheduler fire when EventBridge would."""
 
 import re
 import threading
@@ -14,26 +14,26 @@ from local.cloud.scheduler import Scheduler, scheduled_event
 from local.cloud.stack import Rule, Stack
 from testing.waiting import LIMIT_SECONDS
 
-# A Sunday.
+# a Sunday
 NOW = datetime(2026, 11, 22, 12, 34, 56, tzinfo=UTC)
 
 
 def firings(expression: str, count: int, start: datetime = NOW) -> list[str]:
-    schedule, moment, found = parse_schedule(expression), start, []
+    schedule, timestamp, fired = parse_schedule(expression), start, []
     for _ in range(count):
-        following = schedule.next_run_after(moment)
+        following = schedule.next_run_after(timestamp)
         if following is None:
             break
-        assert following > moment
-        moment = following
-        found.append(f"{moment:%Y-%m-%d %H:%M}")
-    return found
+        assert following > timestamp
+        timestamp = following
+        fired.append(f"{timestamp:%Y-%m-%d %H:%M}")
+    return fired
 
 
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [
-        # The template's own
+        # defaults of the template
         ("cron(* * * * ? *)", ["2026-11-22 12:35", "2026-11-22 12:36"]),
         ("cron(0/5 * * * ? *)", ["2026-11-22 12:35", "2026-11-22 12:40"]),
         ("cron(0/10 * * * ? *)", ["2026-11-22 12:40", "2026-11-22 12:50", "2026-11-22 13:00"]),
@@ -45,7 +45,7 @@ def firings(expression: str, count: int, start: datetime = NOW) -> list[str]:
             ["2026-11-22 13:10", "2026-11-22 13:15", "2026-11-22 13:20", "2026-11-22 14:10"],
         ),
         ("cron(0,45 9 * * ? *)", ["2026-11-23 09:00", "2026-11-23 09:45"]),
-        # From the examples of AWS's documentation
+        # examples of the AWS documentation
         ("cron(15 10 ? * 6L 2026-2030)", ["2026-11-27 10:15", "2026-12-25 10:15", "2027-01-29 10:15"]),
         ("cron(15 12 * * ? *)", ["2026-11-23 12:15"]),
         ("cron(0 18 ? * MON-FRI *)", ["2026-11-23 18:00", "2026-11-24 18:00"]),
@@ -93,7 +93,7 @@ def firings(expression: str, count: int, start: datetime = NOW) -> list[str]:
         ("rate(1 day)", ["2026-11-23 12:34"]),
     ],
 )
-def test_an_expression_fires_when_eventbridge_would(expression: str, expected: list[str]) -> None:
+def test_expressions_fire_when_eventbridge_would(expression: str, expected: list[str]) -> None:
     assert firings(expression, len(expected) or 1) == expected
 
 
@@ -129,12 +129,12 @@ def test_an_expression_fires_when_eventbridge_would(expression: str, expected: l
         "rate(-5 minutes)",
     ],
 )
-def test_an_expression_that_cannot_be_done_is_refused_and_named(expression: str) -> None:
+def test_unsupported_expression_is_rejected_and_quoted(expression: str) -> None:
     with pytest.raises(ValueError, match=re.escape(repr(expression))):
         parse_schedule(expression)
 
 
-def test_times_are_in_utc_whatever_the_zone_of_the_question() -> None:
+def test_next_run_is_in_utc_for_a_timestamp_in_any_zone() -> None:
     east = NOW.astimezone(timezone(timedelta(hours=5, minutes=30)))
     assert parse_schedule("cron(0 13 * * ? *)").next_run_after(east) == datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
 
@@ -157,7 +157,7 @@ def test_times_are_in_utc_whatever_the_zone_of_the_question() -> None:
         ("cron(0 0 ? * 1 *)", "at 00:00 UTC every Sunday"),
     ],
 )
-def test_a_common_expression_is_given_in_words(expression: str, words: str) -> None:
+def test_common_expressions_are_described_in_words(expression: str, words: str) -> None:
     assert parse_schedule(expression).describe() == words
 
 
@@ -165,7 +165,7 @@ def test_a_common_expression_is_given_in_words(expression: str, words: str) -> N
     "expression",
     ["cron(0/7 * * * ? *)", "cron(0,45 9 * * ? *)", "cron(0 2 1 * ? *)", "cron(0 2 ? * 3#2 *)", "cron(0 2 * * ? 2030)"],
 )
-def test_any_other_is_given_as_it_is_written(expression: str) -> None:
+def test_other_expressions_are_returned_unchanged(expression: str) -> None:
     assert parse_schedule(expression).describe() == expression
 
 
@@ -177,7 +177,9 @@ def test_any_other_is_given_as_it_is_written(expression: str) -> None:
     weekday=st.sampled_from(["*", "SUN", "2-6", "SAT-MON", "6L", "3#2", "2/2"]),
     year=st.sampled_from(["*", "2027", "2027-2029", "2027/5"]),
 )
-def test_whatever_fires_can_be_shown(minutes: str, hours: str, day: str, month: str, weekday: str, year: str) -> None:
+def test_supported_expressions_have_a_description(
+    minutes: str, hours: str, day: str, month: str, weekday: str, year: str
+) -> None:
     weekday = weekday if day == "?" else "?"
     try:
         schedule = parse_schedule(f"cron({minutes} {hours} {day} {month} {weekday} {year})")
@@ -207,7 +209,7 @@ def stack(*rules: Rule) -> Stack:
     return Stack("http://nowhere", "us-east-1", "123456789012", {}, {}, {}, {}, rules)
 
 
-def test_the_event_is_eventbridges_own() -> None:
+def test_scheduled_event_has_the_format_of_eventbridge() -> None:
     every_minute = rule("process", "cron(* * * * ? *)")
     event = scheduled_event(every_minute, NOW, stack())
     assert len(event.pop("id")) == 36
@@ -223,11 +225,11 @@ def test_the_event_is_eventbridges_own() -> None:
     }
 
 
-def test_a_rule_with_an_input_sends_that_instead() -> None:
+def test_rule_with_an_input_sends_it_as_the_event() -> None:
     assert scheduled_event(rule("sync", "rate(1 day)", '{"trigger": "timer"}'), NOW, stack()) == {"trigger": "timer"}
 
 
-def test_each_rule_fires_when_it_is_due_and_only_then() -> None:
+def test_rules_fire_only_when_due() -> None:
     clock, fired = Clock(), list[tuple[str, str]]()
     scheduler = Scheduler(
         stack(rule("sync", "cron(0/5 * * * ? *)"), rule("process", "cron(* * * * ? *)")),
@@ -247,7 +249,7 @@ def test_each_rule_fires_when_it_is_due_and_only_then() -> None:
     assert fired[2:] == [("stack-process", "2026-11-22T12:36:00Z")]
 
 
-def test_what_was_missed_while_the_machine_slept_is_fired_once() -> None:
+def test_missed_firings_are_fired_once_after_sleep() -> None:
     clock, fired = Clock(), list[str]()
     scheduler = Scheduler(
         stack(rule("process", "cron(* * * * ? *)")), lambda _, event: fired.append(event["time"]), clock
@@ -257,12 +259,12 @@ def test_what_was_missed_while_the_machine_slept_is_fired_once() -> None:
     assert len(fired) == 1
 
 
-def test_a_schedule_that_cannot_be_read_is_told_before_anything_runs() -> None:
+def test_unsupported_schedule_fails_before_anything_runs() -> None:
     with pytest.raises(ValueError, match="neither"):
         Scheduler(stack(rule("sync", "sometimes")), lambda *_: None)
 
 
-def test_the_thread_fires_by_itself_and_stops_when_told() -> None:
+def test_scheduler_thread_fires_and_stops_on_exit() -> None:
     clock, fired, has_fired = Clock(), list[Any](), threading.Event()
 
     def fire(name: str, event: Any) -> None:
@@ -276,6 +278,6 @@ def test_the_thread_fires_by_itself_and_stops_when_told() -> None:
     assert "scheduler" not in [thread.name for thread in threading.enumerate()]
 
 
-def test_a_stack_without_schedules_needs_no_clock() -> None:
+def test_stack_without_schedules_has_no_next_run() -> None:
     with Scheduler(stack(), lambda *_: None) as scheduler:
         assert scheduler.tick() is None

@@ -1,4 +1,4 @@
-"""What /openapi.json promises, asked for by schemathesis: requests that it allows, and many that it does not."""
+"""Schemathesis tests the API against /openapi.json, with valid and invalid requests."""
 
 import re
 import subprocess
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 CONFIG = ROOT / "tests" / "schemathesis.toml"
 EXAMPLES = "8"
-"""For each operation and phase; docs/api.md names the command that takes more."""
+"""For each operation and phase. docs/api.md has the command for more."""
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +28,14 @@ def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any) -> Iter
 
 
 def check(served: Served, config: Path, folder: Path, *arguments: str) -> str:
-    """What schemathesis says of the stack, which it finds nothing wrong with."""
+    """Run schemathesis, require that it finds no error, and return its output."""
     done = subprocess.run(
         [
             *(ROOT / ".venv/bin/schemathesis", "--config-file", config, "run", f"{served.url}/openapi.json"),
             *("--header", f"Authorization: Bearer {served.key}", "--checks", "all", "--max-examples", EXAMPLES),
             *arguments,
         ],
-        cwd=folder,  # it leaves a cache
+        cwd=folder,  # it writes a cache there
         capture_output=True,
         text=True,
         check=False,
@@ -45,7 +45,7 @@ def check(served: Served, config: Path, folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_what_there_is_is_answered_as_documented_whatever_is_asked_of_it(served: Served, tmp_path: Path) -> None:
+def test_existing_resources_respond_as_documented(served: Served, tmp_path: Path) -> None:
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {served.key}"
     recording = session.get(f"{served.url}/api/call-recordings", timeout=LIMIT_SECONDS).json()["items"][0]["id"]
@@ -59,13 +59,13 @@ def test_what_there_is_is_answered_as_documented_whatever_is_asked_of_it(served:
     )
 
 
-def test_no_request_leads_to_a_fault_or_to_an_answer_that_is_not_documented(served: Served, tmp_path: Path) -> None:
-    said = check(served, CONFIG, tmp_path)
+def test_every_operation_responds_only_as_documented(served: Served, tmp_path: Path) -> None:
+    output = check(served, CONFIG, tmp_path)
     paths = requests.get(f"{served.url}/openapi.json", timeout=LIMIT_SECONDS).json()["paths"].values()
-    assert f"Tested: {sum(map(len, paths))}" in said
+    assert f"Tested: {sum(map(len, paths))}" in output
 
 
-def test_after_all_these_requests_no_log_holds_the_key_or_a_number(served: Served) -> None:
+def test_logs_contain_no_key_and_no_phone_number(served: Served) -> None:
     logs = "".join(path.read_text() for path in (served.state / "logs").glob("*.log"))
     assert '"message":"request"' in logs
     for planted in (served.key, "2025550143", "hello there"):

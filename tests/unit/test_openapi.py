@@ -1,4 +1,4 @@
-"""The specification as who generates a client from it reads it."""
+"""The OpenAPI document is complete and usable for client generators."""
 
 import re
 
@@ -25,13 +25,13 @@ def references(node):
         yield from references(each)
 
 
-def test_each_operation_has_a_name_of_its_own_that_makes_a_good_method():
+def test_operation_ids_are_unique_and_usable_as_method_names():
     assert len(set(IDS)) == len(IDS)
     assert [name for name in IDS if not re.fullmatch("[a-z]+([A-Z][a-z]+)+", name)] == []
 
 
 @pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS, ids=IDS)
-def test_an_operation_says_what_it_does_who_may_and_what_it_answers(path, method, operation):
+def test_operation_documents_its_purpose_security_and_responses(path, method, operation):
     assert operation["description"].endswith(".")
     assert operation["summary"]
     assert operation["tags"][0] in {tag["name"] for tag in DOCUMENT["tags"]}
@@ -40,15 +40,15 @@ def test_an_operation_says_what_it_does_who_may_and_what_it_answers(path, method
         assert parameter["in"] == "header" or re.fullmatch("[a-z]+([A-Z][a-z]+)*", parameter["name"])
     key: list[dict[str, list[str]]] = [{"bearer": []}] if path.startswith("/api/") else []
     assert operation.get("security", []) == key + ([{"link": []}] if path.endswith("/audio") else [])
-    answers = {int(status): answer for status, answer in operation["responses"].items()}
-    assert 422 not in answers
-    assert ({400, 401, 429, 500, 503} if key else {400}) <= set(answers)
-    assert ("requestBody" in operation) == ({413, 415} <= set(answers) and method != "get")
-    for status, answer in answers.items():
-        assert (answer["content"] == ERROR) is (status >= 400 and status != 429)  # which API Gateway sends
+    responses = {int(status): response for status, response in operation["responses"].items()}
+    assert 422 not in responses
+    assert ({400, 401, 429, 500, 503} if key else {400}) <= set(responses)
+    assert ("requestBody" in operation) == ({413, 415} <= set(responses) and method != "get")
+    for status, response in responses.items():
+        assert (response["content"] == ERROR) is (status >= 400 and status != 429)  # which API Gateway sends
 
 
-def test_schemas_are_complete_described_and_in_camel_case():
+def test_schemas_are_complete_described_and_camel_case():
     assert {reference.removeprefix("#/components/schemas/") for reference in references(DOCUMENT)} <= set(SCHEMAS)
     for name, schema in SCHEMAS.items():
         assert not name.endswith("Response")
@@ -57,7 +57,7 @@ def test_schemas_are_complete_described_and_in_camel_case():
             assert re.fullmatch("[a-z]+([A-Z][a-z]*)*", member), (name, member)
 
 
-def test_a_body_may_be_left_out_but_not_null_and_takes_no_member_that_is_not_known():
+def test_request_bodies_accept_no_null_and_no_unknown_members():
     bodies = [
         content["schema"]
         for _, _, operation in OPERATIONS
@@ -68,7 +68,7 @@ def test_a_body_may_be_left_out_but_not_null_and_takes_no_member_that_is_not_kno
         assert SCHEMAS[body["$ref"].rpartition("/")[2]]["additionalProperties"] is False
 
 
-def test_the_key_of_the_service_is_never_in_an_answer():
+def test_whisperx_key_is_in_no_response_schema():
     holders = {name for name, schema in SCHEMAS.items() if "apiKey" in schema.get("properties", {})}
     assert holders == {"WhisperXTestRequest", "WhisperXUpdateRequest"}
     for name in holders:
