@@ -10,20 +10,21 @@ from callscribe.errors import ConfigurationError, PermanentError, RetryableError
 from callscribe.sources import PATH_ADVICE, Source, SourceFile
 
 LISTING_ADVICE = {
-    "NoSuchBucket": "The bucket does not exist: create it, or correct the recordings path.",
-    "AccessDenied": "The functions may not list the bucket: deploy the stack with it as the recordings path.",
+    "NoSuchBucket": "The bucket does not exist. Create it, or correct the recordings path.",
+    "AccessDenied": "The functions have no permission to list the bucket. Deploy the stack with this recordings path.",
 }
+"""What to do when a listing fails, by S3's error code."""
 
 
 class S3Audio:
-    """An object's body as it streams in."""
+    """An open object in S3, streamed from its beginning."""
 
     is_local = False
 
     def __init__(self, bucket: str, key: str) -> None:
         self._object = {"Bucket": bucket, "Key": key}
         response = self._get()
-        self._object["IfMatch"] = response["ETag"]  # what is looked into is what is streamed
+        self._object["IfMatch"] = response["ETag"]  # `read_at` reads the same version as `read`
         self._body = response["Body"]
         self._modified_at = response["LastModified"]
         self.length: int = response["ContentLength"]
@@ -44,7 +45,7 @@ class S3Audio:
         return SourceFile(key=key, size=self.length, modified_at=self._modified_at, etag=self._object["IfMatch"])
 
     def close(self) -> None:
-        """Ends the request, however much of the body was read."""
+        """End the request, even if the body was not read completely."""
         self._body.close()
 
     def _get(self, **extra_params: str) -> Any:
@@ -53,6 +54,8 @@ class S3Audio:
 
 
 class S3Source:
+    """Recordings in a bucket, below a prefix."""
+
     may_be_partial = False
     unreadable_count = 0
 
@@ -98,7 +101,7 @@ class S3Source:
         return path.removeprefix(f"{self.location}/")
 
     def subsource(self, other: Source) -> Source | None:
-        # a key may hold `..` as it is, but whoever asks for one means something else
+        # `..` is allowed in a key, but a user who enters it means the parent folder
         is_inside = other.prefix.startswith(self.prefix) and ".." not in other.prefix.split("/")
         return other if is_inside else None
 
@@ -116,7 +119,7 @@ class S3Source:
 
 def _to_audio_error(error: AwsError) -> TranscriptionError:
     if error.is_not_found:
-        return PermanentError("The audio file is gone from the bucket. Put it back, then retry.", code="audio_missing")
+        return PermanentError("The audio file does not exist any more. Restore it, then retry.", code="audio_missing")
     if error.has_response:
         return RetryableError(f"S3 did not return the audio file ({error.code}).", code="audio_unreadable")
     return RetryableError(f"S3 could not be reached ({error.code}).", code="audio_unreadable")
