@@ -27,6 +27,16 @@ _DIRECTION_BY_WORD = {word: direction for direction, words in _DIRECTION_WORDS.i
 """By the words that phone systems use, as `normalise_key` returns them."""
 
 
+def normalise_key(text: str) -> str:
+    """The same text for `callerIdNumber`, `caller_id_number` and `Caller ID Number`."""
+    return _SEPARATORS.sub("", text).lower()
+
+
+def parse_direction(word: str) -> Direction | None:
+    """None for a word that is not a direction."""
+    return _DIRECTION_BY_WORD.get(normalise_key(word))
+
+
 class Provenance(StrEnum):
     """Where a field was read, in order of precedence."""
 
@@ -49,7 +59,7 @@ class CallMetadata:
     """What is known of a call; unknown fields are None, never guessed. Numbers are as written, such as `+49 30 901820`.
 
     `remote_number`: the outside number, if it is not known which side called.
-    `started_at`: the time as written, aware if its zone is known, otherwise local and naive; a date without a time.
+    `started_at`: as written; aware if its zone is known, otherwise naive local time; a date if there is no time.
     `utc_offset`: the server's offset, if it can be derived from other fields.
     `kind`: conference, page, radio, leg or meeting; None for an ordinary call between two parties.
     `party`: the name of the other party.
@@ -93,16 +103,6 @@ class CallMetadata:
         remaining = {name: provenance for name, provenance in self.provenance.items() if name not in values}
         corrected = {name: Provenance.USER for name, value in values.items() if value is not None}
         return replace(self, **values, provenance=remaining | corrected)
-
-
-def normalise_key(text: str) -> str:
-    """The same text for `callerIdNumber`, `caller_id_number` and `Caller ID Number`."""
-    return _SEPARATORS.sub("", text).lower()
-
-
-def parse_direction(word: str) -> Direction | None:
-    """None for a word that is not a direction."""
-    return _DIRECTION_BY_WORD.get(normalise_key(word))
 
 
 PRECEDENCE = {provenance: rank for rank, provenance in enumerate(Provenance)}

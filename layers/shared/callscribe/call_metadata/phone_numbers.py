@@ -53,7 +53,7 @@ def parse_extension(text: str | None) -> str | None:
 
 
 def find_local_extension(call: CallMetadata) -> str | None:
-    """The extension on the local side of the call; if both or unknown sides are local, preferably the caller's."""
+    """The extension on the local side; the caller's first if both sides are local or the direction is unknown."""
     caller, callee = parse_extension(call.caller), parse_extension(call.callee)
     if call.direction is Direction.INBOUND:
         return callee

@@ -43,7 +43,7 @@ class RecordingPath:
     stem: str
 
     def has_folder(self, folder: str) -> bool:
-        """Whether a folder in the path has this lower-case name, in any letter case."""
+        """Whether the path contains this folder, in any letter case. `folder` is in lower case."""
         return any(each.casefold() == folder for each in self.folders)
 
 

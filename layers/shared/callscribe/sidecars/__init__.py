@@ -47,7 +47,7 @@ MONTH_FOLDER = re.compile(r"(?:^|(?<=/))[0-9]{4}-[0-9]{2}(?=/)")
 
 @dataclass(frozen=True, slots=True)
 class SidecarName:
-    """A parsed key. `audio_stem` is the key without the suffix: the key of the audio, with or without its extension."""
+    """The parsed key of a sidecar. `audio_stem`: the key of its audio, with or without the extension of the audio."""
 
     audio_stem: str
     kind: SidecarKind

@@ -60,7 +60,10 @@ class OpenFile(AudioFile, Protocol):
 
 
 class Source(Protocol):
-    """A source of recordings. `location` and a key address a file; only keys that begin with `prefix` are listed."""
+    """A source of recordings. `location` and a key address a file.
+
+    A source lists and opens only keys that begin with `prefix`.
+    """
 
     location: str
     prefix: str
