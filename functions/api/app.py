@@ -15,7 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from callscribe.errors import CallscribeError
 from callscribe.observability import logger
 from functions.api import auth, errors, http_response, openapi
-from functions.api.http_request import reject_unknown_parameters, require_json_body
+from functions.api.http_request import check_parameters_and_body, require_json_body
 from functions.api.settings import configure_tables, cors_origins
 
 LINK_KEY_NAME = "link"
@@ -59,7 +59,7 @@ def _load_once(prefix: str) -> None:
 
 errors.install(app)
 openapi.install(app, load_all_routes)
-app.use([reject_unknown_parameters])
+app.use([check_parameters_and_body])
 
 
 @app.get("/health")

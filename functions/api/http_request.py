@@ -7,7 +7,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import datetime
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Annotated, Any, TypeIs
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response, content_types
@@ -71,11 +71,12 @@ def require_ordered(since: datetime | None, until: datetime | None) -> None:
         raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", "`from` is later than `to`. Swap them.")
 
 
-def reject_unknown_parameters(app: APIGatewayHttpResolver, next_middleware: Any) -> Response[Any]:
-    """Reject query parameters and bodies that the route does not accept. Middleware of all routes.
+def check_parameters_and_body(app: APIGatewayHttpResolver, next_middleware: Any) -> Response[Any]:
+    """Reject query parameters and bodies that the route does not accept, and updates without a change.
 
-    A misspelled filter, or one in a body that the route ignores, would list everything. Pages and Powertools' own
-    not-found route accept anything. From here on, log lines contain the route, if it is one of the API.
+    Middleware of all routes. A misspelled filter, or one in a body that the route ignores, would list everything. Pages
+    and Powertools' own not-found route accept anything. From here on, log lines contain the route, if it is one of the
+    API.
 
     Raises: ApiError 400.
     """
@@ -89,8 +90,12 @@ def reject_unknown_parameters(app: APIGatewayHttpResolver, next_middleware: Any)
             details = [{"field": f"query.{name}", "message": f"is unknown. {accepted_hint}"} for name in unknown_names]
             message = f"Unknown query parameters: {', '.join(unknown_names)[:200]}. {accepted_hint}"
             raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", message, details=details)
-        if not route.dependant.body_params and json.loads(app.current_event.body or "{}"):
+        body = app.current_event.body
+        if body and not route.dependant.body_params and json.loads(body):
             message = f"This route accepts no body. {accepted_hint}"
+            raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", message)
+        if body and route.method == HTTPMethod.PUT and not json.loads(body):
+            message = "The body contains no change. Send at least one member with its new value."
             raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", message)
     response: Response[Any] = next_middleware(app)
     return response

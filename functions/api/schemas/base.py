@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -12,7 +12,6 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
-    model_validator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import SkipJsonSchema
@@ -41,23 +40,13 @@ class RequestModel(ApiModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=False)
 
 
-def patch_model_config(*examples: dict[str, Any]) -> ConfigDict:
-    """Describe a PatchModel in the OpenAPI document."""
+def update_model_config(*examples: dict[str, Any]) -> ConfigDict:
+    """Describe the body of a PUT: only the submitted members change, and `http_request` rejects an empty one."""
     return ConfigDict(json_schema_extra={"examples": list(examples), "minProperties": 1})
 
 
-class PatchModel(RequestModel):
-    """A request body with changes: only the members that are sent are changed."""
-
-    @model_validator(mode="after")
-    def _require_any_field(self) -> Self:
-        if not self.model_fields_set:
-            raise ValueError("contains no change: send at least one member with its new value")
-        return self
-
-
-class ModulePatchModel(PatchModel):
-    """A change of a module: its switch."""
+class ModuleUpdateModel(RequestModel):
+    """An update of a module: its switch."""
 
     enabled: StrictBool = Field(default=True, description="While the module is disabled, its tasks do nothing.")
 

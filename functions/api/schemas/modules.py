@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, StrictBool
 from callscribe.recordings.run import Module
 from callscribe.settings.whisperx import DIALECTS
 from callscribe.transcripts.stereo import CHANNEL_MODES
-from functions.api.schemas.base import ModulePatchModel, RequestModel, ResponseModel, patch_model_config
+from functions.api.schemas.base import ModuleUpdateModel, RequestModel, ResponseModel, update_model_config
 from functions.api.schemas.recordings import MetadataResponse
 
 ShortText = Annotated[str, Field(max_length=100)]
@@ -61,10 +61,10 @@ class CallRecordingsTestRequest(PreviewRequest):
     )
 
 
-class CallRecordingsUpdateRequest(CallRecordingsTestRequest, ModulePatchModel):
+class CallRecordingsUpdateRequest(CallRecordingsTestRequest, ModuleUpdateModel):
     """Settings to change; null restores the template's."""
 
-    model_config = patch_model_config({"timeZone": "Europe/Berlin"})
+    model_config = update_model_config({"timeZone": "Europe/Berlin"})
 
 
 class WhisperXModule(ResponseModel):
@@ -114,10 +114,10 @@ class WhisperXTestRequest(RequestModel):
         return self.api_key.get_secret_value() if self.api_key else ""
 
 
-class WhisperXUpdateRequest(WhisperXTestRequest, ModulePatchModel):
+class WhisperXUpdateRequest(WhisperXTestRequest, ModuleUpdateModel):
     """Settings to change; null restores the template's."""
 
-    model_config = patch_model_config({"baseUrl": "http://gpu-box:9000", "language": "en"})
+    model_config = update_model_config({"baseUrl": "http://gpu-box:9000", "language": "en"})
 
 
 class ParsedName(MetadataResponse):

@@ -12,14 +12,13 @@ from callscribe.phone_systems import SYSTEMS
 from callscribe.recordings.recording import Recording, Status
 from functions.api.schemas.base import (
     Code,
-    PatchModel,
     PhoneDigits,
     RequestModel,
     ResponseModel,
     Text,
     UtcDateTime,
     ZoneOptionalDateTime,
-    patch_model_config,
+    update_model_config,
 )
 from functions.api.settings import settings
 
@@ -195,10 +194,10 @@ class MetadataRequest(RequestModel):
         return {name: getattr(self, name) for name in self.model_fields_set & MetadataRequest.model_fields.keys()}
 
 
-class RecordingUpdateRequest(MetadataRequest, PatchModel):
+class RecordingUpdateRequest(MetadataRequest):
     """A new status, corrected metadata, or both, applied together."""
 
-    model_config = patch_model_config({"transcriptionStatus": "queued"})
+    model_config = update_model_config({"transcriptionStatus": "queued"})
 
     transcription_status: Status = Field(  # type: ignore[assignment]  # null cannot be sent
         default=None, description="Allowed: failed → queued or pending, pending ↔ queued. Anything else returns 409."
