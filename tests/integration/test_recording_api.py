@@ -337,13 +337,13 @@ def test_recording_in_progress_can_be_neither_corrected_nor_deleted(recording, h
     handlers.queue()
     responses = []
 
-    def meanwhile(_received):
+    def change_and_delete(_received):
         responses.extend(
             [recording.change(caller=NUMBER), recording.change(transcriptionStatus="queued"), recording.delete()]
         )
         return reply()
 
-    service.choose_reply = meanwhile
+    service.choose_reply = change_and_delete
     handlers.process()
     assert [status_and_code(response) for response in responses] == [
         (409, "in_progress"), (409, "invalid_transition"), (409, "in_progress"),
@@ -377,12 +377,12 @@ def before_the_write(monkeypatch):
     def before_the_write(action):
         update = recordings._update
 
-        def meanwhile(*arguments):
+        def act_then_update(*arguments):
             monkeypatch.setattr(recordings, "_update", update)
             action()
             return update(*arguments)
 
-        monkeypatch.setattr(recordings, "_update", meanwhile)
+        monkeypatch.setattr(recordings, "_update", act_then_update)
 
     return before_the_write
 
