@@ -157,7 +157,7 @@ def test_an_outage_is_told_in_each_view_as_long_as_it_lasts(page, served, quick_
         served.run("process")
         page.clock.fast_forward("00:11")
         expect(told).to_contain_text("The transcription service is unavailable")
-        expect(told).to_contain_text("Last error: The service says that it is overloaded (503).")
+        expect(told).to_contain_text("Last error: The service reports that it is overloaded (503).")
         outage = served.ask(SUMMARY)["outage"]
         expect(moment(told, outage["since"])).to_be_visible()
         expect(moment(told, outage["nextTryAt"])).to_be_visible()

@@ -132,7 +132,7 @@ def test_a_key_that_is_refused_ends_in_order_and_costs_no_attempt(folder, tmp_pa
             "--json", str(tmp_path / "out.json"),
         )  # fmt: skip
     assert status == 1
-    assert re.search(r"refused the API key \(401\).*\(See --api-key\.\)", output)
+    assert re.search(r"rejected the API key \(401\).*\(See --api-key\.\)", output)
     assert "none was lost" in output
     (each,) = json.loads((tmp_path / "out.json").read_text())
     assert (each["status"], each["attempts"]) == ("queued", 0)
