@@ -8,6 +8,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from callscribe.errors import ConfigurationError
 from callscribe.settings.environment import from_env, validated_field
+from callscribe.settings.process import ProcessSettings
 from callscribe.settings.validators import http_url, language, min_value
 from callscribe.settings.whisperx import WhisperXSettings
 from testing.handlers import ROOT
@@ -69,3 +70,14 @@ def test_invalid_url_is_rejected_without_repeating_a_password(url):
 def test_language_validator_accepts_what_the_template_accepts(code, is_valid):
     pattern = allowed_pattern("WhisperXLanguage").strip("^$")
     assert (language(code) is None) == is_valid == bool(re.fullmatch(pattern, code))
+
+
+def test_effective_settings_of_process_apply_the_overrides_of_both_modules():
+    environ = {"WHISPERX_URL": "http://host", "TRANSCRIPTS_BUCKET": "b", "WHISPERX_SECRET": "s", "CHANNELS": "mono"}
+    defaults = from_env(ProcessSettings, environ)
+    settings = defaults.with_overrides({"base_url": "http://other", "diarize": True}).with_channel_overrides(
+        {"channels": "caller-left", "phone_system": "yeastar", "time_zone": "Asia/Kolkata"}
+    )
+    assert (settings.whisperx_url, settings.whisperx_diarize) == ("http://other", True)
+    assert (settings.channels, settings.phone_system) == ("caller-left", "yeastar")
+    assert (settings.transcripts_bucket, defaults.channels) == ("b", "mono")
