@@ -261,7 +261,7 @@ def test_every_exchange_of_the_test_is_logged():
     exchanges: list[Any] = []
     with running(ALL, ["/v1/models"]) as service:
         check(service.url, "openai", KEY, exchanges)
-    assert [(each.url.removeprefix(service.url), each.status) for each in exchanges] == [
+    assert [(exchange.url.removeprefix(service.url), exchange.status) for exchange in exchanges] == [
         ("/openapi.json", HTTPStatus.OK),
         ("/v1/models", HTTPStatus.OK),
         ("/v1/models", HTTPStatus.UNAUTHORIZED),

@@ -357,13 +357,14 @@ def test_every_exchange_is_logged_without_secrets(service, reply):
     for _ in range(2):
         with pytest.raises((RetryableError, ServiceUnavailable)):
             dialect.poll(job, PATIENT)
-    assert [(each.method, each.url.removeprefix(service.url), each.status, each.error) for each in exchanges] == [
+    logged = [(each.method, each.url.removeprefix(service.url), each.status, each.error) for each in exchanges]
+    assert logged == [
         ("GET", "/task/all", 200, None),
         ("POST", "/speech-to-text", 200, None),
         ("GET", f"/task/{job.id}", 200, "job_failed"),
         ("GET", f"/task/{job.id}", None, "connection_lost"),
     ]
-    assert [each.bytes_sent for each in exchanges] == [0, len(service.received[1].body), 0, 0]
-    assert [each.bytes_received for each in exchanges] == [13, 57, 20, 0]
-    assert all(each.duration >= 0 and each.started_at.tzinfo for each in exchanges)
+    assert [exchange.bytes_sent for exchange in exchanges] == [0, len(service.received[1].body), 0, 0]
+    assert [exchange.bytes_received for exchange in exchanges] == [13, 57, 20, 0]
+    assert all(exchange.duration >= 0 and exchange.started_at.tzinfo for exchange in exchanges)
     assert not any(secret in str(exchanges) for secret in ("pass", "s3cret", "k3y"))
