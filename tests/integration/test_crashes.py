@@ -64,20 +64,20 @@ def reset(handlers, workers, stack, put):
     return reset
 
 
-def kill_points(calls, both=True):
-    """Points before and after each call, in order; point `2 * number + 1` is after the call with this number.
+def kill_points(requests, both=True):
+    """Points before and after each request, in order; point `2 * number + 1` is after the request with this number.
 
-    The stored state is the same after one call and before the next, so without `both` only the first call has a point
-    before it.
+    The stored state is the same after one request and before the next, so without `both` only the first request has a
+    point before it.
     """
-    for point in range(2 * len(calls)) if both else (0, *range(1, 2 * len(calls), 2)):
+    for point in range(2 * len(requests)) if both else (0, *range(1, 2 * len(requests), 2)):
         number, when = point // 2, ("before", "after")[point % 2]
-        yield point, f"killed {when} call {number}, {calls[number]}", {"number": number, "when": when}
+        yield point, f"killed {when} request {number}, {requests[number]}", {"number": number, "when": when}
 
 
-def assert_reported_as_died(trigger, handlers, point, calls):
+def assert_reported_as_died(trigger, handlers, point, requests):
     """Checks the run with this trigger, which is not recorded yet or has ended already at some points."""
-    recorded, ended = 1, 2 * len(calls) - 1
+    recorded, ended = 1, 2 * len(requests) - 1
     expected = [] if point < recorded else [RunStatus.DIED if point < ended else RunStatus.SUCCEEDED]
     assert [run.status for run in runs.recent(Task, 1000, handlers.now()) if run.trigger == trigger] == expected
 
@@ -87,10 +87,10 @@ def test_worker_killed_at_any_request_loses_no_recording_and_holds_no_slot(
     handlers, stack, service, workers, reset, subtests
 ):
     reset("clean.wav", status=Status.QUEUED)
-    calls = workers.calls("process")
-    claimed, stored = (2 * calls.index(call) + 1 for call in (CLAIMED, STORED))
-    sent = 2 * calls.index("POST /asr") + 1
-    for point, trigger, die in kill_points(calls):
+    requests = workers.remote_requests("process")
+    claimed, stored = (2 * requests.index(request) + 1 for request in (CLAIMED, STORED))
+    sent = 2 * requests.index("POST /asr") + 1
+    for point, trigger, die in kill_points(requests):
         with subtests.test(trigger):
             service.received.clear()
             (name,) = reset("a.wav", status=Status.QUEUED)
@@ -104,7 +104,7 @@ def test_worker_killed_at_any_request_loses_no_recording_and_holds_no_slot(
             assert uploads[name] == 1 + (sent <= point < stored) <= after.attempts <= MAX_ATTEMPTS
             assert_no_slot_is_held(handlers)
             assert_counts_are_right()
-            assert_reported_as_died(trigger, handlers, point, calls)
+            assert_reported_as_died(trigger, handlers, point, requests)
 
 
 def test_recording_that_kills_every_worker_fails_and_does_not_block_others(handlers, stack, service, workers, reset):
@@ -147,13 +147,13 @@ def test_killed_probe_is_followed_by_another_after_its_lease(handlers, stack, se
         return added
 
     open_circuit("clean.wav")
-    calls = workers.calls("process")
-    for number in map(calls.index, ("UpdateItem control SET ADD", CLAIMED, "GET audio", "POST /asr", STORED)):
-        with subtests.test(f"killed after {calls[number]}"):
+    requests = workers.remote_requests("process")
+    for number in map(requests.index, ("UpdateItem control SET ADD", CLAIMED, "GET audio", "POST /asr", STORED)):
+        with subtests.test(f"killed after {requests[number]}"):
             pair = open_circuit("a.wav", "b.wav")
             uploads = len(service.received)
             workers.kill("process", number=number, when="after")
-            uploads += number >= calls.index("POST /asr")
+            uploads += number >= requests.index("POST /asr")
             assert workers.run("process")["errorCode"] == "service_unavailable"
             assert len(service.received) == uploads
             handlers.advance_clock(**LEASE)
@@ -178,9 +178,9 @@ def test_queue_run_killed_at_any_request_leaves_each_recording_to_be_queued_once
 
     reset("a.wav", "b.wav")
     add_an_old_transcript()
-    calls = workers.calls("queue")
-    writes = [number for number, call in enumerate(calls) if call == "UpdateItem recordings queued"]
-    for point, trigger, die in kill_points(calls, both=False):
+    requests = workers.remote_requests("queue")
+    writes = [number for number, request in enumerate(requests) if request == "UpdateItem recordings queued"]
+    for point, trigger, die in kill_points(requests, both=False):
         with subtests.test(trigger):
             pair = reset("a.wav", "b.wav")
             add_an_old_transcript()
@@ -193,7 +193,7 @@ def test_queue_run_killed_at_any_request_leaves_each_recording_to_be_queued_once
             assert all(recordings.get(name) == before[name] for name in queued)
             assert_counts_are_right()
             handlers.advance_clock(**LEASE)
-            assert_reported_as_died(trigger, handlers, point, calls[:-1])
+            assert_reported_as_died(trigger, handlers, point, requests[:-1])
 
 
 @pytest.mark.slow
@@ -216,10 +216,10 @@ def test_retry_killed_at_any_request_is_resumed_and_queues_each_recording_once(
         return pair, retry.id
 
     prepare()
-    calls = workers.calls("queue")
-    started = calls.index(UNFINISHED)
-    writes = [number for number, call in enumerate(calls) if call == "UpdateItem recordings queued"]
-    for point, trigger, die in kill_points(calls, both=False):
+    requests = workers.remote_requests("queue")
+    started = requests.index(UNFINISHED)
+    writes = [number for number, request in enumerate(requests) if request == "UpdateItem recordings queued"]
+    for point, trigger, die in kill_points(requests, both=False):
         if point < 2 * started:
             continue
         with subtests.test(trigger):
@@ -261,11 +261,11 @@ def test_sync_killed_at_any_request_has_the_same_outcome_when_repeated(handlers,
         }
 
     prepare()
-    calls = workers.calls("sync")
+    requests = workers.remote_requests("sync")
     expected = outcome()
     assert [expected[key][0] for key in ("new.wav", "transcribed.wav")] == [Status.PENDING, Status.COMPLETED]
     assert expected["gone.wav"][1:3] == (True, False)
-    for point, trigger, die in kill_points(calls, both=False):
+    for point, trigger, die in kill_points(requests, both=False):
         with subtests.test(trigger):
             prepare()
             workers.kill("sync", trigger, **die)
@@ -274,7 +274,7 @@ def test_sync_killed_at_any_request_has_the_same_outcome_when_repeated(handlers,
             assert workers.run("sync")["counts"]["added"] == 0
             assert_counts_are_right()
             handlers.advance_clock(**LEASE)
-            assert_reported_as_died(trigger, handlers, point, calls)
+            assert_reported_as_died(trigger, handlers, point, requests)
 
 
 @pytest.fixture
@@ -314,11 +314,11 @@ def test_worker_killed_during_a_job_leaves_it_to_be_found_and_never_resends_it(
         return name
 
     prepare_run()
-    calls = workers.calls("process")
-    claimed = calls.index(CLAIMED)
-    ended = len(calls) - 2 if run == "that sends" else calls.index(STORED)
-    for point, trigger, die in kill_points(calls, both=False):
-        if point < 2 * claimed or calls[point // 2].startswith(READS):
+    requests = workers.remote_requests("process")
+    claimed = requests.index(CLAIMED)
+    ended = len(requests) - 2 if run == "that sends" else requests.index(STORED)
+    for point, trigger, die in kill_points(requests, both=False):
+        if point < 2 * claimed or requests[point // 2].startswith(READS):
             continue
         with subtests.test(trigger):
             name = prepare_run()
@@ -333,4 +333,4 @@ def test_worker_killed_during_a_job_leaves_it_to_be_found_and_never_resends_it(
             assert jobs[0].startswith(f"{name}-")
             assert_no_slot_is_held(handlers)
             assert_counts_are_right()
-            assert_reported_as_died(trigger, handlers, point, calls)
+            assert_reported_as_died(trigger, handlers, point, requests)
