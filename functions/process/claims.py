@@ -24,7 +24,7 @@ MIN_BATCH_SIZE = 10
 without another read."""
 
 MAX_REFRESHES = 3
-"""How often a run that loses every entry re-reads the queue: the index may lag for a moment."""
+"""How many times a run that loses every entry re-reads the queue: the index may lag for a moment."""
 
 MIN_EXPIRED_BATCH_SIZE = 25
 """Expired claims recovered and jobs polled in each round, or as many as there are slots."""

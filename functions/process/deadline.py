@@ -21,31 +21,23 @@ MIN_RATE_BYTES = 100_000
 
 
 class Deadline:
-    """The time limits of a run from `started_at` to `ends_at`, both aware and in UTC."""
+    """The time limits of a run from `started_at` to `ends_at`, both aware and in UTC.
+
+    `lease_expires_at`: when the leases of this run expire; an expired lease means that the worker has crashed.
+    `send_deadline`: when the server must have responded. `abort_at`: when to abort running attempts.
+    """
 
     def __init__(self, started_at: datetime, ends_at: datetime) -> None:
-        self._ends_at = ends_at
+        self.lease_expires_at = ends_at + CLOCK_SKEW
+        self.send_deadline = ends_at - STORE_MARGIN
+        self.abort_at = ends_at - ABORT_MARGIN
+        self._start_until = ends_at - MIN_TO_START
         self._start_any_until = ends_at - START_ANY_FRACTION * (ends_at - started_at)
         self._max_seconds_per_byte = 0.0
 
-    @property
-    def lease_expires_at(self) -> datetime:
-        """When the leases of this run expire; an expired lease means that the worker has crashed."""
-        return self._ends_at + CLOCK_SKEW
-
-    @property
-    def abort_at(self) -> datetime:
-        """When to abort running attempts."""
-        return self._ends_at - ABORT_MARGIN
-
-    @property
-    def send_deadline(self) -> datetime:
-        """When the server must have responded."""
-        return self._ends_at - STORE_MARGIN
-
     def is_near(self, now: datetime) -> bool:
         """Return whether it is too late to start anything."""
-        return self._ends_at - now < MIN_TO_START
+        return now > self._start_until
 
     def can_start_any(self, now: datetime) -> bool:
         """Return whether a recording of any size may be started."""

@@ -87,14 +87,14 @@ class Worker:
             self._start_attempts()
             if self._in_progress:
                 self._wait_for_next(upcoming_rounds[0] if upcoming_rounds else None)
-                self._save_progress(
-                    has_more=bool(self._in_progress or self._remaining or self._awaiting_job or upcoming_rounds)
-                )
+                self._finalizer.publish_events()
+                if self._in_progress or self._remaining or self._awaiting_job or upcoming_rounds:
+                    self._save_progress()
             elif upcoming_rounds and self._deferred_error is None:
                 self._sleep(max(0.0, (upcoming_rounds[0] - self._clock()).total_seconds()))
             else:
                 break
-        self._save_progress(has_more=False)
+        self._finalizer.publish_events()
         if self._deferred_error is not None:
             raise self._deferred_error
         if self._skip_reason and self._run.status is RunStatus.RUNNING and not any(self._run.counts.values()):
@@ -127,15 +127,14 @@ class Worker:
 
     def _find_blocker(self) -> StartResult | None:
         """Return why nothing can be started now; None if something can."""
-        if self._deferred_error or self._deadline.is_near(self._clock()) or self._is_paused():
+        if self._deferred_error or self._deadline.is_near(self._clock()):
+            return StartResult.NONE
+        # a run whose task is paused meanwhile starts nothing more, and the next run says why
+        if any(self._run.counts.values()) and settings_overrides.skip_reason(Task.PROCESS) is not None:
             return StartResult.NONE
         if len(self._in_progress) >= self._max_parallel or (self._isolated and self._in_progress):
             return StartResult.WAIT
         return None
-
-    def _is_paused(self) -> bool:
-        """Return whether the task was paused during the run: it starts nothing more, and the next run says why."""
-        return any(self._run.counts.values()) and settings_overrides.skip_reason(Task.PROCESS) is not None
 
     def _start_next(self) -> StartResult:
         entries = self._queue.next_entries(has_others_running=bool(self._in_progress))
@@ -228,10 +227,8 @@ class Worker:
         for future in finished:
             self._finish_attempt(future, future.result())
         if self._clock() >= abort_at:
-            for future in list(self._in_progress):
-                self._finish_attempt(
-                    future, future.result() if future.done() else _timed_out_attempt(self._in_progress[future][0])
-                )
+            for future, (recording, _) in list(self._in_progress.items()):
+                self._finish_attempt(future, future.result() if future.done() else _timed_out_attempt(recording))
 
     def _finish_attempt(self, future: Future[AttemptResult], attempt: AttemptResult) -> None:
         recording, slot = self._in_progress.pop(future)
@@ -244,10 +241,9 @@ class Worker:
             self._remaining += slot.outage is not None  # a successful probe does not count towards the round
         self._deferred_error = self._finalizer.finalize(slot, attempt) or self._deferred_error
 
-    def _save_progress(self, *, has_more: bool) -> None:
-        """Publish events; while the run continues, also store its counts and service requests so far."""
-        self._finalizer.publish_events()
-        if has_more and self._run.service_requests:
+    def _save_progress(self) -> None:
+        """Store the run's counts and service requests so far."""
+        if self._run.service_requests:
             try:
                 runs.save(self._run)
             except CallscribeError as error:
