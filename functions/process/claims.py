@@ -9,11 +9,12 @@ from callscribe import event_publisher
 from callscribe.clock import Clock
 from callscribe.errors import CallscribeError, ServiceUnavailable, TranscriptionError
 from callscribe.observability import add_count, add_duration, logger
-from callscribe.recordings import circuit_breaker, state_machine
+from callscribe.recordings import circuit_breaker, claims
 from callscribe.recordings.circuit_breaker import Outage
 from callscribe.recordings.recording import Recording, Status, TranscriptRef
 from callscribe.recordings.run import Run, RunStatus
-from callscribe.recordings.state_machine import QueueEntry, Transition
+from callscribe.recordings.sort_keys import QueueEntry
+from callscribe.recordings.state_machine import Transition
 from callscribe.settings.process import ProcessSettings
 from callscribe.store import admission, recordings
 from callscribe.store.admission import Slot
@@ -75,7 +76,7 @@ class ClaimQueue:
         for _ in range(MAX_REFRESHES):
             while entries:
                 entry = entries.pop(0)
-                transition = state_machine.claim(entry, slot.token, self._clock(), slot.lease_expires_at)
+                transition = claims.claim(entry, slot.token, self._clock(), slot.lease_expires_at)
                 if recording := recordings.apply_transition(entry.id, transition):
                     return entry, recording
                 self._run.increment("conflicts")
@@ -101,7 +102,7 @@ class ClaimQueue:
     def recover(self, expired: Recording) -> Recording | None:
         """Requeue or fail what a crashed worker left. Return the updated recording; None if another run was faster."""
         recovered = recordings.apply_transition(
-            expired.id, state_machine.recover_expired(expired, self._retry_policy, self._clock())
+            expired.id, claims.recover_expired(expired, self._retry_policy, self._clock())
         )
         if recovered:
             if expired.slot:
@@ -164,7 +165,7 @@ class AttemptFinalizer:
         held_slot = None
         if isinstance(result, JobPending) or _has_running_job(attempt):
             held_slot = admission.extend_for_job(slot, now, now + JOB_SLOT_LEASE)
-            transition = state_machine.await_job(recording, held_slot.set_member, now)
+            transition = claims.await_job(recording, held_slot.set_member, now)
         else:
             transition = self._build_transition(attempt, result, now, probe=slot.outage is not None)
         updated = recordings.apply_transition(recording.id, transition)
@@ -181,11 +182,11 @@ class AttemptFinalizer:
         recording, policy, jitter = attempt.recording, self._settings.retry_policy, self._jitter
         match result:
             case ServiceUnavailable():
-                return state_machine.requeue_after_outage(recording, result, policy, now, jitter, is_probe=probe)
+                return claims.requeue_after_outage(recording, result, policy, now, jitter, is_probe=probe)
             case TranscriptionError():
-                return state_machine.fail(recording, result, policy, now, jitter, transcript=attempt.partial_transcript)
+                return claims.fail(recording, result, policy, now, jitter, transcript=attempt.partial_transcript)
             case _:
-                return state_machine.complete(recording, result, now)
+                return claims.complete(recording, result, now)
 
     def _count_result(self, recording: Recording, result: TranscriptionResult) -> None:
         count_name, metric = RESULT_METRICS[recording.status]

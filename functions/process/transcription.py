@@ -15,8 +15,8 @@ from callscribe.clock import Clock, to_iso
 from callscribe.errors import ConfigurationError, RetryableError, ServiceUnavailable, TranscriptionError
 from callscribe.observability import logger, safe_exception_info
 from callscribe.recordings.recording import Channel, Recording, TranscriptRef
+from callscribe.recordings.retry_policy import will_retry
 from callscribe.recordings.service_request import HttpExchange, ServiceRequest
-from callscribe.recordings.state_machine import will_retry
 from callscribe.settings.process import ProcessSettings
 from callscribe.settings.whisperx import HEADER_SAFE, server_origin
 from callscribe.store import transcripts

@@ -15,7 +15,7 @@ from callscribe.recordings import state_machine
 from callscribe.recordings.recording import Status
 from callscribe.recordings.recording_filter import RecordingFilter
 from callscribe.recordings.run import Run, Task, Trigger
-from callscribe.recordings.state_machine import QueueEntry, queued_at
+from callscribe.recordings.sort_keys import QueueEntry, queued_at
 from callscribe.store import recordings, runs, settings_overrides, status_counts, tables
 from functions.queue import retention, retry
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callscribe.recordings import state_machine
+from callscribe.recordings import claims, sort_keys, state_machine
 from callscribe.recordings.recording import Status, TranscriptRef
 from callscribe.store import control_items, recordings, status_counts
 from callscribe.store.tables import RecordingModel
@@ -25,14 +25,12 @@ def completed(number, at):
         then = at - timedelta(seconds=each)
         made.append(state_machine.create("s3://b", f"{at}{each}.wav", size=1, etag=None, modified_at=then, now=then))
         recordings.create(made[-1])
-        place = state_machine.QueueEntry(made[-1].id, Status.PENDING, made[-1].sort_key)
+        place = sort_keys.QueueEntry(made[-1].id, Status.PENDING, made[-1].sort_key)
         queued = recordings.apply_transition(place.id, state_machine.enqueue(place, then))
-        place = state_machine.QueueEntry(queued.id, Status.QUEUED, queued.sort_key)
-        claimed = recordings.apply_transition(
-            place.id, state_machine.claim(place, "t", then, then + timedelta(minutes=16))
-        )
+        place = sort_keys.QueueEntry(queued.id, Status.QUEUED, queued.sort_key)
+        claimed = recordings.apply_transition(place.id, claims.claim(place, "t", then, then + timedelta(minutes=16)))
         assert claimed
-        recordings.apply_transition(claimed.id, state_machine.complete(claimed, REF, then))
+        recordings.apply_transition(claimed.id, claims.complete(claimed, REF, then))
     return made
 
 

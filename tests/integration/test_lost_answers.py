@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callscribe.recordings import state_machine
+from callscribe.recordings import claims, state_machine
 from callscribe.recordings.recording import Status, TranscriptRef
-from callscribe.recordings.state_machine import QueueEntry
+from callscribe.recordings.sort_keys import QueueEntry
 from callscribe.store import admission, recordings
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -26,7 +26,7 @@ def queued(new):
 
 
 def claim(recording, token="mine"):
-    return state_machine.claim(QueueEntry(recording.id, recording.status, recording.sort_key), token, NOW, LEASE)
+    return claims.claim(QueueEntry(recording.id, recording.status, recording.sort_key), token, NOW, LEASE)
 
 
 def test_a_new_recording_is_ours(new, lose_the_answer):
@@ -57,7 +57,7 @@ def test_the_end_of_a_claim_is_ours(new, lose_the_answer):
     assert claimed
     ref = TranscriptRef(version="v", language="en", duration=1.5, preview="é", no_speech=False)
     lose_the_answer("UpdateItem")
-    assert recordings.apply_transition(new.id, state_machine.complete(claimed, ref, NOW)).status is Status.COMPLETED
+    assert recordings.apply_transition(new.id, claims.complete(claimed, ref, NOW)).status is Status.COMPLETED
 
 
 def test_a_slot_is_ours_and_is_held_once(new, lose_the_answer):

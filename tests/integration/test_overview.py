@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from callscribe.clock import to_iso
-from callscribe.recordings import state_machine
+from callscribe.recordings import sort_keys, state_machine
 from callscribe.recordings.recording import Failure, Status
 from callscribe.recordings.run import Run, Task
 from callscribe.store import recording_queries, recordings, runs, statistics
@@ -59,7 +59,7 @@ def failed(overview):
     def failed(name, code="service_error", minutes=0, *, again=False, **values):
         at = NOW - timedelta(minutes=minutes)
         due = NOW if again else None
-        position = state_machine.retry_sort_key(due) if due else state_machine.terminal_sort_key(at)
+        position = sort_keys.retry_sort_key(due) if due else sort_keys.terminal_sort_key(at)
         error = code and Failure(code=code, message=f"{code}.", at=at, retryable=True, **values)
         new = state_machine.create("s3://b", f"{name}.wav", size=9, etag="e", modified_at=at, now=at)
         failed = replace(new, status=Status.FAILED, sort_key=position, error=error or None, next_attempt_at=due)
@@ -76,7 +76,7 @@ def queued(overview):
     def queued(name, minutes, *, head=False):
         at = NOW - timedelta(minutes=minutes)
         new = state_machine.create("s3://b", f"{name}.wav", size=9, etag="e", modified_at=NOW, now=NOW)
-        position = state_machine.queued_sort_key(at, to_iso(NOW), at_front=head)
+        position = sort_keys.queued_sort_key(at, to_iso(NOW), at_front=head)
         assert recordings.create(replace(new, status=Status.QUEUED, sort_key=position, queue_sort_key=position))
 
     return queued

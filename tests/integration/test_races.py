@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from callscribe.recordings import state_machine
+from callscribe.recordings import sort_keys, state_machine
 from callscribe.recordings.recording import Status
 from callscribe.store import recordings
 from testing import dynalite
@@ -34,7 +34,7 @@ def line(handlers, workers, stack, put):
             new = state_machine.create(location, f"{each:03}.wav", size=104, etag=None, modified_at=now, now=now)
             put(new.key)
             if status is Status.QUEUED:
-                position = state_machine.queued_sort_key(now, f"{each:03}")
+                position = sort_keys.queued_sort_key(now, f"{each:03}")
                 new = replace(new, status=status, sort_key=position, queue_sort_key=position)
             assert recordings.create(new)
             made.append(new.id)

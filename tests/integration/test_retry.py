@@ -8,9 +8,10 @@ import pytest
 
 from callscribe.call_metadata.metadata import CallMetadata, Direction, Provenance
 from callscribe.errors import RetryableError, StoreError
-from callscribe.recordings import state_machine
+from callscribe.recordings import claims, sort_keys, state_machine
 from callscribe.recordings.recording import Failure, Status
-from callscribe.recordings.state_machine import QueueEntry, RetryPolicy
+from callscribe.recordings.retry_policy import RetryPolicy
+from callscribe.recordings.sort_keys import QueueEntry
 from callscribe.store import recording_search, recordings, runs
 from functions.queue import retry
 from testing import dynalite
@@ -45,7 +46,7 @@ def create(handlers):
             recorded_at=NOON - timedelta(minutes=minutes),
         )
         if status is not Status.PENDING:
-            sort_key = state_machine.terminal_sort_key(now)
+            sort_key = sort_keys.terminal_sort_key(now)
             new = replace(new, status=status, sort_key=sort_key, attempts=5, outage_count=2, error=failure)
         assert recordings.create(new)
         return new.id
@@ -93,7 +94,7 @@ def fail_again(handlers):
     def fail_again(recording_id):
         claimed = claim(recording_id, handlers.now())
         policy = RetryPolicy(max_attempts=1)
-        failed = state_machine.fail(claimed, RetryableError("Again."), policy, handlers.now(), random.Random(1))
+        failed = claims.fail(claimed, RetryableError("Again."), policy, handlers.now(), random.Random(1))
         assert recordings.apply_transition(recording_id, failed)
 
     return fail_again
@@ -102,7 +103,7 @@ def fail_again(handlers):
 def claim(recording_id, now):
     recording = recordings.get(recording_id)
     entry = QueueEntry(recording.id, recording.status, recording.sort_key)
-    transition = state_machine.claim(entry, "token", now, now + timedelta(minutes=16))
+    transition = claims.claim(entry, "token", now, now + timedelta(minutes=16))
     claimed = recordings.apply_transition(recording_id, transition)
     assert claimed
     return claimed
@@ -184,7 +185,7 @@ def test_request_without_a_body_queues_all_failed_recordings(handlers, create, f
 def test_recording_with_a_scheduled_attempt_is_queued_now(handlers, create, request_retry, queue):
     id_ = create("a")
     request_retry()
-    failed = state_machine.fail(
+    failed = claims.fail(
         claim(id_, handlers.now()), RetryableError(""), RetryPolicy(), handlers.now(), random.Random(1)
     )
     assert recordings.apply_transition(id_, failed).next_attempt_at

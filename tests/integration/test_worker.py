@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from callscribe.errors import StoreError
-from callscribe.recordings import state_machine
+from callscribe.recordings import claims, state_machine
 from callscribe.recordings.recording import Status
 from callscribe.recordings.run import Task
 from callscribe.store import admission, recordings, settings_overrides
@@ -96,7 +96,7 @@ def test_recording_recovered_from_a_crashed_worker_is_sent_in_isolation(handlers
     enqueue(*[100] * 4)
     now = handlers.now()
     for entry in recordings.next_entries(Status.QUEUED, 2):
-        recordings.apply_transition(entry.id, state_machine.claim(entry, "crashed", now, now))
+        recordings.apply_transition(entry.id, claims.claim(entry, "crashed", now, now))
     concurrent = []
 
     def record_concurrency(_):

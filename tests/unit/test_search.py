@@ -13,7 +13,7 @@ from samtranslator.yaml_helper import yaml_parse
 from callscribe.call_metadata.metadata import CallMetadata
 from callscribe.call_metadata.phone_numbers import digits_only
 from callscribe.errors import RetryableError, ServiceUnavailable
-from callscribe.recordings import state_machine
+from callscribe.recordings import claims, retry_policy, sort_keys, state_machine
 from callscribe.recordings.recording import MAX_KEY_BYTES, Status, TranscriptRef
 from callscribe.recordings.search_query import (
     BY_CALL,
@@ -111,19 +111,19 @@ def test_no_transition_changes_what_the_narrow_indexes_hold():
             held |= {key["AttributeName"] for key in index["KeySchema"]}
             held |= set(index["Projection"].get("NonKeyAttributes", ()))
     assert {"n1", "call", "name", "numbers", "recorded_at"} < held
-    jitter, policy, error = random.Random(1), state_machine.RetryPolicy(), RetryableError("no", code="no")
+    jitter, policy, error = random.Random(1), retry_policy.RetryPolicy(), RetryableError("no", code="no")
     seen = replace(recording(caller="2025550143"), claim_token="t", status=Status.PROCESSING, attempts=1)
-    place = state_machine.QueueEntry(seen.id, Status.PENDING, seen.sort_key)
+    place = sort_keys.QueueEntry(seen.id, Status.PENDING, seen.sort_key)
     text = TranscriptRef(version="v", language="en", duration=1.0, preview="p", no_speech=False)
     changes = [
         state_machine.enqueue(place, NOW),
-        state_machine.claim(replace(place, status=Status.QUEUED), "t", NOW, NOW),
-        state_machine.await_job(seen, "s", NOW),
-        state_machine.claim_for_poll(seen, "t", NOW, NOW),
-        state_machine.complete(seen, text, NOW),
-        state_machine.fail(seen, error, policy, NOW, jitter),
-        state_machine.requeue_after_outage(seen, ServiceUnavailable("no"), policy, NOW, jitter, is_probe=False),
-        state_machine.recover_expired(seen, policy, NOW),
+        claims.claim(replace(place, status=Status.QUEUED), "t", NOW, NOW),
+        claims.await_job(seen, "s", NOW),
+        claims.claim_for_poll(seen, "t", NOW, NOW),
+        claims.complete(seen, text, NOW),
+        claims.fail(seen, error, policy, NOW, jitter),
+        claims.requeue_after_outage(seen, ServiceUnavailable("no"), policy, NOW, jitter, is_probe=False),
+        claims.recover_expired(seen, policy, NOW),
         state_machine.user_transition(replace(seen, status=Status.FAILED), Status.QUEUED, NOW),
         state_machine.complete_from_sidecar(replace(seen, status=Status.FAILED), text, NOW),
     ]

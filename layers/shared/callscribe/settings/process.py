@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from callscribe.recordings.state_machine import RetryPolicy
+from callscribe.recordings.retry_policy import RetryPolicy
 from callscribe.settings.channels import ChannelSettings
 from callscribe.settings.environment import validated_field
 from callscribe.settings.validators import choice, min_value

@@ -26,15 +26,8 @@ from callscribe.recordings.search_query import (
     normalise_file_name,
     number_suffix,
 )
-from callscribe.recordings.state_machine import (
-    PRIORITY_NORMAL,
-    Increment,
-    QueueEntry,
-    Transition,
-    queued_at,
-    retry_sort_key,
-    terminal_sort_key,
-)
+from callscribe.recordings.sort_keys import PRIORITY_NORMAL, QueueEntry, queued_at, retry_sort_key, terminal_sort_key
+from callscribe.recordings.state_machine import Increment, Transition
 from callscribe.store import status_counts
 from callscribe.store.errors import ConditionFailed, map_dynamodb_errors
 from callscribe.store.tables import AudioMap, AudioTrackMap, FailureMap, RecordingModel, TranscriptMap

@@ -14,7 +14,7 @@ from callscribe.clock import CLOCK_SKEW, Clock, to_iso
 from callscribe.recordings.recording import Failure, Status
 from callscribe.recordings.recording_filter import RecordingFilter
 from callscribe.recordings.run import Task
-from callscribe.recordings.state_machine import queued_at
+from callscribe.recordings.sort_keys import queued_at
 from callscribe.store import recordings
 from callscribe.store.errors import map_dynamodb_errors
 from callscribe.store.paging import MAX_REQUESTS

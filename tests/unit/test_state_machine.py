@@ -10,7 +10,8 @@ import pytest
 from callscribe.call_metadata.metadata import CallMetadata, Provenance
 from callscribe.clock import to_iso
 from callscribe.errors import BadGateway, InvalidTransition, PermanentError, RetryableError, ServiceUnavailable
-from callscribe.recordings import recording, state_machine
+from callscribe.recordings import claims, recording, sort_keys, state_machine
+from callscribe.recordings.claims import MAX_OUTAGES_PER_RECORDING
 from callscribe.recordings.recording import (
     AudioInfo,
     AudioTrack,
@@ -21,14 +22,9 @@ from callscribe.recordings.recording import (
     TranscriptRef,
     index_key,
 )
-from callscribe.recordings.state_machine import (
-    ISOLATED,
-    MAX_OUTAGES_PER_RECORDING,
-    Actor,
-    Increment,
-    QueueEntry,
-    RetryPolicy,
-)
+from callscribe.recordings.retry_policy import RetryPolicy
+from callscribe.recordings.sort_keys import ISOLATED, QueueEntry
+from callscribe.recordings.state_machine import Actor, Increment
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 EARLIER = NOW - timedelta(hours=3)
@@ -58,7 +54,7 @@ def a_recording(status=Status.PENDING, **values):
 
 
 def a_claimed(attempts=1, **values):
-    place = state_machine.queued_sort_key(EARLIER, to_iso(EARLIER))
+    place = sort_keys.queued_sort_key(EARLIER, to_iso(EARLIER))
     claim = {"attempts": attempts, "claim_token": "mine", "queue_sort_key": place}
     return a_recording(Status.PROCESSING, **claim | values)
 
@@ -167,7 +163,7 @@ def test_a_request_starts_afresh_but_keeps_the_channels_that_are_done():
     assert change.condition == {}
     assert after(seen, change) == fresh
     for head in (False, True):
-        place = state_machine.queued_sort_key(NOW, to_iso(EARLIER), at_front=head)
+        place = sort_keys.queued_sort_key(NOW, to_iso(EARLIER), at_front=head)
         queued = replace(fresh, status=Status.QUEUED, sort_key=place, queue_sort_key=place)
         assert after(seen, state_machine.user_transition(seen, Status.QUEUED, NOW, at_front=head)) == queued
     without_job = a_full(Status.FAILED)
@@ -179,7 +175,7 @@ def test_a_request_starts_afresh_but_keeps_the_channels_that_are_done():
 
 def test_what_is_queued_can_be_moved_to_the_head_and_nowhere_else():
     seen = a_recording(Status.QUEUED)
-    head = state_machine.queued_sort_key(NOW, to_iso(EARLIER), at_front=True)
+    head = sort_keys.queued_sort_key(NOW, to_iso(EARLIER), at_front=True)
     assert after(seen, state_machine.user_transition(seen, Status.QUEUED, NOW, at_front=True)).sort_key == head
     for status, target in ((Status.QUEUED, Status.COMPLETED), (Status.PENDING, Status.PENDING)):
         with pytest.raises(InvalidTransition):
@@ -207,24 +203,24 @@ def test_force_does_not_take_a_recording_from_its_worker():
 def test_the_queue_is_in_order_of_queueing_then_of_calls_and_the_head_comes_first():
     later = NOW + timedelta(seconds=1)
     line = [
-        state_machine.queued_sort_key(later, to_iso(EARLIER), at_front=True),
-        state_machine.PRIORITY_NORMAL,
-        state_machine.queued_sort_key(NOW, to_iso(EARLIER)),
-        state_machine.queued_sort_key(NOW, to_iso(NOW)),
-        state_machine.queued_sort_key(later, to_iso(EARLIER)),
-        state_machine.terminal_sort_key(later + timedelta(seconds=1)),
+        sort_keys.queued_sort_key(later, to_iso(EARLIER), at_front=True),
+        sort_keys.PRIORITY_NORMAL,
+        sort_keys.queued_sort_key(NOW, to_iso(EARLIER)),
+        sort_keys.queued_sort_key(NOW, to_iso(NOW)),
+        sort_keys.queued_sort_key(later, to_iso(EARLIER)),
+        sort_keys.terminal_sort_key(later + timedelta(seconds=1)),
     ]
     assert line == sorted(line)
 
 
 def test_what_will_be_retried_stands_before_what_waits_for_a_person():
-    assert state_machine.retry_sort_key(NOW + timedelta(days=1)) < state_machine.terminal_sort_key(EARLIER)
+    assert sort_keys.retry_sort_key(NOW + timedelta(days=1)) < sort_keys.terminal_sort_key(EARLIER)
 
 
 def test_queueing_takes_only_what_is_pending():
     seen = a_full(Status.PENDING)
     place = QueueEntry(seen.id, seen.status, seen.sort_key)
-    position = state_machine.queued_sort_key(NOW, to_iso(EARLIER))
+    position = sort_keys.queued_sort_key(NOW, to_iso(EARLIER))
     queued = {"status": Status.QUEUED, "status_since": NOW, "sort_key": position, "queue_sort_key": position}
     change = state_machine.enqueue(place, NOW)
     assert after(seen, change) == replace(seen, **queued)
@@ -236,7 +232,7 @@ def test_queueing_takes_only_what_is_pending():
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.FAILED])
 def test_a_claim_counts_as_an_attempt_and_holds_only_for_the_place_that_was_seen(status):
     seen, lease = a_full(status), NOW + timedelta(minutes=16)
-    change = state_machine.claim(QueueEntry(seen.id, status, "place"), "token", NOW, lease)
+    change = claims.claim(QueueEntry(seen.id, status, "place"), "token", NOW, lease)
     assert change.condition == {"sort_key": "place"}
     assert after(seen, change) == replace(
         seen,
@@ -253,7 +249,7 @@ def test_a_claim_counts_as_an_attempt_and_holds_only_for_the_place_that_was_seen
 @pytest.mark.parametrize("status", [Status.PENDING, Status.PROCESSING, Status.COMPLETED])
 def test_nothing_else_can_be_claimed(status):
     with pytest.raises(InvalidTransition):
-        state_machine.claim(QueueEntry("id", status, "place"), "token", NOW, NOW)
+        claims.claim(QueueEntry("id", status, "place"), "token", NOW, NOW)
 
 
 @pytest.mark.parametrize(("under_way", "pause"), [(0, 2), (20, 2), (30, 3), (500, 50), (9000, 50)])
@@ -261,12 +257,12 @@ def test_a_job_is_polled_less_often_the_longer_it_is_under_way(under_way, pause)
     since, lease = NOW - timedelta(seconds=under_way), NOW + timedelta(minutes=5)
     stored = a_full()
     claimed = replace(stored, **LEARNED | {"job_started_at": since if under_way else None})
-    change = state_machine.await_job(claimed, "kept", NOW)
+    change = claims.await_job(claimed, "kept", NOW)
     assert change.condition == {"claim_token": "mine"}
     next_poll = to_iso(NOW + timedelta(seconds=pause))
     parked = replace(claimed, **RELEASED | {"slot": "kept", "sort_key": next_poll, "job_started_at": since})
     assert after(stored, change) == parked
-    change = state_machine.claim_for_poll(parked, "token", NOW, lease)
+    change = claims.claim_for_poll(parked, "token", NOW, lease)
     assert change.condition == {"sort_key": next_poll}
     claim = {"claim_token": "token", "lease_expires_at": lease, "sort_key": to_iso(lease)}
     assert after(parked, change) == replace(parked, **claim)
@@ -275,11 +271,11 @@ def test_a_job_is_polled_less_often_the_longer_it_is_under_way(under_way, pause)
 def test_every_end_of_a_claim_is_fenced_by_its_token_and_removes_it():
     claimed = a_claimed()
     for change in (
-        state_machine.complete(claimed, REF, NOW),
-        state_machine.fail(claimed, RETRYABLE, RetryPolicy(), NOW, JITTER),
-        state_machine.fail(claimed, PERMANENT, RetryPolicy(), NOW, JITTER),
-        state_machine.requeue_after_outage(claimed, GONE, RetryPolicy(), NOW, JITTER, is_probe=False),
-        state_machine.recover_expired(claimed, RetryPolicy(), NOW),
+        claims.complete(claimed, REF, NOW),
+        claims.fail(claimed, RETRYABLE, RetryPolicy(), NOW, JITTER),
+        claims.fail(claimed, PERMANENT, RetryPolicy(), NOW, JITTER),
+        claims.requeue_after_outage(claimed, GONE, RetryPolicy(), NOW, JITTER, is_probe=False),
+        claims.recover_expired(claimed, RetryPolicy(), NOW),
     ):
         assert change.condition == {"claim_token": "mine"}
         assert change.updates["claim_token"] is None
@@ -289,7 +285,7 @@ def test_completion_keeps_what_was_learned_and_forgets_the_last_error_and_the_jo
     stored = a_full()
     claimed = replace(stored, **LEARNED)
     done = {"tracks": (), "upload_number": claimed.upload_number + 1, "job_started_at": None, "job_deadline": None}
-    assert after(stored, state_machine.complete(claimed, REF, NOW)) == replace(
+    assert after(stored, claims.complete(claimed, REF, NOW)) == replace(
         claimed,
         **RELEASED | done,
         status=Status.COMPLETED,
@@ -304,7 +300,7 @@ def test_completion_keeps_what_was_learned_and_forgets_the_last_error_and_the_jo
 
 def test_metadata_that_was_not_read_in_the_audio_is_left_to_sync():
     metadata = CallMetadata(party="Ada", provenance={"party": Provenance.NAME})
-    assert "metadata" not in state_machine.complete(a_full(metadata=metadata), REF, NOW).updates
+    assert "metadata" not in claims.complete(a_full(metadata=metadata), REF, NOW).updates
 
 
 def test_a_retryable_error_is_repeated_until_no_attempt_is_left():
@@ -316,15 +312,15 @@ def test_a_retryable_error_is_repeated_until_no_attempt_is_left():
 
     policy = RetryPolicy(max_attempts=3)
     due = NOW + policy.delay(2, random.Random(7))
-    waiting = replace(failed, sort_key=state_machine.retry_sort_key(due), next_attempt_at=due)
-    assert after(stored, state_machine.fail(claimed, refused, policy, NOW, random.Random(7))) == waiting
+    waiting = replace(failed, sort_key=sort_keys.retry_sort_key(due), next_attempt_at=due)
+    assert after(stored, claims.fail(claimed, refused, policy, NOW, random.Random(7))) == waiting
 
-    final = replace(failed, sort_key=state_machine.terminal_sort_key(NOW))
-    assert after(stored, state_machine.fail(claimed, refused, RetryPolicy(max_attempts=2), NOW, JITTER)) == final
+    final = replace(failed, sort_key=sort_keys.terminal_sort_key(NOW))
+    assert after(stored, claims.fail(claimed, refused, RetryPolicy(max_attempts=2), NOW, JITTER)) == final
 
 
 def test_a_permanent_error_is_not_repeated():
-    change = state_machine.fail(a_claimed(), PERMANENT, RetryPolicy(), NOW, JITTER)
+    change = claims.fail(a_claimed(), PERMANENT, RetryPolicy(), NOW, JITTER)
     assert change.updates["next_attempt_at"] is None
     assert change.updates["error"].retryable is False
     assert change.updates["error"].code == "not_audio"
@@ -335,7 +331,7 @@ def test_half_a_transcript_replaces_none_or_another_half_but_never_a_whole_one(b
     transcript = replace(REF, version=before, partial=before != "whole") if before else None
     claimed = a_claimed(transcript=transcript)
     half = replace(REF, version="half", partial=True)
-    change = state_machine.fail(claimed, PERMANENT, RetryPolicy(), NOW, JITTER, transcript=half)
+    change = claims.fail(claimed, PERMANENT, RetryPolicy(), NOW, JITTER, transcript=half)
     assert after(claimed, change).transcript.version == stored
 
 
@@ -344,7 +340,7 @@ def test_an_outage_gives_back_the_attempt_and_the_place_in_the_queue():
     claimed = replace(stored, **LEARNED)
     down = BadGateway("A proxy says so (502).", status=502)
     assert after(
-        stored, state_machine.requeue_after_outage(claimed, down, RetryPolicy(), NOW, JITTER, is_probe=False)
+        stored, claims.requeue_after_outage(claimed, down, RetryPolicy(), NOW, JITTER, is_probe=False)
     ) == replace(
         claimed,
         **RELEASED,
@@ -356,15 +352,15 @@ def test_an_outage_gives_back_the_attempt_and_the_place_in_the_queue():
         error=Failure(code="service_down", message="A proxy says so (502).", at=NOW, retryable=True, status=502),
     )
     never_queued = a_claimed(queue_sort_key=None)
-    change = state_machine.requeue_after_outage(never_queued, GONE, RetryPolicy(), NOW, JITTER, is_probe=False)
-    assert change.updates["sort_key"] == state_machine.queued_sort_key(NOW, to_iso(EARLIER))
+    change = claims.requeue_after_outage(never_queued, GONE, RetryPolicy(), NOW, JITTER, is_probe=False)
+    assert change.updates["sort_key"] == sort_keys.queued_sort_key(NOW, to_iso(EARLIER))
 
 
 def test_audio_that_seems_to_bring_the_service_down_comes_under_suspicion():
     down = BadGateway("A proxy says that it is gone.", status=502)
 
     def met(outages, error=down, *, probe=False):
-        return state_machine.requeue_after_outage(
+        return claims.requeue_after_outage(
             a_claimed(outage_count=outages), error, RetryPolicy(), NOW, JITTER, is_probe=probe
         )
 
@@ -380,46 +376,41 @@ def test_audio_that_seems_to_bring_the_service_down_comes_under_suspicion():
         assert (change.to_status, change.updates["error"]) == (Status.FAILED, error)
         assert change.updates["outage_count"] >= MAX_OUTAGES_PER_RECORDING
         assert change.updates["next_attempt_at"] is not None
-    cleared = state_machine.fail(
-        a_claimed(outage_count=MAX_OUTAGES_PER_RECORDING), RETRYABLE, RetryPolicy(), NOW, JITTER
-    )
+    cleared = claims.fail(a_claimed(outage_count=MAX_OUTAGES_PER_RECORDING), RETRYABLE, RetryPolicy(), NOW, JITTER)
     assert cleared.updates["outage_count"] == 0
 
 
 def test_no_other_outage_raises_a_suspicion():
-    change = state_machine.requeue_after_outage(
+    change = claims.requeue_after_outage(
         a_claimed(outage_count=MAX_OUTAGES_PER_RECORDING), GONE, RetryPolicy(), NOW, JITTER, is_probe=False
     )
     assert (change.to_status, change.updates["outage_count"]) == (Status.QUEUED, MAX_OUTAGES_PER_RECORDING)
 
 
 def test_a_place_in_line_tells_since_when_also_that_of_what_is_given_back_or_stands_at_the_head():
-    assert state_machine.queued_at(state_machine.queued_sort_key(NOW, to_iso(EARLIER))) == NOW
-    assert state_machine.queued_at(state_machine.queued_sort_key(NOW, to_iso(EARLIER), at_front=True)) == NOW
-    assert (
-        state_machine.queued_at(state_machine.recover_expired(a_claimed(), RetryPolicy(), NOW).updates["sort_key"])
-        == NOW
-    )
-    back = state_machine.requeue_after_outage(a_claimed(), GONE, RetryPolicy(), NOW, JITTER, is_probe=False)
-    assert state_machine.queued_at(back.updates["sort_key"]) == EARLIER
+    assert sort_keys.queued_at(sort_keys.queued_sort_key(NOW, to_iso(EARLIER))) == NOW
+    assert sort_keys.queued_at(sort_keys.queued_sort_key(NOW, to_iso(EARLIER), at_front=True)) == NOW
+    assert sort_keys.queued_at(claims.recover_expired(a_claimed(), RetryPolicy(), NOW).updates["sort_key"]) == NOW
+    back = claims.requeue_after_outage(a_claimed(), GONE, RetryPolicy(), NOW, JITTER, is_probe=False)
+    assert sort_keys.queued_at(back.updates["sort_key"]) == EARLIER
 
 
 def test_a_lost_claim_goes_to_the_end_of_the_queue_or_ends_with_its_last_attempt():
     lost = a_full(**LEARNED)
 
     def recovered(max_attempts):
-        return after(lost, state_machine.recover_expired(lost, RetryPolicy(max_attempts=max_attempts), NOW))
+        return after(lost, claims.recover_expired(lost, RetryPolicy(max_attempts=max_attempts), NOW))
 
     error = recovered(3).error
     assert (error.code, error.at, error.retryable, error.status) == ("worker_lost", NOW, True, None)
     assert "log of the process function" in error.message
-    position = state_machine.queued_sort_key(NOW, to_iso(EARLIER)) + ISOLATED
+    position = sort_keys.queued_sort_key(NOW, to_iso(EARLIER)) + ISOLATED
     common = RELEASED | {"status_since": NOW, "error": error}
     queued = common | {"status": Status.QUEUED, "sort_key": position, "queue_sort_key": position}
     assert recovered(3) == replace(lost, **queued)
     assert QueueEntry(lost.id, Status.QUEUED, position).is_isolated
     assert not QueueEntry(lost.id, Status.QUEUED, lost.queue_sort_key).is_isolated
-    final = common | {"status": Status.FAILED, "sort_key": state_machine.terminal_sort_key(NOW)}
+    final = common | {"status": Status.FAILED, "sort_key": sort_keys.terminal_sort_key(NOW)}
     assert recovered(2) == replace(lost, **final)
 
 
