@@ -51,7 +51,7 @@ def start(filters: RecordingFilter, run_id: str | None, clock: Clock, lambda_dea
         )
         runs.save(run)
     except StoreError as error:
-        run.end(RunStatus.FAILED, error.message, error.code)
+        runs.end(run, clock(), error)
         return run
     _run(run, clock, lambda_deadline)
     return run
@@ -78,21 +78,18 @@ def _run(run: Run, clock: Clock, lambda_deadline: datetime) -> None:
                 return
             if not runs.extend_lease(run, run.deadline):
                 return
-        _finish(run, clock, RunStatus.SUCCEEDED)
+        _finish(run, clock)
     except StoreError as error:
         run.status, run.finished_at = RunStatus.RUNNING, None  # as it is stored
         logger.warning("retry interrupted, will resume", run=run.id, reason=error.message)
     except Exception as error:  # left as it is, the run would fail every run of queue from now on
-        message = f"A fault in Callscribe ({type(error).__name__}). The log says more."
-        _finish(run, clock, RunStatus.FAILED, message, "internal_error")
+        _finish(run, clock, error)
         raise
 
 
-def _finish(run: Run, clock: Clock, status: RunStatus, error: str | None = None, code: str | None = None) -> None:
-    run.end(status, error, code)
-    run.finished_at = clock()
+def _finish(run: Run, clock: Clock, error: Exception | None = None) -> None:
+    runs.end(run, clock(), error)
     runs.extend_lease(run, run.deadline)
-    logger.info("run ended", task=run.task, trigger=run.trigger, outcome=run.status, counts=run.counts)
 
 
 def _queue_batch(run: Run, clock: Clock) -> bool:

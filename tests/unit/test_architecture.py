@@ -48,9 +48,9 @@ MAX_LINES = 300
 MAX_ROOT_MODULES = {"layers/shared/callscribe": 8, "functions/api": 10}
 """Modules directly in a package, without its `__init__.py`."""
 
-ADAPTERS = ("settings", "store", "whisperx", "sources", "sidecars", "phone_systems")
-"""Packages of the layer that keep one concern in one place: settings, DynamoDB, HTTP, audio, sidecars, file names. A
-module of theirs belongs there even if one function alone uses it."""
+ADAPTERS = ("recordings", "settings", "store", "whisperx", "sources", "sidecars", "phone_systems")
+"""Packages of the layer that keep one concern in one place: transitions, settings, DynamoDB, HTTP, audio, sidecars, file
+names. A module of theirs belongs there even if one function alone uses it."""
 
 
 def imports(path):

@@ -31,49 +31,57 @@ def new_run_id(now: datetime) -> str:
 def record_run(
     task: Task, trigger: str, clock: Clock, lambda_deadline: datetime, run_id: str | None = None
 ) -> Iterator[Run]:
-    """Records the work done inside as a run; Lambda lets it work until `ends_at`. Who asked for it may give its id.
+    """Record the enclosed work as a run. Lambda stops it at `lambda_deadline`; the API chooses the `run_id` in advance.
 
-    A CallscribeError ends the run in order: it is recorded and logged, and the function answers with it; there is
-    nothing for Lambda to repeat at once, the next run is soon. Anything else is a fault of ours: recorded, raised on.
-
-    Metrics: `ScheduledRunsSucceeded` counts scheduled runs that succeeded or were skipped.
-    An alarm fires when it stops.
-    `RunsFailed`, those that could not, unless a person waits for the answer. Not faults of ours, which Lambda counts by
-    itself; nor outages of the transcription service, which have a metric of their own.
+    A CallscribeError ends the run and is not raised again: Lambda should not retry, the next scheduled run will. Any
+    other exception is recorded and re-raised.
     """
     now = clock()
     run = Run(
         task=task, id=run_id or new_run_id(now), trigger=trigger, started_at=now, deadline=lambda_deadline + CLOCK_SKEW
     )
     save(run)
-    has_failed = has_crashed = False
+    error: BaseException | None = None
     try:
         yield run
-    except RunSkipped as skipped:
-        run.end(RunStatus.SKIPPED, skipped.message, skipped.code)
-    except CallscribeError as error:
-        run.end(RunStatus.FAILED, error.message, error.code)
-        has_failed = True
-        logger.error("run failed", task=task, code=error.code, reason=error.message)
-    except BaseException as error:
-        run.end(
-            RunStatus.FAILED, f"A fault in Callscribe ({type(error).__name__}). The log says more.", "internal_error"
-        )
-        logger.error("run failed", task=task, code=run.error_code, **safe_exception_info(error))
-        has_crashed = True
-        raise
-    else:
-        if run.status is RunStatus.RUNNING:
-            run.end(RunStatus.SUCCEEDED)
+    except BaseException as raised:
+        error = raised
+        if not isinstance(raised, CallscribeError):
+            raise
     finally:
-        run.finished_at = clock()
-        add_count("RunsFailed", int(has_failed and trigger != Trigger.API))
-        add_count("ScheduledRunsSucceeded", int(trigger == Trigger.SCHEDULE and not (has_failed or has_crashed)))
-        logger.info("run ended", task=task, trigger=trigger, outcome=run.status, counts=run.counts, reason=run.error)
+        end(run, clock(), error)
         try:
             save(run)
-        except StoreError as error:  # it must not hide how the run itself ended
-            logger.error("the end of the run could not be recorded", reason=error.message)
+        except StoreError as store_error:  # must not hide how the run itself ended
+            logger.error("could not save the end of a run", reason=store_error.message)
+
+
+def end(run: Run, now: datetime, error: BaseException | None = None) -> None:
+    """Set how a run ended, log it and count it. The caller saves it.
+
+    Metrics: `ScheduledRunsSucceeded` counts scheduled runs that succeeded or were skipped; an alarm fires when there
+    are none. `RunsFailed` counts failed runs, except those that a user waits for. Neither counts unexpected exceptions,
+    which Lambda counts itself, nor outages of the transcription service, which have a metric of their own.
+    """
+    run.finished_at = now
+    match error:
+        case None:
+            if run.status is RunStatus.RUNNING:  # process sets the status itself during an outage
+                run.end(RunStatus.SUCCEEDED)
+        case RunSkipped():
+            run.end(RunStatus.SKIPPED, error.message, error.code)
+        case CallscribeError():
+            run.end(RunStatus.FAILED, error.message, error.code)
+            logger.error("run failed", task=run.task, code=error.code, reason=error.message)
+        case _:
+            message = f"Unexpected error in Callscribe ({type(error).__name__}). See the function's log."
+            run.end(RunStatus.FAILED, message, "internal_error")
+            logger.error("run failed", task=run.task, code=run.error_code, **safe_exception_info(error))
+    has_succeeded = error is None or isinstance(error, RunSkipped)
+    has_failed = not has_succeeded and isinstance(error, CallscribeError)
+    add_count("RunsFailed", int(has_failed and run.trigger != Trigger.API))
+    add_count("ScheduledRunsSucceeded", int(has_succeeded and run.trigger == Trigger.SCHEDULE))
+    logger.info("run ended", task=run.task, trigger=run.trigger, result=run.status, counts=run.counts, reason=run.error)
 
 
 def get(run_id: str, now: datetime) -> Run | None:
