@@ -1,1 +1,1 @@
-"""Callscribe's nouns: what the functions share. Nothing in here knows a function."""
+"""What the functions share: the domain and the adapters. Nothing here imports a function."""

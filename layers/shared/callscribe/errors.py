@@ -1,26 +1,26 @@
 """Every error that Callscribe raises on purpose, in one tree.
 
     CallscribeError                  code: a stable word for programs · message: what to do, for people
-    ├── ConfigurationError           a setting is missing or wrong: nothing is tried
-    ├── StoreError                   DynamoDB did not take a request: the run ends, the next one goes on
-    ├── SourceError                  the place where recordings lie cannot be listed
-    ├── SidecarError                 a file beside a recording cannot be read: the recording goes on without it
-    ├── Skipped                      there is a reason to do nothing now: the run says which
-    ├── InvalidTransition            a status change that the state table does not allow
+    ├── ConfigurationError           a setting is missing or invalid: nothing is tried
+    ├── StoreError                   DynamoDB, or S3 for transcripts, failed: the run ends, the next one continues
+    ├── SourceError                  the recordings location cannot be listed
+    ├── SidecarError                 a sidecar cannot be read: the recording is ingested without it
+    ├── RunSkipped                   there is a reason to do nothing now: the run records it
+    ├── InvalidTransition            a status change that the state machine does not allow
     └── TranscriptionError           one attempt on one recording ended without a transcript
         ├── RetryableError           the same audio may succeed later
-        │   └── JobEnded             the service has ended a job, or forgotten it, and there is no transcript
-        ├── PermanentError           the same audio will not succeed: a person has to look
-        └── ServiceUnavailable       nobody was there to try: costs the recording no attempt
-            └── ServiceDown          so a proxy says; but it may be this very audio that brings the service down
+        │   └── JobFailed            the service has ended or forgotten a job, and there is no transcript
+        ├── PermanentError           the same audio will not succeed: a user has to act
+        └── ServiceUnavailable       the service was not reached: the attempt does not count
+            └── BadGateway           a proxy reports the service as down; this audio may be what brings it down
 
-The class decides what happens to a recording, never the message text. No message holds a key, a transcript, or the
-name of a file: names of recordings hold phone numbers.
+The class decides what happens to a recording, never the message text. No message contains a key, a transcript, or a
+file name: names of recordings contain phone numbers.
 """
 
 
 class CallscribeError(Exception):
-    """An error with a `code` for programs and a `message` that tells a person what to do."""
+    """An error with a `code` for programs and a `message` that says what to do."""
 
     code = "error"
 
@@ -56,7 +56,7 @@ class InvalidTransition(CallscribeError):
 
 
 class TranscriptionError(CallscribeError):
-    """`status` is that of HTTP where the error is what the service answered; None otherwise."""
+    """`status` is the HTTP status if the service responded; None otherwise."""
 
     code = "transcription"
 
@@ -78,7 +78,7 @@ class PermanentError(TranscriptionError):
 
 
 class ServiceUnavailable(TranscriptionError):
-    """`retry_after` is what the service asked for, in seconds; None when it did not say."""
+    """`retry_after`: the service's Retry-After header in seconds; None without one."""
 
     code = "service_unavailable"
 

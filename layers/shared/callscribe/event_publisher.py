@@ -1,7 +1,7 @@
-"""Events to EventBridge: a recording has come to the end of its way.
+"""Events to EventBridge: a recording was completed or failed terminally.
 
-They are told after the status was written, so one can be missing where a worker died between the two; the record is
-what counts. An event holds no file name and no text: names hold phone numbers.
+An event is sent after the status was written, so it is missing if the worker dies between the two: the record is
+authoritative. An event contains no file name and no transcript: file names contain phone numbers.
 """
 
 import json
@@ -18,11 +18,11 @@ SOURCE = "callscribe"
 DETAIL_TYPES = {Status.COMPLETED: "Transcription Completed", Status.FAILED: "Transcription Failed"}
 
 MAX_BATCH = 10
-"""EventBridge takes no more in one request."""
+"""EventBridge's limit for one request."""
 
 
 def publish_completed(recordings: Sequence[Recording]) -> None:
-    """Tells of each of these recordings, completed or finally failed. What is not taken is logged and counted only."""
+    """Send an event for each recording, completed or failed terminally. Failures are only logged and counted."""
     for batch in batched(recordings, MAX_BATCH, strict=False):
         try:
             entries = [_to_event_entry(recording) for recording in batch]
@@ -32,7 +32,7 @@ def publish_completed(recordings: Sequence[Recording]) -> None:
             failed_count, reason = len(batch), error.code
         if failed_count:
             add_count("EventPublishErrors", failed_count)
-            logger.error("events could not be sent", number=failed_count, reason=reason)
+            logger.error("event publish failed", number=failed_count, reason=reason)
 
 
 def _to_event_entry(recording: Recording) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Logs and metrics, in one place. Tracing needs no import: `Tracing: Active` in the template traces without it.
+"""Logs and metrics. Tracing needs no import: `Tracing: Active` in the template is enough.
 
-A log line names a recording by its id, never by its file name: names hold phone numbers. The service's name and the
-log level come from Powertools' own environment variables (POWERTOOLS_SERVICE_NAME, POWERTOOLS_LOG_LEVEL).
+A log line identifies a recording by its id, never by its file name: names contain phone numbers. The service name and
+the log level come from Powertools' environment variables (POWERTOOLS_SERVICE_NAME, POWERTOOLS_LOG_LEVEL).
 """
 
 import os
@@ -13,22 +13,22 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 logger = Logger(use_rfc3339=True, utc=True)
 metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Callscribe"))
-"""By CloudWatch's embedded metric format. The template's namespace tells two stacks in one account apart."""
+"""In CloudWatch's embedded metric format. The template gives each stack of an account a namespace of its own."""
 
 
 def add_count(name: str, value: int = 1) -> None:
-    """Adds to the metric `name` of this run, a count."""
+    """Add to the count metric `name`."""
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
 
 def add_duration(name: str, *, seconds: float) -> None:
-    """Adds a duration to the metric `name` of this run."""
+    """Add a duration to the metric `name`."""
     metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=seconds)
 
 
 def safe_exception_info(error: BaseException) -> dict[str, Any]:
-    """What a log line may say of an unexpected exception: its kind and where, but not its text.
+    """What may be logged about an unexpected exception: its class and its traceback, but not its message.
 
-    Libraries put into their texts what they choked on: a header with a key in it, a file's name.
+    Libraries quote what they failed on: a header with a key in it, a file name.
     """
     return {"fault": type(error).__name__, "frames": traceback.format_tb(error.__traceback__)}

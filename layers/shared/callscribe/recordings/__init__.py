@@ -1,1 +1,1 @@
-"""What Callscribe is about: recordings, their status transitions, runs, and the circuit breaker. Plain Python."""
+"""The domain: recordings and their status transitions, runs, and the circuit breaker. Pure Python, no AWS."""

@@ -1,6 +1,6 @@
-"""The breaker: while the transcription service is unavailable, nothing is sent but one probe after each pause.
+"""The circuit breaker: while the transcription service is unavailable, only one probe is sent after each backoff.
 
-Plain values and pure functions; `store.admission` keeps them where every run sees them.
+Pure values and functions; `store.admission` stores them for all runs.
 """
 
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ from callscribe.clock import to_iso
 from callscribe.errors import ServiceUnavailable
 
 MAX_BACKOFF_SECONDS = 900.0
-"""A restart of the service is noticed a quarter of an hour later at most, and no hand is needed."""
+"""A restarted service is detected within a quarter of an hour, without anybody's help."""
 
 MAX_RETRY_AFTER_SECONDS = 86_400.0
-"""What a service asks for beyond a day is taken for a mistake of it."""
+"""A Retry-After of more than a day is taken for a mistake of the service."""
 
 SCHEDULE_SLACK_SECONDS = 10.0
-"""Runs come every minute, give or take: a pause that ended just after one would last a minute longer."""
+"""Runs start about every minute: a backoff that ends just after a run has started would last a minute longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """The service has been unavailable `since` then. Times are UTC.
+    """The service has been unavailable `since` this time (UTC).
 
-    `pause` is the length in seconds that the next probe doubles, should it fail; `failures` counts them so far.
+    `backoff_seconds` is doubled if the next probe fails; `failures` counts the failures so far.
     """
 
     since: datetime
@@ -34,7 +34,7 @@ class Outage:
     message: str
 
     def describe(self) -> str:
-        """In a person's words."""
+        """A message for the user."""
         return (
             f"The transcription service has been unavailable since {_format_to_second(self.since)}, next try at "
             f"{_format_to_second(self.next_try_at)}, last error: {self.message}"
@@ -44,10 +44,10 @@ class Outage:
 def opened_by(
     error: ServiceUnavailable, now: datetime, initial_backoff_seconds: float, previous: Outage | None
 ) -> Outage:
-    """The outage as it stands after a recording found nobody there; `before` is what it was a probe of, if it was one.
+    """The outage after a recording found the service unavailable; `previous` is the outage that it was a probe of.
 
-    The pause is `first_pause` seconds, doubled by each probe that fails, up to `LONGEST_PAUSE_SECONDS`. Where the
-    service says itself when to come back (Retry-After), that counts.
+    The backoff is `initial_backoff_seconds`, doubled by each failed probe up to `MAX_BACKOFF_SECONDS`. The service's
+    own Retry-After takes precedence.
     """
     backoff_seconds = min(previous.backoff_seconds * 2 if previous else initial_backoff_seconds, MAX_BACKOFF_SECONDS)
     delay_seconds = backoff_seconds - min(SCHEDULE_SLACK_SECONDS, backoff_seconds / 6)

@@ -1,4 +1,4 @@
-"""A recording: one audio file of one call, everything known of it, and its five statuses."""
+"""A recording: one audio file of one call, what is known about it, and its five statuses."""
 
 import hashlib
 import re
@@ -11,25 +11,25 @@ from callscribe.call_metadata.metadata import CallMetadata
 
 
 class Status(StrEnum):
-    """Where a recording is on its way."""
+    """The stages of a recording."""
 
     PENDING = "pending"
-    """Found by sync, not yet in line."""
+    """Found by sync, not yet queued."""
     QUEUED = "queued"
-    """In line for transcription."""
+    """Waiting for transcription."""
     PROCESSING = "processing"
-    """Claimed by one worker, until its lease runs out."""
+    """Claimed by one worker until its lease expires."""
     COMPLETED = "completed"
     """Its transcript is stored."""
     FAILED = "failed"
-    """The last attempt failed: to be retried when `next_attempt_at` has come or, without one, by a person."""
+    """The last attempt failed. Retried at `next_attempt_at` or, if that is None, only by a user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why the last attempt ended. `retryable` is the error's class, not whether attempts are left.
+    """Why the last attempt failed. `retryable` is the error's class, not whether attempts are left.
 
-    `status` is that of HTTP where the error is what the service answered.
+    `status` is the HTTP status if the service responded.
     """
 
     code: str
@@ -41,9 +41,9 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptRef:
-    """Points at the current transcript in S3. `duration` in seconds; `preview` is the beginning of its text.
+    """The current transcript in S3. `duration` in seconds; `preview` is the beginning of its text.
 
-    `partial`: of a stereo call, only one channel could be transcribed.
+    `partial`: only one channel of a stereo recording could be transcribed.
     """
 
     version: str
@@ -63,7 +63,7 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioInfo:
-    """What the file itself says of its audio, as far as it does. `duration` in seconds, `sample_rate` in Hz."""
+    """The audio properties found in the file. `duration` in seconds, `sample_rate` in Hz."""
 
     codec: str | None = None
     duration: float | None = None
@@ -73,11 +73,10 @@ class AudioInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioTrack:
-    """What is transcribed by itself: one channel of a recording or, without a `channel`, the whole of it.
+    """What is transcribed separately: one channel of a recording or, without a `channel`, all of it.
 
-    `speaker` is whose channel it was taken for when it was begun; later settings do not change that.
-    `job` is what the service calls the transcription that is under way there; `transcript` the version in S3 of one
-    that is done.
+    `speaker` is assigned to the channel when its transcription starts; later settings do not change it.
+    `job` is the service's id of the running transcription; `transcript` the version in S3 of a finished one.
     """
 
     channel: Channel | None = None
@@ -88,17 +87,19 @@ class AudioTrack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """One audio file of one call, and everything known of it. All times are aware and UTC.
+    """One audio file of one call, and what is known about it. All times are aware and UTC.
 
-    `location` is the source's root and `key` the file within it: together they are the file's address. `entry` is what
-    the index by key has of it; None once the file is gone. `source_changed` and `source_missing`: when it was noticed
-    that the file is another one than was transcribed, or none any more.
-    `recorded_at` is when the call was, as well as is known. `position` is its place in the line of its status.
-    `outages`: how often a proxy said that the service is gone when it got this audio, though it was there just before.
-    `parts`: what is transcribed by itself, as far as it was begun; empty for the whole at once.
-    `sending` numbers what is uploaded, so that a server with jobs can be asked for it: one more when that is done with.
-    `job_since` is when the service took the job that is under way, `job_until` when it is given up; `slot` is the one
-    that is held for it between the polls.
+    `location` is the source's root and `key` the file within it; together they form `path`.
+    `index_key` is its key in the index by key; None once the file is missing.
+    `source_changed`, `source_missing`: when sync noticed that the file differs from the transcribed one, or is gone.
+    `recorded_at`: the time of the call, as far as it is known.
+    `sort_key`: its position among the recordings of its status; `queue_sort_key`: its last one in the queue.
+    `outage_count`: how many outages a proxy reported when it received this audio, though the service had just responded.
+    `tracks`: what is transcribed separately and has been started; empty if all of the recording is sent at once.
+    `upload_number`: part of the name under which the audio is uploaded, by which a job can be found on the server;
+    incremented once the upload has a result or is given up.
+    `job_started_at`: when the service accepted the running job; `job_deadline`: when the job is given up.
+    `slot`: the slot that is held for the job between polls.
     """
 
     id: str
@@ -133,54 +134,54 @@ class Recording:
 
     @property
     def awaiting_job(self) -> bool:
-        """Whether the service works on it, and no worker of ours holds it: any run may poll."""
+        """Whether the service runs a job for it and no worker has claimed it: any run may poll."""
         return self.status is Status.PROCESSING and self.claim_token is None
 
     @property
     def has_job(self) -> bool:
-        """Whether the service has something of it under way, as far as is known."""
+        """Whether a job for it is known to be running on the service."""
         return any(track.job for track in self.tracks)
 
     @property
     def is_terminal(self) -> bool:
-        """Whether it failed, and nobody but a person will retry it."""
+        """Whether it failed and only a user can retry it."""
         return self.status is Status.FAILED and self.next_attempt_at is None
 
     @property
     def path(self) -> str:
-        """The file's address as a person writes it: `s3://bucket/a.wav`, `/mnt/recordings/a.wav`."""
+        """The file's path as a user writes it: `s3://bucket/a.wav`, `/mnt/recordings/a.wav`."""
         return display_path(self.location, self.key)
 
 
 def display_path(location: str, key: str) -> str:
-    """A file's address as a person writes it."""
+    """A file's path as a user writes it."""
     return f"{location}/{key}".removeprefix("file://")
 
 
 MAX_KEY_BYTES = 1024
-"""Bytes of UTF-8 that S3 allows for a key, and DynamoDB for the sort key that it becomes."""
+"""S3's limit for a key in bytes of UTF-8, and DynamoDB's for the sort key that it becomes."""
 
 
 def source_hash(location: str) -> str:
-    """Six characters that stand for a source in the index by key: its entries are read by the million."""
+    """Six characters that identify a source in the index by key. They are short: scans read millions of entries."""
     return _short_hash(location, 6)
 
 
 def index_key(key: str, version: str) -> str:
-    """What the index by key has of a file: its key, and what tells this version of it from any other.
+    """The entry of a file in the index by key: its key and its version, separated by the smallest character.
 
-    Entries sort as keys do, for no character is less than what parts the two. The longest keys leave no room.
+    So entries sort as keys do. The longest keys leave no room for a version.
     """
     versioned_key = f"{key}\0{version}"
     return versioned_key if len(versioned_key.encode()) <= MAX_KEY_BYTES else key
 
 
 ID_PATTERN = re.compile("[a-z2-7]{20}")
-"""What `recording_id` makes."""
+"""The format of `recording_id`."""
 
 
 def recording_id(location: str, key: str) -> str:
-    """The same file has the same id for ever, so a second record of it cannot be made: 100 bits, 20 characters."""
+    """The id of a file, always the same, so that a file cannot have two records: 100 bits, 20 characters."""
     return _short_hash(f"{location}\n{key}", 20)
 
 

@@ -1,4 +1,4 @@
-"""A run: one execution of one task, with its counts and how it ended."""
+"""A run: one execution of a task, with its counts and its result."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -11,13 +11,13 @@ from callscribe.recordings.service_request import ServiceRequest
 
 
 class Task(StrEnum):
-    """The three scheduled commands, and what a person asks for that one request may be too short for."""
+    """The three scheduled commands, and the retry that a user requests, which may take longer than one invocation."""
 
     SYNC = "sync_recordings"
     QUEUE = "queue_transcriptions"
     PROCESS = "process_transcription"
     RETRY = "retry_recordings"
-    """failed → queued for all that match a filter; runs of the queue function go on with it."""
+    """failed → queued for all recordings that match a filter; later runs of the queue function continue it."""
 
 
 class Trigger(StrEnum):
@@ -35,7 +35,7 @@ SCHEDULED_TASKS = (Task.SYNC, Task.QUEUE, Task.PROCESS)
 
 
 class Module(StrEnum):
-    """The integrations that can be switched off."""
+    """The integrations that can be disabled."""
 
     CALL_RECORDINGS = "call-recordings"
     WHISPERX = "whisperx"
@@ -46,24 +46,24 @@ MODULE_BY_TASK: Mapping[Task, Module] = {
     Task.QUEUE: Module.WHISPERX,
     Task.PROCESS: Module.WHISPERX,
 }
-"""Which module a task works for: it does nothing while that is disabled."""
+"""The module of each task, which does nothing while its module is disabled."""
 
 
 class RunStatus(StrEnum):
-    """How a run ended, or that it has not."""
+    """The result of a run, or that it is still running."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     SKIPPED = "skipped"
-    """There was a reason to do nothing; the message says which."""
+    """There was a reason to do nothing, given in the message."""
     DIED = "died"
-    """It cannot be running any more, and has not said how it ended: stopped from outside, or out of memory."""
+    """Its time is over and it has no result: it was stopped from outside, or ran out of memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncompleteFile:
-    """A file that is not complete yet: its `size` in bytes, when it was last written, and `why` in a person's words."""
+    """A file that is not complete yet: `size` in bytes, last written at `since`, and the `reason` for the user."""
 
     path: str
     size: int
@@ -72,16 +72,16 @@ class IncompleteFile:
 
 
 MAX_LISTED = 20
-"""Files that a run names of all that wait."""
+"""How many incomplete files a run lists."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """Filled in while the task runs. Times are UTC.
+    """One execution of a task, updated while it runs. Times are UTC.
 
-    `counts` says how many recordings went which way; of process also `audio_seconds`, how much was transcribed.
-
-    `ends_by` is when Lambda will have stopped it: one that is still `running` after that has died.
+    `counts`: how many recordings had which result; for process also `audio_seconds`, the transcribed audio.
+    `deadline`: when Lambda will have stopped it; a run that is still `running` after that has died. A retry, which
+    several invocations work on, is leased until its deadline.
     """
 
     task: Task
@@ -93,17 +93,17 @@ class Run:
     finished_at: datetime | None = None
     counts: dict[str, int] = field(default_factory=dict)
     service_requests: list[ServiceRequest] = field(default_factory=list)
-    """Made to the transcription service, and not stored yet."""
+    """Requests to the transcription service that are not stored yet."""
     incomplete_files: list[IncompleteFile] = field(default_factory=list)
-    """Files that it found and did not take yet; the first of them."""
+    """The first files that it found and did not ingest yet."""
     error: str | None = None
-    """In a person's words: why it failed or was skipped."""
+    """Why it failed or was skipped, for the user."""
     error_code: str | None = None
     """The same for programs."""
     filters: Mapping[str, Any] = field(default_factory=dict)
-    """Of a retry: which recordings, as `Filters.document` writes it."""
+    """The filters of a retry, as `RecordingFilter.to_api` returns them."""
     resume_cursor: str | None = None
-    """Of a retry: where it is to go on; None at the beginning."""
+    """Where a retry continues, as JSON; None at the beginning."""
 
     @property
     def duration(self) -> float | None:
@@ -114,23 +114,23 @@ class Run:
         self.counts[name] = self.counts.get(name, 0) + amount
 
     def add_incomplete(self, file: IncompleteFile, count_name: str) -> None:
-        """Counts a file that is not complete yet, and names the first ones."""
+        """Count a file that is not complete yet, and list it if it is among the first."""
         self.increment(count_name)
         if len(self.incomplete_files) < MAX_LISTED:
             self.incomplete_files.append(file)
 
-    def end(self, outcome: RunStatus, error: str | None = None, code: str | None = None) -> None:
-        self.status, self.error, self.error_code = outcome, error, code
+    def end(self, status: RunStatus, error: str | None = None, code: str | None = None) -> None:
+        self.status, self.error, self.error_code = status, error, code
 
     def with_died_status(self, now: datetime) -> "Run":
-        """As it is to be shown: nobody can write into the record of a run that died. A retry is gone on with."""
+        """The run as the API shows it: a dead run cannot record its own death. A retry is continued, so it does not die."""
         if self.status is not RunStatus.RUNNING or now <= self.deadline or self.task is Task.RETRY:
             return self
-        message = "It ended without a word: stopped from outside, or out of memory. Look into the function's log."
+        message = "The run ended without a result: it was stopped or ran out of memory. See the function's log."
         return replace(self, status=RunStatus.DIED, error=message, error_code="run_died")
 
     def to_api(self) -> dict[str, Any]:
-        """As the functions answer with it."""
+        """The run as the functions return it and the API shows it."""
         return {
             "id": self.id,
             "task": self.task,

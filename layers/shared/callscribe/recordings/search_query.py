@@ -1,4 +1,4 @@
-"""What a recording is found by: its numbers, its call id, the beginning of its file's name."""
+"""Search for a recording: by a phone number, the call id, or the beginning of the file name."""
 
 from dataclasses import dataclass
 
@@ -7,32 +7,32 @@ from callscribe.call_metadata.phone_numbers import digits_only, parse_phone_numb
 from callscribe.recordings.recording import ID_PATTERN, MAX_KEY_BYTES, Recording
 
 MAX_NUMBERS = 3
-"""Different numbers that one call has at most: who called, who was called, and the extension that took it."""
+"""The most different numbers that one call can have: caller, callee, and the extension that answered."""
 
 SUFFIX_DIGITS = 4
-"""Last digits by which numbers are indexed: of a longer number, fewer find nothing."""
+"""How many last digits of a number are indexed; fewer do not find a longer number."""
 
 MIN_UNAMBIGUOUS_DIGITS = 7
-"""So many last digits tell a number apart, whatever is dialled before it: +1 202 555 0143 is 2025550143."""
+"""This many last digits identify a number, whatever prefix is dialled: +1 202 555 0143 is 2025550143."""
 
 
 def number_suffix(digits: str) -> str:
-    """What numbers are indexed by: the last four digits, or all of an extension that has fewer."""
+    """The indexed part of a number: its last four digits, or all of a shorter extension."""
     return digits[-SUFFIX_DIGITS:]
 
 
 def extract_numbers(metadata: CallMetadata) -> tuple[str, ...]:
-    """The digits of each number of a call, once each: of caller, callee, the outside number, the extension."""
+    """The distinct numbers of a call, as digits: caller, callee, remote number, extension."""
     numbers = (metadata.caller, metadata.callee, metadata.remote_number, metadata.extension)
     digits = dict.fromkeys(digits_only(number) for number in numbers if number)
     return tuple(number for number in digits if number)[:MAX_NUMBERS]
 
 
 def is_same_number(digits: str, query_digits: str) -> bool:
-    """Whether a number of these digits is the one that is asked for, both without anything but digits.
+    """Whether a number matches the queried one; both are digits only.
 
-    By its last digits, four or more; fewer are an extension, which is the same or not. Two numbers that end alike are
-    the same where one of them was written with more before it: a country's code, a zero.
+    Its last digits match, four or more; an extension of fewer digits must be equal. Two numbers with the same ending
+    also match if one was written with a longer prefix: a country code, a zero.
     """
     if number_suffix(digits) != number_suffix(query_digits):
         return False
@@ -43,32 +43,32 @@ def is_same_number(digits: str, query_digits: str) -> bool:
 
 
 def normalise_file_name(key: str) -> str:
-    """A file's name as it is compared, in small letters: as long as DynamoDB allows for a sort key."""
+    """A file name for comparison: case-folded, and cut to what DynamoDB allows for a sort key."""
     name = key.rpartition("/")[2].casefold()
     return name.encode()[:MAX_KEY_BYTES].decode(errors="ignore")
 
 
 def normalise_call_id(call_id: str | None) -> str:
-    """A call id as it is compared; empty where there is none, or none that an index could hold."""
+    """A call id for comparison: case-folded; empty if there is none, or it is too long for an index."""
     text = (call_id or "").strip().casefold()
     return text if len(text.encode()) <= MAX_KEY_BYTES else ""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """What is looked for. Each part may be empty; a recording is found by any of them."""
+    """A search. Any of its terms finds a recording; a term may be empty."""
 
     id: str = ""
-    """Of one recording, which is then the only one."""
+    """The id of a recording, which is then the only result."""
     number: str = ""
     """Digits."""
     call_id: str = ""
     file_name: str = ""
-    """What the file's name begins with."""
+    """The beginning of the file name."""
 
     @classmethod
     def parse(cls, text: str) -> "SearchQuery":
-        """What a person typed, who does not say what it is: a number only where it looks like one."""
+        """Parse what a user typed, which may be any of the terms: a number only if it looks like one."""
         text = text.strip()
         return cls(
             id=text.lower() if ID_PATTERN.fullmatch(text.lower()) else "",
@@ -78,7 +78,7 @@ class SearchQuery:
         )
 
     def matching_indexes(self, recording: Recording) -> list[str]:
-        """By which indexes this finds the recording, in the order of WAYS."""
+        """The indexes in which this query finds the recording, in the order of `SEARCH_INDEXES`."""
         numbers = extract_numbers(recording.metadata) if self.number else ()
         is_matched = {
             index_name: is_same_number(digits, self.number)
@@ -92,4 +92,4 @@ class SearchQuery:
 BY_CALL, BY_NAME = "by-call", "by-name"
 BY_NUMBER = tuple(f"by-number-{number}" for number in range(1, MAX_NUMBERS + 1))
 SEARCH_INDEXES = (BY_CALL, *BY_NUMBER, BY_NAME)
-"""The indexes. What several find is shown as the first one finds it, and so once."""
+"""A recording found in several indexes is shown at its position in the first of them, and so only once."""

@@ -1,4 +1,4 @@
-"""A transcription call: one HTTP exchange with the transcription service, kept for monitoring."""
+"""An HTTP request to the transcription service, stored for monitoring (`/api/transcription-calls`)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,10 +6,10 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpExchange:
-    """As it went over the wire, without anything that is secret: no query, no header, no body.
+    """A request and its response, without anything secret: no query, no headers, no bodies.
 
-    `status` is None where no answer came, `error` the code of the TranscriptionError that it ended with. `duration` in
-    seconds, from `started_at` (UTC); bytes of bodies.
+    `status` is None without a response; `error` is the code of the resulting TranscriptionError. `duration` in seconds
+    from `started_at` (UTC); `bytes_sent` and `bytes_received` count the bodies.
     """
 
     method: str
@@ -24,7 +24,7 @@ class HttpExchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceRequest(HttpExchange):
-    """An exchange for a recording, at its attempt of this number."""
+    """A request made for a recording, at its attempt number `attempt`."""
 
     recording_id: str
     attempt: int
