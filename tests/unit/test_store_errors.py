@@ -37,4 +37,4 @@ def test_error_from_dynamodb_or_the_network_becomes_a_store_error_with_its_code(
 def test_failed_condition_reports_whether_the_write_was_sent_more_than_once(retries, was_retried):
     with pytest.raises(ConditionFailed) as raised, map_dynamodb_errors():
         raise condition_failed(retries)
-    assert raised.value.repeated is was_retried
+    assert raised.value.was_retried is was_retried

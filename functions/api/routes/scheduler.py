@@ -84,7 +84,7 @@ def list_runs(  # noqa: PLR0917 — one per query parameter
         [task] if task else list(Task),
         limit=limit,
         now=utc_now(),
-        outcome=status,
+        status=status,
         trigger=trigger,
         since=since,
         until=until,

@@ -94,7 +94,7 @@ class Recording:
     `source_changed`, `source_missing`: when sync noticed that the file differs from the transcribed one, or is gone.
     `recorded_at`: the time of the call, as far as it is known.
     `sort_key`: its position among the recordings of its status; `queue_sort_key`: its last one in the queue.
-    `outage_count`: how many outages a proxy reported when it received this audio, though the service had just responded.
+    `outage_count`: how many outages a proxy reported on receiving this audio, though the service had just responded.
     `tracks`: what is transcribed separately and has been started; empty if all of the recording is sent at once.
     `upload_number`: part of the name under which the audio is uploaded, by which a job can be found on the server;
     incremented once the upload has a result or is given up.

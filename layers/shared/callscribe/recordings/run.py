@@ -123,7 +123,7 @@ class Run:
         self.status, self.error, self.error_code = status, error, code
 
     def with_died_status(self, now: datetime) -> "Run":
-        """The run as the API shows it: a dead run cannot record its own death. A retry is continued, so it does not die."""
+        """The run as the API shows it: a dead run cannot record that it died. A retry does not die, it is continued."""
         if self.status is not RunStatus.RUNNING or now <= self.deadline or self.task is Task.RETRY:
             return self
         message = "The run ended without a result: it was stopped or ran out of memory. See the function's log."

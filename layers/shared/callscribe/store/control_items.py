@@ -1,4 +1,4 @@
-"""The control table: a few items that all runs share, each with a name. Those of the modules have their slugs."""
+"""The control table: a few named items that all runs share. The items of the modules are named by their slugs."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ SCAN = "sweep"
 
 
 def read(*names: str) -> dict[str, ControlModel]:
-    """These items as they are, in one request; one that was never written comes without attributes."""
+    """Read these items in one consistent request; an item that was never written has no attributes."""
     items = {name: ControlModel(name) for name in names}
     with map_dynamodb_errors():
         items.update((item.name, item) for item in ControlModel.batch_get(names, consistent_read=True))
@@ -20,7 +20,7 @@ def read(*names: str) -> dict[str, ControlModel]:
 
 
 def write(name: str, actions: list[Any], condition: Any = None) -> ControlModel | None:
-    """One conditional write; the item as it is afterwards, or None if the condition does not hold."""
+    """Make one conditional write; the updated item, or None if the condition does not hold."""
     item = ControlModel(name)
     try:
         with map_dynamodb_errors():

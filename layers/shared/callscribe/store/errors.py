@@ -1,4 +1,4 @@
-"""PynamoDB's errors become ours here, and nowhere else."""
+"""What PynamoDB raises becomes one of Callscribe's errors here, and nowhere else."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,24 +11,24 @@ from callscribe.errors import StoreError
 CONDITION_FAILED_CODE = "ConditionalCheckFailedException"
 
 ADVICE = {
-    "ResourceNotFoundException": "A table or index is missing: deploy the stack again.",
-    "TableDoesNotExist": "A table is missing: deploy the stack again.",
-    "AccessDeniedException": "The function's role may not do this: deploy the stack's own policies again.",
-    "ProvisionedThroughputExceededException": "DynamoDB is throttling; the next run goes on.",
-    "ThrottlingException": "DynamoDB is throttling; the next run goes on.",
+    "ResourceNotFoundException": "A table or index is missing: redeploy the stack.",
+    "TableDoesNotExist": "A table is missing: redeploy the stack.",
+    "AccessDeniedException": "The function's role lacks a permission: redeploy the stack's own policies.",
+    "ProvisionedThroughputExceededException": "DynamoDB is throttling; the next run continues.",
+    "ThrottlingException": "DynamoDB is throttling; the next run continues.",
 }
 
 
 class ConditionFailed(Exception):
-    """The condition of a write did not hold: someone else was faster. No error, and never seen outside the store.
+    """The condition of a write did not hold: another process was faster. Not an error; it never leaves the store.
 
-    `repeated` where the write was sent more than once, for the answer to it was lost: then it may have been this very
-    write that was faster.
+    `was_retried`: botocore sent the write more than once because a response was lost. Then the earlier attempt of this
+    same write may be what changed the item.
     """
 
     def __init__(self, *, was_retried: bool) -> None:
         super().__init__()
-        self.repeated = was_retried
+        self.was_retried = was_retried
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""The inventory: which files of a source have a record, in the order of their keys, and where a sweep of it stopped.
+"""The files of a source that have a record, in the order of their keys, and the checkpoint of a scan.
 
-A sweep reads an entry for every file there is, so the entries are narrow, and are read as DynamoDB sends them: a model
-for each would cost more than to list the file.
+A scan reads one entry per file, so the entries are small and are used as DynamoDB returns them: a model for each would
+cost more than listing the file.
 """
 
 import json
@@ -19,9 +19,9 @@ from callscribe.store.tables import RecordingModel
 
 
 class KnownFile(NamedTuple):
-    """A file that has a record. `version` is what the file was like; None where its key left no room for it.
+    """A file that has a record. `version`: the fingerprint of the file; None if the key is too long to store one.
 
-    A tuple, for a sweep makes one for each file: in half the time of a dataclass that is frozen.
+    A tuple: a scan creates one per file, in half the time of a frozen dataclass.
     """
 
     key: str
@@ -30,19 +30,19 @@ class KnownFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ScanCheckpoint:
-    """Where a sweep goes on: behind the key `after`. While `held_until` has not come, another run is at it."""
+    """Where a scan continues: after the key `after_key`. Until `lease_until`, another run is working on it."""
 
     after_key: str
     lease_until: datetime | None = None
 
 
 def iter_known(location: str, prefix: str, after_key: str = "") -> Iterator[KnownFile]:
-    """The files of this source whose keys begin with `prefix`, sorted by their UTF-8 bytes; those behind `after`."""
+    """The known files whose keys begin with `prefix` and come after `after_key`, sorted by their UTF-8 bytes."""
     index_key = RecordingModel.index_key
     condition: Any = index_key.startswith(prefix) if prefix else None
-    if after_key:  # a path that is too long for a key is too long to be asked for as well
+    if after_key:  # a path that is too long for a key is also too long for a condition
         condition = index_key > after_key.encode()[:MAX_KEY_BYTES].decode(errors="ignore")
-    table = RecordingModel._get_connection()  # noqa: SLF001 — beneath the models
+    table = RecordingModel._get_connection()  # noqa: SLF001 — the level below the models
     table.connection.client.meta.events.register("before-parse.dynamodb.Query", _raw_items, unique_id="as-sent")
     start_key: Any = None
     while True:
@@ -54,7 +54,7 @@ def iter_known(location: str, prefix: str, after_key: str = "") -> Iterator[Know
                 attributes_to_get=["k"],
                 exclusive_start_key=start_key,
             )
-        for item in page.pop("Items"):  # and not held while the next page comes
+        for item in page.pop("Items"):  # so that the page is not kept in memory while the next one arrives
             key, separator, version = item["k"]["S"].rpartition("\0")
             if not separator:
                 key, version = version, None
@@ -70,9 +70,9 @@ def iter_known(location: str, prefix: str, after_key: str = "") -> Iterator[Know
 
 
 def _raw_items(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """Takes the items as they are, for botocore asks each value which of ten types it has.
+    """Keep the items unparsed: botocore checks each value for ten types, three quarters of the cost of an entry.
 
-    That is three quarters of what it costs to read an entry. Only binary values need it, and there are none.
+    Only binary values need that, and there are none.
     """
     if response_dict["status_code"] == HTTPStatus.OK:
         page = json.loads(response_dict["body"])
@@ -81,7 +81,7 @@ def _raw_items(response_dict: dict[str, Any], customized_response_dict: dict[str
 
 
 def load_checkpoint(source: str) -> ScanCheckpoint | None:
-    """Where the last sweep of this source stopped, if it has not come to the end."""
+    """The checkpoint of the last scan of this source; None if that scan was completed."""
     item = control_items.read(control_items.SCAN)[control_items.SCAN]
     return (
         ScanCheckpoint(item.after_key, item.lease_until)
@@ -91,7 +91,7 @@ def load_checkpoint(source: str) -> ScanCheckpoint | None:
 
 
 def save_checkpoint(source: str, checkpoint: ScanCheckpoint) -> None:
-    """Keeps where the sweep of this source goes on."""
+    """Save where the scan of this source continues."""
     lease_action = Item.lease_until.set(checkpoint.lease_until) if checkpoint.lease_until else Item.lease_until.remove()
     control_items.write(
         control_items.SCAN, [Item.source.set(source), Item.after_key.set(checkpoint.after_key), lease_action]
@@ -99,5 +99,5 @@ def save_checkpoint(source: str, checkpoint: ScanCheckpoint) -> None:
 
 
 def clear_checkpoint() -> None:
-    """The next sweep begins at the beginning."""
+    """Let the next scan start from the beginning."""
     control_items.write(control_items.SCAN, [Item.source.remove(), Item.after_key.remove(), Item.lease_until.remove()])

@@ -1,7 +1,7 @@
-"""Recordings by number, call id or the beginning of a name: out of narrow indexes, and never by reading the table.
+"""Search recordings by number, call id or the beginning of a file name, in small indexes and without a table scan.
 
-Each index that may know of one is a stream in the order of time; together they are one list. What they name is then
-read whole, a hundred a request, and shown if it is what is looked for.
+Each index that may contain a match is read as a stream in the order of time, and the streams are merged. The recordings
+that they name are then read, a hundred per request, and returned if they match.
 """
 
 import heapq
@@ -21,19 +21,19 @@ from callscribe.store.recording_queries import RECORDED_AT, raw_query, time_rang
 from callscribe.store.tables import ALL_RECORDINGS, RecordingModel
 
 ENTRIES_PER_REQUEST = 250
-"""Read of an index in one request, some 30 kB."""
+"""Entries of an index read in one request, about 30 kB."""
 
 MAX_NAME_MATCHES = 5000
-"""With more names than these, the beginning of a name tells so little that all recordings are gone through by time."""
+"""If more names than this match, they are filtered while all recordings are read by time."""
 
 BATCH_GET_SIZE = 100
-"""Recordings in one BatchGetItem, as many as DynamoDB allows."""
+"""DynamoDB's limit of a BatchGetItem."""
 
 COUNT_PAGE_SIZE = 500
-"""Recordings between two looks at the clock, by who only counts what is searched for."""
+"""Recordings between two checks of the deadline while search results are counted."""
 
 MAX_REQUESTS = 40
-"""Of one page, about: API Gateway does not wait for ever."""
+"""Approximate requests for one page: API Gateway times out after 30 s."""
 
 INDEXES: Mapping[str, tuple[Any, str]] = {
     BY_CALL: (RecordingModel.by_call, "call"),
@@ -42,14 +42,14 @@ INDEXES: Mapping[str, tuple[Any, str]] = {
     BY_NUMBER[2]: (RecordingModel.by_number_3, "n3"),
     BY_NAME: (RecordingModel.by_time, "listing"),
 }
-"""What each way goes through in the order of time, and the name of its partition's key."""
+"""The index that is read in the order of time for each search index, and the name of its partition key."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """What the stream `way` has at this time: the recording of this `id`, or None where it only tells how far it is.
+    """An entry of the stream of an index. `id` is None if it only marks how far the stream was read.
 
-    `key` is where it goes on behind this.
+    `cursor` is where the stream continues after this entry.
     """
 
     recorded_at: str
@@ -59,7 +59,10 @@ class IndexEntry:
 
 
 def page(filters: RecordingFilter, *, limit: int, cursor: Cursor | None = None) -> Page[Recording]:
-    """A page of the recordings that `filters` accept, out of whichever index knows them. Raises StoreError."""
+    """A page of the recordings that match, from whichever index has them.
+
+    Raises: StoreError.
+    """
     search_query = filters.search_query
     if search_query is None:
         return recording_queries.page(filters, limit=limit, cursor=cursor)
@@ -67,9 +70,9 @@ def page(filters: RecordingFilter, *, limit: int, cursor: Cursor | None = None) 
 
 
 def count_recordings(filters: RecordingFilter, deadline: datetime, clock: Clock) -> tuple[int, bool]:
-    """How many recordings these filters accept, and whether that is all: it is not when it took longer than `until`.
+    """Count the recordings that match; the second value is False if the deadline passed before all were counted.
 
-    Raises StoreError.
+    Raises: StoreError.
     """
     total = 0
     for page_count in (
@@ -94,9 +97,9 @@ def _iter_page_counts(filters: RecordingFilter) -> Iterator[int]:
 def find_recordings(
     search_query: SearchQuery, filters: RecordingFilter, *, limit: int, cursor: Cursor | None = None
 ) -> Page[Recording]:
-    """Those that `sought` finds and `filters` accept: newest first, `queued` oldest first. Raises StoreError.
+    """A page of the recordings that match both the query and the filters: newest call first, for `queued` the oldest.
 
-    A page may hold fewer than `limit`, and even none, before the last: where few are looked for among very many.
+    Raises: StoreError.
     """
     if search_query.id and (recording := recordings.get(search_query.id)):
         return Page([recording] if filters.matches(recording) else [], None)
@@ -105,7 +108,7 @@ def find_recordings(
 
 @dataclass(slots=True)
 class _PageSearch:
-    """At one page. `places` is how far each stream was read."""
+    """The search for one page. `cursors`: how far each stream was read."""
 
     search_query: SearchQuery
     filters: RecordingFilter
@@ -129,7 +132,7 @@ class _PageSearch:
         return Page(self.results, None)
 
     def _next_batch(self, entries: Iterator[IndexEntry]) -> list[IndexEntry]:
-        """The next ones, as many as are read at once; no further than may be asked for in this page."""
+        """The next entries: as many as one request can read, within the requests of this page."""
         batch: list[IndexEntry] = []
         id_count = 0
         for entry in entries:
@@ -146,7 +149,7 @@ class _PageSearch:
         return recordings.get_all(ids)
 
     def _is_match(self, recording: Recording, index_name: str) -> bool:
-        """What several ways lead to is shown at the end of the first; an index may be a moment late."""
+        """Whether it matches. Found in several indexes, it counts for the first; an index may also lag behind."""
         return self.search_query.matching_indexes(recording)[:1] == [index_name] and self.filters.matches(recording)
 
     def _iter_streams(self) -> Iterable[Iterator[IndexEntry]]:
@@ -163,9 +166,9 @@ class _PageSearch:
     def _iter_index(
         self, index_name: str, partition: str, *, position: int | None = None, **options: Any
     ) -> Iterator[IndexEntry]:
-        """The entries of an index by time, and behind each request how far it was read.
+        """The entries of an index by time, and after each request a marker of how far it was read.
 
-        Of an index of numbers, those whose `number`, counted from 0, is the one that is looked for.
+        For an index of numbers: only entries whose number at `position` (from 0) is the queried one.
         """
         index, hash_key = INDEXES[index_name]
         start_key = self.cursors.get(index_name)
@@ -184,9 +187,9 @@ class _PageSearch:
             yield IndexEntry(start_key["recorded_at"]["S"], index_name, start_key, None)
 
     def _iter_by_name(self) -> Iterator[IndexEntry]:
-        """The index of names is sorted by them, so what it has is read whole and sorted by time, if that is little.
+        """The matches of the index of names, which is not sorted by time: if there are few, read and sort them all.
 
-        If it is much, all recordings are gone through by time: then many of them are meant.
+        If there are many, filter all recordings in the order of time instead: then many of them match.
         """
         name_condition = RecordingModel.name.startswith(self.search_query.file_name)
         self.request_count += 1

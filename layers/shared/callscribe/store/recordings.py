@@ -1,4 +1,4 @@
-"""Recordings in DynamoDB. `apply` is the one place that changes a status, as one conditional write."""
+"""Recordings in DynamoDB. Only `apply_transition` changes a status, as one conditional write."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,30 +34,30 @@ from callscribe.store.tables import AudioMap, AudioTrackMap, FailureMap, Recordi
 
 
 def create(recording: Recording) -> bool:
-    """Writes a new recording; False if its file has a record already, which then stays as it is."""
+    """Write a new recording; False if its file already has a record, which stays unchanged."""
     values = _to_attributes(recording)
     model = RecordingModel(source_hash=source_hash(recording.location), **values)
     try:
         with map_dynamodb_errors():
             model.save(condition=RecordingModel.id.does_not_exist())
     except ConditionFailed as error:
-        return error.repeated and get(recording.id) == recording
+        return error.was_retried and get(recording.id) == recording
     return True
 
 
 def apply_transition(recording_id: str, transition: Transition) -> Recording | None:
-    """Makes a transition; returns the recording as it is afterwards, or None if it was lost to someone else."""
+    """Apply a transition; the updated recording, or None if its condition does not hold."""
     if transition.from_status is Status.COMPLETED:
         status_counts.invalidate_checkpoint(transition.updates["status_since"])
     condition = _with_expected(RecordingModel.status == transition.from_status.value, transition.condition)
     try:
         return _update(recording_id, condition, {"status": transition.to_status.value, **transition.updates})
     except ConditionFailed as error:
-        return _was_ours(recording_id, transition) if error.repeated else None
+        return _was_ours(recording_id, transition) if error.was_retried else None
 
 
 def update_metadata(recording_id: str, expected: Mapping[str, Any], updates: Mapping[str, Any]) -> Recording | None:
-    """Changes what is known of a recording, but not its status; None if it is not as `expected` any more."""
+    """Update fields other than the status; None if the recording no longer has the `expected` values."""
     try:
         return _update(recording_id, _with_expected(RecordingModel.id.exists(), expected), updates)
     except ConditionFailed:
@@ -65,16 +65,16 @@ def update_metadata(recording_id: str, expected: Mapping[str, Any], updates: Map
 
 
 def delete_recording(recording: Recording) -> bool:
-    """Deletes the record as it was seen; False if it has changed since. One that is gone already counts as deleted."""
+    """Delete the record; False if it has changed since it was read. A record that is already gone counts as deleted."""
     if recording.status is Status.COMPLETED:
         status_counts.invalidate_checkpoint(utc_now())
     return delete_entry(QueueEntry(recording.id, recording.status, recording.sort_key)) or get(recording.id) is None
 
 
 def delete_entry(entry: QueueEntry) -> bool:
-    """Deletes what stands there; False if it is not there as it was seen any more.
+    """Delete the recording of this entry; False if its status or sort key has changed.
 
-    Of a completed one the count must have been told before, by a checkpoint that is forgotten or a floor.
+    For a completed recording, first invalidate the checkpoint of the counts, or move the retention cutoff past it.
     """
     is_unchanged = (RecordingModel.status == entry.status.value) & (RecordingModel.sort_key == entry.sort_key)
     try:
@@ -86,7 +86,7 @@ def delete_entry(entry: QueueEntry) -> bool:
 
 
 def finished_before(until: datetime, status: Status) -> Iterator[QueueEntry]:
-    """Those that were completed, or failed for good, up to then; the oldest first, a request for each thousand."""
+    """The recordings that were completed, or failed terminally, until then: the oldest first, 1,000 per request."""
     sort_key: Any = RecordingModel.sort_key
     sort_key_range = (
         sort_key.between(PRIORITY_NORMAL, terminal_sort_key(until))
@@ -103,14 +103,14 @@ def finished_before(until: datetime, status: Status) -> Iterator[QueueEntry]:
 
 
 def _with_expected(condition: Any, expected: Mapping[str, Any]) -> Any:
-    """Holds where the condition does, and the record has these values."""
+    """The condition, and the expected values."""
     for name, value in expected.items():
         attribute = getattr(RecordingModel, name)
         if isinstance(value, CallMetadata):
             metadata_hash = RecordingModel.metadata_hash
             condition &= (
                 metadata_hash == _metadata_hash(value)
-            ) | metadata_hash.does_not_exist()  # records of before there was one
+            ) | metadata_hash.does_not_exist()  # records from before there was a hash
         else:
             condition &= attribute.does_not_exist() if value is None else attribute == value
     return condition
@@ -134,7 +134,7 @@ def _update(recording_id: str, condition: Any, updates: Mapping[str, Any]) -> Re
 
 
 def _was_ours(recording_id: str, transition: Transition) -> Recording | None:
-    """The recording, if it is as this change makes it: times to the microsecond and tokens tell it from any other."""
+    """The recording if this transition changed it: microseconds and tokens distinguish it from any other transition."""
     current = get(recording_id)
     if current is None or current.status is not transition.to_status:
         return None
@@ -146,7 +146,7 @@ def _was_ours(recording_id: str, transition: Transition) -> Recording | None:
 
 
 def get(recording_id: str) -> Recording | None:
-    """Reads one recording, consistently; None if there is none of this id."""
+    """Read one recording, consistently; None if there is no such id."""
     with map_dynamodb_errors():
         try:
             return to_recording(RecordingModel.get(recording_id, consistent_read=True))
@@ -155,20 +155,20 @@ def get(recording_id: str) -> Recording | None:
 
 
 def get_all(ids: Iterable[str]) -> dict[str, Recording]:
-    """Reads these recordings, a request for each hundred; those that there are, by their ids."""
+    """Read these recordings, 100 per request; those that exist, by id."""
     with map_dynamodb_errors():
         return {model.id: to_recording(model) for model in RecordingModel.batch_get(list(ids))}
 
 
 def next_entries(status: Status, limit: int) -> list[QueueEntry]:
-    """Those of this status that are next in line."""
+    """The first recordings of this status, in the order of their sort keys."""
     return _query_entries(status, None, limit)
 
 
 def oldest_queued() -> QueueEntry | None:
-    """The queued recording that has waited longest; None where none is queued.
+    """The queued recording that has waited longest; None if the queue is empty.
 
-    One request, unless some are at the head: they stand before all others, however short a time they wait.
+    One request, unless a recording was moved to the front, where it may not have waited longest.
     """
     entries = next_entries(Status.QUEUED, 1)
     if entries and entries[0].sort_key < PRIORITY_NORMAL:
@@ -177,12 +177,12 @@ def oldest_queued() -> QueueEntry | None:
 
 
 def retryable(now: datetime, limit: int) -> list[QueueEntry]:
-    """Failed recordings whose next attempt has come, the longest due first."""
+    """Failed recordings whose next attempt is due, the longest due first."""
     return _query_entries(Status.FAILED, RecordingModel.sort_key <= retry_sort_key(now), limit)
 
 
 def expired_claims(now: datetime, limit: int) -> list[QueueEntry]:
-    """Recordings in processing whose lease has run out, or whose job is to be polled."""
+    """Recordings in `processing` whose lease has expired, or whose job is due to be polled."""
     return _query_entries(Status.PROCESSING, RecordingModel.sort_key < to_iso(now), limit)
 
 
@@ -201,7 +201,7 @@ MAP_TYPES: Mapping[type, Any] = {
     AudioInfo: AudioMap,
     AudioTrack: AudioTrackMap,
 }
-"""What the record holds as a map of its own."""
+"""The values that are stored as maps."""
 
 
 def _to_attribute(value: Any) -> Any:
@@ -218,10 +218,7 @@ def _to_attributes(recording: Recording) -> dict[str, Any]:
 
 
 def _search_attributes(metadata: CallMetadata) -> dict[str, str | None]:
-    """What stands beside the metadata, not within: what a recording is found by besides its name, for the indexes.
-
-    And the mark of it, for conditions.
-    """
+    """The attributes derived from the metadata: those of the search indexes, and the hash for conditions."""
     numbers = extract_numbers(metadata)
     suffixes = dict(zip(SUFFIX_ATTRIBUTES, map(number_suffix, numbers), strict=False))
     search_attributes = {
@@ -234,12 +231,12 @@ def _search_attributes(metadata: CallMetadata) -> dict[str, str | None]:
 
 
 def _metadata_hash(metadata: CallMetadata) -> str:
-    """Tells this metadata from any other."""
+    """A hash of the metadata, to compare it in conditions."""
     return sha256(json.dumps(to_item(metadata), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def to_recording(model: RecordingModel) -> Recording:
-    """What the item tells."""
+    """Convert an item to a recording."""
     values = {attribute.name: getattr(model, attribute.name) for attribute in fields(Recording)}
     values["status"] = Status(model.status)
     values["metadata"] = from_item(model.metadata.as_dict())
@@ -250,7 +247,7 @@ def to_recording(model: RecordingModel) -> Recording:
 
 
 def parse_failure(item: Mapping[str, Any]) -> Failure | None:
-    """What an item, as DynamoDB sends it, tells of the last error."""
+    """The last error in an item as DynamoDB returns it; None without one."""
     return _from_map(Failure, FailureMap().deserialize(dict(item["error"]["M"]))) if "error" in item else None
 
 

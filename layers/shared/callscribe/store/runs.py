@@ -1,4 +1,4 @@
-"""Runs in DynamoDB, kept 30 days or less: written when a task starts, as it goes on, and when it has ended."""
+"""Runs in DynamoDB, kept at most 30 days: saved when a task starts, while it runs, and when it ends."""
 
 import json
 import uuid
@@ -23,7 +23,7 @@ MIN_DATETIME = datetime.min.replace(tzinfo=UTC)
 
 
 def new_run_id(now: datetime) -> str:
-    """Sorts by the time."""
+    """An id that sorts by time."""
     return f"{to_iso(now)}-{uuid.uuid4().hex[:8]}"
 
 
@@ -85,7 +85,7 @@ def end(run: Run, now: datetime, error: BaseException | None = None) -> None:
 
 
 def get(run_id: str, now: datetime) -> Run | None:
-    """The run of this id, as it is to be shown at `now`; None if there is none. One request, whatever its task is."""
+    """The run with this id as shown at `now`; None if there is none. One request, whatever its task."""
     with map_dynamodb_errors():
         models = list(RunModel.batch_get([(task.value, run_id) for task in Task], consistent_read=True))
     return _to_run(models[0]).with_died_status(now) if models else None
@@ -96,22 +96,22 @@ def page(
     *,
     limit: int,
     now: datetime,
-    outcome: RunStatus | None = None,
+    status: RunStatus | None = None,
     trigger: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     cursor: Cursor | None = None,
 ) -> Page[Run]:
-    """The newest runs of these tasks, newest first, as they are to be shown at `now`; one request a task.
+    """A page of the runs of these tasks as shown at `now`, the newest first; one request per task.
 
-    `since` and `until` are inclusive. An id tells when a run was asked for: a moment before it started.
+    `since` and `until` are inclusive and compared with the start. (An id has the time when the run was requested,
+    slightly earlier.) With a `status` or `trigger` that is rare, more requests.
 
-    With an `outcome` or a `trigger`, only those that ended or began so: further requests where they are rare, and pages
-    that hold fewer than `limit`, or none, before the last. Raises StoreError.
+    Raises: StoreError.
     """
     before = cursor["run"]["S"] if cursor else None
     max_id = before or (f"{to_iso(until)}~" if until else "~")
-    page_size = limit + 1 if outcome is None and trigger is None else PAGE_SIZE
+    page_size = limit + 1 if status is None and trigger is None else PAGE_SIZE
     results: list[Run] = []
     min_id = to_iso(since - min(CLOCK_SKEW, since - MIN_DATETIME)) if since else "0"
     streams = [_iter_task_runs(task, min_id, max_id, page_size) for task in tasks]
@@ -120,7 +120,7 @@ def page(
             return Page(results, {"run": {"S": run_id}})
         run = _to_run(model).with_died_status(now)
         is_match = (since is None or run.started_at >= since) and (until is None or run.started_at <= until)
-        is_match = is_match and outcome in (None, run.status) and trigger in (None, run.trigger)
+        is_match = is_match and status in (None, run.status) and trigger in (None, run.trigger)
         if is_match and run_id != before:
             if len(results) == limit:
                 return Page(results, {"run": {"S": results[-1].id}})
@@ -129,12 +129,12 @@ def page(
 
 
 def recent(tasks: Iterable[Task], limit: int, now: datetime) -> list[Run]:
-    """The first page of all of them."""
+    """The newest runs of these tasks."""
     return page(tasks, limit=limit, now=now).items
 
 
 def _iter_task_runs(task: Task, min_id: str, max_id: str, page_size: int) -> Iterator[tuple[str, RunModel | None]]:
-    """The ids and runs of a task, newest first; without a run, the id up to which it was read where there is more."""
+    """The ids and runs of a task, newest first; a last id without a run marks that there are more before it."""
     id_range: Any = RunModel.run.between(min_id, max_id)
     results = RunModel.query(task.value, id_range, scan_index_forward=False, page_size=page_size)
     pages = iter(results.page_iter)
@@ -151,14 +151,17 @@ def _iter_task_runs(task: Task, min_id: str, max_id: str, page_size: int) -> Ite
 
 
 def save(run: Run) -> None:
-    """Writes the run as it is now, and with it the calls that it has made since. Raises StoreError."""
+    """Save the run, together with the service requests that it has made since it was last saved.
+
+    Raises: StoreError.
+    """
     model = _to_model(run)
-    new_requests = list(run.service_requests)  # threads of the run go on adding to it
+    new_requests = list(run.service_requests)  # the threads of the run keep adding to it
     with map_dynamodb_errors():
         if not new_requests:
             model.save()
             return
-        # one table, so one request
+        # both are in one table, so it is one request
         with RunModel.batch_write() as batch:
             for record in (model, *map(service_requests.to_model, new_requests)):
                 batch.save(record)
@@ -166,16 +169,19 @@ def save(run: Run) -> None:
 
 
 def resumable(now: datetime) -> list[Run]:
-    """The retries that nobody is at any more, the oldest first. Raises StoreError."""
+    """The running retries whose lease has expired, the oldest first.
+
+    Raises: StoreError.
+    """
     condition: Any = (RunModel.status == RunStatus.RUNNING.value) & (RunModel.deadline < now)
     with map_dynamodb_errors():
         return [_to_run(model) for model in RunModel.query(Task.RETRY.value, filter_condition=condition)]
 
 
 def extend_lease(run: Run, deadline: datetime) -> bool:
-    """Writes the run as it is now, to be at it until then. False, and nothing is written, if somebody else is by now.
+    """Save the run and lease it until `deadline`. False, and nothing is saved, if another invocation has the lease.
 
-    As long as it is running, `ends_by` is whose it is: no two write the same.
+    While the run is running, its stored `deadline` identifies the holder of the lease: no two write the same time.
     """
     is_unchanged: Any = RunModel.deadline == run.deadline
     run.deadline = deadline
@@ -183,7 +189,7 @@ def extend_lease(run: Run, deadline: datetime) -> bool:
         with map_dynamodb_errors():
             _to_model(run).save(condition=is_unchanged & (RunModel.status == RunStatus.RUNNING.value))
     except ConditionFailed as error:
-        return error.repeated and _is_stored(run)
+        return error.was_retried and _is_stored(run)
     return True
 
 

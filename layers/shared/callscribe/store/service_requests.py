@@ -1,4 +1,4 @@
-"""Calls to the transcription service in DynamoDB, kept as long as the runs that made them."""
+"""Requests to the transcription service in DynamoDB, kept as long as the runs that made them."""
 
 import uuid
 from dataclasses import fields
@@ -14,7 +14,7 @@ from callscribe.store.tables import SERVICE_REQUEST_KIND, ServiceRequestModel
 
 
 def to_model(service_request: ServiceRequest) -> ServiceRequestModel:
-    """What is stored of a call; `store.runs` writes it, together with its run."""
+    """The item of a request; `store.runs` writes it together with its run."""
     values = {attribute.name: getattr(service_request, attribute.name) for attribute in fields(ServiceRequest)}
     request_id = f"{to_iso(service_request.started_at)}-{uuid.uuid4().hex[:8]}"
     return ServiceRequestModel(
@@ -31,9 +31,9 @@ def page(
     limit: int,
     cursor: Cursor | None = None,
 ) -> Page[ServiceRequest]:
-    """The newest calls first; `failed` or not, `since` and `until` inclusive. Raises StoreError.
+    """A page of requests, the newest first. `since` and `until` are inclusive.
 
-    A page may hold fewer than `limit`, and even none, before the last: where few are looked for among very many.
+    Raises: StoreError.
     """
     index: Any = ServiceRequestModel.by_recording if recording_id else ServiceRequestModel
     error_conditions = {
@@ -41,7 +41,7 @@ def page(
         False: ServiceRequestModel.error.does_not_exist(),
         None: None,
     }
-    # names of calls begin with their time; a tilde sorts behind every end of them
+    # an id begins with the time of its request; a tilde sorts after every id of that time
     id_range: Any = ServiceRequestModel.id.between(
         to_iso(since) if since else "0", f"{to_iso(until)}~" if until else "~"
     )

@@ -1,8 +1,8 @@
-"""How many recordings have each status: exact, without reading an entry for each that was ever completed.
+"""How many recordings have each status: exact, without reading an entry for each completed recording.
 
-The open statuses are counted in the narrow index, about 10,000 entries a request. Of the completed, a checkpoint tells
-how many there were up to a place in their line, and only those behind it are counted. What is past the retention lies
-below a floor and counts no more: it is about to be deleted.
+The other statuses are counted in the small index by status, about 10,000 entries per request. For `completed`, a
+checkpoint stores the count up to a sort key, and only the recordings after it are counted. Recordings past the
+retention are before the retention cutoff and not counted: they are about to be deleted.
 """
 
 import uuid
@@ -20,27 +20,26 @@ from callscribe.store.tables import ControlModel as Item
 from callscribe.store.tables import RecordingModel
 
 MAX_WRITE_LAG = timedelta(minutes=20)
-"""A place among the completed is a time that the worker read before it wrote. No function lives longer than 15 minutes:
-what is older than this has been written by now, or never will be. The rest is for clocks that differ and a late index.
-"""
+"""The sort key of a completed recording is the time that its worker read before the write. No function runs longer than
+15 minutes, so any earlier write has been made by now or never will be. The rest is for clock skew and index lag."""
 
 RETENTION_CUTOFF_STEP = timedelta(hours=1)
-"""The floor is moved on so often: each time costs a write, and a count of what lies between."""
+"""How often the retention cutoff moves: each move costs a write and a count of what is between the two cutoffs."""
 
 INVALIDATION_WINDOW = timedelta(minutes=2)
-"""Longer than a request to the API lives: as long no checkpoint is made once a completed one is about to leave."""
+"""How long no checkpoint is made before a recording leaves `completed`: longer than a request to the API takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatusCounts:
-    """What an overview shows. `outage` is None while the transcription service is available."""
+    """The counts by status. `outage` is None while the transcription service is available."""
 
     counts: Mapping[Status, int]
     outage: Outage | None
 
 
 def load_status_counts() -> StatusCounts:
-    """The counts and the breaker: six requests, and one more for each 10,000 or so that are to be counted."""
+    """Read the counts and the circuit breaker: six requests, and one more per about 10,000 recordings to count."""
     items = control_items.read(control_items.COMPLETED_COUNT, control_items.ADMISSION)
     checkpoint = items[control_items.COMPLETED_COUNT]
     counted_until = checkpoint.counted_until or checkpoint.retention_cutoff
@@ -51,10 +50,10 @@ def load_status_counts() -> StatusCounts:
 
 
 def advance_checkpoint(now: datetime, retention_cutoff: datetime | None = None) -> datetime | None:
-    """Moves the checkpoint on to what has settled by `now`. Loses to whoever moves it, or forgets it, meanwhile.
+    """Move the checkpoint to the last sort key that is settled at `now`.
 
-    What was completed before `kept_since` counts no more, and is to be deleted: up to the moment that is returned, if
-    any.
+    A concurrent move or invalidation takes precedence. Recordings completed before `retention_cutoff` no longer count.
+    Returns the time before which they may be deleted; None if none may.
     """
     checkpoint = control_items.read(control_items.COMPLETED_COUNT)[control_items.COMPLETED_COUNT]
     stored_cutoff = datetime.fromisoformat(checkpoint.retention_cutoff) if checkpoint.retention_cutoff else None
@@ -82,15 +81,18 @@ def advance_checkpoint(now: datetime, retention_cutoff: datetime | None = None) 
 
 
 def get_deleted_until() -> datetime | None:
-    """What was completed up to then has been deleted, whatever is kept now. Raises StoreError."""
+    """The time before which completed recordings have been deleted, even if the retention is longer now.
+
+    Raises: StoreError.
+    """
     checkpoint = control_items.read(control_items.COMPLETED_COUNT)[control_items.COMPLETED_COUNT]
     return datetime.fromisoformat(checkpoint.deleted_until) if checkpoint.deleted_until else None
 
 
 def invalidate_checkpoint(now: datetime) -> None:
-    """Before a completed recording leaves its status: forgets the checkpoint, for it counts that recording.
+    """Remove the checkpoint, before a completed recording that it counts leaves its status.
 
-    It is not made again until the recording has left. Should it stay after all, the next one is as good as this.
+    No new one is made until the recording has left. If it stays after all, the next checkpoint counts it again.
     """
     control_items.write(
         control_items.COMPLETED_COUNT,
@@ -110,7 +112,7 @@ def _should_move_cutoff(stored_cutoff: datetime | None, retention_cutoff: dateti
 
 
 def _move_retention_cutoff(checkpoint: Item, retention_cutoff: datetime | None) -> bool:
-    """False if the checkpoint was moved meanwhile. It is made anew, unless it counts what stays as well."""
+    """False if the checkpoint has changed. Its count is adjusted if it reaches beyond the cutoff, else removed."""
     cutoff = to_iso(retention_cutoff) if retention_cutoff else None
     actions = [
         Item.version.set(_new_version()),

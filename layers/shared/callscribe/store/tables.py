@@ -1,7 +1,6 @@
-"""The tables as PynamoDB sees them; template.yaml declares them.
+"""The tables as PynamoDB models; template.yaml declares them.
 
-PynamoDB keeps a connection in each model's class, so `bind` gives the classes their table names once, at start.
-The names `s`, `k` and `id` are short because the sweep of sync reads them by the million.
+PynamoDB keeps a connection in each model class, so `configure` sets the table names of the classes once, at start.
 """
 
 from collections.abc import Mapping
@@ -34,13 +33,13 @@ from callscribe.store.indexes import (
 )
 
 SERVICE_REQUEST_KIND = "transcription_call"
-"""The one value of `kind`."""
+"""The only value of `kind`."""
 
 ALL_RECORDINGS = "all"
-"""The one value of `listing`: the index of every recording by time has one partition."""
+"""The only value of `listing`: the index of all recordings by time has one partition."""
 
 MAX_RETENTION_DAYS = 30
-"""Runs and calls are not kept for longer, whatever the retention is."""
+"""Runs and service requests are never kept longer, whatever the retention is."""
 
 
 class FailureMap(MapAttribute[str, object]):
@@ -110,8 +109,8 @@ class RecordingModel(Model):
     job_deadline = UTCDateTimeAttribute(null=True)
     slot = UnicodeAttribute(null=True)
     metadata_hash = UnicodeAttribute(null=True)
-    """Tells its metadata from any other, for conditions: not every DynamoDB compares maps."""
-    # what it is found by: made of the key and the metadata
+    """A hash of the metadata, for conditions: not every implementation of DynamoDB compares maps."""
+    # for the search indexes: derived from the key and the metadata
     name = UnicodeAttribute(null=True)
     call = UnicodeAttribute(null=True)
     numbers = UnicodeAttribute(null=True)
@@ -140,29 +139,28 @@ class OutageMap(MapAttribute[str, object]):
 
 
 class ControlModel(Model):
-    """An item of the control table. There are six, told apart by name, each with attributes of its own."""
+    """An item of the control table. There are six, each with its own name and attributes."""
 
     class Meta:
         table_name = ""
 
     name = UnicodeAttribute(hash_key=True)
-    # admission: who holds a slot, and the breaker
+    # admission: the held slots and the circuit breaker
     slots = UnicodeSetAttribute(null=True)
     outage = OutageMap(null=True)
     probe = UnicodeAttribute(null=True)
     probe_lease = UTCDateTimeAttribute(null=True)
-    # switches: the tasks that are paused
+    # switches: the paused tasks
     paused = UnicodeSetAttribute(null=True)
-    # call-recordings, whisperx: whether the module is enabled, what a person has set of it, and which setting of it
-    # this is (`version`)
+    # call-recordings, whisperx: whether the module is enabled, its settings overrides, and their `version`
     enabled = BooleanAttribute(null=True)
     settings: MapAttribute[str, object] = MapAttribute(null=True)
-    # sweep: where the sweep of a source is to go on
+    # sweep: where the scan of a source continues
     source = UnicodeAttribute(null=True)
     after_key = UnicodeAttribute(null=True)
     lease_until = UTCDateTimeAttribute(null=True)
-    # completed: the checkpoint of their count, of those behind `floor` and up to `until`; what was ever below a floor
-    # lies before `deleted_until`
+    # completed: the checkpoint of their count, from `retention_cutoff` to `counted_until`; everything that was ever
+    # before a cutoff was completed before `deleted_until`
     completed_count = NumberAttribute(null=True)
     retention_cutoff = UnicodeAttribute(null=True)
     deleted_until = UnicodeAttribute(null=True)
@@ -179,7 +177,7 @@ class IncompleteFileMap(MapAttribute[str, object]):
 
 
 class RunModel(Model):
-    """A run. The table of runs holds the calls to the service as well: what a run did is then one request with it."""
+    """A run. The table also holds service requests, so that a run is written together with its requests."""
 
     class Meta:
         table_name = ""
@@ -197,14 +195,14 @@ class RunModel(Model):
     incomplete_files = ListAttribute(of=IncompleteFileMap, null=True)
     error = UnicodeAttribute(null=True)
     error_code = UnicodeAttribute(null=True)
-    # of a retry: what is looked for, and where it goes on; both JSON
+    # of a retry, both JSON: the filters, and where it continues
     filters = UnicodeAttribute(null=True)
     resume_cursor = UnicodeAttribute(null=True)
     expires_at = TTLAttribute()
 
 
 class ServiceRequestModel(Model):
-    """A call to the service, in the table of runs: a task of its own, as far as the keys go."""
+    """A request to the service, in the table of runs: its partition key is its kind in place of a task."""
 
     class Meta:
         table_name = ""
@@ -229,9 +227,9 @@ class ServiceRequestModel(Model):
 
 
 def configure(environ: Mapping[str, str]) -> StoreSettings:
-    """Tells the models their tables' names and for how long items are kept, out of the environment.
+    """Set the table names and the retention from the environment.
 
-    Raises ConfigurationError.
+    Raises: ConfigurationError.
     """
     settings = from_env(StoreSettings, environ)
     RunModel.retention = ServiceRequestModel.retention = timedelta(
@@ -245,5 +243,5 @@ def configure(environ: Mapping[str, str]) -> StoreSettings:
     ):
         if model.Meta.table_name != table:
             model.Meta.table_name = table
-            model._connection = None  # noqa: SLF001 — it was for the former
+            model._connection = None  # noqa: SLF001 — it belongs to the previous table
     return settings

@@ -1,4 +1,4 @@
-"""Transcripts in S3: one JSON document a version, never overwritten; the record points at the current one."""
+"""Transcripts in S3: one JSON document per version, never overwritten. The record refers to the current version."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from callscribe.aws import AwsError, map_aws_errors
 from callscribe.errors import RetryableError, StoreError
 
 VERSION_PATTERN = re.compile("[0-9]{8}T[0-9]{12}-[0-9A-Za-z]+")
-"""When it was made, UTC to the microsecond, and what tells it from others of that moment."""
+"""The time of creation, UTC to the microsecond, and a token against collisions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +25,23 @@ class TranscriptVersion:
 
 
 def put(bucket: str, recording_id: str, version: str, document: Mapping[str, Any]) -> None:
-    """Raises RetryableError when S3 does not take it: the attempt that made the transcript has failed then."""
+    """Store a transcript.
+
+    Raises: RetryableError, when S3 fails: then the attempt that made the transcript has failed.
+    """
     _put(bucket, object_key(recording_id, version), document)
 
 
 def put_track(bucket: str, recording_id: str, version: str, document: Mapping[str, Any]) -> None:
-    """Keeps one channel's transcript until that of the other one is there; the bucket forgets it after 30 days."""
+    """Store the transcript of one channel until the other one is finished; the bucket deletes it after 30 days."""
     _put(bucket, _track_key(recording_id, version), document)
 
 
 def get_track(bucket: str, recording_id: str, version: str) -> Any:
-    """The document of a part; None if it is gone. Raises RetryableError when S3 does not hand it out."""
+    """Read the transcript of one channel; None if it is gone.
+
+    Raises: RetryableError, when S3 fails.
+    """
     try:
         with map_aws_errors():
             return json.loads(_read(bucket, _track_key(recording_id, version)))
@@ -59,7 +65,10 @@ def _put(bucket: str, key: str, document: Mapping[str, Any]) -> None:
 
 
 def get(bucket: str, recording_id: str, version: str) -> str | None:
-    """The document as JSON text; None if it is gone. Raises StoreError when S3 does not hand it out."""
+    """Read a transcript as JSON text; None if it is gone.
+
+    Raises: StoreError, when S3 fails.
+    """
     try:
         with map_aws_errors():
             return str(_read(bucket, object_key(recording_id, version)), "utf-8")
@@ -70,7 +79,10 @@ def get(bucket: str, recording_id: str, version: str) -> str | None:
 
 
 def list_versions(bucket: str, recording_id: str) -> list[TranscriptVersion]:
-    """All that are stored for a recording, newest first. Raises StoreError when S3 does not list them."""
+    """List the stored transcripts of a recording, the newest first.
+
+    Raises: StoreError, when S3 fails.
+    """
     prefix = object_key(recording_id, "").removesuffix(".json")
     pages = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     with map_aws_errors(lambda error: StoreError(f"S3 did not list the transcripts ({error.code}). Try again.")):
@@ -83,7 +95,10 @@ def list_versions(bucket: str, recording_id: str) -> list[TranscriptVersion]:
 
 
 def delete_all(bucket: str, recording_id: str) -> int:
-    """Deletes all that is stored for a recording; how many documents those were. Raises StoreError: repeat it."""
+    """Delete everything that is stored for a recording; returns the number of documents.
+
+    Raises: StoreError, when S3 fails: repeat the call.
+    """
     client = aws.client("s3")
     deleted = 0
     for prefix in (object_key(recording_id, ""), _track_key(recording_id, "")):
@@ -101,12 +116,12 @@ def delete_all(bucket: str, recording_id: str) -> int:
 
 
 def new_version(timestamp: datetime, token: str) -> str:
-    """The name of a version; `token`, of letters and digits, tells it from others of that moment."""
+    """The name of a version; `token`, letters and digits, distinguishes versions of the same time."""
     return f"{timestamp:%Y%m%dT%H%M%S%f}-{token}"
 
 
 def parse_created_at(version: str) -> datetime | None:
-    """When a version was made; None for what cannot be the name of one, and must not become a key."""
+    """When a version was created; None if this is no valid version name, and must not be used as a key."""
     if not VERSION_PATTERN.fullmatch(version):
         return None
     with suppress(ValueError):  # a 31st of February
@@ -115,7 +130,7 @@ def parse_created_at(version: str) -> datetime | None:
 
 
 def object_key(recording_id: str, version: str) -> str:
-    """Where a version lies in the bucket."""
+    """The S3 key of a version."""
     return f"transcripts/{recording_id}/{version}.json"
 
 
