@@ -1,4 +1,4 @@
-"""One good request for every operation of the API, on a stack with recordings of every status: for tests over all."""
+"""A valid request for every operation of the API, on a stack with recordings of every status."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ LIST = "/api/call-recordings"
 
 @dataclass(frozen=True)
 class Operation:
-    """`path` with `{recordingId}`, `{runId}` and `{command}` to be filled in; `costs` are its requests to AWS, warm."""
+    """`path` may contain `{recordingId}`, `{runId}` and `{command}`; `costs` are its requests to AWS when warm."""
 
     method: str
     path: str
@@ -38,7 +38,7 @@ OPERATIONS = {
     "updateRecording": Operation(
         "PUT", f"{LIST}/{{recordingId}}", {**GET, "UpdateItem": 1}, body={"caller": "+1 202 555 0143"}
     ),
-    # at the head of the queue: the checkpoint that counts it, the recording, the breaker's pause
+    # three updates: the checkpoint that counts it, the recording, the circuit breaker's backoff
     "transcribeRecording": Operation(
         "POST", f"{LIST}/{{recordingId}}/transcribe", {**GET, "UpdateItem": 3, **INVOKE}, body={"force": True}
     ),
@@ -65,16 +65,20 @@ OPERATIONS = {
     ),
     "checkWhisperxModule": Operation("POST", "/api/modules/whisperx/test", INVOKE),
     "getHealth": Operation("GET", "/health", {}),
-    # the last one, for it takes the recording away, and two folders of documents: one holds some
+    # last, because it deletes the recording. Two prefixes are listed, and one contains documents.
     "deleteRecording": Operation(
         "DELETE", f"{LIST}/{{recordingId}}", {**GET, "DeleteItem": 1, "GET S3": 2, "POST S3": 1}
     ),
 }
-"""By their ids."""
+"""By operation id."""
 
 
 def documented() -> dict[str, tuple[str, str]]:
-    """Method and path of each operation of the specification."""
+    """The method and path of each operation in the specification."""
     load_all_routes()
     paths = build_openapi(app)["paths"].items()
-    return {each["operationId"]: (method.upper(), path) for path, methods in paths for method, each in methods.items()}
+    return {
+        operation["operationId"]: (method.upper(), path)
+        for path, methods in paths
+        for method, operation in methods.items()
+    }

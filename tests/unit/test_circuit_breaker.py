@@ -1,4 +1,4 @@
-"""How long nothing is sent, and what a person is told."""
+"""The backoff of the circuit breaker, and the message that describes an outage."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,29 +9,29 @@ from callscribe.recordings import circuit_breaker
 from callscribe.recordings.run import Run, RunStatus, Task
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-GONE = ServiceUnavailable("Nobody is there.", code="service_down")
+ERROR = ServiceUnavailable("No response.", code="service_down")
 
 
-def pauses(number, first=60.0):
+def delays(number, initial=60.0):
     """Seconds from each failure to the next try."""
-    outage, now, found = None, NOW, []
+    outage, now, results = None, NOW, []
     for _ in range(number):
-        outage = circuit_breaker.opened_by(GONE, now, first, outage)
-        found.append((outage.next_try_at - now).total_seconds())
+        outage = circuit_breaker.opened_by(ERROR, now, initial, outage)
+        results.append((outage.next_try_at - now).total_seconds())
         now = outage.next_try_at
-    return found
+    return results
 
 
-def test_the_pause_doubles_from_a_minute_to_a_quarter_of_an_hour_less_what_runs_come_late():
-    assert pauses(7) == [50, 110, 230, 470, 890, 890, 890]
+def test_backoff_doubles_from_one_minute_to_a_quarter_of_an_hour_minus_the_schedule_slack():
+    assert delays(7) == [50, 110, 230, 470, 890, 890, 890]
 
 
-def test_a_short_first_pause_stays_short():
-    assert pauses(3, first=1.0) == pytest.approx([0.83, 1.67, 3.33], abs=0.01)
+def test_short_initial_backoff_stays_short():
+    assert delays(3, initial=1.0) == pytest.approx([0.83, 1.67, 3.33], abs=0.01)
 
 
-def test_an_outage_is_told_from_its_beginning_with_its_last_error():
-    first = circuit_breaker.opened_by(GONE, NOW, 60, None)
+def test_message_has_the_start_of_the_outage_and_its_last_error():
+    first = circuit_breaker.opened_by(ERROR, NOW, 60, None)
     later = circuit_breaker.opened_by(ServiceUnavailable("Busy.", code="service_busy"), first.next_try_at, 60, first)
     assert (later.since, later.failures, later.code, later.message) == (NOW, 2, "service_busy", "Busy.")
     assert later.describe() == (
@@ -40,27 +40,27 @@ def test_an_outage_is_told_from_its_beginning_with_its_last_error():
     )
 
 
-@pytest.mark.parametrize(("asked", "waits"), [(0, 0), (5, 5), (60, 60), (7200, 7200), (1e9, 86_400)])
-def test_the_service_s_own_wish_counts_for_up_to_a_day(asked, waits):
-    outage = circuit_breaker.opened_by(ServiceUnavailable("Busy.", retry_after=asked), NOW, 60, None)
-    assert outage.next_try_at == NOW + timedelta(seconds=waits)
+@pytest.mark.parametrize(("retry_after", "delay"), [(0, 0), (5, 5), (60, 60), (7200, 7200), (1e9, 86_400)])
+def test_retry_after_takes_precedence_up_to_one_day(retry_after, delay):
+    outage = circuit_breaker.opened_by(ServiceUnavailable("Busy.", retry_after=retry_after), NOW, 60, None)
+    assert outage.next_try_at == NOW + timedelta(seconds=delay)
     assert outage.backoff_seconds == 60
 
 
 # runs ----------------------------------------------------------------------------------------------------------------
 
 
-def a_run(**values):
+def make_run(**values):
     return Run(task=Task.QUEUE, id="r", trigger="api", started_at=NOW, deadline=NOW + timedelta(minutes=6), **values)
 
 
-def test_a_run_has_died_when_it_cannot_be_running_any_more():
-    assert a_run().with_died_status(NOW + timedelta(minutes=6)).status is RunStatus.RUNNING
-    died = a_run().with_died_status(NOW + timedelta(minutes=6, seconds=1))
+def test_running_run_is_shown_as_died_after_its_deadline():
+    assert make_run().with_died_status(NOW + timedelta(minutes=6)).status is RunStatus.RUNNING
+    died = make_run().with_died_status(NOW + timedelta(minutes=6, seconds=1))
     assert (died.status, died.error_code, died.duration) == (RunStatus.DIED, "run_died", None)
 
 
-def test_a_run_that_ended_never_died():
-    ended = a_run(status=RunStatus.FAILED, finished_at=NOW + timedelta(seconds=90))
+def test_run_with_a_result_is_never_shown_as_died():
+    ended = make_run(status=RunStatus.FAILED, finished_at=NOW + timedelta(seconds=90))
     assert ended.with_died_status(NOW + timedelta(days=9)) is ended
     assert ended.to_api()["duration"] == 90
