@@ -1,4 +1,4 @@
-"""The state table, and each way through it: what the record is before, and what it is afterwards."""
+"""Every transition: the record before and after it, and the condition of the write."""
 
 import random
 from dataclasses import replace
@@ -30,7 +30,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 EARLIER = NOW - timedelta(hours=3)
 JITTER = random.Random(1)
 RETRYABLE = RetryableError("broke", code="connection_lost")
-GONE = ServiceUnavailable("gone")
+UNAVAILABLE = ServiceUnavailable("gone")
 PERMANENT = PermanentError("not audio", code="not_audio")
 REF = TranscriptRef(version="v", language="en", duration=1.0, preview="", no_speech=True)
 RELEASED = {"claim_token": None, "lease_expires_at": None, "slot": None, "next_attempt_at": None}
@@ -45,46 +45,46 @@ LEARNED = {
     "job_deadline": NOW,
     "metadata": CallMetadata(party="Ada", provenance={"party": Provenance.TAGS}),
 }
-"""What a worker finds out on the way."""
+"""What a worker learns during an attempt."""
 
 
-def a_recording(status=Status.PENDING, **values):
+def make_recording(status=Status.PENDING, **values):
     fresh = state_machine.create("s3://bucket", "a.wav", size=9, etag="e", modified_at=EARLIER, now=NOW)
     return replace(fresh, status=status, **values)
 
 
-def a_claimed(attempts=1, **values):
-    place = sort_keys.queued_sort_key(EARLIER, to_iso(EARLIER))
-    claim = {"attempts": attempts, "claim_token": "mine", "queue_sort_key": place}
-    return a_recording(Status.PROCESSING, **claim | values)
+def make_claimed(attempts=1, **values):
+    queue_sort_key = sort_keys.queued_sort_key(EARLIER, to_iso(EARLIER))
+    claim = {"attempts": attempts, "claim_token": "mine", "queue_sort_key": queue_sort_key}
+    return make_recording(Status.PROCESSING, **claim | values)
 
 
-def a_full(status=Status.PROCESSING, **values):
-    """One with a value in each field that a transition may clear."""
+def make_full(status=Status.PROCESSING, **values):
+    """A recording with a value in each field that a transition may clear."""
     error = Failure(code="c", message="m", at=EARLIER, retryable=True)
     times = dict.fromkeys(("status_since", "source_changed", "next_attempt_at", "lease_expires_at"), EARLIER)
-    claimed = a_claimed(2, error=error, outage_count=1, slot="s", transcript=replace(REF, version="before"))
+    claimed = make_claimed(2, error=error, outage_count=1, slot="s", transcript=replace(REF, version="before"))
     return replace(claimed, status=status, **times | values)
 
 
-def after(stored, change):
-    """The record as the change leaves it."""
-    assert change.from_status is stored.status
+def after(stored, transition):
+    """The record after the transition."""
+    assert transition.from_status is stored.status
     values = {
         name: getattr(stored, name) + value.amount if isinstance(value, Increment) else value
-        for name, value in change.updates.items()
+        for name, value in transition.updates.items()
     }
-    return replace(stored, status=change.to_status, **values)
+    return replace(stored, status=transition.to_status, **values)
 
 
-def test_the_same_file_always_has_the_same_id_and_another_file_another():
+def test_id_depends_only_on_the_path_of_the_file():
     first = recording.recording_id("s3://bucket", "a.wav")
     assert first == recording.recording_id("s3://bucket", "a.wav")
     assert len({first, recording.recording_id("s3://bucket", "b.wav"), recording.recording_id("s3://b", "a.wav")}) == 3
     assert len(first) == 20
 
 
-def test_a_new_recording_is_pending_in_the_order_of_its_call_or_completed_by_its_transcript():
+def test_new_recording_is_pending_or_completed_by_its_transcript():
     file: dict[str, Any] = {"location": "s3://bucket", "key": "a.wav", "size": 9, "etag": "e", "modified_at": EARLIER}
     pending = Recording(
         id=recording.recording_id("s3://bucket", "a.wav"),
@@ -97,21 +97,21 @@ def test_a_new_recording_is_pending_in_the_order_of_its_call_or_completed_by_its
         index_key=index_key("a.wav", ""),
     )
     assert state_machine.create(**file, now=NOW) == pending
-    called = EARLIER - timedelta(hours=1)
-    known: dict[str, Any] = {"metadata": LEARNED["metadata"], "recorded_at": called}
-    of_a_call = replace(pending, **known, index_key=index_key("a.wav", "2"), sort_key=to_iso(called))
-    assert state_machine.create(**file, now=NOW, version="2", **known) == of_a_call
+    called_at = EARLIER - timedelta(hours=1)
+    metadata: dict[str, Any] = {"metadata": LEARNED["metadata"], "recorded_at": called_at}
+    with_metadata = replace(pending, **metadata, index_key=index_key("a.wav", "2"), sort_key=to_iso(called_at))
+    assert state_machine.create(**file, now=NOW, version="2", **metadata) == with_metadata
     completed = replace(pending, status=Status.COMPLETED, sort_key=to_iso(NOW), transcript=REF)
     assert state_machine.create(**file, now=NOW, transcript=REF) == completed
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.FAILED])
-def test_a_transcript_next_to_the_file_completes_a_recording_that_was_not_claimed_since(status):
-    seen = a_full(status, **LEARNED)
-    change = state_machine.complete_from_sidecar(seen, REF, NOW)
-    assert change.condition == {"sort_key": seen.sort_key}
-    assert after(seen, change) == replace(
-        seen,
+def test_transcript_sidecar_completes_a_recording_that_was_not_claimed_in_the_meantime(status):
+    stored = make_full(status, **LEARNED)
+    transition = state_machine.complete_from_sidecar(stored, REF, NOW)
+    assert transition.condition == {"sort_key": stored.sort_key}
+    assert after(stored, transition) == replace(
+        stored,
         status=Status.COMPLETED,
         status_since=NOW,
         sort_key=to_iso(NOW),
@@ -124,29 +124,29 @@ def test_a_transcript_next_to_the_file_completes_a_recording_that_was_not_claime
     )
 
 
-@pytest.mark.parametrize("source", Status)
-@pytest.mark.parametrize("target", Status)
-def test_a_person_makes_the_transitions_of_the_table_and_no_other(source, target):
+@pytest.mark.parametrize("from_status", Status)
+@pytest.mark.parametrize("to_status", Status)
+def test_user_can_make_only_the_transitions_of_the_table(from_status, to_status):
     allowed = {
         (Status.PENDING, Status.QUEUED),
         (Status.QUEUED, Status.PENDING),
         (Status.FAILED, Status.QUEUED),
         (Status.FAILED, Status.PENDING),
     }
-    seen = a_recording(source, attempts=4)
-    if (source, target) in allowed:
-        assert after(seen, state_machine.user_transition(seen, target, NOW)).status is target
+    stored = make_recording(from_status, attempts=4)
+    if (from_status, to_status) in allowed:
+        assert after(stored, state_machine.user_transition(stored, to_status, NOW)).status is to_status
     else:
         with pytest.raises(InvalidTransition):
-            state_machine.user_transition(seen, target, NOW)
+            state_machine.user_transition(stored, to_status, NOW)
 
 
-def test_a_request_starts_afresh_but_keeps_the_channels_that_are_done():
+def test_user_transition_resets_the_recording_but_keeps_finished_channels():
     done = AudioTrack(channel=Channel.LEFT, transcript="v")
-    under_way = AudioTrack(channel=Channel.RIGHT, job="7")
-    seen = a_full(Status.FAILED, **LEARNED | {"tracks": (done, under_way, AudioTrack(job="8"))})
+    running = AudioTrack(channel=Channel.RIGHT, job="7")
+    stored = make_full(Status.FAILED, **LEARNED | {"tracks": (done, running, AudioTrack(job="8"))})
     fresh = replace(
-        seen,
+        stored,
         status=Status.PENDING,
         status_since=NOW,
         sort_key=to_iso(EARLIER),
@@ -154,55 +154,57 @@ def test_a_request_starts_afresh_but_keeps_the_channels_that_are_done():
         attempts=0,
         outage_count=0,
         next_attempt_at=None,
-        tracks=(done, replace(under_way, job=None)),
-        upload_number=seen.upload_number + 1,
+        tracks=(done, replace(running, job=None)),
+        upload_number=stored.upload_number + 1,
         job_started_at=None,
         job_deadline=None,
     )
-    change = state_machine.user_transition(seen, Status.PENDING, NOW)
-    assert change.condition == {}
-    assert after(seen, change) == fresh
-    for head in (False, True):
-        place = sort_keys.queued_sort_key(NOW, to_iso(EARLIER), at_front=head)
-        queued = replace(fresh, status=Status.QUEUED, sort_key=place, queue_sort_key=place)
-        assert after(seen, state_machine.user_transition(seen, Status.QUEUED, NOW, at_front=head)) == queued
-    without_job = a_full(Status.FAILED)
+    transition = state_machine.user_transition(stored, Status.PENDING, NOW)
+    assert transition.condition == {}
+    assert after(stored, transition) == fresh
+    for at_front in (False, True):
+        sort_key = sort_keys.queued_sort_key(NOW, to_iso(EARLIER), at_front=at_front)
+        queued = replace(fresh, status=Status.QUEUED, sort_key=sort_key, queue_sort_key=sort_key)
+        assert after(stored, state_machine.user_transition(stored, Status.QUEUED, NOW, at_front=at_front)) == queued
+    without_job = make_full(Status.FAILED)
     assert (
         after(without_job, state_machine.user_transition(without_job, Status.PENDING, NOW)).upload_number
         == without_job.upload_number
     )
 
 
-def test_what_is_queued_can_be_moved_to_the_head_and_nowhere_else():
-    seen = a_recording(Status.QUEUED)
-    head = sort_keys.queued_sort_key(NOW, to_iso(EARLIER), at_front=True)
-    assert after(seen, state_machine.user_transition(seen, Status.QUEUED, NOW, at_front=True)).sort_key == head
-    for status, target in ((Status.QUEUED, Status.COMPLETED), (Status.PENDING, Status.PENDING)):
+def test_queued_recording_can_be_moved_to_the_front_only():
+    stored = make_recording(Status.QUEUED)
+    front = sort_keys.queued_sort_key(NOW, to_iso(EARLIER), at_front=True)
+    assert after(stored, state_machine.user_transition(stored, Status.QUEUED, NOW, at_front=True)).sort_key == front
+    for status, to_status in ((Status.QUEUED, Status.COMPLETED), (Status.PENDING, Status.PENDING)):
         with pytest.raises(InvalidTransition):
-            state_machine.user_transition(a_recording(status), target, NOW, at_front=True)
+            state_machine.user_transition(make_recording(status), to_status, NOW, at_front=True)
 
 
-def test_completed_is_queued_again_only_by_force():
-    seen = a_recording(Status.COMPLETED)
+def test_completed_recording_is_requeued_only_with_force():
+    stored = make_recording(Status.COMPLETED)
     with pytest.raises(InvalidTransition, match="force"):
-        state_machine.user_transition(seen, Status.QUEUED, NOW, at_front=True)
-    assert state_machine.user_transition(seen, Status.QUEUED, NOW, at_front=True, force=True).to_status is Status.QUEUED
+        state_machine.user_transition(stored, Status.QUEUED, NOW, at_front=True)
+    assert (
+        state_machine.user_transition(stored, Status.QUEUED, NOW, at_front=True, force=True).to_status is Status.QUEUED
+    )
     assert state_machine.allowed_user_transitions(Status.COMPLETED) == ()
 
 
-def test_a_refusal_says_what_is_allowed():
+def test_refusal_names_the_allowed_statuses():
     with pytest.raises(InvalidTransition, match="become completed; allowed: queued, pending"):
-        state_machine.user_transition(a_recording(Status.FAILED), Status.COMPLETED, NOW)
+        state_machine.user_transition(make_recording(Status.FAILED), Status.COMPLETED, NOW)
 
 
-def test_force_does_not_take_a_recording_from_its_worker():
+def test_force_does_not_apply_to_a_recording_in_processing():
     with pytest.raises(InvalidTransition, match="being transcribed"):
-        state_machine.user_transition(a_recording(Status.PROCESSING), Status.QUEUED, NOW, at_front=True, force=True)
+        state_machine.user_transition(make_recording(Status.PROCESSING), Status.QUEUED, NOW, at_front=True, force=True)
 
 
-def test_the_queue_is_in_order_of_queueing_then_of_calls_and_the_head_comes_first():
+def test_queue_is_sorted_by_front_then_time_of_queueing_then_time_of_call():
     later = NOW + timedelta(seconds=1)
-    line = [
+    keys = [
         sort_keys.queued_sort_key(later, to_iso(EARLIER), at_front=True),
         sort_keys.PRIORITY_NORMAL,
         sort_keys.queued_sort_key(NOW, to_iso(EARLIER)),
@@ -210,32 +212,32 @@ def test_the_queue_is_in_order_of_queueing_then_of_calls_and_the_head_comes_firs
         sort_keys.queued_sort_key(later, to_iso(EARLIER)),
         sort_keys.terminal_sort_key(later + timedelta(seconds=1)),
     ]
-    assert line == sorted(line)
+    assert keys == sorted(keys)
 
 
-def test_what_will_be_retried_stands_before_what_waits_for_a_person():
+def test_recordings_to_be_retried_sort_before_terminal_failures():
     assert sort_keys.retry_sort_key(NOW + timedelta(days=1)) < sort_keys.terminal_sort_key(EARLIER)
 
 
-def test_queueing_takes_only_what_is_pending():
-    seen = a_full(Status.PENDING)
-    place = QueueEntry(seen.id, seen.status, seen.sort_key)
-    position = sort_keys.queued_sort_key(NOW, to_iso(EARLIER))
-    queued = {"status": Status.QUEUED, "status_since": NOW, "sort_key": position, "queue_sort_key": position}
-    change = state_machine.enqueue(place, NOW)
-    assert after(seen, change) == replace(seen, **queued)
-    assert change.condition == {}
+def test_only_pending_recordings_are_queued():
+    stored = make_full(Status.PENDING)
+    entry = QueueEntry(stored.id, stored.status, stored.sort_key)
+    sort_key = sort_keys.queued_sort_key(NOW, to_iso(EARLIER))
+    queued = {"status": Status.QUEUED, "status_since": NOW, "sort_key": sort_key, "queue_sort_key": sort_key}
+    transition = state_machine.enqueue(entry, NOW)
+    assert after(stored, transition) == replace(stored, **queued)
+    assert transition.condition == {}
     with pytest.raises(InvalidTransition, match="completed"):
-        state_machine.enqueue(replace(place, status=Status.COMPLETED), NOW)
+        state_machine.enqueue(replace(entry, status=Status.COMPLETED), NOW)
 
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.FAILED])
-def test_a_claim_counts_as_an_attempt_and_holds_only_for_the_place_that_was_seen(status):
-    seen, lease = a_full(status), NOW + timedelta(minutes=16)
-    change = claims.claim(QueueEntry(seen.id, status, "place"), "token", NOW, lease)
-    assert change.condition == {"sort_key": "place"}
-    assert after(seen, change) == replace(
-        seen,
+def test_claim_counts_as_an_attempt_and_requires_the_sort_key_that_was_read(status):
+    stored, lease = make_full(status), NOW + timedelta(minutes=16)
+    transition = claims.claim(QueueEntry(stored.id, status, "sort key"), "token", NOW, lease)
+    assert transition.condition == {"sort_key": "sort key"}
+    assert after(stored, transition) == replace(
+        stored,
         status=Status.PROCESSING,
         status_since=NOW,
         sort_key=to_iso(lease),
@@ -247,42 +249,42 @@ def test_a_claim_counts_as_an_attempt_and_holds_only_for_the_place_that_was_seen
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.PROCESSING, Status.COMPLETED])
-def test_nothing_else_can_be_claimed(status):
+def test_no_other_status_can_be_claimed(status):
     with pytest.raises(InvalidTransition):
-        claims.claim(QueueEntry("id", status, "place"), "token", NOW, NOW)
+        claims.claim(QueueEntry("id", status, "sort key"), "token", NOW, NOW)
 
 
-@pytest.mark.parametrize(("under_way", "pause"), [(0, 2), (20, 2), (30, 3), (500, 50), (9000, 50)])
-def test_a_job_is_polled_less_often_the_longer_it_is_under_way(under_way, pause):
-    since, lease = NOW - timedelta(seconds=under_way), NOW + timedelta(minutes=5)
-    stored = a_full()
-    claimed = replace(stored, **LEARNED | {"job_started_at": since if under_way else None})
-    change = claims.await_job(claimed, "kept", NOW)
-    assert change.condition == {"claim_token": "mine"}
-    next_poll = to_iso(NOW + timedelta(seconds=pause))
-    parked = replace(claimed, **RELEASED | {"slot": "kept", "sort_key": next_poll, "job_started_at": since})
-    assert after(stored, change) == parked
-    change = claims.claim_for_poll(parked, "token", NOW, lease)
-    assert change.condition == {"sort_key": next_poll}
+@pytest.mark.parametrize(("running_seconds", "delay"), [(0, 2), (20, 2), (30, 3), (500, 50), (9000, 50)])
+def test_job_is_polled_less_often_the_longer_it_runs(running_seconds, delay):
+    started_at, lease = NOW - timedelta(seconds=running_seconds), NOW + timedelta(minutes=5)
+    stored = make_full()
+    claimed = replace(stored, **LEARNED | {"job_started_at": started_at if running_seconds else None})
+    transition = claims.await_job(claimed, "held", NOW)
+    assert transition.condition == {"claim_token": "mine"}
+    next_poll = to_iso(NOW + timedelta(seconds=delay))
+    awaiting = replace(claimed, **RELEASED | {"slot": "held", "sort_key": next_poll, "job_started_at": started_at})
+    assert after(stored, transition) == awaiting
+    transition = claims.claim_for_poll(awaiting, "token", NOW, lease)
+    assert transition.condition == {"sort_key": next_poll}
     claim = {"claim_token": "token", "lease_expires_at": lease, "sort_key": to_iso(lease)}
-    assert after(parked, change) == replace(parked, **claim)
+    assert after(awaiting, transition) == replace(awaiting, **claim)
 
 
-def test_every_end_of_a_claim_is_fenced_by_its_token_and_removes_it():
-    claimed = a_claimed()
-    for change in (
+def test_every_end_of_a_claim_requires_and_removes_its_token():
+    claimed = make_claimed()
+    for transition in (
         claims.complete(claimed, REF, NOW),
         claims.fail(claimed, RETRYABLE, RetryPolicy(), NOW, JITTER),
         claims.fail(claimed, PERMANENT, RetryPolicy(), NOW, JITTER),
-        claims.requeue_after_outage(claimed, GONE, RetryPolicy(), NOW, JITTER, is_probe=False),
+        claims.requeue_after_outage(claimed, UNAVAILABLE, RetryPolicy(), NOW, JITTER, is_probe=False),
         claims.recover_expired(claimed, RetryPolicy(), NOW),
     ):
-        assert change.condition == {"claim_token": "mine"}
-        assert change.updates["claim_token"] is None
+        assert transition.condition == {"claim_token": "mine"}
+        assert transition.updates["claim_token"] is None
 
 
-def test_completion_keeps_what_was_learned_and_forgets_the_last_error_and_the_job():
-    stored = a_full()
+def test_completion_stores_what_was_learned_and_removes_the_last_error_and_the_job():
+    stored = make_full()
     claimed = replace(stored, **LEARNED)
     done = {"tracks": (), "upload_number": claimed.upload_number + 1, "job_started_at": None, "job_deadline": None}
     assert after(stored, claims.complete(claimed, REF, NOW)) == replace(
@@ -298,47 +300,47 @@ def test_completion_keeps_what_was_learned_and_forgets_the_last_error_and_the_jo
     )
 
 
-def test_metadata_that_was_not_read_in_the_audio_is_left_to_sync():
+def test_metadata_from_other_sources_than_audio_tags_is_left_to_sync():
     metadata = CallMetadata(party="Ada", provenance={"party": Provenance.NAME})
-    assert "metadata" not in claims.complete(a_full(metadata=metadata), REF, NOW).updates
+    assert "metadata" not in claims.complete(make_full(metadata=metadata), REF, NOW).updates
 
 
-def test_a_retryable_error_is_repeated_until_no_attempt_is_left():
-    stored = a_full()
+def test_retryable_error_is_retried_until_no_attempt_is_left():
+    stored = make_full()
     claimed = replace(stored, **LEARNED)
-    refused = RetryableError("It failed (500).", code="service_error", status=500)
+    raised = RetryableError("It failed (500).", code="service_error", status=500)
     error = Failure(code="service_error", message="It failed (500).", at=NOW, retryable=True, status=500)
     failed = replace(claimed, **RELEASED, status=Status.FAILED, status_since=NOW, error=error, outage_count=0)
 
     policy = RetryPolicy(max_attempts=3)
     due = NOW + policy.delay(2, random.Random(7))
-    waiting = replace(failed, sort_key=sort_keys.retry_sort_key(due), next_attempt_at=due)
-    assert after(stored, claims.fail(claimed, refused, policy, NOW, random.Random(7))) == waiting
+    to_be_retried = replace(failed, sort_key=sort_keys.retry_sort_key(due), next_attempt_at=due)
+    assert after(stored, claims.fail(claimed, raised, policy, NOW, random.Random(7))) == to_be_retried
 
-    final = replace(failed, sort_key=sort_keys.terminal_sort_key(NOW))
-    assert after(stored, claims.fail(claimed, refused, RetryPolicy(max_attempts=2), NOW, JITTER)) == final
-
-
-def test_a_permanent_error_is_not_repeated():
-    change = claims.fail(a_claimed(), PERMANENT, RetryPolicy(), NOW, JITTER)
-    assert change.updates["next_attempt_at"] is None
-    assert change.updates["error"].retryable is False
-    assert change.updates["error"].code == "not_audio"
+    terminal = replace(failed, sort_key=sort_keys.terminal_sort_key(NOW))
+    assert after(stored, claims.fail(claimed, raised, RetryPolicy(max_attempts=2), NOW, JITTER)) == terminal
 
 
-@pytest.mark.parametrize(("before", "stored"), [(None, "half"), ("another half", "half"), ("whole", "whole")])
-def test_half_a_transcript_replaces_none_or_another_half_but_never_a_whole_one(before, stored):
-    transcript = replace(REF, version=before, partial=before != "whole") if before else None
-    claimed = a_claimed(transcript=transcript)
-    half = replace(REF, version="half", partial=True)
-    change = claims.fail(claimed, PERMANENT, RetryPolicy(), NOW, JITTER, transcript=half)
-    assert after(claimed, change).transcript.version == stored
+def test_permanent_error_is_not_retried():
+    transition = claims.fail(make_claimed(), PERMANENT, RetryPolicy(), NOW, JITTER)
+    assert transition.updates["next_attempt_at"] is None
+    assert transition.updates["error"].retryable is False
+    assert transition.updates["error"].code == "not_audio"
 
 
-def test_an_outage_gives_back_the_attempt_and_the_place_in_the_queue():
-    stored = a_full()
+@pytest.mark.parametrize(("previous", "stored"), [(None, "new"), ("partial", "new"), ("full", "full")])
+def test_partial_transcript_never_replaces_a_full_one(previous, stored):
+    transcript = replace(REF, version=previous, partial=previous != "full") if previous else None
+    claimed = make_claimed(transcript=transcript)
+    partial = replace(REF, version="new", partial=True)
+    transition = claims.fail(claimed, PERMANENT, RetryPolicy(), NOW, JITTER, transcript=partial)
+    assert after(claimed, transition).transcript.version == stored
+
+
+def test_recording_keeps_its_attempt_and_its_position_in_the_queue_after_an_outage():
+    stored = make_full()
     claimed = replace(stored, **LEARNED)
-    down = BadGateway("A proxy says so (502).", status=502)
+    down = BadGateway("Bad gateway (502).", status=502)
     assert after(
         stored, claims.requeue_after_outage(claimed, down, RetryPolicy(), NOW, JITTER, is_probe=False)
     ) == replace(
@@ -349,87 +351,90 @@ def test_an_outage_gives_back_the_attempt_and_the_place_in_the_queue():
         sort_key=claimed.queue_sort_key,
         attempts=1,
         outage_count=2,
-        error=Failure(code="service_down", message="A proxy says so (502).", at=NOW, retryable=True, status=502),
+        error=Failure(code="service_down", message="Bad gateway (502).", at=NOW, retryable=True, status=502),
     )
-    never_queued = a_claimed(queue_sort_key=None)
-    change = claims.requeue_after_outage(never_queued, GONE, RetryPolicy(), NOW, JITTER, is_probe=False)
-    assert change.updates["sort_key"] == sort_keys.queued_sort_key(NOW, to_iso(EARLIER))
+    never_queued = make_claimed(queue_sort_key=None)
+    transition = claims.requeue_after_outage(never_queued, UNAVAILABLE, RetryPolicy(), NOW, JITTER, is_probe=False)
+    assert transition.updates["sort_key"] == sort_keys.queued_sort_key(NOW, to_iso(EARLIER))
 
 
-def test_audio_that_seems_to_bring_the_service_down_comes_under_suspicion():
-    down = BadGateway("A proxy says that it is gone.", status=502)
+def test_audio_that_repeatedly_brings_the_service_down_fails_its_attempts():
+    down = BadGateway("A proxy reports the service as down.", status=502)
 
-    def met(outages, error=down, *, probe=False):
+    def requeue(outages, error=down, *, is_probe=False):
         return claims.requeue_after_outage(
-            a_claimed(outage_count=outages), error, RetryPolicy(), NOW, JITTER, is_probe=probe
+            make_claimed(outage_count=outages), error, RetryPolicy(), NOW, JITTER, is_probe=is_probe
         )
 
-    assert (met(0).to_status, met(0).updates["outage_count"]) == (Status.QUEUED, 1)
-    assert (met(1, probe=True).to_status, met(1, probe=True).updates["outage_count"]) == (Status.QUEUED, 1)
-    assert met(MAX_OUTAGES_PER_RECORDING - 1, probe=True).to_status is Status.QUEUED
+    assert (requeue(0).to_status, requeue(0).updates["outage_count"]) == (Status.QUEUED, 1)
+    assert (requeue(1, is_probe=True).to_status, requeue(1, is_probe=True).updates["outage_count"]) == (
+        Status.QUEUED,
+        1,
+    )
+    assert requeue(MAX_OUTAGES_PER_RECORDING - 1, is_probe=True).to_status is Status.QUEUED
     error = Failure(code="service_down", message=down.message, at=NOW, retryable=True, status=502)
-    for change in (
-        met(MAX_OUTAGES_PER_RECORDING - 1),
-        met(MAX_OUTAGES_PER_RECORDING),
-        met(MAX_OUTAGES_PER_RECORDING, probe=True),
+    for transition in (
+        requeue(MAX_OUTAGES_PER_RECORDING - 1),
+        requeue(MAX_OUTAGES_PER_RECORDING),
+        requeue(MAX_OUTAGES_PER_RECORDING, is_probe=True),
     ):
-        assert (change.to_status, change.updates["error"]) == (Status.FAILED, error)
-        assert change.updates["outage_count"] >= MAX_OUTAGES_PER_RECORDING
-        assert change.updates["next_attempt_at"] is not None
-    cleared = claims.fail(a_claimed(outage_count=MAX_OUTAGES_PER_RECORDING), RETRYABLE, RetryPolicy(), NOW, JITTER)
+        assert (transition.to_status, transition.updates["error"]) == (Status.FAILED, error)
+        assert transition.updates["outage_count"] >= MAX_OUTAGES_PER_RECORDING
+        assert transition.updates["next_attempt_at"] is not None
+    cleared = claims.fail(make_claimed(outage_count=MAX_OUTAGES_PER_RECORDING), RETRYABLE, RetryPolicy(), NOW, JITTER)
     assert cleared.updates["outage_count"] == 0
 
 
-def test_no_other_outage_raises_a_suspicion():
-    change = claims.requeue_after_outage(
-        a_claimed(outage_count=MAX_OUTAGES_PER_RECORDING), GONE, RetryPolicy(), NOW, JITTER, is_probe=False
+def test_other_outages_do_not_count_towards_the_limit():
+    transition = claims.requeue_after_outage(
+        make_claimed(outage_count=MAX_OUTAGES_PER_RECORDING), UNAVAILABLE, RetryPolicy(), NOW, JITTER, is_probe=False
     )
-    assert (change.to_status, change.updates["outage_count"]) == (Status.QUEUED, MAX_OUTAGES_PER_RECORDING)
+    assert (transition.to_status, transition.updates["outage_count"]) == (Status.QUEUED, MAX_OUTAGES_PER_RECORDING)
 
 
-def test_a_place_in_line_tells_since_when_also_that_of_what_is_given_back_or_stands_at_the_head():
+def test_sort_key_contains_the_time_of_queueing():
     assert sort_keys.queued_at(sort_keys.queued_sort_key(NOW, to_iso(EARLIER))) == NOW
     assert sort_keys.queued_at(sort_keys.queued_sort_key(NOW, to_iso(EARLIER), at_front=True)) == NOW
-    assert sort_keys.queued_at(claims.recover_expired(a_claimed(), RetryPolicy(), NOW).updates["sort_key"]) == NOW
-    back = claims.requeue_after_outage(a_claimed(), GONE, RetryPolicy(), NOW, JITTER, is_probe=False)
-    assert sort_keys.queued_at(back.updates["sort_key"]) == EARLIER
+    assert sort_keys.queued_at(claims.recover_expired(make_claimed(), RetryPolicy(), NOW).updates["sort_key"]) == NOW
+    requeued = claims.requeue_after_outage(make_claimed(), UNAVAILABLE, RetryPolicy(), NOW, JITTER, is_probe=False)
+    assert sort_keys.queued_at(requeued.updates["sort_key"]) == EARLIER
 
 
-def test_a_lost_claim_goes_to_the_end_of_the_queue_or_ends_with_its_last_attempt():
-    lost = a_full(**LEARNED)
+def test_expired_claim_is_requeued_at_the_end_or_fails_after_its_last_attempt():
+    expired = make_full(**LEARNED)
 
     def recovered(max_attempts):
-        return after(lost, claims.recover_expired(lost, RetryPolicy(max_attempts=max_attempts), NOW))
+        return after(expired, claims.recover_expired(expired, RetryPolicy(max_attempts=max_attempts), NOW))
 
     error = recovered(3).error
     assert (error.code, error.at, error.retryable, error.status) == ("worker_lost", NOW, True, None)
     assert "log of the process function" in error.message
-    position = sort_keys.queued_sort_key(NOW, to_iso(EARLIER)) + ISOLATED
+    sort_key = sort_keys.queued_sort_key(NOW, to_iso(EARLIER)) + ISOLATED
     common = RELEASED | {"status_since": NOW, "error": error}
-    queued = common | {"status": Status.QUEUED, "sort_key": position, "queue_sort_key": position}
-    assert recovered(3) == replace(lost, **queued)
-    assert QueueEntry(lost.id, Status.QUEUED, position).is_isolated
-    assert not QueueEntry(lost.id, Status.QUEUED, lost.queue_sort_key).is_isolated
-    final = common | {"status": Status.FAILED, "sort_key": sort_keys.terminal_sort_key(NOW)}
-    assert recovered(2) == replace(lost, **final)
+    queued = common | {"status": Status.QUEUED, "sort_key": sort_key, "queue_sort_key": sort_key}
+    assert recovered(3) == replace(expired, **queued)
+    assert QueueEntry(expired.id, Status.QUEUED, sort_key).is_isolated
+    assert not QueueEntry(expired.id, Status.QUEUED, expired.queue_sort_key).is_isolated
+    terminal = common | {"status": Status.FAILED, "sort_key": sort_keys.terminal_sort_key(NOW)}
+    assert recovered(2) == replace(expired, **terminal)
 
 
-@pytest.mark.parametrize(("attempt", "longest"), [(1, 60), (2, 120), (3, 240), (6, 1920), (7, 3600), (50, 3600)])
-def test_the_wait_doubles_to_an_hour_and_is_spread_over_its_upper_half(attempt, longest):
-    waits = [RetryPolicy().delay(attempt, random.Random(seed)).total_seconds() for seed in range(200)]
-    assert longest / 2 <= min(waits) < longest * 0.55
-    assert longest * 0.95 < max(waits) <= longest
+@pytest.mark.parametrize(("attempt", "max_delay"), [(1, 60), (2, 120), (3, 240), (6, 1920), (7, 3600), (50, 3600)])
+def test_retry_delay_doubles_up_to_one_hour_with_jitter_in_its_upper_half(attempt, max_delay):
+    delays = [RetryPolicy().delay(attempt, random.Random(seed)).total_seconds() for seed in range(200)]
+    assert max_delay / 2 <= min(delays) < max_delay * 0.55
+    assert max_delay * 0.95 < max(delays) <= max_delay
 
 
 @pytest.mark.parametrize(
     ("location", "key", "path"),
     [("s3://bucket", "2026/a.wav", "s3://bucket/2026/a.wav"), ("file://", "mnt/a.wav", "/mnt/a.wav")],
 )
-def test_a_path_reads_as_a_person_writes_it(location, key, path):
+def test_path_is_formatted_as_a_user_writes_it(location, key, path):
     assert state_machine.create(location, key, size=1, etag=None, modified_at=NOW, now=NOW).path == path
 
 
-def test_every_transition_has_someone_who_makes_it_and_none_leads_back_from_completed_but_a_person():
+def test_only_a_user_can_make_a_completed_recording_leave_its_status():
     for actor in Actor:
         assert actor in state_machine.TRANSITIONS
         if actor is not Actor.USER:
