@@ -24,8 +24,8 @@ from callscribe.recordings.sort_keys import QueueEntry
 from callscribe.settings.process import ProcessSettings
 from callscribe.store import admission, recordings, runs, settings_overrides
 from callscribe.store.admission import Slot
-from functions.process.claims import AttemptFinalizer, ClaimQueue
 from functions.process.deadline import Deadline
+from functions.process.run_claims import AttemptFinalizer, ClaimQueue
 from functions.process.transcription import AttemptResult, JobPending, Transcriber
 
 

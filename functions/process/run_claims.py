@@ -1,4 +1,4 @@
-"""Claims on recordings: how a run takes them from the queue, recovers expired ones, and ends its own."""
+"""The claims of one run: takes them from the queue, recovers expired ones, and ends its own."""
 
 import random
 from datetime import datetime, timedelta
