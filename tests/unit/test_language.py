@@ -1,0 +1,95 @@
+"""The language of code and docs: phrases that hide the meaning, and names that a stranger would search for."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+PHRASES = {
+    "told": (r"\b(told|tells?|telling)\b", "reports, contains, says"),
+    "beside": (r"\bbesides?\b", "next to, in addition"),
+    "lies": (r"\b(lies|lie|lay|lying)\b", "is, is stored"),
+    "asks for": (r"\b(asks?|asked|asking) for\b", "requests"),
+    "a person": (r"\bpersons?\b", "a user, an operator"),
+    "wish": (r"\bwish(es|ed)?\b", "a request, filters, a payload"),
+    "stands": (r"\b(stands?|stood|standing)\b", "is"),
+    "so often": (r"\bso (often|many|long|few)\b", "how many, the maximum"),
+    "in line": (r"\b(in line|the line)\b", "queued, the queue"),
+    "goes on": (r"\b(go|goes|went|gone|going) on\b", "continues"),
+    "anew": (r"\banew\b", "again"),
+    "parted": (r"\bparted\b", "separated by"),
+    "taken up": (r"\b(takes?|took|taken|taking) up\b", "ingested"),
+    "of before": (r"\bof before\b", "previous"),
+    "as it counts": (r"\bas it counts\b|\bcounts more\b", "effective, takes precedence"),
+}
+"""Words of a former private language, and what to write instead."""
+
+MAX_OCCURRENCES = 5
+"""Of each phrase in source and in docs: some are correct English now and then."""
+
+SOURCE = ("*.py", "*.js", "*.html", "*.css", "*.yaml", "*.toml", "*.sh", "Makefile", ".ci/run")
+DOCS = ("*.md", "*.svg")
+EXCLUDED = ("vendor/", "fixtures/", "samples/", "tests/unit/test_language.py")
+"""Code of others, recorded files and names of real phone systems, and this list."""
+
+FIRST_HITS = {
+    "override": "store/settings_overrides.py",
+    "effective settings": "callscribe/settings/",
+    "circuit breaker": "recordings/circuit_breaker.py",
+    "queue entry": "recordings/sort_keys.py",
+    "timestamp": "call_metadata/timestamps.py",
+    "request options": "process/transcription.py",
+    "fingerprint": "sync/metadata_reader.py",
+    "terminal": "callscribe/recordings/",
+    "ingest": "sync/ingestion.py",
+    "HTTP response": "api/http_response.py",
+}
+"""What a new engineer searches for in the product, and the file or folder that must come first."""
+
+
+def tracked_files(*patterns):
+    """Files of the repository that match a pattern, deleted ones left out."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [ROOT / name for name in names if not any(part in name for part in EXCLUDED) and (ROOT / name).is_file()]
+
+
+def occurrences(pattern, files):
+    """`path:line` of each match, in words and in identifiers."""
+    return [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in files
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        for _ in re.finditer(pattern, line.replace("_", " "), re.IGNORECASE)
+    ]
+
+
+@pytest.mark.parametrize("patterns", [SOURCE, DOCS], ids=["source", "docs"])
+@pytest.mark.parametrize("phrase", PHRASES)
+def test_phrases_of_the_private_language_are_rare(phrase, patterns):
+    pattern, instead = PHRASES[phrase]
+    found = occurrences(pattern, tracked_files(*patterns))
+    assert len(found) <= MAX_OCCURRENCES, f"write instead: {instead}"
+
+
+def rank(path, pattern):
+    """How an editor ranks a search: by file name, then by definitions, then by mentions. The lowest is first."""
+    text = path.read_text()
+    definitions = [
+        node.name
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and pattern.search(node.name)
+    ]
+    return not pattern.search(path.stem), -len(definitions), -len(pattern.findall(text))
+
+
+@pytest.mark.parametrize("term", FIRST_HITS)
+def test_a_search_for_the_usual_term_finds_the_right_file_first(term):
+    """`queue entry` also finds `queue_entry` and `QueueEntry`."""
+    pattern = re.compile(term.replace(" ", "[ _-]?"), re.IGNORECASE)
+    first = min(tracked_files("functions/*.py", "layers/*.py", "local/*.py"), key=lambda path: rank(path, pattern))
+    assert FIRST_HITS[term] in first.as_posix()
