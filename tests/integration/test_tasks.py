@@ -164,9 +164,10 @@ def test_unhandled_exception_fails_the_attempt_and_its_text_is_not_logged(handle
     ],
 )
 def test_invalid_setting_fails_the_run_without_an_attempt(handlers, put, listed, variable, value):
-    handlers.overrides[variable] = value
     put("a.wav")
-    run = handlers.transcribe()
+    handlers.sync_and_queue()
+    handlers.overrides[variable] = value
+    run = handlers.process()
     assert (run["status"], run["errorCode"]) == ("failed", "configuration_error")
     del handlers.overrides[variable]  # the API shows MAX_ATTEMPTS, and would fail as well
     assert listed()["a.wav"]["attempts"] == 0
