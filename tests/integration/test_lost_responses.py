@@ -1,4 +1,4 @@
-"""DynamoDB did a write, its answer was lost, and botocore sent the write again: whose was it?"""
+"""DynamoDB applied a write, its response was lost, and botocore repeated it: the write is recognised as ours."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,21 +15,21 @@ LEASE = NOW + timedelta(minutes=16)
 
 @pytest.fixture
 def new(handlers):
-    handlers.queue()  # binds the models to the tables
+    handlers.queue()  # configures the models
     return state_machine.create("s3://b", "a.wav", size=9, etag="e", modified_at=NOW, now=NOW)
 
 
 def queued(new):
     recordings.create(new)
-    change = state_machine.enqueue(QueueEntry(new.id, Status.PENDING, new.sort_key), NOW)
-    return recordings.apply_transition(new.id, change)
+    transition = state_machine.enqueue(QueueEntry(new.id, Status.PENDING, new.sort_key), NOW)
+    return recordings.apply_transition(new.id, transition)
 
 
 def claim(recording, token="mine"):
     return claims.claim(QueueEntry(recording.id, recording.status, recording.sort_key), token, NOW, LEASE)
 
 
-def test_a_new_recording_is_ours(new, lose_the_answer):
+def test_repeated_creation_reports_the_recording_as_created(new, lose_the_answer):
     lose_the_answer("PutItem")
     assert recordings.create(new) is True
     assert (
@@ -38,21 +38,21 @@ def test_a_new_recording_is_ours(new, lose_the_answer):
     )
 
 
-def test_a_claim_is_ours_and_counts_once(new, lose_the_answer):
-    change = claim(queued(new))
+def test_repeated_claim_succeeds_and_counts_one_attempt(new, lose_the_answer):
+    transition = claim(queued(new))
     lose_the_answer("UpdateItem")
-    claimed = recordings.apply_transition(new.id, change)
+    claimed = recordings.apply_transition(new.id, transition)
     assert (claimed.claim_token, claimed.attempts) == ("mine", 1)
 
 
-def test_a_claim_that_another_made_meanwhile_is_not_ours(new, lose_the_answer):
-    place = queued(new)
-    assert recordings.apply_transition(new.id, claim(place, "another"))
+def test_repeated_claim_fails_if_another_worker_was_faster(new, lose_the_answer):
+    recording = queued(new)
+    assert recordings.apply_transition(new.id, claim(recording, "another"))
     lose_the_answer("UpdateItem")
-    assert recordings.apply_transition(new.id, claim(place)) is None
+    assert recordings.apply_transition(new.id, claim(recording)) is None
 
 
-def test_the_end_of_a_claim_is_ours(new, lose_the_answer):
+def test_repeated_completion_succeeds(new, lose_the_answer):
     claimed = recordings.apply_transition(new.id, claim(queued(new)))
     assert claimed
     ref = TranscriptRef(version="v", language="en", duration=1.5, preview="é", no_speech=False)
@@ -60,7 +60,7 @@ def test_the_end_of_a_claim_is_ours(new, lose_the_answer):
     assert recordings.apply_transition(new.id, claims.complete(claimed, ref, NOW)).status is Status.COMPLETED
 
 
-def test_a_slot_is_ours_and_is_held_once(new, lose_the_answer):
+def test_repeated_acquisition_holds_one_slot(new, lose_the_answer):
     lose_the_answer("UpdateItem")
     slot = admission.acquire(1, "mine", NOW, LEASE)
     assert isinstance(slot, admission.Slot)

@@ -1,4 +1,4 @@
-"""Metrics as the functions write them: CloudWatch's embedded metric format, with units, and nothing that is secret."""
+"""Metrics as the functions write them: CloudWatch's embedded metric format, with units and without secrets."""
 
 import json
 
@@ -6,45 +6,41 @@ import pytest
 
 from callscribe import observability
 from callscribe.store import status_counts
-from tests.unit.test_monitoring import ALARMS, documented_metrics, metrics_of
+from tests.unit.test_watching import ALARMS, documented, metrics_of
 
 UNITS = {"OldestQueuedAgeSeconds": "Seconds", "AudioSeconds": "Seconds"}
 
 
 @pytest.fixture
 def written(capsys):
-    """What was written since it was last asked for: (service, metric) → its values, with units looked at."""
+    """The metrics written since the last call: (service, metric) → values. Checks their units."""
 
     def written():
-        found: dict[tuple[str, str], list[float]] = {}
+        values: dict[tuple[str, str], list[float]] = {}
         for line in capsys.readouterr().out.splitlines():
             document = json.loads(line) if line.startswith('{"_aws"') else {}
             for directive in document.get("_aws", {}).get("CloudWatchMetrics", ()):
                 assert directive["Dimensions"] == [["service"]]
                 for metric in directive["Metrics"]:
                     assert metric["Unit"] == UNITS.get(metric["Name"], "Count")
-                    found.setdefault((document["service"], metric["Name"]), []).extend(document[metric["Name"]])
-        return found
+                    values.setdefault((document["service"], metric["Name"]), []).extend(document[metric["Name"]])
+        return values
 
     return written
 
 
-def test_the_way_of_recordings_is_measured_and_every_alarm_of_ours_with_it(
-    handlers, put, service, reply, written, monkeypatch
-):
-    seen = {}
+def test_every_metric_that_an_alarm_watches_is_written(handlers, put, service, reply, written, monkeypatch):
+    all_metrics = {}
 
     def run(task, **event):
         monkeypatch.setattr(
             observability.metrics.provider, "service", task
-        )  # as the template's variable says in Lambda
+        )  # as the template's variable sets it in Lambda
         getattr(handlers, task)(**event)
-        found = written()
-        assert set(found) <= {
-            (service, name) for name, services in documented_metrics().items() for service in services
-        }
-        seen.update(found)
-        return found
+        metrics = written()
+        assert set(metrics) <= {(service, name) for name, services in documented().items() for service in services}
+        all_metrics.update(metrics)
+        return metrics
 
     put("call-2025550143.wav")
     put("broken-2025550144.wav")
@@ -54,10 +50,10 @@ def test_the_way_of_recordings_is_measured_and_every_alarm_of_ours_with_it(
     assert 419 < run("queue")["queue", "OldestQueuedAgeSeconds"][0] < 430
     service.replies = [reply(status=503)]
     assert run("process")["process", "ServiceUnavailable"] == [1.0]
-    assert run("process")["process", "ServiceUnavailable"] == [1.0]  # it is known to be
+    assert run("process")["process", "ServiceUnavailable"] == [1.0]  # the circuit is open
     handlers.advance_clock(minutes=2)
     service.replies = [reply(status=415), reply()]
-    probed = run("process")  # the probe fails for good, and the round goes on
+    probed = run("process")  # the probe fails terminally, and the round continues
     assert sum(probed["process", "RecordingsFailed"]) == 1
     assert probed["process", "RecordingsCompleted"] == [1.0]
     assert probed["process", "ScheduledRunsSucceeded"] == [1.0]
@@ -66,39 +62,39 @@ def test_the_way_of_recordings_is_measured_and_every_alarm_of_ours_with_it(
     failed = run("sync")
     assert (failed["sync", "RunsFailed"], failed["sync", "ScheduledRunsSucceeded"]) == ([1.0], [0.0])
     watched = [metric for alarm in ALARMS.values() for metric in metrics_of(alarm)]
-    ours = {(each["service"], name) for space, name, each in watched if "Callscribe" in str(space)}
-    assert ours <= set(seen)
+    ours = {(dimensions["service"], name) for space, name, dimensions in watched if "Callscribe" in str(space)}
+    assert ours <= set(all_metrics)
 
 
 @pytest.mark.parametrize("trigger", ["schedule", "api"])
-def test_a_fault_of_ours_is_lambdas_to_count_and_is_logged_without_its_text(
+def test_unexpected_exception_is_left_to_lambdas_error_metric_and_logged_without_its_message(
     handlers, written, monkeypatch, trigger, caplog
 ):
-    def fault(*_):
+    def crash(*_):
         raise RuntimeError("2025550143")
 
-    monkeypatch.setattr(status_counts, "advance_checkpoint", fault)
+    monkeypatch.setattr(status_counts, "advance_checkpoint", crash)
     monkeypatch.setattr(observability.metrics.provider, "service", "queue")
     with pytest.raises(RuntimeError):
         handlers.queue(trigger=trigger)
-    found = written()
-    assert (found["queue", "RunsFailed"], found["queue", "ScheduledRunsSucceeded"]) == ([0.0], [0.0])
-    assert [each.fault for each in caplog.records if each.msg == "run failed"] == ["RuntimeError"]
+    values = written()
+    assert (values["queue", "RunsFailed"], values["queue", "ScheduledRunsSucceeded"]) == ([0.0], [0.0])
+    assert [record.exception for record in caplog.records if record.msg == "run failed"] == ["RuntimeError"]
 
 
-def test_who_asked_for_a_run_is_answered_and_no_alarm_goes_off(handlers, written, monkeypatch):
+def test_failed_run_of_a_user_does_not_count_for_the_alarm(handlers, written, monkeypatch):
     monkeypatch.setattr(observability.metrics.provider, "service", "sync")
     handlers.overrides["RECORDINGS_PATH"] = "s3://there-is-no-such-bucket/"
     assert handlers.sync(trigger="api")["status"] == "failed"
     assert written()["sync", "RunsFailed"] == [0.0]
 
 
-def test_an_outage_is_no_failed_run_and_no_silence(handlers, put, service, reply, written, monkeypatch):
+def test_outage_is_neither_a_failed_run_nor_a_missing_success(handlers, put, service, reply, written, monkeypatch):
     monkeypatch.setattr(observability.metrics.provider, "service", "process")
     service.replies = [reply(status=503)]
     put("a.wav")
     handlers.sync_and_queue()
     written()
     assert handlers.process()["status"] == "failed"
-    found = written()
-    assert (found["process", "RunsFailed"], found["process", "ScheduledRunsSucceeded"]) == ([0.0], [1.0])
+    values = written()
+    assert (values["process", "RunsFailed"], values["process", "ScheduledRunsSucceeded"]) == ([0.0], [1.0])

@@ -1,6 +1,6 @@
-"""Finding recordings: by number, call id, name, time and direction, page by page, on two engines of DynamoDB.
+"""Search for recordings by number, call id, name, time and direction, in pages, on two implementations of DynamoDB.
 
-Never by reading the table: each request is counted by its operation.
+No search scans the table: the requests are counted by operation.
 """
 
 import random
@@ -24,12 +24,12 @@ IN, OUT, INTERNAL = Direction
 
 
 @pytest.fixture
-def made(handlers):
-    """Makes a recording of a call so many minutes before noon, and gives its id."""
-    handlers.queue()  # binds the models to the tables
+def create_recording(handlers):
+    """Create a recording of a call `minutes` before noon; returns its id."""
+    handlers.queue()  # configures the models
 
-    def made(name, minutes=0, **known):
-        metadata = CallMetadata(**known)
+    def create_recording(name, minutes=0, **fields):
+        metadata = CallMetadata(**fields)
         new = state_machine.create(
             "s3://b",
             f"2026/11/{name}.wav",
@@ -43,37 +43,39 @@ def made(handlers):
         assert recordings.create(new)
         return new.id
 
-    return made
+    return create_recording
 
 
 @pytest.fixture
-def calls(made):
-    """Five calls, the newest first."""
+def calls(create_recording):
+    """The ids of five recordings, the newest call first."""
     return [
-        made("in-e", 1, direction=IN, caller="+1 202 555 0143", callee="2025550100", extension="101", call_id="A.1"),
-        made("out-d", 2, direction=OUT, caller="102", callee="(202) 555-0143", call_id="A.2"),
-        made("internal-c", 3, direction=INTERNAL, caller="101", callee="102", call_id="A.3"),
-        made("In-b", 4, direction=IN, caller="3035550143", callee="2025550100"),
-        made("a", 5, remote_number="+49 30 901820-0"),
+        create_recording(
+            "in-e", 1, direction=IN, caller="+1 202 555 0143", callee="2025550100", extension="101", call_id="A.1"
+        ),
+        create_recording("out-d", 2, direction=OUT, caller="102", callee="(202) 555-0143", call_id="A.2"),
+        create_recording("internal-c", 3, direction=INTERNAL, caller="101", callee="102", call_id="A.3"),
+        create_recording("In-b", 4, direction=IN, caller="3035550143", callee="2025550100"),
+        create_recording("a", 5, remote_number="+49 30 901820-0"),
     ]
 
 
-def walk(handlers, query, limit, meanwhile=lambda: None, most=60):
-    """The ids on all pages, and how many there were."""
+def read_pages(handlers, query, limit, between_pages=lambda: None, max_pages=60):
+    """The ids on all pages, and the number of pages."""
     ids, cursor = [], None
-    for pages in range(1, most):
-        answer = handlers.api("GET", LIST, query=f"{query}&limit={limit}" + (f"&cursor={cursor}" if cursor else ""))
-        assert answer.status == 200, answer.body
-        assert len(answer.json["items"]) <= limit
-        ids += [item["id"] for item in answer.json["items"]]
-        cursor = answer.json["nextCursor"]
+    for pages in range(1, max_pages):
+        response = handlers.api("GET", LIST, query=f"{query}&limit={limit}" + (f"&cursor={cursor}" if cursor else ""))
+        assert response.status == 200, response.body
+        assert len(response.json["items"]) <= limit
+        ids += [item["id"] for item in response.json["items"]]
+        cursor = response.json["nextCursor"]
         if cursor is None:
             return ids, pages
-        meanwhile()
-    raise AssertionError("there is no end to it")
+        between_pages()
+    raise AssertionError("too many pages")
 
 
-FOUND = [
+SEARCHES = [
     ("phoneNumber=0143", [0, 1, 3]),
     ("phoneNumber=2025550143", [0, 1]),
     ("phoneNumber=" + quote("+1 (202) 555-0143"), [0, 1]),
@@ -106,114 +108,123 @@ FOUND = [
 
 
 @pytest.mark.parametrize("limit", [1, 100])
-def test_a_recording_is_found_by_all_that_is_known_of_it_newest_first(handlers, calls, limit):
-    for query, expected in FOUND:
-        assert walk(handlers, query, limit)[0] == [calls[each] for each in expected], query
+def test_search_finds_recordings_by_their_metadata_newest_first(handlers, calls, limit):
+    for query, expected in SEARCHES:
+        assert read_pages(handlers, query, limit)[0] == [calls[index] for index in expected], query
 
 
-def test_a_recording_is_found_by_its_id_alone(handlers, calls):
-    assert walk(handlers, f"search={calls[3]}", 100) == ([calls[3]], 1)
-    assert walk(handlers, f"search={calls[3].upper()}&direction=inbound", 100)[0] == [calls[3]]
-    assert walk(handlers, f"search={calls[3]}&direction=outbound", 100)[0] == []
+def test_search_by_id_finds_one_recording(handlers, calls):
+    assert read_pages(handlers, f"search={calls[3]}", 100) == ([calls[3]], 1)
+    assert read_pages(handlers, f"search={calls[3].upper()}&direction=inbound", 100)[0] == [calls[3]]
+    assert read_pages(handlers, f"search={calls[3]}&direction=outbound", 100)[0] == []
 
 
-def test_the_queue_is_searched_oldest_first(handlers, calls):
+def test_search_in_the_queue_is_oldest_first(handlers, calls):
     handlers.queue()
     for query, expected in (("phoneNumber=0143", [3, 1, 0]), ("search=in", [3, 2, 0]), ("direction=inbound", [3, 0])):
         for limit in (1, 100):
-            found, _ = walk(handlers, f"{query}&transcriptionStatus=queued", limit)
-            assert found == [calls[each] for each in expected]
+            ids, _ = read_pages(handlers, f"{query}&transcriptionStatus=queued", limit)
+            assert ids == [calls[index] for index in expected]
 
 
-def test_what_changes_meanwhile_is_neither_skipped_nor_repeated(handlers, made):
-    """Others are transcribed, and new ones come, while somebody turns the pages."""
+def test_recordings_that_change_between_pages_are_neither_skipped_nor_repeated(handlers, create_recording):
+    """Between two pages, some recordings are queued and new ones arrive."""
     dice = random.Random(7)
     numbers = ["2025550143", "+12025550143", "3035550143"]
-    mine = {
-        made(f"in-{number:03}", number // 3, direction=IN, caller=dice.choice(numbers), callee=dice.choice(numbers))
+    expected = {
+        create_recording(
+            f"in-{number:03}", number // 3, direction=IN, caller=dice.choice(numbers), callee=dice.choice(numbers)
+        )
         for number in range(45)
     }
     newer = iter(range(1000))
 
-    def meanwhile():
-        made(f"new-{next(newer)}", -60, caller="2025550143")
-        for place in recordings.next_entries(Status.PENDING, 3):
-            recordings.apply_transition(place.id, state_machine.enqueue(place, NOON))
+    def change():
+        create_recording(f"new-{next(newer)}", -60, caller="2025550143")
+        for entry in recordings.next_entries(Status.PENDING, 3):
+            recordings.apply_transition(entry.id, state_machine.enqueue(entry, NOON))
 
     for query in ("", "phoneNumber=0143", "search=0143", "search=in-", "direction=inbound"):
-        found, pages = walk(handlers, query, 6, meanwhile)
+        ids, pages = read_pages(handlers, query, 6, change)
         assert pages >= 7
-        assert len(found) == len(set(found)), query
-        assert set(found) >= mine, query
+        assert len(ids) == len(set(ids)), query
+        assert set(ids) >= expected, query
 
 
 @pytest.mark.parametrize("status", ["pending", "queued"])
-def test_of_one_status_those_that_stay_are_seen_once_and_no_other_twice(handlers, made, status):
-    """The others move to and fro: behind the page, before it, and within it."""
-    chance, ids = random.Random(7), [made(f"in-{number:02}", number // 10) for number in range(60)]
-    stay = ids[::3]
-    others = sorted({*ids} - {*stay})
+def test_recordings_that_keep_their_status_are_listed_once_while_others_change_theirs(
+    handlers, create_recording, status
+):
+    """The others change before, after and within the current page."""
+    chance, ids = random.Random(7), [create_recording(f"in-{number:02}", number // 10) for number in range(60)]
+    unchanged = ids[::3]
+    others = sorted({*ids} - {*unchanged})
 
-    def move(names):
-        for seen in map(recordings.get, names):
-            assert seen
-            target = Status.QUEUED if seen.status is Status.PENDING else Status.PENDING
-            assert recordings.apply_transition(seen.id, state_machine.user_transition(seen, target, NOON))
+    def change_status(recording_ids):
+        for recording in map(recordings.get, recording_ids):
+            assert recording
+            to_status = Status.QUEUED if recording.status is Status.PENDING else Status.PENDING
+            transition = state_machine.user_transition(recording, to_status, NOON)
+            assert recordings.apply_transition(recording.id, transition)
 
     if status == "queued":
-        move(stay)
-    found, _ = walk(handlers, f"transcriptionStatus={status}", 6, lambda: move(chance.sample(others, 10)))
-    assert len(found) == len(set(found)) > len(stay)
-    assert set(stay) <= set(found)
+        change_status(unchanged)
+    listed, _ = read_pages(
+        handlers, f"transcriptionStatus={status}", 6, lambda: change_status(chance.sample(others, 10))
+    )
+    assert len(listed) == len(set(listed)) > len(unchanged)
+    assert set(unchanged) <= set(listed)
 
 
-def test_what_is_known_later_is_found_by_it_and_no_longer_by_what_was_known_before(handlers, calls):
-    seen = recordings.get(calls[0])
-    told = CallMetadata(caller="4045550199", call_id="b.9").with_provenance(Provenance.SIDECAR)
-    assert recordings.update_metadata(seen.id, {"index_key": seen.index_key}, {"metadata": told, "recorded_at": NOON})
+def test_updated_metadata_is_found_and_previous_metadata_is_not(handlers, calls):
+    recording = recordings.get(calls[0])
+    metadata = CallMetadata(caller="4045550199", call_id="b.9").with_provenance(Provenance.SIDECAR)
+    assert recordings.update_metadata(
+        recording.id, {"index_key": recording.index_key}, {"metadata": metadata, "recorded_at": NOON}
+    )
     for query in ("phoneNumber=4045550199", "search=b.9", "search=0199", "search=in-e"):
-        assert walk(handlers, query, 10)[0] == [seen.id], query
+        assert read_pages(handlers, query, 10)[0] == [recording.id], query
     for query in ("phoneNumber=2025550100", "search=a.1", "phoneNumber=101"):
-        assert seen.id not in walk(handlers, query, 10)[0], query
+        assert recording.id not in read_pages(handlers, query, 10)[0], query
 
 
-def test_many_names_are_gone_through_by_time(handlers, calls, monkeypatch):
+def test_search_for_a_common_name_filters_by_time(handlers, calls, monkeypatch):
     monkeypatch.setattr(recording_search, "MAX_NAME_MATCHES", 2)
     for limit in (1, 2, 100):
-        assert walk(handlers, "search=in", limit)[0] == [calls[each] for each in (0, 2, 3)]
-        assert walk(handlers, "search=a", limit)[0] == [calls[4]]
+        assert read_pages(handlers, "search=in", limit)[0] == [calls[index] for index in (0, 2, 3)]
+        assert read_pages(handlers, "search=a", limit)[0] == [calls[4]]
 
 
-def test_a_request_ends_where_little_is_found_among_much_and_the_next_goes_on(handlers, made, monkeypatch):
+def test_search_for_a_rare_recording_continues_over_several_pages(handlers, create_recording, monkeypatch):
     monkeypatch.setattr(recording_search, "ENTRIES_PER_REQUEST", 3)
     monkeypatch.setattr(recording_search, "MAX_REQUESTS", 6)
     monkeypatch.setattr(recording_queries, "PAGE_SIZE", 3)
     monkeypatch.setattr(recording_queries, "MAX_REQUESTS", 2)
     for minutes in range(40):
-        made(f"other-{minutes}", minutes, direction=OUT, caller="8885550143")
-    oldest = made("mine", 50, direction=IN, caller="2025550143")
+        create_recording(f"other-{minutes}", minutes, direction=OUT, caller="8885550143")
+    oldest = create_recording("mine", 50, direction=IN, caller="2025550143")
     for query in ("phoneNumber=2025550143", "direction=inbound", "search=0143&direction=inbound"):
-        found, pages = walk(handlers, query, 10)
-        assert found == [oldest], query
+        ids, pages = read_pages(handlers, query, 10)
+        assert ids == [oldest], query
         assert pages > 2, query
 
 
-def test_calls_at_the_very_ends_of_a_time_are_found_on_every_page(handlers, made):
-    at_once = {made(f"in-{number}", 0, direction=IN, caller="2025550143") for number in range(7)}
+def test_calls_at_the_exact_bounds_of_a_time_range_are_found_on_every_page(handlers, create_recording):
+    simultaneous = {create_recording(f"in-{number}", 0, direction=IN, caller="2025550143") for number in range(7)}
     bounds = "from=2026-11-22T12:00:00Z&to=2026-11-22T12:00:00Z"
     for query in ("", "phoneNumber=0143&", "search=in-&", "direction=inbound&", "transcriptionStatus=pending&"):
-        found, _ = walk(handlers, query + bounds, 2)
-        assert sorted(found) == sorted(at_once), query
+        ids, _ = read_pages(handlers, query + bounds, 2)
+        assert sorted(ids) == sorted(simultaneous), query
 
 
-def test_no_search_reads_the_table(handlers, calls, counted, stack):
+def test_no_search_scans_the_table(handlers, calls, counted, stack):
     key = read_api_key(stack)
-    handlers.api("GET", LIST, key=key)  # warms up: the keys are cached
+    handlers.api("GET", LIST, key=key)  # caches the API keys
 
     def requests(query):
-        with counted() as made:
+        with counted() as operations:
             assert handlers.api("GET", LIST, query=query, key=key).status == 200
-        return dict(made)
+        return dict(operations)
 
     assert requests("") == requests("direction=inbound&from=2026-11-01T00:00:00Z") == {"Query": 1}
     assert requests("transcriptionStatus=pending&direction=inbound") == {"Query": 1}
@@ -224,9 +235,9 @@ def test_no_search_reads_the_table(handlers, calls, counted, stack):
     assert requests(f"search={calls[0]}") == {"GetItem": 1}
 
 
-def test_a_recording_is_still_added_by_one_put(made, counted):
+def test_creating_a_recording_is_one_put(create_recording, counted):
     with counted() as requests:
-        made("in-z", caller="2025550143", callee="101", call_id="z")
+        create_recording("in-z", caller="2025550143", callee="101", call_id="z")
     assert requests == {"PutItem": 1}
 
 
@@ -244,14 +255,14 @@ def test_a_recording_is_still_added_by_one_put(made, counted):
         "direction=",
     ],
 )
-def test_what_cannot_be_looked_for_is_400_and_names_the_fault(handlers, query):
-    answer = handlers.api("GET", LIST, query=query)
-    assert (answer.status, answer.json["error"]["code"]) == (400, "invalid_request")
-    assert query.split("=")[0] in answer.json["error"]["details"][0]["field"]
+def test_invalid_search_is_400_and_names_the_field(handlers, query):
+    response = handlers.api("GET", LIST, query=query)
+    assert (response.status, response.json["error"]["code"]) == (400, "invalid_request")
+    assert query.split("=")[0] in response.json["error"]["details"][0]["field"]
 
 
-def test_a_cursor_of_one_search_is_none_of_another(handlers, calls):
+def test_cursor_is_valid_only_for_its_own_search(handlers, calls):
     cursor = handlers.api("GET", LIST, query="search=0143&limit=1").json["nextCursor"]
     for query in ("search=0144", "phoneNumber=0143", "", "search=0143&direction=inbound"):
-        answer = handlers.api("GET", LIST, query=f"{query}&limit=1&cursor={cursor}")
-        assert (answer.status, answer.json["error"]["code"]) == (400, "invalid_cursor")
+        response = handlers.api("GET", LIST, query=f"{query}&limit=1&cursor={cursor}")
+        assert (response.status, response.json["error"]["code"]) == (400, "invalid_cursor")

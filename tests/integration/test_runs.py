@@ -1,4 +1,4 @@
-"""Runs as people see them, and what people turn off."""
+"""Runs as the API shows them, paused tasks, and disabled modules."""
 
 import pytest
 
@@ -10,12 +10,12 @@ TASKS = "/api/scheduler/tasks"
 
 
 def newest(handlers, query=""):
-    answer = handlers.api("GET", RUNS, query=query)
-    assert answer.status == 200, answer.body
-    return answer.json["items"]
+    response = handlers.api("GET", RUNS, query=query)
+    assert response.status == 200, response.body
+    return response.json["items"]
 
 
-def test_each_run_is_kept_with_trigger_counts_duration_and_error(handlers, put):
+def test_each_run_is_stored_with_trigger_counts_duration_and_error(handlers, put):
     put("a.wav")
     handlers.sync(trigger="api")
     handlers.overrides["RECORDINGS_PATH"] = "s3://no-such-bucket-here/"
@@ -28,7 +28,7 @@ def test_each_run_is_kept_with_trigger_counts_duration_and_error(handlers, put):
     assert "NoSuchBucket" in failed["error"]
 
 
-def test_a_run_that_died_is_shown_as_such_once_it_cannot_be_running_any_more(handlers, monkeypatch):
+def test_run_without_a_result_is_shown_as_died_after_its_deadline(handlers, monkeypatch):
     class Killed(BaseException):
         pass
 
@@ -37,7 +37,7 @@ def test_a_run_that_died_is_shown_as_such_once_it_cannot_be_running_any_more(han
 
     save, saved = runs.save, list[object]()
     monkeypatch.setattr("callscribe.store.recordings.next_entries", die)
-    # what a killed process leaves: the beginning of its run, not its end
+    # a killed process leaves the start of its run, but not its end
     monkeypatch.setattr(runs, "save", lambda run: None if saved else saved.append(save(run)))
     with pytest.raises(Killed):
         handlers.queue()
@@ -51,13 +51,13 @@ def test_a_run_that_died_is_shown_as_such_once_it_cannot_be_running_any_more(han
     assert newest(handlers, "status=running") == []
 
 
-# switches ------------------------------------------------------------------------------------------------------------
+# paused tasks and disabled modules ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("task", SCHEDULED_TASKS)
-@pytest.mark.parametrize("why", ["paused", "module_disabled"])
-def test_a_task_that_is_paused_or_of_a_disabled_module_does_nothing_and_says_so(
-    handlers, put, listed, service, task, why
+@pytest.mark.parametrize("reason", ["paused", "module_disabled"])
+def test_paused_task_or_task_of_a_disabled_module_is_skipped_with_a_reason(
+    handlers, put, listed, service, task, reason
 ):
     put("a.wav")
     for earlier in SCHEDULED_TASKS[: SCHEDULED_TASKS.index(task)]:
@@ -65,16 +65,16 @@ def test_a_task_that_is_paused_or_of_a_disabled_module_does_nothing_and_says_so(
     before = listed()
     run_it = getattr(handlers, task.name.lower())
     path, field, value = f"{TASKS}/{task}", "paused", True
-    if why == "module_disabled":
+    if reason == "module_disabled":
         path, field, value = f"/api/modules/{MODULE_BY_TASK[task]}", "enabled", False
     assert handlers.api("PUT", path, body={field: value}).json[field] is value
     run = run_it()
-    assert (run["status"], run["errorCode"]) == ("skipped", why)
+    assert (run["status"], run["errorCode"]) == ("skipped", reason)
     assert listed() == before
     assert service.received == []
-    shown = {each["command"]: each for each in handlers.api("GET", TASKS).json["items"]}
-    assert [command for command, each in shown.items() if each["paused"]] == ([task] if why == "paused" else [])
-    assert shown[task]["lastRun"]["status"] == "skipped"
+    tasks = {item["command"]: item for item in handlers.api("GET", TASKS).json["items"]}
+    assert [command for command, item in tasks.items() if item["paused"]] == ([task] if reason == "paused" else [])
+    assert tasks[task]["lastRun"]["status"] == "skipped"
     assert handlers.api("PUT", path, body={field: not value}).json[field] is not value
     assert run_it()["status"] == "succeeded"
     assert listed() != before

@@ -1,4 +1,4 @@
-"""Keys, transcripts and phone numbers stay where they belong: out of logs, metrics, events, runs and calls."""
+"""Keys, transcripts and phone numbers never appear in logs, metrics, events, runs or service requests."""
 
 import json
 
@@ -16,47 +16,71 @@ ECHO = f"failed on {TEXT} of {NUMBER} with Bearer {KEY}".encode()
 
 ASR = {
     "a transcript": {"body": ANSWER},
-    "a failure that tells all": {"status": 500, "body": ECHO},
-    "a refusal that tells all": {"status": 422, "body": json.dumps({"detail": ECHO.decode()}).encode()},
-    "a redirect to all": {"status": 302, "headers": {"Location": f"http://{KEY}/{NUMBER}"}, "body": ECHO},
-    "busy, and says with what": {"status": 503, "body": ECHO},
-    "something else": {"body": b"<html>" + ECHO},
-    "no end": {"body": ANSWER[:-10]},
+    "a failure that echoes everything": {"status": 500, "body": ECHO},
+    "a refusal that echoes everything": {"status": 422, "body": json.dumps({"detail": ECHO.decode()}).encode()},
+    "a redirect with everything in its URL": {
+        "status": 302,
+        "headers": {"Location": f"http://{KEY}/{NUMBER}"},
+        "body": ECHO,
+    },
+    "busy, with an echo": {"status": 503, "body": ECHO},
+    "no JSON": {"body": b"<html>" + ECHO},
+    "truncated JSON": {"body": ANSWER[:-10]},
     "a broken connection": {"close": True},
-    "a header with all": {"status": 400, "headers": {"X-Error": ECHO.decode()}},
+    "a header that echoes everything": {"status": 400, "headers": {"X-Error": ECHO.decode()}},
 }
 
 
-def told(value, status=200):
+def json_reply(value, status=200):
     return {"status": status, "body": json.dumps(value).encode()}
 
 
-SAID = ECHO.decode()
-DETAILS = {"detail": [{"loc": ["body", "prompt"], "msg": SAID, "input": SAID}, {"loc": [SAID, SAID], "ctx": SAID}]}
-TAKEN = told({"identifier": "cb9d0200-50a0", "message": SAID})
+ECHO_TEXT = ECHO.decode()
+DETAILS = {
+    "detail": [
+        {"loc": ["body", "prompt"], "msg": ECHO_TEXT, "input": ECHO_TEXT},
+        {"loc": [ECHO_TEXT, ECHO_TEXT], "ctx": ECHO_TEXT},
+    ]
+}
+ACCEPTED = json_reply({"identifier": "cb9d0200-50a0", "message": ECHO_TEXT})
 OPENAI = {
     "a transcript": [
-        told({"text": TEXT, "segments": [{"start": 0, "end": 1, "text": TEXT}], "words": [{"word": TEXT}]})
+        json_reply({"text": TEXT, "segments": [{"start": 0, "end": 1, "text": TEXT}], "words": [{"word": TEXT}]})
     ],
-    "words alone": [told({"text": TEXT, "words": [{"word": each, "start": 0, "end": 1} for each in TEXT.split()]})],
-    "a fault in the options": [told({"detail": DETAILS["detail"][:1]}, 422)],
-    "an error as OpenAI has it": [told({"error": {"message": SAID, "type": SAID, "param": SAID, "code": SAID}}, 400)],
+    "words without segments": [
+        json_reply({"text": TEXT, "words": [{"word": word, "start": 0, "end": 1} for word in TEXT.split()]})
+    ],
+    "an invalid option": [json_reply({"detail": DETAILS["detail"][:1]}, 422)],
+    "an error in OpenAI's format": [
+        json_reply({"error": {"message": ECHO_TEXT, "type": ECHO_TEXT, "param": ECHO_TEXT, "code": ECHO_TEXT}}, 400)
+    ],
 }
 TASKS = {
-    "a job that is done": [TAKEN, told({"status": "completed", "result": json.loads(ANSWER), "metadata": DETAILS})],
-    "a job that failed": [TAKEN, told({"status": "failed", "error": SAID, "metadata": {"file_name": SAID}})],
-    "a job of which all is told but how it stands": [TAKEN, told({"status": SAID, "error": SAID})],
-    "a job that is lost": [
-        TAKEN,
-        told({"error": {"code": "TASK_NOT_FOUND", "message": SAID, "identifier": SAID}}, 404),
+    "a completed job": [
+        ACCEPTED,
+        json_reply({"status": "completed", "result": json.loads(ANSWER), "metadata": DETAILS}),
     ],
-    "a refusal of the audio": [told({"error": {"code": SAID, "message": SAID}, **DETAILS}, 400)],
-    "a list of tasks that tells all": [
+    "a failed job": [
+        ACCEPTED,
+        json_reply({"status": "failed", "error": ECHO_TEXT, "metadata": {"file_name": ECHO_TEXT}}),
+    ],
+    "a job with an unknown status": [ACCEPTED, json_reply({"status": ECHO_TEXT, "error": ECHO_TEXT})],
+    "a lost job": [
+        ACCEPTED,
+        json_reply({"error": {"code": "TASK_NOT_FOUND", "message": ECHO_TEXT, "identifier": ECHO_TEXT}}, 404),
+    ],
+    "refused audio": [json_reply({"error": {"code": ECHO_TEXT, "message": ECHO_TEXT}, **DETAILS}, 400)],
+    "a list of tasks that echoes everything": [
         {"status": 500, "body": ECHO},
-        told({"tasks": [{"identifier": SAID, "file_name": SAID, "status": "failed", "error": SAID}], "detail": SAID}),
-        told(DETAILS, 422),
+        json_reply(
+            {
+                "tasks": [{"identifier": ECHO_TEXT, "file_name": ECHO_TEXT, "status": "failed", "error": ECHO_TEXT}],
+                "detail": ECHO_TEXT,
+            }
+        ),
+        json_reply(DETAILS, 422),
     ],
-    "a list of tasks that is none": [{"status": 500, "body": ECHO}, told({"detail": SAID}, 400)],
+    "a response without a list of tasks": [{"status": 500, "body": ECHO}, json_reply({"detail": ECHO_TEXT}, 400)],
 }
 CASES = {
     **{f"asr: {name}": ("asr", [reply]) for name, reply in ASR.items()},
@@ -80,24 +104,26 @@ def key(deployed):
 
 @pytest.fixture
 def events(monkeypatch):
-    """What is sent to EventBridge."""
+    """The bodies of requests to EventBridge."""
     sent, send = [], URLLib3Session.send
 
-    def watch(self, request):
+    def record_events(self, request):
         if b"PutEvents" in (request.headers.get("X-Amz-Target") or b""):
             sent.append(request.body.decode())
         return send(self, request)
 
-    monkeypatch.setattr(URLLib3Session, "send", watch)
+    monkeypatch.setattr(URLLib3Session, "send", record_events)
     return sent
 
 
 @pytest.mark.usefixtures("key")
 @pytest.mark.parametrize(("dialect", "replies"), CASES.values(), ids=CASES)
-def test_nothing_planted_is_found_elsewhere(handlers, put, service, reply, dialect, replies, events, capfd, stack):
-    again = replies[0].get("status") == 500 and len(replies) > 1
-    handlers.overrides |= {"WHISPERX_DIALECT": dialect, "MAX_ATTEMPTS": "2" if again else "1"}
-    service.replies = [reply(**each) for each in replies]
+def test_secrets_appear_in_no_log_metric_event_or_run(
+    handlers, put, service, reply, dialect, replies, events, capfd, stack
+):
+    is_retried = replies[0].get("status") == 500 and len(replies) > 1
+    handlers.overrides |= {"WHISPERX_DIALECT": dialect, "MAX_ATTEMPTS": "2" if is_retried else "1"}
+    service.replies = [reply(**values) for values in replies]
     name = f"in-2025550100-{NUMBER}-20261118-181502-1.wav"
     put(name)
     handlers.sync_and_queue()
@@ -106,13 +132,13 @@ def test_nothing_planted_is_found_elsewhere(handlers, put, service, reply, diale
         handlers.advance_clock(minutes=2)
     (item,) = handlers.api("GET", "/api/call-recordings").json["items"]
     runs = client("dynamodb", stack.endpoint).scan(TableName=stack.tables["RunsTable"])["Items"]
-    assert [run for run in runs if "recording_id" in run]  # the call is there
+    assert [run for run in runs if "recording_id" in run]  # the request was recorded
     assert len(service.received) == len(replies)
     for received in service.received:
         assert received.headers["authorization"] == f"Bearer {KEY}"
         assert NUMBER.encode() not in received.body
     if item["transcriptionStatus"] in ("completed", "failed"):
         assert len(events) == 1
-    kept = "".join(capfd.readouterr()) + json.dumps([runs, events, item["error"]], default=str)
+    written = "".join(capfd.readouterr()) + json.dumps([runs, events, item["error"]], default=str)
     for planted in (KEY, TEXT, NUMBER, name):
-        assert planted not in kept
+        assert planted not in written

@@ -1,4 +1,4 @@
-"""The settings of call-recordings over the API: kept over the template's, all that is given or nothing."""
+"""Settings of call-recordings through the API: they override the template's, and are saved all or not at all."""
 
 from datetime import UTC, datetime
 
@@ -27,19 +27,19 @@ def put(handlers):
 
 
 @pytest.fixture
-def named(handlers):
-    """Records files of these names."""
-    handlers.queue()  # binds the models to the tables
+def create_recordings(handlers):
+    """Create recordings of files with these names."""
+    handlers.queue()  # configures the models
 
-    def named(*names):
+    def create_recordings(*names):
         for name in names:
             new = state_machine.create("s3://b", f"in/{name}", size=9, etag="e", modified_at=NOON, now=NOON)
             assert recordings.create(new)
 
-    return named
+    return create_recordings
 
 
-def test_the_template_counts_until_something_is_set_and_null_brings_it_back(handlers, put):
+def test_template_applies_until_a_setting_is_overridden_and_after_it_is_set_to_null(handlers, put):
     handlers.overrides |= {"PHONE_SYSTEM": "yeastar", "TIME_ZONE": "Europe/Berlin", "AUDIO_EXTENSIONS": "wav mp3"}
     template = handlers.api("GET", MODULE).json
     assert template == {
@@ -58,7 +58,7 @@ def test_the_template_counts_until_something_is_set_and_null_brings_it_back(hand
     assert put(phoneSystem=None, timeZone=None, patterns=None, extensions=None).json == template
 
 
-def test_what_is_set_empty_counts_over_the_template(handlers, put):
+def test_empty_value_overrides_the_template(handlers, put):
     handlers.overrides["PHONE_SYSTEM"] = "yeastar"
     answer = put(phoneSystem="").json
     assert (answer["phoneSystem"], answer["changed"]) == ("", ["phoneSystem"])
@@ -67,17 +67,17 @@ def test_what_is_set_empty_counts_over_the_template(handlers, put):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("phoneSystem", "nobody's"),
+        ("phoneSystem", "unknown"),
         ("timeZone", "Mars/Phobos"),
         ("patterns", ["(?P<caller>["]),
         ("extensions", ["json"]),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_400_names_the_field_and_nothing_is_kept(handlers, put, field, value):
+def test_invalid_setting_is_400_names_the_field_and_saves_nothing(handlers, put, field, value):
     before = put(timeZone="Asia/Kolkata").json
     answer = put(**{"phoneSystem": "freepbx", "enabled": False, field: value})
     assert (answer.status, answer.json["error"]["code"]) == (400, "invalid_settings")
-    assert [each["field"] for each in answer.json["error"]["details"]] == [field]
+    assert [detail["field"] for detail in answer.json["error"]["details"]] == [field]
     assert field in answer.json["error"]["message"]
     assert handlers.api("GET", MODULE).json == before
 
@@ -86,56 +86,52 @@ def test_a_setting_that_cannot_be_used_is_400_names_the_field_and_nothing_is_kep
     "body",
     [{"phoneSystem": 1}, {"patterns": "x"}, {"surprise": 1}, {"enabled": None}, {"extensions": [1]}, [], None, "x"],
 )
-def test_a_malformed_body_is_400(handlers, body):
+def test_malformed_body_is_400(handlers, body):
     answer = handlers.api("PUT", MODULE, body=body)
     assert (answer.status, answer.json["error"]["code"]) == (400, "invalid_request")
 
 
-def test_of_two_who_set_at_the_same_moment_one_is_told(handlers, put):
+def test_second_of_two_concurrent_updates_is_refused(handlers, put):
     handlers.queue()
-    seen = settings_overrides.load()
-    assert settings_overrides.save(Module.CALL_RECORDINGS, seen, {"time_zone": "Asia/Kolkata"})
-    assert not settings_overrides.save(Module.CALL_RECORDINGS, seen, {"time_zone": "Europe/Berlin"})
+    previous = settings_overrides.load()
+    assert settings_overrides.save(Module.CALL_RECORDINGS, previous, {"time_zone": "Asia/Kolkata"})
+    assert not settings_overrides.save(Module.CALL_RECORDINGS, previous, {"time_zone": "Europe/Berlin"})
     assert handlers.api("GET", MODULE).json["timeZone"] == "Asia/Kolkata"
 
 
-def test_a_run_reads_them_in_one_request_with_what_is_switched_off(handlers, put, counted):
+def test_run_reads_overrides_and_disabled_state_in_one_request(handlers, put, counted):
     put(timeZone="Asia/Kolkata", patterns=[PATTERN])
     with counted() as requests:
-        kept = settings_overrides.require_enabled(Task.SYNC)
-    assert kept.call_recordings == {"time_zone": "Asia/Kolkata", "patterns": [PATTERN]}
+        overrides = settings_overrides.require_enabled(Task.SYNC)
+    assert overrides.call_recordings == {"time_zone": "Asia/Kolkata", "patterns": [PATTERN]}
     assert requests == {"BatchGetItem": 1}
     assert put(enabled=False).status == 200
     with pytest.raises(RunSkipped, match="disabled"):
         settings_overrides.require_enabled(Task.SYNC)
 
 
-def test_a_preview_says_how_far_names_are_understood_and_changes_nothing(handlers, named):
-    named("in-2025550100-2025550143-20261118-093012-1795012210.17.wav", "desk-101-2025550178.wav", "nothing.wav")
+def test_preview_counts_parsed_names_and_changes_nothing(handlers, create_recordings):
+    create_recordings(
+        "in-2025550100-2025550143-20261118-093012-1795012210.17.wav", "desk-101-2025550178.wav", "nothing.wav"
+    )
     before = handlers.api("GET", MODULE).json
-    now = handlers.api("POST", f"{MODULE}/preview").json
-    assert (now["names"], now["understood"], now["byPattern"]) == (3, 1, 0)
-    assert now["systems"] == {"freepbx": 1}
-    assert sorted(now["notUnderstood"]) == ["s3://b/in/desk-101-2025550178.wav", "s3://b/in/nothing.wav"]
-    (example,) = now["examples"]
+    current = handlers.api("POST", f"{MODULE}/preview").json
+    assert (current["names"], current["understood"], current["byPattern"]) == (3, 1, 0)
+    assert current["systems"] == {"freepbx": 1}
+    assert sorted(current["notUnderstood"]) == ["s3://b/in/desk-101-2025550178.wav", "s3://b/in/nothing.wav"]
+    (example,) = current["examples"]
     assert (example["direction"], example["callId"], example["startedAt"]) == (
         "inbound", "1795012210.17", "2026-11-18T09:30:12",
     )  # fmt: skip
     assert example["metadataOrigins"]["callId"] == "name"
     body = {"patterns": [PATTERN.replace("^", "/")], "timeZone": "Asia/Kolkata"}
-    then = handlers.api("POST", f"{MODULE}/preview", body=body).json
-    assert (then["understood"], then["byPattern"], then["notUnderstood"]) == (2, 1, ["s3://b/in/nothing.wav"])
-    told = next(each for each in then["examples"] if each["extension"] == "101")
-    assert (told["remoteNumber"], told["metadataOrigins"]["remoteNumber"]) == ("2025550178", "pattern")
+    preview = handlers.api("POST", f"{MODULE}/preview", body=body).json
+    assert (preview["understood"], preview["byPattern"], preview["notUnderstood"]) == (2, 1, ["s3://b/in/nothing.wav"])
+    example = next(example for example in preview["examples"] if example["extension"] == "101")
+    assert (example["remoteNumber"], example["metadataOrigins"]["remoteNumber"]) == ("2025550178", "pattern")
     assert handlers.api("GET", MODULE).json == before
 
 
-def test_preview_shows_at_most_20_names_that_were_not_understood(handlers, named):
-    named(*(f"nothing-{number}.wav" for number in range(21)))
-    preview = handlers.api("POST", f"{MODULE}/preview").json
-    assert (preview["names"], preview["understood"], len(preview["notUnderstood"])) == (21, 0, 20)
-
-
-def test_a_preview_refuses_what_could_not_be_set(handlers):
+def test_preview_refuses_invalid_settings(handlers):
     answer = handlers.api("POST", f"{MODULE}/preview", body={"patterns": ["("]})
     assert (answer.status, answer.json["error"]["details"][0]["field"]) == (400, "patterns")

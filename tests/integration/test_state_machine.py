@@ -1,8 +1,8 @@
-"""Whatever happens, in whatever order: nothing is sent twice, nothing is lost, and all work comes to its end.
+"""Whatever happens in whatever order: nothing is sent twice, nothing is lost, and all work is finished.
 
-Runs and requests go on call by call, in an order that Hypothesis chooses; they die, answers get lost, time passes, and
-the service does what it likes. What must hold is checked after each step. An example that fails is shrunk to the
-shortest story; CALLSCRIBE_EXAMPLES=1000 tells that many, other ones each time.
+Hypothesis chooses the order in which concurrent runs and requests call AWS. They die, responses get lost, time passes,
+and the service misbehaves. The invariants are checked after each step. A failing example is shrunk to the shortest
+story; CALLSCRIBE_EXAMPLES=1000 runs that many examples, different ones each time.
 """
 
 import os
@@ -28,42 +28,42 @@ pytestmark = pytest.mark.slow
 EXAMPLES = int(os.environ.get("CALLSCRIBE_EXAMPLES", "0"))
 FILES = 6
 LATE = 240
-PLACES = (Status.QUEUED, Status.PENDING)
-WORK = (Status.QUEUED, Status.FAILED)
+USER_STATUSES = (Status.QUEUED, Status.PENDING)
+OPEN_STATUSES = (Status.QUEUED, Status.FAILED)
 
 anyone = st.integers(0, 7)
-"""Stands for one of those there are."""
+"""Selects one of the existing actors or recordings, modulo their number."""
 
 END = 40
-"""More changes than any run makes."""
+"""More writes than any run makes."""
 
 FEWER = 3
-"""Changes that all make, but for runs of process, which make more."""
+"""The most writes that an actor other than a process run makes."""
 
 few = st.integers(0, 8) | st.just(END)
 
 enough = st.integers(3, 8) | st.just(END)
-"""As far as to the first poll, at least."""
+"""At least up to the first poll."""
 
 READS = 8
-"""More than any run reads between two writes."""
+"""More reads than any run makes between two writes."""
 
 laters = st.sampled_from([0, 0, 130, 1000])
-"""Seconds: at once, when a retry is due, when a dead worker's lease is over."""
+"""Seconds: immediately, when a retry is due, when the lease of a dead worker has expired."""
 
 modes = st.sampled_from([Mode.ANSWERS, Mode.ANSWERS, *Mode])
 
 tasks = st.sampled_from(["process", "sync", "queue"])
 
 lasts = st.sampled_from([100.0, 0.0, 1500.0, FOR_EVER])
-"""Seconds that jobs take."""
+"""How many seconds jobs take."""
 
 FATES = {"refused": Mode.REFUSES, "forgotten": Mode.ANSWERS}
 
-fates = st.sampled_from(["goes on", *FATES])
+fates = st.sampled_from(["continues", *FATES])
 
 pauses = st.sampled_from([3, 3, 60, 400, 1300])
-"""Seconds between polls; the last is longer than a slot is held without one."""
+"""Seconds between polls; the last is longer than a slot is held without a poll."""
 
 hows = st.sampled_from([Go.ON, Go.ON, Go.ON, Go.ANSWER_LOST, Go.REQUEST_LOST, Go.DIE_BEFORE, Go.DIE_AFTER])
 
@@ -97,14 +97,14 @@ HAPPENS = (
     "jobs lost",
     "slots held again",
 )
-"""What a test of all that may happen has to have met."""
+"""The events that the examples must cover."""
 
 
 class Stories(RuleBasedStateMachine):
     def __init__(self, world: World) -> None:
         super().__init__()
         self.world = world
-        self.whole = True
+        self.has_failed = False
         self.seen: Any = None
 
     @initialize(setup=setups, files=st.integers(0, 3), lasting=lasts)
@@ -116,56 +116,56 @@ class Stories(RuleBasedStateMachine):
         for number in range(files):
             self.world.add_file(f"{number}.wav")
 
-    # what happens -----------------------------------------------------------------------------------------------------
+    # events -----------------------------------------------------------------------------------------------------------
 
     @rule(task=tasks, later=laters, changes=few, how=hows)
     def run(self, task: str, later: int, changes: int, how: Go) -> None:
         if task == "process":
-            self.there_is_work(later)
-        self.onwards(self.world.start(task), changes, how)
+            self.ensure_work(later)
+        self.advance(self.world.start(task), changes, how)
 
     @rule(mode=modes, later=laters, changes=few, between=few, rest=few, how=hows)
     def two_runs(self, mode: Mode, later: int, changes: int, between: int, rest: int, how: Go) -> None:
-        """Of the task that has most to lose: the schedule's and a person's, or one event delivered twice."""
-        self.there_is_work(later)
+        """Two concurrent process runs: a scheduled one and a user's, or one event delivered twice."""
+        self.ensure_work(later)
         self.world.service.mode = mode
         first, second = self.world.start("process"), self.world.start("process")
-        self.onwards(first, changes)
-        self.onwards(second, between, how)
-        self.onwards(first, rest, how)
+        self.advance(first, changes)
+        self.advance(second, between, how)
+        self.advance(first, rest, how)
 
     @precondition(lambda self: self.world.setup.late)
     @rule(mode=modes, later=laters, changes=st.integers(2, 8), between=few, rest=few)
     def late_worker(self, mode: Mode, later: int, changes: int, between: int, rest: int) -> None:
-        """A run is still there when its lease is over, and another takes up what it had begun."""
-        self.there_is_work(later)
+        """A run is still active when its lease expires, and another run recovers its recordings."""
+        self.ensure_work(later)
         self.world.service.mode = mode
         first = self.world.start("process")
         if first:
-            self.onwards(first, changes)
-            self.time_is_left(first, -90)
-            self.onwards(self.world.start("process"), between)
-            self.onwards(first, rest)
+            self.advance(first, changes)
+            self.leave_time(first, -90)
+            self.advance(self.world.start("process"), between)
+            self.advance(first, rest)
 
     @precondition(lambda self: self.checks.tables.recordings)
-    @rule(which=anyone, wish=st.sampled_from(["transcribe", "force", *PLACES]), changes=few, how=hows)
-    def person(self, which: int, wish: str, changes: int, how: Go) -> None:
-        found = self.checks.tables
-        completed = [each.id for each in found.of(Status.COMPLETED)] if wish == "force" else []
-        ids = sorted(completed or found.recordings)
-        self.onwards(self.world.ask(ids[which % len(ids)], wish), changes, how)
+    @rule(which=anyone, request=st.sampled_from(["transcribe", "force", *USER_STATUSES]), changes=few, how=hows)
+    def user(self, which: int, request: str, changes: int, how: Go) -> None:
+        tables = self.checks.tables
+        completed = [recording.id for recording in tables.of(Status.COMPLETED)] if request == "force" else []
+        ids = sorted(completed or tables.recordings)
+        self.advance(self.world.ask(ids[which % len(ids)], request), changes, how)
 
     @precondition(lambda self: self.world.living())
     @rule(who=anyone, changes=few, how=hows)
-    def goes_on(self, who: int, changes: int, how: Go) -> None:
-        self.onwards(self.one_of(self.world.living(), who), changes, how)
+    def continue_one(self, who: int, changes: int, how: Go) -> None:
+        self.advance(self.select(self.world.living(), who), changes, how)
 
     @precondition(lambda self: len(self.world.standing()) > 1)
     @rule(turns=st.lists(st.tuples(anyone, hows), min_size=4, max_size=30))
-    def in_turns(self, turns: list[tuple[int, Go]]) -> None:
+    def interleave(self, turns: list[tuple[int, Go]]) -> None:
         for who, how in turns:
             if standing := self.world.standing():
-                self.step(self.one_of(standing, who), how)
+                self.step(self.select(standing, who), how)
 
     @rule(
         mode=modes,
@@ -174,86 +174,89 @@ class Stories(RuleBasedStateMachine):
         lasting=lasts,
     )
     def meanwhile(self, mode: Mode, seconds: int, file: bool, lasting: float) -> None:
-        """Time passes, the service changes its mind, and the phone system leaves another recording."""
+        """Time passes, the service changes its behaviour, and the phone system writes another recording."""
         self.world.jump(seconds)
         self.world.service.mode, self.world.service.lasts = mode, lasting
         if file:
-            self.another_file()
+            self.add_file()
 
     @precondition(lambda self: self.checks.parked())
     @rule(fate=fates, mode=modes, seconds=pauses, changes=enough, how=hows)
     def jobs(self, fate: str, mode: Mode, seconds: int, changes: int, how: Go) -> None:
-        """The service works on while nobody looks, gives up, or is restarted; then a run asks."""
+        """The service continues a job between polls, gives it up, or is restarted; then a run polls."""
         self.world.jump(seconds)
         if fate == "forgotten":
             self.world.service.restart()
         self.world.service.mode = FATES.get(fate, mode)
-        self.onwards(self.world.start("process"), changes, how)
+        self.advance(self.world.start("process"), changes, how)
 
     @precondition(lambda self: self.world.living())
     @rule(who=anyone, seconds=st.sampled_from([1, 8, 15, 25, 70, -90]), changes=few)
-    def time_gets_short(self, who: int, seconds: int, changes: int) -> None:
-        """So many seconds are left to one of the living, or should be."""
-        actor = self.one_of(self.world.living(), who)
-        self.time_is_left(actor, seconds)
-        self.onwards(actor, changes)
+    def run_out_of_time(self, who: int, seconds: int, changes: int) -> None:
+        """Only `seconds` are left to an active actor, or its time is already over."""
+        actor = self.select(self.world.living(), who)
+        self.leave_time(actor, seconds)
+        self.advance(actor, changes)
 
     @precondition(lambda self: self.seen is not self.checks.tables)
     @rule(task=st.sampled_from(Task), paused=st.sampled_from([False, False, False, True]))
     def overview(self, task: Task, paused: bool) -> None:
-        """A person looks, and turns something off or on."""
+        """A user reads the overview, and pauses or resumes a task."""
         settings_overrides.set_paused(task, paused=paused)
         self.seen = self.checks.tables
         self.guarded(lambda: summary_is_exact(self.checks))
         self.guarded(lambda: runs_are_told_as_they_are(self.world, self.checks))
 
-    # how --------------------------------------------------------------------------------------------------------------
+    # steps ------------------------------------------------------------------------------------------------------------
 
-    def there_is_work(self, later: int) -> None:
-        """Something is queued, or due for its retry by then: a run without work tells nothing."""
+    def ensure_work(self, later: int) -> None:
+        """Ensure that a recording is queued or due for a retry: a run without work proves nothing."""
         self.world.jump(later)
         recordings = self.checks.tables.recordings.values()
-        if not any(each.status in WORK or each.awaiting_job for each in recordings) and self.another_file():
+        if (
+            not any(recording.status in OPEN_STATUSES or recording.awaiting_job for recording in recordings)
+            and self.add_file()
+        ):
             for task in ("sync", "queue"):
-                self.to_its_end(self.world.start(task))
+                self.finish(self.world.start(task))
 
-    def another_file(self) -> bool:
+    def add_file(self) -> bool:
         if len(self.world.files) < FILES:
             self.world.add_file(f"{len(self.world.files)}.wav")
             return True
         return False
 
-    def time_is_left(self, actor: Actor, seconds: float) -> None:
+    def leave_time(self, actor: Actor, seconds: float) -> None:
         left = (actor.deadline - self.world.moment).total_seconds()
         self.world.jump(max(0.0, left - seconds))
 
-    def onwards(self, actor: Actor | None, changes: int, how: Go = Go.ON) -> None:
-        """On until it has changed something so many times, and is about to again; then, if not just on, how it goes."""
+    def advance(self, actor: Actor | None, changes: int, how: Go = Go.ON) -> None:
+        """Advance an actor past `changes` writes and up to the next one, which then goes as `how` says."""
         for _ in range(changes if changes == END or (actor and actor.kind == "process") else changes % FEWER):
-            self.to_a_change(actor)
-            self.a_step(actor)
-        self.to_a_change(actor)
+            self.advance_to_write(actor)
+            self.step_family(actor)
+        self.advance_to_write(actor)
         if how is not Go.ON:
-            self.a_step(actor, how)
+            self.step_family(actor, how)
 
-    def to_a_change(self, actor: Actor | None) -> None:
+    def advance_to_write(self, actor: Actor | None) -> None:
         for _ in range(READS):
-            if not any(each.at and each.at.changes for each in self.family(actor)[:1]):
-                self.a_step(actor)
+            if not any(member.at and member.at.changes for member in self.family(actor)[:1]):
+                self.step_family(actor)
 
-    def a_step(self, actor: Actor | None, how: Go = Go.ON) -> None:
-        for each in self.family(actor)[:1]:
-            self.step(each, how)
+    def step_family(self, actor: Actor | None, how: Go = Go.ON) -> None:
+        for member in self.family(actor)[:1]:
+            self.step(member, how)
 
     def family(self, actor: Actor | None) -> list[Actor]:
-        return [each for each in actor.family if each.ready] if actor else []
+        return [member for member in actor.family if member.ready] if actor else []
 
-    def to_its_end(self, actor: Actor | None) -> None:
+    def finish(self, actor: Actor | None) -> None:
         if actor is not None:
             self.guarded(lambda: finish(self.world, self.checks, actor))
 
     @staticmethod
-    def one_of(actors: list[Actor], who: int) -> Actor:
+    def select(actors: list[Actor], who: int) -> Actor:
         return actors[who % len(actors)]
 
     def step(self, actor: Actor, how: Go = Go.ON) -> None:
@@ -264,23 +267,23 @@ class Stories(RuleBasedStateMachine):
         self.guarded(go)
 
     def guarded(self, work: Callable[[], Any]) -> None:
-        """What has failed once is not told to its end."""
+        """After a failed check, the example is not run to its end."""
         try:
             work()
         except BaseException:
-            self.whole = False
+            self.has_failed = True
             raise
 
     def teardown(self) -> None:
         try:
-            if self.whole and hasattr(self, "checks"):
+            if not self.has_failed and hasattr(self, "checks"):
                 come_to_rest(self.world, self.checks)
         finally:
             for actor in self.world.actors:
                 actor.kill()
 
 
-def test_whatever_happens_nothing_is_sent_twice_or_lost(deployed, monkeypatch, request, capsys):
+def test_nothing_is_sent_twice_or_lost_in_any_interleaving(deployed, monkeypatch, request, capsys):
     world = World(deployed, monkeypatch)
     profile = settings(
         max_examples=EXAMPLES or 10,
@@ -293,7 +296,7 @@ def test_whatever_happens_nothing_is_sent_twice_or_lost(deployed, monkeypatch, r
         phases=[Phase.generate, Phase.shrink],
     )
     try:
-        # Hypothesis also takes a factory. The source of this line seeds the stories, so they change with it.
+        # Hypothesis also accepts a factory. The source of this line seeds the examples, which change with it.
         run_state_machine_as_test(lambda: Stories(world), settings=profile)  # type: ignore[arg-type]
     finally:
         figures = ", ".join(f"{name}: {number}" for name, number in sorted(world.totals.items()))
@@ -302,4 +305,4 @@ def test_whatever_happens_nothing_is_sent_twice_or_lost(deployed, monkeypatch, r
             with capsys.disabled():
                 reporter.write_line(f"\n{figures}")
     missing = [name for name in HAPPENS if not world.totals[name]]
-    assert EXAMPLES or not missing, f"these stories tell nothing of: {missing}"
+    assert EXAMPLES or not missing, f"the examples do not cover: {missing}"

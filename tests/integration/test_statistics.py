@@ -1,4 +1,4 @@
-"""What an overview shows over the API: the work of the last hours, since when the queue waits, what failed of what."""
+"""The overview of the API: the work of the last 24 hours, the age of the queue, and failures by error code."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,93 +26,95 @@ TWELVE = datetime(2026, 11, 22, 12, tzinfo=UTC)
 @pytest.fixture
 def overview(handlers):
     def overview(name):
-        answer = handlers.api("GET", f"{LIST}/{name}")
-        assert answer.status == 200, answer.body
-        return answer.json
+        response = handlers.api("GET", f"{LIST}/{name}")
+        assert response.status == 200, response.body
+        return response.json
 
-    overview("activity")  # binds the models to the tables
+    overview("activity")  # configures the models
     return overview
 
 
 @pytest.fixture
 def at_noon(monkeypatch):
-    """It is half past twelve."""
+    """Set the API's clock to half past twelve."""
     monkeypatch.setattr(recording_routes, "utc_now", lambda: NOW)
 
 
 @pytest.fixture
-def ran(overview, at_noon):
-    """Stores a run that has started then, and was asked for a moment before."""
+def save_run(overview, at_noon):
+    """Save a run that started at this time, and was requested slightly earlier."""
 
-    def ran(started_at, task=Task.PROCESS, asked=timedelta(), **counts):
-        run_id = runs.new_run_id(started_at - asked)
+    def save_run(started_at, task=Task.PROCESS, delay=timedelta(), **counts):
+        run_id = runs.new_run_id(started_at - delay)
         run = Run(task=task, id=run_id, trigger="api", started_at=started_at, deadline=started_at, counts=counts)
         runs.save(run)
 
-    return ran
+    return save_run
 
 
 @pytest.fixture
-def failed(overview):
-    """Makes a recording that failed so many minutes ago, for good unless it is to be tried again."""
+def create_failed(overview):
+    """Create a recording that failed `minutes` ago, terminally unless it is `retried`."""
 
-    def failed(name, code="service_error", minutes=0, *, again=False, **values):
+    def create_failed(name, code="service_error", minutes=0, *, retried=False, **values):
         at = NOW - timedelta(minutes=minutes)
-        due = NOW if again else None
-        position = sort_keys.retry_sort_key(due) if due else sort_keys.terminal_sort_key(at)
+        due = NOW if retried else None
+        sort_key = sort_keys.retry_sort_key(due) if due else sort_keys.terminal_sort_key(at)
         error = code and Failure(code=code, message=f"{code}.", at=at, retryable=True, **values)
         new = state_machine.create("s3://b", f"{name}.wav", size=9, etag="e", modified_at=at, now=at)
-        failed = replace(new, status=Status.FAILED, sort_key=position, error=error or None, next_attempt_at=due)
-        assert recordings.create(failed)
-        return failed
+        recording = replace(new, status=Status.FAILED, sort_key=sort_key, error=error or None, next_attempt_at=due)
+        assert recordings.create(recording)
+        return recording
 
-    return failed
+    return create_failed
 
 
 @pytest.fixture
-def queued(overview):
-    """Makes a recording that is in line since so many minutes."""
+def create_queued(overview):
+    """Create a recording that was queued `minutes` ago."""
 
-    def queued(name, minutes, *, head=False):
+    def create_queued(name, minutes, *, at_front=False):
         at = NOW - timedelta(minutes=minutes)
         new = state_machine.create("s3://b", f"{name}.wav", size=9, etag="e", modified_at=NOW, now=NOW)
-        position = sort_keys.queued_sort_key(at, to_iso(NOW), at_front=head)
-        assert recordings.create(replace(new, status=Status.QUEUED, sort_key=position, queue_sort_key=position))
+        sort_key = sort_keys.queued_sort_key(at, to_iso(NOW), at_front=at_front)
+        assert recordings.create(replace(new, status=Status.QUEUED, sort_key=sort_key, queue_sort_key=sort_key))
 
-    return queued
+    return create_queued
 
 
-def worked(answer):
-    """The hours in which something was done, by their beginning."""
+def active_hours(activity):
+    """The hours with work, by their start."""
     hours = {
         hour["startsAt"]: (hour["transcribed"], hour["failedAttempts"], hour["audioSeconds"])
-        for hour in answer["hours"]
+        for hour in activity["hours"]
     }
-    assert list(hours) == [to_iso(TWELVE - timedelta(hours=ago)).replace(".000000", "") for ago in reversed(range(24))]
+    assert list(hours) == [
+        to_iso(TWELVE - timedelta(hours=hours_ago)).replace(".000000", "") for hours_ago in reversed(range(24))
+    ]
     return {start: work for start, work in hours.items() if any(work)}
 
 
-# the last hours ------------------------------------------------------------------------------------------------------
+# activity ------------------------------------------------------------------------------------------------------------
 
 
-def test_where_nothing_was_ever_done_there_are_24_empty_hours_and_no_failures(overview, at_noon):
-    answer = overview("activity")
-    assert worked(answer) == {}
-    assert (answer["oldestQueuedAt"], answer["exact"]) == (None, True)
+def test_empty_overview_has_24_empty_hours_and_no_failures(overview, at_noon):
+    activity = overview("activity")
+    assert active_hours(activity) == {}
+    assert (activity["oldestQueuedAt"], activity["exact"]) == (None, True)
     assert overview("failure-summary") == {"items": [], "exact": True}
 
 
-def test_the_hours_add_up_what_the_runs_of_process_did_that_started_in_them(overview, ran):
-    ran(TWELVE, completed=2, failed=1, recovered=5, audio_seconds=70)
-    ran(NOW, completed=1, audio_seconds=30)
-    ran(TWELVE - timedelta(microseconds=1), completed=4, failed=0, audio_seconds=9)
-    ran(TWELVE - timedelta(hours=23), failed=3)
-    ran(TWELVE - timedelta(hours=23, microseconds=1), completed=100)
-    ran(NOW - timedelta(hours=5), completed=1)  # of before seconds were counted
-    ran(NOW - timedelta(hours=6))  # was skipped
-    ran(NOW, Task.SYNC, completed=100)
-    ran(NOW, Task.RETRY, failed=100)
-    assert worked(overview("activity")) == {
+def test_hour_adds_up_the_process_runs_that_started_in_it(overview, save_run):
+    save_run(TWELVE, completed=2, failed=1, recovered=5, audio_seconds=70)
+    save_run(NOW, completed=1, audio_seconds=30)
+    save_run(TWELVE - timedelta(microseconds=1), completed=4, failed=0, audio_seconds=9)
+    save_run(TWELVE - timedelta(hours=23), failed=3)
+    save_run(TWELVE - timedelta(hours=23, microseconds=1), completed=100)
+    save_run(NOW - timedelta(hours=5), completed=1)  # without audio seconds
+    save_run(NOW - timedelta(hours=6))  # skipped
+    save_run(NOW, Task.SYNC, completed=100)
+    save_run(NOW, Task.RETRY, failed=100)
+    assert active_hours(overview("activity")) == {
         "2026-11-21T13:00:00Z": (0, 3, 0),
         "2026-11-22T07:00:00Z": (1, 0, 0),
         "2026-11-22T11:00:00Z": (4, 0, 9),
@@ -120,26 +122,26 @@ def test_the_hours_add_up_what_the_runs_of_process_did_that_started_in_them(over
     }
 
 
-def test_a_run_that_was_asked_for_a_moment_before_the_first_hour_and_started_in_it_counts(overview, ran):
-    ran(TWELVE - timedelta(hours=23), asked=timedelta(seconds=2), completed=1)
-    assert worked(overview("activity")) == {"2026-11-21T13:00:00Z": (1, 0, 0)}
+def test_run_requested_before_the_first_hour_but_started_in_it_counts(overview, save_run):
+    save_run(TWELVE - timedelta(hours=23), delay=timedelta(seconds=2), completed=1)
+    assert active_hours(overview("activity")) == {"2026-11-21T13:00:00Z": (1, 0, 0)}
 
 
-def test_many_runs_are_read_page_by_page_and_of_too_many_the_oldest_are_missing(overview, ran, monkeypatch):
-    for ago in range(7):
-        ran(NOW - timedelta(hours=ago), completed=1)
+def test_many_runs_are_read_in_pages_and_the_oldest_of_too_many_are_missing(overview, save_run, monkeypatch):
+    for hours_ago in range(7):
+        save_run(NOW - timedelta(hours=hours_ago), completed=1)
     monkeypatch.setattr(RunModel, "query", partial(RunModel.query, page_size=2))
-    whole = overview("activity")
-    assert (len(worked(whole)), whole["exact"]) == (7, True)
+    complete = overview("activity")
+    assert (len(active_hours(complete)), complete["exact"]) == (7, True)
     monkeypatch.setattr(statistics, "MAX_REQUESTS", 2)
-    short = overview("activity")
-    assert (list(worked(short)), short["exact"]) == (
+    truncated = overview("activity")
+    assert (list(active_hours(truncated)), truncated["exact"]) == (
         [f"2026-11-22T{hour:02}:00:00Z" for hour in (9, 10, 11, 12)], False,
     )  # fmt: skip
 
 
-def test_what_process_does_is_there_with_its_seconds(handlers, put, overview, listed, service, reply):
-    """By the file where it tells, else by the transcript, and none where neither does."""
+def test_activity_includes_the_audio_seconds_of_a_process_run(handlers, put, overview, listed, service, reply):
+    """From the file if known, else from the transcript, else zero."""
     service.choose_reply = lambda received: reply(body=b'{"segments": []}') if b"silence" in received.body else reply()
     put("long.wav", wav(tone(7.4, 8_000)))
     put("transcript.wav", b"RIFF" + b"\0" * 100)
@@ -151,7 +153,7 @@ def test_what_process_does_is_there_with_its_seconds(handlers, put, overview, li
     assert (counts["completed"], counts["audio_seconds"]) == (3, 7 + 1)
     durations = {name: (item["audio"]["duration"], item["transcript"]["duration"]) for name, item in listed().items()}
     assert durations == {"long.wav": (7.4, 7.4), "transcript.wav": (None, 0.9), "nothing.wav": (None, None)}
-    hours = overview("activity")["hours"]  # the run may be of the hour before, if that ended just now
+    hours = overview("activity")["hours"]  # the run may have started in the previous hour
     assert sum(hour["transcribed"] for hour in hours[-2:]) == 3
     assert sum(hour["audioSeconds"] for hour in hours[-2:]) == 8
 
@@ -159,38 +161,38 @@ def test_what_process_does_is_there_with_its_seconds(handlers, put, overview, li
 # the queue -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_queue_waits_since_the_one_that_waits_longest_was_put_in_line(overview, queued, counted):
-    queued("a", 20)
-    queued("b", 50)
-    queued("c", 10)
+def test_oldest_queued_at_is_that_of_the_longest_waiting_recording(overview, create_queued, counted):
+    create_queued("a", 20)
+    create_queued("b", 50)
+    create_queued("c", 10)
     with counted() as requests:
         assert overview("activity")["oldestQueuedAt"] == "2026-11-22T11:40:00Z"
     assert requests["Query"] == 2
-    queued("d", 5, head=True)  # stands before all others
+    create_queued("d", 5, at_front=True)  # at the front of the queue
     with counted() as requests:
         assert overview("activity")["oldestQueuedAt"] == "2026-11-22T11:40:00Z"
     assert requests["Query"] == 3
 
 
 @pytest.mark.parametrize("others", [(), (30,)])
-def test_one_at_the_head_counts_where_none_waits_for_longer(overview, queued, others):
-    queued("head", 40, head=True)
-    queued("head of later", 35, head=True)
+def test_recording_at_the_front_counts_if_none_has_waited_longer(overview, create_queued, others):
+    create_queued("front", 40, at_front=True)
+    create_queued("later front", 35, at_front=True)
     for minutes in others:
-        queued("other", minutes)
+        create_queued("other", minutes)
     assert overview("activity")["oldestQueuedAt"] == "2026-11-22T11:50:00Z"
 
 
 # failures ------------------------------------------------------------------------------------------------------------
 
 
-def test_failed_recordings_are_summed_up_by_the_code_of_their_last_error(overview, failed, monkeypatch):
-    failed("a", minutes=9, status=500)
-    failed("b", minutes=3, status=504, again=True)
-    failed("c", minutes=5)
-    failed("d", "request_rejected", minutes=7, status=422)
-    failed("e", "no_audio", minutes=2)
-    completed = failed("f", "no_audio")
+def test_failed_recordings_are_grouped_by_the_code_of_their_last_error(overview, create_failed, monkeypatch):
+    create_failed("a", minutes=9, status=500)
+    create_failed("b", minutes=3, status=504, retried=True)
+    create_failed("c", minutes=5)
+    create_failed("d", "request_rejected", minutes=7, status=422)
+    create_failed("e", "no_audio", minutes=2)
+    completed = create_failed("f", "no_audio")
     RecordingModel(completed.id).update([RecordingModel.status.set("completed")])
     expected = {
         "items": [
@@ -214,33 +216,31 @@ def test_failed_recordings_are_summed_up_by_the_code_of_their_last_error(overvie
     assert overview("failure-summary") == expected
 
 
-def test_a_failed_recording_without_an_error_or_of_before_its_status_was_kept_breaks_nothing(
-    overview, failed, handlers
-):
-    failed("a", "")
-    old = failed("b", minutes=3)
+def test_failed_recording_without_an_error_or_without_its_http_status_is_accepted(overview, create_failed, handlers):
+    create_failed("a", "")
+    old = create_failed("b", minutes=3)
     RecordingModel(old.id).update([RecordingModel.error.status.remove()])  # type: ignore[attr-defined]
     (group,) = overview("failure-summary")["items"]
     assert (group["code"], group["count"], group["httpStatus"]) == ("service_error", 1, None)
-    shown = {item["id"]: item["error"] for item in handlers.api("GET", LIST).json["items"]}
-    assert shown.pop(old.id)["httpStatus"] is None
-    assert list(shown.values()) == [None]
+    errors = {item["id"]: item["error"] for item in handlers.api("GET", LIST).json["items"]}
+    assert errors.pop(old.id)["httpStatus"] is None
+    assert list(errors.values()) == [None]
 
 
-def test_where_time_is_up_it_says_that_there_are_more(overview, failed, monkeypatch):
+def test_failure_summary_is_not_exact_when_its_time_is_up(overview, create_failed, monkeypatch):
     for name in "abc":
-        failed(name)
+        create_failed(name)
     monkeypatch.setattr(recording_routes, "COUNT_TIME_BUDGET", timedelta())
     assert overview("failure-summary")["exact"] is True
     monkeypatch.setattr(statistics, "raw_query", partial(recording_queries.raw_query, limit=2))
-    answer = overview("failure-summary")
-    assert (answer["items"][0]["count"], answer["exact"]) == (2, False)
+    summary = overview("failure-summary")
+    assert (summary["items"][0]["count"], summary["exact"]) == (2, False)
 
 
 @pytest.mark.parametrize(
     ("replies", "status"), [({"status": 500}, 500), ({"status": 415}, 415), ({"close": True}, None), ({}, None)]
 )
-def test_a_recording_tells_with_which_status_the_service_answered_where_it_did(
+def test_failed_recording_shows_the_http_status_of_the_service(
     handlers, put, listed, overview, service, reply, replies, status
 ):
     service.replies = [reply(**replies or {"body": b"<html>"})]
@@ -259,8 +259,10 @@ def test_a_recording_tells_with_which_status_the_service_answered_where_it_did(
     assert (group["firstAt"], group["final"]) == (item["error"]["at"], int(item["nextAttemptAt"] is None))
 
 
-@pytest.mark.parametrize(("status", "kept"), [(502, 502), (None, None)])
-def test_what_waits_out_an_outage_tells_its_status_too(handlers, put, listed, overview, service, reply, status, kept):
+@pytest.mark.parametrize(("status", "stored"), [(502, 502), (None, None)])
+def test_recording_requeued_after_an_outage_shows_the_http_status(
+    handlers, put, listed, overview, service, reply, status, stored
+):
     if status is None:
         handlers.overrides["WHISPERX_URL"] = "http://127.0.0.1:9"
     service.replies = [reply(status=status or 200)]
@@ -269,5 +271,5 @@ def test_what_waits_out_an_outage_tells_its_status_too(handlers, put, listed, ov
     handlers.queue()
     handlers.process()
     item = listed()["a.wav"]
-    assert (item["transcriptionStatus"], item["error"]["httpStatus"]) == ("queued", kept)
+    assert (item["transcriptionStatus"], item["error"]["httpStatus"]) == ("queued", stored)
     assert overview("failure-summary")["items"] == []

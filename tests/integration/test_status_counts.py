@@ -1,4 +1,4 @@
-"""Status counts: exact at any moment, and cheap however many recordings were ever completed."""
+"""Status counts: always exact, and cheap however many recordings were ever completed."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,102 +14,104 @@ REF = TranscriptRef(version="v", language=None, duration=None, preview="", no_sp
 
 
 @pytest.fixture(autouse=True)
-def bound(handlers):
-    handlers.queue()  # binds the models to the tables
+def configured(handlers):
+    handlers.queue()  # configures the models
 
 
-def completed(number, at):
-    """As a worker leaves them, one a second before `at`."""
-    made = []
-    for each in range(number):
-        then = at - timedelta(seconds=each)
-        made.append(state_machine.create("s3://b", f"{at}{each}.wav", size=1, etag=None, modified_at=then, now=then))
-        recordings.create(made[-1])
-        place = sort_keys.QueueEntry(made[-1].id, Status.PENDING, made[-1].sort_key)
-        queued = recordings.apply_transition(place.id, state_machine.enqueue(place, then))
-        place = sort_keys.QueueEntry(queued.id, Status.QUEUED, queued.sort_key)
-        claimed = recordings.apply_transition(place.id, claims.claim(place, "t", then, then + timedelta(minutes=16)))
+def create_completed(number, at):
+    """Completed recordings, one per second up to `at`."""
+    created = []
+    for seconds in range(number):
+        then = at - timedelta(seconds=seconds)
+        created.append(
+            state_machine.create("s3://b", f"{at}{seconds}.wav", size=1, etag=None, modified_at=then, now=then)
+        )
+        recordings.create(created[-1])
+        entry = sort_keys.QueueEntry(created[-1].id, Status.PENDING, created[-1].sort_key)
+        queued = recordings.apply_transition(entry.id, state_machine.enqueue(entry, then))
+        entry = sort_keys.QueueEntry(queued.id, Status.QUEUED, queued.sort_key)
+        claimed = recordings.apply_transition(entry.id, claims.claim(entry, "t", then, then + timedelta(minutes=16)))
         assert claimed
         recordings.apply_transition(claimed.id, claims.complete(claimed, REF, then))
-    return made
+    return created
 
 
 def checkpoint():
     return control_items.read(control_items.COMPLETED_COUNT)[control_items.COMPLETED_COUNT]
 
 
-def counted():
+def completed_count():
     return status_counts.load_status_counts().counts[Status.COMPLETED]
 
 
 def force(recording):
-    seen = recordings.get(recording.id)
-    assert seen
+    stored = recordings.get(recording.id)
+    assert stored
     recordings.apply_transition(
-        seen.id, state_machine.user_transition(seen, Status.QUEUED, NOW, at_front=True, force=True)
+        stored.id, state_machine.user_transition(stored, Status.QUEUED, NOW, at_front=True, force=True)
     )
 
 
-def test_the_checkpoint_counts_what_has_settled_and_the_summary_adds_the_rest():
-    completed(5, NOW - timedelta(hours=2))
-    completed(3, NOW)
+def test_checkpoint_counts_settled_recordings_and_the_summary_adds_the_rest():
+    create_completed(5, NOW - timedelta(hours=2))
+    create_completed(3, NOW)
     status_counts.advance_checkpoint(NOW)
     assert checkpoint().completed_count == 5
-    assert counted() == 8
-    completed(2, NOW + timedelta(minutes=30))
+    assert completed_count() == 8
+    create_completed(2, NOW + timedelta(minutes=30))
     status_counts.advance_checkpoint(NOW + timedelta(hours=1))
-    assert (checkpoint().completed_count, counted()) == (10, 10)
+    assert (checkpoint().completed_count, completed_count()) == (10, 10)
     status_counts.advance_checkpoint(NOW + timedelta(hours=2))
-    assert (checkpoint().completed_count, counted()) == (10, 10)
+    assert (checkpoint().completed_count, completed_count()) == (10, 10)
 
 
-def test_what_leaves_is_counted_no_more():
-    old, *_ = completed(4, NOW - timedelta(hours=2))
+def test_recording_that_leaves_completed_is_no_longer_counted():
+    old, *_ = create_completed(4, NOW - timedelta(hours=2))
     status_counts.advance_checkpoint(NOW)
     force(old)
-    assert counted() == 3
+    assert completed_count() == 3
     assert status_counts.load_status_counts().counts[Status.QUEUED] == 1
     status_counts.advance_checkpoint(NOW + timedelta(seconds=30))
-    assert checkpoint().completed_count is None  # the one that forces it may still be at it
+    assert checkpoint().completed_count is None  # the request that forces it may still be running
     status_counts.advance_checkpoint(NOW + timedelta(hours=1))
-    assert (checkpoint().completed_count, counted()) == (3, 3)
+    assert (checkpoint().completed_count, completed_count()) == (3, 3)
 
 
-def test_a_checkpoint_that_was_being_counted_when_one_left_is_not_kept(monkeypatch):
-    old, *_ = completed(4, NOW - timedelta(hours=2))
+def test_checkpoint_is_not_saved_if_a_recording_left_while_it_was_counted(monkeypatch):
+    old, *_ = create_completed(4, NOW - timedelta(hours=2))
     count = RecordingModel.by_status.count
 
-    def counted_meanwhile(*condition):
+    def count_while_one_leaves(*condition):
         number = count(*condition)
         monkeypatch.undo()
         force(old)
         return number
 
-    monkeypatch.setattr(RecordingModel.by_status, "count", counted_meanwhile)
+    monkeypatch.setattr(RecordingModel.by_status, "count", count_while_one_leaves)
     status_counts.advance_checkpoint(NOW)
     assert checkpoint().completed_count is None
-    assert counted() == 3
+    assert completed_count() == 3
 
 
-def test_reading_the_counts_does_not_read_what_the_checkpoint_counts(monkeypatch):
-    completed(30, NOW - timedelta(hours=2))
+def test_reading_the_counts_reads_only_entries_after_the_checkpoint(monkeypatch):
+    create_completed(30, NOW - timedelta(hours=2))
     status_counts.advance_checkpoint(NOW)
-    completed(2, NOW)
-    read = []
+    create_completed(2, NOW)
+    counts = []
     query = RecordingModel.by_status.count
 
-    def watched(status, condition):
+    def record_count(status, condition):
         number = query(status, condition)
-        read.append((status, number))
+        counts.append((status, number))
         return number
 
-    monkeypatch.setattr(RecordingModel.by_status, "count", watched)
-    assert counted() == 32
-    assert dict(read)["completed"] == 2
-    assert len(read) == 5
+    monkeypatch.setattr(RecordingModel.by_status, "count", record_count)
+    assert completed_count() == 32
+    assert dict(counts)["completed"] == 2
+    assert len(counts) == 5
 
 
-def test_the_queue_run_moves_the_checkpoint(handlers):
-    completed(3, NOW - timedelta(days=400))
+def test_queue_run_moves_the_checkpoint(handlers):
+    create_completed(3, NOW - timedelta(days=400))
     handlers.queue()
     assert checkpoint().completed_count == 3

@@ -1,4 +1,4 @@
-"""What the cost calculator multiplies is what the code sends."""
+"""The request counts that the cost calculator uses are those of the code."""
 
 import json
 
@@ -11,29 +11,29 @@ from testing.signing import signing_as
 
 
 @pytest.fixture
-def not_the_functions(monkeypatch):
-    """What the ledger reads before and after each write is none of the functions' own requests."""
+def ledger_requests_excluded(monkeypatch):
+    """The ledger reads items before and after each write: these requests are not the functions'."""
     item = RequestCounter._item
 
     def read(*arguments):
-        with signing_as("somebody"):
+        with signing_as("ledger"):
             return item(*arguments)
 
     monkeypatch.setattr(RequestCounter, "_item", read)
 
 
-@pytest.mark.usefixtures("not_the_functions")
-def test_the_counted_requests_and_write_units_are_those_of_the_code(handlers, service, put, stack):
-    """`python -m benchmarks.stories` counts them again; then update docs/cost.md."""
+@pytest.mark.usefixtures("ledger_requests_excluded")
+def test_stored_request_counts_and_write_units_match_the_code(handlers, service, put, stack):
+    """To update them, run `python -m benchmarks.stories`, and docs/cost.md."""
     tables = {
         stack.tables[name]: TableSpec.from_declaration(name, table) for name, table in read_table_definitions().items()
     }
     bucket = stack.buckets["RecordingsBucket"]
     bench = stories.RequestBench(handlers, service, put, bucket, RequestCounter(tables), seconds=10)
     counted = {name: ledger.to_dict() for name, ledger in stories.measure_all(bench).items()}
-    kept = json.loads(stories.RESULTS_FILE.read_text())["stories"]
-    assert counted.keys() == kept.keys()
-    for name, story in kept.items():
-        assert {what: counted[name][what] for what in stories.STABLE_COUNTS} == {
-            what: story[what] for what in stories.STABLE_COUNTS
+    stored = json.loads(stories.RESULTS_FILE.read_text())["stories"]
+    assert counted.keys() == stored.keys()
+    for name, story in stored.items():
+        assert {count: counted[name][count] for count in stories.STABLE_COUNTS} == {
+            count: story[count] for count in stories.STABLE_COUNTS
         }, name
