@@ -98,9 +98,6 @@ def build_cues(document: TranscriptDocument) -> list[Cue]:
     return sorted(cues, key=lambda cue: cue.start)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Text
-# ---------------------------------------------------------------------------------------------------------------------
 def _clean_segments(document: TranscriptDocument) -> list[Segment]:
     """The segments that have text, with all text cleaned."""
     cleaned = (
@@ -126,9 +123,6 @@ def _with_speaker(speaker: str | None, text: str) -> str:
     return f"{speaker}: {text}" if speaker else text
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Time
-# ---------------------------------------------------------------------------------------------------------------------
 def _format_time(milliseconds: int, decimal_separator: str) -> str:
     """`01:02:03.004`; hours have as many digits as needed."""
     seconds, milliseconds = divmod(milliseconds, 1000)
@@ -189,9 +183,6 @@ def _segment_end(segment: Segment) -> float | None:
     return next((word.end for word in reversed(segment.words) if word.end is not None), None)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Long segments
-# ---------------------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class TextSpan:
     """A stretch of a segment's text, from `text_start` up to `text_end` (exclusive). Times are in seconds."""

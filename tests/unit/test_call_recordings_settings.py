@@ -63,12 +63,12 @@ def test_unknown_time_zone_in_the_template_is_reported_on_first_use():
         ("patterns", ["(?P<caller>["], "[ is not closed"),
         ("patterns", ["(?P<caler>[0-9]+)"], "Did you mean caller?"),
         ("patterns", ["[0-9]+"], "no named group"),
-        ("patterns", ["(?P<caller>a)"] * 21, "20 at most"),
+        ("patterns", ["(?P<caller>a)"] * 21, "at most 20 items"),
         ("extensions", ["mp 3"], "such as wav or mp3"),
         ("extensions", [""], "such as wav or mp3"),
         ("extensions", ["json"], "cannot contain json"),
         ("extensions", ["part"], "cannot contain part"),
-        ("extensions", ["wav"] * 51, "50 at most"),
+        ("extensions", ["wav"] * 51, "at most 50 items"),
     ],
 )
 def test_invalid_setting_is_rejected_with_a_message_for_the_user(name, value, expected_message):

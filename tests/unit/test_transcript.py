@@ -106,7 +106,7 @@ def test_invalid_response_is_a_retryable_error(content_type, body):
         ({"segments": [{"start": 1, "end": 2, "words": [{"word": "Hi"}, {}, {"word": "you"}]}]}, "Hi you"),
     ],
 )
-def test_words_stand_in_for_text_and_segments(payload, text):
+def test_words_replace_missing_text_and_segments(payload, text):
     (segment,) = parse(payload).segments
     assert (segment.text, segment.start, segment.end) == (text, 1.0, 2.0)
 

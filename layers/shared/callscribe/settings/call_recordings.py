@@ -115,7 +115,7 @@ def _validate_phone_system(value: str) -> str | None:
 
 def _validate_patterns(values: Sequence[str]) -> str | None:
     if len(values) > MAX_PATTERNS:
-        return f"must be {MAX_PATTERNS} at most, not {len(values)}"
+        return f"must have at most {MAX_PATTERNS} items, not {len(values)}"
     from callscribe.phone_systems.custom_patterns import CustomPattern
 
     try:
@@ -128,7 +128,7 @@ def _validate_patterns(values: Sequence[str]) -> str | None:
 
 def _validate_extensions(values: Sequence[str]) -> str | None:
     if len(values) > MAX_EXTENSIONS:
-        return f"must be {MAX_EXTENSIONS} at most, not {len(values)}"
+        return f"must have at most {MAX_EXTENSIONS} items, not {len(values)}"
     for value in values:
         if not EXTENSION.fullmatch(value):
             return f"must be file extensions, such as wav or mp3, not '{value[:20]}'"
