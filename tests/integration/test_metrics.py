@@ -6,7 +6,7 @@ import pytest
 
 from callscribe import observability
 from callscribe.store import status_counts
-from tests.unit.test_watching import ALARMS, documented, metrics_of
+from tests.unit.test_monitoring import ALARMS, documented_metrics, metrics_of
 
 UNITS = {"OldestQueuedAgeSeconds": "Seconds", "AudioSeconds": "Seconds"}
 
@@ -38,7 +38,9 @@ def test_every_metric_that_an_alarm_watches_is_written(handlers, put, service, r
         )  # as the template's variable sets it in Lambda
         getattr(handlers, task)(**event)
         metrics = written()
-        assert set(metrics) <= {(service, name) for name, services in documented().items() for service in services}
+        assert set(metrics) <= {
+            (service, name) for name, services in documented_metrics().items() for service in services
+        }
         all_metrics.update(metrics)
         return metrics
 
