@@ -28,7 +28,7 @@ CLOSE_CIRCUIT = (*DROP_PROBE, Item.outage.remove())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """The right to run one transcription. A probe's slot has the `outage` whose end the probe is to detect.
+    """The right to run one transcription. A probe's slot has the `outage` that the probe tests.
 
     `probe` is the token of the probe, where it is not the slot's own: a poll uses the slot that is held for its job.
     `held_count` is how many slots were held once this one was acquired: unique among slots acquired at one moment.
@@ -89,8 +89,8 @@ def acquire(limit: int, token: str, now: datetime, lease_expires_at: datetime) -
 def acquire_probe(slot: Slot, token: str, now: datetime, lease_expires_at: datetime) -> Slot | Outage:
     """Check whether the job that `slot` is held for may be polled, under `token`.
 
-    While the circuit is closed, the slot as it is; while it is open, the slot as the probe's when the next try is due,
-    and the outage otherwise.
+    Returns the slot while the circuit is closed. While it is open: the slot as the probe's if the next try is due, else
+    the outage.
     """
     current = control_items.read(control_items.ADMISSION)[control_items.ADMISSION]
     outage = to_outage(current)
@@ -116,7 +116,7 @@ def extend_for_job(slot: Slot, now: datetime, lease_expires_at: datetime) -> Slo
 
 
 def extend(slot: Slot, lease_expires_at: datetime) -> Slot:
-    """Extend the lease of the slot to `lease_expires_at`, if it ends before: another channel is to be sent in it."""
+    """Extend the lease of the slot to `lease_expires_at`, if it ends before: another channel will be sent in it."""
     if slot.lease_expires_at >= lease_expires_at:
         return slot
     extended = replace(slot, lease_expires_at=lease_expires_at)

@@ -177,12 +177,12 @@ def oldest_queued() -> QueueEntry | None:
 
 
 def retryable(now: datetime, limit: int) -> list[QueueEntry]:
-    """Failed recordings whose next attempt is due, the longest due first."""
+    """Failed recordings with a next attempt that is due, the longest due first."""
     return _query_entries(Status.FAILED, RecordingModel.sort_key <= retry_sort_key(now), limit)
 
 
 def expired_claims(now: datetime, limit: int) -> list[QueueEntry]:
-    """Recordings in `processing` whose lease has expired, or whose job is due to be polled."""
+    """Recordings in `processing` with an expired lease, or with a job that is due to be polled."""
     return _query_entries(Status.PROCESSING, RecordingModel.sort_key < to_iso(now), limit)
 
 

@@ -169,7 +169,7 @@ def save(run: Run) -> None:
 
 
 def resumable(now: datetime) -> list[Run]:
-    """The running retries whose lease has expired, the oldest first.
+    """The running retries with an expired lease, the oldest first.
 
     Raises: StoreError.
     """

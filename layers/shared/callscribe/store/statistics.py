@@ -55,7 +55,7 @@ class Activity:
 
 @dataclass(slots=True, kw_only=True)
 class FailureGroup:
-    """The failed recordings whose last error has the same code.
+    """The failed recordings with the same code of their last error.
 
     `terminal_count`: how many of them are not retried automatically. `latest`: the most recent of their errors;
     `first_at`: the time of the earliest.

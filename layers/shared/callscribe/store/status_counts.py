@@ -24,10 +24,10 @@ MAX_WRITE_LAG = timedelta(minutes=20)
 15 minutes, so any earlier write has been made by now or never will be. The rest is for clock skew and index lag."""
 
 RETENTION_CUTOFF_STEP = timedelta(hours=1)
-"""How often the retention cutoff moves: each move costs a write and a count of what is between the two cutoffs."""
+"""The least distance by which the retention cutoff moves: a move costs a write and a count of what it skips."""
 
 INVALIDATION_WINDOW = timedelta(minutes=2)
-"""How long no checkpoint is made before a recording leaves `completed`: longer than a request to the API takes."""
+"""How long no checkpoint is made after an invalidation: longer than a request to the API takes."""
 
 
 @dataclass(frozen=True, slots=True)
