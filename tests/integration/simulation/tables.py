@@ -53,8 +53,8 @@ class Reader:
             outage=to_outage(admission),
             probe=admission.probe,
             probe_lease=admission.probe_lease,
-            until=completed.until,
-            counted=int(completed.counted or 0),
+            until=completed.counted_until,
+            counted=int(completed.completed_count or 0),
         )
 
     def _all(self, table: str, key: str, parse: Any) -> dict[str, Any]:
