@@ -127,9 +127,9 @@ def test_sixteen_concurrent_claims_lose_at_most_three_writes_each(workers, creat
     results = workers.run_concurrently(16, "process", ACQUIRE, tmp_path / "hold")
     claimed = sum(result["run"]["counts"]["completed"] for result in results)
     acquired, without_slot = writes(results, ACQUIRE)
-    made, lost = writes(results, CLAIM)
+    sent, lost = writes(results, CLAIM)
     assert acquired >= 16
-    assert (without_slot, made - lost) == (0, claimed)
+    assert (without_slot, sent - lost) == (0, claimed)
     assert claimed >= 14  # a worker may start too late for the last ones
     assert without_slot + lost <= 3 * claimed
     assert sum(result["run"]["counts"]["conflicts"] for result in results) == lost

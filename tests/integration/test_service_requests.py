@@ -48,8 +48,8 @@ def test_every_request_is_stored_with_status_duration_and_sizes(
     assert second["duration"] > 0
     assert "planted" not in json.dumps([first, second])
     stored = client("dynamodb", stack.endpoint).scan(TableName=stack.tables["RunsTable"])["Items"]
-    expiry_times = {float(each["expires_at"]["N"]) for each in stored}  # of runs and requests
-    assert all(abs(each - handlers.now().timestamp() - 30 * 86_400) < 300 for each in expiry_times)
+    expiry_times = {float(item["expires_at"]["N"]) for item in stored}  # of runs and requests
+    assert all(abs(time - handlers.now().timestamp() - 30 * 86_400) < 300 for time in expiry_times)
 
 
 def test_requests_are_filtered_by_recording_status_and_time_and_paged(
@@ -60,9 +60,9 @@ def test_requests_are_filtered_by_recording_status_and_time_and_paged(
     between = to_iso(datetime.now(UTC))  # requests are timed by the wall clock, which the test does not move
     transcribe("b.wav", reply(), service=service)
     a = listed()["a.wav"]["id"]
-    assert [each["status"] for each in list_requests(f"recordingId={a}")] == [500]
-    assert {each["status"] for each in list_requests("status=failed")} == {500}
-    assert {each["status"] for each in list_requests("status=succeeded")} == {200}
+    assert [request["status"] for request in list_requests(f"recordingId={a}")] == [500]
+    assert {request["status"] for request in list_requests("status=failed")} == {500}
+    assert {request["status"] for request in list_requests("status=succeeded")} == {200}
     everything = list_requests()
     first = handlers.api("GET", SERVICE_REQUESTS, query="limit=1").json
     rest = handlers.api("GET", SERVICE_REQUESTS, query=f"limit=1&cursor={first['nextCursor']}").json
@@ -98,17 +98,18 @@ def test_one_event_is_sent_for_each_completed_or_terminally_failed_recording(
         handlers.process()
         handlers.advance_clock(minutes=2)
     events_received = [
-        json.loads(each["Body"]) for each in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+        json.loads(message["Body"])
+        for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
     ]
     events.remove_targets(Rule="ended", Ids=["queue"])
     events.delete_rule(Name="ended")
     items = listed()
-    assert {(each["detail-type"], each["detail"]["recordingId"]) for each in events_received} == {
+    assert {(event["detail-type"], event["detail"]["recordingId"]) for event in events_received} == {
         ("Transcription Completed", items["good.wav"]["id"]),
         ("Transcription Failed", items["bad.wav"]["id"]),
     }
     assert len(events_received) == 2
-    detail = {each["detail"]["transcriptionStatus"]: each["detail"] for each in events_received}
+    detail = {event["detail"]["transcriptionStatus"]: event["detail"] for event in events_received}
     assert detail["completed"]["transcriptVersion"] == items["good.wav"]["transcript"]["version"]
     assert (detail["failed"]["errorCode"], detail["failed"]["attempts"]) == ("service_error", 2)
     assert "hello" not in json.dumps(events_received)

@@ -105,7 +105,7 @@ class Stories(RuleBasedStateMachine):
         super().__init__()
         self.world = world
         self.has_failed = False
-        self.seen: Any = None
+        self.last_seen_tables: Any = None
 
     @initialize(setup=setups, files=st.integers(0, 3), lasting=lasts)
     def begin(self, setup: Setup, files: int, lasting: float) -> None:
@@ -198,12 +198,12 @@ class Stories(RuleBasedStateMachine):
         self.leave_time(actor, seconds)
         self.advance(actor, changes)
 
-    @precondition(lambda self: self.seen is not self.checks.tables)
+    @precondition(lambda self: self.last_seen_tables is not self.checks.tables)
     @rule(task=st.sampled_from(Task), paused=st.sampled_from([False, False, False, True]))
     def overview(self, task: Task, paused: bool) -> None:
         """A user reads the overview, and pauses or resumes a task."""
         settings_overrides.set_paused(task, paused=paused)
-        self.seen = self.checks.tables
+        self.last_seen_tables = self.checks.tables
         self.guarded(lambda: summary_is_exact(self.checks))
         self.guarded(lambda: runs_are_told_as_they_are(self.world, self.checks))
 

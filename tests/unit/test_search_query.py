@@ -145,11 +145,11 @@ def test_text_that_looks_like_a_number_is_searched_as_a_number(text):
 
 
 def test_text_matches_a_call_id_or_the_beginning_of_a_file_name_in_any_case():
-    found = recording("a/In-2025550143-A.WAV", call_id="AbC.17", caller="101")
-    assert SearchQuery.parse("aBc.17").matching_indexes(found) == [BY_CALL]
-    assert SearchQuery.parse("in-202555").matching_indexes(found) == [BY_NAME]
-    assert SearchQuery.parse("a/in-").matching_indexes(found) == [BY_NAME]
-    assert SearchQuery.parse("n-202555").matching_indexes(found) == []
-    assert SearchQuery.parse("101").matching_indexes(found) == [BY_NUMBER[0]]
-    assert SearchQuery.parse(found.id.upper()).id == found.id
+    target = recording("a/In-2025550143-A.WAV", call_id="AbC.17", caller="101")
+    assert SearchQuery.parse("aBc.17").matching_indexes(target) == [BY_CALL]
+    assert SearchQuery.parse("in-202555").matching_indexes(target) == [BY_NAME]
+    assert SearchQuery.parse("a/in-").matching_indexes(target) == [BY_NAME]
+    assert SearchQuery.parse("n-202555").matching_indexes(target) == []
+    assert SearchQuery.parse("101").matching_indexes(target) == [BY_NUMBER[0]]
+    assert SearchQuery.parse(target.id.upper()).id == target.id
     assert SearchQuery.parse("2026-04-05") == SearchQuery(call_id="2026-04-05", file_name="2026-04-05")
