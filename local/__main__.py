@@ -21,7 +21,7 @@ try:
     from callscribe.phone_systems import SYSTEMS
     from callscribe.phone_systems.custom_patterns import CustomPattern
     from callscribe.recordings.run import RunStatus
-    from callscribe.settings.validators import http_url, query_string
+    from callscribe.settings.environment import http_url, query_string
     from callscribe.settings.whisperx import DIALECTS
     from callscribe.transcripts.stereo import CHANNEL_MODES
     from local import LocalError, sample_calls

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import uuid
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
@@ -67,19 +66,22 @@ class Handlers:
 
         self.stack = stack
         self._modules = {"sync": sync, "queue": queue, "process": process, "api": api}
-        self._settings = (
-            sync.load_env,
-            process.load_settings,
-            api_settings.settings,
-            api_settings.whisperx_defaults,
-            api_settings.cors_origins,
-            api_settings.configure_tables,
-        )
+        self._settings: dict[str, tuple[Any, ...]] = {
+            "sync": (sync.load_env, sync.store_settings),
+            "queue": (queue.store_settings,),
+            "process": (process.load_settings, process.configure_tables),
+            "api": (
+                api_settings.settings,
+                api_settings.whisperx_defaults,
+                api_settings.cors_origins,
+                api_settings.configure_tables,
+            ),
+        }
         self._auth = auth
         self._monkeypatch = monkeypatch
         self._clock = Lock()
         self.overrides: dict[str, str] = {}
-        self._environ: dict[str, str] = {}
+        self._environments: dict[str, dict[str, str]] = {}
         self._now = datetime.now(UTC)
         for module in (sync, queue, process, invoke, audio, recording, recordings, scheduler):
             monkeypatch.setattr(module, "utc_now", self.now)
@@ -120,9 +122,10 @@ class Handlers:
         deployed = self.stack.function(function)
         for name, value in (lambda_environment(deployed, self.stack) | CREDENTIALS | self.overrides).items():
             self._monkeypatch.setenv(name, value)
-        if self._environ != (environ := dict(os.environ)):  # a warm function has read its environment before
-            self._environ = environ
-            for settings in self._settings:
+        environment = lambda_environment(deployed, self.stack) | self.overrides
+        if self._environments.get(function) != environment:  # a warm function has read its environment before
+            self._environments[function] = environment
+            for settings in self._settings[function]:
                 settings.cache_clear()
         with signing_as(deployed.logical_id):
             return self._modules[function].lambda_handler(event, context)

@@ -11,8 +11,7 @@ from pydantic.alias_generators import to_camel
 from callscribe.recordings.run import Module
 from callscribe.settings.api import ApiSettings, EdgeSettings
 from callscribe.settings.call_recordings import CallRecordingsSettings
-from callscribe.settings.environment import from_env
-from callscribe.settings.validators import Validator, validation_errors
+from callscribe.settings.environment import Validator, from_env, validation_errors
 from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.store import settings_overrides, tables
 from callscribe.store.settings_overrides import DisabledState, SettingsOverrides

@@ -37,6 +37,12 @@ def load_settings() -> ProcessSettings:
     return from_env(ProcessSettings, os.environ)
 
 
+@cache
+def configure_tables() -> None:
+    """Read the names of the tables, once per process."""
+    tables.configure(os.environ)
+
+
 def effective_settings(overrides: SettingsOverrides) -> ProcessSettings:
     """Effective settings: template defaults with user overrides applied."""
     return load_settings().with_overrides(overrides.whisperx).with_channel_overrides(overrides.call_recordings)
@@ -74,7 +80,7 @@ def test_connection(payload: Mapping[str, Any]) -> dict[str, Any]:
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle a scheduled event and return the run; with `{"trigger": "test"}`, only test the connection."""
-    tables.configure(os.environ)
+    configure_tables()
     if event.get("trigger") == Trigger.TEST:
         return test_connection(event)
     trigger, started_at = event.get("trigger", Trigger.SCHEDULE), utc_now()

@@ -11,9 +11,8 @@ from callscribe.errors import CallscribeError, ServiceUnavailable, Transcription
 from callscribe.observability import add_count, add_duration, logger
 from callscribe.recordings import circuit_breaker, claims
 from callscribe.recordings.circuit_breaker import Outage
-from callscribe.recordings.recording import Recording, Status, TranscriptRef
+from callscribe.recordings.recording import QueueEntry, Recording, Status, TranscriptRef
 from callscribe.recordings.run import Run, RunStatus
-from callscribe.recordings.sort_keys import QueueEntry
 from callscribe.recordings.state_machine import Transition
 from callscribe.settings.process import ProcessSettings
 from callscribe.store import admission, recordings

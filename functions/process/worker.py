@@ -18,9 +18,8 @@ from callscribe.errors import CallscribeError, RetryableError, RunSkipped, Servi
 from callscribe.observability import add_count, logger
 from callscribe.recordings import claims
 from callscribe.recordings.circuit_breaker import Outage
-from callscribe.recordings.recording import Recording, TranscriptRef
+from callscribe.recordings.recording import QueueEntry, Recording, TranscriptRef
 from callscribe.recordings.run import Run, RunStatus, Task
-from callscribe.recordings.sort_keys import QueueEntry
 from callscribe.settings.process import ProcessSettings
 from callscribe.store import admission, recordings, runs, settings_overrides
 from callscribe.store.admission import Slot

@@ -5,6 +5,7 @@ from callscribe import cold_start
 # isort: split
 import os
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -12,10 +13,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from callscribe.clock import utc_now
 from callscribe.observability import add_count, add_duration, logger, metrics
 from callscribe.recordings import state_machine
-from callscribe.recordings.recording import Status
+from callscribe.recordings.recording import QueueEntry, Status, queued_at
 from callscribe.recordings.recording_filter import RecordingFilter
 from callscribe.recordings.run import Run, Task, Trigger
-from callscribe.recordings.sort_keys import QueueEntry, queued_at
+from callscribe.settings.environment import StoreSettings
 from callscribe.store import recordings, runs, settings_overrides, status_counts, tables
 from functions.queue import retention, retry
 
@@ -26,11 +27,17 @@ SHUTDOWN_MARGIN = timedelta(seconds=20)
 """A run stops this long before Lambda would stop it, to save how it ended."""
 
 
+@cache
+def store_settings() -> StoreSettings:
+    """Configure the tables from the environment, once per process."""
+    return tables.configure(os.environ)
+
+
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle a scheduled event, or a retry that the API requests as `{"retry": FILTERS, "run": ID}`. Return the run."""
-    store = tables.configure(os.environ)
+    store = store_settings()
     lambda_deadline = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
     if "retry" in event:
         filters = RecordingFilter.from_api(event["retry"])

@@ -16,7 +16,7 @@ from callscribe.clock import utc_now
 from callscribe.observability import add_count, logger, metrics
 from callscribe.recordings.run import Run, RunStatus, Task, Trigger
 from callscribe.settings.call_recordings import CallRecordingsSettings
-from callscribe.settings.environment import from_env
+from callscribe.settings.environment import StoreSettings, from_env
 from callscribe.settings.sync import SyncEnv
 from callscribe.sidecars import group_key
 from callscribe.sources import Source, open_source, open_subsource, resolve_key
@@ -29,6 +29,12 @@ from functions.sync.scan import Scan
 
 SHUTDOWN_MARGIN = timedelta(minutes=1)
 """A scan stops this long before Lambda would stop it, to save its checkpoint and its run."""
+
+
+@cache
+def store_settings() -> StoreSettings:
+    """Configure the tables from the environment, once per process."""
+    return tables.configure(os.environ)
 
 
 @cache
@@ -86,7 +92,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     The API sends `{"trigger": "api", "run": ID}`, with a `recordingsPath` to scan only a part of the source, or with a
     `file` to ingest only that file with its sidecars. `{"trigger": "test"}` tests whether the source can be listed.
     """
-    store = tables.configure(os.environ)
+    store = store_settings()
     lambda_deadline = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
     if event.get("trigger") == Trigger.TEST:
         return _test_source(event)

@@ -14,7 +14,7 @@ from callscribe.call_metadata.metadata import Provenance, merge, to_item
 from callscribe.clock import Clock, to_iso
 from callscribe.errors import TranscriptionError
 from callscribe.observability import logger
-from callscribe.recordings import sort_keys, state_machine
+from callscribe.recordings import state_machine
 from callscribe.recordings.recording import (
     MAX_KEY_BYTES,
     Recording,
@@ -22,6 +22,7 @@ from callscribe.recordings.recording import (
     TranscriptRef,
     display_path,
     index_key,
+    pending_sort_key,
     recording_id,
 )
 from callscribe.recordings.run import IncompleteFile, Run
@@ -174,7 +175,7 @@ class FileIngester:
             recorded_at = self.reader.recorded_at(metadata, file)
             updates |= {"metadata": metadata, "recorded_at": recorded_at}
             if recording.status is Status.PENDING:
-                updates["sort_key"] = sort_keys.pending_sort_key(recorded_at)
+                updates["sort_key"] = pending_sort_key(recorded_at)
         if all(getattr(recording, name) == value for name, value in updates.items()):
             return  # another run was faster
         transcript = self._store_transcript(recording.id, file_metadata) if recording.status in COMPLETABLE else None

@@ -13,10 +13,9 @@ import pytest
 
 from callscribe.clock import to_iso
 from callscribe.recordings import state_machine
-from callscribe.recordings.recording import Status, TranscriptRef
+from callscribe.recordings.recording import QueueEntry, Status, TranscriptRef
 from callscribe.recordings.recording_filter import RecordingFilter
 from callscribe.recordings.run import Run, RunStatus, Task
-from callscribe.recordings.sort_keys import QueueEntry
 from callscribe.store import control_items, recordings, runs
 from testing.handlers import client
 from testing.scripted_service import DEFAULT_BODY

@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from callscribe.recordings import claims, state_machine
-from callscribe.recordings.recording import Status, TranscriptRef
-from callscribe.recordings.sort_keys import QueueEntry
+from callscribe.recordings.recording import QueueEntry, Status, TranscriptRef
 from callscribe.store import admission, recordings
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from callscribe.recordings import sort_keys, state_machine
-from callscribe.recordings.recording import Status
+from callscribe.recordings import state_machine
+from callscribe.recordings.recording import Status, queued_sort_key
 from callscribe.store import recordings
 from testing import dynalite
 from tests.integration.checks import all_recordings, assert_counts_are_right, assert_no_slot_is_held
@@ -34,7 +34,7 @@ def create_recordings(handlers, workers, stack, put):
             new = state_machine.create(location, f"{index:03}.wav", size=104, etag=None, modified_at=now, now=now)
             put(new.key)
             if status is Status.QUEUED:
-                sort_key = sort_keys.queued_sort_key(now, f"{index:03}")
+                sort_key = queued_sort_key(now, f"{index:03}")
                 new = replace(new, status=status, sort_key=sort_key, queue_sort_key=sort_key)
             assert recordings.create(new)
             ids.append(new.id)

@@ -8,10 +8,9 @@ import pytest
 
 from callscribe.call_metadata.metadata import CallMetadata, Direction, Provenance
 from callscribe.errors import RetryableError, StoreError
-from callscribe.recordings import claims, sort_keys, state_machine
-from callscribe.recordings.recording import Failure, Status
+from callscribe.recordings import claims, state_machine
+from callscribe.recordings.recording import Failure, QueueEntry, Status, terminal_sort_key
 from callscribe.recordings.retry_policy import RetryPolicy
-from callscribe.recordings.sort_keys import QueueEntry
 from callscribe.store import recording_search, recordings, runs
 from functions.queue import retry
 from testing import dynalite
@@ -46,7 +45,7 @@ def create(handlers):
             recorded_at=NOON - timedelta(minutes=minutes),
         )
         if status is not Status.PENDING:
-            sort_key = sort_keys.terminal_sort_key(now)
+            sort_key = terminal_sort_key(now)
             new = replace(new, status=status, sort_key=sort_key, attempts=5, outage_count=2, error=failure)
         assert recordings.create(new)
         return new.id

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callscribe.recordings import claims, sort_keys, state_machine
-from callscribe.recordings.recording import Status, TranscriptRef
+from callscribe.recordings import claims, state_machine
+from callscribe.recordings.recording import QueueEntry, Status, TranscriptRef
 from callscribe.store import control_items, recordings, status_counts
 from callscribe.store.tables import RecordingModel
 
@@ -27,9 +27,9 @@ def create_completed(number, at):
             state_machine.create("s3://b", f"{at}{seconds}.wav", size=1, etag=None, modified_at=then, now=then)
         )
         recordings.create(created[-1])
-        entry = sort_keys.QueueEntry(created[-1].id, Status.PENDING, created[-1].sort_key)
+        entry = QueueEntry(created[-1].id, Status.PENDING, created[-1].sort_key)
         queued = recordings.apply_transition(entry.id, state_machine.enqueue(entry, then))
-        entry = sort_keys.QueueEntry(queued.id, Status.QUEUED, queued.sort_key)
+        entry = QueueEntry(queued.id, Status.QUEUED, queued.sort_key)
         claimed = recordings.apply_transition(entry.id, claims.claim(entry, "t", then, then + timedelta(minutes=16)))
         assert claimed
         recordings.apply_transition(claimed.id, claims.complete(claimed, REF, then))

@@ -18,14 +18,14 @@ PRODUCT = [*MODULES, *sorted((ROOT / "local").rglob("*.py"))]
 PURE = ("clock", "cold_start", "errors", "call_metadata", "phone_systems", "recordings", "sidecars", "transcripts")
 """Modules and packages of the layer without AWS and HTTP: they import only the standard library and pure modules."""
 
-PURE_MODULES = ("settings.environment", "settings.validators", "sources", "sources.file_types", "sources.wav")
+PURE_MODULES = ("settings.environment", "sources", "sources.file_types", "sources.wav")
 """Pure modules in packages that also hold others."""
 
 EXTRA_LIBRARIES = {"phone_systems/custom_patterns.py": "re2"}
 """Libraries that a pure module may import: re2 matches in linear time, and is imported only for custom patterns."""
 
 LIBRARIES = {
-    "pynamodb": ("store",),
+    "pynamodb": ("store", "aws.py"),
     "requests": ("whisperx",),
     "urllib3": ("whisperx",),
     "boto3": ("aws.py",),
@@ -49,8 +49,8 @@ MAX_ROOT_MODULES = {"layers/shared/callscribe": 8, "functions/api": 10}
 """Modules directly in a package, without its `__init__.py`."""
 
 ADAPTERS = ("recordings", "settings", "store", "whisperx", "sources", "sidecars", "phone_systems")
-"""Packages of the layer that keep one concern in one place: transitions, settings, DynamoDB, HTTP, audio, sidecars, file
-names. A module of theirs belongs there even if one function alone uses it."""
+"""Packages of the layer that keep one concern in one place: transitions, settings, DynamoDB, HTTP, audio, sidecars,
+file names. A module of theirs belongs there even if one function alone uses it."""
 
 
 def imports(path):

@@ -13,8 +13,7 @@ from callscribe.settings.call_recordings import (
     CallRecordingsSettings,
     normalise_extensions,
 )
-from callscribe.settings.environment import from_env
-from callscribe.settings.validators import validation_errors
+from callscribe.settings.environment import from_env, validation_errors
 from callscribe.sources.file_types import AUDIO_EXTENSIONS
 
 ENVIRONMENT = {

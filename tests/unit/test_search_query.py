@@ -13,8 +13,8 @@ from samtranslator.yaml_helper import yaml_parse
 from callscribe.call_metadata.metadata import CallMetadata
 from callscribe.call_metadata.phone_numbers import digits_only
 from callscribe.errors import RetryableError, ServiceUnavailable
-from callscribe.recordings import claims, retry_policy, sort_keys, state_machine
-from callscribe.recordings.recording import MAX_KEY_BYTES, Status, TranscriptRef
+from callscribe.recordings import claims, retry_policy, state_machine
+from callscribe.recordings.recording import MAX_KEY_BYTES, QueueEntry, Status, TranscriptRef
 from callscribe.recordings.search_query import (
     BY_CALL,
     BY_NAME,
@@ -116,7 +116,7 @@ def test_no_transition_changes_an_attribute_of_the_search_indexes():
     assert {"n1", "call", "name", "numbers", "recorded_at"} < attributes
     jitter, policy, error = random.Random(1), retry_policy.RetryPolicy(), RetryableError("no", code="no")
     claimed = replace(recording(caller="2025550143"), claim_token="t", status=Status.PROCESSING, attempts=1)
-    entry = sort_keys.QueueEntry(claimed.id, Status.PENDING, claimed.sort_key)
+    entry = QueueEntry(claimed.id, Status.PENDING, claimed.sort_key)
     transcript = TranscriptRef(version="v", language="en", duration=1.0, preview="p", no_speech=False)
     transitions = [
         state_machine.enqueue(entry, NOW),

@@ -7,9 +7,8 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from callscribe.errors import ConfigurationError
-from callscribe.settings.environment import from_env, validated_field
+from callscribe.settings.environment import from_env, http_url, language, min_value, validated_field
 from callscribe.settings.process import ProcessSettings
-from callscribe.settings.validators import http_url, language, min_value
 from callscribe.settings.whisperx import WhisperXSettings
 from testing.handlers import ROOT
 

@@ -10,20 +10,26 @@ import pytest
 from callscribe.call_metadata.metadata import CallMetadata, Provenance
 from callscribe.clock import to_iso
 from callscribe.errors import BadGateway, InvalidTransition, PermanentError, RetryableError, ServiceUnavailable
-from callscribe.recordings import claims, recording, sort_keys, state_machine
+from callscribe.recordings import claims, recording, state_machine
 from callscribe.recordings.claims import MAX_OUTAGES_PER_RECORDING
 from callscribe.recordings.recording import (
+    ISOLATED,
+    PRIORITY_NORMAL,
     AudioInfo,
     AudioTrack,
     Channel,
     Failure,
+    QueueEntry,
     Recording,
     Status,
     TranscriptRef,
     index_key,
+    queued_at,
+    queued_sort_key,
+    retry_sort_key,
+    terminal_sort_key,
 )
 from callscribe.recordings.retry_policy import RetryPolicy
-from callscribe.recordings.sort_keys import ISOLATED, QueueEntry
 from callscribe.recordings.state_machine import Actor, Increment
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -54,7 +60,7 @@ def make_recording(status=Status.PENDING, **values):
 
 
 def make_claimed(attempts=1, **values):
-    queue_sort_key = sort_keys.queued_sort_key(EARLIER, to_iso(EARLIER))
+    queue_sort_key = queued_sort_key(EARLIER, to_iso(EARLIER))
     claim = {"attempts": attempts, "claim_token": "mine", "queue_sort_key": queue_sort_key}
     return make_recording(Status.PROCESSING, **claim | values)
 
@@ -163,7 +169,7 @@ def test_user_transition_resets_the_recording_but_keeps_finished_channels():
     assert transition.condition == {}
     assert after(stored, transition) == fresh
     for at_front in (False, True):
-        sort_key = sort_keys.queued_sort_key(NOW, to_iso(EARLIER), at_front=at_front)
+        sort_key = queued_sort_key(NOW, to_iso(EARLIER), at_front=at_front)
         queued = replace(fresh, status=Status.QUEUED, sort_key=sort_key, queue_sort_key=sort_key)
         assert after(stored, state_machine.user_transition(stored, Status.QUEUED, NOW, at_front=at_front)) == queued
     without_job = make_full(Status.FAILED)
@@ -175,7 +181,7 @@ def test_user_transition_resets_the_recording_but_keeps_finished_channels():
 
 def test_queued_recording_can_be_moved_to_the_front_only():
     stored = make_recording(Status.QUEUED)
-    front = sort_keys.queued_sort_key(NOW, to_iso(EARLIER), at_front=True)
+    front = queued_sort_key(NOW, to_iso(EARLIER), at_front=True)
     assert after(stored, state_machine.user_transition(stored, Status.QUEUED, NOW, at_front=True)).sort_key == front
     for status, to_status in ((Status.QUEUED, Status.COMPLETED), (Status.PENDING, Status.PENDING)):
         with pytest.raises(InvalidTransition):
@@ -205,24 +211,24 @@ def test_force_does_not_apply_to_a_recording_in_processing():
 def test_queue_is_sorted_by_front_then_time_of_queueing_then_time_of_call():
     later = NOW + timedelta(seconds=1)
     keys = [
-        sort_keys.queued_sort_key(later, to_iso(EARLIER), at_front=True),
-        sort_keys.PRIORITY_NORMAL,
-        sort_keys.queued_sort_key(NOW, to_iso(EARLIER)),
-        sort_keys.queued_sort_key(NOW, to_iso(NOW)),
-        sort_keys.queued_sort_key(later, to_iso(EARLIER)),
-        sort_keys.terminal_sort_key(later + timedelta(seconds=1)),
+        queued_sort_key(later, to_iso(EARLIER), at_front=True),
+        PRIORITY_NORMAL,
+        queued_sort_key(NOW, to_iso(EARLIER)),
+        queued_sort_key(NOW, to_iso(NOW)),
+        queued_sort_key(later, to_iso(EARLIER)),
+        terminal_sort_key(later + timedelta(seconds=1)),
     ]
     assert keys == sorted(keys)
 
 
 def test_recordings_to_be_retried_sort_before_terminal_failures():
-    assert sort_keys.retry_sort_key(NOW + timedelta(days=1)) < sort_keys.terminal_sort_key(EARLIER)
+    assert retry_sort_key(NOW + timedelta(days=1)) < terminal_sort_key(EARLIER)
 
 
 def test_only_pending_recordings_are_queued():
     stored = make_full(Status.PENDING)
     entry = QueueEntry(stored.id, stored.status, stored.sort_key)
-    sort_key = sort_keys.queued_sort_key(NOW, to_iso(EARLIER))
+    sort_key = queued_sort_key(NOW, to_iso(EARLIER))
     queued = {"status": Status.QUEUED, "status_since": NOW, "sort_key": sort_key, "queue_sort_key": sort_key}
     transition = state_machine.enqueue(entry, NOW)
     assert after(stored, transition) == replace(stored, **queued)
@@ -314,10 +320,10 @@ def test_retryable_error_is_retried_until_no_attempt_is_left():
 
     policy = RetryPolicy(max_attempts=3)
     due = NOW + policy.delay(2, random.Random(7))
-    to_be_retried = replace(failed, sort_key=sort_keys.retry_sort_key(due), next_attempt_at=due)
+    to_be_retried = replace(failed, sort_key=retry_sort_key(due), next_attempt_at=due)
     assert after(stored, claims.fail(claimed, raised, policy, NOW, random.Random(7))) == to_be_retried
 
-    terminal = replace(failed, sort_key=sort_keys.terminal_sort_key(NOW))
+    terminal = replace(failed, sort_key=terminal_sort_key(NOW))
     assert after(stored, claims.fail(claimed, raised, RetryPolicy(max_attempts=2), NOW, JITTER)) == terminal
 
 
@@ -355,7 +361,7 @@ def test_recording_keeps_its_attempt_and_its_position_in_the_queue_after_an_outa
     )
     never_queued = make_claimed(queue_sort_key=None)
     transition = claims.requeue_after_outage(never_queued, UNAVAILABLE, RetryPolicy(), NOW, JITTER, is_probe=False)
-    assert transition.updates["sort_key"] == sort_keys.queued_sort_key(NOW, to_iso(EARLIER))
+    assert transition.updates["sort_key"] == queued_sort_key(NOW, to_iso(EARLIER))
 
 
 def test_audio_that_repeatedly_brings_the_service_down_fails_its_attempts():
@@ -393,11 +399,11 @@ def test_other_outages_do_not_count_towards_the_limit():
 
 
 def test_sort_key_contains_the_time_of_queueing():
-    assert sort_keys.queued_at(sort_keys.queued_sort_key(NOW, to_iso(EARLIER))) == NOW
-    assert sort_keys.queued_at(sort_keys.queued_sort_key(NOW, to_iso(EARLIER), at_front=True)) == NOW
-    assert sort_keys.queued_at(claims.recover_expired(make_claimed(), RetryPolicy(), NOW).updates["sort_key"]) == NOW
+    assert queued_at(queued_sort_key(NOW, to_iso(EARLIER))) == NOW
+    assert queued_at(queued_sort_key(NOW, to_iso(EARLIER), at_front=True)) == NOW
+    assert queued_at(claims.recover_expired(make_claimed(), RetryPolicy(), NOW).updates["sort_key"]) == NOW
     requeued = claims.requeue_after_outage(make_claimed(), UNAVAILABLE, RetryPolicy(), NOW, JITTER, is_probe=False)
-    assert sort_keys.queued_at(requeued.updates["sort_key"]) == EARLIER
+    assert queued_at(requeued.updates["sort_key"]) == EARLIER
 
 
 def test_expired_claim_is_requeued_at_the_end_or_fails_after_its_last_attempt():
@@ -409,13 +415,13 @@ def test_expired_claim_is_requeued_at_the_end_or_fails_after_its_last_attempt():
     error = recovered(3).error
     assert (error.code, error.at, error.retryable, error.status) == ("worker_lost", NOW, True, None)
     assert "log of the process function" in error.message
-    sort_key = sort_keys.queued_sort_key(NOW, to_iso(EARLIER)) + ISOLATED
+    sort_key = queued_sort_key(NOW, to_iso(EARLIER)) + ISOLATED
     common = RELEASED | {"status_since": NOW, "error": error}
     queued = common | {"status": Status.QUEUED, "sort_key": sort_key, "queue_sort_key": sort_key}
     assert recovered(3) == replace(expired, **queued)
     assert QueueEntry(expired.id, Status.QUEUED, sort_key).is_isolated
     assert not QueueEntry(expired.id, Status.QUEUED, expired.queue_sort_key).is_isolated
-    terminal = common | {"status": Status.FAILED, "sort_key": sort_keys.terminal_sort_key(NOW)}
+    terminal = common | {"status": Status.FAILED, "sort_key": terminal_sort_key(NOW)}
     assert recovered(2) == replace(expired, **terminal)
 
 

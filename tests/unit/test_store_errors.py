@@ -4,8 +4,8 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 from pynamodb.exceptions import QueryError, TableDoesNotExist, UpdateError
 
+from callscribe.aws import ConditionFailed, map_dynamodb_errors
 from callscribe.errors import StoreError
-from callscribe.store.errors import ConditionFailed, map_dynamodb_errors
 
 THROTTLED = {"Error": {"Code": "ThrottlingException"}, "ResponseMetadata": {}}
 

@@ -12,8 +12,8 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from callscribe.call_metadata.metadata import recorded_at
 from callscribe.clock import utc_now
 from callscribe.errors import ConfigurationError
-from callscribe.recordings import sort_keys, state_machine
-from callscribe.recordings.recording import ID_PATTERN, Recording, Status, display_path
+from callscribe.recordings import state_machine
+from callscribe.recordings.recording import ID_PATTERN, Recording, Status, display_path, pending_sort_key
 from callscribe.recordings.recording import recording_id as derive_recording_id
 from callscribe.recordings.run import RunStatus, Task, Trigger
 from callscribe.settings.call_recordings import CallRecordingsSettings
@@ -185,7 +185,7 @@ def _update_metadata(
         raise ApiError(HTTPStatus.CONFLICT, "in_progress", message)
     updates = _metadata_updates(recording, corrections, effective_settings)
     if recording.status is Status.PENDING and "recorded_at" in updates:
-        updates["sort_key"] = sort_keys.pending_sort_key(updates["recorded_at"])
+        updates["sort_key"] = pending_sort_key(updates["recorded_at"])
     condition = {"status": recording.status, "sort_key": recording.sort_key, "metadata": recording.metadata}
     saved_recording = recordings.update_metadata(recording.id, condition, updates)
     if saved_recording is None:

@@ -12,9 +12,17 @@ from typing import Any
 from callscribe.call_metadata.metadata import Provenance
 from callscribe.clock import to_iso
 from callscribe.errors import BadGateway, RetryableError, ServiceUnavailable, TranscriptionError
-from callscribe.recordings.recording import Recording, Status, TranscriptRef
+from callscribe.recordings.recording import (
+    ISOLATED,
+    QueueEntry,
+    Recording,
+    Status,
+    TranscriptRef,
+    queued_sort_key,
+    retry_sort_key,
+    terminal_sort_key,
+)
 from callscribe.recordings.retry_policy import RetryPolicy, to_failure, will_retry
-from callscribe.recordings.sort_keys import ISOLATED, QueueEntry, queued_sort_key, retry_sort_key, terminal_sort_key
 from callscribe.recordings.state_machine import Actor, Increment, Transition, build_transition
 
 POLL_MIN, POLL_MAX = timedelta(seconds=2), timedelta(seconds=50)

@@ -13,8 +13,16 @@ from typing import Any
 from callscribe.call_metadata.metadata import CallMetadata
 from callscribe.clock import to_iso
 from callscribe.errors import InvalidTransition
-from callscribe.recordings.recording import Recording, Status, TranscriptRef, index_key, recording_id
-from callscribe.recordings.sort_keys import QueueEntry, pending_sort_key, queued_sort_key
+from callscribe.recordings.recording import (
+    QueueEntry,
+    Recording,
+    Status,
+    TranscriptRef,
+    index_key,
+    pending_sort_key,
+    queued_sort_key,
+    recording_id,
+)
 
 
 class Actor(StrEnum):

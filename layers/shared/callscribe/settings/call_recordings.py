@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from callscribe.errors import ConfigurationError
 from callscribe.phone_systems import SYSTEMS
-from callscribe.settings import validators
+from callscribe.settings import environment
 from callscribe.settings.channels import ChannelSettings
 from callscribe.sources import open_source
 from callscribe.sources.file_types import AUDIO_EXTENSIONS, PARTIAL_EXTENSIONS, SIDECAR_EXTENSIONS
@@ -137,11 +137,11 @@ def _validate_extensions(values: Sequence[str]) -> str | None:
     return None
 
 
-VALIDATORS: Mapping[str, validators.Validator] = {
+VALIDATORS: Mapping[str, environment.Validator] = {
     "recordings_path": _validate_recordings_path,
-    "channels": validators.choice(*CHANNEL_MODES),
+    "channels": environment.choice(*CHANNEL_MODES),
     "phone_system": _validate_phone_system,
-    "time_zone": validators.time_zone,
+    "time_zone": environment.time_zone,
     "patterns": _validate_patterns,
     "extensions": _validate_extensions,
 }

@@ -1,11 +1,12 @@
 """The environment variables of the function process_transcription."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 from callscribe.recordings.retry_policy import RetryPolicy
 from callscribe.settings.channels import ChannelSettings
-from callscribe.settings.environment import validated_field
-from callscribe.settings.validators import choice, min_value
+from callscribe.settings.environment import choice, min_value, validated_field
 from callscribe.settings.whisperx import WhisperXSettings
 
 
@@ -32,3 +33,8 @@ class ProcessSettings(WhisperXSettings, ChannelSettings):
     @property
     def retry_policy(self) -> RetryPolicy:
         return RetryPolicy(self.max_attempts, self.retry_base_seconds)
+
+    def with_channel_overrides(self, overrides: Mapping[str, Any]) -> Self:
+        """Apply those user overrides of call-recordings that concern the channels."""
+        names = [field.name for field in fields(ChannelSettings)]
+        return replace(self, **{name: overrides[name] for name in names if name in overrides})

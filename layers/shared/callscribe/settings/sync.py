@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from callscribe.settings.call_recordings import CallRecordingsEnv
-from callscribe.settings.environment import validated_field
-from callscribe.settings.validators import min_value
+from callscribe.settings.environment import min_value, validated_field
 
 
 @dataclass(frozen=True, kw_only=True)

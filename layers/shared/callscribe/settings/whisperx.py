@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from callscribe.settings import validators
+from callscribe.settings import environment
 from callscribe.settings.environment import validated_field
 
 DIALECTS = ("asr", "tasks", "openai")
@@ -38,12 +38,12 @@ class WhisperXSettings:
     `options` are further request options, named as the server names them: `device=cpu&compute_type=int8`.
     """
 
-    whisperx_url: str = validated_field(validators.http_url)
+    whisperx_url: str = validated_field(environment.http_url)
     whisperx_dialect: str = "asr"
-    whisperx_language: str = validated_field(validators.language, default="")
+    whisperx_language: str = validated_field(environment.language, default="")
     whisperx_diarize: bool = False
     whisperx_model: str = ""
-    whisperx_options: str = validated_field(validators.query_string, default="")
+    whisperx_options: str = validated_field(environment.query_string, default="")
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> Self:
         """A copy with the user overrides applied."""
@@ -61,12 +61,12 @@ def _validate_model(value: str) -> str | None:
     return None if MODEL_NAME.fullmatch(value) else "must be the name of a model, such as large-v3, or empty"
 
 
-VALIDATORS: Mapping[str, validators.Validator] = {
-    "base_url": validators.http_url,
-    "dialect": validators.choice(*DIALECTS),
-    "language": validators.language,
+VALIDATORS: Mapping[str, environment.Validator] = {
+    "base_url": environment.http_url,
+    "dialect": environment.choice(*DIALECTS),
+    "language": environment.language,
     "diarize": lambda _value: None,
     "model": _validate_model,
-    "options": validators.query_string,
+    "options": environment.query_string,
 }
 """By the name of the setting."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from callscribe.store.errors import ConditionFailed, map_dynamodb_errors
+from callscribe.aws import ConditionFailed, map_dynamodb_errors
 from callscribe.store.tables import ControlModel
 
 ADMISSION = "admission"

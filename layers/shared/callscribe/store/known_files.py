@@ -11,11 +11,14 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+from callscribe.aws import map_dynamodb_errors
 from callscribe.recordings.recording import MAX_KEY_BYTES, source_hash
 from callscribe.store import control_items
-from callscribe.store.errors import map_dynamodb_errors
 from callscribe.store.tables import ControlModel as Item
 from callscribe.store.tables import RecordingModel
+
+BEFORE_PARSE = "before-parse.dynamodb.Query"
+"""botocore's event before it parses the response to a query."""
 
 
 class KnownFile(NamedTuple):
@@ -42,18 +45,9 @@ def iter_known(location: str, prefix: str, after_key: str = "") -> Iterator[Know
     condition: Any = index_key.startswith(prefix) if prefix else None
     if after_key:  # a path that is too long for a key is also too long for a condition
         condition = index_key > after_key.encode()[:MAX_KEY_BYTES].decode(errors="ignore")
-    table = RecordingModel._get_connection()  # noqa: SLF001 — the level below the models
-    table.connection.client.meta.events.register("before-parse.dynamodb.Query", _raw_items, unique_id="as-sent")
     start_key: Any = None
     while True:
-        with map_dynamodb_errors():
-            page = table.query(
-                source_hash(location),
-                condition,
-                index_name=RecordingModel.by_key.Meta.index_name,
-                attributes_to_get=["k"],
-                exclusive_start_key=start_key,
-            )
+        page = _query_unparsed(location, condition, start_key)
         for item in page.pop("Items"):  # so that the page is not kept in memory while the next one arrives
             key, separator, version = item["k"]["S"].rpartition("\0")
             if not separator:
@@ -69,7 +63,24 @@ def iter_known(location: str, prefix: str, after_key: str = "") -> Iterator[Know
             return
 
 
-def _raw_items(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+def _query_unparsed(location: str, condition: Any, start_key: Any) -> dict[str, Any]:
+    table = RecordingModel._get_connection()  # noqa: SLF001 — the level below the models
+    events = table.connection.client.meta.events
+    events.register(BEFORE_PARSE, _keep_items_unparsed, unique_id="known-files")
+    try:
+        with map_dynamodb_errors():
+            return table.query(
+                source_hash(location),
+                condition,
+                index_name=RecordingModel.by_key.Meta.index_name,
+                attributes_to_get=["k"],
+                exclusive_start_key=start_key,
+            )
+    finally:
+        events.unregister(BEFORE_PARSE, unique_id="known-files")
+
+
+def _keep_items_unparsed(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
     """Keep the items unparsed: botocore checks each value for ten types, three quarters of the cost of an entry.
 
     Only binary values need that, and there are none.

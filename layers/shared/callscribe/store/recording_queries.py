@@ -7,9 +7,9 @@ from typing import Any
 
 from pynamodb.attributes import UnicodeAttribute, UTCDateTimeAttribute
 
+from callscribe.aws import map_dynamodb_errors
 from callscribe.recordings.recording import Recording
 from callscribe.recordings.recording_filter import RecordingFilter
-from callscribe.store.errors import map_dynamodb_errors
 from callscribe.store.paging import MAX_REQUESTS, PAGE_SIZE, Cursor, Page
 from callscribe.store.recordings import to_recording
 from callscribe.store.tables import ALL_RECORDINGS, RecordingModel

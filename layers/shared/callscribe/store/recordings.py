@@ -7,17 +7,23 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from callscribe.aws import ConditionFailed, map_dynamodb_errors
 from callscribe.call_metadata.metadata import CallMetadata, from_item, to_item
 from callscribe.clock import to_iso, utc_now
 from callscribe.recordings.recording import (
+    PRIORITY_NORMAL,
     AudioInfo,
     AudioTrack,
     Channel,
     Failure,
+    QueueEntry,
     Recording,
     Status,
     TranscriptRef,
+    queued_at,
+    retry_sort_key,
     source_hash,
+    terminal_sort_key,
 )
 from callscribe.recordings.search_query import (
     MAX_NUMBERS,
@@ -26,10 +32,8 @@ from callscribe.recordings.search_query import (
     normalise_file_name,
     number_suffix,
 )
-from callscribe.recordings.sort_keys import PRIORITY_NORMAL, QueueEntry, queued_at, retry_sort_key, terminal_sort_key
 from callscribe.recordings.state_machine import Increment, Transition
 from callscribe.store import status_counts
-from callscribe.store.errors import ConditionFailed, map_dynamodb_errors
 from callscribe.store.tables import AudioMap, AudioTrackMap, FailureMap, RecordingModel, TranscriptMap
 
 

@@ -10,14 +10,14 @@ from heapq import merge
 from operator import itemgetter
 from typing import Any
 
+from callscribe.aws import ConditionFailed, map_dynamodb_errors
 from callscribe.clock import CLOCK_SKEW, Clock, to_iso
 from callscribe.errors import CallscribeError, RunSkipped, StoreError
 from callscribe.observability import add_count, logger, safe_exception_info
 from callscribe.recordings.run import IncompleteFile, Run, RunStatus, Task, Trigger
-from callscribe.store import service_requests
-from callscribe.store.errors import ConditionFailed, map_dynamodb_errors
+from callscribe.recordings.service_request import ServiceRequest
 from callscribe.store.paging import MAX_REQUESTS, PAGE_SIZE, Cursor, Page
-from callscribe.store.tables import IncompleteFileMap, RunModel
+from callscribe.store.tables import IncompleteFileMap, RunModel, ServiceRequestModel
 
 MIN_DATETIME = datetime.min.replace(tzinfo=UTC)
 
@@ -163,7 +163,7 @@ def save(run: Run) -> None:
             return
         # both are in one table, so it is one request
         with RunModel.batch_write() as batch:
-            for record in (model, *map(service_requests.to_model, new_requests)):
+            for record in (model, *map(_to_service_request_model, new_requests)):
                 batch.save(record)
     del run.service_requests[: len(new_requests)]
 
@@ -227,3 +227,10 @@ def _to_run(model: RunModel) -> Run:
         for file in model.incomplete_files or ()
     ]
     return Run(**values)
+
+
+def _to_service_request_model(service_request: ServiceRequest) -> ServiceRequestModel:
+    request_id = f"{to_iso(service_request.started_at)}-{uuid.uuid4().hex[:8]}"
+    return ServiceRequestModel(
+        id=request_id, expires_at=service_request.started_at + ServiceRequestModel.retention, **asdict(service_request)
+    )

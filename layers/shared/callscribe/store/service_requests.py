@@ -1,25 +1,15 @@
 """Requests to the transcription service in DynamoDB, kept as long as the runs that made them."""
 
-import uuid
 from dataclasses import fields
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from callscribe.aws import map_dynamodb_errors
 from callscribe.clock import to_iso
 from callscribe.recordings.service_request import ServiceRequest
-from callscribe.store.errors import map_dynamodb_errors
 from callscribe.store.paging import MAX_REQUESTS, PAGE_SIZE, Cursor, Page
 from callscribe.store.tables import SERVICE_REQUEST_KIND, ServiceRequestModel
-
-
-def to_model(service_request: ServiceRequest) -> ServiceRequestModel:
-    """The item of a request; `store.runs` writes it together with its run."""
-    values = {attribute.name: getattr(service_request, attribute.name) for attribute in fields(ServiceRequest)}
-    request_id = f"{to_iso(service_request.started_at)}-{uuid.uuid4().hex[:8]}"
-    return ServiceRequestModel(
-        id=request_id, expires_at=service_request.started_at + ServiceRequestModel.retention, **values
-    )
 
 
 def page(

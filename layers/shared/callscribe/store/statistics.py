@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from callscribe.aws import map_dynamodb_errors
 from callscribe.clock import CLOCK_SKEW, Clock, to_iso
-from callscribe.recordings.recording import Failure, Status
+from callscribe.recordings.recording import Failure, Status, queued_at
 from callscribe.recordings.recording_filter import RecordingFilter
 from callscribe.recordings.run import Task
-from callscribe.recordings.sort_keys import queued_at
 from callscribe.store import recordings
-from callscribe.store.errors import map_dynamodb_errors
 from callscribe.store.paging import MAX_REQUESTS
 from callscribe.store.recording_queries import raw_query
 from callscribe.store.tables import RecordingModel, RunModel

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from callscribe.aws import map_dynamodb_errors
 from callscribe.clock import to_iso
 from callscribe.recordings.circuit_breaker import Outage
 from callscribe.recordings.recording import Status
 from callscribe.store import admission, control_items
-from callscribe.store.errors import map_dynamodb_errors
 from callscribe.store.tables import ControlModel as Item
 from callscribe.store.tables import RecordingModel
 

@@ -6,7 +6,7 @@ but these servers read nothing while they run another job, so five seconds of th
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -23,11 +23,8 @@ from callscribe.clock import utc_now
 from callscribe.errors import RetryableError, TranscriptionError
 from callscribe.recordings.service_request import HttpExchange
 from callscribe.whisperx import RequestLogger, Timeouts
-from callscribe.whisperx.multipart import MultipartUpload
+from callscribe.whisperx.dialects.base import MultipartUpload, Parameters
 from callscribe.whisperx.response_errors import NETWORK_ERRORS, Response, is_success, map_network_error
-
-type Parameters = Sequence[tuple[str, str]]
-"""Request options by name, for the query or the form fields; a name may occur several times."""
 
 UPLOAD_BLOCK_BYTES = 64 * 1024
 """How much of the audio is read and sent at once; with a quarter of it, sending takes half as long again."""

@@ -10,8 +10,12 @@ from callscribe.sources import Audio
 from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import DialectInfo, RequestLogger, Service, Timeouts
 from callscribe.whisperx.client import WhisperXClient
-from callscribe.whisperx.dialects.base import SynchronousService, build_parameters, parse_transcript_response
-from callscribe.whisperx.multipart import MultipartUpload
+from callscribe.whisperx.dialects.base import (
+    MultipartUpload,
+    SynchronousService,
+    build_parameters,
+    parse_transcript_response,
+)
 
 DIALECT_INFO = DialectInfo(
     server_name="whisper-asr-webservice", upload_path="/asr", auth_check_paths=("/openapi.json",)

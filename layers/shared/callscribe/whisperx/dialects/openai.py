@@ -12,8 +12,12 @@ from callscribe.sources import Audio
 from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import DialectInfo, RequestLogger, Service, Timeouts
 from callscribe.whisperx.client import WhisperXClient
-from callscribe.whisperx.dialects.base import SynchronousService, build_parameters, parse_transcript_response
-from callscribe.whisperx.multipart import MultipartUpload
+from callscribe.whisperx.dialects.base import (
+    MultipartUpload,
+    SynchronousService,
+    build_parameters,
+    parse_transcript_response,
+)
 from callscribe.whisperx.response_errors import ErrorMapping, ErrorTable
 
 DIALECT_INFO = DialectInfo(

@@ -17,9 +17,8 @@ from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcripts.transcript import Transcript, invalid_response_error, parse_json, parse_transcript
 from callscribe.whisperx import DialectInfo, Job, RequestLogger, Service, Timeouts
-from callscribe.whisperx.client import Parameters, WhisperXClient
-from callscribe.whisperx.dialects.base import build_parameters
-from callscribe.whisperx.multipart import MultipartUpload
+from callscribe.whisperx.client import WhisperXClient
+from callscribe.whisperx.dialects.base import MultipartUpload, Parameters, build_parameters
 from callscribe.whisperx.response_errors import NO_GPU, ErrorMapping, ErrorTable, Response, hint, raise_for_status
 
 SUPPORTED_EXTENSIONS = {
