@@ -110,7 +110,7 @@ test-all: .venv/.installed .venv-sam/.installed $(DYNALITE) $(AXE) ## run every 
 # COVERED is the least coverage of lines and branches, in percent. The COMPLETE modules decide what happens to a recording, so they
 # must be covered completely; one without data, because it was renamed, fails too.
 COVERED  := 95
-COMPLETE := $(addprefix layers/shared/callscribe/,recordings/state_machine.py recordings/claims.py recordings/circuit_breaker.py store/admission.py)
+COMPLETE := $(addprefix layers/shared/callscribe/,recordings/state_machine.py recordings/transitions.py recordings/circuit_breaker.py store/admission.py)
 PACKAGES  = $(patsubst %,'%**',$(filter-out %/__pycache__/,$(wildcard functions/*/ layers/shared/callscribe/*/)))
 COVERAGE := $(VENV)/coverage report --format=total --precision=1
 

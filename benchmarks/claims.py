@@ -112,7 +112,7 @@ def run_fixture() -> Iterator[ClaimsFixture]:
 
 def make_enqueue(aws: str, bucket: str) -> Callable[[int], None]:
     """Puts audio into the bucket, and into the queue what sync and queue would have made of it."""
-    from callscribe.recordings import state_machine
+    from callscribe.recordings import transitions
     from callscribe.recordings.recording import Status, queued_sort_key
     from callscribe.store import recordings, tables
     from local.cloud.client import aws_client
@@ -126,9 +126,7 @@ def make_enqueue(aws: str, bucket: str) -> Callable[[int], None]:
         for each in range(number):
             key = f"{now:%H%M%S%f}-{each:03}.wav"
             s3.put_object(Bucket=bucket, Key=key, Body=audio)
-            recording = state_machine.create(
-                f"s3://{bucket}", key, size=len(audio), etag=None, modified_at=now, now=now
-            )
+            recording = transitions.create(f"s3://{bucket}", key, size=len(audio), etag=None, modified_at=now, now=now)
             sort_key = queued_sort_key(now, f"{each:03}")
             assert recordings.create(
                 replace(recording, status=Status.QUEUED, sort_key=sort_key, queue_sort_key=sort_key)

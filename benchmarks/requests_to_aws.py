@@ -140,7 +140,7 @@ def format_counts(requests: Counter[str]) -> str:
 
 def seed(location: str, number: int) -> None:
     """Pending recordings, as sync leaves them; each call a second older than the one before."""
-    from callscribe.recordings import state_machine
+    from callscribe.recordings import transitions
     from callscribe.recordings.recording import source_hash
     from callscribe.store import recordings
     from callscribe.store.tables import RecordingModel
@@ -149,7 +149,7 @@ def seed(location: str, number: int) -> None:
     with RecordingModel.batch_write() as batch:
         for age in range(number):
             recorded_at = now - timedelta(seconds=age)
-            recording = state_machine.create(
+            recording = transitions.create(
                 location, f"seeded-{age}.wav", size=1, etag=None, modified_at=recorded_at, now=now
             )
             attributes = recordings._to_attributes(recording)  # noqa: SLF001 — `add` is one request for each

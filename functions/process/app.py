@@ -22,7 +22,7 @@ from callscribe.settings.environment import from_env
 from callscribe.settings.process import ProcessSettings
 from callscribe.store import runs, settings_overrides, tables
 from callscribe.store.settings_overrides import SettingsOverrides
-from functions.process.deadline import Deadline
+from functions.process.run_claims import Deadline
 from functions.process.transcription import Transcriber, WhisperXConnection
 from functions.process.worker import Worker
 

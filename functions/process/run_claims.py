@@ -1,4 +1,7 @@
-"""The claims of one run: takes them from the queue, recovers expired ones, and ends its own."""
+"""The claims of one run: takes them from the queue, recovers expired ones, and ends its own in time.
+
+Lambda kills a run at a known time without warning, so `Deadline` decides what it may still start and when it aborts.
+"""
 
 import random
 from datetime import datetime, timedelta
@@ -6,10 +9,10 @@ from itertools import takewhile
 from typing import Any
 
 from callscribe import event_publisher
-from callscribe.clock import Clock
+from callscribe.clock import CLOCK_SKEW, Clock
 from callscribe.errors import CallscribeError, ServiceUnavailable, TranscriptionError
 from callscribe.observability import add_count, add_duration, logger
-from callscribe.recordings import circuit_breaker, claims
+from callscribe.recordings import circuit_breaker, state_machine
 from callscribe.recordings.circuit_breaker import Outage
 from callscribe.recordings.recording import QueueEntry, Recording, Status, TranscriptRef
 from callscribe.recordings.run import Run, RunStatus
@@ -39,6 +42,57 @@ RESULT_METRICS = {
 
 JOB_SLOT_LEASE = timedelta(minutes=20)
 """How long a slot is held for a job without being polled; each poll extends it."""
+
+
+STORE_MARGIN = timedelta(seconds=20)
+"""Reserved for storing the results."""
+
+ABORT_MARGIN = timedelta(seconds=10)
+"""With this much time left, running attempts are aborted."""
+
+MIN_TO_START = timedelta(seconds=60)
+"""With less time left than this, no further recording is started."""
+
+START_ANY_FRACTION = 2 / 3
+"""With at least this fraction of its time left, a run starts any recording; with less, only what it can finish."""
+
+MIN_RATE_BYTES = 100_000
+"""Smaller recordings are assumed to take as long as one of this size, because of the fixed cost of sending one."""
+
+
+class Deadline:
+    """The time limits of a run from `started_at` to `ends_at`, both aware and in UTC.
+
+    `lease_expires_at`: when the leases of this run expire; an expired lease means that the worker has crashed.
+    `send_deadline`: when the server must have responded. `abort_at`: when to abort running attempts.
+    """
+
+    def __init__(self, started_at: datetime, ends_at: datetime) -> None:
+        self.lease_expires_at = ends_at + CLOCK_SKEW
+        self.send_deadline = ends_at - STORE_MARGIN
+        self.abort_at = ends_at - ABORT_MARGIN
+        self._start_until = ends_at - MIN_TO_START
+        self._start_any_until = ends_at - START_ANY_FRACTION * (ends_at - started_at)
+        self._max_seconds_per_byte = 0.0
+
+    def is_near(self, now: datetime) -> bool:
+        """Return whether it is too late to start anything."""
+        return now > self._start_until
+
+    def can_start_any(self, now: datetime) -> bool:
+        """Return whether a recording of any size may be started."""
+        return now <= self._start_any_until
+
+    def can_finish(self, size: int, now: datetime) -> bool:
+        """Return whether a recording of `size` bytes would end in time, judging by the slowest one of this run so far.
+
+        False if none has ended yet.
+        """
+        return 0 < self._max_seconds_per_byte * max(size, MIN_RATE_BYTES) <= (self.send_deadline - now).total_seconds()
+
+    def record_rate(self, size: int, seconds: float) -> None:
+        """Record how long a recording of `size` bytes took."""
+        self._max_seconds_per_byte = max(self._max_seconds_per_byte, seconds / max(size, MIN_RATE_BYTES))
 
 
 class ClaimQueue:
@@ -75,7 +129,7 @@ class ClaimQueue:
         for _ in range(MAX_REFRESHES):
             while entries:
                 entry = entries.pop(0)
-                transition = claims.claim(entry, slot.token, self._clock(), slot.lease_expires_at)
+                transition = state_machine.claim(entry, slot.token, self._clock(), slot.lease_expires_at)
                 if recording := recordings.apply_transition(entry.id, transition):
                     return entry, recording
                 self._run.increment("conflicts")
@@ -101,7 +155,7 @@ class ClaimQueue:
     def recover(self, expired: Recording) -> Recording | None:
         """Requeue or fail what a crashed worker left. Return the updated recording; None if another run was faster."""
         recovered = recordings.apply_transition(
-            expired.id, claims.recover_expired(expired, self._retry_policy, self._clock())
+            expired.id, state_machine.recover_expired(expired, self._retry_policy, self._clock())
         )
         if recovered:
             if expired.slot:
@@ -164,7 +218,7 @@ class AttemptFinalizer:
         held_slot = None
         if isinstance(result, JobPending) or _has_running_job(attempt):
             held_slot = admission.extend_for_job(slot, now, now + JOB_SLOT_LEASE)
-            transition = claims.await_job(recording, held_slot.set_member, now)
+            transition = state_machine.await_job(recording, held_slot.set_member, now)
         else:
             transition = self._build_transition(attempt, result, now, probe=slot.outage is not None)
         updated = recordings.apply_transition(recording.id, transition)
@@ -181,11 +235,11 @@ class AttemptFinalizer:
         recording, policy, jitter = attempt.recording, self._settings.retry_policy, self._jitter
         match result:
             case ServiceUnavailable():
-                return claims.requeue_after_outage(recording, result, policy, now, jitter, is_probe=probe)
+                return state_machine.requeue_after_outage(recording, result, policy, now, jitter, is_probe=probe)
             case TranscriptionError():
-                return claims.fail(recording, result, policy, now, jitter, transcript=attempt.partial_transcript)
+                return state_machine.fail(recording, result, policy, now, jitter, transcript=attempt.partial_transcript)
             case _:
-                return claims.complete(recording, result, now)
+                return state_machine.complete(recording, result, now)
 
     def _count_result(self, recording: Recording, result: TranscriptionResult) -> None:
         count_name, metric = RESULT_METRICS[recording.status]

@@ -16,15 +16,14 @@ from enum import Enum, auto
 from callscribe.clock import Clock
 from callscribe.errors import CallscribeError, RetryableError, RunSkipped, ServiceUnavailable
 from callscribe.observability import add_count, logger
-from callscribe.recordings import claims
+from callscribe.recordings import state_machine
 from callscribe.recordings.circuit_breaker import Outage
 from callscribe.recordings.recording import QueueEntry, Recording, TranscriptRef
 from callscribe.recordings.run import Run, RunStatus, Task
 from callscribe.settings.process import ProcessSettings
 from callscribe.store import admission, recordings, runs, settings_overrides
 from callscribe.store.admission import Slot
-from functions.process.deadline import Deadline
-from functions.process.run_claims import AttemptFinalizer, ClaimQueue
+from functions.process.run_claims import AttemptFinalizer, ClaimQueue, Deadline
 from functions.process.transcription import AttemptResult, JobPending, Transcriber
 
 
@@ -199,7 +198,7 @@ class Worker:
         try:
             self._transcriber.connection.authenticate(refresh_key=slot.outage is not None)
             recording = recordings.apply_transition(
-                awaiting_job.id, claims.claim_for_poll(awaiting_job, token, now, lease_expires_at)
+                awaiting_job.id, state_machine.claim_for_poll(awaiting_job, token, now, lease_expires_at)
             )
         finally:
             if recording is None:

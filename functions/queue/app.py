@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callscribe.clock import utc_now
 from callscribe.observability import add_count, add_duration, logger, metrics
-from callscribe.recordings import state_machine
+from callscribe.recordings import transitions
 from callscribe.recordings.recording import QueueEntry, Status, queued_at
 from callscribe.recordings.recording_filter import RecordingFilter
 from callscribe.recordings.run import Run, Task, Trigger
@@ -64,7 +64,7 @@ def _enqueue_pending(run: Run, lambda_deadline: datetime) -> None:
     for entry in recordings.next_entries(Status.PENDING, MAX_PER_RUN):
         if lambda_deadline - utc_now() < SHUTDOWN_MARGIN:
             break  # the next run continues
-        recording = recordings.apply_transition(entry.id, state_machine.enqueue(entry, utc_now()))
+        recording = recordings.apply_transition(entry.id, transitions.enqueue(entry, utc_now()))
         run.increment("queued" if recording else "conflicts")
     add_count("RecordingsQueued", run.counts["queued"])
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from callscribe.clock import CLOCK_SKEW, Clock
 from callscribe.errors import StoreError
 from callscribe.observability import add_count, logger
-from callscribe.recordings import state_machine
+from callscribe.recordings import transitions
 from callscribe.recordings.recording import Recording, Status
 from callscribe.recordings.recording_filter import RecordingFilter
 from callscribe.recordings.run import Run, RunStatus, Task, Trigger
@@ -108,7 +108,7 @@ def _queue_batch(run: Run, clock: Clock) -> bool:
 
 def _requeue(recording: Recording, now: datetime) -> bool:
     """Return False if the recording has changed since it was read: an index may lag behind."""
-    transition = state_machine.user_transition(recording, Status.QUEUED, now)
+    transition = transitions.user_transition(recording, Status.QUEUED, now)
     transition = replace(transition, condition={"sort_key": recording.sort_key})
     return recordings.apply_transition(recording.id, transition) is not None
 

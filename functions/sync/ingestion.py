@@ -14,7 +14,7 @@ from callscribe.call_metadata.metadata import Provenance, merge, to_item
 from callscribe.clock import Clock, to_iso
 from callscribe.errors import TranscriptionError
 from callscribe.observability import logger
-from callscribe.recordings import state_machine
+from callscribe.recordings import transitions
 from callscribe.recordings.recording import (
     MAX_KEY_BYTES,
     Recording,
@@ -139,7 +139,7 @@ class FileIngester:
         """Return False if the file already has a record: another run was faster, or the file had been missing."""
         file_metadata = self.reader.read(file, sidecars)
         transcript = self._store_transcript(recording_id(self.source.location, file.key), file_metadata)
-        recording = state_machine.create(
+        recording = transitions.create(
             self.source.location,
             file.key,
             size=file.size,
@@ -201,7 +201,7 @@ class FileIngester:
     def _complete_from_sidecar(
         self, recording: Recording, transcript: TranscriptRef, updates: Mapping[str, Any]
     ) -> None:
-        transition = state_machine.complete_from_sidecar(recording, transcript, self.clock())
+        transition = transitions.complete_from_sidecar(recording, transcript, self.clock())
         condition = {**transition.condition, "metadata": recording.metadata}
         completed = recordings.apply_transition(
             recording.id, replace(transition, condition=condition, updates={**updates, **transition.updates})

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
 from callscribe.call_metadata.metadata import CallMetadata, Direction, Provenance, merge
-from callscribe.recordings import state_machine
+from callscribe.recordings import transitions
 from callscribe.recordings.recording import Status
 from callscribe.store import recordings
 from functions.api import auth
@@ -30,7 +30,7 @@ def pending_recordings(handlers):
     created = []
     for hours, name in ((3, "a"), (2, "b"), (1, "c")):
         called_at = now - timedelta(hours=hours)
-        created.append(state_machine.create("s3://b", f"{name}.wav", size=9, etag="e", modified_at=called_at, now=now))
+        created.append(transitions.create("s3://b", f"{name}.wav", size=9, etag="e", modified_at=called_at, now=now))
         recordings.create(created[-1])
     return created
 

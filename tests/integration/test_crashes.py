@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 
 from callscribe.clock import to_iso
-from callscribe.recordings import state_machine
+from callscribe.recordings import transitions
 from callscribe.recordings.recording import QueueEntry, Status, TranscriptRef
 from callscribe.recordings.recording_filter import RecordingFilter
 from callscribe.recordings.run import Run, RunStatus, Task
@@ -45,7 +45,7 @@ def reset(handlers, workers, stack, put):
         empty(stack)
         now = handlers.now()
         created = [
-            state_machine.create(
+            transitions.create(
                 f"s3://{stack.buckets['RecordingsBucket']}", key, size=104, etag=None, modified_at=now, now=now
             )
             for key in keys
@@ -56,7 +56,7 @@ def reset(handlers, workers, stack, put):
             if status is Status.QUEUED:
                 now += timedelta(microseconds=1)
                 assert recordings.apply_transition(
-                    new.id, state_machine.enqueue(QueueEntry(new.id, new.status, new.sort_key), now)
+                    new.id, transitions.enqueue(QueueEntry(new.id, new.status, new.sort_key), now)
                 )
         return [recording.id for recording in created]
 
@@ -171,7 +171,7 @@ def test_queue_run_killed_at_any_request_leaves_each_recording_to_be_queued_once
     def add_an_old_transcript():
         """Makes the run advance the checkpoint of the completed count as well."""
         old = handlers.now() - timedelta(minutes=21)
-        new = state_machine.create("s3://b", "old.wav", size=1, etag=None, modified_at=old, now=old)
+        new = transitions.create("s3://b", "old.wav", size=1, etag=None, modified_at=old, now=old)
         ref = TranscriptRef(version="v", language=None, duration=None, preview="", no_speech=True)
         recordings.create(replace(new, status=Status.COMPLETED, transcript=ref, sort_key=to_iso(old)))
 

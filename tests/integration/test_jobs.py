@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from callscribe.errors import JobFailed, RetryableError, ServiceUnavailable, StoreError
-from callscribe.recordings import claims
+from callscribe.recordings import state_machine
 from callscribe.store import admission, control_items, recordings
 from callscribe.transcripts.transcript import Segment, Transcript
 from callscribe.whisperx import Job
@@ -320,7 +320,8 @@ def test_only_one_of_two_runs_that_see_the_same_job_polls_it(handlers, send, job
     send()
     awaiting_job, now = stored(only(listed)), handlers.now()
     polls = [
-        claims.claim_for_poll(awaiting_job, token, now, now + timedelta(minutes=16)) for token in ("one", "another")
+        state_machine.claim_for_poll(awaiting_job, token, now, now + timedelta(minutes=16))
+        for token in ("one", "another")
     ]
     assert recordings.apply_transition(awaiting_job.id, polls[0]).claim_token == "one"
     assert recordings.apply_transition(awaiting_job.id, polls[1]) is None

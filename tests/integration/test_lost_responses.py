@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callscribe.recordings import claims, state_machine
+from callscribe.recordings import state_machine, transitions
 from callscribe.recordings.recording import QueueEntry, Status, TranscriptRef
 from callscribe.store import admission, recordings
 
@@ -15,25 +15,24 @@ LEASE = NOW + timedelta(minutes=16)
 @pytest.fixture
 def new(handlers):
     handlers.queue()  # configures the models
-    return state_machine.create("s3://b", "a.wav", size=9, etag="e", modified_at=NOW, now=NOW)
+    return transitions.create("s3://b", "a.wav", size=9, etag="e", modified_at=NOW, now=NOW)
 
 
 def queued(new):
     recordings.create(new)
-    transition = state_machine.enqueue(QueueEntry(new.id, Status.PENDING, new.sort_key), NOW)
+    transition = transitions.enqueue(QueueEntry(new.id, Status.PENDING, new.sort_key), NOW)
     return recordings.apply_transition(new.id, transition)
 
 
 def claim(recording, token="mine"):
-    return claims.claim(QueueEntry(recording.id, recording.status, recording.sort_key), token, NOW, LEASE)
+    return state_machine.claim(QueueEntry(recording.id, recording.status, recording.sort_key), token, NOW, LEASE)
 
 
 def test_repeated_creation_reports_the_recording_as_created(new, lose_the_answer):
     lose_the_answer("PutItem")
     assert recordings.create(new) is True
     assert (
-        recordings.create(state_machine.create("s3://b", "a.wav", size=9, etag="e", modified_at=NOW, now=LEASE))
-        is False
+        recordings.create(transitions.create("s3://b", "a.wav", size=9, etag="e", modified_at=NOW, now=LEASE)) is False
     )
 
 
@@ -56,7 +55,7 @@ def test_repeated_completion_succeeds(new, lose_the_answer):
     assert claimed
     ref = TranscriptRef(version="v", language="en", duration=1.5, preview="é", no_speech=False)
     lose_the_answer("UpdateItem")
-    assert recordings.apply_transition(new.id, claims.complete(claimed, ref, NOW)).status is Status.COMPLETED
+    assert recordings.apply_transition(new.id, state_machine.complete(claimed, ref, NOW)).status is Status.COMPLETED
 
 
 def test_repeated_acquisition_holds_one_slot(new, lose_the_answer):

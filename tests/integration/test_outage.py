@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from callscribe.recordings import claims
+from callscribe.recordings import state_machine
 from callscribe.recordings.recording import Status
 from callscribe.store import recordings
 from local.cloud.client import aws_client
@@ -215,6 +215,6 @@ def test_expired_claims_are_recovered_during_an_outage(handlers, queue_up, servi
     handlers.process()
     now = handlers.now()
     (_, other) = recordings.next_entries(Status.QUEUED, 5)
-    recordings.apply_transition(other.id, claims.claim(other, "crashed", now, now + timedelta(seconds=5)))
+    recordings.apply_transition(other.id, state_machine.claim(other, "crashed", now, now + timedelta(seconds=5)))
     assert handlers.after(seconds=10).process()["counts"]["recovered"] == 1
     assert {item["transcriptionStatus"] for item in listed().values()} == {"queued"}

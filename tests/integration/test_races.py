@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from callscribe.recordings import state_machine
+from callscribe.recordings import transitions
 from callscribe.recordings.recording import Status, queued_sort_key
 from callscribe.store import recordings
 from testing import dynalite
@@ -31,7 +31,7 @@ def create_recordings(handlers, workers, stack, put):
     def create_recordings(number, status=Status.QUEUED):
         location, now, ids = f"s3://{stack.buckets['RecordingsBucket']}", handlers.now(), []
         for index in range(number):
-            new = state_machine.create(location, f"{index:03}.wav", size=104, etag=None, modified_at=now, now=now)
+            new = transitions.create(location, f"{index:03}.wav", size=104, etag=None, modified_at=now, now=now)
             put(new.key)
             if status is Status.QUEUED:
                 sort_key = queued_sort_key(now, f"{index:03}")

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 import requests
 
-from callscribe.recordings import state_machine
+from callscribe.recordings import transitions
 from callscribe.recordings.recording import Status
 from callscribe.store import recordings
 from local.http_server import HttpServer
@@ -65,7 +65,7 @@ def test_concurrent_user_requests_send_nothing_twice_without_force(handlers, sta
     now, ids = handlers.now(), []
     for number in range(RECORDINGS):
         location = f"s3://{stack.buckets['RecordingsBucket']}"
-        new = state_machine.create(location, f"{number:02}.wav", size=104, etag=None, modified_at=now, now=now)
+        new = transitions.create(location, f"{number:02}.wav", size=104, etag=None, modified_at=now, now=now)
         put(new.key)
         assert recordings.create(new)
         ids.append(new.id)

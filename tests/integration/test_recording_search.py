@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from callscribe.call_metadata.metadata import CallMetadata, Direction, Provenance
-from callscribe.recordings import state_machine
+from callscribe.recordings import transitions
 from callscribe.recordings.recording import Status
 from callscribe.store import recording_queries, recording_search, recordings
 from testing import dynalite
@@ -30,7 +30,7 @@ def create_recording(handlers):
 
     def create_recording(name, minutes=0, **fields):
         metadata = CallMetadata(**fields)
-        new = state_machine.create(
+        new = transitions.create(
             "s3://b",
             f"2026/11/{name}.wav",
             size=9,
@@ -142,7 +142,7 @@ def test_recordings_that_change_between_pages_are_neither_skipped_nor_repeated(h
     def change():
         create_recording(f"new-{next(newer)}", -60, caller="2025550143")
         for entry in recordings.next_entries(Status.PENDING, 3):
-            recordings.apply_transition(entry.id, state_machine.enqueue(entry, NOON))
+            recordings.apply_transition(entry.id, transitions.enqueue(entry, NOON))
 
     for query in ("", "phoneNumber=0143", "search=0143", "search=in-", "direction=inbound"):
         ids, pages = read_pages(handlers, query, 6, change)
@@ -164,7 +164,7 @@ def test_recordings_that_keep_their_status_are_listed_once_while_others_change_t
         for recording in map(recordings.get, recording_ids):
             assert recording
             to_status = Status.QUEUED if recording.status is Status.PENDING else Status.PENDING
-            transition = state_machine.user_transition(recording, to_status, NOON)
+            transition = transitions.user_transition(recording, to_status, NOON)
             assert recordings.apply_transition(recording.id, transition)
 
     if status == "queued":

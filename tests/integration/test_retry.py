@@ -8,7 +8,7 @@ import pytest
 
 from callscribe.call_metadata.metadata import CallMetadata, Direction, Provenance
 from callscribe.errors import RetryableError, StoreError
-from callscribe.recordings import claims, state_machine
+from callscribe.recordings import state_machine, transitions
 from callscribe.recordings.recording import Failure, QueueEntry, Status, terminal_sort_key
 from callscribe.recordings.retry_policy import RetryPolicy
 from callscribe.store import recording_search, recordings, runs
@@ -34,7 +34,7 @@ def create(handlers):
     def create(name, minutes=0, code="service_error", status=Status.FAILED, **metadata):
         now = handlers.now()
         failure = Failure(code=code, message="It failed.", at=now, retryable=True)
-        new = state_machine.create(
+        new = transitions.create(
             "s3://b",
             f"2026/11/{name}.wav",
             size=9,
@@ -93,7 +93,7 @@ def fail_again(handlers):
     def fail_again(recording_id):
         claimed = claim(recording_id, handlers.now())
         policy = RetryPolicy(max_attempts=1)
-        failed = claims.fail(claimed, RetryableError("Again."), policy, handlers.now(), random.Random(1))
+        failed = state_machine.fail(claimed, RetryableError("Again."), policy, handlers.now(), random.Random(1))
         assert recordings.apply_transition(recording_id, failed)
 
     return fail_again
@@ -102,7 +102,7 @@ def fail_again(handlers):
 def claim(recording_id, now):
     recording = recordings.get(recording_id)
     entry = QueueEntry(recording.id, recording.status, recording.sort_key)
-    transition = claims.claim(entry, "token", now, now + timedelta(minutes=16))
+    transition = state_machine.claim(entry, "token", now, now + timedelta(minutes=16))
     claimed = recordings.apply_transition(recording_id, transition)
     assert claimed
     return claimed
@@ -184,7 +184,7 @@ def test_request_without_a_body_queues_all_failed_recordings(handlers, create, f
 def test_recording_with_a_scheduled_attempt_is_queued_now(handlers, create, request_retry, queue):
     id_ = create("a")
     request_retry()
-    failed = claims.fail(
+    failed = state_machine.fail(
         claim(id_, handlers.now()), RetryableError(""), RetryPolicy(), handlers.now(), random.Random(1)
     )
     assert recordings.apply_transition(id_, failed).next_attempt_at

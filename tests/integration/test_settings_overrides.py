@@ -6,7 +6,7 @@ import pytest
 
 from callscribe.errors import RunSkipped
 from callscribe.phone_systems import SYSTEMS
-from callscribe.recordings import state_machine
+from callscribe.recordings import transitions
 from callscribe.recordings.run import Module, Task
 from callscribe.store import recordings, settings_overrides
 from testing import dynalite
@@ -33,7 +33,7 @@ def create_recordings(handlers):
 
     def create_recordings(*names):
         for name in names:
-            new = state_machine.create("s3://b", f"in/{name}", size=9, etag="e", modified_at=NOON, now=NOON)
+            new = transitions.create("s3://b", f"in/{name}", size=9, etag="e", modified_at=NOON, now=NOON)
             assert recordings.create(new)
 
     return create_recordings

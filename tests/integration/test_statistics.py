@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from callscribe.clock import to_iso
-from callscribe.recordings import state_machine
+from callscribe.recordings import transitions
 from callscribe.recordings.recording import Failure, Status, queued_sort_key, retry_sort_key, terminal_sort_key
 from callscribe.recordings.run import Run, Task
 from callscribe.store import recording_queries, recordings, runs, statistics
@@ -61,7 +61,7 @@ def create_failed(overview):
         due = NOW if retried else None
         sort_key = retry_sort_key(due) if due else terminal_sort_key(at)
         error = code and Failure(code=code, message=f"{code}.", at=at, retryable=True, **values)
-        new = state_machine.create("s3://b", f"{name}.wav", size=9, etag="e", modified_at=at, now=at)
+        new = transitions.create("s3://b", f"{name}.wav", size=9, etag="e", modified_at=at, now=at)
         recording = replace(new, status=Status.FAILED, sort_key=sort_key, error=error or None, next_attempt_at=due)
         assert recordings.create(recording)
         return recording
@@ -75,7 +75,7 @@ def create_queued(overview):
 
     def create_queued(name, minutes, *, at_front=False):
         at = NOW - timedelta(minutes=minutes)
-        new = state_machine.create("s3://b", f"{name}.wav", size=9, etag="e", modified_at=NOW, now=NOW)
+        new = transitions.create("s3://b", f"{name}.wav", size=9, etag="e", modified_at=NOW, now=NOW)
         sort_key = queued_sort_key(at, to_iso(NOW), at_front=at_front)
         assert recordings.create(replace(new, status=Status.QUEUED, sort_key=sort_key, queue_sort_key=sort_key))
 

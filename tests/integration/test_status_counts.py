@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callscribe.recordings import claims, state_machine
+from callscribe.recordings import state_machine, transitions
 from callscribe.recordings.recording import QueueEntry, Status, TranscriptRef
 from callscribe.store import control_items, recordings, status_counts
 from callscribe.store.tables import RecordingModel
@@ -24,15 +24,17 @@ def create_completed(number, at):
     for seconds in range(number):
         then = at - timedelta(seconds=seconds)
         created.append(
-            state_machine.create("s3://b", f"{at}{seconds}.wav", size=1, etag=None, modified_at=then, now=then)
+            transitions.create("s3://b", f"{at}{seconds}.wav", size=1, etag=None, modified_at=then, now=then)
         )
         recordings.create(created[-1])
         entry = QueueEntry(created[-1].id, Status.PENDING, created[-1].sort_key)
-        queued = recordings.apply_transition(entry.id, state_machine.enqueue(entry, then))
+        queued = recordings.apply_transition(entry.id, transitions.enqueue(entry, then))
         entry = QueueEntry(queued.id, Status.QUEUED, queued.sort_key)
-        claimed = recordings.apply_transition(entry.id, claims.claim(entry, "t", then, then + timedelta(minutes=16)))
+        claimed = recordings.apply_transition(
+            entry.id, state_machine.claim(entry, "t", then, then + timedelta(minutes=16))
+        )
         assert claimed
-        recordings.apply_transition(claimed.id, claims.complete(claimed, REF, then))
+        recordings.apply_transition(claimed.id, state_machine.complete(claimed, REF, then))
     return created
 
 
@@ -48,7 +50,7 @@ def force(recording):
     stored = recordings.get(recording.id)
     assert stored
     recordings.apply_transition(
-        stored.id, state_machine.user_transition(stored, Status.QUEUED, NOW, at_front=True, force=True)
+        stored.id, transitions.user_transition(stored, Status.QUEUED, NOW, at_front=True, force=True)
     )
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callscribe.recordings import claims, state_machine
+from callscribe.recordings import state_machine, transitions
 from callscribe.recordings.recording import Status, TranscriptRef, source_hash
 from callscribe.store import recordings, status_counts
 from callscribe.store.tables import RecordingModel
@@ -21,7 +21,7 @@ def test_queue_queues_a_thousand_recordings_oldest_call_first(handlers, counted)
     with RecordingModel.batch_write() as batch:
         for number in range(1005):
             called_at = now - timedelta(seconds=(number * 7919) % 1005)  # in no order
-            new = state_machine.create("s3://b", f"{number}.wav", size=1, etag=None, modified_at=called_at, now=now)
+            new = transitions.create("s3://b", f"{number}.wav", size=1, etag=None, modified_at=called_at, now=now)
             batch.save(RecordingModel(source_hash=source_hash(new.location), **recordings._to_attributes(new)))
     oldest = recordings.next_entries(Status.PENDING, 1)[0]
     with counted() as requests:
@@ -181,7 +181,7 @@ def claim(handlers, put, *, lease):
     handlers.sync_and_queue()
     now = handlers.now()
     (entry,) = recordings.next_entries(Status.QUEUED, 5)
-    return recordings.apply_transition(entry.id, claims.claim(entry, "first", now, now + lease))
+    return recordings.apply_transition(entry.id, state_machine.claim(entry, "first", now, now + lease))
 
 
 def test_expired_claim_is_recovered_and_its_late_worker_cannot_write(handlers, put):
@@ -192,7 +192,7 @@ def test_expired_claim_is_recovered_and_its_late_worker_cannot_write(handlers, p
     before = recordings.get(expired.id)
     assert before.attempts == 2
     ref = TranscriptRef(version="late", language=None, duration=None, preview="", no_speech=True)
-    assert recordings.apply_transition(expired.id, claims.complete(expired, ref, handlers.now())) is None
+    assert recordings.apply_transition(expired.id, state_machine.complete(expired, ref, handlers.now())) is None
     assert recordings.get(expired.id) == before
 
 

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from callscribe.errors import StoreError
-from callscribe.recordings import claims, state_machine
+from callscribe.recordings import state_machine
 from callscribe.recordings.recording import Status
 from callscribe.recordings.run import Task
 from callscribe.store import admission, recordings, settings_overrides
 from callscribe.store.admission import Slot
 from functions.process import app as process
-from functions.process import deadline, worker
+from functions.process import run_claims, worker
 from testing.waiting import LIMIT_SECONDS
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -96,7 +96,7 @@ def test_recording_recovered_from_a_crashed_worker_is_sent_in_isolation(handlers
     enqueue(*[100] * 4)
     now = handlers.now()
     for entry in recordings.next_entries(Status.QUEUED, 2):
-        recordings.apply_transition(entry.id, claims.claim(entry, "crashed", now, now))
+        recordings.apply_transition(entry.id, state_machine.claim(entry, "crashed", now, now))
     concurrent = []
 
     def record_concurrency(_):
@@ -165,9 +165,9 @@ def test_hanging_attempt_is_aborted_before_lambda_kills_the_run(handlers, enqueu
         may_end.wait(LIMIT_SECONDS)
 
     monkeypatch.setattr("callscribe.whisperx.dialects.asr.AsrService.send", hang)
-    monkeypatch.setattr(deadline, "MIN_TO_START", timedelta())
-    monkeypatch.setattr(deadline, "STORE_MARGIN", timedelta())
-    monkeypatch.setattr(deadline, "ABORT_MARGIN", timedelta(seconds=1))
+    monkeypatch.setattr(run_claims, "MIN_TO_START", timedelta())
+    monkeypatch.setattr(run_claims, "STORE_MARGIN", timedelta())
+    monkeypatch.setattr(run_claims, "ABORT_MARGIN", timedelta(seconds=1))
     run = handlers.process(remaining_ms=2000)
     may_end.set()
     assert (run["status"], run["counts"]["failed"]) == ("succeeded", 1)

@@ -13,7 +13,7 @@ from samtranslator.yaml_helper import yaml_parse
 from callscribe.call_metadata.metadata import CallMetadata
 from callscribe.call_metadata.phone_numbers import digits_only
 from callscribe.errors import RetryableError, ServiceUnavailable
-from callscribe.recordings import claims, retry_policy, state_machine
+from callscribe.recordings import retry_policy, state_machine, transitions
 from callscribe.recordings.recording import MAX_KEY_BYTES, QueueEntry, Status, TranscriptRef
 from callscribe.recordings.search_query import (
     BY_CALL,
@@ -44,7 +44,7 @@ def formatted(digits, separators):
 
 
 def recording(key="2026/11/in-2025550143.wav", **metadata):
-    return state_machine.create(
+    return transitions.create(
         "s3://b", key, size=9, etag=None, modified_at=NOW, now=NOW, metadata=CallMetadata(**metadata)
     )
 
@@ -118,19 +118,19 @@ def test_no_transition_changes_an_attribute_of_the_search_indexes():
     claimed = replace(recording(caller="2025550143"), claim_token="t", status=Status.PROCESSING, attempts=1)
     entry = QueueEntry(claimed.id, Status.PENDING, claimed.sort_key)
     transcript = TranscriptRef(version="v", language="en", duration=1.0, preview="p", no_speech=False)
-    transitions = [
-        state_machine.enqueue(entry, NOW),
-        claims.claim(replace(entry, status=Status.QUEUED), "t", NOW, NOW),
-        claims.await_job(claimed, "s", NOW),
-        claims.claim_for_poll(claimed, "t", NOW, NOW),
-        claims.complete(claimed, transcript, NOW),
-        claims.fail(claimed, error, policy, NOW, jitter),
-        claims.requeue_after_outage(claimed, ServiceUnavailable("no"), policy, NOW, jitter, is_probe=False),
-        claims.recover_expired(claimed, policy, NOW),
-        state_machine.user_transition(replace(claimed, status=Status.FAILED), Status.QUEUED, NOW),
-        state_machine.complete_from_sidecar(replace(claimed, status=Status.FAILED), transcript, NOW),
+    all_transitions = [
+        transitions.enqueue(entry, NOW),
+        state_machine.claim(replace(entry, status=Status.QUEUED), "t", NOW, NOW),
+        state_machine.await_job(claimed, "s", NOW),
+        state_machine.claim_for_poll(claimed, "t", NOW, NOW),
+        state_machine.complete(claimed, transcript, NOW),
+        state_machine.fail(claimed, error, policy, NOW, jitter),
+        state_machine.requeue_after_outage(claimed, ServiceUnavailable("no"), policy, NOW, jitter, is_probe=False),
+        state_machine.recover_expired(claimed, policy, NOW),
+        transitions.user_transition(replace(claimed, status=Status.FAILED), Status.QUEUED, NOW),
+        transitions.complete_from_sidecar(replace(claimed, status=Status.FAILED), transcript, NOW),
     ]
-    for transition in transitions:
+    for transition in all_transitions:
         assert not {"metadata", "key", *attributes} & transition.updates.keys()
 
 

@@ -10,8 +10,7 @@ import pytest
 from callscribe.call_metadata.metadata import CallMetadata, Provenance
 from callscribe.clock import to_iso
 from callscribe.errors import BadGateway, InvalidTransition, PermanentError, RetryableError, ServiceUnavailable
-from callscribe.recordings import claims, recording, state_machine
-from callscribe.recordings.claims import MAX_OUTAGES_PER_RECORDING
+from callscribe.recordings import recording, state_machine, transitions
 from callscribe.recordings.recording import (
     ISOLATED,
     PRIORITY_NORMAL,
@@ -30,7 +29,7 @@ from callscribe.recordings.recording import (
     terminal_sort_key,
 )
 from callscribe.recordings.retry_policy import RetryPolicy
-from callscribe.recordings.state_machine import Actor, Increment
+from callscribe.recordings.state_machine import MAX_OUTAGES_PER_RECORDING, Actor, Increment
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 EARLIER = NOW - timedelta(hours=3)
@@ -55,7 +54,7 @@ LEARNED = {
 
 
 def make_recording(status=Status.PENDING, **values):
-    fresh = state_machine.create("s3://bucket", "a.wav", size=9, etag="e", modified_at=EARLIER, now=NOW)
+    fresh = transitions.create("s3://bucket", "a.wav", size=9, etag="e", modified_at=EARLIER, now=NOW)
     return replace(fresh, status=status, **values)
 
 
@@ -102,19 +101,19 @@ def test_new_recording_is_pending_or_completed_by_its_transcript():
         sort_key=to_iso(EARLIER),
         index_key=index_key("a.wav", ""),
     )
-    assert state_machine.create(**file, now=NOW) == pending
+    assert transitions.create(**file, now=NOW) == pending
     called_at = EARLIER - timedelta(hours=1)
     metadata: dict[str, Any] = {"metadata": LEARNED["metadata"], "recorded_at": called_at}
     with_metadata = replace(pending, **metadata, index_key=index_key("a.wav", "2"), sort_key=to_iso(called_at))
-    assert state_machine.create(**file, now=NOW, version="2", **metadata) == with_metadata
+    assert transitions.create(**file, now=NOW, version="2", **metadata) == with_metadata
     completed = replace(pending, status=Status.COMPLETED, sort_key=to_iso(NOW), transcript=REF)
-    assert state_machine.create(**file, now=NOW, transcript=REF) == completed
+    assert transitions.create(**file, now=NOW, transcript=REF) == completed
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.FAILED])
 def test_transcript_sidecar_completes_a_recording_that_was_not_claimed_in_the_meantime(status):
     stored = make_full(status, **LEARNED)
-    transition = state_machine.complete_from_sidecar(stored, REF, NOW)
+    transition = transitions.complete_from_sidecar(stored, REF, NOW)
     assert transition.condition == {"sort_key": stored.sort_key}
     assert after(stored, transition) == replace(
         stored,
@@ -141,10 +140,10 @@ def test_user_can_make_only_the_transitions_of_the_table(from_status, to_status)
     }
     stored = make_recording(from_status, attempts=4)
     if (from_status, to_status) in allowed:
-        assert after(stored, state_machine.user_transition(stored, to_status, NOW)).status is to_status
+        assert after(stored, transitions.user_transition(stored, to_status, NOW)).status is to_status
     else:
         with pytest.raises(InvalidTransition):
-            state_machine.user_transition(stored, to_status, NOW)
+            transitions.user_transition(stored, to_status, NOW)
 
 
 def test_user_transition_resets_the_recording_but_keeps_finished_channels():
@@ -165,16 +164,16 @@ def test_user_transition_resets_the_recording_but_keeps_finished_channels():
         job_started_at=None,
         job_deadline=None,
     )
-    transition = state_machine.user_transition(stored, Status.PENDING, NOW)
+    transition = transitions.user_transition(stored, Status.PENDING, NOW)
     assert transition.condition == {}
     assert after(stored, transition) == fresh
     for at_front in (False, True):
         sort_key = queued_sort_key(NOW, to_iso(EARLIER), at_front=at_front)
         queued = replace(fresh, status=Status.QUEUED, sort_key=sort_key, queue_sort_key=sort_key)
-        assert after(stored, state_machine.user_transition(stored, Status.QUEUED, NOW, at_front=at_front)) == queued
+        assert after(stored, transitions.user_transition(stored, Status.QUEUED, NOW, at_front=at_front)) == queued
     without_job = make_full(Status.FAILED)
     assert (
-        after(without_job, state_machine.user_transition(without_job, Status.PENDING, NOW)).upload_number
+        after(without_job, transitions.user_transition(without_job, Status.PENDING, NOW)).upload_number
         == without_job.upload_number
     )
 
@@ -182,30 +181,28 @@ def test_user_transition_resets_the_recording_but_keeps_finished_channels():
 def test_queued_recording_can_be_moved_to_the_front_only():
     stored = make_recording(Status.QUEUED)
     front = queued_sort_key(NOW, to_iso(EARLIER), at_front=True)
-    assert after(stored, state_machine.user_transition(stored, Status.QUEUED, NOW, at_front=True)).sort_key == front
+    assert after(stored, transitions.user_transition(stored, Status.QUEUED, NOW, at_front=True)).sort_key == front
     for status, to_status in ((Status.QUEUED, Status.COMPLETED), (Status.PENDING, Status.PENDING)):
         with pytest.raises(InvalidTransition):
-            state_machine.user_transition(make_recording(status), to_status, NOW, at_front=True)
+            transitions.user_transition(make_recording(status), to_status, NOW, at_front=True)
 
 
 def test_completed_recording_is_requeued_only_with_force():
     stored = make_recording(Status.COMPLETED)
     with pytest.raises(InvalidTransition, match="force"):
-        state_machine.user_transition(stored, Status.QUEUED, NOW, at_front=True)
-    assert (
-        state_machine.user_transition(stored, Status.QUEUED, NOW, at_front=True, force=True).to_status is Status.QUEUED
-    )
-    assert state_machine.allowed_user_transitions(Status.COMPLETED) == ()
+        transitions.user_transition(stored, Status.QUEUED, NOW, at_front=True)
+    assert transitions.user_transition(stored, Status.QUEUED, NOW, at_front=True, force=True).to_status is Status.QUEUED
+    assert transitions.allowed_user_transitions(Status.COMPLETED) == ()
 
 
 def test_refusal_names_the_allowed_statuses():
     with pytest.raises(InvalidTransition, match="become completed; allowed: queued, pending"):
-        state_machine.user_transition(make_recording(Status.FAILED), Status.COMPLETED, NOW)
+        transitions.user_transition(make_recording(Status.FAILED), Status.COMPLETED, NOW)
 
 
 def test_force_does_not_apply_to_a_recording_in_processing():
     with pytest.raises(InvalidTransition, match="being transcribed"):
-        state_machine.user_transition(make_recording(Status.PROCESSING), Status.QUEUED, NOW, at_front=True, force=True)
+        transitions.user_transition(make_recording(Status.PROCESSING), Status.QUEUED, NOW, at_front=True, force=True)
 
 
 def test_queue_is_sorted_by_front_then_time_of_queueing_then_time_of_call():
@@ -230,17 +227,17 @@ def test_only_pending_recordings_are_queued():
     entry = QueueEntry(stored.id, stored.status, stored.sort_key)
     sort_key = queued_sort_key(NOW, to_iso(EARLIER))
     queued = {"status": Status.QUEUED, "status_since": NOW, "sort_key": sort_key, "queue_sort_key": sort_key}
-    transition = state_machine.enqueue(entry, NOW)
+    transition = transitions.enqueue(entry, NOW)
     assert after(stored, transition) == replace(stored, **queued)
     assert transition.condition == {}
     with pytest.raises(InvalidTransition, match="completed"):
-        state_machine.enqueue(replace(entry, status=Status.COMPLETED), NOW)
+        transitions.enqueue(replace(entry, status=Status.COMPLETED), NOW)
 
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.FAILED])
 def test_claim_counts_as_an_attempt_and_requires_the_sort_key_that_was_read(status):
     stored, lease = make_full(status), NOW + timedelta(minutes=16)
-    transition = claims.claim(QueueEntry(stored.id, status, "sort key"), "token", NOW, lease)
+    transition = state_machine.claim(QueueEntry(stored.id, status, "sort key"), "token", NOW, lease)
     assert transition.condition == {"sort_key": "sort key"}
     assert after(stored, transition) == replace(
         stored,
@@ -257,7 +254,7 @@ def test_claim_counts_as_an_attempt_and_requires_the_sort_key_that_was_read(stat
 @pytest.mark.parametrize("status", [Status.PENDING, Status.PROCESSING, Status.COMPLETED])
 def test_no_other_status_can_be_claimed(status):
     with pytest.raises(InvalidTransition):
-        claims.claim(QueueEntry("id", status, "sort key"), "token", NOW, NOW)
+        state_machine.claim(QueueEntry("id", status, "sort key"), "token", NOW, NOW)
 
 
 @pytest.mark.parametrize(("running_seconds", "delay"), [(0, 2), (20, 2), (30, 3), (500, 50), (9000, 50)])
@@ -265,12 +262,12 @@ def test_job_is_polled_less_often_the_longer_it_runs(running_seconds, delay):
     started_at, lease = NOW - timedelta(seconds=running_seconds), NOW + timedelta(minutes=5)
     stored = make_full()
     claimed = replace(stored, **LEARNED | {"job_started_at": started_at if running_seconds else None})
-    transition = claims.await_job(claimed, "held", NOW)
+    transition = state_machine.await_job(claimed, "held", NOW)
     assert transition.condition == {"claim_token": "mine"}
     next_poll = to_iso(NOW + timedelta(seconds=delay))
     awaiting = replace(claimed, **RELEASED | {"slot": "held", "sort_key": next_poll, "job_started_at": started_at})
     assert after(stored, transition) == awaiting
-    transition = claims.claim_for_poll(awaiting, "token", NOW, lease)
+    transition = state_machine.claim_for_poll(awaiting, "token", NOW, lease)
     assert transition.condition == {"sort_key": next_poll}
     claim = {"claim_token": "token", "lease_expires_at": lease, "sort_key": to_iso(lease)}
     assert after(awaiting, transition) == replace(awaiting, **claim)
@@ -279,11 +276,11 @@ def test_job_is_polled_less_often_the_longer_it_runs(running_seconds, delay):
 def test_every_end_of_a_claim_requires_and_removes_its_token():
     claimed = make_claimed()
     for transition in (
-        claims.complete(claimed, REF, NOW),
-        claims.fail(claimed, RETRYABLE, RetryPolicy(), NOW, JITTER),
-        claims.fail(claimed, PERMANENT, RetryPolicy(), NOW, JITTER),
-        claims.requeue_after_outage(claimed, UNAVAILABLE, RetryPolicy(), NOW, JITTER, is_probe=False),
-        claims.recover_expired(claimed, RetryPolicy(), NOW),
+        state_machine.complete(claimed, REF, NOW),
+        state_machine.fail(claimed, RETRYABLE, RetryPolicy(), NOW, JITTER),
+        state_machine.fail(claimed, PERMANENT, RetryPolicy(), NOW, JITTER),
+        state_machine.requeue_after_outage(claimed, UNAVAILABLE, RetryPolicy(), NOW, JITTER, is_probe=False),
+        state_machine.recover_expired(claimed, RetryPolicy(), NOW),
     ):
         assert transition.condition == {"claim_token": "mine"}
         assert transition.updates["claim_token"] is None
@@ -293,7 +290,7 @@ def test_completion_stores_what_was_learned_and_removes_the_last_error_and_the_j
     stored = make_full()
     claimed = replace(stored, **LEARNED)
     done = {"tracks": (), "upload_number": claimed.upload_number + 1, "job_started_at": None, "job_deadline": None}
-    assert after(stored, claims.complete(claimed, REF, NOW)) == replace(
+    assert after(stored, state_machine.complete(claimed, REF, NOW)) == replace(
         claimed,
         **RELEASED | done,
         status=Status.COMPLETED,
@@ -308,7 +305,7 @@ def test_completion_stores_what_was_learned_and_removes_the_last_error_and_the_j
 
 def test_metadata_from_other_sources_than_audio_tags_is_left_to_sync():
     metadata = CallMetadata(party="Ada", provenance={"party": Provenance.NAME})
-    assert "metadata" not in claims.complete(make_full(metadata=metadata), REF, NOW).updates
+    assert "metadata" not in state_machine.complete(make_full(metadata=metadata), REF, NOW).updates
 
 
 def test_retryable_error_is_retried_until_no_attempt_is_left():
@@ -321,14 +318,14 @@ def test_retryable_error_is_retried_until_no_attempt_is_left():
     policy = RetryPolicy(max_attempts=3)
     due = NOW + policy.delay(2, random.Random(7))
     to_be_retried = replace(failed, sort_key=retry_sort_key(due), next_attempt_at=due)
-    assert after(stored, claims.fail(claimed, raised, policy, NOW, random.Random(7))) == to_be_retried
+    assert after(stored, state_machine.fail(claimed, raised, policy, NOW, random.Random(7))) == to_be_retried
 
     terminal = replace(failed, sort_key=terminal_sort_key(NOW))
-    assert after(stored, claims.fail(claimed, raised, RetryPolicy(max_attempts=2), NOW, JITTER)) == terminal
+    assert after(stored, state_machine.fail(claimed, raised, RetryPolicy(max_attempts=2), NOW, JITTER)) == terminal
 
 
 def test_permanent_error_is_not_retried():
-    transition = claims.fail(make_claimed(), PERMANENT, RetryPolicy(), NOW, JITTER)
+    transition = state_machine.fail(make_claimed(), PERMANENT, RetryPolicy(), NOW, JITTER)
     assert transition.updates["next_attempt_at"] is None
     assert transition.updates["error"].retryable is False
     assert transition.updates["error"].code == "not_audio"
@@ -339,7 +336,7 @@ def test_partial_transcript_never_replaces_a_full_one(previous, stored):
     transcript = replace(REF, version=previous, partial=previous != "full") if previous else None
     claimed = make_claimed(transcript=transcript)
     partial = replace(REF, version="new", partial=True)
-    transition = claims.fail(claimed, PERMANENT, RetryPolicy(), NOW, JITTER, transcript=partial)
+    transition = state_machine.fail(claimed, PERMANENT, RetryPolicy(), NOW, JITTER, transcript=partial)
     assert after(claimed, transition).transcript.version == stored
 
 
@@ -348,7 +345,7 @@ def test_recording_keeps_its_attempt_and_its_position_in_the_queue_after_an_outa
     claimed = replace(stored, **LEARNED)
     down = BadGateway("Bad gateway (502).", status=502)
     assert after(
-        stored, claims.requeue_after_outage(claimed, down, RetryPolicy(), NOW, JITTER, is_probe=False)
+        stored, state_machine.requeue_after_outage(claimed, down, RetryPolicy(), NOW, JITTER, is_probe=False)
     ) == replace(
         claimed,
         **RELEASED,
@@ -360,7 +357,9 @@ def test_recording_keeps_its_attempt_and_its_position_in_the_queue_after_an_outa
         error=Failure(code="service_down", message="Bad gateway (502).", at=NOW, retryable=True, status=502),
     )
     never_queued = make_claimed(queue_sort_key=None)
-    transition = claims.requeue_after_outage(never_queued, UNAVAILABLE, RetryPolicy(), NOW, JITTER, is_probe=False)
+    transition = state_machine.requeue_after_outage(
+        never_queued, UNAVAILABLE, RetryPolicy(), NOW, JITTER, is_probe=False
+    )
     assert transition.updates["sort_key"] == queued_sort_key(NOW, to_iso(EARLIER))
 
 
@@ -368,7 +367,7 @@ def test_audio_that_repeatedly_brings_the_service_down_fails_its_attempts():
     down = BadGateway("A proxy reports the service as down.", status=502)
 
     def requeue(outages, error=down, *, is_probe=False):
-        return claims.requeue_after_outage(
+        return state_machine.requeue_after_outage(
             make_claimed(outage_count=outages), error, RetryPolicy(), NOW, JITTER, is_probe=is_probe
         )
 
@@ -387,12 +386,14 @@ def test_audio_that_repeatedly_brings_the_service_down_fails_its_attempts():
         assert (transition.to_status, transition.updates["error"]) == (Status.FAILED, error)
         assert transition.updates["outage_count"] >= MAX_OUTAGES_PER_RECORDING
         assert transition.updates["next_attempt_at"] is not None
-    cleared = claims.fail(make_claimed(outage_count=MAX_OUTAGES_PER_RECORDING), RETRYABLE, RetryPolicy(), NOW, JITTER)
+    cleared = state_machine.fail(
+        make_claimed(outage_count=MAX_OUTAGES_PER_RECORDING), RETRYABLE, RetryPolicy(), NOW, JITTER
+    )
     assert cleared.updates["outage_count"] == 0
 
 
 def test_other_outages_do_not_count_towards_the_limit():
-    transition = claims.requeue_after_outage(
+    transition = state_machine.requeue_after_outage(
         make_claimed(outage_count=MAX_OUTAGES_PER_RECORDING), UNAVAILABLE, RetryPolicy(), NOW, JITTER, is_probe=False
     )
     assert (transition.to_status, transition.updates["outage_count"]) == (Status.QUEUED, MAX_OUTAGES_PER_RECORDING)
@@ -401,8 +402,10 @@ def test_other_outages_do_not_count_towards_the_limit():
 def test_sort_key_contains_the_time_of_queueing():
     assert queued_at(queued_sort_key(NOW, to_iso(EARLIER))) == NOW
     assert queued_at(queued_sort_key(NOW, to_iso(EARLIER), at_front=True)) == NOW
-    assert queued_at(claims.recover_expired(make_claimed(), RetryPolicy(), NOW).updates["sort_key"]) == NOW
-    requeued = claims.requeue_after_outage(make_claimed(), UNAVAILABLE, RetryPolicy(), NOW, JITTER, is_probe=False)
+    assert queued_at(state_machine.recover_expired(make_claimed(), RetryPolicy(), NOW).updates["sort_key"]) == NOW
+    requeued = state_machine.requeue_after_outage(
+        make_claimed(), UNAVAILABLE, RetryPolicy(), NOW, JITTER, is_probe=False
+    )
     assert queued_at(requeued.updates["sort_key"]) == EARLIER
 
 
@@ -410,7 +413,7 @@ def test_expired_claim_is_requeued_at_the_end_or_fails_after_its_last_attempt():
     expired = make_full(**LEARNED)
 
     def recovered(max_attempts):
-        return after(expired, claims.recover_expired(expired, RetryPolicy(max_attempts=max_attempts), NOW))
+        return after(expired, state_machine.recover_expired(expired, RetryPolicy(max_attempts=max_attempts), NOW))
 
     error = recovered(3).error
     assert (error.code, error.at, error.retryable, error.status) == ("worker_lost", NOW, True, None)
@@ -437,7 +440,7 @@ def test_retry_delay_doubles_up_to_one_hour_with_jitter_in_its_upper_half(attemp
     [("s3://bucket", "2026/a.wav", "s3://bucket/2026/a.wav"), ("file://", "mnt/a.wav", "/mnt/a.wav")],
 )
 def test_path_is_formatted_as_a_user_writes_it(location, key, path):
-    assert state_machine.create(location, key, size=1, etag=None, modified_at=NOW, now=NOW).path == path
+    assert transitions.create(location, key, size=1, etag=None, modified_at=NOW, now=NOW).path == path
 
 
 def test_only_a_user_can_make_a_completed_recording_leave_its_status():

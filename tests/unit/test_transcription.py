@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from callscribe.errors import RetryableError
-from callscribe.recordings import state_machine
+from callscribe.recordings import transitions
 from callscribe.settings.process import ProcessSettings
 from callscribe.transcripts.stereo import MONO
 from functions.process.transcription import Transcriber
@@ -34,7 +34,7 @@ def attempt(folder, *clock_seconds, service=TimeoutReporter, now=NOW, content=b"
     clock = iter(NOW + timedelta(seconds=seconds) for seconds in clock_seconds)
     (folder / "a.wav").write_bytes(content)
     key = f"{folder}/a.wav".lstrip("/")
-    recording = state_machine.create("file://", key, size=len(content), etag=None, modified_at=NOW, now=now)
+    recording = transitions.create("file://", key, size=len(content), etag=None, modified_at=NOW, now=now)
     settings = ProcessSettings(
         whisperx_url="http://127.0.0.1:9", transcripts_bucket="bucket", whisperx_secret="secret", channels=MONO
     )

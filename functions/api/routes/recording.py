@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from callscribe.call_metadata.metadata import recorded_at
 from callscribe.clock import utc_now
 from callscribe.errors import ConfigurationError
-from callscribe.recordings import state_machine
+from callscribe.recordings import transitions
 from callscribe.recordings.recording import ID_PATTERN, Recording, Status, display_path, pending_sort_key
 from callscribe.recordings.recording import recording_id as derive_recording_id
 from callscribe.recordings.run import RunStatus, Task, Trigger
@@ -164,7 +164,7 @@ def _transition(
     Raises: InvalidTransition, when users may not make it; ApiError 409, after a concurrent change.
     """
     updated_recording = replace(recording, **updates or {})
-    transition = state_machine.user_transition(updated_recording, status, utc_now(), at_front=head, force=force)
+    transition = transitions.user_transition(updated_recording, status, utc_now(), at_front=head, force=force)
     if updates:
         transition = replace(
             transition, condition={"metadata": recording.metadata}, updates={**updates, **transition.updates}

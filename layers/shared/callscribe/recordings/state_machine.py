@@ -1,28 +1,33 @@
-"""The transitions between the five statuses: the table, and one pure function per transition. docs/states.md draws it.
+"""The state machine of a recording: which transitions are allowed, and those of a claim. docs/states.md draws it.
 
-`claims` has the transitions of a claim. Nothing here reads or writes: a function returns a `Transition`, which
-`store.recordings` applies as ONE conditional write. Its condition is the previous status and what else must still hold.
+One pure function per transition returns a `Transition`, which `store.recordings` applies as ONE conditional write. Its
+condition is the previous status and what else must still hold. `transitions` has those of sync, queue and users.
+
+A claim is a token and a lease. The token is the fence: a worker whose lease has expired finds another token in the
+record, and its write has no effect.
 """
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from callscribe.call_metadata.metadata import CallMetadata
+from callscribe.call_metadata.metadata import Provenance
 from callscribe.clock import to_iso
-from callscribe.errors import InvalidTransition
+from callscribe.errors import BadGateway, InvalidTransition, RetryableError, ServiceUnavailable, TranscriptionError
 from callscribe.recordings.recording import (
+    ISOLATED,
     QueueEntry,
     Recording,
     Status,
     TranscriptRef,
-    index_key,
-    pending_sort_key,
     queued_sort_key,
-    recording_id,
+    retry_sort_key,
+    terminal_sort_key,
 )
+from callscribe.recordings.retry_policy import RetryPolicy, to_failure, will_retry
 
 
 class Actor(StrEnum):
@@ -59,8 +64,6 @@ TRANSITIONS: Mapping[Actor, Mapping[Status, tuple[Status, ...]]] = {
 """Who may make which transition. A user needs `force` to leave `completed`; moving a queued recording to the front of
 the queue is no transition."""
 
-EMPTY_METADATA = CallMetadata()
-
 
 @dataclass(frozen=True, slots=True)
 class Increment:
@@ -82,109 +85,200 @@ class Transition:
     updates: Mapping[str, Any] = field(default_factory=dict)
 
 
-def create(
-    location: str,
-    key: str,
-    *,
-    size: int,
-    etag: str | None,
-    modified_at: datetime,
-    now: datetime,
-    version: str = "",
-    metadata: CallMetadata = EMPTY_METADATA,
-    recorded_at: datetime | None = None,
-    transcript: TranscriptRef | None = None,
-) -> Recording:
-    """– → pending, by sync: a file has no record yet. – → completed if there is a transcript next to the file.
+POLL_MIN, POLL_MAX = timedelta(seconds=2), timedelta(seconds=50)
+POLL_FRACTION = 0.1
+"""A job is polled again after this fraction of the time since it was accepted. POLL_MAX is below the minute between two
+runs, so that every run polls: a server that restarts is unavailable for about a minute, and does not report the restart
+afterwards."""
 
-    `version` distinguishes this file from a later one of the same name. `recorded_at` defaults to `modified_at`.
-    """
-    called_at = recorded_at or modified_at
-    return Recording(
-        id=recording_id(location, key),
-        location=location,
-        key=key,
-        size=size,
-        etag=etag,
-        modified_at=modified_at,
-        recorded_at=called_at,
-        created_at=now,
-        status=Status.COMPLETED if transcript else Status.PENDING,
-        status_since=now,
-        sort_key=to_iso(now) if transcript else pending_sort_key(called_at),
-        index_key=index_key(key, version),
-        metadata=metadata,
-        transcript=transcript,
-    )
+MAX_OUTAGES_PER_RECORDING = 5
+"""How many outages may begin with one recording: that many are no coincidence, its audio brings the service down."""
 
 
-def complete_from_sidecar(recording: Recording, transcript: TranscriptRef, now: datetime) -> Transition:
-    """pending → completed, failed → completed, by sync: a transcript has appeared next to the file.
+def claim(entry: QueueEntry, token: str, now: datetime, lease_expires_at: datetime) -> Transition:
+    """queued → processing, failed → processing: counts as an attempt.
 
-    Requires the sort key that was read: a recording that was claimed in the meantime has another.
+    Requires the sort key that was read: a recording that was retried and failed in the meantime has another.
     """
     return build_transition(
-        Actor.SYNC,
+        Actor.PROCESS,
+        entry.status,
+        Status.PROCESSING,
+        now,
+        condition={"sort_key": entry.sort_key},
+        sort_key=to_iso(lease_expires_at),
+        claim_token=token,
+        lease_expires_at=lease_expires_at,
+        next_attempt_at=None,
+        attempts=Increment(1),
+    )
+
+
+def await_job(recording: Recording, slot: str, now: datetime) -> Transition:
+    """processing → processing, by the claim's worker: the service runs a job, and any run may poll for it.
+
+    The slot stays held. The sort key is the time of the next poll: the longer the job runs, the less often.
+    """
+    job_started_at = recording.job_started_at or now
+    poll_delay = min(max(POLL_FRACTION * (now - job_started_at), POLL_MIN), POLL_MAX)
+    return _release_claim(
+        Actor.WORKER,
+        recording,
+        Status.PROCESSING,
+        now,
+        status_since=recording.status_since,
+        sort_key=to_iso(now + poll_delay),
+        job_started_at=job_started_at,
+        slot=slot,
+    )
+
+
+def claim_for_poll(recording: Recording, token: str, now: datetime, lease_expires_at: datetime) -> Transition:
+    """processing → processing, by any run: claims a recording that awaits its job, to poll. Not another attempt."""
+    return build_transition(
+        Actor.POLLER,
         recording.status,
-        Status.COMPLETED,
+        Status.PROCESSING,
         now,
         condition={"sort_key": recording.sort_key},
+        status_since=recording.status_since,
+        sort_key=to_iso(lease_expires_at),
+        claim_token=token,
+        lease_expires_at=lease_expires_at,
+    )
+
+
+def complete(recording: Recording, transcript: TranscriptRef, now: datetime) -> Transition:
+    """processing → completed, by the claim's worker."""
+    return _release_claim(
+        Actor.WORKER,
+        replace(recording, tracks=()),
+        Status.COMPLETED,
+        now,
         sort_key=to_iso(now),
         transcript=transcript,
+        source_changed=None,
         error=None,
-        next_attempt_at=None,
-        tracks=(),
-        job_started_at=None,
-        job_deadline=None,
+        outage_count=0,
+        upload_number=recording.upload_number + 1,
     )
 
 
-def enqueue(entry: QueueEntry, now: datetime) -> Transition:
-    """pending → queued. The previous sort key is the time of the call, and becomes part of the new one."""
-    sort_key = queued_sort_key(now, entry.sort_key)
-    return build_transition(Actor.QUEUE, entry.status, Status.QUEUED, now, sort_key=sort_key, queue_sort_key=sort_key)
-
-
-def user_transition(
-    recording: Recording, to_status: Status, now: datetime, *, at_front: bool = False, force: bool = False
+def fail(
+    recording: Recording,
+    error: TranscriptionError,
+    policy: RetryPolicy,
+    now: datetime,
+    jitter: random.Random,
+    *,
+    outage_count: int = 0,
+    transcript: TranscriptRef | None = None,
 ) -> Transition:
-    """A transition that a user requests through the API: no attempts are counted, and a previous job is dropped.
+    """processing → failed, by the claim's worker: retried later if the error's class and the attempts allow it.
 
-    A channel that has a transcript keeps it.
-
-    Raises: InvalidTransition, whose message names the allowed statuses.
+    `transcript` is that of one channel, once the other is given up. It never replaces a previous full transcript.
     """
-    allowed_statuses = allowed_user_transitions(recording.status, force=force)
-    is_moved_to_front = recording.status is to_status is Status.QUEUED and at_front
-    if to_status not in allowed_statuses and not is_moved_to_front:
-        raise InvalidTransition(_refusal_message(recording.status, to_status, allowed_statuses))
-    sort_key = (
-        queued_sort_key(now, to_iso(recording.recorded_at), at_front=at_front)
-        if to_status is Status.QUEUED
-        else pending_sort_key(recording.recorded_at)
-    )
-    return Transition(
-        recording.status,
-        to_status,
-        {},
-        {
-            "status_since": now,
-            "sort_key": sort_key,
-            "queue_sort_key": sort_key if to_status is Status.QUEUED else None,
-            "attempts": 0,
-            "outage_count": 0,
-            "next_attempt_at": None,
-            "tracks": tuple(replace(track, job=None) for track in recording.tracks if track.channel),
-            "upload_number": Increment(int(recording.has_job)),  # it may have been sent again since it was read
-            "job_started_at": None,
-            "job_deadline": None,
-        },
+    next_attempt_at = None
+    if will_retry(recording, error, policy):
+        next_attempt_at = now + policy.delay(recording.attempts, jitter)
+    has_full_transcript = recording.transcript is not None and not recording.transcript.partial
+    updates: dict[str, Any] = {"transcript": transcript} if transcript and not has_full_transcript else {}
+    return _release_claim(
+        Actor.WORKER,
+        recording,
+        Status.FAILED,
+        now,
+        sort_key=retry_sort_key(next_attempt_at) if next_attempt_at else terminal_sort_key(now),
+        next_attempt_at=next_attempt_at,
+        error=to_failure(error, now),
+        outage_count=outage_count,
+        **updates,
     )
 
 
-def allowed_user_transitions(status: Status, *, force: bool = False) -> tuple[Status, ...]:
-    """The statuses that a user may give a recording of this status; leaving `completed` requires `force`."""
-    return () if status is Status.COMPLETED and not force else TRANSITIONS[Actor.USER].get(status, ())
+def requeue_after_outage(
+    recording: Recording,
+    error: ServiceUnavailable,
+    policy: RetryPolicy,
+    now: datetime,
+    jitter: random.Random,
+    *,
+    is_probe: bool,
+) -> Transition:
+    """processing → queued, by the claim's worker: the service was unavailable, so the attempt does not count.
+
+    The recording keeps its previous sort key. But behind a proxy, audio that crashes the server looks like an outage.
+    Once `MAX_OUTAGES_PER_RECORDING` outages have begun with this recording, each further one is a failed attempt. An
+    outage that a probe meets does not count: it had begun before.
+    """
+    outage_count = recording.outage_count + (isinstance(error, BadGateway) and not is_probe)
+    if outage_count >= MAX_OUTAGES_PER_RECORDING and isinstance(error, BadGateway):
+        retryable_error = RetryableError(error.message, code=error.code, status=error.status)
+        return fail(recording, retryable_error, policy, now, jitter, outage_count=outage_count)
+    return _release_claim(
+        Actor.WORKER,
+        recording,
+        Status.QUEUED,
+        now,
+        sort_key=recording.queue_sort_key or queued_sort_key(now, to_iso(recording.recorded_at)),
+        attempts=recording.attempts - 1,
+        outage_count=outage_count,
+        error=to_failure(error, now),
+    )
+
+
+def recover_expired(recording: Recording, policy: RetryPolicy, now: datetime) -> Transition:
+    """processing → queued, or → failed without attempts left, by any run: the lease has expired, its worker is dead.
+
+    The recording goes to the end of the queue and is isolated from then on: if it is what kills workers, others are
+    transcribed first, and none is lost with it.
+    """
+    error = RetryableError(
+        "The worker of this recording ended without a result: it ran out of memory or was stopped. "
+        "See the log of the process function at that time.",
+        code="worker_lost",
+    )
+    if recording.attempts >= policy.max_attempts:
+        return _release_claim(
+            Actor.PROCESS, recording, Status.FAILED, now, sort_key=terminal_sort_key(now), error=to_failure(error, now)
+        )
+    sort_key = queued_sort_key(now, to_iso(recording.recorded_at)) + ISOLATED
+    return _release_claim(
+        Actor.PROCESS,
+        recording,
+        Status.QUEUED,
+        now,
+        sort_key=sort_key,
+        queue_sort_key=sort_key,
+        error=to_failure(error, now),
+    )
+
+
+def _release_claim(actor: Actor, recording: Recording, to_status: Status, now: datetime, **updates: Any) -> Transition:
+    """End a claim and store what its worker learned: about the file as it was sent, and which tracks have a result.
+
+    Sync does not update a recording while it is claimed.
+    """
+    updates = {
+        "next_attempt_at": None,
+        "claim_token": None,
+        "lease_expires_at": None,
+        "slot": None,
+        "size": recording.size,
+        "etag": recording.etag,
+        "modified_at": recording.modified_at,
+        "audio": recording.audio,
+        "tracks": recording.tracks,
+        "upload_number": recording.upload_number,
+        "job_started_at": recording.job_started_at if recording.has_job else None,
+        "job_deadline": recording.job_deadline if recording.has_job else None,
+        **updates,
+    }
+    if Provenance.TAGS in recording.metadata.provenance.values():
+        updates["metadata"] = recording.metadata
+    return build_transition(
+        actor, recording.status, to_status, now, condition={"claim_token": recording.claim_token}, **updates
+    )
 
 
 def build_transition(
@@ -203,14 +297,3 @@ def build_transition(
     if to_status not in TRANSITIONS[actor].get(from_status, ()):
         raise InvalidTransition(f"{actor} cannot change a recording from {from_status} to {to_status}")
     return Transition(from_status, to_status, condition or {}, {"status_since": now, **updates})
-
-
-def _refusal_message(status: Status, to_status: Status, allowed_statuses: tuple[Status, ...]) -> str:
-    if status is Status.COMPLETED:
-        return (
-            f"A completed recording cannot become {to_status}. To transcribe it again, "
-            'POST …/transcribe with {"force": true}.'
-        )
-    if status is Status.PROCESSING:
-        return "The recording is being transcribed. Wait until it is completed or failed."
-    return f"A recording that is {status} cannot become {to_status}; allowed: {', '.join(allowed_statuses)}."
