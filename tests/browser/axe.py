@@ -1,4 +1,4 @@
-"""axe-core: whether a page can be used by everybody, as far as a program can tell."""
+"""Accessibility checks of a page with axe-core."""
 
 from pathlib import Path
 
@@ -6,25 +6,25 @@ from playwright.sync_api import Page
 
 SCRIPT = Path(__file__).parents[2] / ".build/axe/node_modules/axe-core/axe.min.js"
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
-"""As axe-core calls them; what WCAG 2.2 has new in level A, no program can check."""
+"""axe-core's tags. The rules that WCAG 2.2 adds at level A cannot be checked by a program."""
 
 RUN = """
 (rules) => axe.run(document, {runOnly: rules, resultTypes: ["violations"], preload: false})
   .then((result) => result.violations)
 """
-"""It is not to load styles and audio by itself."""
+"""Without `preload`, axe-core loads no styles or audio by itself."""
 
 
-def why_not() -> str | None:
-    """Why it cannot be asked, or None."""
-    return None if SCRIPT.exists() else "axe-core is not installed: `make test-all` does it where there is npm"
+def unavailable_reason() -> str | None:
+    """Why axe-core cannot be used, or None."""
+    return None if SCRIPT.exists() else "axe-core is not installed: `make test-all` installs it if npm is available"
 
 
 def violations(page: Page) -> list[str]:
-    """What of the page as it is now breaks which rule, and how."""
-    page.evaluate(SCRIPT.read_text("utf-8"))  # not as a <script>, which the page's policy refuses
+    """The rules that the page violates in its current state, with the element and the reason."""
+    page.evaluate(SCRIPT.read_text("utf-8"))  # not as a <script>: the content security policy blocks that
     return [
-        f"{found['id']} ({found['impact']}): {found['help']}\n  {node['html']}\n  {node['failureSummary']}"
-        for found in page.evaluate(RUN, RULES)
-        for node in found["nodes"]
+        f"{violation['id']} ({violation['impact']}): {violation['help']}\n  {node['html']}\n  {node['failureSummary']}"
+        for violation in page.evaluate(RUN, RULES)
+        for node in violation["nodes"]
     ]

@@ -1,6 +1,6 @@
-"""The admin page in a real Chromium, on the stack as `local up` serves it.
+"""The admin page in a real Chromium, on a stack as `local up` serves it.
 
-A module's tests share one stack; whoever changes what is in it must leave the others what they look for.
+The tests of a module share one stack: a test that changes its data must leave what the others rely on.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from testing import chromium
 from tests.browser import axe
-from tests.browser.calls import (
+from tests.browser.page_errors import PageErrors
+from tests.browser.sample_calls import (
     BREAKS_THE_SERVER,
     GREETING,
     INTERNAL,
@@ -19,37 +20,36 @@ from tests.browser.calls import (
     ORDER,
     SILENCE,
     STEREO,
-    answers,
+    replies,
     write_long_call,
 )
-from tests.browser.complaints import Complaints
 from tests.e2e.served import Served, serve
 
 PARAMETERS: dict[str, Any] = {
-    "Channels": "caller-left",  # as `local up --samples` has it: the stereo call is told by agent and caller
+    "Channels": "caller-left",  # as in `local up --samples`: the stereo call has the speakers agent and caller
     "RecordingsPerRun": "10",
     "MaxAttempts": "5",
-    "RetryBaseSeconds": "3600",  # what failed and will be tried again waits for it as long as the tests look
+    "RetryBaseSeconds": "3600",  # no automatic retry becomes due while the tests run
 }
 
 
 def pytest_runtest_setup() -> None:
-    """Before any stack is made."""
+    """Skip before a stack is started."""
     if reason := chromium.unavailable_reason():
         pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One for all tests of a module and no longer: other tests want an event loop of their own in this thread."""
-    with chromium.launch() as launched:
-        yield launched
+    """One per module and no longer: other tests need an event loop of their own in this thread."""
+    with chromium.launch() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: Any) -> Iterator[Served]:
-    """Four calls are completed (one is silent, one stereo), two failed (one for good), and one is queued."""
-    quick_service.choose_reply = answers(reply)
+    """Four completed calls (one silent, one stereo), two failed (one of them permanently), and one queued."""
+    quick_service.choose_reply = replies(reply)
     state = tmp_path_factory.mktemp("state")
     with serve(state, quick_service.url, **PARAMETERS) as running:
         running.put(GREETING, INTERNAL, STEREO, SILENCE, BREAKS_THE_SERVER, NO_AUDIO)
@@ -61,10 +61,10 @@ def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: 
 
 @pytest.fixture(scope="module")
 def served_from_folder(tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: Any) -> Iterator[Served]:
-    """With one completed call of six minutes that lies in a folder. For modules whose `served` is this one."""
+    """A stack with one completed call of six minutes in a folder. Modules that use it return it as `served`."""
     folder = tmp_path_factory.mktemp("recordings")
     write_long_call(folder)
-    quick_service.choose_reply = answers(reply)
+    quick_service.choose_reply = replies(reply)
     with serve(tmp_path_factory.mktemp("state"), quick_service.url, folder=folder) as running:
         running.run("sync", "queue", "process")
         yield running
@@ -72,36 +72,36 @@ def served_from_folder(tmp_path_factory: pytest.TempPathFactory, quick_service: 
 
 @pytest.fixture
 def context(browser: Browser, served: Served) -> Iterator[BrowserContext]:
-    """A person's browser that has never been here."""
+    """A new browser profile."""
     with browser.new_context(
         base_url=served.url,
         viewport={"width": 1280, "height": 900},
         locale="en-GB",
         timezone_id="Europe/Berlin",
         reduced_motion="reduce",
-    ) as made:
-        made.set_default_timeout(chromium.TIMEOUT_MS)
-        yield made
+    ) as context:
+        context.set_default_timeout(chromium.TIMEOUT_MS)
+        yield context
 
 
 @pytest.fixture
-def complaints(context: BrowserContext, served: Served) -> Iterator[Complaints]:
-    """What the page did that it must not do: the test fails at its end for any that it has not said to expect."""
-    made = Complaints(context, served.url, served.stack.endpoint)
-    yield made
-    made.wait_for_expected()
-    assert not (unexpected := made.unexpected()), "\n".join(unexpected)
+def page_errors(context: BrowserContext, served: Served) -> Iterator[PageErrors]:
+    """The errors of all pages. At its end, the test fails for any that it has not declared with `expect`."""
+    errors = PageErrors(context, served.url, served.stack.endpoint)
+    yield errors
+    errors.wait_for_expected()
+    assert not (unexpected := errors.unexpected()), "\n".join(unexpected)
 
 
 @pytest.fixture
-def page(context: BrowserContext, complaints: Complaints) -> Page:
-    """A new tab, with nothing in its session."""
+def page(context: BrowserContext, page_errors: PageErrors) -> Page:
+    """A new tab with an empty session."""
     return context.new_page()
 
 
 @pytest.fixture
 def violations() -> Callable[[Page], list[str]]:
-    """What of a page breaks which rule of accessibility: `assert violations(page) == []`."""
-    if reason := axe.why_not():
+    """Checks the accessibility of a page: `assert violations(page) == []`."""
+    if reason := axe.unavailable_reason():
         pytest.skip(reason)
     return axe.violations

@@ -1,4 +1,4 @@
-"""Further recordings in the bucket of a served stack, and what the API says of recordings."""
+"""Adds recordings to the bucket of a served stack, and finds recordings through the API."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -13,41 +13,43 @@ from testing.made_audio import wav
 from tests.e2e.served import Served
 
 FOLDER = "2026/11/18"
-"""Where Served puts the samples."""
+"""The prefix that Served uploads the samples to."""
 
 BEHIND_UTC = timedelta(hours=5)
-"""So far is the clock of the phone system that names the samples, as their own names tell."""
+"""The UTC offset of the phone system that named the samples: their names contain both local time and epoch."""
 
 TINY = wav(np.full(800, 0.1))
-"""A tenth of a second: what is never sent need not say anything."""
+"""A tenth of a second of audio, for recordings that are never sent."""
 
 _serial = count(1)
 
 
 def call_name(caller: str, at: datetime) -> str:
-    """As the phone system of the samples names a call from this number at this time."""
+    """A file name like those of the samples, for a call from this number at this time."""
     local = f"{at - BEHIND_UTC:%Y%m%d-%H%M%S}"
     return f"in-2025550100-{caller}-{local}-{int(at.timestamp())}.{next(_serial)}.wav"
 
 
-def put(served: Served, files: Mapping[str, bytes]) -> None:
-    """Beside the samples."""
+def upload(served: Served, files: Mapping[str, bytes]) -> None:
+    """Upload files, by name, next to the samples."""
     for name, content in files.items():
         served.store(f"{FOLDER}/{name}", content)
 
 
-def recordings(served: Served, **query: str) -> list[dict[str, Any]]:
-    """All that match, newest first."""
+def list_recordings(served: Served, **query: str) -> list[dict[str, Any]]:
+    """All matching recordings, newest first."""
     items: list[dict[str, Any]] = served.ask(f"call-recordings?{urlencode({'limit': 500, **query})}")["items"]
     return items
 
 
-def recording(served: Served, name: str) -> dict[str, Any]:
-    """The one whose file is called so; `name` is a pattern, as those of the samples are."""
-    (found,) = [each for each in recordings(served) if fnmatchcase(each["path"].rpartition("/")[2], name)]
-    return found
+def find_recording(served: Served, name_pattern: str) -> dict[str, Any]:
+    """The one recording whose file name matches this pattern, such as those of the samples."""
+    (recording,) = [
+        each for each in list_recordings(served) if fnmatchcase(each["path"].rpartition("/")[2], name_pattern)
+    ]
+    return recording
 
 
-def address_of(served: Served, name: str) -> str:
-    """Where the page shows it."""
-    return f"/admin/recordings/{recording(served, name)['id']}"
+def recording_address(served: Served, name_pattern: str) -> str:
+    """The address of its page."""
+    return f"/admin/recordings/{find_recording(served, name_pattern)['id']}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Page, ViewportSize, expect
 
 from testing.chromium import launch
-from tests.browser.admin import enter
+from tests.browser.admin import submit_key
 
 DOCS = Path(__file__).parents[2] / "docs"
 SIZE: ViewportSize = {"width": 1280, "height": 900}
@@ -18,7 +18,7 @@ def main(url: str, key: str, recording_id: str) -> None:
             context = browser.new_context(base_url=url, viewport=SIZE, color_scheme=scheme, locale="en-GB")
             page = context.new_page()
             page.goto("/admin")
-            enter(page, key)
+            submit_key(page, key)
             page.get_by_role("navigation", name="Views").wait_for()
             for name, address in (
                 ("overview", "/admin"),
@@ -37,7 +37,7 @@ def main(url: str, key: str, recording_id: str) -> None:
 
 def _listen(page: Page) -> None:
     """So that a sentence is lit."""
-    page.get_by_role("button", name="Hear from").nth(2).click()
+    page.get_by_role("button", name="Play from").nth(2).click()
     expect(page.locator("[aria-current=true]")).to_be_visible()
     page.evaluate("document.querySelector('audio').pause()")
 

@@ -1,4 +1,4 @@
-"""Everybody can use the page: in light and dark, on a wide screen and a narrow one, with the keyboard alone."""
+"""The page is accessible: in light and dark, on wide and narrow screens, with the keyboard alone."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -7,192 +7,190 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.admin import arrive, enter, settled, visit
-from tests.browser.calls import BREAKS_THE_SERVER, STEREO, answers
-from tests.browser.complaints import Complaints
-from tests.browser.recordings import address_of
+from tests.browser.admin import open_address, sign_in, submit_key, wait_until_loaded
+from tests.browser.page_errors import PageErrors
+from tests.browser.recordings import recording_address
+from tests.browser.sample_calls import BREAKS_THE_SERVER, STEREO, replies
 from tests.e2e.served import Served
 
 pytestmark = pytest.mark.slow
 
 LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = ((1280, "light"), (390, "dark"))
-"""Each colour and each width; what one of both breaks, it breaks with either of the other."""
-NARROWEST = 320
-"""As narrow as WCAG 2.2 wants a page to be read without scrolling to the side (1.4.10): 1280 at 400 %."""
+"""Each width and each colour scheme once: no rule depends on their combination."""
+MIN_WIDTH = 320
+"""The width at which WCAG 2.2 requires a page without horizontal scrolling (1.4.10): 1280 at 400 %."""
 
-VIEWS = ("Overview", "Recordings", "Failures", "Scheduler", "Calls", "Settings")
-TITLES = {"Calls": "Calls to the service"}
-"""Of views whose headings say more than their links."""
+VIEWS = ("Overview", "Recordings", "Failures", "Scheduler", "Server requests", "Settings")
 
-NOTHING: dict[str, object] = {"items": [], "nextCursor": None, "exact": True}
+EMPTY_LIST: dict[str, object] = {"items": [], "nextCursor": None, "exact": True}
 FOCUSED = """() => {
   const {activeElement: element} = document, {left, right, width, height} = element.getBoundingClientRect();
-  const seen = width > 0 && height > 0 && right > 0 && left < innerWidth;
-  return {name: element.getAttribute("aria-label") ?? element.innerText, in: element.tagName, seen,
-    marked: getComputedStyle(element).outlineStyle !== "none"};
+  const visible = width > 0 && height > 0 && right > 0 && left < innerWidth;
+  return {name: element.getAttribute("aria-label") ?? element.innerText, tag: element.tagName, visible,
+    outlined: getComputedStyle(element).outlineStyle !== "none"};
 }"""
-WIDTH = "() => document.documentElement.scrollWidth"
-COLOUR = "(element) => getComputedStyle(element).backgroundColor"
-SPACED = """() => {
-  const sheet = new CSSStyleSheet();  // as a reader's own, which the page's policy lets through
+"""The element that has the focus."""
+
+SCROLL_WIDTH = "() => document.documentElement.scrollWidth"
+BACKGROUND_COLOUR = "(element) => getComputedStyle(element).backgroundColor"
+SPACE_TEXT = """() => {
+  const sheet = new CSSStyleSheet();  // like a user style sheet: the content security policy allows it
   const space = "line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important";
   sheet.replaceSync(`* { ${space} } p { margin-bottom: 2em !important }`);
   document.adoptedStyleSheets = [sheet];
 }"""
-"""As wide as WCAG 2.2 wants a page to bear it (1.4.12)."""
+"""The text spacing that WCAG 2.2 requires a page to support (1.4.12)."""
 
 
-def instead(page: Page, pattern: str, answer: object) -> None:
-    """What the API would answer in another stack."""
-    page.route(re.compile(pattern), lambda route: route.fulfill(json=answer))
+def mock_response(page: Page, pattern: str, body: object) -> None:
+    """Replace the responses of the API for URLs that match."""
+    page.route(re.compile(pattern), lambda route: route.fulfill(json=body))
 
 
-def sign_in_form(page: Page, _: Served, complaints: Complaints) -> Iterator[str]:
+def sign_in_form(page: Page, _: Served, page_errors: PageErrors) -> Iterator[str]:
     page.goto("/admin")
     expect(page.get_by_label("API key")).to_be_visible()
     yield "empty"
-    complaints.expect("status of 401")
-    enter(page, "wrong")
+    page_errors.expect("status of 401")
+    submit_key(page, "wrong")
     expect(page.get_by_role("alert")).to_be_visible()
     yield "with an error"
 
 
-def overview(page: Page, served: Served, _: Complaints) -> Iterator[str]:
-    arrive(page, served, "/admin")
-    yield "as it is"
-    page.get_by_text("As a table").click()
-    expect(page.get_by_role("region", name="Transcribed per hour")).to_be_visible()
-    yield "with all hours"
+def overview(page: Page, served: Served, _: PageErrors) -> Iterator[str]:
+    sign_in(page, served, "/admin")
+    yield "chart"
+    page.get_by_text("Show as a table").click()
+    expect(page.get_by_role("region", name="Recordings per hour")).to_be_visible()
+    yield "table"
 
 
-def recordings(page: Page, served: Served, _: Complaints) -> Iterator[str]:
-    arrive(page, served, "/admin/recordings")
+def recordings(page: Page, served: Served, _: PageErrors) -> Iterator[str]:
+    sign_in(page, served, "/admin/recordings")
     yield "some"
-    page.get_by_role("button", name="Retry all that match").click()
+    page.get_by_role("button", name="Retry all matching").click()
     expect(page.get_by_role("dialog")).to_be_visible()
-    yield "a question"
-    visit(page, "/admin/recordings?status=failed&errorCode=service_error")
-    page.get_by_label("All failed of this page").check()
-    yield "filtered, and chosen"
-    visit(page, "/admin/recordings?search=zzzz")
-    settled(page)
-    yield "none that matches"
-    instead(page, r"/api/call-recordings\?", NOTHING)
-    visit(page, "/admin/recordings")
-    expect(page.get_by_text("There are no recordings yet")).to_be_visible()
+    yield "dialog"
+    open_address(page, "/admin/recordings?status=failed&errorCode=service_error")
+    page.get_by_label("Select all failed on this page").check()
+    yield "filtered, with a selection"
+    open_address(page, "/admin/recordings?search=zzzz")
+    wait_until_loaded(page)
+    yield "no matches"
+    mock_response(page, r"/api/call-recordings\?", EMPTY_LIST)
+    open_address(page, "/admin/recordings")
+    expect(page.get_by_text("No recordings yet")).to_be_visible()
     yield "none"
 
 
-def completed_recording(page: Page, served: Served, _: Complaints) -> Iterator[str]:
-    arrive(page, served, address_of(served, STEREO))
+def completed_recording(page: Page, served: Served, _: PageErrors) -> Iterator[str]:
+    sign_in(page, served, recording_address(served, STEREO))
     page.get_by_label("Search in the transcript").fill("morning")
     expect(page.get_by_text("1 of 2 matches")).to_be_visible()
     yield "searched"
 
 
-def failed_recording(page: Page, served: Served, complaints: Complaints) -> Iterator[str]:
-    arrive(page, served, address_of(served, BREAKS_THE_SERVER))
-    yield "as it is"
-    complaints.expect("status of 400")
-    page.get_by_role("button", name="Correct").click()
+def failed_recording(page: Page, served: Served, page_errors: PageErrors) -> Iterator[str]:
+    sign_in(page, served, recording_address(served, BREAKS_THE_SERVER))
+    yield "error"
+    page_errors.expect("status of 400")
+    page.get_by_role("button", name="Edit").click()
     page.get_by_label("Started").fill("yesterday")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_label("Started")).to_have_attribute("aria-invalid", "true")
-    yield "corrected, wrongly"
+    yield "edited, with an invalid value"
 
 
-def nowhere(page: Page, served: Served, complaints: Complaints) -> Iterator[str]:
-    arrive(page, served, "/admin/nothing/here")
+def not_found(page: Page, served: Served, page_errors: PageErrors) -> Iterator[str]:
+    sign_in(page, served, "/admin/nothing/here")
     yield "no such page"
-    complaints.expect("status of 404")
-    visit(page, "/admin/recordings/aaaaaaaaaaaaaaaaaaaa")
-    expect(page.get_by_role("heading", name="There is no such recording", level=1)).to_be_visible()
+    page_errors.expect("status of 404")
+    open_address(page, "/admin/recordings/aaaaaaaaaaaaaaaaaaaa")
+    expect(page.get_by_role("heading", name="Recording not found", level=1)).to_be_visible()
     yield "no such recording"
-    page.get_by_role("link", name="All recordings").click()
+    page.get_by_role("link", name="View all recordings").click()
     expect(page.get_by_role("heading", name="Recordings", level=1)).to_be_visible()
 
 
-def failures(page: Page, served: Served, _: Complaints) -> Iterator[str]:
-    arrive(page, served, "/admin/failures")
+def failures(page: Page, served: Served, _: PageErrors) -> Iterator[str]:
+    sign_in(page, served, "/admin/failures")
     yield "some"
-    instead(page, "/failure-summary", NOTHING)
+    mock_response(page, "/failure-summary", EMPTY_LIST)
     page.reload()
-    expect(page.get_by_text("Nothing has failed")).to_be_visible()
+    expect(page.get_by_text("No failures")).to_be_visible()
     yield "none"
 
 
-def tasks_and_calls(page: Page, served: Served, _: Complaints) -> Iterator[str]:
-    arrive(page, served, "/admin/scheduler")
+def scheduler_and_server_requests(page: Page, served: Served, _: PageErrors) -> Iterator[str]:
+    sign_in(page, served, "/admin/scheduler")
     yield "scheduler"
-    for address in ("/admin/scheduler?status=died", "/admin/calls", "/admin/calls?to=2020-01-01T00:00"):
-        visit(page, address)
-        settled(page)
+    for address in ("scheduler?status=died", "server-requests", "server-requests?to=2020-01-01T00:00"):
+        open_address(page, f"/admin/{address}")
+        wait_until_loaded(page)
         yield address
 
 
-def settings(page: Page, served: Served, complaints: Complaints) -> Iterator[str]:
-    arrive(page, served, "/admin/settings")
-    yield "as they are"
-    page.get_by_label("Patterns for names").fill("(?P<caller>[0-9]{10})-[0-9]{8}")
-    page.get_by_role("button", name="Preview names").click()
-    expect(page.get_by_role("region", name="Names that are understood")).to_be_visible()
+def settings(page: Page, served: Served, page_errors: PageErrors) -> Iterator[str]:
+    sign_in(page, served, "/admin/settings")
+    yield "saved"
+    page.get_by_label("File name patterns").fill("(?P<caller>[0-9]{10})-[0-9]{8}")
+    page.get_by_role("button", name="Preview file names").click()
+    expect(page.get_by_role("region", name="Recognized file names")).to_be_visible()
     yield "with a preview"
-    complaints.expect("status of 400")
+    page_errors.expect("status of 400")
     page.get_by_label("Time zone").fill("Mars/Phobos")
     page.get_by_role("region", name="Call recordings").get_by_role("button", name="Save").click()
     expect(page.get_by_label("Time zone")).to_have_attribute("aria-invalid", "true")
-    yield "that are wrong"
-    complaints.expect("net::ERR_FAILED")
+    yield "with an invalid value"
+    page_errors.expect("net::ERR_FAILED")
     page.route(re.compile("/api/call-recordings"), lambda route: route.abort())
     page.get_by_role("link", name="Recordings").click()
-    expect(page.get_by_text("The API does not answer.")).to_be_visible()
-    yield "no API"
+    expect(page.get_by_text("The API does not respond.")).to_be_visible()
+    yield "API unreachable"
 
 
-TOURS = (
-    *(sign_in_form, overview, recordings, completed_recording, failed_recording, nowhere, failures, tasks_and_calls),
-    settings,
+SCENARIOS = (
+    *(sign_in_form, overview, recordings, completed_recording, failed_recording, not_found, failures),
+    *(scheduler_and_server_requests, settings),
 )
-"""Each leads from one state of the page to the next, and gives its name."""
+"""Each brings the page from one state to the next, and yields the name of the state."""
 
 
-@pytest.mark.parametrize("walk", TOURS, ids=lambda walk: walk.__name__)
-def test_it_breaks_no_rule_in_either_colours_and_any_width(page, served, complaints, violations, walk):
-    for state in walk(page, served, complaints):
-        against_the_rules(page, violations, state)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_page_is_accessible_in_both_colour_schemes_and_at_any_width(page, served, page_errors, violations, scenario):
+    for state in scenario(page, served, page_errors):
+        assert_accessible(page, violations, state)
 
 
-def test_it_breaks_no_rule_while_the_service_is_unavailable(page, served, violations, quick_service, reply):
+def test_page_is_accessible_during_an_outage(page, served, violations, quick_service, reply):
     quick_service.choose_reply = lambda _: reply(status=503)
     served.run("process")
-    quick_service.choose_reply = answers(reply)
-    arrive(page, served)
+    quick_service.choose_reply = replies(reply)
+    sign_in(page, served)
     expect(page.get_by_text("The transcription service is unavailable")).to_be_visible()
-    settled(page)
-    against_the_rules(page, violations, "an outage")
+    wait_until_loaded(page)
+    assert_accessible(page, violations, "outage")
 
 
-def against_the_rules(page: Page, violations: Callable[[Page], list[str]], state: str) -> None:
-    for width, colours in LOOKS:
+def assert_accessible(page: Page, violations: Callable[[Page], list[str]], state: str) -> None:
+    for width, color_scheme in LOOKS:
         page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme=colours)
-        assert violations(page) == [], (state, width, colours)
-    page.set_viewport_size({"width": NARROWEST, "height": 900})
-    assert page.evaluate(WIDTH) == NARROWEST, state
-    page.evaluate(SPACED)
-    assert page.evaluate(WIDTH) == NARROWEST, f"{state}, with the text spaced"
+        page.emulate_media(color_scheme=color_scheme)
+        assert violations(page) == [], (state, width, color_scheme)
+    page.set_viewport_size({"width": MIN_WIDTH, "height": 900})
+    assert page.evaluate(SCROLL_WIDTH) == MIN_WIDTH, state
+    page.evaluate(SPACE_TEXT)
+    assert page.evaluate(SCROLL_WIDTH) == MIN_WIDTH, f"{state}, with spaced text"
     page.evaluate("() => { document.adoptedStyleSheets = [] }")
 
 
-def test_every_view_can_be_gone_to_and_begins_where_it_is_read(page, served):
-    """The focus is on its heading, its title is that of the document, and its link is marked as the present one."""
-    arrive(page, served)
+def test_navigation_moves_focus_and_updates_the_title(page, served):
+    sign_in(page, served)
     for view in (*VIEWS[1:], VIEWS[0]):
         link = page.get_by_role("navigation", name="Views").get_by_role("link", name=view)
         link.click()
-        heading = page.get_by_role("heading", name=TITLES.get(view, view), level=1)
-        expect(heading).to_be_focused()
-        expect(page).to_have_title(f"{TITLES.get(view, view)} – Callscribe")
+        expect(page.get_by_role("heading", name=view, level=1)).to_be_focused()
+        expect(page).to_have_title(f"{view} – Callscribe")
         expect(link).to_have_attribute("aria-current", "page")
         expect(page.locator("[aria-current=page]")).to_have_count(1)
     page.go_back()
@@ -202,8 +200,8 @@ def test_every_view_can_be_gone_to_and_begins_where_it_is_read(page, served):
     expect(page).to_have_title("Sign in to Callscribe – Callscribe")
 
 
-def test_who_filters_stays_in_the_filter(page, served):
-    arrive(page, served, "/admin/recordings")
+def test_changing_a_filter_keeps_the_focus(page, served):
+    sign_in(page, served, "/admin/recordings")
     status = page.get_by_label("Status")
     status.focus()
     status.select_option("failed")
@@ -211,16 +209,16 @@ def test_who_filters_stays_in_the_filter(page, served):
     expect(status).to_be_focused()
 
 
-def test_with_the_keyboard_alone_one_signs_in_and_hears_a_sentence(page, served):
+def test_keyboard_alone_signs_in_and_plays_a_segment(page, served):
     page.goto("/admin")
     tab_to(page, page.get_by_label("API key"))
     page.keyboard.type(served.key)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Overview", level=1)).to_be_focused()
     page.reload()
-    settled(page)
+    wait_until_loaded(page)
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="To the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("main")).to_be_focused()
     tab_to(page, page.get_by_role("link", name="Completed"))
@@ -229,7 +227,7 @@ def test_with_the_keyboard_alone_one_signs_in_and_hears_a_sentence(page, served)
     tab_to(page, page.get_by_role("link", name="2025550162 → 102"))
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="2025550162 → 102", level=1)).to_be_focused()
-    tab_to(page, page.get_by_role("button", name="Hear from 0:02"))
+    tab_to(page, page.get_by_role("button", name="Play from 0:02"))
     page.keyboard.press("Enter")
     playing = "() => { const audio = document.querySelector('audio'); return !audio.paused && audio.currentTime > 2.8 }"
     page.wait_for_function(playing)
@@ -237,14 +235,14 @@ def test_with_the_keyboard_alone_one_signs_in_and_hears_a_sentence(page, served)
 
 @pytest.mark.parametrize(
     ("view", "opener"),
-    [("/admin/recordings", "Retry all that match"), ("/admin/failures", "Retry all of not audio"),
+    [("/admin/recordings", "Retry all matching"), ("/admin/failures", "Retry all: not audio"),
      (STEREO, "Transcribe again")],
 )  # fmt: skip
-def test_a_question_can_be_left_and_the_focus_returns_to_what_asked_it(page, served, view, opener):
-    arrive(page, served, view if view.startswith("/") else address_of(served, view))
+def test_cancelled_dialog_returns_the_focus_to_its_button(page, served, view, opener):
+    sign_in(page, served, view if view.startswith("/") else recording_address(served, view))
     button = page.get_by_role("button", name=opener)
     tab_to(page, button)
-    for key in ("Escape", "Enter"):  # which presses Cancel
+    for key in ("Escape", "Enter"):  # Enter presses Cancel, which has the focus
         page.keyboard.press("Enter")
         expect(page.get_by_role("dialog")).to_be_visible()
         expect(page.get_by_role("button", name="Cancel")).to_be_focused()
@@ -253,21 +251,21 @@ def test_a_question_can_be_left_and_the_focus_returns_to_what_asked_it(page, ser
         expect(button).to_be_focused()
 
 
-def test_a_question_that_follows_another_at_once_stays(page, served):
-    arrive(page, served, address_of(served, STEREO))
+def test_dialog_that_opens_right_after_another_one_stays_open(page, served):
+    sign_in(page, served, recording_address(served, STEREO))
     button = page.get_by_role("button", name="Transcribe again")
     button.click()
     expect(page.get_by_role("dialog")).to_be_visible()
-    # the browser reports that the first one was closed only after the second one was opened
+    # the close event of the first dialog arrives after the second one has opened
     page.evaluate(
         """(selector) => {
-          document.querySelector("dialog").addEventListener("close", () => { window.reported = true });
+          document.querySelector("dialog").addEventListener("close", () => { window.closeReported = true });
           document.querySelector("dialog").close();
           document.querySelector(selector).click();
         }""",
         ".heading .actions > button",
     )
-    page.wait_for_function("() => window.reported")
+    page.wait_for_function("() => window.closeReported")
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
@@ -275,57 +273,59 @@ def test_a_question_that_follows_another_at_once_stays(page, served):
 
 
 @pytest.mark.parametrize("view", ["/admin/recordings", "/admin/settings", STEREO])
-def test_whatever_the_tab_key_comes_to_is_seen_and_marked_and_nothing_holds_it(page, served, view):
-    arrive(page, served, view if view.startswith("/") else address_of(served, view))
+def test_tab_key_reaches_only_visible_elements_and_is_never_trapped(page, served, view):
+    sign_in(page, served, view if view.startswith("/") else recording_address(served, view))
     page.reload()
-    settled(page)
-    come_to: list[dict[str, str]] = []
-    while not come_to or come_to[-1]["in"] != "BODY":
+    wait_until_loaded(page)
+    focused: list[dict[str, str]] = []
+    while not focused or focused[-1]["tag"] != "BODY":
         page.keyboard.press("Tab")
-        come_to.append(page.evaluate(FOCUSED))
-        assert len(come_to) < 100
-    assert come_to.pop(0)["name"] == "To the content"
-    # fields for dates, and the player, mark the part of them that has the focus
+        focused.append(page.evaluate(FOCUSED))
+        assert len(focused) < 100
+    assert focused[0]["name"] == "Skip to content"
+    # date fields and the player outline the part that has the focus, not themselves
     assert not [
-        each for each in come_to[:-1] if not each["seen"] or not (each["marked"] or each["in"] in ("INPUT", "AUDIO"))
+        element
+        for element in focused[1:-1]
+        if not element["visible"] or not (element["outlined"] or element["tag"] in ("INPUT", "AUDIO"))
     ]
 
 
-def test_colours_are_as_they_were_chosen_until_others_are(page, served, context):
+def test_selected_theme_is_kept_across_reloads_and_tabs(page, served, context):
     page.emulate_media(color_scheme="light")
-    arrive(page, served)
-    light = background(page)
-    page.get_by_label("Colours").select_option("Dark")
-    dark = background(page)
+    sign_in(page, served)
+    light = background_colour(page)
+    page.get_by_label("Theme").select_option("Dark")
+    dark = background_colour(page)
     assert dark != light
     page.reload()
-    settled(page)
-    expect(page.get_by_label("Colours")).to_have_value("dark")
-    assert background(page) == dark
+    wait_until_loaded(page)
+    expect(page.get_by_label("Theme")).to_have_value("dark")
+    assert background_colour(page) == dark
     other = context.new_page()
     other.goto("/admin")
     expect(other.get_by_label("API key")).to_be_visible()
-    assert background(other) == dark
-    page.get_by_label("Colours").select_option("Auto")
-    assert background(page) == light
+    assert background_colour(other) == dark
+    page.get_by_label("Theme").select_option("Auto")
+    assert background_colour(page) == light
 
 
-def test_pictures_are_seen_in_colours_of_the_system(page, served):
+def test_charts_are_visible_in_forced_colours(page, served):
     page.emulate_media(forced_colors="active")
-    arrive(page, served, "/admin/scheduler")
-    runs = page.get_by_role("img", name="The last").first
-    assert runs.locator("span").last.evaluate(COLOUR) != page.locator("html").evaluate(COLOUR)
+    sign_in(page, served, "/admin/scheduler")
+    chart = page.get_by_role("img", name="Last").first
+    assert chart.locator("span").last.evaluate(BACKGROUND_COLOUR) != background_colour(page)
 
 
-def background(page: Page) -> str:
-    return str(page.locator("html").evaluate(COLOUR))
+def background_colour(page: Page) -> str:
+    return str(page.locator("html").evaluate(BACKGROUND_COLOUR))
 
 
 def tab_to(page: Page, target: Locator) -> None:
-    """Presses Tab until the focus is there."""
+    """Press Tab until this element has the focus."""
     expect(target).to_be_visible()
     for _ in range(60):
         page.keyboard.press("Tab")
         if target.evaluate("(element) => element === document.activeElement"):
             return
-    raise AssertionError(f"the Tab key never comes to {target}")
+    raise AssertionError(f"the Tab key never reaches {target}")

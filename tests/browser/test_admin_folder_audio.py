@@ -1,4 +1,4 @@
-"""A long call that the API hands out itself, in parts of 4 MB: heard anywhere, followed, and fetched whole."""
+"""A long call that the API serves itself, in ranges of 4 MB: seeking, following the transcript, and downloading."""
 
 from pathlib import Path
 
@@ -6,20 +6,20 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from testing.made_audio import tone, wav
-from tests.browser.admin import arrive
-from tests.browser.calls import LONG_CALL, SPOKEN, audio, rest
+from tests.browser.admin import sign_in
 from tests.browser.player import Player
-from tests.browser.recordings import address_of, recording
+from tests.browser.recordings import find_recording, recording_address
+from tests.browser.sample_calls import LONG_CALL, TRANSCRIPTS, audio, backdate
 
 pytestmark = pytest.mark.slow
 
-PART_SECONDS = 4 * 1024 * 1024 / 16_000
-"""The most of the call that one answer holds."""
+RANGE_SECONDS = 4 * 1024 * 1024 / 16_000
+"""How much of the call one response holds."""
 
 WIDE = "wide.wav"
 WIDE_RATE = 192_000
 WIDE_SECONDS = 14
-"""Three parts of some five seconds each."""
+"""Three ranges of about five seconds each."""
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +29,8 @@ def served(served_from_folder):
 
 @pytest.fixture
 def player(page, served) -> Player:
-    """At the page of the call."""
-    arrive(page, served, address_of(served, LONG_CALL))
+    """The player on the page of the long call."""
+    sign_in(page, served, recording_address(served, LONG_CALL))
     return Player(page)
 
 
@@ -38,104 +38,104 @@ def transcript(page: Page) -> Locator:
     return page.get_by_role("list", name="Transcript")
 
 
-def lit(page: Page) -> Locator:
+def highlighted(page: Page) -> Locator:
     return transcript(page).locator('[aria-current="true"]')
 
 
-def hear_from(page: Page, seconds: float) -> float:
-    """At a click at the first sentence from then on; gives its start."""
-    start = next(start for start, *_ in SPOKEN[LONG_CALL] if start >= seconds)
-    when = page.get_by_role("button", name=f"Hear from {int(start // 60)}:{int(start % 60):02}", exact=True)
-    transcript(page).get_by_role("listitem").filter(has=when).get_by_role("paragraph").click()
+def play_from(page: Page, seconds: float) -> float:
+    """Click the first segment that starts at or after this position; return its start."""
+    start = next(start for start, *_ in TRANSCRIPTS[LONG_CALL] if start >= seconds)
+    button = page.get_by_role("button", name=f"Play from {int(start // 60)}:{int(start % 60):02}", exact=True)
+    transcript(page).get_by_role("listitem").filter(has=button).get_by_role("paragraph").click()
     return start
 
 
-def scrolled(page: Page) -> float:
+def scroll_top(page: Page) -> float:
     return float(transcript(page).evaluate("(list) => list.scrollTop"))
 
 
-def test_any_sentence_of_a_long_call_is_heard_at_once(page, player):
-    first = hear_from(page, 300)
-    player.plays_beyond(first + 0.3)
-    player.lights("5:00")
+def test_any_segment_of_a_long_call_can_be_played(page, player):
+    first = play_from(page, 300)
+    player.wait_until_played(first + 0.3)
+    player.wait_until_highlighted("5:00")
     page.get_by_label("Speed").select_option("2×")
-    second = hear_from(page, 259)
-    player.plays_beyond(PART_SECONDS + 0.3)
-    assert player.sought == [first, second]
+    second = play_from(page, 259)
+    player.wait_until_played(RANGE_SECONDS + 0.3)
+    assert player.seeks == [first, second]
 
 
-def test_what_comes_in_several_parts_is_heard_without_a_seam(page, served):
-    file = Path(recording(served, LONG_CALL)["path"]).with_name(WIDE)
+def test_audio_plays_across_range_boundaries(page, served):
+    file = Path(find_recording(served, LONG_CALL)["path"]).with_name(WIDE)
     file.write_bytes(wav(*2 * [tone(WIDE_SECONDS, WIDE_RATE)], rate=WIDE_RATE))
-    rest(file)
+    backdate(file)
     served.run("sync")
-    arrive(page, served, address_of(served, WIDE))
+    sign_in(page, served, recording_address(served, WIDE))
     player = Player(page)
     page.get_by_label("Speed").select_option("2×")
     player.audio.focus()
     page.keyboard.press("Space")
-    player.plays_beyond(0.5)
-    player.has_until(WIDE_SECONDS)
-    player.go_to(4.5)
-    player.plays_beyond(6)
-    player.go_to(9)
-    player.plays_beyond(10.5)
+    player.wait_until_played(0.5)
+    player.wait_until_buffered(WIDE_SECONDS)
+    player.seek(4.5)
+    player.wait_until_played(6)
+    player.seek(9)
+    player.wait_until_played(10.5)
 
 
-def test_the_sentence_that_the_player_is_sent_to_is_lit_before_it_plays(page, player):
-    player.go_to(259.818)  # which becomes a little less
-    expect(lit(page)).to_contain_text("4:19")
-    assert player.paused
+def test_seeking_highlights_the_segment_before_playback_starts(page, player):
+    player.seek(259.818)  # the player rounds this down
+    expect(highlighted(page)).to_contain_text("4:19")
+    assert player.is_paused
 
 
-def test_the_transcript_follows_what_is_heard_as_long_as_that_is_wished(page, player):
+def test_transcript_follows_playback_while_follow_is_checked(page, player):
     follow = page.get_by_label("Follow")
-    hear_from(page, 2)
-    expect(lit(page)).to_be_in_viewport()
-    player.go_to(200)
-    expect(lit(page)).to_contain_text("3:")
-    expect(lit(page)).to_be_in_viewport()
+    play_from(page, 2)
+    expect(highlighted(page)).to_be_in_viewport()
+    player.seek(200)
+    expect(highlighted(page)).to_contain_text("3:")
+    expect(highlighted(page)).to_be_in_viewport()
     player.pause()
     follow.uncheck()
-    before = scrolled(page)
-    player.go_to(30)
-    expect(lit(page)).to_contain_text("0:2")
-    expect(lit(page)).not_to_be_in_viewport()
-    assert scrolled(page) == before
+    before = scroll_top(page)
+    player.seek(30)
+    expect(highlighted(page)).to_contain_text("0:2")
+    expect(highlighted(page)).not_to_be_in_viewport()
+    assert scroll_top(page) == before
     follow.check()
-    expect(lit(page)).to_be_in_viewport()
+    expect(highlighted(page)).to_be_in_viewport()
 
 
-def test_a_match_that_is_far_off_is_scrolled_to(page, player):
+def test_search_scrolls_to_a_match_out_of_view(page, player):
     page.get_by_role("searchbox", name="Search in the transcript").fill("morning")
     expect(page.get_by_text("1 of 74 matches")).to_be_visible()
-    page.get_by_role("button", name="Match before").click()
+    page.get_by_role("button", name="Previous match").click()
     expect(page.get_by_text("74 of 74 matches")).to_be_visible()
     expect(page.locator("mark.current")).to_be_in_viewport()
-    assert player.sought == []
+    assert player.seeks == []
 
 
-def test_the_whole_file_is_downloaded_by_its_name(page, player):
+def test_download_has_the_whole_file_under_its_name(page, player):
     with page.expect_download() as started:
-        page.get_by_role("button", name="Audio file").click()
+        page.get_by_role("button", name="Download audio").click()
     assert started.value.suggested_filename == LONG_CALL
     assert started.value.path().read_bytes() == audio(LONG_CALL)
 
 
-def test_it_goes_on_at_the_same_place_and_pace_when_its_address_has_expired(page, served, complaints):
-    complaints.expect("status of 401")
+def test_playback_continues_with_a_new_link_when_the_old_one_has_expired(page, served, page_errors):
+    page_errors.expect("status of 401")
     page.clock.install()
-    arrive(page, served, address_of(served, LONG_CALL))
+    sign_in(page, served, recording_address(served, LONG_CALL))
     player = Player(page)
     page.get_by_label("Speed").select_option("2×")
-    start = hear_from(page, 10)
-    player.plays_beyond(start + 2.4)  # an address is told from another one by its second
+    start = play_from(page, 10)
+    player.wait_until_played(start + 2.4)  # links created within one second are equal
     page.clock.fast_forward(3_600_000)
-    old = player.audio.get_attribute("src")
-    page.route(lambda url: url.endswith(old), lambda route: route.fulfill(status=401))
-    start = hear_from(page, 300)
-    player.plays_beyond(start + 0.3)
-    assert player.sought[1] == player.sought[-1] == start
-    assert player.rate == 2
-    expect(player.audio).not_to_have_attribute("src", old)
+    expired = player.audio.get_attribute("src")
+    page.route(lambda url: url.endswith(expired), lambda route: route.fulfill(status=401))
+    start = play_from(page, 300)
+    player.wait_until_played(start + 0.3)
+    assert player.seeks[1] == player.seeks[-1] == start
+    assert player.playback_rate == 2
+    expect(player.audio).not_to_have_attribute("src", expired)
     expect(page.get_by_role("alert")).to_have_count(0)

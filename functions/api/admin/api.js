@@ -1,17 +1,19 @@
-// The HTTP API, with the key of who is signed in. The key is kept for the session of this tab alone.
+// The client of the HTTP API. The API key is kept in this tab's session storage only.
 
-const KEPT = "callscribe.key";
+import { withQuery } from "./router.js";
 
-// Told to the window when a person signs out: what they typed is not for the next one.
+const STORAGE_KEY = "callscribe.key";
+
+// Dispatched on the window at sign-out, so that nothing the user typed is left for the next one.
 export const SIGNED_OUT = "callscribe:signed-out";
 
-export const key = {
-  get: () => sessionStorage.getItem(KEPT),
-  set: (value) => sessionStorage.setItem(KEPT, value),
-  forget: () => sessionStorage.removeItem(KEPT),
+export const apiKey = {
+  get: () => sessionStorage.getItem(STORAGE_KEY),
+  set: (value) => sessionStorage.setItem(STORAGE_KEY, value),
+  clear: () => sessionStorage.removeItem(STORAGE_KEY),
 };
 
-// What went wrong, in words for a person. `status` is that of HTTP, 0 where no answer came; `details` name the fields.
+// `message` is for the user. `status` is the HTTP status, 0 if there was no response; `details` name the invalid fields.
 export class ApiError extends Error {
   constructor(status, code, message, details = []) {
     super(message);
@@ -19,79 +21,76 @@ export class ApiError extends Error {
   }
 }
 
-export const UNREACHABLE = "The API does not answer. Check the network, then try again.";
-const NO_ROOM = "The stack has no room at this moment, or took too long. Wait a moment, then try again.";
+export const UNREACHABLE = "The API does not respond. Check your network connection, then try again.";
+const OVERLOADED = "The API is overloaded or took too long to respond. Wait a moment, then try again.";
 
-// Answers of a stack that has no room at this moment, and how long to wait before what only reads is tried again (ms).
-const BUSY = [429, 503];
-const PAUSES = [700, 2000];
+// Responses of an API without free capacity, and the delays before a read is sent again (ms). Writes are never resent.
+const RETRYABLE_STATUSES = [429, 503];
+const RETRY_DELAYS_MS = [700, 2000];
 
-let refused = () => {};
+let unauthorizedListener = () => {};
 
-// `listener` is called when the key is refused: it was wrong, or has been taken away.
-export function onRefused(listener) {
-  refused = listener;
+// `listener` is called when the API refuses the key: it is wrong, or has been revoked.
+export function onUnauthorized(listener) {
+  unauthorizedListener = listener;
 }
 
-// The answer as JSON; null where there is none. Throws ApiError.
-export async function ask(path, { method = "GET", query, body, signal } = {}) {
-  return read(await send(path, { method, query, body, signal }));
+// The response body as JSON; null if it has none. Throws ApiError.
+export async function request(path, { method = "GET", query, body, signal } = {}) {
+  return parseJson(await send(path, { method, query, body, signal }));
 }
 
-// The answer as a Blob, for what is downloaded. Throws ApiError.
+// The response body as a Blob, for downloads. Throws ApiError.
 export async function fetchFile(path, query) {
   return (await send(path, { query })).blob();
 }
 
-async function send(path, { method = "GET", query = {}, body, signal }) {
-  const given = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
-  const address = given.length ? `${path}?${new URLSearchParams(given)}` : path;
-  const headers = { Authorization: `Bearer ${key.get() ?? ""}` };
+async function send(path, { method = "GET", query, body, signal }) {
+  const url = withQuery(path, query);
+  const headers = { Authorization: `Bearer ${apiKey.get() ?? ""}` };
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  for (const pause of method === "GET" ? PAUSES : []) {
-    const response = await sent(address, { method, headers, signal });
-    if (!BUSY.includes(response.status)) return checked(response);
-    await new Promise((done) => setTimeout(done, pause));
+  for (const delay of method === "GET" ? RETRY_DELAYS_MS : []) {
+    const response = await fetchResponse(url, { method, headers, signal });
+    if (!RETRYABLE_STATUSES.includes(response.status)) return requireOk(response);
+    await new Promise((resolve) => setTimeout(resolve, delay));
   }
-  return checked(await sent(address, { method, headers, signal, body: body && JSON.stringify(body) }));
+  return requireOk(await fetchResponse(url, { method, headers, signal, body: body && JSON.stringify(body) }));
 }
 
-async function sent(address, options) {
+async function fetchResponse(url, options) {
   try {
-    return await fetch(address, { ...options, cache: "no-cache" });
+    return await fetch(url, { ...options, cache: "no-cache" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, "unreachable", UNREACHABLE);
   }
 }
 
-async function checked(response) {
-  if (response.ok) return response;
-  throw await failure(response);
-}
-
-async function read(response) {
+async function parseJson(response) {
   if (response.status === 204) return null;
   try {
     return await response.json();
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    if (error.name !== "SyntaxError") throw new ApiError(0, "unreachable", UNREACHABLE); // it broke off
-    throw new ApiError(response.status, "not_json", "The API answered with something else than JSON.");
+    if (error.name !== "SyntaxError") throw new ApiError(0, "unreachable", UNREACHABLE); // the connection broke
+    throw new ApiError(response.status, "not_json", "The response is not JSON. Is a proxy or a login page in between?");
   }
 }
 
-async function failure(response) {
-  if (response.status === 401) refused();
-  const told = await response.json().catch(() => null); // a proxy's own words are no JSON, or not ours
-  const { code = "error", message, details } = told?.error ?? {};
-  return new ApiError(response.status, code, inWords(response.status, message, details), details);
+async function requireOk(response) {
+  if (response.ok) return response;
+  if (response.status === 401) unauthorizedListener();
+  const body = await response.json().catch(() => null); // the error page of a proxy is not JSON
+  const { code = "error", message, details } = body?.error ?? {};
+  throw new ApiError(response.status, code, errorMessage(response.status, message, details), details);
 }
 
-// Details name the fields that are wrong, for who has no form with these fields before them. What is not ours, as API
-// Gateway's own answers, has no message.
-function inWords(status, message, details = []) {
-  const faults = details.filter((each) => each.field).map((each) => `${each.field.split(".").at(-1)} ${each.message}`);
-  if (faults.length) return `The request is not valid: ${faults.join("; ")}.`;
-  return message ?? (status === 429 || status > 500 ? NO_ROOM : `The API answered ${status}.`);
+// Details name the invalid fields, for views that have no form to show them in. Responses that are not Callscribe's, such
+// as API Gateway's own errors, have no message.
+function errorMessage(status, message, details = []) {
+  const fieldErrors = details
+    .filter(({ field }) => field)
+    .map(({ field, message }) => `${field.split(".").at(-1)} ${message}`);
+  if (fieldErrors.length) return `The request is not valid: ${fieldErrors.join("; ")}.`;
+  return message ?? (status === 429 || status > 500 ? OVERLOADED : `The API responded with HTTP ${status}.`);
 }

@@ -1,34 +1,34 @@
-// Files for the viewer's own disk.
+// Downloads to the viewer's disk.
+
 import { ApiError, UNREACHABLE } from "./api.js";
 
-// Lets the browser keep `file`, a Blob, under this name.
-export function save(file, name) {
-  const address = URL.createObjectURL(file);
-  follow(address, name);
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+// Saves a Blob under this name.
+export function saveFile(file, name) {
+  const url = URL.createObjectURL(file);
+  openDownload(url, name);
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-// Goes to an address that is an attachment: the page stays.
-export function follow(address, name = "") {
+// Opens a URL whose response is an attachment: the page stays.
+export function openDownload(url, name = "") {
   const link = document.createElement("a");
-  link.href = address;
+  link.href = url;
   link.download = name;
   link.click();
 }
 
-// The whole file at an address that takes ranges, as a Blob: a large one comes in parts, for an answer of the API holds
-// 4 MB at most. Throws ApiError.
-export async function fetchWhole(address) {
-  const parts = [];
-  let done = 0;
+// The whole file as a Blob, fetched in ranges, because a response of the API holds at most 4 MB. Throws ApiError.
+export async function fetchInRanges(url) {
+  const ranges = [];
+  let received = 0;
   let length = 1;
-  while (done < length) {
-    const response = await fetch(address, { headers: { Range: `bytes=${done}-` } }).catch(() => null);
+  while (received < length) {
+    const response = await fetch(url, { headers: { Range: `bytes=${received}-` } }).catch(() => null);
     if (!response?.ok) throw new ApiError(response?.status ?? 0, "audio", UNREACHABLE);
-    const part = await response.blob();
-    parts.push(part);
-    done += part.size;
-    length = Number(response.headers.get("Content-Range")?.split("/")[1] ?? done);
+    const range = await response.blob();
+    ranges.push(range);
+    received += range.size;
+    length = Number(response.headers.get("Content-Range")?.split("/")[1] ?? received);
   }
-  return new Blob(parts, { type: parts[0].type });
+  return new Blob(ranges, { type: ranges[0].type });
 }

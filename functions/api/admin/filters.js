@@ -1,46 +1,45 @@
-// What is looked for in a list: fields that are what the address says, and change it.
+// Filters of a list: form fields that show the query of the URL, and change it.
 
-import { go, to } from "./address.js";
 import { html } from "./html.js";
+import { navigate, urlFor } from "./router.js";
 import { useEffect, useRef } from "./vendor/hooks.js";
 
-// A form of the view at `path`. Its fields have the names that the query has for them; what else is in that stays. A change
-// is a move there, and the list begins anew.
-export function Filters({ path, query, label, children }) {
+// A form for the view at `path`. Each field has the name of a query parameter; all other parameters are kept. A change
+// navigates to the first page of the filtered list.
+export function FilterForm({ path, query, label, children }) {
   const form = useRef(null);
   useEffect(() => {
-    // not as values of the fields: a list that is read anew must not undo what is being typed
+    // not as the fields' `value`: a list that reloads must not undo what the user is typing
     for (const field of form.current.elements) if (field.name) field.value = query[field.name] ?? "";
   }, [JSON.stringify(query)]);
-  const show = () => {
-    if (!form.current.checkValidity()) return; // a year that is being typed begins with zeros: 0002, 0020, 0202
-    const given = Object.entries(Object.fromEntries(new FormData(form.current)));
-    const { cursor, ...rest } = query;
-    go(to(path, { ...rest, ...Object.fromEntries(given.map(([name, value]) => [name, value.trim()])) }));
+  const apply = () => {
+    if (!form.current.checkValidity()) return; // a year that is being typed starts with zeros: 0002, 0020, 0202
+    const values = [...new FormData(form.current)].map(([name, value]) => [name, value.trim()]);
+    navigate(urlFor(path, { ...query, ...Object.fromEntries(values), cursor: "" }));
   };
-  const submitted = (event) => {
+  const onSubmit = (event) => {
     event.preventDefault();
-    show();
+    apply();
   };
-  // what is searched for waits for Enter: who leaves the field by a click wants what was clicked
-  const changed = ({ target }) => target.type !== "search" && show();
+  // the search field waits for Enter: a user who leaves it with a click wants what was clicked
+  const onChange = ({ target }) => target.type !== "search" && apply();
   return html`<form
       class="filters"
       role="search"
       aria-label=${label}
       ref=${form}
-      onSubmit=${submitted}
-      onChange=${changed}
+      onSubmit=${onSubmit}
+      onChange=${onChange}
     >
       ${children}
     </form>`;
 }
 
-// One of several; `choices`: what each value is called.
-export const Choice = ({ name, title, choices }) => html`<label>
-    ${title}
+// `options` are the labels by value.
+export const SelectFilter = ({ name, label, options }) => html`<label>
+    ${label}
     <select name=${name}>
       <option value="">All</option>
-      ${Object.entries(choices).map(([value, words]) => html`<option value=${value}>${words}</option>`)}
+      ${Object.entries(options).map(([value, text]) => html`<option value=${value}>${text}</option>`)}
     </select>
   </label>`;

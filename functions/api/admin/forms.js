@@ -1,4 +1,4 @@
-// The fields of both modules' settings: what each is called, what it is for, and how it is written.
+// The fields of both modules' settings: labels, help texts, and inputs.
 
 import { html } from "./html.js";
 import { useState } from "./vendor/hooks.js";
@@ -8,189 +8,211 @@ const DIALECTS = {
   tasks: "tasks – whisperX-FastAPI",
   openai: "openai – whisperx-api-server, speaches and others",
 };
-const CHANNELS = {
-  auto: "auto – what is known of the phone system",
-  mono: "mono – send the recording as it is",
-  "caller-left": "caller-left – the caller is on the left",
-  "caller-right": "caller-right – the caller is on the right",
+const CHANNEL_MODES = {
+  auto: "auto – the layout of the phone system, if known",
+  mono: "mono – send the recording unchanged",
+  "caller-left": "caller-left – the caller is on the left channel",
+  "caller-right": "caller-right – the caller is on the right channel",
 };
-const ZONES = Intl.supportedValuesOf("timeZone");
+const TIME_ZONES = Intl.supportedValuesOf("timeZone");
 
-// What stands around a field: its name, its help, what is wrong with it, and the way back to the template's.
-function Field({ name, title, help, faults, kept, reset, children }) {
-  const fault = faults[name];
-  return html`<div class="field ${fault ? "wrong" : ""}">
+// A label, the input, the help text, the error of this field, and a button that resets it to the template's value.
+function Field({ name, title, help, errors, saved, reset, children }) {
+  const error = errors[name];
+  return html`<div class="field">
     <label for=${name}>${title}</label>
-    ${children({ id: name, name, "aria-invalid": Boolean(fault), "aria-describedby": `${name}-help` })}
+    ${children({ id: name, name, "aria-invalid": Boolean(error), "aria-describedby": `${name}-help` })}
     <p id="${name}-help" class="help">
-      ${fault && html`<strong class="bad">${fault}</strong>`} ${help}
+      ${error && html`<strong class="error">${error}</strong>`} ${help}
       ${
-        kept.changed.includes(name) &&
+        saved.changed.includes(name) &&
         html` <button
           type="button"
           class="link"
-          aria-label="${title}: use the template’s"
+          aria-label="${title}: reset to default"
           onClick=${() => reset(name)}
-        >Use the template’s</button>`
+        >Reset to default</button>`
       }
     </p>
   </div>`;
 }
 
-const Text = ({ shown, set, list, ...rest }) =>
+const TextField = ({ values, set, list, ...rest }) =>
   html`<${Field} ...${rest}>
-    ${(given) => html`<input
+    ${(attributes) => html`<input
         type="text"
         spellcheck=${false}
         autocomplete="off"
         list=${list}
-        value=${shown[rest.name]}
+        value=${values[rest.name]}
         onInput=${(event) => set(rest.name, event.target.value)}
         onChange=${(event) => set(rest.name, event.target.value.trim())}
-        ...${given}
+        ...${attributes}
       />`}
   <//>`;
 
-const Switch = ({ shown, set, ...rest }) =>
+const CheckboxField = ({ values, set, ...rest }) =>
   html`<${Field} ...${rest}>
-    ${(given) => html`<input
+    ${(attributes) => html`<input
         type="checkbox"
-        checked=${shown[rest.name]}
+        checked=${values[rest.name]}
         onChange=${(event) => set(rest.name, event.target.checked)}
-        ...${given}
+        ...${attributes}
       />`}
   <//>`;
 
-const Choice = ({ shown, set, choices, ...rest }) =>
+const SelectField = ({ values, set, options, ...rest }) =>
   html`<${Field} ...${rest}>
-    ${(
-      given,
-    ) => html`<select value=${shown[rest.name]} onChange=${(event) => set(rest.name, event.target.value)} ...${given}>
-      ${Object.entries(choices).map(([value, words]) => html`<option value=${value}>${words}</option>`)}
-    </select>`}
+    ${(attributes) => html`<select
+        value=${values[rest.name]}
+        onChange=${(event) => set(rest.name, event.target.value)}
+        ...${attributes}
+      >
+        ${Object.entries(options).map(([value, text]) => html`<option value=${value}>${text}</option>`)}
+      </select>`}
   <//>`;
 
-// Several values, `parted` by what is typed between them: as they are typed, as long as they are those that are shown.
-function Several({ shown, set, parted, rows, ...rest }) {
+// A list of values, separated by spaces or newlines. The text is kept as typed while it has the same values as the setting.
+function MultiValueField({ values, set, separator, rows, ...rest }) {
   const [typed, setTyped] = useState("");
-  const values = (text) =>
+  const parse = (text) =>
     text
-      .split(parted === " " ? /\s+/ : parted)
-      .map((each) => each.trim())
+      .split(separator === " " ? /\s+/ : separator)
+      .map((value) => value.trim())
       .filter(Boolean);
-  const shownNow = shown[rest.name].join(parted);
-  const text = values(typed).join(parted) === shownNow ? typed : shownNow;
-  const changed = ({ target }) => {
+  const current = values[rest.name].join(separator);
+  const text = parse(typed).join(separator) === current ? typed : current;
+  const onInput = ({ target }) => {
     setTyped(target.value);
-    set(rest.name, values(target.value));
+    set(rest.name, parse(target.value));
   };
   return html`<${Field} ...${rest}>
-    ${(given) => html`<textarea rows=${rows} spellcheck=${false} value=${text} onInput=${changed} ...${given}></textarea>`}
+    ${(attributes) => html`<textarea
+        rows=${rows}
+        spellcheck=${false}
+        value=${text}
+        onInput=${onInput}
+        ...${attributes}
+      ></textarea>`}
   <//>`;
 }
 
-export function WhisperX({ shown, draft, set, ...rest }) {
-  const given = { shown, set, ...rest };
-  return html`<${Text}
-      ...${given}
+const API_KEY_HELP = {
+  set: "A key is set. It is never shown. Enter a new one to replace it.",
+  missing: "No key is set. Keys are stored in Secrets Manager and never shown.",
+  removed: "The key will be removed when you save.",
+};
+
+// `values` are the saved settings with the unsaved changes of `draft` applied; `rest` is what each Field needs.
+export function WhisperXFields({ values, draft, set, ...rest }) {
+  const field = { values, set, ...rest };
+  return html`<${TextField}
+      ...${field}
       name="baseUrl"
-      title="Address"
-      help="As the process function reaches it: http://gpu-box:9000"
+      title="Server URL"
+      help="The URL that Lambda can reach: http://gpu-box:9000"
     />
-    <${Choice}
-      ...${given}
+    <${SelectField}
+      ...${field}
       name="dialect"
       title="Dialect"
-      choices=${DIALECTS}
-      help="The HTTP contract that the server speaks. The test tells which one it is."
+      options=${DIALECTS}
+      help="The HTTP API of the server. The connection test recognizes it."
     />
-    <${Text}
-      ...${given}
+    <${TextField}
+      ...${field}
       name="language"
       title="Language"
-      help="Two letters, such as en. Empty: the server detects it, which goes wrong on silence."
+      help="Two letters, such as en. Leave empty to let the server detect it, which is unreliable on silence."
     />
-    <${Text} ...${given} name="model" title="Model" help="For servers that have several. Empty: the server’s own choice." />
-    <${Text}
-      ...${given}
+    <${TextField}
+      ...${field}
+      name="model"
+      title="Model"
+      help="For servers with several models. Leave empty for the server’s default."
+    />
+    <${TextField}
+      ...${field}
       name="options"
-      title="Further options"
-      help="As the server names them: compute_type=int8. No place for secrets."
+      title="Additional options"
+      help="Request parameters of the server: compute_type=int8. Do not enter secrets."
     />
-    <${Switch} ...${given} name="diarize" title="Tell speakers apart" help="Asks the server to label who speaks." />
+    <${CheckboxField}
+      ...${field}
+      name="diarize"
+      title="Speaker diarization"
+      help="Request speaker labels from the server."
+    />
     <${Field}
       ...${rest}
       name="apiKey"
-      title="Key of the server"
-      help=${KEY_HELP[draft.apiKey === null ? "gone" : String(shown.apiKeySet)]}
+      title="Server API key"
+      help=${API_KEY_HELP[draft.apiKey === null ? "removed" : values.apiKeySet ? "set" : "missing"]}
     >
-      ${(field) => html`<input
+      ${(attributes) => html`<input
           type="password"
           autocomplete="new-password"
           value=${draft.apiKey ?? ""}
           onInput=${(event) => set("apiKey", event.target.value)}
-          ...${field}
+          ...${attributes}
         />`}
     <//>
     ${
-      shown.apiKeySet &&
+      values.apiKeySet &&
       html`<button
         type="button"
         class="link"
         aria-disabled=${draft.apiKey === null}
         onClick=${() => set("apiKey", null)}
-      >Take the key away</button>`
+      >Remove key</button>`
     }`;
 }
 
-const KEY_HELP = {
-  true: "A key is set. It is never shown. What is entered here takes its place.",
-  false: "None is set. It is kept in Secrets Manager, and never shown.",
-  gone: "The key is taken away when this is saved.",
-};
-
-export function CallRecordings({ shown, kept, set, ...rest }) {
-  const given = { shown, kept, set, ...rest };
-  const systems = Object.fromEntries([
-    ["", "Recognised by the names"],
-    ...kept.phoneSystems.map((each) => [each, each]),
-  ]);
-  return html`<${Text}
-      ...${given}
+export function CallRecordingsFields({ values, saved, set, ...rest }) {
+  const field = { values, saved, set, ...rest };
+  const phoneSystems = { "": "Detect from file names", ...Object.fromEntries(saved.phoneSystems.map((s) => [s, s])) };
+  return html`<${TextField}
+      ...${field}
       name="recordingsPath"
       title="Recordings path"
-      help="s3://bucket/prefix/, or the path of a folder. It is tried before it is kept."
+      help="s3://bucket/prefix/, or the path of a folder. Validated before saving."
     />
-    <${Choice} ...${given} name="phoneSystem" title="Phone system" choices=${systems} help="What records the calls." />
-    <${Text}
-      ...${given}
+    <${SelectField}
+      ...${field}
+      name="phoneSystem"
+      title="Phone system"
+      options=${phoneSystems}
+      help="The system that records the calls."
+    />
+    <${TextField}
+      ...${field}
       name="timeZone"
       title="Time zone"
-      list="zones"
-      help="Of times which do not tell theirs: Europe/Berlin."
+      list="time-zones"
+      help="Used when a timestamp has no zone: Europe/Berlin."
     />
-    <datalist id="zones">${ZONES.map((each) => html`<option value=${each}></option>`)}</datalist>
-    <${Choice}
-      ...${given}
+    <datalist id="time-zones">${TIME_ZONES.map((zone) => html`<option value=${zone}></option>`)}</datalist>
+    <${SelectField}
+      ...${field}
       name="channels"
       title="Channels"
-      choices=${CHANNELS}
-      help="Who speaks on which channel of a stereo call."
+      options=${CHANNEL_MODES}
+      help="Which party is on which channel of a stereo recording."
     />
-    <${Several}
-      ...${given}
-      parted=" "
+    <${MultiValueField}
+      ...${field}
+      separator=" "
       rows="2"
       name="extensions"
-      title="Extensions"
-      help="Endings of recordings’ names, parted by spaces."
+      title="File extensions"
+      help="The extensions of audio files, separated by spaces."
     />
-    <${Several}
-      ...${given}
-      parted=${"\n"}
+    <${MultiValueField}
+      ...${field}
+      separator=${"\n"}
       rows="3"
       name="patterns"
-      title="Patterns for names"
-      help="Your own, one a line, with named groups such as (?P<caller>\\d+). The first that matches counts."
+      title="File name patterns"
+      help="Your own regular expressions, one per line, with named groups such as (?P<caller>\\d+). The first match wins."
     />`;
 }

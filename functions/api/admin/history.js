@@ -1,88 +1,78 @@
-// What became of a recording, and when: put together from its record, its transcripts and its calls to the service.
+// The history of a recording, from its record, its transcripts and its server requests.
 
-import { Link, to } from "./address.js";
-import { ask } from "./api.js";
+import { request } from "./api.js";
+import { Polled, Time } from "./components.js";
+import { formatBytes, formatDuration, humanize, STATUS_LABELS } from "./format.js";
 import { html } from "./html.js";
-import { useAtChange, useLive } from "./live.js";
-import { Live, Time } from "./parts.js";
-import { bytes, STATUSES, span, spelt } from "./words.js";
+import { useOnChange, usePolling } from "./polling.js";
+import { Link, urlFor } from "./router.js";
 
-const LIMIT = 100;
+const MAX_REQUESTS = 100;
 
-// `versions`: the transcripts that are stored of it.
+// `versions`: the stored versions of the transcript.
 export function History({ recording, versions }) {
   const { id, statusSince, transcriptionStatus: status } = recording;
-  const calls = useLive(
-    (signal) => ask("/api/transcription-calls", { query: { recordingId: id, limit: LIMIT }, signal }),
+  const requests = usePolling(
+    (signal) => request("/api/transcription-calls", { query: { recordingId: id, limit: MAX_REQUESTS }, signal }),
     [id],
   );
-  useAtChange(`${status} ${statusSince}`, calls.again);
+  useOnChange(`${status} ${statusSince}`, requests.refresh);
   return html`<section aria-labelledby="history">
     <h2 id="history">History</h2>
-    <${Live} live=${calls}>
-      ${(data) => html`<ol class="history">
-          ${events(recording, data.items, versions).map(
+    <${Polled} source=${requests}>
+      ${({ items }) => html`<ol class="history">
+          ${buildEvents(recording, items, versions).map(
             ({ at, kind, title, note }) => html`<li key=${`${at} ${title}`} class=${kind}>
               <${Time} at=${at} />
               <span>${title}${note && html` <small>${note}</small>`}</span>
             </li>`,
           )}
         </ol>
-        ${data.items.length > 0 && html`<p><${Link} href=${to("calls", { recordingId: id })}>Its calls to the service, in full<//></p>`}`}
+        ${items.length > 0 && html`<p><${Link} href=${urlFor("server-requests", { recordingId: id })}>View its server requests<//></p>`}`}
     <//>
   </section>`;
 }
 
-// The newest first.
-function events(recording, calls, versions) {
-  const {
-    createdAt,
-    modifiedAt,
-    recordedAt,
-    statusSince,
-    transcriptionStatus: status,
-    sourceMissing,
-    sourceChanged,
-    attempts,
-    error,
-  } = recording;
-  const all = [
-    { at: recordedAt, title: "The call" },
-    { at: modifiedAt, title: "File written" },
-    { at: createdAt, title: "Found by sync" },
-    { at: sourceChanged, kind: "bad", title: "File changed" },
-    { at: sourceMissing, kind: "bad", title: "File gone" },
-    ...versions.map((each) => ({
-      at: each.createdAt,
-      kind: "good",
+// Newest first.
+function buildEvents(recording, requests, versions) {
+  const { statusSince, transcriptionStatus: status, attempts, error } = recording;
+  const events = [
+    { at: recording.recordedAt, title: "Call" },
+    { at: recording.modifiedAt, title: "File written" },
+    { at: recording.createdAt, title: "Found by sync" },
+    { at: recording.sourceChanged, kind: "error", title: "File changed" },
+    { at: recording.sourceMissing, kind: "error", title: "File missing" },
+    ...versions.map(({ createdAt, current }) => ({
+      at: createdAt,
+      kind: "success",
       title: "Transcript stored",
-      note: each.current ? "current version" : "",
+      note: current ? "current version" : "",
     })),
-    // a job that is asked for again and again is one attempt
-    ...calls
-      .filter((call) => call.error || call.method === "POST")
-      .map((call) => ({
-        at: call.startedAt,
-        kind: call.error ? "bad" : "",
-        title: `Attempt ${call.attempt}: ${call.method} ${call.status ?? "no answer"}`,
-        note: `${call.error ? `${spelt(call.error)}, ` : ""}${span(call.duration)}, ${bytes(call.bytesSent)} sent`,
+    // not the GET requests that poll a job: they are part of one attempt
+    ...requests
+      .filter(({ error, method }) => error || method === "POST")
+      .map(({ startedAt, attempt, method, status, error, duration, bytesSent }) => ({
+        at: startedAt,
+        kind: error ? "error" : "",
+        title: `Attempt ${attempt}: ${method} ${status ?? "no response"}`,
+        note: `${error ? `${humanize(error)}, ` : ""}${formatDuration(duration)}, ${formatBytes(bytesSent)} sent`,
       })),
-    // one that failed without a call: its audio could not be read
+    // an attempt that failed without a request, because its audio could not be read
     status === "failed" &&
-      !calls.some((call) => call.error && endedAbout(call, error?.at)) && {
+      !requests.some((each) => each.error && endedAt(each, error?.at)) && {
         at: error?.at,
-        kind: "bad",
+        kind: "error",
         title: `Attempt ${attempts} failed`,
-        note: error && spelt(error.code),
+        note: error && humanize(error.code),
       },
-    ["pending", "queued", "processing"].includes(status) && { at: statusSince, title: STATUSES[status] },
+    ["pending", "queued", "processing"].includes(status) && { at: statusSince, title: STATUS_LABELS[status] },
   ];
-  return all.filter((each) => each?.at).sort((one, other) => new Date(other.at) - new Date(one.at));
+  return events.filter((event) => event?.at).sort((one, other) => new Date(other.at) - new Date(one.at));
 }
 
-const ABOUT_MS = 10_000;
+const TOLERANCE_MS = 10_000;
 
-// Whether this call is what ended the attempt that failed then.
-function endedAbout({ startedAt, duration }, at) {
-  return Math.abs(new Date(at) - new Date(startedAt) - 1000 * duration) < ABOUT_MS;
+// Whether this request ended at about this time, and so is what ended the attempt.
+function endedAt({ startedAt, duration }, at) {
+  return Math.abs(new Date(at) - new Date(startedAt) - 1000 * duration) < TOLERANCE_MS;
 }

@@ -1,4 +1,4 @@
-// How every part of the page is written: `html` makes elements, and what stands in ${…} becomes text, never markup.
+// `html` creates elements from a template. A value in ${…} becomes text, never markup.
 
 import htm from "./vendor/htm.js";
 import { h } from "./vendor/preact.js";

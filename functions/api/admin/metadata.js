@@ -1,32 +1,32 @@
-// What is known of a call and where it was read, and the way to correct it.
+// The metadata of a call with the source of each field, and a form to edit it.
 
-import { Link, to } from "./address.js";
-import { ask } from "./api.js";
+import { request } from "./api.js";
+import { ActionResult, useAction } from "./components.js";
+import { DIRECTION_LABELS, formatBytes, formatPosition } from "./format.js";
 import { html } from "./html.js";
-import { useAtChange } from "./live.js";
-import { Told, useDeed } from "./parts.js";
+import { useOnChange } from "./polling.js";
+import { Link, urlFor } from "./router.js";
 import { useEffect, useRef, useState } from "./vendor/hooks.js";
-import { bytes, clock, DIRECTIONS } from "./words.js";
 
-// By their names in the API; `words` is how a value is shown.
+// By the names that the API gives them.
 const FIELDS = {
-  direction: { title: "Direction", words: (value) => DIRECTIONS[value] },
+  direction: { title: "Direction", format: (value) => DIRECTION_LABELS[value] },
   caller: { title: "Caller" },
-  callee: { title: "Called" },
-  remoteNumber: { title: "Outside number" },
+  callee: { title: "Callee" },
+  remoteNumber: { title: "External number" },
   extension: { title: "Extension" },
   party: { title: "Name" },
-  startedAt: { title: "Started", words: (value) => value.replace("T", " "), hint: "As the phone system wrote it" },
-  utcOffset: { title: "UTC offset", fixed: true },
-  callId: { title: "Call id" },
-  phoneSystem: { title: "Phone system", fixed: true },
-  kind: { title: "Kind", fixed: true },
+  startedAt: { title: "Started", format: (value) => value.replace("T", " "), hint: "As written by the phone system" },
+  utcOffset: { title: "UTC offset", readOnly: true },
+  callId: { title: "Call ID" },
+  phoneSystem: { title: "Phone system", readOnly: true },
+  kind: { title: "Kind", readOnly: true },
 };
 
-const LOCAL = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$/;
+const LOCAL_TIME = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$/;
 
-const ORIGINS = {
-  person: "a person",
+const SOURCE_LABELS = {
+  person: "edited",
   sidecar: "sidecar",
   index: "index",
   tags: "audio tags",
@@ -35,114 +35,117 @@ const ORIGINS = {
   folder: "folder",
 };
 
-export function Metadata({ recording, again }) {
-  const [correcting, setCorrecting] = useState(false);
+export function Metadata({ recording, refresh }) {
+  const [editing, setEditing] = useState(false);
   const button = useRef(null);
-  useAtChange(correcting, () => correcting || button.current.focus());
-  const done = () => {
-    setCorrecting(false);
-    again();
+  useOnChange(editing, () => editing || button.current.focus());
+  const onSaved = () => {
+    setEditing(false);
+    refresh();
   };
   return html`<section aria-labelledby="call">
     <div class="heading">
-      <h2 id="call">The call</h2>
+      <h2 id="call">Call</h2>
       ${
-        !correcting &&
+        !editing &&
         html`<button
           type="button"
           ref=${button}
           disabled=${recording.transcriptionStatus === "processing"}
-          onClick=${() => setCorrecting(true)}
-        >Correct…</button>`
+          onClick=${() => setEditing(true)}
+        >Edit</button>`
       }
     </div>
     ${
-      correcting
-        ? html`<${Correction}
-        recording=${recording}
-        done=${done}
-        cancel=${() => setCorrecting(false)}
-      />`
-        : html`<${Facts} recording=${recording} />`
+      editing
+        ? html`<${MetadataForm} recording=${recording} onSaved=${onSaved} onCancel=${() => setEditing(false)} />`
+        : html`<${MetadataList} recording=${recording} />`
     }
   </section>`;
 }
 
-function Facts({ recording }) {
+function MetadataList({ recording }) {
   const { audio, metadataOrigins, path, size, id } = recording;
   const known = Object.entries(FIELDS).filter(([name]) => recording[name] !== null);
   const file = {
     File: html`<span class="path">${path}</span>`,
-    Size: bytes(size),
-    Audio: audio && spelled(audio),
-    Id: html`<code>${id}</code>`,
+    Size: formatBytes(size),
+    Audio: audio && formatAudio(audio),
+    ID: html`<code>${id}</code>`,
   };
-  return html`<dl class="facts">
+  return html`<dl class="metadata">
       ${known.map(
-        ([name, { title, words = String, hint }]) => html`<div key=${name} title=${hint}>
+        ([name, { title, format = String, hint }]) => html`<div key=${name} title=${hint}>
           <dt>${title}</dt>
-          <dd>${words(recording[name])} <small title="Where it was read">${ORIGINS[metadataOrigins[name]] ?? ""}</small></dd>
+          <dd>${format(recording[name])} <small title="Source">${SOURCE_LABELS[metadataOrigins[name]] ?? ""}</small></dd>
         </div>`,
       )}
       ${Object.entries(file).map(([title, value]) => value && html`<div key=${title}><dt>${title}</dt><dd>${value}</dd></div>`)}
     </dl>
-    ${!known.length && html`<p class="help">The name tells nothing of the call. A pattern of your own can read it: <${Link} href=${to("settings")}>Settings<//>.</p>`}`;
+    ${!known.length && html`<p class="help">The file name contains no known call data. Add a pattern that reads it in <${Link} href=${urlFor("settings")}>Settings<//>.</p>`}`;
 }
 
-function spelled({ codec, sampleRate, channels, duration }) {
-  const of = channels && (channels === 1 ? "mono" : channels === 2 ? "stereo" : `${channels} channels`);
-  return [codec, sampleRate && `${sampleRate / 1000} kHz`, of, duration && clock(duration)].filter(Boolean).join(" · ");
+function formatAudio({ codec, sampleRate, channels, duration }) {
+  const layout = channels && ({ 1: "mono", 2: "stereo" }[channels] ?? `${channels} channels`);
+  const parts = [codec, sampleRate && `${sampleRate / 1000} kHz`, layout, duration && formatPosition(duration)];
+  return parts.filter(Boolean).join(" · ");
 }
 
-// A time is corrected as it is shown: in the zone of the phone system, where that is known. The API would take the site's.
-const inItsZone = (time, offset) => (offset && LOCAL.test(time) ? `${time}${offset}` : time);
+// A time is edited as it is shown: in the zone of the phone system, if that is known. Without an offset, the API would use
+// the zone of the settings.
+const withOffset = (time, offset) => (offset && LOCAL_TIME.test(time) ? `${time}${offset}` : time);
 
-// What a person knows better counts more than what was read. Only what was changed is sent; empty forgets a field.
-function Correction({ recording, done, cancel }) {
-  const { busy, told, run } = useDeed();
-  const [faults, setFaults] = useState({});
+// Edited fields take precedence over all other sources. Only changed fields are sent; an empty one is cleared.
+function MetadataForm({ recording, onSaved, onCancel }) {
+  const { busy, result, run } = useAction();
+  const [errors, setErrors] = useState({});
   const form = useRef(null);
-  const fields = Object.entries(FIELDS).filter(([, { fixed }]) => !fixed);
+  const fields = Object.entries(FIELDS).filter(([, { readOnly }]) => !readOnly);
   useEffect(() => form.current.elements[0].focus(), []);
-  const submitted = (event) => {
+  const onSubmit = (event) => {
     event.preventDefault();
-    const given = new FormData(event.target);
+    const values = new FormData(event.target);
     const changed = fields
-      .map(([name]) => [name, given.get(name).trim()])
+      .map(([name]) => [name, values.get(name).trim()])
       .filter(([name, value]) => value !== (recording[name] ?? ""))
-      .map(([name, value]) => [name, name === "startedAt" ? inItsZone(value, recording.utcOffset) : value]);
-    if (!changed.length) return cancel();
+      .map(([name, value]) => [name, name === "startedAt" ? withOffset(value, recording.utcOffset) : value]);
+    if (!changed.length) return onCancel();
     run(async () => {
       const body = Object.fromEntries(changed.map(([name, value]) => [name, value || null]));
       try {
-        await ask(`/api/call-recordings/${recording.id}`, { method: "PUT", body });
+        await request(`/api/call-recordings/${recording.id}`, { method: "PUT", body });
       } catch (error) {
-        setFaults(Object.fromEntries(error.details.map((each) => [each.field.split(".").at(-1), each.message])));
+        setErrors(Object.fromEntries(error.details.map(({ field, message }) => [field.split(".").at(-1), message])));
         throw error;
       }
-      done();
+      onSaved();
     });
   };
-  const control = (name) => {
-    const rest = { name, "aria-invalid": name in faults, "aria-describedby": name in faults ? `${name}-fault` : null };
+  const input = (name) => {
+    const invalid = name in errors;
+    const attributes = { name, "aria-invalid": invalid, "aria-describedby": invalid ? `${name}-error` : null };
+    const value = recording[name] ?? "";
     if (name !== "direction")
-      return html`<input type="text" autocomplete="off" maxlength="100" defaultValue=${recording[name] ?? ""} ...${rest} />`;
-    return html`<select ...${rest}>
-      <option value="" selected=${!recording.direction}>Unknown</option>
-      ${Object.entries(DIRECTIONS).map(([value, words]) => html`<option value=${value} selected=${value === recording.direction}>${words}</option>`)}
+      return html`<input type="text" autocomplete="off" maxlength="100" defaultValue=${value} ...${attributes} />`;
+    return html`<select ...${attributes}>
+      <option value="" selected=${!value}>Unknown</option>
+      ${Object.entries(DIRECTION_LABELS).map(([direction, text]) => html`<option value=${direction} selected=${direction === value}>${text}</option>`)}
     </select>`;
   };
-  return html`<form class="correct" ref=${form} onSubmit=${submitted}>
+  return html`<form class="metadata-form" ref=${form} onSubmit=${onSubmit}>
     ${fields.map(
       ([name, { title }]) => html`<div key=${name}>
-        <label>${title} ${control(name)}</label>
-        ${faults[name] && html`<strong class="bad help" id="${name}-fault">${faults[name]}</strong>`}
+        <label>${title} ${input(name)}</label>
+        ${errors[name] && html`<strong class="error help" id="${name}-error">${errors[name]}</strong>`}
       </div>`,
     )}
-    <p class="help">Empty forgets a field. Times as 2026-11-18T09:30:00, in the time zone of the phone system, or with their own: +01:00.</p>
-    <${Told} told=${told} />
+    <p class="help">
+      Leave a field empty to clear it. Enter times like 2026-11-18T09:30:00, in the time zone of the phone system, or with
+      an offset: +01:00.
+    </p>
+    <${ActionResult} result=${result} />
     <div class="actions">
-      <button type="button" onClick=${cancel}>Cancel</button>
+      <button type="button" onClick=${onCancel}>Cancel</button>
       <button type="submit" class="primary" aria-disabled=${busy}>Save</button>
     </div>
   </form>`;

@@ -1,87 +1,88 @@
-// The recording's audio. Its address needs no key and expires after an hour; then another one is asked for.
+// The audio player. Its URL needs no API key and expires after an hour; then the player gets a new one.
 
-import { ask } from "./api.js";
-import { fetchWhole, follow, save } from "./download.js";
+import { request } from "./api.js";
+import { ActionResult, Notice, useAction } from "./components.js";
+import { fetchInRanges, openDownload, saveFile } from "./download.js";
 import { html } from "./html.js";
-import { Notice, Told, useDeed } from "./parts.js";
 import { useEffect, useState } from "./vendor/hooks.js";
 
-const FRESH_MS = 60_000;
-const RATES = [0.75, 1, 1.25, 1.5, 2];
-const UNPLAYABLE = "This browser cannot play it: it does not know the format, or the file is damaged or out of reach.";
+const NEW_URL_MS = 60_000;
+const PLAYBACK_RATES = [0.75, 1, 1.25, 1.5, 2];
+const UNPLAYABLE =
+  "Your browser does not support the audio format, or the file is damaged or unreachable. Download it to play it elsewhere.";
 
-// `media`: a ref that becomes the audio element, by which others seek and follow; `name` is that of the file.
+// `media`: a ref that receives the audio element, for components that seek or follow it. `name`: the name of the file.
 export function Player({ id, name, missing, media }) {
-  const [state, setState] = useState({ src: null, at: 0, problem: null });
-  const fetchLink = async (at, plays) => {
+  const [state, setState] = useState({ url: null, position: 0, problem: null });
+  const fetchUrl = async (position, playing) => {
     try {
-      const { url } = await ask(linkOf(id));
-      // one of the same second is the same, and of that no player makes a new attempt by itself
+      const { url } = await request(audioLinkPath(id));
+      // links created within one second are equal, and with an unchanged URL no player tries again by itself
       if (media.current?.getAttribute("src") === url) media.current.load();
-      setState({ src: url, since: performance.now(), at, plays, problem: null });
+      setState({ url, fetchedAt: performance.now(), position, playing, problem: null });
     } catch (error) {
-      setState({ src: null, at, problem: error.message });
+      setState({ url: null, position, problem: error.message });
     }
   };
   useEffect(() => {
-    if (!missing) fetchLink(0, false);
+    if (!missing) fetchUrl(0, false);
   }, [id, missing]);
-  const failed = () => {
+  const onError = () => {
     const audio = media.current;
-    // why it failed, a player does not tell: an address that is not new may have expired, by whatever clock
-    if (performance.now() - state.since > FRESH_MS) return fetchLink(audio.currentTime, !audio.paused);
-    setState((before) => ({ ...before, problem: UNPLAYABLE }));
+    // the media element does not say why: a URL that is not new may have expired, by whatever clock
+    if (performance.now() - state.fetchedAt > NEW_URL_MS) return fetchUrl(audio.currentTime, !audio.paused);
+    setState((previous) => ({ ...previous, problem: UNPLAYABLE }));
   };
-  const loaded = ({ target }) => {
-    if (state.at) target.currentTime = state.at;
-    if (state.plays) target.play().catch(() => {}); // what hinders it, `failed` tells
+  const onLoadedMetadata = ({ target }) => {
+    if (state.position) target.currentTime = state.position;
+    if (state.playing) target.play().catch(() => {}); // `onError` reports it
   };
-  const paced = ({ target }) => {
-    // the default is for an address that comes later
-    for (const rate of ["defaultPlaybackRate", "playbackRate"]) media.current[rate] = Number(target.value);
+  const setRate = ({ target }) => {
+    // the default applies to a URL that is loaded later
+    for (const property of ["defaultPlaybackRate", "playbackRate"]) media.current[property] = Number(target.value);
   };
   if (missing) return null;
-  const { src, problem } = state;
+  const { url, position, problem } = state;
   return html`<div class="player">
     ${
       problem &&
-      html`<${Notice} kind="bad" title="There is no sound">
-        ${problem} <button type="button" class="link" onClick=${() => fetchLink(state.at, false)}>Try again</button>
+      html`<${Notice} kind="error" title="Playback failed">
+        ${problem} <button type="button" class="link" onClick=${() => fetchUrl(position, false)}>Try again</button>
       <//>`
     }
     ${
-      src &&
+      url &&
       html`<audio
           ref=${media}
-          src=${src}
+          src=${url}
           controls
           controlslist="nodownload"
           preload="metadata"
-          aria-label="The call"
-          onError=${failed}
-          onLoadedMetadata=${loaded}
+          aria-label="Recording"
+          onError=${onError}
+          onLoadedMetadata=${onLoadedMetadata}
         ></audio>
         <label>
           Speed
-          <select onChange=${paced}>
-            ${RATES.map((rate) => html`<option value=${rate} selected=${rate === 1}>${rate}×</option>`)}
+          <select onChange=${setRate}>
+            ${PLAYBACK_RATES.map((rate) => html`<option value=${rate} selected=${rate === 1}>${rate}×</option>`)}
           </select>
         </label>
-        <${Download} id=${id} name=${name} />`
+        <${DownloadButton} id=${id} name=${name} />`
     }
   </div>`;
 }
 
-// S3 hands a file out by itself; one in a folder is fetched here, for the API has it in parts.
-function Download({ id, name }) {
-  const { busy, told, run } = useDeed();
-  const fetchIt = () =>
+// S3 serves a file as one download. A file in a folder comes from the API, in ranges.
+function DownloadButton({ id, name }) {
+  const { busy, result, run } = useAction();
+  const download = () =>
     run(async () => {
-      const { url } = await ask(linkOf(id)); // that of the player may have expired
-      if (url.startsWith("/")) save(await fetchWhole(url), name);
-      else follow(url);
+      const { url } = await request(audioLinkPath(id)); // the player's URL may have expired
+      if (url.startsWith("/")) saveFile(await fetchInRanges(url), name);
+      else openDownload(url);
     });
-  return html`<button type="button" aria-disabled=${busy} onClick=${fetchIt}>Audio file</button><${Told} told=${told} />`;
+  return html`<button type="button" aria-disabled=${busy} onClick=${download}>Download audio</button><${ActionResult} result=${result} />`;
 }
 
-const linkOf = (id) => `/api/call-recordings/${id}/audio-link`;
+const audioLinkPath = (id) => `/api/call-recordings/${id}/audio-link`;

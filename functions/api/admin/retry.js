@@ -1,49 +1,49 @@
-// Retrying all failed recordings that match: counted first, asked about, and then done.
+// Retrying all failed recordings that match filters: counts them, shows a confirmation, then retries.
 
-import { ask } from "./api.js";
+import { request } from "./api.js";
+import { ConfirmDialog, useAction } from "./components.js";
+import { formatNumber, pluralize } from "./format.js";
 import { html } from "./html.js";
-import { Question, useDeed } from "./parts.js";
 import { useState } from "./vendor/hooks.js";
-import { number, plural } from "./words.js";
 
-const RETRY = "/api/call-recordings/retry";
-
-// A deed as `useDeed` has it, and with it `retryAll(filters, text)`; `text` says in the question which ones these are.
-// `question` is to stand somewhere on the page. `done()` is called when something may have changed.
-export function useRetry(done) {
-  const [question, setQuestion] = useState(null);
-  const deed = useDeed();
-  const send = (body) => ask(RETRY, { method: "POST", body });
+// An action as `useAction` returns it, with two additions: `retryAll(filters, text)`, where `text` says in the dialog which
+// recordings these are, and `dialog`, which the view must render. `onDone()` is called when something may have changed.
+export function useRetry(onDone) {
+  const [confirmation, setConfirmation] = useState(null);
+  const action = useAction();
+  const sendRetry = (body) => request("/api/call-recordings/retry", { method: "POST", body });
   const retryAll = (filters, text) =>
-    deed.run(async () => {
+    action.run(async () => {
       const given = Object.fromEntries(Object.entries(filters).filter(([, value]) => value));
-      const { count, exact } = await send({ ...given, dryRun: true });
+      const { count, exact } = await sendRetry({ ...given, dryRun: true });
       if (!count && exact) {
-        done();
-        return "None of them is failed any more.";
+        onDone();
+        return "None of these recordings is failed any more.";
       }
-      setQuestion({
-        title: `Retry ${counted(count, exact)}?`,
+      setConfirmation({
+        title: `Retry ${countLabel(count, exact)}?`,
         text,
-        yes: `Retry ${exact ? number(count) : "all"}`,
-        act: () =>
-          deed.run(async () => {
-            const run = await send(given);
-            done();
-            return ended(run);
+        confirmLabel: `Retry ${exact ? formatNumber(count) : "all"}`,
+        action: () =>
+          action.run(async () => {
+            const run = await sendRetry(given);
+            onDone();
+            return resultText(run);
           }),
       });
     });
-  return { ...deed, retryAll, question: html`<${Question} question=${question} close=${() => setQuestion(null)} />` };
+  const dialog = html`<${ConfirmDialog} confirmation=${confirmation} close=${() => setConfirmation(null)} />`;
+  return { ...action, retryAll, dialog };
 }
 
-// Not all could be counted within one request: then there are at least so many, if any were found by then.
-function counted(count, exact) {
-  if (exact) return plural(count, "failed recording");
-  return count ? `at least ${plural(count, "failed recording")}` : "all that match";
+// A count that took longer than one request may is a lower bound, and may be zero.
+function countLabel(count, exact) {
+  if (exact) return pluralize(count, "failed recording");
+  return count ? `at least ${pluralize(count, "failed recording")}` : "all matching recordings";
 }
 
-function ended({ status, counts: { queued = 0, conflicts: changed = 0 } }) {
-  if (status === "running") return "It goes on by itself: see Scheduler.";
-  return `${plural(queued, "recording")} back in line${changed ? `; ${plural(changed, "other")} had changed meanwhile` : ""}.`;
+function resultText({ status, counts: { queued = 0, conflicts = 0 } }) {
+  if (status === "running") return "The retry continues in the background. See Scheduler for its progress.";
+  const changed = conflicts ? `; ${pluralize(conflicts, "other")} changed in the meantime` : "";
+  return `${pluralize(queued, "recording")} requeued${changed}.`;
 }

@@ -1,40 +1,43 @@
-// Who has no key, or one that is not good any more, is asked for it.
+// The sign-in form, for users without a key or with one that has been revoked.
 
-import { ask, key } from "./api.js";
+import { apiKey, request } from "./api.js";
+import { Notice, PageHeading } from "./components.js";
 import { html } from "./html.js";
-import { Heading, Notice } from "./parts.js";
 import { useState } from "./vendor/hooks.js";
 
-const WRONG =
-  "This key is not accepted. Copy it again, whole: deployed, the command in the stack’s output ApiKeyCommand shows it; `make demo` prints it.";
-const UNSENDABLE = /[^!-~]/;
+const WRONG_KEY =
+  "This key is not valid. Copy the whole key again. Deployed stacks: run the command in the stack output ApiKeyCommand. Local demo: `make demo` prints the key.";
+const REVOKED_KEY = "Your key has been revoked. Sign in with another one.";
+const NOT_PRINTABLE_ASCII = /[^!-~]/; // cannot be sent in a header
 
-export function SignIn({ ended, done }) {
-  const [problem, setProblem] = useState(ended ? "The key is not accepted any more. Sign in with another one." : "");
+// `isRevoked`: whether the key of this session has just been refused.
+export function SignIn({ isRevoked, onSignedIn }) {
+  const [problem, setProblem] = useState(isRevoked ? REVOKED_KEY : "");
   const [busy, setBusy] = useState(false);
-  const submitted = async (event) => {
+  const onSubmit = async (event) => {
     event.preventDefault();
     if (busy) return;
-    const given = new FormData(event.target)
+    const entered = new FormData(event.target)
       .get("key")
       .trim()
       .replace(/^Bearer\s+/i, "");
-    if (!given || UNSENDABLE.test(given)) return setProblem(given ? WRONG : "Enter the key.");
+    if (!entered) return setProblem("Enter your API key.");
+    if (NOT_PRINTABLE_ASCII.test(entered)) return setProblem(WRONG_KEY);
     setBusy(true);
     setProblem("");
-    key.set(given);
+    apiKey.set(entered);
     try {
-      await ask("/api/call-recordings", { query: { limit: 1 } });
-      done();
+      await request("/api/call-recordings", { query: { limit: 1 } });
+      onSignedIn();
     } catch (error) {
-      key.forget();
-      setProblem(error.status === 401 ? WRONG : error.message);
+      apiKey.clear();
+      setProblem(error.status === 401 ? WRONG_KEY : error.message);
       setBusy(false);
     }
   };
   return html`<main class="sign-in">
-    <${Heading} title="Sign in to Callscribe" />
-    <form onSubmit=${submitted}>
+    <${PageHeading} title="Sign in to Callscribe" />
+    <form onSubmit=${onSubmit}>
       <label for="key">API key</label>
       <input
         id="key"
@@ -47,11 +50,11 @@ export function SignIn({ ended, done }) {
         aria-describedby="key-help"
       />
       <p id="key-help" class="help">
-        Deployed: the command in the stack’s output <code>ApiKeyCommand</code> shows it. On your machine:
-        <code>make demo</code> prints it. It is kept until this tab is closed.
+        Deployed stacks: run the command in the stack output <code>ApiKeyCommand</code>. Local demo:${" "}
+        <code>make demo</code> prints the key. It is kept until you close this tab.
       </p>
       <button type="submit" class="primary" aria-disabled=${busy}>Sign in</button>
     </form>
-    ${problem && html`<${Notice} kind="bad">${problem}<//>`}
+    ${problem && html`<${Notice} kind="error">${problem}<//>`}
   </main>`;
 }

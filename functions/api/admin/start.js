@@ -1,25 +1,26 @@
-// Begins: the page's files, then the page.
-import { inTurn } from "./in_turn.js";
+// The entry point: loads the page's files, then renders the page.
 
-const FAILED = "The page could not be loaded: the network failed, or Callscribe was updated. Load it again.";
-const BLOCKED =
-  "This browser lets the page keep nothing, so it cannot keep the key either. Allow cookies and site data for this address, then load the page again.";
+import { loadInOrder } from "./load_in_order.js";
 
-inTurn(
+const LOAD_FAILED = "The page could not be loaded: the network failed, or Callscribe was updated. Reload the page.";
+const STORAGE_BLOCKED =
+  "Your browser blocks the storage that the page needs to keep your API key. Allow cookies and site data for this address, then reload the page.";
+
+loadInOrder(
   "vendor/preact.js",
   "vendor/hooks.js",
   "vendor/htm.js",
   "html.js",
-  "words.js",
-  "address.js",
+  "format.js",
+  "router.js",
   "api.js",
-  "live.js",
-  "parts.js",
+  "polling.js",
+  "components.js",
   "sign_in.js",
   "main.js",
 )
   .then(({ start }) => start(document.getElementById("app")))
   .catch((error) => {
     console.error(error);
-    document.getElementById("app").textContent = error.name === "SecurityError" ? BLOCKED : FAILED;
+    document.getElementById("app").textContent = error.name === "SecurityError" ? STORAGE_BLOCKED : LOAD_FAILED;
   });

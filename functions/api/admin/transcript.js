@@ -1,141 +1,144 @@
-// What was said, beside the player: a sentence is heard at a click, and the one that is spoken is lit and followed.
+// The transcript, next to the player: a click on a segment plays it, and the spoken segment is highlighted and followed.
 
+import { EmptyState } from "./components.js";
+import { capitalize, formatPosition, pluralize } from "./format.js";
 import { html } from "./html.js";
-import { Empty } from "./parts.js";
 import { useEffect, useMemo, useRef, useState } from "./vendor/hooks.js";
-import { capital, clock, plural } from "./words.js";
 
-const SWAPPED = "callscribe.swapped.";
-const COLOURS = 6;
-const LINGERS = 2; // seconds that a sentence stays lit when nobody speaks: short pauses do not flicker
-const ROUNDING = 0.001; // who seeks 259.818 s is at 259.817999 s
+const SWAPPED_STORAGE_KEY = "callscribe.swapped.";
+const SPEAKER_COLOURS = 6;
+const LINGER_SECONDS = 2; // a segment stays highlighted in a pause, so that short pauses do not flicker
+const ROUNDING_SECONDS = 0.001; // after a seek to 259.818 s, the player is at 259.817999 s
 
-// `stored` is the document as the API has it; `media` the ref of the audio element, null where there is no audio.
-export function Transcript({ id, stored, media }) {
-  const { segments } = stored;
-  const [swapped, setSwapped] = useState(() => sessionStorage.getItem(SWAPPED + id) === "yes");
-  const [follows, setFollows] = useState(true);
+// `transcript` is the document as the API returns it; `media` the ref of the audio element, null if there is no audio.
+export function Transcript({ id, transcript, media }) {
+  const { segments, language } = transcript;
+  const [swapped, setSwapped] = useState(() => sessionStorage.getItem(SWAPPED_STORAGE_KEY + id) === "yes");
+  const [following, setFollowing] = useState(true);
   const [search, setSearch] = useState("");
-  const [hit, setHit] = useState(0);
+  const [matchIndex, setMatchIndex] = useState(0);
   const list = useRef(null);
-  const speakers = useMemo(() => namesOf(segments), [segments]);
-  const found = useMemo(() => hits(segments, search), [segments, search]);
-  const foundIn = useMemo(() => Map.groupBy(found, (each) => each.at), [found]);
-  const spoken = useSpoken(media, segments);
+  const speakers = useMemo(() => listSpeakers(segments), [segments]);
+  const matches = useMemo(() => findMatches(segments, search), [segments, search]);
+  const matchesBySegment = useMemo(() => Map.groupBy(matches, ({ segment }) => segment), [matches]);
+  const currentMatch = matches[matchIndex];
+  const spoken = useSpokenSegment(media, segments);
 
   useEffect(() => {
-    if (follows && spoken !== null) show(list.current, `[data-at="${spoken}"]`);
-  }, [spoken, follows]);
+    if (following && spoken !== null) scrollTo(list.current, `[data-segment="${spoken}"]`);
+  }, [spoken, following]);
   useEffect(() => {
-    if (found.length) show(list.current, "mark.current");
-  }, [hit, search]);
+    if (matches.length) scrollTo(list.current, "mark.current");
+  }, [matchIndex, search]);
 
-  const hear = (start) => {
+  const playFrom = (seconds) => {
     const audio = media?.current;
-    if (!audio || start === null) return;
-    audio.currentTime = start;
-    audio.play().catch(() => {}); // what hinders it, the player tells
+    if (!audio || seconds === null) return;
+    audio.currentTime = seconds;
+    audio.play().catch(() => {}); // the player reports it
   };
   const swap = () => {
-    sessionStorage.setItem(SWAPPED + id, swapped ? "no" : "yes");
+    sessionStorage.setItem(SWAPPED_STORAGE_KEY + id, swapped ? "no" : "yes");
     setSwapped(!swapped);
   };
-  const searched = (event) => {
+  const onSearch = (event) => {
     setSearch(event.target.value);
-    setHit(0);
+    setMatchIndex(0);
   };
-  const step = (by) => found.length && setHit((hit + by + found.length) % found.length);
-  const pressed = (event) => {
+  const goToMatch = (step) => matches.length && setMatchIndex((matchIndex + step + matches.length) % matches.length);
+  const onKeyDown = (event) => {
     if (event.key !== "Enter") return;
     event.preventDefault();
-    step(event.shiftKey ? -1 : 1);
+    goToMatch(event.shiftKey ? -1 : 1);
   };
 
   if (!segments.length)
-    return html`<${Empty} title="Nobody speaks in this recording.">That is no failure: the service found no speech.<//>`;
-  const current = found[hit];
+    return html`<${EmptyState} title="No speech in this recording.">The server found nothing to transcribe. This is not an error.<//>`;
   return html`<div class="bar">
       <label class="wide">
-        <span class="unseen">Search in the transcript</span>
-        <input type="search" placeholder="Search in the transcript" value=${search} onInput=${searched} onKeyDown=${pressed} />
+        <span class="visually-hidden">Search in the transcript</span>
+        <input type="search" placeholder="Search in the transcript" value=${search} onInput=${onSearch} onKeyDown=${onKeyDown} />
       </label>
       ${
         search &&
-        html`<span role="status">${found.length ? `${hit + 1} of ${plural(found.length, "match", "matches")}` : "no match"}</span>
-        <button type="button" aria-label="Match before" disabled=${!found.length} onClick=${() => step(-1)}>↑</button>
-        <button type="button" aria-label="Next match" disabled=${!found.length} onClick=${() => step(1)}>↓</button>`
+        html`<span role="status">${matches.length ? `${matchIndex + 1} of ${pluralize(matches.length, "match", "matches")}` : "no match"}</span>
+        <button type="button" aria-label="Previous match" disabled=${!matches.length} onClick=${() => goToMatch(-1)}>↑</button>
+        <button type="button" aria-label="Next match" disabled=${!matches.length} onClick=${() => goToMatch(1)}>↓</button>`
       }
-      <label><input type="checkbox" checked=${follows} onChange=${(event) => setFollows(event.target.checked)} /> Follow</label>
-      ${speakers.length === 2 && html`<button type="button" aria-pressed=${swapped} onClick=${swap}>Swap sides</button>`}
+      <label><input type="checkbox" checked=${following} onChange=${(event) => setFollowing(event.target.checked)} /> Follow</label>
+      ${speakers.length === 2 && html`<button type="button" aria-pressed=${swapped} onClick=${swap}>Swap speakers</button>`}
     </div>
-    <ol class="transcript" ref=${list} tabindex="0" aria-label="Transcript" lang=${stored.language}>
-      ${segments.map((segment, at) => {
-        const side = sideOf(segment, speakers, swapped);
-        const begins = at === 0 || segments[at - 1].speaker !== segment.speaker;
+    <ol class="transcript" ref=${list} tabindex="0" aria-label="Transcript" lang=${language}>
+      ${segments.map(({ start, speaker, text }, index) => {
+        const { side, colour, name } = speakerStyle(speaker, speakers, swapped);
+        const isNewSpeaker = index === 0 || segments[index - 1].speaker !== speaker;
         return html`<li
-            key=${at}
-            data-at=${at}
-            class="side-${side.place} speaker-${side.colour} ${at === spoken ? "spoken" : ""}"
-            aria-current=${at === spoken ? "true" : null}
+            key=${index}
+            data-segment=${index}
+            class="side-${side} speaker-${colour} ${index === spoken ? "spoken" : ""}"
+            aria-current=${index === spoken ? "true" : null}
           >
-          ${begins && side.name && html`<span class="speaker">${side.name}</span>`}
+          ${isNewSpeaker && name && html`<span class="speaker">${name}</span>`}
           ${
-            segment.start !== null &&
+            start !== null &&
             media &&
             html`<button
               type="button"
-              class="at"
-              aria-label="Hear from ${clock(segment.start)}"
-              onClick=${() => hear(segment.start)}
-            >${clock(segment.start)}</button>`
+              class="position"
+              aria-label="Play from ${formatPosition(start)}"
+              onClick=${() => playFrom(start)}
+            >${formatPosition(start)}</button>`
           }
-          <p onClick=${() => getSelection().isCollapsed && hear(segment.start)}>${marked(segment.text, foundIn.get(at), current)}</p>
+          <p onClick=${() => getSelection().isCollapsed && playFrom(start)}>${highlight(text, matchesBySegment.get(index), currentMatch)}</p>
         </li>`;
       })}
     </ol>`;
 }
 
-// The speakers in the order in which they are first heard; of a stereo call, the caller first.
-function namesOf(segments) {
-  const names = [...new Set(segments.map((segment) => segment.speaker).filter(Boolean))];
-  return names.sort((one, other) => (other === "caller") - (one === "caller"));
+// The speakers in the order of their first segment; of a stereo call, the caller first.
+function listSpeakers(segments) {
+  const speakers = [...new Set(segments.map(({ speaker }) => speaker).filter(Boolean))];
+  return speakers.sort((one, other) => (other === "caller") - (one === "caller"));
 }
 
-// `place`: one side for the first speaker, the other one for all else.
-function sideOf(segment, speakers, swapped) {
-  const at = speakers.indexOf(segment.speaker);
-  if (at < 0) return { place: 0, colour: 0, name: "" };
-  const meant = swapped && speakers.length === 2 ? 1 - at : at;
-  return { place: meant ? 1 : 0, colour: 1 + (meant % COLOURS), name: spokenName(speakers[meant]) };
+// The first speaker is on one side, all others on the other one.
+function speakerStyle(speaker, speakers, swapped) {
+  const index = speakers.indexOf(speaker);
+  if (index < 0) return { side: 0, colour: 0, name: "" };
+  const shown = swapped && speakers.length === 2 ? 1 - index : index;
+  return { side: shown ? 1 : 0, colour: 1 + (shown % SPEAKER_COLOURS), name: speakerName(speakers[shown]) };
 }
 
-// `SPEAKER_01` as Speaker 01: by the number that captions have too.
-const spokenName = (name) => capital(name.replace(/^SPEAKER_(?=\d+$)/, "Speaker "));
+// `SPEAKER_01` as Speaker 01: with the same number as in captions.
+const speakerName = (label) => capitalize(label.replace(/^SPEAKER_(?=\d+$)/, "Speaker "));
 
-// Which segment is spoken at this moment of the audio; null where none is.
-function useSpoken(media, segments) {
+// The index of the segment at the current playback position; null if there is none.
+function useSpokenSegment(media, segments) {
   const [spoken, setSpoken] = useState(null);
   useEffect(() => {
-    const timed = segments.map((segment, at) => [segment.start, segment.end, at]).filter(([start]) => start !== null);
-    timed.sort(([one], [other]) => one - other);
-    const look = (event) => {
-      if (event.target !== media?.current) return;
-      const now = event.target.currentTime;
-      const [, end, at] = timed.findLast(([start]) => start <= now + ROUNDING) ?? [];
-      setSpoken(at === undefined || (end !== null && now > end + LINGERS) ? null : at);
+    const timed = segments
+      .map(({ start, end }, index) => ({ start, end, index }))
+      .filter(({ start }) => start !== null)
+      .sort((one, other) => one.start - other.start);
+    const update = ({ target }) => {
+      if (target !== media?.current) return;
+      const position = target.currentTime;
+      const { end, index } = timed.findLast(({ start }) => start <= position + ROUNDING_SECONDS) ?? {};
+      const isOver = index === undefined || (end !== null && position > end + LINGER_SECONDS);
+      setSpoken(isOver ? null : index);
     };
-    // the element comes later than this, and may be another one: its events are caught on their way down
-    const kinds = ["timeupdate", "seeking"];
-    for (const kind of kinds) document.addEventListener(kind, look, true);
+    // the audio element is created later than this, and may be replaced: its events are captured at the document
+    const events = ["timeupdate", "seeking"];
+    for (const event of events) document.addEventListener(event, update, true);
     return () => {
-      for (const kind of kinds) document.removeEventListener(kind, look, true);
+      for (const event of events) document.removeEventListener(event, update, true);
     };
   }, [segments]);
   return spoken;
 }
 
-// Scrolls the list, and nothing else, so that the element is seen.
-function show(list, selector) {
+// Scrolls the list, and nothing else, until the element is visible.
+function scrollTo(list, selector) {
   const element = list?.querySelector(selector);
   if (!element) return;
   const [outer, inner] = [list.getBoundingClientRect(), element.getBoundingClientRect()];
@@ -143,26 +146,26 @@ function show(list, selector) {
   list.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 2;
 }
 
-// Each place where the words are: { at, from, to } of a segment's text.
-function hits(segments, search) {
-  const sought = search.trim().replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-  if (!sought) return [];
-  const pattern = new RegExp(sought, "giu"); // in small letters, some texts are longer
-  return segments.flatMap(({ text }, at) =>
-    Array.from(text.matchAll(pattern), ({ 0: words, index }) => ({ at, from: index, to: index + words.length })),
+// Every occurrence of the search text: { segment, start, end }, its index and the offsets in its text.
+function findMatches(segments, search) {
+  const escaped = search.trim().replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+  if (!escaped) return [];
+  const pattern = new RegExp(escaped, "giu"); // not toLowerCase(): it makes some texts longer
+  return segments.flatMap(({ text }, segment) =>
+    Array.from(text.matchAll(pattern), ({ 0: { length }, index }) => ({ segment, start: index, end: index + length })),
   );
 }
 
-// The text with its hits marked.
-function marked(text, found = [], current = null) {
+// The text with its matches marked.
+function highlight(text, matches = [], currentMatch = null) {
   const parts = [];
-  let done = 0;
-  for (const hit of found) {
+  let offset = 0;
+  for (const match of matches) {
     parts.push(
-      text.slice(done, hit.from),
-      html`<mark class=${hit === current ? "current" : ""}>${text.slice(hit.from, hit.to)}</mark>`,
+      text.slice(offset, match.start),
+      html`<mark class=${match === currentMatch ? "current" : ""}>${text.slice(match.start, match.end)}</mark>`,
     );
-    done = hit.to;
+    offset = match.end;
   }
-  return [...parts, text.slice(done)];
+  return [...parts, text.slice(offset)];
 }

@@ -1,55 +1,59 @@
-// What failed, by reason, and how to retry a group of them.
+// The failed recordings, grouped by error, with a way to retry each group.
 
-import { Link, to } from "../address.js";
-import { ask } from "../api.js";
+import { request } from "../api.js";
+import { ActionResult, Ago, EmptyState, Notice, PageHeading, Polled, Time } from "../components.js";
+import { capitalize, formatNumber, humanize } from "../format.js";
 import { html } from "../html.js";
-import { useAtChange, useLive } from "../live.js";
-import { Ago, Empty, Heading, Live, Notice, Time, Told } from "../parts.js";
+import { useOnChange, usePolling } from "../polling.js";
 import { useRetry } from "../retry.js";
-import { capital, number, spelt } from "../words.js";
+import { Link, urlFor } from "../router.js";
 
-const SECONDS = 300;
+const REFRESH_SECONDS = 300;
+const MIN_REFRESH_SECONDS = 60;
 
 export default function Failures({ summary }) {
-  const live = useLive((signal) => ask("/api/call-recordings/failure-summary", { signal }), [], SECONDS);
-  const { busy, told, retryAll, question } = useRetry(live.again);
-  useAtChange(summary.data?.failed, live.again, 60);
+  const failures = usePolling(
+    (signal) => request("/api/call-recordings/failure-summary", { signal }),
+    [],
+    REFRESH_SECONDS,
+  );
+  const { busy, result, retryAll, dialog } = useRetry(failures.refresh);
+  useOnChange(summary.data?.failed, failures.refresh, MIN_REFRESH_SECONDS);
   const retry = ({ code }) =>
     retryAll(
       { errorCode: code },
-      `All that failed with “${spelt(code)}” go back in line, with all attempts before them.`,
+      `All recordings that failed with “${humanize(code)}” are requeued, with their attempts reset.`,
     );
-  return html`<${Heading} title="Failures" />
-    <p class="help">Recordings whose last attempt failed, by the reason. Those that are retried by themselves are among them.</p>
-    <${Told} told=${told} />
-    <${Live} live=${live}>
+  return html`<${PageHeading} title="Failures" />
+    <p class="help">Recordings whose last attempt failed, grouped by error. This includes those that will be retried automatically.</p>
+    <${ActionResult} result=${result} />
+    <${Polled} source=${failures}>
       ${({ items, exact }) =>
         items.length
-          ? html`${!exact && html`<${Notice}>There are more than could be counted within one request: these are at least so many.<//>`}
-              <ul class="groups">
-                ${items.map((each) => html`<${Group} key=${each.code} group=${each} busy=${busy} retry=${() => retry(each)} />`)}
+          ? html`${!exact && html`<${Notice}>There are too many failures to count in one request. The numbers are lower bounds.<//>`}
+              <ul class="failure-groups">
+                ${items.map((group) => html`<${FailureGroup} key=${group.code} group=${group} busy=${busy} retry=${() => retry(group)} />`)}
               </ul>`
-          : html`<${Empty} title="Nothing has failed.">What fails is shown here, by reason, with the way to retry it.<//>`}
+          : html`<${EmptyState} title="No failures.">Failed recordings appear here, with their error and a button to retry them.<//>`}
     <//>
-    ${question}`;
+    ${dialog}`;
 }
 
-function Group({ group, busy, retry }) {
+function FailureGroup({ group, busy, retry }) {
   const { code, httpStatus, count, final, message, firstAt, lastAt } = group;
-  const waiting = count - final;
   return html`<li>
-    <h2>${capital(spelt(code))}${httpStatus && html` <small>last HTTP ${httpStatus}</small>`}</h2>
-    <strong class="size">${number(count)}</strong>
+    <h2>${capitalize(humanize(code))}${httpStatus && html` <small>last HTTP status ${httpStatus}</small>`}</h2>
+    <strong class="total">${formatNumber(count)}</strong>
     <p>${message}</p>
-    <dl class="figures small">
+    <dl class="stats small">
       <div><dt>First seen</dt><dd><${Time} at=${firstAt} /></dd></div>
       <div><dt>Last seen</dt><dd><${Time} at=${lastAt} /> <small><${Ago} at=${lastAt} /></small></dd></div>
-      <div><dt>Retried by themselves</dt><dd>${number(waiting)}</dd></div>
-      <div><dt>Wait for you</dt><dd>${number(final)}</dd></div>
+      <div><dt>Will retry automatically</dt><dd>${formatNumber(count - final)}</dd></div>
+      <div><dt>Need manual retry</dt><dd>${formatNumber(final)}</dd></div>
     </dl>
     <div class="actions">
-      <${Link} href=${to("recordings", { status: "failed", errorCode: code })}>Show them<//>
-      <button type="button" aria-disabled=${busy} aria-label="Retry all of ${spelt(code)}" onClick=${retry}>Retry all…</button>
+      <${Link} href=${urlFor("recordings", { status: "failed", errorCode: code })}>View recordings<//>
+      <button type="button" aria-disabled=${busy} aria-label="Retry all: ${humanize(code)}" onClick=${retry}>Retry all…</button>
     </div>
   </li>`;
 }

@@ -1,150 +1,143 @@
-// How it stands: the statuses as a picture of the flow, the last day, what failed and why, what waits to be complete.
+// The overview: recordings by status, the last 24 hours, failures by error, and incomplete files.
 
-import { Link, to } from "../address.js";
-import { ask } from "../api.js";
+import { request } from "../api.js";
+import { Ago, EmptyState, PageHeading, Polled, Table, Time } from "../components.js";
+import {
+  capitalize,
+  fileName,
+  formatBytes,
+  formatDuration,
+  formatNumber,
+  formatTime,
+  formatUtc,
+  humanize,
+  pluralize,
+  STATUS_LABELS,
+} from "../format.js";
 import { html } from "../html.js";
-import { useAtChange, useLive } from "../live.js";
-import { Ago, Empty, Heading, Live, Table, Time } from "../parts.js";
-import { bytes, capital, fileName, number, plural, STATUSES, span, spelt, time, utc } from "../words.js";
+import { useOnChange, usePolling } from "../polling.js";
+import { Link, urlFor } from "../router.js";
 
-const SECONDS = 60;
-const SHOWN = 5; // files that wait, the longest first
+const REFRESH_SECONDS = 60;
+const MAX_FILES = 5;
+const MAX_ERRORS = 6;
 
 export default function Overview({ summary }) {
-  const sweep = useLive(lastSweep, [], SECONDS);
-  const tasks = useLive((signal) => ask("/api/scheduler/tasks", { signal }), [], SECONDS);
-  const activity = useLive((signal) => ask("/api/call-recordings/activity", { signal }), [], SECONDS);
-  const failures = useLive((signal) => ask("/api/call-recordings/failure-summary", { signal }), []);
-  useAtChange(summary.data?.failed, failures.again, SECONDS);
-  useAtChange(summary.data?.queued, activity.again, SECONDS);
-  return html`<${Heading} title="Overview" />
-    <${Live} live=${summary}>${(data) => html`<${Flow} counts=${data} tasks=${tasks.data?.items} />`}<//>
-    <section aria-labelledby="last-day">
-      <h2 id="last-day">The last 24 hours</h2>
-      <${Live} live=${activity}>${(data) => html`<${LastDay} activity=${data} queued=${summary.data?.queued} />`}<//>
+  const scan = usePolling(fetchLastScan, [], REFRESH_SECONDS);
+  const tasks = usePolling((signal) => request("/api/scheduler/tasks", { signal }), [], REFRESH_SECONDS);
+  const activity = usePolling((signal) => request("/api/call-recordings/activity", { signal }), [], REFRESH_SECONDS);
+  const failures = usePolling((signal) => request("/api/call-recordings/failure-summary", { signal }), []);
+  useOnChange(summary.data?.failed, failures.refresh, REFRESH_SECONDS);
+  useOnChange(summary.data?.queued, activity.refresh, REFRESH_SECONDS);
+  return html`<${PageHeading} title="Overview" />
+    <${Polled} source=${summary}>${(data) => html`<${StatusFlow} counts=${data} tasks=${tasks.data?.items} />`}<//>
+    <section aria-labelledby="activity">
+      <h2 id="activity">Last 24 hours</h2>
+      <${Polled} source=${activity}>${(data) => html`<${Activity} activity=${data} queued=${summary.data?.queued} />`}<//>
     </section>
-    <div class="halves">
-      <section aria-labelledby="reasons">
-        <h2 id="reasons">Failures by reason</h2>
-        <${Live} live=${failures}>${(data) => html`<${Reasons} failures=${data} />`}<//>
+    <div class="two-columns">
+      <section aria-labelledby="failures">
+        <h2 id="failures">Failures by error</h2>
+        <${Polled} source=${failures}>${(data) => html`<${FailureCounts} failures=${data.items} />`}<//>
       </section>
       <section aria-labelledby="incomplete">
-        <h2 id="incomplete">Waiting to be complete</h2>
-        <${Live} live=${sweep}>${({ run }) => html`<${Incomplete} run=${run} />`}<//>
+        <h2 id="incomplete">Incomplete files</h2>
+        <${Polled} source=${scan}>${({ run }) => html`<${IncompleteFiles} run=${run} />`}<//>
       </section>
     </div>`;
 }
 
-// The last run that has looked at all files, or should have: one that an upload began looks at that file alone.
-async function lastSweep(signal) {
+// The last run that scanned all files, or should have: a run triggered by an upload looks at that file only.
+async function fetchLastScan(signal) {
   const query = { task: "sync_recordings", trigger: "schedule", limit: 2 };
-  const latest = (await ask("/api/scheduler/runs", { query, signal })).items.find((run) => run.status !== "running");
-  // a run names more of the files that wait than a list of runs does
-  return { run: latest?.counts.waiting ? await ask(`/api/scheduler/runs/${latest.id}`, { signal }) : latest };
+  const { items } = await request("/api/scheduler/runs", { query, signal });
+  const run = items.find(({ status }) => status !== "running");
+  // one run lists more incomplete files than a list of runs does
+  return { run: run?.counts.waiting ? await request(`/api/scheduler/runs/${run.id}`, { signal }) : run };
 }
 
-const MEANINGS = {
-  pending: "found",
-  queued: "in line",
-  processing: "at the service",
+const STATUS_DESCRIPTIONS = {
+  pending: "found by sync",
+  queued: "waiting to be sent",
+  processing: "on the server",
   completed: "transcript stored",
-  failed: "some wait for you",
+  failed: "last attempt failed",
 };
 
-function Flow({ counts, tasks = [] }) {
+function StatusFlow({ counts, tasks = [] }) {
   const schedule = (command) => {
     const task = tasks.find((each) => each.command === command);
     return task && (task.paused ? "paused" : task.schedule);
   };
-  const card = (status) => html`<${Link} class="card ${status}" href=${to("recordings", { status })}>
-    <span class="name">${STATUSES[status]}</span>
-    <strong>${number(counts[status])}</strong>
-    <span class="meaning">${MEANINGS[status]}</span>
+  const card = (status) => html`<${Link} class="card ${status}" href=${urlFor("recordings", { status })}>
+    <span class="name">${STATUS_LABELS[status]}</span>
+    <strong>${formatNumber(counts[status])}</strong>
+    <span class="description">${STATUS_DESCRIPTIONS[status]}</span>
   <//>`;
-  const arrow = (kind, words, note) =>
-    html`<li class="arrow ${kind}"><span>${words}</span> <small>${note}</small></li>`;
-  return html`<ol class="flow" aria-label="The way of recordings: ${plural(counts.total, "recording")}">
-    ${arrow("sync", "sync", schedule("sync_recordings"))}
+  const arrow = (label, note, kind = "") =>
+    html`<li class="arrow ${kind}"><span>${label}</span> <small>${note}</small></li>`;
+  return html`<ol class="flow" aria-label="Status of ${pluralize(counts.total, "recording")}">
+    ${arrow("sync", schedule("sync_recordings"))}
     <li>${card("pending")}</li>
-    ${arrow("queue", "queue", schedule("queue_transcriptions"))}
+    ${arrow("queue", schedule("queue_transcriptions"))}
     <li>${card("queued")}</li>
-    ${arrow("process", "process", schedule("process_transcription"))}
+    ${arrow("process", schedule("process_transcription"))}
     <li>${card("processing")}</li>
-    ${arrow("done", "done", null)}
-    <li class="done">${card("completed")}</li>
-    ${arrow("fails", "attempt failed", "↩ tried again when due")}
-    <li class="fails">${card("failed")}</li>
+    ${arrow("success", null, "to-completed")}
+    <li class="to-completed">${card("completed")}</li>
+    ${arrow("failure", "↩ retried when due", "to-failed")}
+    <li class="to-failed">${card("failed")}</li>
   </ol>`;
 }
 
-function LastDay({ activity, queued }) {
+function Activity({ activity, queued }) {
   const sum = (name) => activity.hours.reduce((total, hour) => total + hour[name], 0);
   const oldest = queued !== 0 && activity.oldestQueuedAt;
-  return html`<dl class="figures">
-      <div>
-        <dt>Oldest in line</dt>
-        <dd>${
-          oldest
-            ? html`<${Time}
-            at=${oldest}
-            as=${(at) => span(Math.max(0, (Date.now() - new Date(at)) / 1000))}
-          />`
-            : "none"
-        }</dd>
-      </div>
-      <div>
-        <dt>Transcribed</dt>
-        <dd>${number(sum("transcribed"))}</dd>
-      </div>
-      <div>
-        <dt>Audio</dt>
-        <dd>${minutes(sum("audioSeconds"))}</dd>
-      </div>
-      <div>
-        <dt>Failed attempts</dt>
-        <dd>${number(sum("failedAttempts"))}</dd>
-      </div>
+  const formatAge = (at) => formatDuration(Math.max(0, (Date.now() - new Date(at)) / 1000));
+  return html`<dl class="stats">
+      <div><dt>Oldest in queue</dt><dd>${oldest ? html`<${Time} at=${oldest} format=${formatAge} />` : "none"}</dd></div>
+      <div><dt>Transcribed</dt><dd>${formatNumber(sum("transcribed"))}</dd></div>
+      <div><dt>Audio</dt><dd>${formatMinutes(sum("audioSeconds"))}</dd></div>
+      <div><dt>Failed attempts</dt><dd>${formatNumber(sum("failedAttempts"))}</dd></div>
     </dl>
-    ${!activity.exact && html`<p class="help">There were more runs than one request reads: the oldest hours are short.</p>`}
-    <${Hours} hours=${activity.hours} />`;
+    ${!activity.exact && html`<p class="help">There were more runs than one request can read. The oldest hours are lower bounds.</p>`}
+    <${HourlyChart} hours=${activity.hours} />`;
 }
 
-const minutes = (seconds) => `${number(seconds < 600 ? Math.round(seconds / 6) / 10 : Math.round(seconds / 60))} min`;
+const formatMinutes = (seconds) =>
+  `${formatNumber(seconds < 600 ? Math.round(seconds / 6) / 10 : Math.round(seconds / 60))} min`;
 
-// One column an hour. `title` for who points at it; the table for who cannot.
-function Hours({ hours }) {
-  const most = Math.max(1, ...hours.map((hour) => hour.transcribed + hour.failedAttempts));
-  const told = (hour) =>
-    `${plural(hour.transcribed, "recording")} transcribed, ${plural(hour.failedAttempts, "failed attempt")}, ${minutes(hour.audioSeconds)} of audio`;
-  return html`<figure class="hours">
-    <figcaption>Transcribed per hour <span class="key good">transcribed</span> <span class="key bad">failed attempts</span></figcaption>
+// One column per hour, with a tooltip; and a table for users who cannot see or point at it.
+function HourlyChart({ hours }) {
+  const max = Math.max(1, ...hours.map((hour) => hour.transcribed + hour.failedAttempts));
+  const describe = ({ startsAt, transcribed, failedAttempts, audioSeconds }) =>
+    `${formatTime(startsAt)} (${formatUtc(startsAt)}): ${pluralize(transcribed, "recording")} transcribed, ${pluralize(failedAttempts, "failed attempt")}, ${formatMinutes(audioSeconds)} of audio`;
+  return html`<figure class="hourly-chart">
+    <figcaption>Recordings per hour <span class="legend success">transcribed</span> <span class="legend error">failed attempts</span></figcaption>
     <div class="plot" aria-hidden="true">
-      <span class="most">${number(most)}</span>
+      <span class="max">${formatNumber(max)}</span>
       ${hours.map(
-        (
-          hour,
-          at,
-        ) => html`<div class="hour" key=${hour.startsAt} title="${time(hour.startsAt)} (${utc(hour.startsAt)}): ${told(hour)}">
+        (hour, index) => html`<div class="hour" key=${hour.startsAt} title=${describe(hour)}>
           <div class="columns">
-            <div class="bad" style=${{ height: `${(100 * hour.failedAttempts) / most}%` }}></div>
-            <div class="good" style=${{ height: `${(100 * hour.transcribed) / most}%` }}></div>
+            <div class="error" style=${{ height: `${(100 * hour.failedAttempts) / max}%` }}></div>
+            <div class="success" style=${{ height: `${(100 * hour.transcribed) / max}%` }}></div>
           </div>
-          <span>${at % 4 === 3 ? time(hour.startsAt) : null}</span>
+          <span>${index % 4 === 3 ? formatTime(hour.startsAt) : null}</span>
         </div>`,
       )}
     </div>
     <details>
-      <summary>As a table</summary>
+      <summary>Show as a table</summary>
       <${Table}
-        label="Transcribed per hour"
-        columns=${[["Hour from", ""], ["Transcribed", "figure"], ["Failed attempts", "figure"], ["Audio", "figure"]]}
+        label="Recordings per hour"
+        columns=${[["Hour", ""], ["Transcribed", "numeric"], ["Failed attempts", "numeric"], ["Audio", "numeric"]]}
         rows=${hours.map((hour) => ({
           key: hour.startsAt,
           cells: [
-            html`<${Time} at=${hour.startsAt} as=${time} />`,
-            number(hour.transcribed),
-            number(hour.failedAttempts),
-            minutes(hour.audioSeconds),
+            html`<${Time} at=${hour.startsAt} format=${formatTime} />`,
+            formatNumber(hour.transcribed),
+            formatNumber(hour.failedAttempts),
+            formatMinutes(hour.audioSeconds),
           ],
         }))}
       />
@@ -152,51 +145,52 @@ function Hours({ hours }) {
   </figure>`;
 }
 
-function Reasons({ failures }) {
-  if (!failures.items.length)
-    return html`<${Empty} title="Nothing has failed.">What fails is shown here, with its reason.<//>`;
-  const most = failures.items[0].count;
-  return html`<ul class="reasons">
-    ${failures.items.slice(0, 6).map(
-      (each) => html`<li key=${each.code}>
-        <${Link} href=${to("recordings", { status: "failed", errorCode: each.code })}>${capital(spelt(each.code))}<//>
-        <span class="share" aria-hidden="true"><span style=${{ width: `${(100 * each.count) / most}%` }}></span></span>
-        <strong>${number(each.count)}</strong>
-        <small>last <${Ago} at=${each.lastAt} /></small>
+function FailureCounts({ failures }) {
+  if (!failures.length)
+    return html`<${EmptyState} title="No failures.">Failed recordings appear here, grouped by error.<//>`;
+  const max = failures[0].count;
+  return html`<ul class="failure-counts">
+    ${failures.slice(0, MAX_ERRORS).map(
+      ({ code, count, lastAt }) => html`<li key=${code}>
+        <${Link} href=${urlFor("recordings", { status: "failed", errorCode: code })}>${capitalize(humanize(code))}<//>
+        <span class="share" aria-hidden="true"><span style=${{ width: `${(100 * count) / max}%` }}></span></span>
+        <strong>${formatNumber(count)}</strong>
+        <small>last <${Ago} at=${lastAt} /></small>
       </li>`,
     )}
   </ul>
-  <p><${Link} href=${to("failures")}>All failures, and how to retry them<//></p>`;
+  <p><${Link} href=${urlFor("failures")}>View all failures<//></p>`;
 }
 
-function Incomplete({ run }) {
+// `run`: the last scan of all files.
+function IncompleteFiles({ run }) {
   if (!run)
-    return html`<${Empty} title="Nothing has been looked for yet.">The <${Link} href=${to("scheduler")}>schedule<//> says when it is.<//>`;
+    return html`<${EmptyState} title="No scan yet.">Wait for the next scheduled run, or run the task in <${Link} href=${urlFor("scheduler")}>Scheduler<//>.<//>`;
   if (run.status !== "succeeded")
-    return html`<${Empty} title="It is not known which files wait.">
-      The last look, <${Ago} at=${run.startedAt} />, ${run.status === "skipped" ? "was skipped" : run.status}: ${run.error} See the <${Link} href=${to("scheduler")}>scheduler<//>.
+    return html`<${EmptyState} title="The last scan did not complete.">
+      It ${run.status === "skipped" ? "was skipped" : run.status} <${Ago} at=${run.startedAt} />: ${run.error} See <${Link} href=${urlFor("scheduler")}>Scheduler<//>.
     <//>`;
   const count = run.counts.waiting ?? 0;
-  if (!count)
-    return html`<${Empty} title="No file waits.">The last look, <${Ago} at=${run.startedAt} />, found all of them complete.<//>`;
-  const longest = run.waiting.toSorted((one, other) => new Date(one.since) - new Date(other.since));
-  return html`<p>${plural(count, "file")} ${count === 1 ? "is" : "are"} not complete yet; each is taken up as soon as it is.</p>
-    <${Files} files=${longest.slice(0, SHOWN)} />
+  if (!count) return html`<${EmptyState} title="No incomplete files.">Last scan: <${Ago} at=${run.startedAt} />.<//>`;
+  const files = run.waiting.toSorted((one, other) => new Date(one.since) - new Date(other.since));
+  return html`<p>${pluralize(count, "file is", "files are")} incomplete, and will be ingested once complete.</p>
+    <${FileList} files=${files.slice(0, MAX_FILES)} />
     ${
-      longest.length > SHOWN &&
+      files.length > MAX_FILES &&
       html`<details>
-        <summary>${number(longest.length - SHOWN)} more</summary>
-        <${Files} files=${longest.slice(SHOWN)} />
+        <summary>Show ${formatNumber(files.length - MAX_FILES)} more</summary>
+        <${FileList} files=${files.slice(MAX_FILES)} />
       </details>`
     }
-    ${count > longest.length && html`<p class="help">The run names no more than these; there are ${number(count)}.</p>`}`;
+    ${count > files.length && html`<p class="help">A run lists up to ${formatNumber(files.length)} files.</p>`}`;
 }
 
-const Files = ({ files }) => html`<ul class="waiting-files">
+// Oldest first.
+const FileList = ({ files }) => html`<ul class="incomplete-files">
     ${files.map(
-      (file) => html`<li key=${file.path}>
-        <span class="name" title=${file.path}>${fileName(file.path)}</span>
-        <small>${bytes(file.size)}, written <${Ago} at=${file.since} />. ${file.why}</small>
+      ({ path, size, since, reason }) => html`<li key=${path}>
+        <span class="name" title=${path}>${fileName(path)}</span>
+        <small>${formatBytes(size)}, last written <${Ago} at=${since} />. ${reason}</small>
       </li>`,
     )}
   </ul>`;

@@ -1,158 +1,168 @@
-// One recording: heard and read side by side, and all that is known of it.
+// One recording: the player and the transcript side by side with its metadata and history.
 
-import { go, Link, to } from "../address.js";
-import { ask, fetchFile } from "../api.js";
-import { save } from "../download.js";
+import { fetchFile, request } from "../api.js";
+import {
+  ActionResult,
+  Ago,
+  ConfirmDialog,
+  EmptyState,
+  Notice,
+  PageHeading,
+  Polled,
+  Progress,
+  StatusBadge,
+  Time,
+  useAction,
+} from "../components.js";
+import { saveFile } from "../download.js";
+import { callTitle, fileName, formatDateTime } from "../format.js";
 import { History } from "../history.js";
 import { html } from "../html.js";
-import { useAtChange, useLive } from "../live.js";
 import { Metadata } from "../metadata.js";
-import { Ago, Empty, Heading, Live, Notice, Question, Status, Time, Told, useDeed, Way } from "../parts.js";
 import { Player } from "../player.js";
+import { useOnChange, usePolling } from "../polling.js";
+import { Link, navigate, urlFor } from "../router.js";
 import { Transcript } from "../transcript.js";
 import { useRef, useState } from "../vendor/hooks.js";
-import { between, dayAndTime, fileName } from "../words.js";
 
-const SECONDS = { pending: 15, queued: 5, processing: 3 }; // that is looked at soon again
-const RESTING_SECONDS = 30;
+const REFRESH_SECONDS = { pending: 15, queued: 5, processing: 3 };
+const DEFAULT_REFRESH_SECONDS = 30;
 const FORMATS = { txt: "Text", srt: "SubRip (SRT)", vtt: "WebVTT (VTT)", json: "JSON" };
 
 export default function Recording({ id, query }) {
-  const live = useLive(
-    (signal) => ask(`/api/call-recordings/${id}`, { signal }),
+  const source = usePolling(
+    (signal) => request(`/api/call-recordings/${id}`, { signal }),
     [id],
-    (recording) => SECONDS[recording?.transcriptionStatus] ?? RESTING_SECONDS,
+    (recording) => REFRESH_SECONDS[recording?.transcriptionStatus] ?? DEFAULT_REFRESH_SECONDS,
   );
-  const recording = live.data;
-  if (live.error?.status === 404 && !recording) {
-    return html`<${Heading} title="There is no such recording" />
-      <${Empty} title="There is no recording of this id.">
-        It may have been deleted. <${Link} href=${to("recordings")}>All recordings<//>
+  const { data: recording, error, refresh } = source;
+  if (error?.status === 404 && !recording) {
+    return html`<${PageHeading} title="Recording not found" />
+      <${EmptyState} title="There is no recording with this ID.">
+        It may have been deleted. <${Link} href=${urlFor("recordings")}>View all recordings<//>
       <//>`;
   }
-  return html`<${Heading} title=${recording ? (between(recording) ?? fileName(recording.path)) : "Recording"}>
-      ${recording && html`<${Again} recording=${recording} again=${live.again} />`}
+  return html`<${PageHeading} title=${recording ? (callTitle(recording) ?? fileName(recording.path)) : "Recording"}>
+      ${recording && html`<${TranscribeButton} recording=${recording} refresh=${refresh} />`}
     <//>
-    <${Live} live=${live}>${() => html`<${Shown} recording=${recording} version=${query.version} again=${live.again} />`}<//>`;
+    <${Polled} source=${source}>${() => html`<${Details} recording=${recording} version=${query.version} refresh=${refresh} />`}<//>`;
 }
 
-function Shown({ recording, version, again }) {
-  const { id, path, transcript, recordedAt, transcriptionStatus: status } = recording;
-  const player = useRef(null);
-  const versions = useLive((signal) => ask(`/api/call-recordings/${id}/transcript/versions`, { signal }), [id]);
-  useAtChange(transcript?.version ?? null, versions.again);
+function Details({ recording, version, refresh }) {
+  const { id, path, transcript, recordedAt, transcriptionStatus: status, sourceMissing } = recording;
+  const audio = useRef(null);
+  const versions = usePolling((signal) => request(`/api/call-recordings/${id}/transcript/versions`, { signal }), [id]);
+  useOnChange(transcript?.version ?? null, versions.refresh);
   const stored = versions.data?.items ?? [];
   return html`<p class="lead">
-      <${Status} status=${status} /> <span><${Way} recording=${recording} /></span>
+      <${StatusBadge} status=${status} /> <span><${Progress} recording=${recording} /></span>
       <span><${Time} at=${recordedAt} /></span>
       <span class="help">${fileName(path)}</span>
     </p>
-    <${Trouble} recording=${recording} />
+    <${Problems} recording=${recording} />
     <div class="recording">
-      <section class="heard" aria-label="Audio and transcript">
-        <${Player} id=${id} name=${fileName(path)} missing=${recording.sourceMissing} media=${player} />
+      <section aria-label="Audio and transcript">
+        <${Player} id=${id} name=${fileName(path)} missing=${sourceMissing} media=${audio} />
         ${
           transcript
-            ? html`<${Versions}
-              recording=${recording}
-              versions=${stored}
-              version=${version}
-              media=${player}
-            />`
-            : html`<${Empty} title="There is no transcript yet.">${NEXT[status]}<//>`
+            ? html`<${TranscriptVersion} recording=${recording} versions=${stored} version=${version} media=${audio} />`
+            : html`<${EmptyState} title="No transcript yet.">${NO_TRANSCRIPT[status]}<//>`
         }
       </section>
-      <div class="known">
-        <${Metadata} recording=${recording} again=${again} />
+      <div class="details">
+        <${Metadata} recording=${recording} refresh=${refresh} />
         <${History} recording=${recording} versions=${stored} />
       </div>
     </div>`;
 }
 
-const NEXT = {
-  pending: "It is put in line at the next run of queue.",
-  queued: "It is in line. This page shows the transcript as soon as it is there.",
-  processing: "It is being transcribed. This page shows the transcript as soon as it is there.",
-  failed: "What went wrong stands above.",
+const NO_TRANSCRIPT = {
+  pending: "The recording will be queued at the next run. To start now, choose Transcribe now.",
+  queued: "The recording is in the queue. The transcript will appear here.",
+  processing: "The recording is being transcribed. The transcript will appear here.",
+  failed: "See the error above. Fix its cause, then choose Transcribe now.",
   completed: "",
 };
 
-function Trouble({ recording }) {
+function Problems({ recording }) {
   const { error, transcriptionStatus: status, nextAttemptAt, sourceMissing, sourceChanged, transcript } = recording;
+  const retryText = nextAttemptAt
+    ? html`will be retried <${Ago} at=${nextAttemptAt} />, or once the queue is empty`
+    : "needs manual retry";
   return html`${
     error &&
     status !== "completed" &&
     html`<${Notice}
-        kind="bad"
+        kind="error"
         role="note"
         title=${status === "failed" ? "The last attempt failed" : "An attempt ended without a transcript"}
       >
       <p>${error.message}</p>
       <p>
         <code>${error.code}</code>${error.httpStatus ? ` · HTTP ${error.httpStatus}` : ""} · <${Ago} at=${error.at} />${" "}
-        ${status === "failed" && html`· ${nextAttemptAt ? html`tried again <${Ago} at=${nextAttemptAt} />, or once nothing is queued` : "nobody tries it again but you"}`}
+        ${status === "failed" && html`· ${retryText}`}
       </p>
     <//>`
   }
-    ${transcript?.partial && html`<${Notice} role="note" title="One channel is missing">Of this stereo call, only one side could be transcribed. Transcribe it again: the other one is kept.<//>`}
-    ${sourceMissing && html`<${Notice} role="note" title="The file is gone">Since <${Time} at=${sourceMissing} />. Put it back where it was: the next sync finds it.<//>`}
-    ${sourceChanged && html`<${Notice} role="note" title="The file has changed">On <${Time} at=${sourceChanged} />, after it was transcribed. Transcribe it again to have what it holds now.<//>`}`;
+    ${transcript?.partial && html`<${Notice} role="note" title="One channel is missing">Only one channel of this stereo call could be transcribed. To transcribe the other one, choose Transcribe again.<//>`}
+    ${sourceMissing && html`<${Notice} role="note" title="The file is missing">Since <${Time} at=${sourceMissing} />. Put it back at the same path, and the next scan finds it.<//>`}
+    ${sourceChanged && html`<${Notice} role="note" title="The file has changed">On <${Time} at=${sourceChanged} />, after it was transcribed. To transcribe its new content, choose Transcribe again.<//>`}`;
 }
 
-// Transcribe it, or once more.
-function Again({ recording, again }) {
+function TranscribeButton({ recording, refresh }) {
   const { id, transcriptionStatus: status } = recording;
-  const { busy, told, run } = useDeed();
-  const [question, setQuestion] = useState(null);
+  const { busy, result, run } = useAction();
+  const [confirmation, setConfirmation] = useState(null);
   const force = status === "completed";
-  const send = () =>
+  const transcribe = () =>
     run(async () => {
-      await ask(`/api/call-recordings/${id}/transcribe`, { method: "POST", body: { force } });
-      again();
-      return "At the head of the line.";
+      await request(`/api/call-recordings/${id}/transcribe`, { method: "POST", body: { force } });
+      refresh();
+      return "Moved to the front of the queue.";
     });
-  const off = busy || status === "processing";
-  const clicked = () => {
-    if (off) return;
-    if (!force) return send();
-    setQuestion({
-      title: "Transcribe it again?",
-      text: "The service makes a new version of the transcript. The versions that there are stay.",
-      yes: "Transcribe again",
-      act: send,
+  const disabled = busy || status === "processing";
+  const onClick = () => {
+    if (disabled) return;
+    if (!force) return transcribe();
+    setConfirmation({
+      title: "Transcribe again?",
+      text: "This adds a new version of the transcript. The existing versions are kept.",
+      confirmLabel: "Transcribe again",
+      action: transcribe,
     });
   };
-  return html`<${Told} told=${told} />
+  return html`<${ActionResult} result=${result} />
     <button
       type="button"
-      aria-disabled=${off}
-      onClick=${clicked}
+      aria-disabled=${disabled}
+      onClick=${onClick}
     >${force ? "Transcribe again" : "Transcribe now"}</button>
-    <${Question} question=${question} close=${() => setQuestion(null)} />`;
+    <${ConfirmDialog} confirmation=${confirmation} close=${() => setConfirmation(null)} />`;
 }
 
-// The transcript in the version that is chosen, and as a file.
-function Versions({ recording, versions, version, media }) {
-  const { id, transcript } = recording;
-  const shown = version ?? transcript.version;
-  const { busy, told, run } = useDeed();
-  const live = useLive(
-    (signal) => ask(`/api/call-recordings/${id}/transcript`, { query: { format: "json", version: shown }, signal }),
-    [id, shown],
+// The selected version of the transcript, and its downloads. Without `version`, it is the current one.
+function TranscriptVersion({ recording, versions, version, media }) {
+  const { id, transcript, sourceMissing } = recording;
+  const selected = version ?? transcript.version;
+  const { busy, result, run } = useAction();
+  const path = `/api/call-recordings/${id}/transcript`;
+  const source = usePolling(
+    (signal) => request(path, { query: { format: "json", version: selected }, signal }),
+    [id, selected],
   );
-  if (live.error?.code === "version_not_found") {
-    return html`<${Empty} title="There is no such version of the transcript.">
-      <${Link} href=${to(`recordings/${id}`)}>Show the current one<//>
+  if (source.error?.code === "version_not_found") {
+    return html`<${EmptyState} title="This version of the transcript does not exist.">
+      <${Link} href=${urlFor(`recordings/${id}`)}>View the current version<//>
     <//>`;
   }
-  const choose = (event) => {
-    const chosen = event.target.value;
-    go(to(`recordings/${id}`, { version: chosen === transcript.version ? "" : chosen }), { replace: true });
+  const select = ({ target: { value } }) => {
+    const query = { version: value === transcript.version ? "" : value };
+    navigate(urlFor(`recordings/${id}`, query), { replace: true });
   };
   const download = (format) =>
     run(async () => {
-      const file = await fetchFile(`/api/call-recordings/${id}/transcript`, { format, version: shown });
-      save(file, `${id}.${format}`);
+      const file = await fetchFile(path, { format, version: selected });
+      saveFile(file, `${id}.${format}`);
       return "";
     });
   return html`<div class="bar">
@@ -160,8 +170,8 @@ function Versions({ recording, versions, version, media }) {
         versions.length > 1 &&
         html`<label>
         Version
-        <select value=${shown} onChange=${choose}>
-          ${versions.map((each) => html`<option value=${each.version}>${dayAndTime(each.createdAt)}${each.current ? " (current)" : ""}</option>`)}
+        <select value=${selected} onChange=${select}>
+          ${versions.map(({ version, createdAt, current }) => html`<option value=${version}>${formatDateTime(createdAt)}${current ? " (current)" : ""}</option>`)}
         </select>
       </label>`
       }
@@ -179,6 +189,6 @@ function Versions({ recording, versions, version, media }) {
         )}
       </div>
     </div>
-    <${Told} told=${told} />
-    <${Live} live=${live}>${(stored) => html`<${Transcript} key=${shown} id=${id} stored=${stored} media=${recording.sourceMissing ? null : media} />`}<//>`;
+    <${ActionResult} result=${result} />
+    <${Polled} source=${source}>${(data) => html`<${Transcript} key=${selected} id=${id} transcript=${data} media=${sourceMissing ? null : media} />`}<//>`;
 }

@@ -1,125 +1,152 @@
-// The list: filters in the address, a page at a time, and what can be done with those that failed.
+// The list of recordings: filters in the URL, one page at a time, and retries of failed recordings.
 
-import { Link, to } from "../address.js";
-import { ask } from "../api.js";
-import { Choice, Filters } from "../filters.js";
+import { request } from "../api.js";
+import {
+  ActionResult,
+  EmptyState,
+  PageHeading,
+  Pagination,
+  Polled,
+  Progress,
+  StatusBadge,
+  Time,
+} from "../components.js";
+import { FilterForm, SelectFilter } from "../filters.js";
+import {
+  callTitle,
+  DIRECTION_LABELS,
+  fileName,
+  formatNumber,
+  formatPosition,
+  humanize,
+  pluralize,
+  STATUS_LABELS,
+} from "../format.js";
 import { html } from "../html.js";
-import { useLive } from "../live.js";
-import { Empty, Heading, Live, Pager, Status, Time, Told, Way } from "../parts.js";
+import { usePolling } from "../polling.js";
 import { useRetry } from "../retry.js";
+import { Link, urlFor } from "../router.js";
 import { useMemo, useState } from "../vendor/hooks.js";
-import { between, clock, DIRECTIONS, fileName, number, plural, STATUSES, spelt } from "../words.js";
 
-const SECONDS = 30;
-const PAGE = 50;
-const PAGES = 5; // of the API, looked through before a person is asked to go on
-const AT_ONCE = 4;
+const REFRESH_SECONDS = 30;
+const PAGE_SIZE = 50;
+const MAX_EMPTY_PAGES = 5; // of the API, before the user is asked whether to continue
+const MAX_PARALLEL_RETRIES = 4;
 
-// What the address says as the API's filters: days are the viewer's own, from their first moment to their last.
-function filtersOf({ status, search, direction, errorCode, from, to }) {
-  const moment = (day, end) => {
-    const at = new Date(`${day}T${end ? "23:59:59.999" : "00:00:00"}`);
-    return day && !Number.isNaN(at.getTime()) ? at.toISOString() : null;
+// The filters of the API for the query of the URL. Days are the viewer's own, from their first millisecond to the last.
+function toApiFilters({ status, search, direction, errorCode, from, to }) {
+  const toTimestamp = (day, time) => {
+    const date = new Date(`${day}T${time}`);
+    return day && !Number.isNaN(date.getTime()) ? date.toISOString() : null;
   };
-  return { transcriptionStatus: status, search, direction, errorCode, from: moment(from), to: moment(to, true) };
+  return {
+    transcriptionStatus: status,
+    search,
+    direction,
+    errorCode,
+    from: toTimestamp(from, "00:00:00"),
+    to: toTimestamp(to, "23:59:59.999"),
+  };
 }
 
 export default function Recordings({ query }) {
-  const filters = filtersOf(query);
-  const live = useLive(
-    (signal) => page({ ...filters, limit: PAGE, cursor: query.cursor }, signal),
+  const filters = toApiFilters(query);
+  const recordings = usePolling(
+    (signal) => fetchPage({ ...filters, limit: PAGE_SIZE, cursor: query.cursor }, signal),
     [filters, query.cursor],
-    SECONDS,
+    REFRESH_SECONDS,
   );
-  const [turn, setTurn] = useState(0);
-  const again = () => {
-    setTurn(turn + 1);
-    return live.again();
+  const [refreshCount, setRefreshCount] = useState(0);
+  const refresh = () => {
+    setRefreshCount(refreshCount + 1);
+    return recordings.refresh();
   };
-  return html`<${Heading} title="Recordings">
-      ${live.data && html`<${Count} key=${turn} data=${live.data} filters=${filters} cursor=${query.cursor} />`}
+  const pageUrl = (cursor) => urlFor("recordings", { ...query, cursor });
+  return html`<${PageHeading} title="Recordings">
+      ${recordings.data && html`<${Count} key=${refreshCount} page=${recordings.data} filters=${filters} cursor=${query.cursor} />`}
     <//>
-    <${Filters} path="recordings" query=${query} label="Recordings">
+    <${FilterForm} path="recordings" query=${query} label="Recordings">
       <label class="wide">
-        Number, call id or file name
-        <input type="search" name="search" maxlength="256" placeholder="2025550143, or how a name begins" />
+        Number, call ID or file name
+        <input type="search" name="search" maxlength="256" placeholder="2025550143, or the start of a file name" />
       </label>
-      <${Choice} name="status" title="Status" choices=${STATUSES} />
-      <${Choice} name="direction" title="Direction" choices=${DIRECTIONS} />
+      <${SelectFilter} name="status" label="Status" options=${STATUS_LABELS} />
+      <${SelectFilter} name="direction" label="Direction" options=${DIRECTION_LABELS} />
       <label>From <input type="date" min="2000-01-01" name="from" /></label>
       <label>To <input type="date" min="2000-01-01" name="to" /></label>
       <button type="submit">Search</button>
       ${
         query.errorCode &&
-        html`<${Link} class="chip" href=${to("recordings", { ...query, errorCode: "", cursor: "" })}>
-          Reason: ${spelt(query.errorCode)} <span aria-hidden="true">×</span><span class="unseen">, remove</span>
+        html`<${Link} class="chip" href=${urlFor("recordings", { ...query, errorCode: "", cursor: "" })}>
+          Error: ${humanize(query.errorCode)} <span aria-hidden="true">×</span><span class="visually-hidden">, remove</span>
         <//>`
       }
-      ${Object.keys(query).some((name) => name !== "cursor") && html`<${Link} href=${to("recordings")}>Clear all<//>`}
+      ${Object.keys(query).some((name) => name !== "cursor") && html`<${Link} href=${urlFor("recordings")}>Clear filters<//>`}
     <//>
-    <${Live} live=${live}>
-      ${(data) => html`<${List}
-          items=${data.items}
-          next=${data.nextCursor}
+    <${Polled} source=${recordings}>
+      ${({ items, nextCursor }) => html`<${RecordingList}
+          items=${items}
+          nextCursor=${nextCursor}
           filters=${filters}
           query=${query}
-          again=${again}
+          refresh=${refresh}
         />
-        <${Pager} at=${(cursor) => to("recordings", { ...query, cursor })} cursor=${query.cursor} next=${data.nextCursor} />`}
+        <${Pagination} pageUrl=${pageUrl} cursor=${query.cursor} nextCursor=${nextCursor} />`}
     <//>`;
 }
 
-// Few that are looked for among very many: the API answers before it has gone through all of them, so it is asked to go on.
-async function page(query, signal) {
-  let found = await ask("/api/call-recordings", { query, signal });
-  for (let more = 1; more < PAGES && !found.items.length && found.nextCursor; more += 1) {
-    found = await ask("/api/call-recordings", { query: { ...query, cursor: found.nextCursor }, signal });
+// The API may return an empty page with a cursor, when it has not scanned all recordings within one request.
+async function fetchPage(query, signal) {
+  let page = await request("/api/call-recordings", { query, signal });
+  for (let count = 1; count < MAX_EMPTY_PAGES && !page.items.length && page.nextCursor; count += 1) {
+    page = await request("/api/call-recordings", { query: { ...query, cursor: page.nextCursor }, signal });
   }
-  return found;
+  return page;
 }
 
-// How many match. Where all are in sight, nobody has to be asked.
-function Count({ data, filters, cursor }) {
-  const whole = !cursor && !data.nextCursor;
-  const live = useLive(
-    (signal) => (whole ? null : ask("/api/call-recordings/count", { query: filters, signal })),
-    [filters, whole],
+// The number of matching recordings. It needs no request if all of them are on this page.
+function Count({ page, filters, cursor }) {
+  const isOnlyPage = !cursor && !page.nextCursor;
+  const { data } = usePolling(
+    (signal) => (isOnlyPage ? null : request("/api/call-recordings/count", { query: filters, signal })),
+    [filters, isOnlyPage],
   );
-  const { count, exact } = whole ? { count: data.items.length, exact: true } : (live.data ?? {});
-  return html`<span class="help" role="status">${count !== undefined && `${exact ? "" : "at least "}${plural(count, "recording")}`}</span>`;
+  const { count, exact } = isOnlyPage ? { count: page.items.length, exact: true } : (data ?? {});
+  return html`<span class="help" role="status">${count !== undefined && `${exact ? "" : "at least "}${pluralize(count, "recording")}`}</span>`;
 }
 
-function List({ items, next, filters, query, again }) {
-  const [chosen, setChosen] = useState(() => new Set());
-  const { busy, told, run, retryAll, question } = useRetry(again);
+function RecordingList({ items, nextCursor, filters, query, refresh }) {
+  const [selection, setSelection] = useState(() => new Set());
+  const { busy, result, run, retryAll, dialog } = useRetry(refresh);
   const failed = useMemo(
     () => items.filter((each) => each.transcriptionStatus === "failed").map((each) => each.id),
     [items],
   );
-  const selected = failed.filter((id) => chosen.has(id));
-  const choose = (ids, yes) =>
-    setChosen((before) => {
-      const after = new Set(before);
-      for (const id of ids) after[yes ? "add" : "delete"](id);
-      return after;
+  const selected = failed.filter((id) => selection.has(id));
+  const select = (ids, checked) =>
+    setSelection((previous) => {
+      const next = new Set(previous);
+      for (const id of ids) next[checked ? "add" : "delete"](id);
+      return next;
     });
 
   const retrySelected = () =>
     selected.length &&
     run(async () => {
-      const words = await retryEach(selected);
-      setChosen(new Set());
-      again();
-      return words;
+      const text = await retryEach(selected);
+      setSelection(new Set());
+      refresh();
+      return text;
     });
-  // failed ones, whatever status the list shows
+  // only failed recordings, whatever status the list shows
   const retryMatching = () =>
     retryAll(
       { ...filters, transcriptionStatus: "failed" },
-      "All that match the filters go back in line, with all attempts before them.",
+      "All failed recordings that match the filters are requeued, with their attempts reset.",
     );
 
-  if (!items.length) return html`<${Told} told=${told} /><${Nothing} query=${query} next=${next} />`;
+  if (!items.length)
+    return html`<${ActionResult} result=${result} /><${NoRecordings} query=${query} nextCursor=${nextCursor} />`;
   return html`${
     (failed.length > 0 || query.status === "failed") &&
     html`<div class="bar">
@@ -127,90 +154,90 @@ function List({ items, next, filters, query, again }) {
         type="checkbox"
         disabled=${!failed.length}
         checked=${failed.length > 0 && selected.length === failed.length}
-        onChange=${(event) => choose(failed, event.target.checked)}
-      /> All failed of this page</label>
+        onChange=${(event) => select(failed, event.target.checked)}
+      /> Select all failed on this page</label>
       <button
         type="button"
         aria-disabled=${busy || !selected.length}
         onClick=${retrySelected}
-      >Retry selected (${number(selected.length)})</button>
-      <button type="button" aria-disabled=${busy} onClick=${retryMatching}>Retry all that match…</button>
+      >Retry selected (${formatNumber(selected.length)})</button>
+      <button type="button" aria-disabled=${busy} onClick=${retryMatching}>Retry all matching…</button>
     </div>`
   }
-    <${Told} told=${told} />
+    <${ActionResult} result=${result} />
     <ul class="recordings">
       ${items.map(
         (each) => html`<${Row}
           key=${each.id}
           recording=${each}
-          chosen=${chosen.has(each.id)}
-          choose=${(yes) => choose([each.id], yes)}
+          selected=${selection.has(each.id)}
+          onSelect=${(checked) => select([each.id], checked)}
         />`,
       )}
     </ul>
-    ${question}`;
+    ${dialog}`;
 }
 
-function Row({ recording, chosen, choose }) {
+function Row({ recording, selected, onSelect }) {
   const { id, path, recordedAt, transcriptionStatus: status, direction, transcript, audio, error } = recording;
-  const known = between(recording);
-  const name = known ?? fileName(path);
+  const parties = callTitle(recording);
+  const name = parties ?? fileName(path);
   const seconds = audio?.duration ?? transcript?.duration;
   return html`<li class=${status}>
-    <div class="choice">
+    <div class="selection">
       ${
         status === "failed" &&
         html`<input
           type="checkbox"
           aria-label="Select ${name}"
-          checked=${chosen}
-          onChange=${(event) => choose(event.target.checked)}
+          checked=${selected}
+          onChange=${(event) => onSelect(event.target.checked)}
         />`
       }
     </div>
-    <div class="call">
-      <${Link} class="parties" href=${to(`recordings/${id}`)}>${name}<//>
+    <div>
+      <${Link} class="call" href=${urlFor(`recordings/${id}`)}>${name}<//>
       <small>
-        <${Time} at=${recordedAt} />${direction && ` · ${DIRECTIONS[direction]}`}${seconds ? ` · ${clock(seconds)}` : ""}
+        <${Time} at=${recordedAt} />${direction && ` · ${DIRECTION_LABELS[direction]}`}${seconds ? ` · ${formatPosition(seconds)}` : ""}
       </small>
     </div>
-    <div class="where">
-      <${Status} status=${status} />
-      <small title=${error?.message}><${Way} recording=${recording} />${recording.sourceMissing ? " · file gone" : ""}${recording.sourceChanged ? " · file changed" : ""}</small>
+    <div>
+      <${StatusBadge} status=${status} />
+      <small title=${error?.message}><${Progress} recording=${recording} />${recording.sourceMissing ? " · file missing" : ""}${recording.sourceChanged ? " · file changed" : ""}</small>
     </div>
-    <p class="preview" title=${path}>${transcript?.preview || (known ? fileName(path) : "")}</p>
+    <p class="preview" title=${path}>${transcript?.preview || (parties ? fileName(path) : "")}</p>
   </li>`;
 }
 
-function Nothing({ query, next }) {
-  const any = Object.keys(query).length > 0;
-  // few are looked for among very many: the API answers before it has gone through all of them
-  if (next)
-    return html`<${Empty} title="None found so far."><${Link} href=${to("recordings", { ...query, cursor: next })}>Look further back<//><//>`;
+function NoRecordings({ query, nextCursor }) {
+  if (nextCursor)
+    return html`<${EmptyState} title="No matches so far."><${Link} href=${urlFor("recordings", { ...query, cursor: nextCursor })}>Search older recordings<//><//>`;
   if (query.cursor)
-    return html`<${Empty} title="Nothing on this page."><${Link} href=${to("recordings", { ...query, cursor: "" })}>Back to the first page<//><//>`;
-  if (any)
-    return html`<${Empty} title="No recording matches."><${Link} href=${to("recordings")}>Clear the filters<//>, or search by the last four digits of a number.<//>`;
-  return html`<${Empty} title="There are no recordings yet.">
-    Put some where Callscribe looks for them (<${Link} href=${to("settings")}>Settings<//> say where); then <${Link} href=${to("scheduler")}>find them now<//>.
+    return html`<${EmptyState} title="No recordings on this page."><${Link} href=${urlFor("recordings", { ...query, cursor: "" })}>Go to the first page<//><//>`;
+  if (Object.keys(query).length)
+    return html`<${EmptyState} title="No matching recordings."><${Link} href=${urlFor("recordings")}>Clear the filters<//>, or search for the last four digits of a number.<//>`;
+  return html`<${EmptyState} title="No recordings yet.">
+    Put audio files in the recordings path (see <${Link} href=${urlFor("settings")}>Settings<//>), then run the task Find
+    recordings in <${Link} href=${urlFor("scheduler")}>Scheduler<//>.
   <//>`;
 }
 
-// A few at once, each by itself: one that cannot be retried does not hold up the others.
+// Retries each recording by itself: one that cannot be retried does not stop the others. Throws if none could be.
 async function retryEach(ids) {
-  const left = [...ids];
-  const refused = [];
+  const remaining = [...ids];
+  const errors = [];
   const worker = async () => {
-    for (let id = left.pop(); id; id = left.pop()) {
+    for (let id = remaining.pop(); id; id = remaining.pop()) {
       try {
-        await ask(`/api/call-recordings/${id}`, { method: "PUT", body: { transcriptionStatus: "queued" } });
+        await request(`/api/call-recordings/${id}`, { method: "PUT", body: { transcriptionStatus: "queued" } });
       } catch (error) {
-        refused.push(error.message);
+        errors.push(error.message);
       }
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  const done = ids.length - refused.length;
-  if (!done) throw new Error(refused[0]);
-  return `${plural(done, "recording")} back in line.${refused.length ? ` ${plural(refused.length, "other")} could not be: ${refused[0]}` : ""}`;
+  await Promise.all(Array.from({ length: MAX_PARALLEL_RETRIES }, worker));
+  const count = ids.length - errors.length;
+  if (!count) throw new Error(errors[0]);
+  const failures = errors.length ? ` ${pluralize(errors.length, "other")} could not be requeued: ${errors[0]}` : "";
+  return `${pluralize(count, "recording")} requeued.${failures}`;
 }

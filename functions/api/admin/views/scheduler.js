@@ -1,155 +1,180 @@
 // The three tasks and their runs.
 
-import { Link, to } from "../address.js";
-import { ask } from "../api.js";
-import { Choice, Filters } from "../filters.js";
+import { request } from "../api.js";
+import {
+  ActionResult,
+  Ago,
+  EmptyState,
+  PageHeading,
+  Pagination,
+  Polled,
+  StatusBadge,
+  Table,
+  Time,
+  useAction,
+} from "../components.js";
+import { FilterForm, SelectFilter } from "../filters.js";
+import {
+  capitalize,
+  formatDuration,
+  formatNumber,
+  formatRelativeTime,
+  formatTime,
+  formatUtc,
+  pluralize,
+  RUN_STATUS_LABELS,
+  runSummary,
+  TASK_LABELS,
+  TRIGGER_LABELS,
+} from "../format.js";
 import { html } from "../html.js";
-import { useLive } from "../live.js";
-import { Ago, Empty, Heading, Live, Pager, Status, Table, Time, Told, useDeed } from "../parts.js";
-import { number, OUTCOMES, plural, relative, span, spelt, TASKS, time, utc } from "../words.js";
+import { usePolling } from "../polling.js";
+import { Link, urlFor } from "../router.js";
 
-const SECONDS = 30;
-const STRIP = 40;
-const PAGE = 50;
+const REFRESH_SECONDS = 30;
+const CHART_RUNS = 40;
+const PAGE_SIZE = 50;
 
 export default function Scheduler({ query }) {
-  const tasks = useLive((signal) => ask("/api/scheduler/tasks", { signal }), [], SECONDS);
+  const tasks = usePolling((signal) => request("/api/scheduler/tasks", { signal }), [], REFRESH_SECONDS);
   const filters = { task: query.task, status: query.status, cursor: query.cursor };
-  const runs = useLive(
-    (signal) => ask("/api/scheduler/runs", { query: { ...filters, limit: PAGE }, signal }),
+  const runs = usePolling(
+    (signal) => request("/api/scheduler/runs", { query: { ...filters, limit: PAGE_SIZE }, signal }),
     [filters],
-    SECONDS,
+    REFRESH_SECONDS,
   );
-  const again = () => {
-    tasks.again();
-    runs.again();
+  const refresh = () => {
+    tasks.refresh();
+    runs.refresh();
   };
-  return html`<${Heading} title="Scheduler" />
-    <${Live} live=${tasks}>
-      ${({ items }) => html`<ul class="tasks">${items.map((each) => html`<${Task} key=${each.command} task=${each} again=${again} />`)}</ul>`}
+  const pageUrl = (cursor) => urlFor("scheduler", { ...query, cursor });
+  return html`<${PageHeading} title="Scheduler" />
+    <${Polled} source=${tasks}>
+      ${({ items }) => html`<ul class="tasks">${items.map((task) => html`<${Task} key=${task.command} task=${task} refresh=${refresh} />`)}</ul>`}
     <//>
     <section aria-labelledby="runs">
       <h2 id="runs">Recent runs</h2>
-      <${Filters} path="scheduler" query=${query} label="Runs">
-        <${Choice} name="task" title="Task" choices=${TASKS} />
-        <${Choice} name="status" title="Ended" choices=${OUTCOMES} />
+      <${FilterForm} path="scheduler" query=${query} label="Runs">
+        <${SelectFilter} name="task" label="Task" options=${TASK_LABELS} />
+        <${SelectFilter} name="status" label="Status" options=${RUN_STATUS_LABELS} />
       <//>
-      <${Live} live=${runs}>
+      <${Polled} source=${runs}>
         ${({ items, nextCursor }) =>
           items.length
-            ? html`<${Runs} items=${items} /><${Pager}
-                at=${(cursor) => to("scheduler", { ...query, cursor })}
-                cursor=${query.cursor}
-                next=${nextCursor}
-              />`
-            : html`<${Empty} title="No run matches."><${Link} href=${to("scheduler")}>Show all<//>. Runs are kept 30 days at most.<//>`}
+            ? html`<${RunTable} runs=${items} />
+                <${Pagination} pageUrl=${pageUrl} cursor=${query.cursor} nextCursor=${nextCursor} />`
+            : html`<${NoRuns} query=${query} />`}
       <//>
     </section>`;
 }
 
-function Task({ task, again }) {
+function Task({ task, refresh }) {
   const { command, module, schedule, scheduleExpression, paused, nextRunAt, lastRun } = task;
-  const { busy, told, run } = useDeed();
-  const strip = useLive(
-    (signal) => ask("/api/scheduler/runs", { query: { task: command, limit: STRIP }, signal }),
+  const { busy, result, run } = useAction();
+  const runs = usePolling(
+    (signal) => request("/api/scheduler/runs", { query: { task: command, limit: CHART_RUNS }, signal }),
     [command],
-    SECONDS,
+    REFRESH_SECONDS,
   );
-  const act = (work) =>
+  const runAndRefresh = (work) =>
     run(async () => {
       try {
         return await work();
       } finally {
-        again();
-        strip.again();
+        refresh();
+        runs.refresh();
       }
     });
-  const pause = () =>
-    act(async () => {
-      await ask(`/api/scheduler/tasks/${command}`, { method: "PUT", body: { paused: !paused } });
-      return paused ? "Resumed." : "Paused: it does nothing until it is resumed.";
+  const togglePaused = () =>
+    runAndRefresh(async () => {
+      await request(`/api/scheduler/tasks/${command}`, { method: "PUT", body: { paused: !paused } });
+      return paused ? "Resumed." : "Paused. The task does nothing until you resume it.";
     });
-  const start = () =>
-    act(async () => {
-      const { status, error, counts } = await ask(`/api/scheduler/tasks/${command}/run`, { method: "POST" });
+  const runNow = () =>
+    runAndRefresh(async () => {
+      const { status, error, counts } = await request(`/api/scheduler/tasks/${command}/run`, { method: "POST" });
       if (status === "failed") throw new Error(`The run failed: ${error}`);
       if (status === "skipped") return `The run was skipped: ${error}`;
-      return status === "running" ? "It runs, and goes on by itself." : `The run succeeded. ${counted(counts)}`;
+      return status === "running"
+        ? "The run continues in the background."
+        : `The run succeeded: ${runSummary(counts)}.`;
     });
   return html`<li aria-labelledby=${command}>
-    <h2 id=${command}>${TASKS[command]} <small><code>${command}</code></small></h2>
-    <dl class="figures small">
+    <h2 id=${command}>${TASK_LABELS[command]} <small><code>${command}</code></small></h2>
+    <dl class="stats small">
       <div><dt>Schedule</dt><dd title="${scheduleExpression}, in UTC">${schedule}</dd></div>
-      <div><dt>Next run</dt><dd>${nextRunAt ? html`<${Time} at=${nextRunAt} as=${relative} />` : paused ? "paused" : `none while ${module} is disabled`}</dd></div>
-      <div><dt>Last run</dt><dd>${lastRun ? html`<${Status} status=${lastRun.status} /> <${Ago} at=${lastRun.startedAt} />` : "none yet"}</dd></div>
+      <div><dt>Next run</dt><dd>${nextRunAt ? html`<${Time} at=${nextRunAt} format=${formatRelativeTime} />` : paused ? "paused" : `none while ${module} is disabled`}</dd></div>
+      <div><dt>Last run</dt><dd>${lastRun ? html`<${StatusBadge} status=${lastRun.status} /> <${Ago} at=${lastRun.startedAt} />` : "none yet"}</dd></div>
     </dl>
-    <${Live} live=${strip}>${({ items }) => html`<${Strip} runs=${items} />`}<//>
+    <${Polled} source=${runs}>${({ items }) => html`<${RunChart} runs=${items} />`}<//>
     <div class="actions">
       <button
         type="button"
         aria-disabled=${busy}
-        aria-label="${paused ? "Resume" : "Pause"}: ${TASKS[command]}"
-        onClick=${pause}
+        aria-label="${paused ? "Resume" : "Pause"}: ${TASK_LABELS[command]}"
+        onClick=${togglePaused}
       >${paused ? "Resume" : "Pause"}</button>
       <button
         type="button"
         class="primary"
         aria-disabled=${busy}
-        aria-label="Run now: ${TASKS[command]}"
-        onClick=${start}
+        aria-label="Run now: ${TASK_LABELS[command]}"
+        onClick=${runNow}
       >Run now</button>
     </div>
-    <${Told} told=${told} />
+    <${ActionResult} result=${result} />
   </li>`;
 }
 
-// The last runs, the oldest first: a picture, and the same in a sentence.
-function Strip({ runs }) {
-  if (!runs.length) return html`<p class="help">No run in the last 30 days.</p>`;
-  const bad = runs.filter((each) => each.status === "failed" || each.status === "died").length;
-  const skipped = runs.filter((each) => each.status === "skipped").length;
-  const words = `${plural(runs.length, "run")}: ${number(bad)} bad, ${number(skipped)} skipped`;
-  return html`<div class="strip" role="img" aria-label="The last ${words}">
-      ${[...runs].reverse().map(
-        (each) => html`<span
-          key=${each.id}
-          class=${each.status}
-          title="${time(each.startedAt)} (${utc(each.startedAt)}): ${each.status}${each.error ? `. ${each.error}` : ""}"
+// The latest runs, oldest first: one bar per run, and a summary in words.
+function RunChart({ runs }) {
+  if (!runs.length) return html`<p class="help">No runs in the last 30 days.</p>`;
+  const failed = runs.filter(({ status }) => status === "failed" || status === "died").length;
+  const skipped = runs.filter(({ status }) => status === "skipped").length;
+  const summary = [
+    `Last ${pluralize(runs.length, "run")}: ${formatNumber(failed)} failed`,
+    skipped && `${formatNumber(skipped)} skipped`,
+  ]
+    .filter(Boolean)
+    .join(", ");
+  return html`<div class="run-chart" role="img" aria-label=${summary}>
+      ${runs.toReversed().map(
+        ({ id, startedAt, status, error }) => html`<span
+          key=${id}
+          class=${status}
+          title="${formatTime(startedAt)} (${formatUtc(startedAt)}): ${status}${error ? `. ${error}` : ""}"
         ></span>`,
       )}
     </div>
-    <p class="help">Last ${words}</p>`;
+    <p class="help">${summary}</p>`;
 }
 
 const COLUMNS = [
   ["Started", ""],
   ["Task", ""],
-  ["By", ""],
-  ["Ended", ""],
-  ["Duration", "figure"],
-  ["What came of it", "wide"],
+  ["Trigger", ""],
+  ["Status", ""],
+  ["Duration", "numeric"],
+  ["Result", "wide"],
 ];
 
-function Runs({ items }) {
-  const rows = items.map((each) => ({
-    key: each.id,
+function RunTable({ runs }) {
+  const rows = runs.map(({ id, startedAt, task, trigger, status, duration, error, counts }) => ({
+    key: id,
     cells: [
-      html`<${Time} at=${each.startedAt} />`,
-      TASKS[each.task],
-      each.trigger,
-      html`<${Status} status=${each.status} />`,
-      each.duration === null ? "" : span(each.duration),
-      each.error ?? counted(each.counts),
+      html`<${Time} at=${startedAt} />`,
+      TASK_LABELS[task],
+      TRIGGER_LABELS[trigger] ?? capitalize(trigger),
+      html`<${StatusBadge} status=${status} />`,
+      duration === null ? "" : formatDuration(duration),
+      error ?? runSummary(counts),
     ],
   }));
   return html`<${Table} label="Runs" columns=${COLUMNS} rows=${rows} />`;
 }
 
-// What a run counted, as far as it is not nothing.
-function counted(counts) {
-  const told = Object.entries(counts).filter(([, value]) => value);
-  if (!told.length) return "nothing to do";
-  return told
-    .map(([name, value]) => (name === "audio_seconds" ? `${span(value)} of audio` : `${number(value)} ${spelt(name)}`))
-    .join(", ");
+function NoRuns({ query }) {
+  if (Object.keys(query).length)
+    return html`<${EmptyState} title="No matching runs."><${Link} href=${urlFor("scheduler")}>Show all<//>. Runs are kept for up to 30 days.<//>`;
+  return html`<${EmptyState} title="No runs yet.">Wait for the next scheduled run, or choose Run now.<//>`;
 }

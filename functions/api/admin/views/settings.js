@@ -1,181 +1,178 @@
-// The settings of both modules: tried before they are kept, and what is wrong is said beside the field.
+// The settings of both modules. They are validated before they are saved; errors are shown at their fields.
 
-import { ask, SIGNED_OUT } from "../api.js";
-import { CallRecordings, WhisperX } from "../forms.js";
+import { request, SIGNED_OUT } from "../api.js";
+import { ActionResult, Notice, PageHeading, Polled, Table, Time, useAction } from "../components.js";
+import { DIRECTION_LABELS, fileName, pluralize } from "../format.js";
+import { CallRecordingsFields, WhisperXFields } from "../forms.js";
 import { html } from "../html.js";
-import { useLive } from "../live.js";
-import { Heading, Live, Notice, Table, Time, Told, useDeed } from "../parts.js";
+import { usePolling } from "../polling.js";
 import { useEffect, useRef, useState } from "../vendor/hooks.js";
-import { DIRECTIONS, fileName, plural } from "../words.js";
 
 export default function Settings() {
-  return html`<${Heading} title="Settings" />
-    <div class="modules">
-      <${Module} slug="whisperx" title="WhisperX server" Fields=${WhisperX} />
-      <${Module} slug="call-recordings" title="Call recordings" Fields=${CallRecordings} Extra=${Preview} />
+  return html`<${PageHeading} title="Settings" />
+    <div class="two-columns">
+      <${Module} slug="whisperx" title="WhisperX server" Fields=${WhisperXFields} />
+      <${Module} slug="call-recordings" title="Call recordings" Fields=${CallRecordingsFields} Extra=${NamePreview} />
     </div>`;
 }
 
-// What was changed here and is not kept yet, by module: it outlives a look at another view, and signing in anew where the
-// key was refused. Who signs out leaves nothing.
+// Unsaved changes by module. They survive a visit to another view, and a new sign-in after the key was refused; signing out
+// discards them.
 let drafts = {};
 addEventListener(SIGNED_OUT, () => {
   drafts = {};
 });
 
 function Module({ slug, title, Fields, Extra }) {
-  const live = useLive((signal) => ask(`/api/modules/${slug}`, { signal }), []);
+  const settings = usePolling((signal) => request(`/api/modules/${slug}`, { signal }), []);
   const [saved, setSaved] = useState(null);
   return html`<section aria-labelledby=${slug}>
     <h2 id=${slug}>${title}</h2>
-    <${Live} live=${live}>${(data) => html`<${Form}
+    <${Polled} source=${settings}>${(data) => html`<${ModuleForm}
         slug=${slug}
-        kept=${saved ?? data}
-        keep=${setSaved}
+        saved=${saved ?? data}
+        onSaved=${setSaved}
         Fields=${Fields}
         Extra=${Extra}
       />`}<//>
   </section>`;
 }
 
-// `kept` are the settings as they count, `draft` what was changed here and is not kept yet.
-function Form({ slug, kept, keep, Fields, Extra }) {
+// `saved` are the effective settings, `draft` the unsaved changes.
+function ModuleForm({ slug, saved, onSaved, Fields, Extra }) {
   const [draft, setDraft] = useState(drafts[slug] ?? {});
-  const [faults, setFaults] = useState({});
-  const { busy, told, run } = useDeed();
+  const [errors, setErrors] = useState({});
+  const { busy, result, run } = useAction();
   const form = useRef(null);
-  const shown = { ...kept, ...draft };
+  const focusError = useRef(false);
   drafts[slug] = draft;
-  const refused = useRef(false);
   useEffect(() => {
-    if (refused.current) form.current.querySelector("[aria-invalid=true]")?.focus();
-    refused.current = false;
-  }, [faults]);
-  const changed = Object.keys(draft).length > 0;
+    if (focusError.current) form.current.querySelector("[aria-invalid=true]")?.focus();
+    focusError.current = false;
+  }, [errors]);
+  const isChanged = Object.keys(draft).length > 0;
   const set = (name, value) => {
-    setDraft((before) => {
-      const { [name]: _, ...rest } = before;
-      return JSON.stringify(value) === JSON.stringify(kept[name] ?? "") ? rest : { ...rest, [name]: value };
+    setDraft((previous) => {
+      const { [name]: _, ...rest } = previous;
+      return JSON.stringify(value) === JSON.stringify(saved[name] ?? "") ? rest : { ...rest, [name]: value };
     });
-    setFaults((before) => {
-      const { [name]: _, ...rest } = before;
-      return name in before ? rest : before;
+    setErrors((previous) => {
+      const { [name]: _, ...rest } = previous;
+      return name in previous ? rest : previous;
     });
   };
-  // The API names each field that is wrong; what it says stands at that field.
-  const asked = (path, method, body) =>
-    ask(path, { method, body }).catch((error) => {
-      const found = Object.fromEntries(
-        error.details.filter((each) => each.field).map((each) => [fieldOf(each.field), each.message]),
-      );
-      refused.current = true;
-      setFaults(found);
-      throw Object.keys(found).length
-        ? new Error("Some settings cannot be used: what is wrong stands at each of them.")
-        : error;
+  // The API reports all invalid fields at once; each error is shown at its field.
+  const submit = (path, method, body) =>
+    request(path, { method, body }).catch((error) => {
+      const fieldErrors = error.details.filter(({ field }) => field);
+      focusError.current = true;
+      setErrors(Object.fromEntries(fieldErrors.map(({ field, message }) => [fieldName(field), message])));
+      throw fieldErrors.length ? new Error("Some settings are invalid. See the errors at the fields.") : error;
     });
-  // What else was changed here stays, and what is typed meanwhile.
-  const change = (body, words) =>
+  // Keeps other unsaved changes, and what the user has typed in the meantime.
+  const update = (body, message) =>
     run(async () => {
-      keep(await asked(`/api/modules/${slug}`, "PUT", body));
-      setFaults({});
-      setDraft((now) =>
-        Object.fromEntries(Object.entries(now).filter(([name, value]) => !(name in body) || value !== draft[name])),
+      onSaved(await submit(`/api/modules/${slug}`, "PUT", body));
+      setErrors({});
+      setDraft((current) =>
+        Object.fromEntries(Object.entries(current).filter(([name, value]) => !(name in body) || value !== draft[name])),
       );
-      return words;
+      return message;
     });
-  const save = (event) => {
+  const onSubmit = (event) => {
     event.preventDefault();
-    if (changed) change(draft, "Saved. The next runs use it.");
+    if (isChanged) update(draft, "Saved. The next runs use these settings.");
   };
   const discard = () => {
     if (busy) return;
     setDraft({});
-    setFaults({});
+    setErrors({});
   };
   const reset = (name) => {
-    form.current.elements[name].focus(); // its own button goes
-    change({ [name]: null }, "As the template has it.");
+    form.current.elements[name].focus(); // the reset button disappears
+    update({ [name]: null }, "Reset.");
   };
   const test = () =>
     run(async () => {
-      const { enabled, ...tried } = draft;
-      const verdict = await asked(`/api/modules/${slug}/test`, "POST", tried);
-      if (!verdict.ok) throw new Error(verdict.message);
-      return verdict.message;
+      const { enabled, ...settings } = draft;
+      const { ok, message } = await submit(`/api/modules/${slug}/test`, "POST", settings);
+      if (!ok) throw new Error(message);
+      return message;
     });
-  return html`<form class="settings" ref=${form} onSubmit=${save} novalidate>
+  const values = { ...saved, ...draft };
+  return html`<form class="settings" ref=${form} onSubmit=${onSubmit} novalidate>
     <label class="switch">
-      <input type="checkbox" checked=${shown.enabled} onChange=${(event) => set("enabled", event.target.checked)} />
-      <span>Enabled <small>While it is not, its tasks do nothing.</small></span>
+      <input type="checkbox" checked=${values.enabled} onChange=${(event) => set("enabled", event.target.checked)} />
+      <span>Enabled <small>The tasks of a disabled module do nothing.</small></span>
     </label>
-    <${Fields} shown=${shown} kept=${kept} draft=${draft} faults=${faults} set=${set} reset=${reset} />
-    <${Told} told=${told} />
+    <${Fields} values=${values} saved=${saved} draft=${draft} errors=${errors} set=${set} reset=${reset} />
+    <${ActionResult} result=${result} />
     <div class="actions">
       <button type="button" aria-disabled=${busy} onClick=${test}>Test connection</button>
-      <button type="button" aria-disabled=${busy || !changed} onClick=${discard}>Discard</button>
-      <button type="submit" class="primary" aria-disabled=${busy || !changed}>Save</button>
+      <button type="button" aria-disabled=${busy || !isChanged} onClick=${discard}>Discard changes</button>
+      <button type="submit" class="primary" aria-disabled=${busy || !isChanged}>Save</button>
     </div>
-    ${Extra && html`<${Extra} draft=${draft} asked=${asked} />`}
+    ${Extra && html`<${Extra} draft=${draft} submit=${submit} />`}
   </form>`;
 }
 
 // `body.patterns.0` and `patterns` are the field `patterns`.
-const fieldOf = (field) => field.split(".").find((part) => part !== "body" && !/^\d+$/.test(part)) ?? field;
+const fieldName = (path) => path.split(".").find((part) => part !== "body" && !/^\d+$/.test(part)) ?? path;
 
 const COLUMNS = [
-  ["Name", "wide"],
+  ["File name", "wide"],
   ["Direction", ""],
   ["Caller", ""],
-  ["Called", ""],
-  ["Call", ""],
-  ["System", ""],
+  ["Callee", ""],
+  ["Call time", ""],
+  ["Phone system", ""],
 ];
 
-// How the newest names are read, with what is not kept yet.
-function Preview({ draft, asked }) {
-  const [found, setFound] = useState(null);
-  const { busy, told, run } = useDeed();
+// The metadata that the settings, with their unsaved changes, read from the newest file names.
+function NamePreview({ draft, submit }) {
+  const [preview, setPreview] = useState(null);
+  const { busy, result, run } = useAction();
   const { phoneSystem, timeZone, patterns } = draft;
-  useEffect(() => setFound(null), [phoneSystem, timeZone, patterns]); // it was of others
-  const look = () =>
+  useEffect(() => setPreview(null), [phoneSystem, timeZone, patterns]); // it was made with other settings
+  const load = () =>
     run(async () => {
-      setFound(await asked("/api/modules/call-recordings/preview", "POST", { phoneSystem, timeZone, patterns }));
+      setPreview(await submit("/api/modules/call-recordings/preview", "POST", { phoneSystem, timeZone, patterns }));
       return "";
     });
-  return html`<div class="preview-names">
-    <h3>How names are read</h3>
-    <p class="help">The newest 200 names, read with the settings as they stand above. Nothing is changed by it.</p>
-    <button type="button" aria-disabled=${busy} onClick=${look}>Preview names</button>
-    <${Told} told=${told} />
-    ${found && html`<${Names} found=${found} />`}
+  return html`<div class="name-preview">
+    <h3>File name preview</h3>
+    <p class="help">Reads the 200 newest file names with the settings above, including unsaved changes. Nothing is changed.</p>
+    <button type="button" aria-disabled=${busy} onClick=${load}>Preview file names</button>
+    <${ActionResult} result=${result} />
+    ${preview && html`<${PreviewResult} preview=${preview} />`}
   </div>`;
 }
 
-function Names({ found }) {
-  const { names, understood, byPattern, systems, examples, notUnderstood } = found;
-  if (!names) return html`<${Notice}>There are no recordings yet, whose names could be read.<//>`;
-  const told = Object.entries(systems).map(([system, count]) => `${system} ${count}`);
+function PreviewResult({ preview }) {
+  const { names, understood, byPattern, systems, examples, notUnderstood } = preview;
+  if (!names)
+    return html`<${Notice}>No recordings yet. Put audio files in the recordings path, then run the task Find recordings.<//>`;
+  const detected = Object.entries(systems).map(([system, count]) => `${system} ${count}`);
   return html`<p role="status">
-      <strong>${understood} of ${plural(names, "name")} understood</strong>${byPattern ? `, ${byPattern} by a pattern of yours` : ""}.${told.length ? ` Recognised: ${told.join(", ")}.` : ""}
+      <strong>${understood} of ${pluralize(names, "file name")} recognized</strong>${byPattern ? `, ${byPattern} by your patterns` : ""}.${detected.length ? ` Phone systems: ${detected.join(", ")}.` : ""}
     </p>
     <${Table}
-      label="Names that are understood"
+      label="Recognized file names"
       columns=${COLUMNS}
-      rows=${examples.map((each) => ({
-        key: each.path,
+      rows=${examples.map(({ path, direction, caller, callee, remoteNumber, extension, recordedAt, phoneSystem }) => ({
+        key: path,
         cells: [
-          html`<span class="path">${fileName(each.path)}</span>`,
-          DIRECTIONS[each.direction] ?? "",
-          each.caller ?? each.remoteNumber,
-          each.callee ?? each.extension,
-          html`<${Time} at=${each.recordedAt} />`,
-          each.phoneSystem,
+          html`<span class="path">${fileName(path)}</span>`,
+          DIRECTION_LABELS[direction] ?? "",
+          caller ?? remoteNumber,
+          callee ?? extension,
+          html`<${Time} at=${recordedAt} />`,
+          phoneSystem,
         ],
       }))}
     />
     ${
       notUnderstood.length > 0 &&
-      html`<details><summary>Not understood</summary><ul>${notUnderstood.map((path) => html`<li class="path" key=${path}>${fileName(path)}</li>`)}</ul></details>`
+      html`<details><summary>Not recognized</summary><ul>${notUnderstood.map((path) => html`<li class="path" key=${path}>${fileName(path)}</li>`)}</ul></details>`
     }`;
 }

@@ -1,4 +1,4 @@
-"""What a page must not do is noticed: otherwise the other tests here would say nothing of it."""
+"""PageErrors notices what a page must not do. Otherwise the other browser tests would prove nothing about it."""
 
 import re
 from collections.abc import Iterator
@@ -16,19 +16,19 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Any]:
-    """In the place of a whole stack: what it answers is data, that may do nothing, as from the API."""
+    """A server that replaces the stack. Its responses have the strictest policy, like those of the API."""
 
-    def strict(_environ: Any, start_response: Any) -> list[bytes]:
-        data = [("Content-Security-Policy", "default-src 'none'"), ("Content-Type", "application/json")]
-        start_response("200 OK", data)
+    def application(_environ: Any, start_response: Any) -> list[bytes]:
+        headers = [("Content-Security-Policy", "default-src 'none'"), ("Content-Type", "application/json")]
+        start_response("200 OK", headers)
         return [b"{}"]
 
     with closing(HttpServer()) as server:
-        server.start(strict)
+        server.start(application)
         yield SimpleNamespace(url=server.url, stack=SimpleNamespace(endpoint=server.url))
 
 
-MISDEEDS = {
+SCRIPTS = {
     r"console: wrong": "() => console.error('wrong')",
     r"uncaught: .*thrown": "() => { setTimeout(() => { throw new Error('thrown') }) }",
     r"uncaught: .*rejected": "() => { Promise.reject(new Error('rejected')) }",
@@ -36,20 +36,21 @@ MISDEEDS = {
     r"policy violated: img-src by http://127.0.0.1:1/": "() => { new Image().src = 'http://127.0.0.1:1/' }",
     r"another origin: GET http://127.0.0.1:1/": "() => fetch('http://127.0.0.1:1/').catch(() => 0)",
 }
+"""By the error that each causes."""
 
 
-@pytest.mark.parametrize("complaint", MISDEEDS)
-def test_what_a_page_must_not_do_is_noticed(page, complaints, complaint):
+@pytest.mark.parametrize("error", SCRIPTS)
+def test_page_error_is_recorded(page, page_errors, error):
     page.goto("/")
-    if "origin" in complaint:
+    if "origin" in error:
         page.goto("about:blank")
-    page.evaluate(MISDEEDS[complaint])
-    wait_until(lambda: any(re.search(complaint, each) for each in complaints.unexpected()))
-    complaints.expect("")  # anything, for it was meant
+    page.evaluate(SCRIPTS[error])
+    wait_until(lambda: any(re.search(error, each) for each in page_errors.unexpected()))
+    page_errors.expect("")  # any error
 
 
-def test_what_was_expected_in_vain_is_told(page, complaints):
-    complaints.expect("wrong")
-    assert complaints.unexpected() == ["expected in vain: wrong"]
+def test_expected_error_that_does_not_occur_is_reported(page, page_errors):
+    page_errors.expect("wrong")
+    assert page_errors.unexpected() == ["expected, but did not occur: wrong"]
     page.evaluate("() => console.error('wrong')")
-    wait_until(lambda: complaints.unexpected() == [])
+    wait_until(lambda: page_errors.unexpected() == [])
