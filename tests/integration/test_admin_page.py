@@ -7,8 +7,8 @@ from hashlib import sha256
 from pathlib import PurePosixPath
 
 import pytest
-from functions.api.compression import MIN_COMPRESSED_BYTES
 
+from functions.api.http_response import MIN_COMPRESSED_BYTES
 from functions.api.routes.admin import FOLDER, MEDIA_TYPES, load_site
 from testing.handlers import ROOT, read_api_key
 
