@@ -119,7 +119,7 @@ class TrackTranscriber:
                 if document is None:
                     self._update_track(track.channel)
                     raise RetryableError(
-                        "The stored transcript of one channel is gone. It is transcribed again.", code="part_missing"
+                        "The stored transcript of one channel is gone. It is transcribed again.", code="track_missing"
                     )
                 loaded[track.channel] = parse_stored_transcript(document)
         return loaded

@@ -154,7 +154,7 @@ class Scan:
         checkpoint_name = display_path(self.source.location, self.source.prefix)
         checkpoint = known_files.load_checkpoint(checkpoint_name)
         if checkpoint and checkpoint.lease_until and self.clock() < checkpoint.lease_until and not ignore_lease:
-            raise RunSkipped("Another run is still scanning this source.", code="under_way")
+            raise RunSkipped("Another run is still scanning this source.", code="already_running")
         resume_after = self._scan(
             start_after=checkpoint.after_key if checkpoint else "", checkpoint_name=checkpoint_name
         )

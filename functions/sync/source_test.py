@@ -16,7 +16,7 @@ NO_FILES_MESSAGE = (
 )
 NO_RECORDINGS_MESSAGE = (
     "The recordings path can be listed, but none of its first {total} files is named like a recording. "
-    "Check the path, and the extensions in the settings of this module."
+    "Check the path, and the file extensions in the settings of this module."
 )
 OK_MESSAGE = "The recordings path can be listed: {recordings} of its first {total} files are named like recordings."
 

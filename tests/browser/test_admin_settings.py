@@ -372,7 +372,7 @@ def test_connection_test_uses_unsaved_changes(page, served, quick_service):
     field(page, "Dialect").select_option("tasks")
     run_connection_test(page, WHISPERX, "wrong_dialect")
     field(page, "Server URL").fill("http://127.0.0.1:9")
-    run_connection_test(page, WHISPERX, "refused")
+    run_connection_test(page, WHISPERX, "connection_refused")
     press(page, WHISPERX, "Discard changes")
     field(page, "Server API key").fill("only-for-the-test")
     run_connection_test(page, WHISPERX, "ok")

@@ -148,7 +148,7 @@ def test_unresolvable_host_name():
 
 
 def test_refused_connection():
-    assert check("http://127.0.0.1:9").code == "refused"
+    assert check("http://127.0.0.1:9").code == "connection_refused"
 
 
 def test_connect_timeout(monkeypatch):
@@ -177,7 +177,7 @@ def test_busy_server_is_not_reported_as_down(monkeypatch):
     monkeypatch.setattr(connection_test, "MAX_TEST_SECONDS", 2 * LIMIT_SECONDS)  # longer than the server waits
     with server(wait_for_hang_up) as url:
         result = check(url)
-    assert (result.ok, result.code) == (False, "no_answer")
+    assert (result.ok, result.code) == (False, "no_response")
     assert "need not be an outage" in result.message
 
 
@@ -194,7 +194,7 @@ def test_whole_test_ends_within_its_limit(monkeypatch):
     monkeypatch.setattr(connection_test, "RESPONSE_SECONDS", 2 * LIMIT_SECONDS)  # longer than the server responds
     with server(trickle) as url:
         result = check(url)
-    assert result.code == "no_answer"
+    assert result.code == "no_response"
 
 
 @pytest.mark.parametrize("greeting", [b"SSH-2.0-OpenSSH_9.2\r\n", b"\x15\x03\x01\x00\x02\x02\x46", b""])

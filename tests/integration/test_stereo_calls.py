@@ -125,7 +125,7 @@ def test_channel_whose_transcript_is_missing_in_the_bucket_is_transcribed_again(
     s3.delete_object(Bucket=bucket, Key=track["Key"])
     handlers.api("POST", f"/api/call-recordings/{item['id']}/transcribe")
     item = transcribe(None)
-    assert (item["transcriptionStatus"], item["error"]["code"]) == ("failed", "part_missing")
+    assert (item["transcriptionStatus"], item["error"]["code"]) == ("failed", "track_missing")
     handlers.advance_clock(minutes=1)
     assert len(transcript(transcribe(None))["segments"]) == 4
     assert Counter(received.channel for received in service.received) == {"left": 2, "right": 2}

@@ -297,7 +297,7 @@ def test_killed_scan_is_resumed_and_misses_nothing(source, handlers, monkeypatch
             with pytest.raises(Killed):
                 handlers.sync()
             run = handlers.sync()  # the killed scan still holds the lease
-            assert (run["status"], run["errorCode"]) == ("skipped", "under_way")
+            assert (run["status"], run["errorCode"]) == ("skipped", "already_running")
             requested_run = handlers.sync(trigger="api", recordingsPath=f"{source.path}nothing/")
             assert requested_run["status"] in ("succeeded", "failed")  # a user does not have to wait for the lease
             handlers.advance_clock(minutes=5)

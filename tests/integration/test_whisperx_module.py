@@ -253,7 +253,7 @@ def test_settings_can_be_tested_before_they_are_saved(handlers, put, secret, sta
     def run_test(**body):
         return handlers.api("POST", TEST, body=body or None).json["code"]
 
-    assert run_test() == "refused"
+    assert run_test() == "connection_refused"
     assert run_test(baseUrl=service.url, apiKey=KEY) == "ok"
     assert service.received[0].headers["authorization"] == f"Bearer {KEY}"
     service.received.clear()

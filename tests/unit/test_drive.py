@@ -29,7 +29,7 @@ class Scripted:
         self.runs = {"sync": [{"status": "succeeded", "counts": SYNCED}], "queue": [{}], **runs}
         self.invoked = []
         self.said = []
-        self.verdict = {"ok": False, "code": "refused", "message": "It refuses."}
+        self.verdict = {"ok": False, "code": "connection_refused", "message": "It refuses."}
         self._counts = list(counts)
         self._items = {"failed": failed, "processing": processing}
 

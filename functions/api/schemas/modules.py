@@ -142,5 +142,5 @@ class ModuleTestResult(ResponseModel):
     """Result of a connection test."""
 
     ok: bool
-    code: str = Field(examples=["refused"])
+    code: str = Field(examples=["connection_refused"])
     message: str = Field(description="For people: what is wrong and what to do.")

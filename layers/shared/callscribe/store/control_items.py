@@ -6,9 +6,9 @@ from callscribe.aws import ConditionFailed, map_dynamodb_errors
 from callscribe.store.tables import ControlModel
 
 ADMISSION = "admission"
-PAUSED_TASKS = "switches"
+PAUSED_TASKS = "paused-tasks"
 COMPLETED_COUNT = "completed"
-SCAN = "sweep"
+SCAN = "scan"
 
 
 def read(*names: str) -> dict[str, ControlModel]:

@@ -49,7 +49,7 @@ def get_track(bucket: str, recording_id: str, version: str) -> Any:
         if error.is_not_found:
             return None
         message = f"S3 did not return the transcript of the other channel ({error.code})."
-        raise RetryableError(message, code="part_unreadable") from error
+        raise RetryableError(message, code="track_unreadable") from error
 
 
 def _put(bucket: str, key: str, document: Mapping[str, Any]) -> None:

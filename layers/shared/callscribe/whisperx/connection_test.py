@@ -47,7 +47,7 @@ def _failure(code: str, message: str) -> ConnectionTestResult:
 
 
 NO_RESPONSE = _failure(
-    "no_answer",
+    "no_response",
     "The server was reached but has not responded yet. This need not be an outage: many of these servers do not "
     "respond while they transcribe. Try again when it is idle.",
 )
@@ -72,7 +72,7 @@ CONNECTION_ERRORS: tuple[tuple[type[BaseException], ConnectionTestResult], ...] 
     (
         ConnectionRefusedError,
         _failure(
-            "refused",
+            "connection_refused",
             "The host refuses connections on this port. Start the server, or correct the port in the server URL.",
         ),
     ),

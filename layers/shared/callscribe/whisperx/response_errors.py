@@ -124,7 +124,7 @@ NO_GPU = re.compile(
     "(?i)no CUDA-capable device|CUDA driver version is insufficient|found no NVIDIA driver|not compiled with CUDA"
 )
 HINTS = (
-    (NO_GPU, "The server has no usable GPU: set device=cpu&compute_type=int8 in the further options."),
+    (NO_GPU, "The server has no usable GPU: set device=cpu&compute_type=int8 in the additional options."),
     ("(?i)out of memory", "Its GPU ran out of memory: use a smaller model or batch_size."),
     (
         "(?i)not a valid language code|unsupported language|no default align-?model",
@@ -138,7 +138,7 @@ HINTS = (
     ("(?i)model not found|unknown model|invalid model", "It does not have this model: correct the model."),
     (
         "(?i)compute type|float16",
-        "It does not support this compute type: set compute_type=int8 in the further options.",
+        "It does not support this compute type: set compute_type=int8 in the additional options.",
     ),
     (
         "'NoneType' object has no attribute 'to'|(?i:access gated repo|hf.co/pyannote)",
