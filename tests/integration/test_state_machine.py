@@ -149,7 +149,7 @@ class Stories(RuleBasedStateMachine):
 
     @precondition(lambda self: self.checks.tables.recordings)
     @rule(which=anyone, request=st.sampled_from(["transcribe", "force", *USER_STATUSES]), changes=few, how=hows)
-    def user(self, which: int, request: str, changes: int, how: Go) -> None:
+    def request_transition(self, which: int, request: str, changes: int, how: Go) -> None:
         tables = self.checks.tables
         completed = [recording.id for recording in tables.of(Status.COMPLETED)] if request == "force" else []
         ids = sorted(completed or tables.recordings)
