@@ -81,7 +81,7 @@ def test_unexpected_exception_is_left_to_lambdas_error_metric_and_logged_without
         handlers.queue(trigger=trigger)
     values = written()
     assert (values["queue", "RunsFailed"], values["queue", "ScheduledRunsSucceeded"]) == ([0.0], [0.0])
-    assert [record.exception for record in caplog.records if record.msg == "run failed"] == ["RuntimeError"]
+    assert [record.exception_name for record in caplog.records if record.msg == "run failed"] == ["RuntimeError"]
 
 
 def test_failed_run_of_a_user_does_not_count_for_the_alarm(handlers, written, monkeypatch):

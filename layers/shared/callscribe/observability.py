@@ -31,4 +31,4 @@ def safe_exception_info(error: BaseException) -> dict[str, Any]:
 
     Libraries quote what they failed on: a header with a key in it, a file name.
     """
-    return {"exception": type(error).__name__, "frames": traceback.format_tb(error.__traceback__)}
+    return {"exception_name": type(error).__name__, "frames": traceback.format_tb(error.__traceback__)}
