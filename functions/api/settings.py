@@ -46,7 +46,7 @@ def whisperx_defaults() -> WhisperXSettings:
 
 def effective_call_recordings() -> CallRecordingsSettings:
     """Effective settings of call-recordings: template defaults with user overrides applied. Raises: StoreError."""
-    return settings().call_recordings.with_overrides(settings_overrides.load().call_recordings)
+    return settings().effective_settings(settings_overrides.load().call_recordings)
 
 
 NO_ERRORS: Mapping[str, str] = {}

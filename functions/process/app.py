@@ -21,7 +21,6 @@ from callscribe.recordings.run import Task, Trigger
 from callscribe.settings.environment import from_env
 from callscribe.settings.process import ProcessSettings
 from callscribe.store import runs, settings_overrides, tables
-from callscribe.store.settings_overrides import SettingsOverrides
 from functions.process.run_claims import Deadline
 from functions.process.transcription import Transcriber, WhisperXConnection
 from functions.process.worker import Worker
@@ -43,11 +42,6 @@ def configure_tables() -> None:
     tables.configure(os.environ)
 
 
-def effective_settings(overrides: SettingsOverrides) -> ProcessSettings:
-    """Effective settings: template defaults with user overrides applied."""
-    return load_settings().with_overrides(overrides.whisperx).with_channel_overrides(overrides.call_recordings)
-
-
 def round_times(trigger: str, started_at: datetime, interval: int) -> list[datetime]:
     """When this run starts recordings, `interval` seconds apart.
 
@@ -66,7 +60,7 @@ def test_connection(payload: Mapping[str, Any]) -> dict[str, Any]:
 
     try:
         overrides = payload["settings"] if "settings" in payload else settings_overrides.load().whisperx
-        settings = load_settings().with_overrides(overrides)
+        settings = load_settings().effective_settings(overrides)
         connection = WhisperXConnection(settings, default_url=load_settings().whisperx_url)
         api_key = payload["apiKey"] if "apiKey" in payload else connection.load_api_key(refresh=True)
         result = run_connection_test(settings, api_key)
@@ -86,7 +80,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     trigger, started_at = event.get("trigger", Trigger.SCHEDULE), utc_now()
     ends_at = started_at + timedelta(milliseconds=context.get_remaining_time_in_millis())
     with runs.record_run(Task.PROCESS, trigger, utc_now, ends_at, event.get("run")) as run:
-        settings = effective_settings(settings_overrides.require_enabled(Task.PROCESS))
+        overrides = settings_overrides.require_enabled(Task.PROCESS)
+        settings = load_settings().effective_settings(overrides.whisperx, overrides.call_recordings)
         connection = WhisperXConnection(settings, default_url=load_settings().whisperx_url)
         max_parallel = min(settings.max_concurrent_transcriptions, MAX_PARALLEL)
         executor = ThreadPoolExecutor(max_parallel)

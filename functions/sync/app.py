@@ -43,11 +43,6 @@ def load_env() -> SyncEnv:
     return from_env(SyncEnv, os.environ)
 
 
-def effective_settings(overrides: Mapping[str, Any]) -> CallRecordingsSettings:
-    """Return the template's settings with these overrides applied."""
-    return load_env().call_recordings.with_overrides(overrides)
-
-
 def build_scan(
     source: Source,
     settings: CallRecordingsSettings,
@@ -108,7 +103,7 @@ def _ingest_upload(event: Mapping[str, Any], lambda_deadline: datetime) -> dict[
     not at all: the scheduled scan finds what they miss.
     """
     overrides = settings_overrides.load()
-    settings = effective_settings(overrides.call_recordings)
+    settings = load_env().effective_settings(overrides.call_recordings)
     source = open_source(settings.recordings_path)
     group_keys = _uploaded_group_keys(event["detail"], source, settings.recording_extensions)
     if not group_keys:
@@ -145,7 +140,7 @@ def _scan_source(event: Mapping[str, Any], lambda_deadline: datetime, retention_
     trigger = event.get("trigger", Trigger.SCHEDULE)
     with runs.record_run(Task.SYNC, trigger, utc_now, lambda_deadline, event.get("run")) as run:
         overrides = settings_overrides.require_enabled(Task.SYNC)
-        settings = effective_settings(overrides.call_recordings)
+        settings = load_env().effective_settings(overrides.call_recordings)
         root = settings.recordings_path
         if "file" in event:  # without a retention cutoff: the user chose the file, however old it is
             key = resolve_key(root, event["file"])
@@ -179,7 +174,7 @@ def _retention_cutoff(retention_days: int) -> datetime | None:
 def _test_source(event: Mapping[str, Any]) -> dict[str, Any]:
     """Test the source that is configured; `settings` in the event replace the stored overrides."""
     overrides = event["settings"] if "settings" in event else settings_overrides.load().call_recordings
-    settings = effective_settings(overrides)
+    settings = load_env().effective_settings(overrides)
     result = source_test.test_source(settings.recordings_path, settings.recording_extensions)
     add_count("SourceTestsFailed", int(not result["ok"]))
     return result

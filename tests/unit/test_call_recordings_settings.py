@@ -25,15 +25,15 @@ ENVIRONMENT = {
 
 
 def test_template_defaults_apply_without_overrides():
-    settings = from_env(CallRecordingsEnv, ENVIRONMENT).call_recordings
+    settings = from_env(CallRecordingsEnv, ENVIRONMENT).effective_settings({})
     assert (settings.phone_system, settings.time_zone) == ("yeastar", "Europe/Berlin")
     assert settings.recording_extensions == {"wav", "mp3"}
     assert (settings.patterns, settings.custom_patterns) == ((), ())
 
 
 def test_overrides_take_precedence_and_leave_the_other_settings():
-    defaults = from_env(CallRecordingsEnv, ENVIRONMENT).call_recordings
-    settings = defaults.with_overrides({"time_zone": "Asia/Kolkata", "patterns": ["(?P<caller>[0-9]+)"]})
+    overrides = {"time_zone": "Asia/Kolkata", "patterns": ["(?P<caller>[0-9]+)"]}
+    settings = from_env(CallRecordingsEnv, ENVIRONMENT).effective_settings(overrides)
     assert (settings.phone_system, settings.time_zone) == ("yeastar", "Asia/Kolkata")
     assert settings.recording_extensions == {"wav", "mp3"}
     assert settings.custom_patterns[0].extract_metadata("2025550143").caller == "2025550143"
@@ -41,7 +41,7 @@ def test_overrides_take_precedence_and_leave_the_other_settings():
 
 
 def test_without_extensions_all_known_audio_extensions_are_recordings():
-    settings = from_env(CallRecordingsEnv, {"RECORDINGS_PATH": "s3://b/"}).call_recordings
+    settings = from_env(CallRecordingsEnv, {"RECORDINGS_PATH": "s3://b/"}).effective_settings({})
     assert settings.recording_extensions == AUDIO_EXTENSIONS
 
 

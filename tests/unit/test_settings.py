@@ -74,8 +74,9 @@ def test_language_validator_accepts_what_the_template_accepts(code, is_valid):
 def test_effective_settings_of_process_apply_the_overrides_of_both_modules():
     environ = {"WHISPERX_URL": "http://host", "TRANSCRIPTS_BUCKET": "b", "WHISPERX_SECRET": "s", "CHANNELS": "mono"}
     defaults = from_env(ProcessSettings, environ)
-    settings = defaults.with_overrides({"base_url": "http://other", "diarize": True}).with_channel_overrides(
-        {"channels": "caller-left", "phone_system": "yeastar", "time_zone": "Asia/Kolkata"}
+    settings = defaults.effective_settings(
+        {"base_url": "http://other", "diarize": True},
+        {"channels": "caller-left", "phone_system": "yeastar", "time_zone": "Asia/Kolkata"},
     )
     assert (settings.whisperx_url, settings.whisperx_diarize) == ("http://other", True)
     assert (settings.channels, settings.phone_system) == ("caller-left", "yeastar")

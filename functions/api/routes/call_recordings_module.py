@@ -61,8 +61,8 @@ def update_call_recordings_module(change: Annotated[CallRecordingsUpdateRequest,
     overrides = settings_overrides.load()
     new_overrides = _validate_settings(overrides.call_recordings, change.submitted_settings())
     if (
-        _effective_settings(new_overrides).recordings_path
-        != _effective_settings(overrides.call_recordings).recordings_path
+        settings().effective_settings(new_overrides).recordings_path
+        != settings().effective_settings(overrides.call_recordings).recordings_path
     ):
         test_result = _run_test(new_overrides)
         if not test_result.ok and test_result.code not in ACCEPTED_TEST_CODES:
@@ -89,7 +89,9 @@ def check_call_recordings_module(
 def preview_names(request: Annotated[PreviewRequest | Absent, Body()] = None) -> NamesPreview:
     """Preview how the newest file names are parsed with these settings. Changes nothing."""
     new_values = request.submitted_settings() if request else {}
-    effective_settings = _effective_settings(_validate_settings(settings_overrides.load().call_recordings, new_values))
+    effective_settings = settings().effective_settings(
+        _validate_settings(settings_overrides.load().call_recordings, new_values)
+    )
     zone, patterns = effective_settings.zone, effective_settings.custom_patterns
     recordings = recording_queries.page(RecordingFilter(), limit=SAMPLE_SIZE).items
     metadata_by_path = {
@@ -124,12 +126,8 @@ def _run_test(overrides: Mapping[str, Any] | None) -> ModuleTestResult:
     return ModuleTestResult(**invoke.run_module_test(settings().sync_function, payload))
 
 
-def _effective_settings(overrides: Mapping[str, Any]) -> CallRecordingsSettings:
-    return settings().call_recordings.with_overrides(overrides)
-
-
 def _to_response(overrides: Mapping[str, Any], disabled_state: DisabledState) -> CallRecordingsModule:
-    effective_settings = _effective_settings(overrides)
+    effective_settings = settings().effective_settings(overrides)
     return CallRecordingsModule(
         enabled=Module.CALL_RECORDINGS not in disabled_state.disabled_modules,
         recordings_path=effective_settings.recordings_path,

@@ -58,7 +58,7 @@ def update_whisperx_module(change: Annotated[WhisperXUpdateRequest, Body()]) -> 
     overrides = settings_overrides.load()
     new_overrides = _validate_settings(overrides.whisperx, change)
     with _replaced_key(
-        change.new_api_key, server_origin(whisperx_defaults().with_overrides(new_overrides).whisperx_url)
+        change.new_api_key, server_origin(whisperx_defaults().effective_settings(new_overrides).whisperx_url)
     ):
         disabled_state = save_overrides(Module.WHISPERX, overrides, new_overrides, change.requested_enabled)
     return _to_response(
@@ -87,14 +87,16 @@ def _validate_settings(overrides: Mapping[str, Any], request: WhisperXTestReques
     key_errors = {} if HEADER_SAFE.fullmatch(request.new_api_key or "") else {"api_key": KEY_NOT_HEADER_SAFE}
     new_overrides = validate_overrides(overrides, request.submitted_settings(), VALIDATORS, key_errors)
     # Otherwise someone who may change the address could read the key by having it sent to a server of their own.
-    before, after = (whisperx_defaults().with_overrides(values).whisperx_url for values in (overrides, new_overrides))
+    before, after = (
+        whisperx_defaults().effective_settings(values).whisperx_url for values in (overrides, new_overrides)
+    )
     if request.new_api_key is None and server_origin(before) != server_origin(after) and _is_key_set():
         raise settings_error({"api_key": KEY_FOR_ANOTHER_SERVER})
     return new_overrides
 
 
 def _to_response(overrides: Mapping[str, Any], disabled_state: DisabledState, *, is_key_set: bool) -> WhisperXModule:
-    effective_settings = whisperx_defaults().with_overrides(overrides)
+    effective_settings = whisperx_defaults().effective_settings(overrides)
     return WhisperXModule(
         enabled=Module.WHISPERX not in disabled_state.disabled_modules,
         **{name: getattr(effective_settings, field) for name, field in ENV_FIELD.items()},

@@ -42,10 +42,6 @@ class CallRecordingsSettings(ChannelSettings):
     patterns: Sequence[str] = ()
     extensions: Sequence[str] = ()
 
-    def with_overrides(self, overrides: Mapping[str, Any]) -> "CallRecordingsSettings":
-        """A copy with the user overrides applied."""
-        return replace(self, **overrides)
-
     @property
     def zone(self) -> tzinfo:
         """Raises: ConfigurationError, when there is no such time zone."""
@@ -82,16 +78,16 @@ class CallRecordingsEnv(ChannelSettings):
     time_zone: str = "UTC"
     audio_extensions: str = ""
 
-    @property
-    def call_recordings(self) -> CallRecordingsSettings:
-        """The settings without user overrides."""
-        return CallRecordingsSettings(
+    def effective_settings(self, overrides: Mapping[str, Any]) -> CallRecordingsSettings:
+        """The effective settings: template defaults with user overrides applied."""
+        defaults = CallRecordingsSettings(
             recordings_path=self.recordings_path,
             phone_system=self.phone_system,
             channels=self.channels,
             time_zone=self.time_zone,
             extensions=tuple(normalise_extensions(self.audio_extensions.split())),
         )
+        return replace(defaults, **overrides)
 
 
 def normalise_extensions(extensions: Sequence[str]) -> list[str]:

@@ -9,6 +9,8 @@ from callscribe.settings.channels import ChannelSettings
 from callscribe.settings.environment import choice, min_value, validated_field
 from callscribe.settings.whisperx import WhisperXSettings
 
+NO_OVERRIDES: Mapping[str, Any] = {}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessSettings(WhisperXSettings, ChannelSettings):
@@ -34,7 +36,13 @@ class ProcessSettings(WhisperXSettings, ChannelSettings):
     def retry_policy(self) -> RetryPolicy:
         return RetryPolicy(self.max_attempts, self.retry_base_seconds)
 
-    def with_channel_overrides(self, overrides: Mapping[str, Any]) -> Self:
-        """Apply those user overrides of call-recordings that concern the channels."""
-        names = [field.name for field in fields(ChannelSettings)]
-        return replace(self, **{name: overrides[name] for name in names if name in overrides})
+    def effective_settings(
+        self, overrides: Mapping[str, Any], call_recordings_overrides: Mapping[str, Any] = NO_OVERRIDES
+    ) -> Self:
+        """The effective settings of a run, from the overrides of both modules.
+
+        Of the module call-recordings, only the settings of the channels concern process.
+        """
+        names = [field.name for field in fields(ChannelSettings) if field.name in call_recordings_overrides]
+        channel_overrides = {name: call_recordings_overrides[name] for name in names}
+        return replace(super().effective_settings(overrides), **channel_overrides)

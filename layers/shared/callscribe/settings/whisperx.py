@@ -45,8 +45,8 @@ class WhisperXSettings:
     whisperx_model: str = ""
     whisperx_options: str = validated_field(environment.query_string, default="")
 
-    def with_overrides(self, overrides: Mapping[str, Any]) -> Self:
-        """A copy with the user overrides applied."""
+    def effective_settings(self, overrides: Mapping[str, Any]) -> Self:
+        """The effective settings: template defaults with user overrides applied."""
         return replace(self, **{ENV_FIELD[name]: value for name, value in overrides.items()})
 
 
