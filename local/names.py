@@ -75,7 +75,7 @@ def to_row(path: str, size: int | None, metadata: CallMetadata) -> dict[str, Any
     """What is printed of a path; null for what is not known. `size` in bytes, where the file exists."""
     return {
         "path": path,
-        "ingest": classify(path, size),
+        "file_kind": classify(path, size),
         "phone_system": metadata.phone_system,
         "direction": metadata.direction,
         "caller": metadata.caller,
@@ -87,7 +87,7 @@ def to_row(path: str, size: int | None, metadata: CallMetadata) -> dict[str, Any
         "remote_number": metadata.remote_number,
         "kind": metadata.kind,
         "party": metadata.party,
-        "origins": dict(sorted(metadata.provenance.items())),
+        "provenance": dict(sorted(metadata.provenance.items())),
     }
 
 

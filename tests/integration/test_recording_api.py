@@ -137,8 +137,7 @@ def test_submitted_metadata_takes_precedence_over_parsed_metadata(source, search
         "2026-11-18T10:00:00Z",
     )
     assert (
-        response.json["metadataOrigins"] | {"caller": "person", "startedAt": "person"}
-        == response.json["metadataOrigins"]
+        response.json["metadataOrigins"] | {"caller": "user", "startedAt": "user"} == response.json["metadataOrigins"]
     )
     assert response.json["metadataOrigins"]["callId"] == "name"
     assert search(phoneNumber="2025550143") == [response.json["id"]]
@@ -262,7 +261,7 @@ def test_search_finds_the_corrected_number_only(recording, search):
     assert (response.status, response.json["caller"], response.json["party"]) == (200, NUMBER, "Ann Lee")
     assert response.json == recording.get()
     assert (
-        response.json["metadataOrigins"] | dict.fromkeys(("caller", "callId", "party"), "person")
+        response.json["metadataOrigins"] | dict.fromkeys(("caller", "callId", "party"), "user")
         == (response.json["metadataOrigins"])
     )
     assert response.json["metadataOrigins"]["direction"] == "sidecar"
@@ -359,7 +358,7 @@ def test_correction_survives_a_changed_sidecar_and_a_changed_file(recording, sea
     item = recording.get()
     assert (item["caller"], item["callee"], item["direction"]) == (NUMBER, "101", "outbound")
     assert (item["startedAt"], item["recordedAt"]) == ("2026-11-18T10:00:00Z", "2026-11-18T10:00:00Z")
-    assert (item["metadataOrigins"]["caller"], item["metadataOrigins"]["callee"]) == ("person", "sidecar")
+    assert (item["metadataOrigins"]["caller"], item["metadataOrigins"]["callee"]) == ("user", "sidecar")
     assert search(phoneNumber=NUMBER.replace("+", "%2B")) == [recording.id]
     assert search(phoneNumber="2025550111") == []
 

@@ -11,8 +11,8 @@ from local.names import print_names
 ROOT = Path(__file__).parents[2]
 CALL = "out-5551234567-101-20230517-142530-1684333530.12.wav"
 FIELDS = [
-    "path", "ingest", "phone_system", "direction", "caller", "callee", "extension", "started_at", "utc_offset",
-    "call_id", "remote_number", "kind", "party", "origins",
+    "path", "file_kind", "phone_system", "direction", "caller", "callee", "extension", "started_at", "utc_offset",
+    "call_id", "remote_number", "kind", "party", "provenance",
 ]  # fmt: skip
 
 
@@ -30,12 +30,12 @@ def test_row_has_these_fields_in_this_order(capsys):
     unknown, call = print_rows(capsys, "x", f"/monitor/{CALL}")
     assert list(unknown) == list(call) == FIELDS
     assert (call["started_at"], call["utc_offset"], call["direction"]) == ("2023-05-17T14:25:30", "+00:00", "outbound")
-    assert call["origins"]["caller"] == "name"
+    assert call["provenance"]["caller"] == "name"
 
 
 def test_size_of_an_existing_file_is_taken_into_account(tmp_path, capsys):
     (tmp_path / CALL).write_bytes(b"")
-    assert [row["ingest"] for row in print_rows(capsys, CALL, tmp_path / CALL)] == ["audio", "wait"]
+    assert [row["file_kind"] for row in print_rows(capsys, CALL, tmp_path / CALL)] == ["audio", "incomplete"]
 
 
 def test_folder_prints_a_row_for_each_file_below_it(tmp_path, capsys):
@@ -56,11 +56,11 @@ def test_sidecars_and_indexes_are_read(tmp_path, capsys):
     )
     for call, other in (
         print_rows(capsys, tmp_path / "2026-04" / "call.wav", tmp_path / "2026-04" / "other.wav"),
-        [row for row in print_rows(capsys, tmp_path) if row["ingest"] == "audio"],
-        [row for row in print_rows(capsys, tmp_path / "2026-04") if row["ingest"] == "audio"],
+        [row for row in print_rows(capsys, tmp_path) if row["file_kind"] == "audio"],
+        [row for row in print_rows(capsys, tmp_path / "2026-04") if row["file_kind"] == "audio"],
     ):
         assert (call["caller"], call["callee"], call["started_at"]) == ("1000", "0488930190", "2024-04-26T12:00:00Z")
-        assert (other["caller"], other["origins"]["caller"]) == ("100", "sidecar")
+        assert (other["caller"], other["provenance"]["caller"]) == ("100", "sidecar")
 
 
 def test_names_that_the_terminal_cannot_show_are_escaped():
@@ -77,7 +77,7 @@ def test_file_with_a_name_that_is_not_utf8_has_a_row(tmp_path):
     file.write_bytes(b"")
     for path in (file, file.parent):
         row = json.loads(run(os.fsencode(path)).stdout)
-        assert row["ingest"] == "wait", path
+        assert row["file_kind"] == "incomplete", path
 
 
 def test_phone_system_and_custom_patterns_are_options():

@@ -26,7 +26,7 @@ const FIELDS = {
 const LOCAL_TIME = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$/;
 
 const SOURCE_LABELS = {
-  person: "edited",
+  user: "edited",
   sidecar: "sidecar",
   index: "index",
   tags: "audio tags",

@@ -40,7 +40,7 @@ def parse_direction(word: str) -> Direction | None:
 class Provenance(StrEnum):
     """Where a field was read, in order of precedence."""
 
-    USER = "person"
+    USER = "user"
     """Corrected over the API."""
     SIDECAR = "sidecar"
     """A file next to the audio, with the same name."""

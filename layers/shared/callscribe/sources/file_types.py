@@ -57,9 +57,9 @@ class FileKind(StrEnum):
 
     AUDIO = "audio"
     """A recording."""
-    INCOMPLETE = "wait"
+    INCOMPLETE = "incomplete"
     """In transfer, or still without audio; the next run checks it again."""
-    IGNORED = "skip"
+    IGNORED = "ignored"
     """Unrelated to a call."""
     SIDECAR = "sidecar"
     """Describes one or many recordings, and is read with them."""
