@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import claims, requests_to_aws, size, start, sweep, upload
+from benchmarks import claims, requests_to_aws, scan, size, start, upload
 from benchmarks.budgets import BUDGETS, Row, compare
 from benchmarks.process_stats import QUIET_ENVIRONMENT, SPAWN_CONTEXT
 from benchmarks.table import MeasuredRow, render_table
@@ -36,7 +36,7 @@ class Benchmark(NamedTuple):
 
 
 BENCHMARKS = {
-    "sweep": Benchmark(sweep.measure, dynalite.unavailable_reason, "known objects", 100_000, 1000),
+    "scan": Benchmark(scan.measure, dynalite.unavailable_reason, "known objects", 100_000, 1000),
     "requests": Benchmark(requests_to_aws.measure, lambda: None, "pending recordings", 1000, 100),
     "claims": Benchmark(claims.measure, dynalite.unavailable_reason, "rounds", 10, 1),
     "upload": Benchmark(upload.measure, lambda: None, "MB", 100, 20),

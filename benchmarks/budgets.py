@@ -16,14 +16,14 @@ class Budget:
 
 
 BUDGETS = {
-    "sweep.lists": Budget("sweep with nothing new: LIST requests for each 1,000 objects", 1),
-    "sweep.queries": Budget("sweep with nothing new: Queries for each MB of the index", 1),
-    "sweep.units": Budget("sweep with nothing new: read units for each object", 0.013),
-    "sweep.writes": Budget("sweep with nothing new", 0, "writes"),
-    "sweep.memory": Budget("sweep with nothing new: memory above that with a tenth of the objects", 4, "MB"),
-    "sweep.cpu": Budget("sweep with nothing new: CPU, relative to listing alone", 1.5, "×"),
-    "sweep.puts": Budget("sweep with new objects: writes for each of them", 1),
-    "sweep.reads": Budget("sweep with new objects: objects and records that are read for them", 0),
+    "scan.lists": Budget("scan with nothing new: LIST requests for each 1,000 objects", 1),
+    "scan.queries": Budget("scan with nothing new: Queries for each MB of the index", 1),
+    "scan.units": Budget("scan with nothing new: read units for each object", 0.013),
+    "scan.writes": Budget("scan with nothing new", 0, "writes"),
+    "scan.memory": Budget("scan with nothing new: memory above that with a tenth of the objects", 4, "MB"),
+    "scan.cpu": Budget("scan with nothing new: CPU, relative to listing alone", 1.5, "×"),
+    "scan.puts": Budget("scan with new objects: writes for each of them", 1),
+    "scan.reads": Budget("scan with new objects: objects and records that are read for them", 0),
     "requests.new": Budget("sync of a new object: more than without it", 1, "requests"),
     "requests.updates": Budget("queue: updates for each pending recording", 1),
     "requests.queue": Budget("queue: other requests", 12, "requests"),

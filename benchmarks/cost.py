@@ -39,7 +39,7 @@ LIST_PAGE_SECONDS, SEND_SECONDS = (
     0.2,
     1.0,
 )  # seconds to list 1,000 objects and compare them, and to send the audio of a job
-READ_UNITS_PER_FILE = 0.0126  # read units that a sweep uses for each known object: benchmarks/results.md
+READ_UNITS_PER_FILE = 0.0126  # read units that a scan uses for each known object: benchmarks/results.md
 ADMIN_REQUESTS_PER_MINUTE = 9  # that an open admin page sends in a minute; measured on 2026-11-28 (commit a8cd679)
 AUDIO_BYTES_PER_MINUTE = 960_000  # 8 kHz, 16 bits, one channel
 ADMISSION_BYTES, SLOT_BYTES, WRITE_UNIT_BYTES = (
@@ -55,8 +55,8 @@ TRACE_SAMPLING_RATE = 0.05  # X-Ray traces the first run in each second, and thi
 NUMERIC_OPTIONS = {
     "minutes_per_call": (0.01, "length of a call"),
     "seconds_to_transcribe": (0, "what the server needs for one call"),
-    "sweep_minutes": (1, "SyncSchedule"),
-    "kept_days": (0, "how long recordings, records and transcripts are kept"),
+    "scan_minutes": (1, "SyncSchedule"),
+    "retention_days": (0, "how long recordings, records and transcripts are kept"),
     "page_hours": (0, "how long the admin page is open, a day"),
     "metrics": (0, "custom metrics that are sent"),
     "alarms": (0, "metrics that alarms look at"),
@@ -78,8 +78,8 @@ class Load:
     seconds_to_transcribe: float = 30
     dialect: str = "asr"
     architecture: str = "x86_64"
-    sweep_minutes: float = 5
-    kept_days: float = 365
+    scan_minutes: float = 5
+    retention_days: float = 365
     page_hours: float = 8
     server_in_aws: bool = False
     metrics: float = 20
@@ -120,7 +120,7 @@ def count_steps(load: Load, settings: StackSettings) -> dict[str, float]:
     calls = DAYS_PER_MONTH * load.calls_per_day
     occurrences = {
         "upload": calls,
-        "sweep": PROCESS_RUNS_PER_MONTH / load.sweep_minutes,
+        "scan": PROCESS_RUNS_PER_MONTH / load.scan_minutes,
         "queue": PROCESS_RUNS_PER_MONTH / settings.queue_minutes,
         "queue, each": calls,
         "status summary": DAYS_PER_MONTH * load.page_hours * 60 * ADMIN_REQUESTS_PER_MINUTE,
@@ -150,9 +150,9 @@ def run_seconds(
         / PROCESS_RUNS_PER_MONTH
     )
     return {
-        "sync": RUN_SECONDS * (occurrences["upload"] + occurrences["sweep"])
+        "sync": RUN_SECONDS * (occurrences["upload"] + occurrences["scan"])
         + request_seconds["upload"]
-        + request_seconds["sweep"],
+        + request_seconds["scan"],
         "queue": RUN_SECONDS * occurrences["queue"] + request_seconds["queue"] + request_seconds["queue, each"],
         "process": PROCESS_RUNS_PER_MONTH * (RUN_SECONDS + max(process_seconds, 60 - settings.interval)),
         "api": RUN_SECONDS * occurrences["status summary"] + request_seconds["status summary"],
@@ -179,17 +179,17 @@ def monthly_usage(load: Load) -> dict[str, float]:
 
     calls, retained_recordings, month = (
         occurrences["upload"],
-        load.calls_per_day * load.kept_days,
+        load.calls_per_day * load.retention_days,
         DAYS_PER_MONTH * SECONDS_PER_DAY,
     )
-    # A sweep that is not finished keeps the next one from starting.
-    pages = min(occurrences["sweep"] * ceil(retained_recordings / 1000), month / LIST_PAGE_SECONDS)
+    # A scan that is not finished keeps the next one from starting.
+    pages = min(occurrences["scan"] * ceil(retained_recordings / 1000), month / LIST_PAGE_SECONDS)
     request_seconds = {
         step: times * REQUEST_SECONDS * sum(stories[step]["requests"].values()) for step, times in occurrences.items()
     }
-    request_seconds["sweep"] += LIST_PAGE_SECONDS * pages
+    request_seconds["scan"] += LIST_PAGE_SECONDS * pages
     seconds = run_seconds(load, settings, occurrences, request_seconds)
-    runs = calls + occurrences["sweep"] + occurrences["queue"] + PROCESS_RUNS_PER_MONTH
+    runs = calls + occurrences["scan"] + occurrences["queue"] + PROCESS_RUNS_PER_MONTH
     invocations = runs + occurrences["status summary"]
     in_tables = (
         retained_recordings * stored_bytes["recordings"] + runs * stored_bytes["runs"] + calls * stored_bytes["calls"]
@@ -208,7 +208,7 @@ def monthly_usage(load: Load) -> dict[str, float]:
         "dynamodb_read_unit": total_of("reads") + 1000 * pages * READ_UNITS_PER_FILE,
         "dynamodb_gb_month": (in_tables + in_indexes) / GB,
         "dynamodb_recovery_gb_month": in_tables / GB,
-        "s3_put_or_list": total_of("requests", "PutObject", "ListObjectsV2") + max(0, pages - occurrences["sweep"]),
+        "s3_put_or_list": total_of("requests", "PutObject", "ListObjectsV2") + max(0, pages - occurrences["scan"]),
         "s3_get": total_of("requests", "GetObject"),
         "s3_gb_month": retained_recordings * load.minutes_per_call * stored_bytes["transcript, each minute"] / GB,
         "events_event": calls + total_of("sent", "events"),

@@ -106,7 +106,7 @@ def make_transcript(seconds: float) -> dict[str, Any]:
 
 
 def measure_sync(bench: RequestBench) -> dict[str, Ledger]:
-    """A sweep with nothing new, each new file that a sweep finds, and an upload notification."""
+    """A scan with nothing new, each new file that a scan finds, and an upload notification."""
     run = bench.handlers.sync
     run()
     nothing_new = bench.count_run(run)
@@ -117,7 +117,7 @@ def measure_sync(bench: RequestBench) -> dict[str, Ledger]:
     (key,) = bench.upload()
     detail = {"bucket": {"name": bench.bucket}, "object": {"key": key}}
     event = {"source": "aws.s3", "detail-type": "Object Created", "detail": detail}
-    return {"sweep": nothing_new, "sweep, each new": two.difference(one), "upload": bench.count_run(run, **event)}
+    return {"scan": nothing_new, "scan, each new": two.difference(one), "upload": bench.count_run(run, **event)}
 
 
 def measure_queue(bench: RequestBench) -> dict[str, Ledger]:

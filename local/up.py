@@ -19,7 +19,7 @@ from local.cloud.stack import Stack, deploy
 from local.cloud.uploads import deliver_upload_events
 from local.http_server import HttpServer
 from local.invoke import announce_stack
-from local.lambdas.front import LocalGateway
+from local.lambdas.gateway import LocalGateway
 from local.lambdas.pool import Lambdas
 from local.recogniser.process import run_recogniser
 from local.report import collect_records, summary_lines, write_json

@@ -15,7 +15,7 @@ from local.cloud.client import aws_client
 from local.cloud.secrets import read_api_key
 from local.cloud.stack import Stack, deploy
 from local.http_server import HttpServer
-from local.lambdas.front import LocalGateway
+from local.lambdas.gateway import LocalGateway
 from local.lambdas.pool import Lambdas, WorkerFactory
 from testing.waiting import LIMIT_SECONDS
 from testing.workers.forked import run_fork_server

@@ -13,7 +13,7 @@ from callscribe.recordings import transitions
 from callscribe.recordings.recording import Status
 from callscribe.store import recordings
 from local.http_server import HttpServer
-from local.lambdas.front import LocalGateway
+from local.lambdas.gateway import LocalGateway
 from local.lambdas.pool import Lambdas
 from testing.handlers import read_api_key
 from testing.waiting import LIMIT_SECONDS

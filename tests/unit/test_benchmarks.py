@@ -35,13 +35,13 @@ def test_the_table_counts_and_marks_what_exceeds_its_budget_or_was_not_measured(
     rows = [
         compare("size.together", 61.0, ""),
         compare("start.api", None, "no npm |\n"),
-        compare("sweep.writes", 0, ""),
+        compare("scan.writes", 0, ""),
     ]
     page = render_table([(row, "10 of them") for row in (*rows, Row("shown", 3.14159, "ms"))], "Today.")
     assert "**3 figures with a budget: 1 met, 1 over it, 1 not measured.**" in page
     assert "| 61 MB | ≤ 60 | **no** |" in lines_of(page, BUDGETS["size.together"].description)
     assert "| – × | ≤ 1.4 | **not measured** | no npm / |" in lines_of(page, BUDGETS["start.api"].description)
-    assert "| 0 writes | ≤ 0 | yes |" in lines_of(page, BUDGETS["sweep.writes"].description)
+    assert "| 0 writes | ≤ 0 | yes |" in lines_of(page, BUDGETS["scan.writes"].description)
     assert lines_of(page, "shown") == "| shown | 3.142 ms |  | 10 of them |"
 
 
@@ -64,7 +64,7 @@ def test_a_benchmark_that_cannot_run_has_its_budgets_unmeasured_with_the_reason(
 
 
 def test_numbers_are_those_that_are_given_or_usual():
-    assert select_benchmarks(["sweep=20", "size"], quick=False) == {"sweep": 20, "size": BENCHMARKS["size"].number}
+    assert select_benchmarks(["scan=20", "size"], quick=False) == {"scan": 20, "size": BENCHMARKS["size"].number}
     assert select_benchmarks([], quick=True) == {name: each.quick for name, each in BENCHMARKS.items()}
-    with pytest.raises(ValueError, match="There is no swep"):
-        select_benchmarks(["swep"], quick=False)
+    with pytest.raises(ValueError, match="There is no scna"):
+        select_benchmarks(["scna"], quick=False)

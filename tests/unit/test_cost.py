@@ -27,7 +27,7 @@ from callscribe.store.admission import Slot
 STORIES = json.loads(cost.STORIES.read_text())["stories"]
 PAGE = (TEMPLATE.parent / "docs/cost.md").read_text()
 TEXT = " ".join(PAGE.split())
-BUSY, SIX_HOURS = 10_000, dict[str, Any](sweep_minutes=360)
+BUSY, SIX_HOURS = 10_000, dict[str, Any](scan_minutes=360)
 
 
 def bill(calls=BUSY, **options):
@@ -72,8 +72,8 @@ def test_jobs_are_polled_once_a_round_and_cost_no_waiting():
     assert happens["job, polled"] == 2 * happens["job, sent"] == 2 * happens["job, fetched"]
 
 
-def test_an_unfinished_sweep_keeps_the_next_one_from_starting():
-    lists = [monthly_usage(Load(calls_per_day=0.001, kept_days=days))["s3_put_or_list"] for days in (1e9, 1e12, 1e15)]
+def test_an_unfinished_scan_keeps_the_next_one_from_starting():
+    lists = [monthly_usage(Load(calls_per_day=0.001, retention_days=days))["s3_put_or_list"] for days in (1e9, 1e12, 1e15)]
     assert lists[0] == pytest.approx(8640 * 1000, rel=0.01)
     assert lists[1] == lists[2] == pytest.approx(30 * 86_400 / cost.LIST_PAGE_SECONDS, rel=0.01)
 
@@ -107,7 +107,7 @@ def test_the_item_of_slots_grows_by_each_slot_in_use():
         ("--minutes-per-call", "0"),
         ("--seconds-to-transcribe", "inf"),
         ("--seconds-to-transcribe", "900"),
-        ("--kept-days", "many"),
+        ("--retention-days", "many"),
         ("--region-prices", "missing.json"),
     ],
 )
@@ -132,8 +132,8 @@ def test_prices_of_another_region_are_read_and_anything_else_is_refused(tmp_path
 # docs/cost.md ---------------------------------------------------------------------------------------------------------
 
 STEPS = {
-    "sweep": "a scan without new recordings, of up to 1,000 files",
-    "sweep, each new": "each new file that a scan finds",
+    "scan": "a scan without new recordings, of up to 1,000 files",
+    "scan, each new": "each new file that a scan finds",
     "upload": "an upload event, with its run",
     "queue": "queue without pending recordings",
     "queue, each": "each recording that is queued",
@@ -174,19 +174,19 @@ def test_the_page_has_the_bills_that_the_calculator_prints():
 
 
 def test_the_page_has_the_figures_that_the_calculator_gives():
-    idle, deployed, month = total(0, **SIX_HOURS), total(), total(kept_days=30)
+    idle, deployed, month = total(0, **SIX_HOURS), total(), total(retention_days=30)
     beyond = [
         100_000 * (total(calls, dialect=dialect, server_in_aws=True, **SIX_HOURS) - idle) / calls / cost.DAYS_PER_MONTH
         for calls in CALLS_PER_DAY
         for dialect in ("asr", "tasks")
     ]
-    sweeps = deployed - total(sweep_minutes=cost.MAX_NUMBER)
+    scans = deployed - total(scan_minutes=cost.MAX_NUMBER)
     way = ("upload", "queue, each", "asr, each more")
     indexes = sum(units(step) - units(step, tables=("recordings", "control", "runs")) for step in way)
     watching, quiet = bill(100)["CloudWatch: metrics, alarms, dashboard"], total(100, **SIX_HOURS)
     for figure in (
         f"about {idle:.0f} $ a month when nothing happens, and {min(beyond):.0f} to {max(beyond):.0f} cents for 1,000",
-        f"every 5 minutes is {format_dollars(sweeps)} $ a month; half of it is LIST",
+        f"every 5 minutes is {format_dollars(scans)} $ a month; half of it is LIST",
         f"{sum(map(units, way))} write units a call, {indexes} of them",
         f"{sum(map(units, way)) * Prices().dynamodb_write_unit * 100_000:.1f} cents for 1,000 calls",
         f"{format_dollars(watching)} $ of {format_dollars(quiet)} are metrics",

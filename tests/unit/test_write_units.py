@@ -77,7 +77,7 @@ def test_one_recording_costs_the_computed_write_units():
     results = json.loads(stories.RESULTS_FILE.read_text())["stories"]
     total = {name: sum(story["writes"].values()) for name, story in results.items()}
     put, run, request = 1 + 8, 1, 1 + 1
-    assert total["sweep, each new"] == put
+    assert total["scan, each new"] == put
     assert total["upload"] == put + 2 * run
     assert total["queue, each"] == 2 + 2 + 2 + (1 + 2)
     assert total["asr, each more"] == 2 * (2 + 2 + 2 + (2 + 2)) + 2 + run + request

@@ -1,4 +1,4 @@
-"""What a sweep of sync costs, over N known objects in S3: with a hundred new ones and with nothing new.
+"""What a scan of sync costs, over N known objects in S3: with a hundred new ones and with nothing new.
 
 It is compared with listing alone in the same run. Each measurement has a process of its own; so have S3 (bucket.py) and
 DynamoDB, which is dynalite, with the tables of template.yaml: it reports what was read in `ConsumedCapacity`, as AWS
@@ -49,7 +49,7 @@ class Measurement:
     requests: Counter[str]
 
 
-def run_sweep(path: str) -> None:
+def run_scan(path: str) -> None:
     """A scheduled run of the function."""
     from functions.sync import app
 
@@ -114,13 +114,13 @@ def measure(number: int) -> list[Row]:
 
         for path, new_count in ((KNOWN, NEW_OBJECTS), (TENTH, 0)):
             pool.submit(seed, path, table, new_count).result()
-        some_new = run_in_process(run_sweep, KNOWN)
-        rounds = [(run_in_process(list_only, KNOWN), run_in_process(run_sweep, KNOWN)) for _ in range(ROUNDS)]
+        some_new = run_in_process(run_scan, KNOWN)
+        rounds = [(run_in_process(list_only, KNOWN), run_in_process(run_scan, KNOWN)) for _ in range(ROUNDS)]
         listing, nothing_new = (
             replace(min(each, key=lambda one: one.cpu), megabytes=max(one.megabytes for one in each))
             for each in zip(*rounds, strict=True)
         )
-        return build_rows(number + NEW_OBJECTS, listing, some_new, nothing_new, run_in_process(run_sweep, TENTH))
+        return build_rows(number + NEW_OBJECTS, listing, some_new, nothing_new, run_in_process(run_scan, TENTH))
 
 
 def build_rows(
@@ -132,19 +132,19 @@ def build_rows(
     megabytes = requests["units"] * READ_UNIT_BYTES / QUERY_PAGE_BYTES
     memory = f"{nothing_new.megabytes:.1f} and {tenth.megabytes:.1f} MB; listing alone {listing.megabytes:.1f} MB"
     return [
-        compare("sweep.lists", lists / ceil(files / 1000), f"{lists}, listing alone {listing_requests}"),
+        compare("scan.lists", lists / ceil(files / 1000), f"{lists}, listing alone {listing_requests}"),
         compare(
-            "sweep.queries",
+            "scan.queries",
             requests["Query"] / ceil(megabytes * DYNALITE_PAGE_FACTOR),
             f"{requests['Query']} for {megabytes:.1f} MB; dynalite fills a page at {1 / DYNALITE_PAGE_FACTOR:g} MB",
         ),
-        compare("sweep.units", requests["units"] / files, f"{requests['units']:,.0f} in all"),
-        compare("sweep.writes", requests["writes"], f"and {requests['others']} of the run's own record"),
-        compare("sweep.memory", nothing_new.megabytes - tenth.megabytes, memory),
-        compare("sweep.cpu", nothing_new.cpu / listing.cpu, f"{nothing_new.cpu:.2f} s, listing {listing.cpu:.2f} s"),
-        compare("sweep.puts", new_requests["writes"] / NEW_OBJECTS, f"{new_requests['writes']} for {NEW_OBJECTS}"),
+        compare("scan.units", requests["units"] / files, f"{requests['units']:,.0f} in all"),
+        compare("scan.writes", requests["writes"], f"and {requests['others']} of the run's own record"),
+        compare("scan.memory", nothing_new.megabytes - tenth.megabytes, memory),
+        compare("scan.cpu", nothing_new.cpu / listing.cpu, f"{nothing_new.cpu:.2f} s, listing {listing.cpu:.2f} s"),
+        compare("scan.puts", new_requests["writes"] / NEW_OBJECTS, f"{new_requests['writes']} for {NEW_OBJECTS}"),
         compare(
-            "sweep.reads",
+            "scan.reads",
             new_requests["GetItem"] + new_requests["HeadObject"] + new_requests["GetObject"],
             f"for {NEW_OBJECTS}",
         ),
@@ -152,7 +152,7 @@ def build_rows(
 
 
 def seed(path: str, table: str, new_count: int) -> None:
-    """Write the entries that sweeps would have made of all files but `new`: sweeping them would take hours."""
+    """Write the entries that scans would have made of all files but `new`: scanning them would take hours."""
     from callscribe.recordings.recording import index_key, recording_id, source_hash
     from callscribe.sources import open_source
     from functions.sync.metadata_reader import compute_fingerprint

@@ -1,4 +1,4 @@
-"""Promises of local/lambdas/front.py: HTTP is served as by API Gateway, and boto3's lambda client finds functions."""
+"""The local gateway: HTTP as by API Gateway, and the Lambda API that boto3 calls."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from local.cloud.client import aws_client
 from local.http_server import HttpServer
-from local.lambdas.front import MAX_BODY_BYTES, LocalGateway
+from local.lambdas.gateway import MAX_BODY_BYTES, LocalGateway
 from local.lambdas.pool import Lambdas
 from testing.waiting import LIMIT_SECONDS
 from tests.handlers.stack import tiny_stack
