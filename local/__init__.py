@@ -1,5 +1,5 @@
-"""Callscribe on one's own machine: the stack that template.yaml describes, without an AWS account."""
+"""Callscribe on your own machine: the stack that template.yaml describes, without an AWS account."""
 
 
 class LocalError(Exception):
-    """A command cannot be carried out; the message says what to do."""
+    """A command cannot be run; the message says what to do."""

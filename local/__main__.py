@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# An AWS set-up of one's own has no business here: a profile of it would even stop moto.
+# The user's own AWS configuration must not be used: a profile would even make moto fail.
 for name in [name for name in os.environ if name.startswith(("AWS_", "MOTO_"))]:
     del os.environ[name]
 
@@ -39,7 +39,7 @@ except KeyboardInterrupt:
 
 PORTS = 1 << 16
 SAM_PORT = 3000
-"""SAM CLI's own choice."""
+"""The default of SAM CLI."""
 
 TASKS = ("sync", "queue", "process")
 
@@ -47,15 +47,15 @@ REPORTED_ERRORS = (
     *(LocalError, ConfigurationError, ValueError, OSError),
     *(requests.RequestException, ClientError, BotoCoreError),
 )
-"""What is reported in one line."""
+"""Errors that are printed as one line, without a traceback."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; its exit status: 0 all went well, 1 not all recordings are completed, 2 it could not begin."""
+    """Run one command and return its exit status: 0 success, 1 not all recordings completed, 2 it could not start."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")  # for file names that the terminal cannot show
     for signum in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, signal.default_int_handler)  # ends in order, as Ctrl-C does
+        signal.signal(signum, signal.default_int_handler)  # shut down cleanly, as for Ctrl-C
     parser = _build_parser()
     args = parser.parse_args(arguments)
     try:
@@ -73,40 +73,40 @@ def main(arguments: list[str] | None = None) -> int:
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description="Callscribe on your own machine.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    up_command = commands.add_parser("up", help="the whole stack, from template.yaml", description=up.__doc__)
+    up_command = commands.add_parser("up", help="run the whole stack, from template.yaml")
     source_group = up_command.add_mutually_exclusive_group(required=True)
     source_group.add_argument("--samples", action="store_true", help="transcribe the sample recordings")
     source_group.add_argument(
-        "--recordings", metavar="PATH", help="a folder, or s3://BUCKET/PREFIX (with --aws-endpoint)"
+        "--recordings", metavar="PATH", help="transcribe a folder, or s3://BUCKET/PREFIX (with --aws-endpoint)"
     )
-    up_command.add_argument("--broken", action="store_true", help="with --samples: one that cannot be decoded, too")
-    up_command.add_argument("--whisperx", metavar="URL", help="your own server, instead of the built-in recogniser")
-    up_command.add_argument("--dialect", choices=DIALECTS, default="asr", help="what it speaks (asr)")
-    up_command.add_argument("--api-key", metavar="KEY", default="", help="the key of that server, if it wants one")
-    up_command.add_argument("--language", metavar="CODE", default="", help="of the calls: en, de, … (it is detected)")
-    up_command.add_argument("--model", metavar="NAME", default="", help="that the server is to use (its own choice)")
-    up_command.add_argument("--options", metavar="QUERY", default="", help="sent besides: device=cpu&compute_type=int8")
-    up_command.add_argument("--channels", choices=CHANNEL_MODES, help="who speaks where in stereo calls (auto)")
+    up_command.add_argument("--broken", action="store_true", help="with --samples: add one that cannot be decoded")
+    up_command.add_argument("--whisperx", metavar="URL", help="use your own server instead of the built-in recogniser")
+    up_command.add_argument("--dialect", choices=DIALECTS, default="asr", help="dialect of the server (default: asr)")
+    up_command.add_argument("--api-key", metavar="KEY", default="", help="API key of the server, if it needs one")
+    up_command.add_argument("--language", metavar="CODE", default="", help="language: en, de, … (default: detect it)")
+    up_command.add_argument("--model", metavar="NAME", default="", help="model (default: the server's)")
+    up_command.add_argument("--options", metavar="QUERY", default="", help="more options: device=cpu&compute_type=int8")
+    up_command.add_argument("--channels", choices=CHANNEL_MODES, help="speakers of stereo calls (default: auto)")
     up_command.add_argument("--phone-system", metavar="NAME", default="", help="what recorded the calls: yeastar, …")
-    up_command.add_argument("--port", type=_parse_port, default=0, help="of the HTTP API (any free one)")
-    up_command.add_argument("--once", action="store_true", help="end when all is done: 0 if all is completed")
-    up_command.add_argument("--json", type=Path, metavar="FILE", help="write every recording there at the end")
-    up_command.add_argument("--aws-endpoint", metavar="URL", help="an AWS-compatible server, instead of moto's")
+    up_command.add_argument("--port", type=_parse_port, default=0, help="port of the HTTP API (default: any free port)")
+    up_command.add_argument("--once", action="store_true", help="exit when done, with 0 if all recordings completed")
+    up_command.add_argument("--json", type=Path, metavar="FILE", help="write all recordings to this file at the end")
+    up_command.add_argument("--aws-endpoint", metavar="URL", help="use an AWS-compatible server instead of moto")
     up_command.set_defaults(run=lambda args: up(_parse_options(args)))
-    names_command = commands.add_parser("names", help="what is read out of the names of recordings")
-    names_command.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder, or a mere name")
+    names_command = commands.add_parser("names", help="print the metadata that is read from names of recordings")
+    names_command.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder, or only a name")
     names_command.add_argument("--phone-system", choices=SYSTEMS, metavar="NAME", default="", help=", ".join(SYSTEMS))
     names_command.add_argument(
-        "--pattern", action="append", default=[], metavar="REGEX", help="the site's own, with named groups (repeatable)"
+        "--pattern", action="append", default=[], metavar="REGEX", help="custom pattern with named groups (repeatable)"
     )
     names_command.set_defaults(run=_run_names)
-    invoke_command = commands.add_parser("invoke", help="fire one function of the stack that is up")
+    invoke_command = commands.add_parser("invoke", help="invoke one function of the running stack")
     invoke_command.add_argument("task", choices=TASKS)
-    invoke_command.add_argument("--event", type=Path, metavar="FILE", help="a JSON event (the scheduled one)")
+    invoke_command.add_argument("--event", type=Path, metavar="FILE", help="a JSON event (default: the scheduled one)")
     invoke_command.set_defaults(run=lambda args: _run_invoke(args.task, args.event))
-    sam_command = commands.add_parser("sam", help="the built functions in containers, with SAM CLI and Docker")
+    sam_command = commands.add_parser("sam", help="run the built functions in containers, with SAM CLI and Docker")
     sam_command.add_argument(
-        "--port", type=_parse_port, default=SAM_PORT, help=f"of the HTTP API ({SAM_PORT}; 0: any free one)"
+        "--port", type=_parse_port, default=SAM_PORT, help=f"port of the HTTP API (default: {SAM_PORT}; 0: any free)"
     )
     sam_command.set_defaults(run=lambda args: run_sam(args.port))
     return parser
@@ -119,7 +119,7 @@ def _parse_port(text: str) -> int:
 
 
 def _parse_options(args: argparse.Namespace) -> Options:
-    """Raises LocalError for what cannot be meant."""
+    """Raises LocalError for an invalid option."""
     values = {f"--{name.replace('_', '-')}": value for name, value in vars(args).items()}
     for option, find_error in (("--whisperx", http_url), ("--aws-endpoint", http_url), ("--options", query_string)):
         if values[option] and (reason := find_error(values[option])):
@@ -139,21 +139,19 @@ def _parse_options(args: argparse.Namespace) -> Options:
 
 
 def _check_json(path: Path) -> None:
-    """Before hours of work, not after them."""
+    """Check that the file can be written: before hours of work, not after them. Raises LocalError."""
     if not path.parent.is_dir():
-        raise LocalError(f"--json {path}: there is no folder {path.parent}")
+        raise LocalError(f"--json {path}: the folder {path.parent} does not exist.")
     if path.is_dir():
         raise LocalError(f"--json {path}: this is a folder. Name a file.")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise LocalError(f"--json {path}: cannot be written.")
+        raise LocalError(f"--json {path}: the file cannot be written.")
 
 
 def _resolve_recordings(path: str, aws_endpoint: str | None) -> str:
     if path.startswith("s3://"):
         if not aws_endpoint:
-            raise LocalError(
-                "--recordings s3://… needs --aws-endpoint: the built-in moto starts without any bucket of yours."
-            )
+            raise LocalError("--recordings s3://… needs --aws-endpoint: the built-in AWS starts without your buckets.")
         return path
     try:
         folder = Path(path).expanduser().resolve()
@@ -161,7 +159,7 @@ def _resolve_recordings(path: str, aws_endpoint: str | None) -> str:
     except (RuntimeError, UnicodeEncodeError) as error:
         raise LocalError(f"--recordings {path!a}: {error}") from error
     if not folder.is_dir():
-        reason = "this is a file. Name its folder." if folder.exists() else "there is no such folder."
+        reason = "this is a file. Name its folder." if folder.exists() else "this folder does not exist."
         raise LocalError(f"--recordings {path}: {reason}")
     return str(folder)
 
@@ -174,7 +172,7 @@ def _run_invoke(task: str, event_file: Path | None) -> int:
     try:
         event: Any = json.loads(event_file.read_text(encoding="utf-8")) if event_file else None
     except (OSError, ValueError, RecursionError) as error:
-        raise LocalError(f"--event {event_file} cannot be read: {error}") from error
+        raise LocalError(f"--event {event_file}: cannot read it: {error}") from error
     run = invoke(task, event)
     print(json.dumps(run, indent=2))
     return int(run["status"] == RunStatus.FAILED)

@@ -1,4 +1,4 @@
-"""The functions as `make build` builds them for Lambda on this machine, once for each state of their sources."""
+"""Builds the functions with `make build`, for Lambda on this machine, whenever their sources have changed."""
 
 import fcntl
 import hashlib
@@ -19,12 +19,12 @@ STAMP = ROOT / ".build" / "functions.sha256"
 LOG = ROOT / ".build" / "functions.log"
 SOURCES = ("template.yaml", "samconfig.toml", "Makefile", "requirements/sam.txt", "functions", "layers")
 ARCHITECTURE = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine())
-"""What Lambda calls this machine's processor; None for one that it does not have."""
+"""Lambda's name for this machine's processor; None if Lambda has none like it."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltFunction:
-    """One built function. `layer` is what Lambda mounts on /opt; `timeout` is in seconds."""
+    """One built function. `layer` is the folder that Lambda mounts on /opt; `timeout` is in seconds."""
 
     name: str
     folder: Path
@@ -34,10 +34,13 @@ class BuiltFunction:
 
 
 def build_functions() -> dict[str, BuiltFunction]:
-    """Builds what has changed since the last time; the functions by their names in the template. Raises LocalError."""
+    """Build if anything has changed, and return the functions by their names in the template.
+
+    Raises LocalError if the build fails.
+    """
     STAMP.parent.mkdir(exist_ok=True)
     with STAMP.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes, and each may be the first
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes; any of them may be the first
         digest = _digest()
         if not STAMP.exists() or STAMP.read_text(encoding="utf-8") != digest:
             _run_make(digest)
@@ -45,7 +48,7 @@ def build_functions() -> dict[str, BuiltFunction]:
 
 
 def read_built_functions(folder: Path) -> dict[str, BuiltFunction]:
-    """The functions that `sam build` left there, by their names in the template."""
+    """Return the functions that `sam build` wrote to this folder, by their names in the template."""
     resources: dict[str, Any] = yaml_parse((folder / "template.yaml").read_text(encoding="utf-8"))["Resources"]
     return {
         name: BuiltFunction(
@@ -62,7 +65,7 @@ def read_built_functions(folder: Path) -> dict[str, BuiltFunction]:
 
 def _run_make(digest: str) -> None:
     STAMP.unlink(missing_ok=True)
-    # a make of its own, even where this runs under `make -j test`
+    # an independent make, also when this runs under `make -j test`
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     command = ["make", "build", f"BUILD_DIR={BUILD_DIR.relative_to(ROOT)}"]
     if ARCHITECTURE:

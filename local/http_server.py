@@ -1,6 +1,6 @@
-"""A threaded HTTP server that is quiet, binds before it serves, and stops in order.
+"""A threaded HTTP server that prints nothing, binds before it serves, and shuts down cleanly.
 
-werkzeug's own set-up ends the whole process when the port is taken and prints a line for each request.
+werkzeug's own `run_simple` exits the process if the port is taken, and prints a line for each request.
 """
 
 import socket
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 LOCALHOST = "127.0.0.1"
-# As many connections may wait as werkzeug itself lets wait.
 _BACKLOG = 128
-# How long `close` may have to wait for the accepting thread to notice.
+"""Connections that may wait to be accepted, as many as in werkzeug."""
 _POLL_SECONDS = 0.25
+"""How often the accepting thread checks whether to stop, so how long `close` may take."""
 
 
 class QuietHandler(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 — as werkzeug wants it
-        """Say nothing: the terminal belongs to the recordings."""
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 — werkzeug's name
+        """Print nothing: the terminal shows the recordings."""
 
 
 class HttpServer:
-    """Holds a port from the start, so that its URL can be given out before there is something to serve.
+    """An HTTP server that binds its port at once, so that its URL is known before the application exists.
 
-    Who connects before `start` waits. Raises `OSError` if the port is taken.
+    Clients that connect before `start` wait. `port` 0 is any free port. Raises OSError if the port is taken.
     """
 
     def __init__(self, port: int = 0, host: str = LOCALHOST, handler: type[WSGIRequestHandler] = QuietHandler) -> None:
@@ -40,12 +40,12 @@ class HttpServer:
         self._thread = Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True)
 
     def start(self, application: "WSGIApplication") -> None:
-        """Serve `application`, each request in a thread of its own."""
+        """Serve `application`, each request in its own thread."""
         self._server.app = application
         self._thread.start()
 
     def close(self) -> None:
-        """Accept nothing more. Requests under way are not waited for."""
+        """Stop accepting connections, without waiting for requests in progress."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()

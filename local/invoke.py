@@ -1,4 +1,4 @@
-"""`invoke`: fires one function of the stack that is up, through Lambda's Invoke API."""
+"""`invoke`: invokes one function of the running stack, through Lambda's Invoke API."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,15 +16,15 @@ from local.cloud.scheduler import scheduled_event
 from local.cloud.stack import Stack
 
 RUNNING_FILE = ROOT / ".callscribe" / "running.json"
-"""Where the stack that is up says how to reach it."""
+"""Written by the running stack: how to reach it."""
 
 TIMEOUT_SECONDS = 910
-"""A little longer than Lambda lets a function run."""
+"""Slightly longer than the 15 minutes that Lambda lets a function run."""
 
 
 @contextmanager
 def announce_stack(stack: Stack, url: str) -> Iterator[None]:
-    """Leaves for `invoke`: the server's URL, and each task's function with the event of its schedule."""
+    """Write RUNNING_FILE for `invoke`: the server's URL, and each task's function with its scheduled event."""
     tasks = {}
     for rule in stack.rules:
         task = stack.function(rule.function).handler.split(".")[1]
@@ -34,27 +34,30 @@ def announce_stack(stack: Stack, url: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # unless another stack has come up since
+        # unless another stack has started since
         if RUNNING_FILE.exists() and json.loads(RUNNING_FILE.read_text(encoding="utf-8"))["url"] == url:
             RUNNING_FILE.unlink()
 
 
 def invoke(task: str, event: Mapping[str, Any] | None) -> Any:
-    """The function's answer to `event`, or to its scheduled event where that is None. Raises LocalError."""
+    """Invoke the function of a task with `event` (None: its scheduled event) and return its result.
+
+    Raises LocalError if the function failed or no stack is running.
+    """
     try:
         running = json.loads(RUNNING_FILE.read_text(encoding="utf-8"))
         target = running["tasks"][task]
-        # once only, and as long as Lambda lets a function run: asked again, it would run again
+        # no retries, and a timeout as long as Lambda's: a second request would be a second run
         config = Config(read_timeout=TIMEOUT_SECONDS, retries={"total_max_attempts": 1})
         response = aws_client("lambda", running["url"], config).invoke(
             FunctionName=target["function"], Payload=json.dumps(target["event"] if event is None else event)
         )
     except (FileNotFoundError, EndpointConnectionError):
-        raise LocalError("No stack is up here. Start one: .venv/bin/python -m local up --samples") from None
+        raise LocalError("No stack is running. Start one: .venv/bin/python -m local up --samples") from None
     try:
         payload = json.loads(response["Payload"].read())
     except ValueError as error:
-        raise LocalError(f"What answers at {running['url']} is not the local stack. Start one.") from error
+        raise LocalError(f"The server at {running['url']} is not the local stack. Start the stack again.") from error
     if "FunctionError" in response:
         raise LocalError(f"{task} failed: {payload['errorMessage']}")
     return payload

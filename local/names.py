@@ -1,4 +1,4 @@
-"""`python -m local names`: what is read out of the names of recordings, one JSON object a line."""
+"""`python -m local names`: prints the metadata read from the names of recordings, one JSON object per line."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from functions.sync.metadata_reader import MetadataReader
 
 
 def print_names(paths: Sequence[str], system: str, patterns: Sequence[CustomPattern]) -> int:
-    """Prints a line for each path: a file, all files below a folder, or a mere name. Its exit status."""
+    """Print a line for each path: a file, all files below a folder, or only a name. Returns exit status 0."""
     for path in paths:
         for row in _read_rows(path, system, patterns):
             print(_to_json(row))
@@ -29,7 +29,7 @@ def print_names(paths: Sequence[str], system: str, patterns: Sequence[CustomPatt
 
 
 def _to_json(row: dict[str, Any]) -> str:
-    """Legible where the terminal can show it; else, and for names that are not UTF-8, escaped as JSON does."""
+    """Serialise readably if the terminal can show it; otherwise, and for names that are not UTF-8, with escapes."""
     text = json.dumps(row, ensure_ascii=False)
     try:
         text.encode(sys.stdout.encoding or "ascii")
@@ -39,40 +39,40 @@ def _to_json(row: dict[str, Any]) -> str:
 
 
 def _read_rows(path: str, system: str, patterns: Sequence[CustomPattern]) -> Iterator[dict[str, Any]]:
-    """What sync would read of a file or of all below a folder; of a mere name, what it tells."""
+    """Yield what sync would read of a file, or of all files below a folder; of a name only, what is in the name."""
     kind = _path_kind(path)
     if not kind:
         yield to_row(path, None, extract_metadata(path, system, patterns))
         return
-    key = path_to_key(os.path.abspath(path))  # noqa: PTH100 — as it is spelled: links in it are not resolved
+    key = path_to_key(os.path.abspath(path))  # noqa: PTH100 — without resolving links
     folder, _, _ = key.rpartition("/")
     if kind == "folder":
         parent_folder, source = folder, FolderSource(f"/{key}")
         files = list(source.list_files())
-        displayed = [(each, str(Path(path, each.key.removeprefix(source.prefix)))) for each in files]
+        displayed = [(file, str(Path(path, file.key.removeprefix(source.prefix)))) for file in files]
     else:
         parent_folder, _, _ = folder.rpartition("/")
         files = list(FolderSource(f"/{folder}").list_files(under=group_key(key)))
-        displayed = [(each, path) for each in files if each.key == key]
+        displayed = [(file, path) for file in files if file.key == key]
     sidecars = defaultdict[str, list[SourceFile]](list)
-    for each in files:
-        if each.size and parse_sidecar_name(each.key):
-            sidecars[group_key(each.key)].append(each)
-    # the index of a month lies above its folder
+    for file in files:
+        if file.size and parse_sidecar_name(file.key):
+            sidecars[group_key(file.key)].append(file)
+    # the index of a month is in the parent folder
     source = FolderSource(f"/{parent_folder}")
     now = datetime.now(UTC)
     run = Run(task=Task.SYNC, id="", trigger="names", started_at=now, deadline=now)
     reader = MetadataReader(
         source=source, run=run, phone_system=system, patterns=patterns, zone=UTC, look_up_indexes=True
     )
-    for each in files:
-        reader.register_index(each)
-    for each, path_text in displayed:
-        yield to_row(path_text, each.size, reader.read(each, sidecars[group_key(each.key)]).metadata)
+    for file in files:
+        reader.register_index(file)
+    for file, path_text in displayed:
+        yield to_row(path_text, file.size, reader.read(file, sidecars[group_key(file.key)]).metadata)
 
 
 def to_row(path: str, size: int | None, metadata: CallMetadata) -> dict[str, Any]:
-    """What is printed of a path; null for what is not known. `size` in bytes, where the file exists."""
+    """The printed fields of a path; null if unknown. `size` in bytes, None if the file does not exist."""
     return {
         "path": path,
         "file_kind": classify(path, size),
@@ -92,11 +92,11 @@ def to_row(path: str, size: int | None, metadata: CallMetadata) -> dict[str, Any
 
 
 def _path_kind(path: str) -> str | None:
-    """`file`, `folder`, or None for a mere name."""
+    """`file`, `folder`, or None if there is only a name."""
     try:
         candidate = Path(path)
         return (
             "folder" if candidate.is_dir() else "file" if candidate.is_file() and not candidate.is_symlink() else None
         )
-    except (OSError, ValueError):  # no name of this machine's: too long, say
+    except (OSError, ValueError):  # not a valid path on this machine, for example too long
         return None

@@ -1,6 +1,6 @@
-"""The options of `up` that set what the template's parameters set, and what an error blames.
+"""The options of `up` that set parameters of the template, and which option to correct after an error.
 
-Messages of the layer call a setting by its name on the admin page. docs/api.md has its name everywhere else.
+Messages of the layer use the setting's name on the admin page; docs/api.md has all of its names.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ PARAMETERS = {
     "Channels": "--channels",
     "PhoneSystem": "--phone-system",
 }
-"""The option that gives a parameter its value."""
+"""The option that sets a parameter."""
 
 OPTIONS_BY_ERROR_CODE = {
     "service_unavailable": ("--whisperx",),
@@ -27,10 +27,10 @@ OPTIONS_BY_ERROR_CODE = {
     "wrong_dialect": ("--dialect",),
     "invalid_options": ("--language", "--model", "--options"),
 }
-"""The options to correct, by the code of the error."""
+"""The options to correct, by error code."""
 
 
 def describe_error(error: Mapping[str, str]) -> str:
-    """The message of an error of the API, and the options that set what it blames."""
+    """Return the message of an API error, with the options to correct."""
     options = OPTIONS_BY_ERROR_CODE.get(error["code"])
     return f"{error['message']} (See {', '.join(options)}.)" if options else error["message"]

@@ -1,4 +1,4 @@
-"""What came of it: the JSON of `--json`, and the last lines in the terminal."""
+"""The result of `up`: the JSON file of `--json`, and the last lines in the terminal."""
 
 import json
 from pathlib import Path, PurePosixPath
@@ -18,8 +18,8 @@ METADATA_FIELDS = (
 
 
 def collect_records(api: ApiClient) -> list[dict[str, Any]]:
-    """Every recording, in the order of its path, with its transcript if it has one."""
-    items = sorted(api.recordings(), key=lambda each: str(each["path"]))
+    """Return all recordings in the order of their paths, each with its transcript if it has one."""
+    items = sorted(api.recordings(), key=lambda item: str(item["path"]))
     return [
         {
             "id": item["id"],
@@ -35,7 +35,7 @@ def collect_records(api: ApiClient) -> list[dict[str, Any]]:
 
 
 def _get_transcript(api: ApiClient, item: dict[str, Any]) -> dict[str, Any] | None:
-    """The whole document; its beginning, where it is too large for the API."""
+    """Return the transcript document; only its preview if it is too large for the API."""
     if item["transcript"] is None:
         return None
     try:
@@ -45,7 +45,7 @@ def _get_transcript(api: ApiClient, item: dict[str, Any]) -> dict[str, Any] | No
 
 
 def write_json(path: Path, recordings: list[dict[str, Any]]) -> None:
-    """Writes a file whole or not at all, through a link where it is one; a pipe or device is written to as it is."""
+    """Write the file atomically, following a symbolic link; write directly to a pipe or device."""
     path = path.resolve()
     text = json.dumps(recordings, ensure_ascii=False, indent=2) + "\n"
     if path.exists() and not path.is_file():
@@ -60,7 +60,7 @@ def write_json(path: Path, recordings: list[dict[str, Any]]) -> None:
 
 
 def summary_lines(recordings: list[dict[str, Any]]) -> list[str]:
-    """Counts, and the name and reason of each recording that is not completed."""
+    """Return the count of completed recordings, and the name and error of each other one."""
     completed = sum(recording["status"] == "completed" for recording in recordings)
     lines = [f"{completed} of {len(recordings)} recordings completed."]
     for recording in recordings:

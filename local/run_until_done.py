@@ -1,4 +1,4 @@
-"""Runs the three tasks, one after the other, until nothing is left to do: what `--once` is, and how a demo begins."""
+"""Runs the three tasks in turn until nothing is left to do: what `--once` does, and how a demo starts."""
 
 import time
 from collections.abc import Callable
@@ -17,47 +17,48 @@ from local.options import describe_error
 from local.watch import escape_unprintable
 
 MAX_OUTAGE_SECONDS = 20.0
-"""So long a service that is not available is tried again, before it is given up."""
+"""How long to retry a WhisperX server that is unavailable before giving up."""
 
 MAX_WAIT = timedelta(minutes=5)
-"""A service that asks to be left alone for longer is not waited for."""
+"""Give up at once if the server requests a longer pause than this."""
 
 MAX_CONSECUTIVE_CRASHES = 5
-"""So many process runs in a row may die before something is taken to be wrong with all of them."""
+"""Give up after this many process runs in a row have crashed: then the cause is not one recording."""
 
 MAX_INCOMPLETE_SECONDS = 90.0
-"""So long files are given that may still be being written: a minute at rest, and a margin."""
+"""How long to wait for files that may still be being written: a minute without a change, and a margin."""
 
 PAUSE_SECONDS = 1.0
 
 MAX_LISTED = 3
-"""Files that wait are named, up to so many."""
+"""How many incomplete files are named."""
 
 SERVICE_UNAVAILABLE = ServiceUnavailable.code
-"""Why a run did nothing that found the breaker open."""
+"""The error code of a run that found the circuit breaker open."""
 
 DIAGNOSTIC_CODES = ("wrong_dialect", "not_whisperx")
+"""Codes of the connection test that explain an outage better than the error of a recording."""
 
 NEEDS_USER = (ConfigurationError.code, "paused", "module_disabled", "authentication_failed", "invalid_options")
-"""Why a run came to nothing, as the next one will until somebody has put it right. A wrong address is none of these: a
-proxy whose server is just starting answers 404, too."""
+"""Error codes of runs that will fail or be skipped again until you fix the cause. `endpoint_not_found` is not one of
+them: a proxy also responds 404 while the server behind it starts."""
 
 REMARKS = {
-    "ignored": "file(s) are no recordings, by their names, and were passed over.",
-    "in_transfer": "file(s) are still being copied, by their names. They are looked at when they have their own.",
-    "sidecars_unreadable": "file(s) next to a recording cannot be read, and were left out.",
+    "ignored": "file(s) ignored: not recordings, by their names.",
+    "in_transfer": "file(s) still being copied, by their names. They are ingested once they are renamed.",
+    "sidecars_unreadable": "sidecar file(s) unreadable; their recordings were ingested without them.",
 }
-"""What sync counts and leaves out as it should."""
+"""Files that sync leaves out on purpose, by the run's counts."""
 
 PROBLEMS = {
-    "path_too_long": "file(s) have a path of more than 1024 bytes: shorten it.",
-    "unreadable": "file(s) or folder(s) cannot be read: check their permissions.",
+    "path_too_long": "file(s) have a path of more than 1024 bytes. Shorten it.",
+    "unreadable": "file(s) or folder(s) cannot be read. Check their permissions.",
 }
-"""What sync counts and cannot handle until an operator acts."""
+"""Files that sync cannot ingest until you act, by the run's counts."""
 
 
 class TaskError(Exception):
-    """A function ended in an unhandled error, died, or did not end in time."""
+    """A function raised an unhandled exception, crashed, or timed out."""
 
 
 def run_until_done(
@@ -66,10 +67,13 @@ def run_until_done(
     refresh: Callable[[], None],
     print_line: Callable[[str], None],
 ) -> str | None:
-    """Syncs, queues and processes until every recording is completed or failed for good. Returns why not, if not.
+    """Run sync, queue and process until every recording is completed or has failed with no retries left.
 
-    `invoke` runs a task, `sync`, `queue` or `process`, and returns its run; `look` is called when much
-    may have changed; `say` tells a person why nothing happens.
+    Returns the problem if that is impossible, otherwise None. Raises TaskError if process crashes repeatedly, and at
+    once if sync or queue does.
+
+    `invoke` runs a task (`sync`, `queue` or `process`) and returns its run. `refresh` is called when much may have
+    changed. `print_line` prints why nothing happens.
     """
     started_at = time.monotonic()
     reported_count = 0
@@ -84,26 +88,26 @@ def run_until_done(
         refresh()
         outage = _process_until_done(invoke, api, print_line)
         if outage:
-            return f"{outage}{_diagnose_server(api)} Recordings wait in the queue; none was lost."
+            return f"{outage}{_diagnose_server(api)} The recordings stay queued; none is lost."
         if counts.get("incomplete"):
-            continue  # there is more than one run can list
+            continue  # there are more files than one run can list
         if not incomplete_count:
             for remark in _count_messages(counts, REMARKS):
                 print_line(remark)
             return " ".join(_count_messages(counts, PROBLEMS)) or None
         if time.monotonic() - started_at > MAX_INCOMPLETE_SECONDS:
             described = _describe_incomplete(sync_run)
-            return f"{incomplete_count} file(s) are still not complete: {described} Every sync looks at them again."
+            return f"{incomplete_count} file(s) are still incomplete: {described} Each sync checks them again."
         if incomplete_count != reported_count:
             reported_count = incomplete_count
-            print_line(f"{incomplete_count} file(s) wait until they are complete: {_describe_incomplete(sync_run)}")
+            print_line(f"Waiting for {incomplete_count} incomplete file(s): {_describe_incomplete(sync_run)}")
         time.sleep(PAUSE_SECONDS)
 
 
 def _describe_incomplete(sync_run: dict[str, Any]) -> str:
-    """The first files that wait, and why."""
-    incomplete = [each for each in sync_run["waiting"] if each["reason"] != IN_TRANSFER]
-    descriptions = [f"{PurePosixPath(each['path']).name}: {each['reason']}" for each in incomplete[:MAX_LISTED]]
+    """Name the first incomplete files, with the reasons."""
+    incomplete = [file for file in sync_run["waiting"] if file["reason"] != IN_TRANSFER]
+    descriptions = [f"{PurePosixPath(file['path']).name}: {file['reason']}" for file in incomplete[:MAX_LISTED]]
     return escape_unprintable(" ".join(descriptions)) + (" …" if len(incomplete) > MAX_LISTED else "")
 
 
@@ -114,7 +118,7 @@ def _count_messages(counts: dict[str, int], messages: dict[str, str]) -> list[st
 def _process_until_done(
     invoke: Callable[[str], dict[str, Any]], api: ApiClient, print_line: Callable[[str], None]
 ) -> str | None:
-    """Processes until nothing is left; why that cannot be done, if it cannot. Raises TaskError if every run dies."""
+    """Process until nothing is left. Returns the problem if that is impossible. Raises TaskError if all runs crash."""
     has_reported_lease = False
     unavailable_since: float | None = None
     while True:
@@ -129,9 +133,10 @@ def _process_until_done(
             if not has_reported_lease and any(item["jobStartedAt"] is None for item in api.recordings("processing")):
                 has_reported_lease = True
                 print_line(
-                    "A worker that is gone, or not of this stack, has a recording. Its lease ends within 16 minutes."
+                    "A recording is claimed by a worker that crashed or belongs to another stack. "
+                    "Its lease expires within 16 minutes."
                 )
-            # a retry is not due yet, a slot is taken, or more was pending than one run queues
+            # a retry is not due yet, no slot is free, or more recordings were pending than one run queues
             time.sleep(PAUSE_SECONDS)
             invoke("queue")
             continue
@@ -140,7 +145,7 @@ def _process_until_done(
             return reason
         if unavailable_since is None:
             unavailable_since = time.monotonic()
-            print_line(f"{reason} It is tried again.")
+            print_line(f"{reason} Retrying.")
         is_outage_too_long = run["status"] == "failed" and time.monotonic() - unavailable_since > MAX_OUTAGE_SECONDS
         if is_outage_too_long or _is_next_probe_too_late(api):
             return reason
@@ -148,17 +153,17 @@ def _process_until_done(
 
 
 def _run_process(invoke: Callable[[str], dict[str, Any]], print_line: Callable[[str], None]) -> dict[str, Any]:
-    """One process run that lives. Raises TaskError if DEATHS in a row do not."""
+    """Run process until a run does not crash. Raises TaskError after MAX_CONSECUTIVE_CRASHES in a row."""
     for _ in range(MAX_CONSECUTIVE_CRASHES - 1):
         try:
             return invoke("process")
         except TaskError as error:
-            print_line(f"{error} What it had is claimed again once its lease has ended.")
+            print_line(f"{error} Its recordings are recovered when their leases expire.")
     return invoke("process")
 
 
 def _diagnose_server(api: ApiClient) -> str:
-    """What the connection test knows better than a recording that was sent: that it is another server."""
+    """Run the connection test, which recognises another kind of server; a recording's error does not show that."""
     with suppress(requests.RequestException):
         result = api.test_service()
         if result["code"] in DIAGNOSTIC_CODES:
@@ -172,7 +177,7 @@ def _is_next_probe_too_late(api: ApiClient) -> bool:
 
 
 def _has_work_left(api: ApiClient) -> bool:
-    """Whether a recording is on its way, or failed and will be retried."""
+    """Whether a recording is unfinished, or failed and will be retried."""
     counts = api.summary()
     if counts["pending"] or counts["queued"] or counts["processing"]:
         return True

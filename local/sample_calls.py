@@ -1,4 +1,4 @@
-"""Puts the sample recordings where a phone system would put its own."""
+"""Uploads the sample recordings, as a phone system would."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from local.cloud.stack import Stack
 SAMPLES = Path(__file__).parent / "samples"
 EXTENSIONS = (".wav", ".mp3", ".ogg", ".flac")
 PARAMETERS = {"Channels": "caller-left"}
-"""Who speaks where in the stereo one among them."""
+"""Template parameters for the samples, one of which is stereo."""
 
 
 def put_samples(stack: Stack, *, broken: bool = False) -> None:
-    """Into the bucket of the stack; `broken` adds the one that cannot be decoded."""
+    """Upload the samples to the stack's recordings bucket; `broken` adds the one that cannot be decoded."""
     s3 = aws_client("s3", stack.endpoint)
     for folder in [SAMPLES, SAMPLES / "broken"] if broken else [SAMPLES]:
         for file in sorted(folder.iterdir()):

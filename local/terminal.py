@@ -1,4 +1,4 @@
-"""The terminal: lines that stay, and below them a bar that shows how far it is."""
+"""The terminal: log lines with a progress bar below them."""
 
 import sys
 import threading
@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TextIO
 
 BAR_WIDTH = 30
-"""Characters of the bar."""
+"""Width of the bar in characters."""
 CLEAR_LINE = "\r\x1b[2K"
 DONE, TO_DO = "█", "░"
 
 
 class Terminal:
-    """Several threads may speak. Where nobody looks, into a file or a pipe, there are lines only."""
+    """Thread-safe output. Without a terminal (in a file or a pipe) there are lines but no bar."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
@@ -21,16 +21,16 @@ class Terminal:
         self._is_interactive = self._stream.isatty()
 
     def say(self, text: str) -> None:
-        """Prints a line above the bar."""
+        """Print a line above the bar."""
         self._write(f"{text}\n")
 
     def show(self, counts: Mapping[str, int]) -> None:
-        """Draws the bar again: how many recordings there are of each status. Without any, there is no bar."""
+        """Redraw the bar from the number of recordings by status; remove it if there are none."""
         if self._is_interactive:
             self._write("", format_bar(counts))
 
     def _write(self, lines: str, bar: str | None = None) -> None:
-        """Writes lines above the bar. Where `bar` is None, it stays as it is."""
+        """Write lines above the bar, and replace the bar unless `bar` is None."""
         with self._lock:
             new_bar = self._bar if bar is None else bar
             if lines or new_bar != self._bar:
@@ -40,7 +40,7 @@ class Terminal:
 
 
 def format_bar(counts: Mapping[str, int]) -> str:
-    """`█████░░░░░ 12 of 30 completed, 1 failed`; empty while there are no recordings."""
+    """Format `█████░░░░░ 12 of 30 completed, 1 failed`; empty if there are no recordings."""
     total = sum(counts.values())
     if not total:
         return ""

@@ -1,4 +1,4 @@
-"""`up`: the whole stack on this machine, from the very template that is deployed."""
+"""`up`: the whole stack on this machine, from the same template that is deployed."""
 
 import threading
 from collections.abc import Iterator
@@ -32,14 +32,14 @@ STATE = ROOT / ".callscribe"
 TERMINAL = Terminal()
 
 DEMO_OVERRIDES = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1"}
-"""A minute in the cloud; here somebody is watching."""
+"""Shorter pauses than in the cloud, because you are watching."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line asks for. `recordings` is None for the samples, else a folder or an s3:// path.
+    """The options of the command line. `recordings`: a folder or an s3:// path, None for the samples.
 
-    `parameters` are those of the template, by their names there.
+    `parameters`: parameters of the template, by name.
     """
 
     recordings: str | None
@@ -52,7 +52,7 @@ class Options:
 
 
 def up(options: Options) -> int:
-    """Brings the stack up, runs the tasks, and with `once` takes it down again; the exit status."""
+    """Start the stack and run the tasks; with --once, stop when done. Returns the exit status."""
     with ExitStack() as exit_stack:
         running = exit_stack.enter_context(_start_stack(options))
         if not options.once:
@@ -71,13 +71,13 @@ def up(options: Options) -> int:
 
 
 def _run_tasks(running: "RunningStack", watcher: Watcher, *, keep_running: bool) -> str | None:
-    """Runs the tasks until nothing is left to do; where the stack stays up, until Ctrl-C. Returns what went wrong."""
+    """Run the tasks until nothing is left to do or, with `keep_running`, until Ctrl-C. Returns the problem, if any."""
     try:
         problem = run_until_done(running.invoke, running.api, watcher.refresh, TERMINAL.say)
     except TaskError as error:
         problem = str(error)
     except KeyboardInterrupt:
-        return "Stopped before all was done."
+        return "Stopped before all recordings were processed."
     if keep_running:
         if problem:
             TERMINAL.say(problem)
@@ -88,19 +88,19 @@ def _run_tasks(running: "RunningStack", watcher: Watcher, *, keep_running: bool)
 
 @dataclass(frozen=True, slots=True)
 class RunningStack:
-    """A stack that is up."""
+    """A running stack."""
 
     stack: Stack
     lambdas: Lambdas
     api: ApiClient
 
     def invoke(self, task: str) -> dict[str, Any]:
-        """Runs a task as its schedule would, and returns its run. Raises TaskError."""
+        """Run a task as its schedule would, and return its run. Raises TaskError."""
         name = self.stack.function(task).name
         rule = next(rule for rule in self.stack.rules if rule.function == name)
         result = self.lambdas.invoke(name, scheduled_event(rule, utc_now(), self.stack))
         if result.failed:
-            raise TaskError(f"{task} failed: {result.payload['errorMessage']}. Look into {STATE / 'logs'}.")
+            raise TaskError(f"{task} failed: {result.payload['errorMessage']}. See the logs in {STATE / 'logs'}.")
         run: dict[str, Any] = result.payload
         return run
 
@@ -123,7 +123,7 @@ def _start_stack(options: Options) -> Iterator[RunningStack]:
         exit_stack.callback(server.close)
         environment = {"AWS_ENDPOINT_URL_LAMBDA": server.url}
         if options.recordings is not None:
-            # over the template's parameter, which takes folders only where EFS mounts them
+            # replaces the template's parameter, which accepts folders only below the EFS mount
             environment["RECORDINGS_PATH"] = options.recordings
         lambdas = exit_stack.enter_context(Lambdas(stack, STATE, environment))
         server.start(LocalGateway(lambdas, "api"))
@@ -134,11 +134,11 @@ def _start_stack(options: Options) -> Iterator[RunningStack]:
 
 def _print_welcome(running: RunningStack) -> None:
     TERMINAL.say(
-        f"The API answers at {running.api.url} with this key:\n"
+        f"HTTP API:   {running.api.url}\n"
         f'  curl -H "Authorization: Bearer {running.api.key}" {running.api.url}/api/call-recordings\n'
-        f"The admin page is at {running.api.url}/admin: sign in with the same key.\n"
-        f"AWS answers at {running.stack.endpoint}, with the bucket {running.stack.buckets['RecordingsBucket']}.\n"
-        "The tasks run now, and then by their schedules. Stop with Ctrl-C.\n"
+        f"Admin page: {running.api.url}/admin (sign in with the same key)\n"
+        f"Local AWS:  {running.stack.endpoint} (recordings bucket {running.stack.buckets['RecordingsBucket']})\n"
+        "The tasks run now, and then on their schedules. Press Ctrl-C to stop.\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""Shows each recording's way in the terminal: a line whenever one changes its status."""
+"""Prints a line whenever a recording changes its status."""
 
 import math
 import threading
@@ -17,13 +17,13 @@ from local.options import describe_error
 
 POLL_SECONDS = 0.25
 IDLE_POLL_SECONDS = 5.0
-"""Between looks while no function runs: then only an API request can change anything."""
+"""The interval of refreshes while no function runs: then only an API request can change anything."""
 PAUSE_FACTOR = 3
-"""At most a quarter of the time goes into looking, however many recordings there are."""
+"""The pause after a refresh, in multiples of its duration: at most a quarter of the time is spent refreshing."""
 
 
 class Watcher:
-    """Looks through the API in a thread of its own; a context manager."""
+    """Polls the API in a background thread; a context manager."""
 
     def __init__(
         self,
@@ -32,9 +32,9 @@ class Watcher:
         show_counts: Callable[[Mapping[str, int]], None],
         is_busy: Callable[[], bool],
     ) -> None:
-        """`say` prints a line; `show` gets, after each look, how many recordings there are of each status.
+        """`show_counts` receives the number of recordings by status after each refresh.
 
-        `is_busy` says whether any function has run since it was last asked.
+        `is_busy` returns whether any function has run since its last call.
         """
         self._api = api
         self._print_line = print_line
@@ -54,9 +54,9 @@ class Watcher:
         self._thread.join()
 
     def refresh(self) -> None:
-        """Says what has changed since the last look. Raises `requests.RequestException`."""
+        """Print what has changed since the last refresh. Raises `requests.RequestException`."""
         with self._refresh_lock:
-            items = sorted(self._api.recordings(), key=lambda each: str(each["statusSince"]))
+            items = sorted(self._api.recordings(), key=lambda item: str(item["statusSince"]))
             for item in items:
                 state = (f"{item['transcriptionStatus']} {item['statusSince']}", item["attempts"])
                 previous, attempts = self._states.get(item["id"], ("", 0))
@@ -64,7 +64,7 @@ class Watcher:
                     continue
                 self._states[item["id"]] = state
                 if item["attempts"] > attempts and item["transcriptionStatus"] != "processing":
-                    # too short to be seen, but only a claim counts as an attempt
+                    # the claim was too short to be seen, but there was one: only a claim counts as an attempt
                     self._print_line(format_item({**item, "transcriptionStatus": "processing"}))
                 self._print_line(format_item(item))
             self._show_counts(Counter(item["transcriptionStatus"] for item in items))
@@ -75,14 +75,14 @@ class Watcher:
             started_at = time.monotonic()
             if not self._is_busy() and started_at - refreshed_at < IDLE_POLL_SECONDS:
                 continue
-            with suppress(requests.RequestException):  # the next look may succeed
+            with suppress(requests.RequestException):  # the next refresh may succeed
                 self.refresh()
             refreshed_at = time.monotonic()
             pause = max(POLL_SECONDS, PAUSE_FACTOR * (refreshed_at - started_at))
 
 
 def format_item(item: dict[str, Any]) -> str:
-    """`12:40:31  completed   call.wav  "thank you for calling"`, in the time zone of this machine."""
+    """Format `12:40:31  completed   call.wav  "thank you for calling"`, in the time zone of this machine."""
     status_since = datetime.fromisoformat(item["statusSince"]).astimezone()
     name = PurePosixPath(item["path"]).name
     return escape_unprintable(
@@ -91,8 +91,8 @@ def format_item(item: dict[str, Any]) -> str:
 
 
 def escape_unprintable(text: str) -> str:
-    """On one line, whatever a file is called: control characters are written as Python writes them."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+    """Escape control characters as Python does, so that any file name is printed on one line."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 def _describe_outcome(item: dict[str, Any]) -> str:  # noqa: PLR0911 — a table of statuses
@@ -108,8 +108,8 @@ def _describe_outcome(item: dict[str, Any]) -> str:  # noqa: PLR0911 — a table
             next_attempt_at = datetime.fromisoformat(item["nextAttemptAt"]).astimezone()
             return f"  attempt {item['attempts']}: {describe_error(error)} Next attempt at {next_attempt_at:%H:%M:%S}."
         case "failed":
-            return f"  for good, after {item['attempts']} attempt(s): {describe_error(error)}"
+            return f"  attempts: {item['attempts']}, no more retries: {describe_error(error)}"
         case "queued" if error:
-            return f"  again: {describe_error(error)}"
+            return f"  requeued: {describe_error(error)}"
         case _:
             return ""

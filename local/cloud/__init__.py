@@ -1,1 +1,1 @@
-"""AWS as moto has it, and on it what template.yaml declares: resources, secrets, schedules."""
+"""A simulated AWS (moto) with what template.yaml declares: resources, secrets, schedules, upload events."""

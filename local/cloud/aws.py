@@ -1,8 +1,8 @@
-"""moto's server in this process, behind one lock, so that what the stack relies on of DynamoDB holds here.
+"""moto's server in this process, behind one lock, so that DynamoDB's conditional writes are atomic as in AWS.
 
-moto is not linearizable: it checks a conditional write and applies it in two steps. Of 200 races of 50
-threads on one conditional update, 23 had more than one winner on its server; behind one lock around its WSGI
-application, none.
+moto is not linearizable: it checks the condition of a write and applies the write in two steps. Of 200 races of 50
+threads on one conditional update, 23 had more than one winner on moto's own server; with one lock around its WSGI
+application, none had.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,9 +24,9 @@ _send_to_targets = Rule.send_to_targets
 
 
 def _send_if_pattern(rule: Rule, *event: Any, **options: Any) -> None:
-    """For moto, every event fits a rule without a pattern, and sending it to a function fails: so would publishing one.
+    """Send an event only to rules with a pattern. In AWS a rule without one is a schedule, which matches no event.
 
-    In AWS such a rule is a schedule, which no event fits.
+    moto matches such a rule with every event, and then fails to send it to a function, so PutEvents would fail.
     """
     if rule.event_pattern.get_pattern():
         _send_to_targets(rule, *event, **options)
@@ -36,14 +36,14 @@ Rule.send_to_targets = _send_if_pattern  # type: ignore[assignment, method-assig
 
 
 class SerializedApp:
-    """Passes one request at a time on to a WSGI application, until its answer is complete."""
+    """A WSGI application that passes requests to another one at a time, each until its response is complete."""
 
     def __init__(self, application: "WSGIApplication") -> None:
         self._application = application
         self._lock = Lock()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        # A slow upload is read before the lock is taken, or it would hold up everybody else's requests.
+        # read the body before acquiring the lock: a slow upload would block all other requests
         if length := int(environ.get("CONTENT_LENGTH") or 0):
             environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(length))
         with self._lock:
@@ -56,7 +56,7 @@ class SerializedApp:
 
 
 class _Handler(QuietHandler, MotoRequestHandler):
-    """moto's, for the S3 metadata that has underscores in its name; without the line for each request."""
+    """moto's handler, which accepts S3 metadata with underscores in its names, without its access log."""
 
 
 _server_lock = Lock()
@@ -64,13 +64,13 @@ _server_lock = Lock()
 
 @contextmanager
 def serve_aws(host: str = LOCALHOST) -> Iterator[str]:
-    """Serve an empty AWS on a free port and give its endpoint URL. All is gone at the end.
+    """Serve an empty AWS on a free port and yield its endpoint URL. Everything in it is deleted at the end.
 
-    A process can have one at a time, for moto keeps what is stored in its modules: `RuntimeError` for a second one,
-    which would empty the first.
+    Raises RuntimeError for a second one in this process: moto stores everything in global variables, so the second
+    would empty the first.
     """
     if not _server_lock.acquire(blocking=False):
-        raise RuntimeError("this process already serves an AWS")
+        raise RuntimeError("this process already serves a simulated AWS")
     try:
         server = HttpServer(host=host, handler=_Handler)
         moto_api_backend.reset()

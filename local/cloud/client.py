@@ -1,4 +1,4 @@
-"""Talks to the AWS-compatible endpoint with made-up keys, and nothing of the user's own AWS set-up."""
+"""boto3 clients for an AWS-compatible endpoint, with fake credentials and without the user's own AWS configuration."""
 
 import os
 from functools import cache
@@ -9,13 +9,13 @@ from boto3.session import Session
 from botocore.config import Config
 
 REGION = "us-east-1"
-# An emulator asks for some, and real ones must never be sent to it.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+"""Emulators require credentials, and must never receive real ones."""
 
 
 @cache
 def aws_session() -> Session:
-    """Give a session without the user's profile and settings; one for all clients, for it takes time."""
+    """Return a session that ignores the user's profile and config file. It is shared, because creating one is slow."""
     ignored = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
     return Session(
         botocore_session=botocore.session.Session(session_vars=ignored),
@@ -26,5 +26,5 @@ def aws_session() -> Session:
 
 
 def aws_client(service: str, endpoint: str, config: Config | None = None) -> Any:
-    """Give a boto3 client for the endpoint, which goes through no proxy."""
+    """Return a boto3 client for the endpoint that does not use a proxy."""
     return aws_session().client(service, endpoint_url=endpoint, config=Config(proxies={}).merge(config or Config()))

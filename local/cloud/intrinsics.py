@@ -1,8 +1,7 @@
-"""Resolves what a CloudFormation template already says about itself: parameters, conditions, names.
+"""Resolves CloudFormation's intrinsic functions as far as a template allows: parameters, conditions, names.
 
-What only the endpoint can know (the name of a resource that it is still to make) stays as it is. moto would
-resolve the rest itself, but on an update it overlooks parameters used in a Sub or a condition, and it makes
-no secrets at all.
+Attributes that only the endpoint knows (such as the name of a resource that it has yet to create) stay unresolved. moto
+could resolve the rest itself, but on updates it ignores parameters in a Sub or a condition, and it creates no secrets.
 """
 
 import re
@@ -16,21 +15,21 @@ type Json = Any
 
 
 def is_list(declaration: Mapping[str, Json]) -> bool:
-    """Whether a parameter that is declared so holds several values."""
+    """Whether a parameter with this declaration is a list."""
     kind: str = declaration["Type"]
     return kind == "CommaDelimitedList" or kind.startswith("List<")
 
 
 def split_list(value: str) -> list[str]:
-    """What CloudFormation makes of such a parameter's value. Of an empty one, a list of one empty item."""
+    """Split the value of a list parameter as CloudFormation does: an empty value is a list with one empty item."""
     return [item.strip() for item in value.split(",")]
 
 
 class Intrinsics:
-    """`values` are parameters and pseudo parameters; `resources` says what stands for a resource.
+    """Resolves values of one template. `values`: its parameters and the pseudo parameters.
 
-    `resources(logical_id, attribute)` gets None as the attribute of a Ref, and gives back a value, or None to
-    leave it.
+    `resolve_resource(logical_id, attribute)` returns the value of a reference to a resource, or None to leave it
+    unresolved; the attribute of a Ref is None.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class Intrinsics:
         self._resolve_resource = resolve_resource
 
     def resolve(self, value: Json) -> Json:
-        """Give `value` with every intrinsic function replaced that can be."""
+        """Return `value` with all intrinsic functions replaced that can be resolved."""
         if isinstance(value, list):
             return [item for item in map(self.resolve, value) if item is not _NO_VALUE]
         if not isinstance(value, dict):
@@ -61,11 +60,11 @@ class Intrinsics:
         return {name: item for name, item in resolved.items() if item is not _NO_VALUE}
 
     def is_condition_true(self, condition: str) -> bool:
-        """Whether the template's condition of this name is true."""
+        """Evaluate a condition of the template by its name."""
         return self._evaluate(self._conditions[condition])
 
     def rule_violations(self) -> list[str]:
-        """What the template's rules have against the parameters, in the words of their assertions."""
+        """The descriptions of the assertions in the template's rules that the parameters violate."""
         return [
             assertion["AssertDescription"]
             for rule in self._rules.values()
@@ -91,7 +90,7 @@ class Intrinsics:
                 return all(self._evaluate(item) for item in argument)
             case "Fn::Or":
                 return any(self._evaluate(item) for item in argument)
-        raise ValueError(f"{name} is no condition")
+        raise ValueError(f"{name} is not a condition function")
 
     def _ref(self, name: str) -> Json:
         if name == "AWS::NoValue":
@@ -109,7 +108,7 @@ class Intrinsics:
     def _sub(self, argument: Json) -> Json:
         text, variables = (argument, {}) if isinstance(argument, str) else argument
         parts: list[Json] = []
-        # re.split with one group gives text and variable in turn.
+        # re.split with one group alternates between text and variable
         for index, part in enumerate(_SUB_VARIABLE.split(text)):
             if index % 2 == 0:
                 parts.append(part)
@@ -148,7 +147,7 @@ class Intrinsics:
 
 
 def _join_parts(separator: str, parts: list[Json]) -> Json:
-    """One string if all parts are known, else the Join that is left."""
+    """Return one string if all parts are resolved, otherwise a Join of them."""
     if any(isinstance(part, dict) for part in parts):
         return {"Fn::Join": [separator, parts]}
     return separator.join(str(part) for part in parts)

@@ -1,4 +1,4 @@
-"""Fires the functions when their rules say, with the event that EventBridge would send."""
+"""Invokes the functions on their schedules, with the event that EventBridge would send."""
 
 import json
 import uuid
@@ -12,8 +12,8 @@ from callscribe.clock import utc_now
 from functions.api.schedule import Schedule, parse_schedule
 from local.cloud.stack import Rule, Stack
 
-# How late a change of the clock (a laptop that slept) may be noticed.
 _MAX_WAIT_SECONDS = 1.0
+"""The clock is checked at least this often, for when it jumps (a laptop that slept)."""
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class _Timer:
 
 
 def scheduled_event(rule: Rule, scheduled_at: datetime, stack: Stack) -> Any:
-    """Give the event that the rule sends at that time: EventBridge's own, or the template's `Input`."""
+    """Build the event that the rule sends at this time: EventBridge's own, or the template's `Input`."""
     if rule.input is not None:
         return json.loads(rule.input)
     return {
@@ -41,10 +41,9 @@ def scheduled_event(rule: Rule, scheduled_at: datetime, stack: Stack) -> Any:
 
 
 class Scheduler:
-    """Calls `fire(function name, event)` for each rule of the stack that is due.
+    """Calls `invoke(function name, event)` when a rule of the stack is due. A context manager.
 
-    A context manager, which runs until its end. `fire` must not wait for the function.
-    Raises `ValueError` for a schedule that cannot be read.
+    `invoke` must not wait for the function. Raises ValueError for a schedule that cannot be parsed.
     """
 
     def __init__(
@@ -69,12 +68,12 @@ class Scheduler:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Fire nothing more. What was fired continues."""
+        """Stop invoking. Functions that were invoked continue."""
         self._stopping.set()
         self._thread.join()
 
     def tick(self) -> datetime | None:
-        """Fire what is due, and tell when the next is. What was missed several times is fired once."""
+        """Invoke what is due and return when the next rule is. A rule that missed several times is invoked once."""
         now = self._clock()
         for timer in self._timers:
             if timer.due is None or timer.due > now:

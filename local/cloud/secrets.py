@@ -1,4 +1,4 @@
-"""Makes the template's secrets, which moto's CloudFormation silently leaves out, and tells the API key."""
+"""Creates the template's secrets, which moto's CloudFormation silently skips, and reads the API key."""
 
 import json
 from collections.abc import Mapping
@@ -7,13 +7,13 @@ from typing import Any
 
 from local.cloud.client import aws_client
 
-# A fingerprint of the declared value, so that a changed parameter reaches a secret of an earlier run, while
-# one that a person changed since is left alone: CloudFormation does the same.
 _FINGERPRINT_TAG = "local:declared"
+"""A tag with a fingerprint of the declared properties: a changed parameter updates an existing secret, but a value that
+a user has changed since stays, as in CloudFormation."""
 
 
 def make_secret(client: Any, name: str, properties: Mapping[str, Any]) -> str:
-    """Create or update one secret as its resolved properties say, and give its ARN."""
+    """Create or update a secret from its resolved properties, and return its ARN."""
     name = properties.get("Name", name)
     fingerprint = sha256(json.dumps(properties, sort_keys=True).encode()).hexdigest()
     tags = [{"Key": _FINGERPRINT_TAG, "Value": fingerprint}]
@@ -29,7 +29,7 @@ def make_secret(client: Any, name: str, properties: Mapping[str, Any]) -> str:
 
 
 def read_api_key(endpoint: str, arn: str) -> str:
-    """The key that was made for the HTTP API, out of its secret at the endpoint."""
+    """Read the generated key of the HTTP API from its secret at the endpoint."""
     secret = aws_client("secretsmanager", endpoint).get_secret_value(SecretId=arn)["SecretString"]
     key: str = json.loads(secret)["default"]
     return key

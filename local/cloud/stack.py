@@ -1,7 +1,7 @@
-"""Creates, at an AWS-compatible endpoint, what template.yaml declares, and tells what came of it.
+"""Deploys template.yaml to an AWS-compatible endpoint, and describes the resulting stack.
 
-There is one description: no table, bucket or variable is named here. Values come back from the endpoint
-itself, as the deployed functions would get them.
+The template is the only description: no table, bucket or variable is named here. Names and environment variables are
+read back from the endpoint, so they are those that deployed functions would get.
 """
 
 import json
@@ -30,7 +30,7 @@ from local.cloud.template import (
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A deployed Lambda function, with its environment as its handler would find it."""
+    """A deployed Lambda function, with the environment that its handler sees."""
 
     logical_id: str
     name: str
@@ -43,7 +43,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A schedule of EventBridge and the function it fires; `input`, if given, takes the event's place."""
+    """An EventBridge schedule and the name of the function that it invokes; `input` replaces the event if given."""
 
     arn: str
     schedule: str
@@ -53,7 +53,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What was created. Mappings go by the template's logical ids; `secrets` are ARNs."""
+    """A deployed stack. Mappings are by the template's logical ids: names of tables and buckets, ARNs of secrets."""
 
     endpoint: str
     region: str
@@ -65,10 +65,7 @@ class Stack:
     rules: tuple[Rule, ...]
 
     def function(self, name: str) -> Function:
-        """Find a function by its logical id, its name, its ARN or the folder of its handler (`sync`).
-
-        Raises `KeyError` for one that there is not.
-        """
+        """Find a function by its logical id, name, ARN or the folder of its handler (`sync`). Raises KeyError."""
         for function in self.functions.values():
             folder = function.handler.split(".")[1:2]
             if name in (function.logical_id, function.name, function.arn, *folder):
@@ -77,9 +74,9 @@ class Stack:
 
 
 def deploy(template_path: Path, endpoint: str, parameters: Mapping[str, str], *, name: str = "callscribe") -> Stack:
-    """Create the stack, or bring the one that is there up to date. What is stored in it is kept.
+    """Create the stack, or update an existing one, which keeps its data.
 
-    Raises `ValueError` if the template or a parameter is wrong, or if a table there is declared otherwise.
+    Raises ValueError if the template or a parameter is invalid, or if the declaration of an existing table has changed.
     """
     template = read_template(template_path, parameters)
     account_id: str = aws_client("sts", endpoint).get_caller_identity()["Account"]
@@ -109,7 +106,7 @@ def deploy(template_path: Path, endpoint: str, parameters: Mapping[str, str], *,
 
 
 def pseudo_parameters(name: str, account_id: str) -> dict[str, str]:
-    """Give what CloudFormation itself knows of a stack of that name."""
+    """The values of CloudFormation's pseudo parameters for a stack with this name."""
     return {
         "AWS::AccountId": account_id,
         "AWS::Region": REGION,
@@ -120,7 +117,7 @@ def pseudo_parameters(name: str, account_id: str) -> dict[str, str]:
 
 
 def _create_or_update(name: str, template: Mapping[str, Any], endpoint: str) -> dict[str, dict[str, str]]:
-    """Give the physical ids of what there is now: type → logical id → physical id."""
+    """Create or update the stack and return its physical ids: type → logical id → physical id."""
     client = aws_client("cloudformation", endpoint)
     request = {"StackName": name, "TemplateBody": json.dumps(template), "Capabilities": ["CAPABILITY_IAM"]}
     try:
@@ -146,7 +143,7 @@ def _create_or_update(name: str, template: Mapping[str, Any], endpoint: str) -> 
 
 
 def _enable_notifications(template: Mapping[str, Any], buckets: Mapping[str, str], endpoint: str) -> None:
-    """Has the buckets that are declared so tell EventBridge of uploads; moto's CloudFormation leaves that out."""
+    """Enable EventBridge notifications on the buckets that declare them; moto's CloudFormation ignores them."""
     client = aws_client("s3", endpoint)
     for logical_id, bucket in buckets.items():
         configuration = template["Resources"][logical_id]["Properties"].get("NotificationConfiguration", {})
@@ -157,12 +154,12 @@ def _enable_notifications(template: Mapping[str, Any], buckets: Mapping[str, str
 
 
 def _reject_changed_tables(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """moto cannot change a table: it would drop it from the stack, and its content from our sight."""
+    """Reject an update that changes a table, which moto cannot do: it would remove the table from the stack."""
     for logical_id, resource in before.items():
         if resource["Type"] == TABLE and resource != after.get(logical_id):
             raise ValueError(
-                f"{logical_id} in the stack {name!r} at the endpoint is not as the template declares it now; "
-                "delete that stack, or begin with a fresh endpoint"
+                f"{logical_id} in the stack {name!r} differs from its declaration in the template; "
+                "delete the stack, or use a new endpoint"
             )
 
 
@@ -185,7 +182,7 @@ def _read_functions(names: Mapping[str, str], endpoint: str) -> dict[str, Functi
 
 
 def _read_rules(names: Mapping[str, str], functions: Mapping[str, Function], endpoint: str) -> tuple[Rule, ...]:
-    """The schedules that are on. Rules that wait for events are not EventBridge's clock, and left out."""
+    """Return the enabled schedules. Rules that match events are not schedules, and are left out."""
     client = aws_client("events", endpoint)
     by_arn = {function.arn: function.name for function in functions.values()}
     rules = []

@@ -1,4 +1,4 @@
-"""template.yaml as the local stack needs it: CloudFormation, resolved, and only what the handlers touch."""
+"""template.yaml as the local stack needs it: CloudFormation, resolved, and only the resources that handlers use."""
 
 import re
 from collections.abc import Mapping
@@ -15,17 +15,16 @@ from local.cloud.intrinsics import Intrinsics, Json, is_list, split_list
 
 TABLE, BUCKET, SECRET = "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"
 FUNCTION, RULE, _ROLE = "AWS::Lambda::Function", "AWS::Events::Rule", "AWS::IAM::Role"
-# What the handlers touch at run time. Of the rest, moto leaves out most without a word.
 _DEPLOYED_TYPES = {TABLE, BUCKET, FUNCTION, RULE, _ROLE}
-# The translator wants code that lies in S3, and the endpoint wants some that is there; the local stack runs
-# the sources.
+"""What handlers use at run time. moto silently ignores most other types."""
 _CODE_PROPERTIES, _NO_CODE = ("CodeUri", "ContentUri"), "s3://local/unused"
-# Has to be Python when a function is created and base64 when it is updated, for moto.
+"""The translator requires code in S3, and the endpoint code that exists; but the local stack runs the sources."""
 _INLINE_CODE = {"ZipFile": "pass"}
+"""moto requires Python when a function is created, and base64 when it is updated; this is both."""
 
 
 class ParameterError(ValueError):
-    """A value that a parameter of the template does not take. `fault` does not repeat it, for it may be a key."""
+    """A parameter of the template has an invalid value. `reason` does not contain the value, which may be a key."""
 
     def __init__(self, parameter: str, reason: str) -> None:
         super().__init__(f"{parameter} {reason}")
@@ -34,7 +33,7 @@ class ParameterError(ValueError):
 
 
 def read_template(path: Path, parameters: Mapping[str, str]) -> dict[str, Json]:
-    """Give the CloudFormation that AWS makes of the SAM template. Raises `ValueError` if it is wrong."""
+    """Read a SAM template and transform it into CloudFormation as AWS does. Raises ValueError if it is invalid."""
     template = yaml_parse(path.read_text("utf-8"))
     if unknown := parameters.keys() - template.get("Parameters", {}).keys():
         raise ValueError(f"{path} declares no parameter {', '.join(sorted(unknown))}")
@@ -50,8 +49,8 @@ def read_template(path: Path, parameters: Mapping[str, str]) -> dict[str, Json]:
 
 
 def transform(template: dict[str, Json], parameters: Mapping[str, str]) -> dict[str, Json]:
-    """Give the CloudFormation that AWS makes of a SAM template whose code lies in S3, as `sam package` leaves it."""
-    # With a session of its own and no managed policies but those it brings, the translator asks nobody.
+    """Transform a SAM template into CloudFormation as AWS does. Its code is in S3, as after `sam package`."""
+    # with its own session and an empty map of managed policies, the translator sends no requests
     translator = Translator({}, Parser(), boto_session=aws_session())
     try:
         translated: dict[str, Any] = translator.translate(
@@ -59,15 +58,15 @@ def transform(template: dict[str, Json], parameters: Mapping[str, str]) -> dict[
         )
         return translated
     finally:
-        # Else it complains on the terminal, when it goes, of figures that nobody collected.
+        # otherwise its destructor prints a warning about unpublished metrics
         translator.metrics.publish()
 
 
 def parameter_values(template: Mapping[str, Json], overrides: Mapping[str, str]) -> dict[str, str]:
-    """Give every parameter its value.
+    """Return the value of every parameter: its override or its default.
 
-    Raises `ValueError` for one that is missing and for what the template's rules refuse together, `ParameterError` for
-    a value that is not allowed.
+    Raises ParameterError for a value that is not allowed, ValueError if a value is missing or a rule of the template is
+    violated.
     """
     values = {name: declaration.get("Default") for name, declaration in template.get("Parameters", {}).items()}
     values |= overrides
@@ -94,7 +93,7 @@ def _check_parameter(name: str, value: str, declaration: Mapping[str, Json]) -> 
 def resolve_resources(
     template: Mapping[str, Json], intrinsics: Intrinsics, resource_type: str
 ) -> dict[str, dict[str, Json]]:
-    """Give the resolved properties of all resources of one type whose condition holds, by logical id."""
+    """Return the resolved properties, by logical id, of all resources of one type that the conditions include."""
     return {
         logical_id: intrinsics.resolve(resource.get("Properties", {}))
         for logical_id, resource in template["Resources"].items()
@@ -106,10 +105,9 @@ def resolve_resources(
 def deployable_subset(
     template: Mapping[str, Json], values: Mapping[str, str], secrets: Mapping[str, str]
 ) -> dict[str, dict[str, Json]]:
-    """Give the template to create: the needed resources, with only references among themselves left open.
+    """Return the template to deploy: the needed resources, in which only references to each other are unresolved.
 
-    `secrets` are the ARNs by logical id. What refers to a resource that is left out gets its logical id
-    instead.
+    `secrets`: the ARNs by logical id. A reference to a resource that is left out is replaced by its logical id.
     """
     resource_definitions: Mapping[str, Mapping[str, Json]] = template["Resources"]
 
@@ -125,7 +123,7 @@ def deployable_subset(
     for resource_type in sorted(_DEPLOYED_TYPES):
         for logical_id, properties in resolve_resources(template, intrinsics, resource_type).items():
             if resource_type == FUNCTION:
-                # The code, and that of the layers, is on the workers' path.
+                # workers have the code of functions and layers on their path
                 properties["Code"] = dict(_INLINE_CODE)
                 properties.pop("Layers", None)
             resources[logical_id] = {"Type": resource_type, "Properties": properties}

@@ -1,7 +1,7 @@
-"""Fires the functions that wait for uploads, when something is put into a bucket of the AWS that this process serves.
+"""Delivers S3 upload events to functions, for the buckets of the simulated AWS in this process.
 
-moto knows the bucket, its rules and their patterns, but sends no event to a function; and its event for an upload is
-not as S3's is: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+moto has the buckets, the rules and their patterns, but sends no events to functions; and its upload event differs from
+that of S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
 """
 
 import uuid
@@ -21,17 +21,17 @@ EVENT_REASONS = {
     "s3:ObjectCreated:Copy": "CopyObject",
     "s3:ObjectCreated:CompleteMultipartUpload": "CompleteMultipartUpload",
 }
-"""The S3 API that created the object, by what moto calls it."""
+"""The S3 API operation that created the object, by moto's event name."""
 
 
 @contextmanager
 def deliver_upload_events(
     invoke: Callable[[str, Any], object], clock: Callable[[], datetime] = utc_now
 ) -> Iterator[None]:
-    """As long as it lasts, calls `fire(function ARN, event)` for each upload that a rule waits for.
+    """Within the context, call `invoke(function ARN, event)` for each upload that matches a rule.
 
-    `fire` must not wait for the function, which talks to the very server that calls it. A function that it does not
-    know (`KeyError`), or takes no events any more (`RuntimeError`), is passed over.
+    `invoke` must not wait for the function, which sends requests to the server that is calling. If it raises KeyError
+    (unknown function) or RuntimeError (stopped), the event is dropped.
     """
 
     def deliver(account_id: str, bucket: Any, event_name: str, key: Any) -> None:
@@ -45,7 +45,7 @@ def deliver_upload_events(
                         with suppress(KeyError, RuntimeError):
                             invoke(target["Arn"], event)
 
-    # moto has no other place for it
+    # moto has no public hook
     original = notifications._send_event_bridge_message  # noqa: SLF001
     notifications._send_event_bridge_message = deliver  # noqa: SLF001
     try:
@@ -55,12 +55,12 @@ def deliver_upload_events(
 
 
 def _is_match(rule: Any, event: Mapping[str, Any]) -> bool:
-    # for moto, every event fits a rule without a pattern; such a rule is a schedule
+    # moto matches every event with a rule without a pattern, but such a rule is a schedule
     return bool(rule.event_pattern.get_pattern()) and rule.event_pattern.matches_event(event)
 
 
 def _upload_event(account_id: str, bucket: Any, event_name: str, key: Any, now: datetime) -> dict[str, Any]:
-    """As S3 tells EventBridge of it: the key as it is, which is percent-encoded only in the older notifications."""
+    """Build the event that S3 sends to EventBridge; unlike in older notifications, the key is not percent-encoded."""
     s3_object = {
         "key": key.name,
         "size": key.size,

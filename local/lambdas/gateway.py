@@ -1,6 +1,6 @@
-"""One port for the HTTP API, as API Gateway serves it, and for Lambda's Invoke API, as boto3 speaks it.
+"""Serves the HTTP API as API Gateway does and, on the same port, Lambda's Invoke API for boto3.
 
-boto3's `lambda` client reaches the functions here when AWS_ENDPOINT_URL_LAMBDA is this server's URL.
+boto3's `lambda` client reaches the functions here if AWS_ENDPOINT_URL_LAMBDA is this server's URL.
 """
 
 import json
@@ -19,19 +19,19 @@ from local.lambdas.pool import Lambdas
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-# What API Gateway takes.
 MAX_BODY_BYTES = 10 * 1024 * 1024
+"""API Gateway's limit for a request body."""
 INVOCATION_TYPES = ("RequestResponse", "Event")
 _INVOKE = re.compile(r"/2015-03-31/functions/(?P<name>[^/]+)/invocations")
 
 
 class _Request(Request):
-    # One more, since werkzeug cuts a chunked body off here without a word.
+    # one more, because werkzeug silently truncates a chunked body at this length
     max_content_length = MAX_BODY_BYTES + 1
 
 
 class LocalGateway:
-    """The WSGI application. `api` names the function that answers every request."""
+    """The WSGI application. `api` names the function that handles all HTTP requests."""
 
     def __init__(self, lambdas: Lambdas, api: str) -> None:
         self._lambdas = lambdas
@@ -64,7 +64,7 @@ class LocalGateway:
 
     def _invoke(self, request: Request, function_reference: str) -> Response:
         invocation_type = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
-        # a name, perhaps as the end of a (partial) ARN, perhaps with a version
+        # a name or a (partial) ARN, with or without a version
         name = function_reference.rpartition("function:")[2].partition(":")[0]
         stack = self._lambdas.stack
         if name not in (function.name for function in stack.functions.values()):
@@ -72,7 +72,7 @@ class LocalGateway:
             return _error_response(404, "ResourceNotFoundException", f"Function not found: {arn}")
         if invocation_type not in INVOCATION_TYPES:
             return _error_response(
-                400, "InvalidParameterValueException", f"The invocation type {invocation_type} is not served here"
+                400, "InvalidParameterValueException", f"The invocation type {invocation_type} is not supported here"
             )
         try:
             event = json.loads(request.get_data() or b"{}")

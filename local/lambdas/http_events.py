@@ -1,4 +1,4 @@
-"""HTTP requests as the events of an API Gateway HTTP API (payload format 2.0), and answers to them as HTTP.
+"""Converts HTTP requests to events of an API Gateway HTTP API (payload format 2.0), and results to HTTP responses.
 
 Follows https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
@@ -13,13 +13,13 @@ from typing import Any
 from werkzeug.wrappers import Request, Response
 
 API_ID = "local"
-# API Gateway passes text on as it is, and everything else in base64: also a form.
 _TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
+"""Types that API Gateway passes on as text; everything else, including forms, is in base64."""
 _STATUSES = range(100, 600)
 
 
 def request_to_event(request: Request, now: datetime, account_id: str) -> dict[str, Any]:
-    """Give the event that API Gateway would send for a request to the `$default` route and stage."""
+    """Build the event that API Gateway would send for a request to the `$default` route and stage."""
     host = request.host.rpartition(":")[0] if ":" in request.host else request.host
     source_ip = request.remote_addr or ""
     headers = {name.lower(): value for name, value in request.headers.items() if name.lower() != "cookie"}
@@ -32,7 +32,7 @@ def request_to_event(request: Request, now: datetime, account_id: str) -> dict[s
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": "$default",
-        # Decoded, as API Gateway does it.
+        # decoded, as in API Gateway
         "rawPath": request.path,
         "rawQueryString": request.query_string.decode("latin-1"),
         "headers": headers,
@@ -75,9 +75,9 @@ def _body(body: bytes, content_type: str) -> tuple[str, bool]:
 
 
 def payload_to_response(payload: Any) -> Response | None:
-    """Give the HTTP answer in a function's payload; None if it is malformed.
+    """Convert a function's payload to the HTTP response; None if it is malformed.
 
-    Without a `statusCode` the payload is itself the JSON document to answer with.
+    Without a `statusCode`, the payload itself is the JSON body.
     """
     if not isinstance(payload, Mapping) or "statusCode" not in payload:
         body = payload if isinstance(payload, str) else json.dumps(payload)
@@ -94,7 +94,7 @@ def payload_to_response(payload: Any) -> Response | None:
         return None
     response = Response(content, status, content_type="text/plain;charset=utf-8")
     for name, value in headers:
-        # The server counts what it sends; and a second content-type would contradict the first.
+        # the server sets content-length itself, and a second content-type would contradict the first
         if name.lower() == "content-type":
             response.headers["content-type"] = value
         elif name.lower() != "content-length":

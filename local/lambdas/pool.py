@@ -1,7 +1,7 @@
-"""Runs the deployed functions as Lambda would: each event in a process that serves one event at a time.
+"""Runs the deployed functions as Lambda does: in worker processes that each handle one event at a time.
 
-Workers are started as events come, kept for the next one, killed when their time is up, and replaced when
-they die. An event that failed is not tried again: the template says the same of its scheduled functions.
+Workers are started on demand, reused for later events, killed on a timeout, and replaced when they crash. A failed
+event is not retried, which is what the template configures for its scheduled functions.
 """
 
 import json
@@ -18,18 +18,18 @@ from local.cloud.client import CREDENTIALS
 from local.cloud.stack import Function, Stack
 from local.lambdas.worker_process import ROOT, WorkerLostError, WorkerProcess
 
-# Enough for a page that loads many things at once; the import alone makes a worker 35 to 50 MB large.
 WORKERS_PER_FUNCTION = 10
-# So long `stop` waits for workers that it has killed.
+"""Enough for a page that sends many requests in parallel; with its imports alone, a worker has 35 to 50 MB."""
 _KILL_TIMEOUT_SECONDS = 10.0
+"""How long `stop` waits for workers that it has killed."""
 
-# A worker of this environment that writes to this log.
 type WorkerFactory = Callable[[Mapping[str, str], Path], WorkerProcess]
+"""Starts a worker with this environment, which writes to this log."""
 
 
 @dataclass(frozen=True, slots=True)
 class InvocationResult:
-    """What came of an event: the payload, decoded; if it failed, with `errorMessage` and `errorType`."""
+    """The result of an invocation. `payload` is decoded; if `failed`, it has `errorMessage` and `errorType`."""
 
     request_id: str
     payload: Any = None
@@ -37,10 +37,9 @@ class InvocationResult:
 
 
 class Lambdas:
-    """The functions of a stack, ready to be invoked. A context manager: at its end all workers are gone.
+    """The functions of a stack, ready to be invoked. A context manager that ends all workers on exit.
 
-    `environment` is added to that of each function, over its own. The workers' output goes to
-    `state/logs/<logical id>.log`. `worker` starts one.
+    `environment` is added to each function's own and takes precedence. Workers write to `state/logs/<logical id>.log`.
     """
 
     def __init__(
@@ -73,11 +72,10 @@ class Lambdas:
         self.stop()
 
     def invoke(self, name: str, event: Any, *, wait: bool = True) -> InvocationResult:
-        """Run one event through a function, named as `Stack.function` takes it.
+        """Invoke a function, named as for `Stack.function`.
 
-        Without `wait` the result has no payload: what comes of the event is in the function's log. Raises
-        `KeyError` for an unknown function, `TypeError` for an event that is no JSON, `RuntimeError` once
-        stopped.
+        Without `wait`, the result has no payload: see the function's log. Raises KeyError for an unknown function,
+        TypeError if the event is not JSON, and RuntimeError after `stop`.
         """
         pool = self._pools[self.stack.function(name).name]
         request_id = str(uuid.uuid4())
@@ -89,7 +87,7 @@ class Lambdas:
         return InvocationResult(request_id)
 
     def monitor_activity(self, *, exclude: str) -> Callable[[], bool]:
-        """Return a function that says whether any function but this one has run since the last call."""
+        """Return a function that returns whether any function except this one has run since its last call."""
         ignored = self.stack.function(exclude).name
         pools = [pool for name, pool in self._pools.items() if name != ignored]
         previous = (0, 0)
@@ -103,7 +101,7 @@ class Lambdas:
         return has_run
 
     def stop(self, grace_seconds: float = 0.0) -> None:
-        """Take no more events, give those under way `grace_seconds` to end, and end all workers."""
+        """Accept no more events, give those in progress `grace_seconds` to finish, and end all workers."""
         for pool in self._pools.values():
             pool.reject_events()
         for pool in self._pools.values():
@@ -120,16 +118,16 @@ class _FunctionPool:
     max_workers: int
     worker_factory: WorkerFactory
     in_progress: int = 0
-    """How many events are waiting or running."""
+    """The number of events that are waiting or running."""
     started_count: int = 0
-    """How many there have been so far."""
+    """The number of events so far."""
     _idle: list[WorkerProcess] = field(default_factory=list)
     _busy: set[WorkerProcess] = field(default_factory=set)
     _stopped: bool = False
     _changed: Condition = field(default_factory=Condition)
 
     def register_event(self) -> None:
-        """Announce an event, so that `stop` knows of it from here on."""
+        """Count an event as in progress, so that `stop` waits for it. Raises RuntimeError after `stop`."""
         with self._changed:
             if self._stopped:
                 raise RuntimeError("the functions have been stopped")
@@ -137,7 +135,7 @@ class _FunctionPool:
             self.started_count += 1
 
     def run(self, request_id: str, event: Any) -> InvocationResult:
-        """Run the event in a worker that is free, in a new one, or as soon as one gets free."""
+        """Run the event in an idle worker, in a new one, or as soon as a worker is free."""
         try:
             worker = self._acquire_worker()
             if worker is None:
@@ -153,7 +151,7 @@ class _FunctionPool:
             self._changed.wait_for(lambda: self._stopped or len(self._busy) < self.max_workers)
             if self._stopped:
                 return None
-            # The last one used first: the others' memory may be swapped out.
+            # most recently used first: the memory of the others may be swapped out
             while self._idle and not self._idle[-1].is_alive:
                 self._idle.pop().close()
             stream = f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid.uuid4().hex}"
@@ -178,8 +176,7 @@ class _FunctionPool:
         except WorkerLostError:
             return self._failure(request_id, "Runtime.ExitError", f"Runtime exited with error: {worker.close()}")
         finally:
-            # Also after a Ctrl-C, when the worker is in the middle of an event that nobody waits for any
-            # more.
+            # also after Ctrl-C, while the worker still handles an event with no one waiting for the result
             if not is_reusable:
                 worker.kill()
                 worker.close()
@@ -205,23 +202,23 @@ class _FunctionPool:
             self._changed.wait_for(lambda: not self.in_progress, grace_seconds)
             for worker in self._busy:
                 worker.kill()
-            # Not for ever: a Ctrl-C in the wrong instant leaves an event counted that nobody runs.
+            # with a timeout: Ctrl-C at the wrong moment leaves an event counted that is not running
             self._changed.wait_for(lambda: not self.in_progress, _KILL_TIMEOUT_SECONDS)
             while self._idle:
                 self._idle.pop().close()
 
 
 def lambda_environment(function: Function, stack: Stack) -> dict[str, str]:
-    """Give what a function finds in `os.environ`: the template's variables, Lambda's, and where AWS is."""
+    """Return the environment of a function: the template's variables, Lambda's own, and the AWS endpoint."""
     return {
         **function.environment,
         **CREDENTIALS,
-        # Whose request it is can be told where it arrives.
+        # so that a server can see which function sent a request
         "AWS_ACCESS_KEY_ID": function.logical_id,
         "AWS_ENDPOINT_URL": stack.endpoint,
         "AWS_REGION": stack.region,
         "AWS_DEFAULT_REGION": stack.region,
-        # Nothing of the user's own AWS set-up, and no search for credentials that takes seconds to find none.
+        # none of the user's own AWS configuration, and no slow search for credentials
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",

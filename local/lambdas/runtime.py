@@ -1,7 +1,7 @@
-"""What a worker process runs: one Lambda function, as Lambda's Python runtime would, one event at a time.
+"""The worker process: runs one Lambda function as Lambda's Python runtime does, one event at a time.
 
-Started as `python -m local.lambdas.runtime FD`. FD is a socket over which events come and answers go, one JSON
-document a line; standard output stays free for the handler. The worker ends with the socket's other end.
+Started as `python -m local.lambdas.runtime FD`. FD is a socket for events and results, one JSON document per line;
+standard output is left to the handler. The worker exits when the other end of the socket is closed.
 """
 
 import json
@@ -19,13 +19,13 @@ from typing import Any, NoReturn
 
 type Handler = Callable[[Any, "LambdaContext"], Any]
 
-# Lambda refuses a longer answer: 6 MB and a little.
 MAX_RESPONSE_BYTES = 6_291_556
+"""Lambda's limit for a response: slightly more than 6 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class LambdaContext:
-    """The second argument of a handler: the attributes that Lambda documents, of the types that it gives."""
+    """The second argument of a handler, with the attributes that Lambda documents. `deadline` is in monotonic time."""
 
     aws_request_id: str
     invoked_function_arn: str
@@ -39,15 +39,15 @@ class LambdaContext:
     client_context: None = None
 
     def get_remaining_time_in_millis(self) -> int:
-        """What is left until the worker is killed, never below 0."""
+        """The time until the worker is killed, never below 0."""
         return max(0, int((self.deadline - time.monotonic()) * 1000))
 
 
 def main() -> NoReturn:
-    """Serve events until the parent goes away."""
+    """Handle events until the parent process ends."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     for stream in (sys.stdout, sys.stderr):
-        # Several workers write to one file: whole lines do not get mixed.
+        # several workers write to one file, so write whole lines
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(connection, events), daemon=True).start()
@@ -56,21 +56,21 @@ def main() -> NoReturn:
     while True:
         request = events.get()
         if isinstance(handler, str):
-            # Nothing will come of this process; the next one may find the code mended.
+            # this process cannot recover; the next one may find corrected code
             _send(connection, _error_response("Runtime.ImportModuleError", handler) | {"last": True})
         else:
             _send(connection, _invoke_handler(handler, request) | {"last": False})
 
 
 def _receive(connection: socket.socket, events: queue.SimpleQueue[dict[str, Any]]) -> None:
-    """Read in a thread of its own, so that the parent's end is noticed in the middle of an event, too."""
+    """Read events in a separate thread, to notice the parent's end also while an event is handled."""
     with connection.makefile("rb") as lines:
         try:
             for line in lines:
                 events.put(json.loads(line))
         except OSError:
             pass
-    # Not sys.exit: that would only end this thread.
+    # sys.exit would only end this thread
     os._exit(0)
 
 
@@ -82,18 +82,18 @@ def _send(connection: socket.socket, message: dict[str, Any]) -> None:
 
 
 def _load_handler(name: str) -> Handler | str:
-    """The handler, or why it cannot be imported."""
+    """Import the handler; return it, or a message if the import fails."""
     module_name, _, attribute = name.rpartition(".")
     try:
         handler: Handler = getattr(import_module(module_name), attribute)
-    except Exception as error:  # noqa: BLE001 — a module may raise anything, and whoever invokes it is told
+    except Exception as error:  # noqa: BLE001 — a module may raise anything; the invoker gets the message
         traceback.print_exc()
         return f"Unable to import {name}: {type(error).__name__}: {error}"
     return handler
 
 
 def _invoke_handler(handler: Handler, request: dict[str, Any]) -> dict[str, Any]:
-    """Run the handler. The payload is JSON text, for what does not fit into JSON has to be noticed here."""
+    """Run the handler. The payload is serialised here, to notice a result that is not JSON."""
     context = LambdaContext(
         aws_request_id=request["request_id"],
         invoked_function_arn=request["arn"],
@@ -106,9 +106,9 @@ def _invoke_handler(handler: Handler, request: dict[str, Any]) -> dict[str, Any]
     )
     try:
         result = handler(request["event"], context)
-    except Exception as error:  # noqa: BLE001 — a handler may raise anything, and whoever invokes it is told
+    except Exception as error:  # noqa: BLE001 — a handler may raise anything; the invoker gets the message
         traceback.print_exc()
-        # The first frame is this module's own.
+        # the first frame is in this module
         stack = traceback.format_tb(error.__traceback__)[1:]
         error_payload = {"errorMessage": str(error), "errorType": type(error).__name__, "stackTrace": stack}
         return {"payload": json.dumps(error_payload), "failed": True}

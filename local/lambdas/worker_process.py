@@ -1,4 +1,4 @@
-"""The parent's side of a worker: one process that runs one function, and the socket to it."""
+"""The parent's side of a worker: a process that runs one function, and the socket to it."""
 
 import json
 import os
@@ -12,22 +12,22 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 ROOT = Path(__file__).parents[2]
-# The code that Lambda has in /var/task and in /opt/python.
 CODE_PATHS = (ROOT, ROOT / "layers" / "shared")
-# Lambda gives an import 10 seconds, but on a machine that does nothing else.
+"""The code that Lambda has in /var/task and in /opt/python."""
 START_TIMEOUT_SECONDS = 60.0
-# How long a process that closed its socket may take to end by itself, before it is killed.
+"""Lambda allows 10 seconds for the import, but on a machine without other load."""
 _EXIT_TIMEOUT_SECONDS = 2.0
+"""How long a process may take to exit after its socket is closed, before it is killed."""
 
 
 class WorkerLostError(Exception):
-    """The process ended before it answered."""
+    """The process ended before it returned a result."""
 
 
 class WorkerProcess:
-    """Starts `python -m local.lambdas.runtime`, which imports the handler that `environment` names.
+    """A process of `python -m local.lambdas.runtime`, which imports the handler named in `environment`.
 
-    What it and the handler write is appended to `log`.
+    Its output, and the handler's, is appended to `log`.
     """
 
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
@@ -47,21 +47,20 @@ class WorkerProcess:
             stdout=output,
             stderr=output,
             pass_fds=[child_socket.fileno()],
-            # A group of its own: the terminal's Ctrl-C is the parent's business, and what the handler
-            # started ends with the worker.
+            # in its own group: Ctrl-C in the terminal is handled by the parent alone, and processes that the handler
+            # started can be killed with the worker
             process_group=0,
         )
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process still runs."""
+        """Whether the process is still running."""
         return self._process.poll() is None
 
     def exchange(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """Send one event and wait `seconds` for its answer; the start of the process does not count.
+        """Send an event and wait up to `seconds` for its result, not counting the start of the process.
 
-        Raises `TimeoutError` when the time is up and `WorkerLostError` if the process ends. It is of no use
-        then.
+        Raises TimeoutError, or WorkerLostError if the process ends; the worker cannot be used after either.
         """
         if not self._ready:
             self._receive(START_TIMEOUT_SECONDS)
@@ -86,14 +85,14 @@ class WorkerProcess:
         return response
 
     def kill(self) -> None:
-        """End the process and all that it started. Who waits for its answer gets a `WorkerLostError`."""
+        """Kill the process and all that it started. A pending `exchange` raises WorkerLostError."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> str:
-        """Let the process end, or see to it. Say how it ended, in Lambda's words."""
+        """Let the process exit, or kill it. Return how it ended, in Lambda's words."""
         self._responses.close()
-        # The worker ends when it sees this, unless it already has.
+        # the worker exits when it notices this, unless it already has
         self._connection.close()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_EXIT_TIMEOUT_SECONDS)

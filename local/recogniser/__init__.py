@@ -1,1 +1,1 @@
-"""A small WhisperX server of each dialect, so that nothing else is needed: `python -m local.recogniser`."""
+"""A small WhisperX-compatible server for each dialect, for the demo and the tests: `python -m local.recogniser`."""

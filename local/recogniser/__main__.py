@@ -1,8 +1,8 @@
-"""A small speech recogniser that speaks as WhisperX servers do: the demo and the tests need no GPU and no network.
+"""A small speech recogniser with the HTTP APIs of WhisperX servers, so that demo and tests need no GPU or network.
 
-It is PocketSphinx with its US English model: offline and real recognition, but of modest accuracy, most of
-all on telephone audio. English only, lower case, no punctuation, no speakers. Each dialect has its own module, whose
-statuses and shapes follow a real server; one job is done at a time in all of them.
+It is PocketSphinx with its US English model: real recognition, offline, but with low accuracy, especially on telephone
+audio. English only, lower case, no punctuation, no speakers. Each dialect has its own Python module, with the status
+codes and documents of a real server. As in those, one recording is transcribed at a time.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def create_app(recogniser: Recogniser, dialect: str, api_key: str | None = None)
 
     @app.get("/openapi.json")
     def openapi() -> dict[str, Any]:
-        # whisper-asr-webservice answers nothing while a job runs
+        # whisper-asr-webservice does not respond to anything while it transcribes
         with recogniser.lock if dialect == "asr" else nullcontext():
             return openapi_document(app)
 
@@ -52,22 +52,22 @@ def create_app(recogniser: Recogniser, dialect: str, api_key: str | None = None)
 
 
 class RecogniserHandler(QuietHandler):
-    """Without an access log, for file names in requests hold telephone numbers."""
+    """A handler without an access log, because file names in requests contain phone numbers."""
 
-    timeout = 60  # a client that connects and stays silent must not keep its thread for good
+    timeout = 60  # a client that connects and sends nothing must not keep its thread forever
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local.recogniser", description=__doc__.splitlines()[0])
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=9000, help="0 takes a free one (default: %(default)s)")
-    parser.add_argument("--dialect", choices=DIALECTS, default="asr", help="what it speaks (default: %(default)s)")
-    parser.add_argument("--api-key", metavar="KEY", help="demand Authorization: Bearer KEY")
+    parser.add_argument("--port", type=int, default=9000, help="0: any free port (default: %(default)s)")
+    parser.add_argument("--dialect", choices=DIALECTS, default="asr", help="which API to serve (default: %(default)s)")
+    parser.add_argument("--api-key", metavar="KEY", help="require Authorization: Bearer KEY")
     args = parser.parse_args()
     app = create_app(Recogniser(), args.dialect, args.api_key)
     server = make_server(args.host, args.port, app, threaded=True, request_handler=RecogniserHandler)
     print(f"listening on http://{args.host}:{server.server_port}", flush=True)
-    # SIGTERM keeps its default action: a handler in Python would wait until PocketSphinx is done.
+    # SIGTERM keeps its default action: a Python handler would not run before PocketSphinx returns
     server.serve_forever()
 
 

@@ -1,4 +1,4 @@
-"""The dialect `asr`, as whisper-asr-webservice speaks it: no health route, and 500 for what is no audio."""
+"""The dialect `asr`, as in whisper-asr-webservice: no health route, and 500 for a file that is not audio."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ def add_routes(app: Flask, recogniser: Recogniser) -> None:
             return {"detail": errors}, 422
         language, output = request.args.get("language", "en"), request.args.get("output", "txt")
         if language not in ("", "en"):
-            raise ValueError("language must be 'en': there is no model for another one")
+            raise ValueError("language must be 'en': there is no model for another language")
         if output not in ("json", "txt"):
             raise ValueError("output must be 'json' or 'txt'")
         result = recogniser.transcribe(audio.stream)

@@ -1,4 +1,4 @@
-"""What servers made with FastAPI have in common: how they find fault with a request, and describe themselves."""
+"""What servers made with FastAPI have in common: validation errors and the OpenAPI document."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +9,7 @@ BOOLEAN_VALUES = {"true", "false", "1", "0", "on", "off", "yes", "no", "t", "f",
 
 
 def validation_errors(file_field: str, boolean_options: Iterable[str]) -> list[dict[str, Any]]:
-    """What FastAPI would find wrong with the file and the options of a request, in its words."""
+    """Return FastAPI's validation errors for the file and the boolean options of the current request."""
     errors: list[dict[str, Any]] = [
         {
             "type": "bool_parsing",
@@ -30,7 +30,7 @@ def validation_errors(file_field: str, boolean_options: Iterable[str]) -> list[d
 
 
 def openapi_document(app: Flask) -> dict[str, Any]:
-    """An OpenAPI document with the routes, and no more than what a client looks for in it."""
+    """Return an OpenAPI document with the routes, and only with what clients look for in it."""
     paths: dict[str, Any] = {}
     for rule in app.url_map.iter_rules():
         if rule.endpoint not in ("static", "openapi"):

@@ -1,4 +1,4 @@
-"""The dialect `openai`, as whisperx-api-server speaks it: all options in the form, segments nested."""
+"""The dialect `openai`, as in whisperx-api-server: all options in the form, segments nested."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from local.recogniser.fastapi import validation_errors
 from local.recogniser.speech import Recogniser, UndecodableAudio
 
 MODEL = "pocketsphinx"
-MODELS = ("", MODEL, "whisper-1")  # the last is what clients of OpenAI's API say who do not care
+MODELS = ("", MODEL, "whisper-1")  # the last is the default of clients of OpenAI's API
 
 type Reply = Response | dict[str, Any] | tuple[dict[str, Any], int]
 
@@ -33,7 +33,7 @@ def add_routes(app: Flask, recogniser: Recogniser) -> None:
 
 
 def _request_error() -> tuple[dict[str, Any], int] | None:
-    """What is wrong with a request, if anything."""
+    """Return the error response to an invalid request, or None."""
     if errors := validation_errors("file", ()):
         return {"detail": errors}, 422
     if request.form.get("model", "") not in MODELS:
@@ -46,7 +46,7 @@ def _request_error() -> tuple[dict[str, Any], int] | None:
 
 
 def _to_response(result: dict[str, Any]) -> Reply:
-    """The transcript in the form that was asked for."""
+    """Return the transcript in the requested format."""
     text = "\n".join(segment["text"].strip() for segment in result["segments"])
     match request.form.get("response_format", "json"):
         case "verbose_json":

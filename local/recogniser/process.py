@@ -1,4 +1,4 @@
-"""The built-in recogniser in a process of its own: recognition would hold up everything else in this one."""
+"""Runs the built-in recogniser in its own process, because recognition would block everything else in this one."""
 
 import subprocess
 import sys
@@ -13,7 +13,10 @@ from local.http_server import LOCALHOST
 
 @contextmanager
 def run_recogniser(dialect: str, log: Path, host: str = LOCALHOST) -> Iterator[str]:
-    """The URL of a recogniser that speaks `dialect`, until the block ends. What it complains of is in `log`."""
+    """Run a recogniser with this dialect within the context and yield its URL; its errors are written to `log`.
+
+    Raises LocalError if it does not start.
+    """
     command = [sys.executable, "-m", "local.recogniser", "--host", host, "--port", "0", "--dialect", dialect]
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -24,7 +27,7 @@ def run_recogniser(dialect: str, log: Path, host: str = LOCALHOST) -> Iterator[s
         try:
             first_line = process.stdout.readline()
             if "http" not in first_line:
-                raise LocalError(f"The built-in recogniser did not start: {log} says why.")
+                raise LocalError(f"The built-in recogniser did not start. See {log}.")
             yield first_line.split()[-1]
         finally:
             process.terminate()

@@ -1,4 +1,4 @@
-"""Speech to words with PocketSphinx, in pieces: decode, find the speech, recognise it.
+"""Speech recognition with PocketSphinx: decode the audio, find utterances, recognise their words.
 
 Everything streams, so a recording of hours needs no more memory than one of seconds.
 """
@@ -13,17 +13,16 @@ import soundfile
 import soxr
 from pocketsphinx import Decoder, Endpointer
 
-SAMPLE_RATE = 16_000  # what the acoustic model was trained on
-SAMPLE_RATES = range(4_000, 768_001)  # a damaged header that says 1 Hz would become gigabytes at 16 kHz
-BLOCK_SAMPLES = 65_536  # decoded at a time, over all channels
-# Music on hold is one endless utterance to the endpointer. Whisper's window is as long.
-MAX_UTTERANCE_SECONDS = 30.0
-MIN_UTTERANCE_SECONDS = 0.1  # the decoder finds no first frame in less
+SAMPLE_RATE = 16_000  # of the audio that the acoustic model was trained on
+SAMPLE_RATES = range(4_000, 768_001)  # a damaged header with 1 Hz would become gigabytes at 16 kHz
+BLOCK_SAMPLES = 65_536  # decoded at a time, all channels together
+MAX_UTTERANCE_SECONDS = 30.0  # as in Whisper; to the endpointer, music on hold is one endless utterance
+MIN_UTTERANCE_SECONDS = 0.1  # the decoder needs at least one frame
 GSM_FRAME_BYTES = 33
 
 
 class UndecodableAudio(Exception):
-    """The upload is not audio that libsndfile can read."""
+    """libsndfile cannot read the upload as audio."""
 
 
 class Utterance(NamedTuple):
@@ -32,7 +31,7 @@ class Utterance(NamedTuple):
 
 
 def iter_pcm_blocks(file: IO[bytes]) -> Iterator[bytes]:
-    """16-bit mono PCM at SAMPLE_RATE, block by block. Raises UndecodableAudio."""
+    """Yield blocks of 16-bit mono PCM at SAMPLE_RATE. Raises UndecodableAudio."""
     try:
         with _open(file) as audio:
             if audio.samplerate not in SAMPLE_RATES:
@@ -40,20 +39,20 @@ def iter_pcm_blocks(file: IO[bytes]) -> Iterator[bytes]:
             resample = soxr.ResampleStream(audio.samplerate, SAMPLE_RATE, 1, dtype="float32")
             frames = max(1, BLOCK_SAMPLES // audio.channels)
             while len(block := audio.read(frames, dtype="float32", always_2d=True)):
-                # A float file may hold NaN and infinities, which would run through the whole filter.
+                # a float file may contain NaN and infinities, which would spread through the resampling filter
                 mono = np.clip(np.nan_to_num(block, posinf=0, neginf=0), -1, 1).mean(axis=1, dtype=np.float32)
                 yield _to_pcm(resample.resample_chunk(mono))
             yield _to_pcm(resample.resample_chunk(np.zeros(0, np.float32), last=True))
     except soundfile.LibsndfileError as exc:
         raise UndecodableAudio(exc.error_string) from exc
-    except (ValueError, RuntimeError) as exc:  # of soundfile's own checks and of soxr
+    except (ValueError, RuntimeError) as exc:  # from soundfile's own checks and from soxr
         raise UndecodableAudio(str(exc)) from exc
 
 
 def _open(file: IO[bytes]) -> soundfile.SoundFile:
     header = file.read(10 * GSM_FRAME_BYTES)
     file.seek(0)
-    # Asterisk's .gsm has no header: each frame of 33 bytes begins with the nibble 0xD.
+    # Asterisk's .gsm files have no header; each frame of 33 bytes begins with the nibble 0xD
     if len(header) >= GSM_FRAME_BYTES and all(byte >> 4 == 0xD for byte in header[::GSM_FRAME_BYTES]):
         return soundfile.SoundFile(file, format="RAW", subtype="GSM610", samplerate=8_000, channels=1)
     return soundfile.SoundFile(file)
@@ -64,13 +63,13 @@ def _to_pcm(samples: Any) -> bytes:
 
 
 def split_utterances(blocks: Iterator[bytes]) -> Iterator[Utterance]:
-    """What the endpointer takes for speech; longer stretches are cut at LONGEST_UTTERANCE_SECONDS."""
+    """Yield the utterances that the endpointer finds; longer ones are cut at MAX_UTTERANCE_SECONDS."""
     endpointer = Endpointer(sample_rate=SAMPLE_RATE)
     max_bytes = int(MAX_UTTERANCE_SECONDS * SAMPLE_RATE) * 2
     start, speech, pending = 0.0, bytearray(), bytearray()
 
     frame_bytes = endpointer.frame_bytes
-    # Half a second of silence lets it find the end of speech that lasts to the end of the recording.
+    # append half a second of silence, so that it finds the end of speech at the end of the recording
     for block in chain(blocks, [bytes(SAMPLE_RATE)]):
         pending += block
         complete_bytes = len(pending) - len(pending) % frame_bytes
@@ -88,7 +87,7 @@ def split_utterances(blocks: Iterator[bytes]) -> Iterator[Utterance]:
 
 
 class Recogniser:
-    """PocketSphinx behind one lock: it keeps state between calls, and the real server is serial too."""
+    """PocketSphinx behind a lock: it keeps state between method calls, and the real servers are serial too."""
 
     def __init__(self) -> None:
         # Normalised utterance by utterance: the default lets one recording change the words of the next.
@@ -97,7 +96,7 @@ class Recogniser:
         self.lock = threading.Lock()
 
     def transcribe(self, file: IO[bytes]) -> dict[str, Any]:
-        """A recording as WhisperX's JSON. Raises UndecodableAudio."""
+        """Transcribe a recording into WhisperX's JSON. Raises UndecodableAudio."""
         samples = 0
 
         def counted_blocks() -> Iterator[bytes]:
@@ -123,7 +122,7 @@ class Recogniser:
     def _recognise_words(self, utterance: Utterance, end: float) -> list[dict[str, Any]]:
         if len(utterance.pcm) / 2 / SAMPLE_RATE < MIN_UTTERANCE_SECONDS:
             return []
-        self._decoder.reinit_feat()  # forgets the noise of the utterance before, for the same reason
+        self._decoder.reinit_feat()  # drops the noise estimate of the previous utterance, for the same reason
         self._decoder.start_utt()
         try:
             self._decoder.process_raw(utterance.pcm, full_utt=True)
@@ -131,13 +130,13 @@ class Recogniser:
             self._decoder.end_utt()
         words = []
         for segment in self._decoder.seg() or ():
-            if segment.word[0] in "<[+":  # <sil>, [NOISE], ++COUGH++: heard, but not words
+            if segment.word[0] in "<[+":  # <sil>, [NOISE], ++COUGH++ are not words
                 continue
             first, last = (
                 min(round(utterance.start + frame / self._frames_per_second, 3), end)
                 for frame in (segment.start_frame, segment.end_frame + 1)
             )
             score = round(min(max(float(segment.prob), 0.0), 1.0), 3)
-            # "read(2)" is the dictionary's second way to say "read".
+            # "read(2)" is the second pronunciation of "read" in the dictionary
             words.append({"word": segment.word.partition("(")[0], "start": first, "end": last, "score": score})
         return words

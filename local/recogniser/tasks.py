@@ -1,6 +1,6 @@
-"""The dialect `tasks`, as whisperX-FastAPI speaks it: a job for each upload, done by one worker, told of when asked.
+"""The dialect `tasks`, as in whisperX-FastAPI: each upload becomes a job for one worker, and clients poll its status.
 
-It forgets its tasks when it ends, as the real one does not; `device` and `model` are ignored.
+Unlike in the real server, jobs are lost when it stops, and `device` and `model` are ignored.
 """
 
 import shutil
@@ -21,7 +21,7 @@ from local.recogniser.speech import Recogniser, UndecodableAudio, iter_pcm_block
 EXTENSIONS = {
     ".wav", ".mp3", ".ogg", ".oga", ".m4a", ".aac", ".amr", ".awb", ".wma", ".mp4", ".mov", ".avi", ".wmv", ".mkv",
 }  # fmt: skip
-MAX_IN_MEMORY_BYTES = 10_000_000  # bytes of an upload that waits; beyond, it waits on disk
+MAX_IN_MEMORY_BYTES = 10_000_000  # of a queued upload; larger ones are on disk
 
 NOT_FOUND = {"error": {"message": "The requested task could not be found.", "code": "TASK_NOT_FOUND"}}, 404
 
@@ -30,6 +30,8 @@ type Reply = dict[str, Any] | tuple[dict[str, Any], int]
 
 @dataclass(frozen=True)
 class RecogniserJob:
+    """A job, with the fields that the server returns as its metadata."""
+
     identifier: str
     file_name: str
     language: str
@@ -43,7 +45,7 @@ class RecogniserJob:
 
 
 class JobWorker:
-    """Does one task after the other, in a thread of its own."""
+    """Runs one job after the other, in its own thread."""
 
     def __init__(self, recogniser: Recogniser) -> None:
         self.jobs: dict[str, RecogniserJob] = {}
@@ -72,7 +74,7 @@ class JobWorker:
             return
         try:
             self.results[identifier] = self._recogniser.transcribe(audio)
-        except Exception as error:  # noqa: BLE001 — the next task must not suffer
+        except Exception as error:  # noqa: BLE001 — the thread must survive for the next job
             self._update(identifier, status="failed", error=str(error))
             return
         ended_at = datetime.now(UTC)
@@ -132,7 +134,7 @@ def _submit(worker: JobWorker) -> Reply:
 
 
 def _is_decodable(audio: IO[bytes]) -> bool:
-    """Whether it is audio from beginning to end; leaves the file at its beginning."""
+    """Whether the whole file can be decoded. Rewinds the file."""
     audio.seek(0)
     try:
         for _ in iter_pcm_blocks(audio):

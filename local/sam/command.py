@@ -1,4 +1,4 @@
-"""`sam`: the built functions in containers, with moto's AWS, the sample recordings and the recogniser beside them."""
+"""`sam`: runs the built functions in containers, with moto as AWS, the sample recordings and the recogniser."""
 
 import time
 from contextlib import ExitStack
@@ -21,15 +21,15 @@ PAUSE_SECONDS = 0.5
 
 
 def run_sam(port: int) -> int:
-    """Serves the HTTP API on `port` until Ctrl-C; the exit status. Raises LocalError."""
+    """Serve the HTTP API on `port` (0: any free one) until Ctrl-C; return the exit status. Raises LocalError."""
     if reason := unavailable_reason():
-        raise LocalError(f"sam local needs Docker ({reason}). Without it, `make demo` runs the same functions.")
+        raise LocalError(f"sam local needs Docker: {reason}. `make demo` runs the same functions without it.")
     address = find_address()
     try:
         port = find_free_port(LOCALHOST, port)
     except OSError as error:
         raise LocalError(f"Port {port}: {error.strerror}. Choose another one with --port.") from error
-    print("Building what has changed of the functions …", flush=True)
+    print("Building the functions …", flush=True)
     build_functions()
     STATE.mkdir(parents=True, exist_ok=True)
     with ExitStack() as exit_stack:
@@ -55,28 +55,28 @@ def run_sam(port: int) -> int:
                 time.sleep(PAUSE_SECONDS)
                 for name, process in services.items():
                     if process.poll() is not None:
-                        raise LocalError(f"sam local {name} has ended. {STATE / name}.log may say why.")
+                        raise LocalError(f"sam local {name} has stopped. See {STATE / name}.log.")
         except KeyboardInterrupt:
             return 0
 
 
 def welcome_text(stack: Stack, url: str, key: str) -> str:
-    """What to do with it, as commands that can be pasted."""
+    """Describe how to use the stack, with commands to paste."""
     sam_path, config, events = (path.relative_to(ROOT) for path in (SAM, CONFIG, STATE / "events"))
     invoke = f"{sam_path} local invoke --config-file {config}"
     return "\n".join(
         (
-            f"The API answers at {url}, from a container, with this key:",
+            f"HTTP API:   {url} (runs in a container)",
             f'  curl -H "Authorization: Bearer {key}" {url}/api/call-recordings',
-            f"The admin page is at {url}/admin: sign in with the same key.",
-            f"AWS answers at {stack.endpoint}, with the bucket {stack.buckets['RecordingsBucket']}.",
-            "Run a function in a container of its own, in another terminal and this folder:",
+            f"Admin page: {url}/admin (sign in with the same key)",
+            f"Local AWS:  {stack.endpoint} (recordings bucket {stack.buckets['RecordingsBucket']})",
+            "To invoke one function in its own container, run in another terminal, in this folder:",
             f"  {invoke} SyncFunction -e {events}/schedule.json",
             f"  {invoke} QueueFunction -e {events}/schedule.json",
             f"  {invoke} ProcessFunction -e {events}/schedule.json",
             f"  {invoke} SyncFunction -e {events}/upload.json",
             f"  {invoke} ApiFunction -e {events}/api-list.json",
             f"  {invoke} ApiFunction -e {events}/api-list-without-key.json",
-            "docs/sam-local.md tells of the other events. Stop with Ctrl-C.",
+            "See docs/sam-local.md for the other events. Press Ctrl-C to stop.",
         )
     )

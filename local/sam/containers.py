@@ -1,4 +1,4 @@
-"""Whether there is Docker, and at which address its containers reach this machine."""
+"""Checks for Docker, and finds the address at which its containers reach this machine."""
 
 import os
 import shutil
@@ -12,36 +12,36 @@ from local.http_server import LOCALHOST
 
 SAM = ROOT / ".venv-sam" / "bin" / "sam"
 IMAGE = f"public.ecr.aws/lambda/python:3.13-{ARCHITECTURE}"
-"""What SAM CLI runs the functions in, by the name that it looks for."""
+"""The image in which SAM CLI runs the functions, by the name that it looks for."""
 ADDRESS_VARIABLE = "SAM_LOCAL_HOST_IP"
 DOCKER_DESKTOP_HOST = "host.docker.internal"
-"""By this name, containers of Docker Desktop reach what listens on its user's own loopback."""
+"""The name by which containers of Docker Desktop reach servers on the loopback of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerAddress:
-    """`listen` is where a server has to listen, `name` what containers call that."""
+    """`listen_host`: where a server must listen. `container_host`: the same host, as containers reach it."""
 
     listen_host: str
     container_host: str
 
     def container_url(self, url: str) -> str:
-        """A URL of this machine, as containers have to call it."""
+        """Translate a URL of this machine for use in containers."""
         return url.replace(self.listen_host, self.container_host)
 
 
 def unavailable_reason() -> str | None:
-    """Why no container can be run, or None."""
+    """Return why containers cannot be run, or None if they can."""
     if shutil.which("docker") is None:
-        return "there is no command 'docker'"
+        return "the command 'docker' was not found"
     result = _docker("version", "--format", "{{.Server.Version}}")
-    return None if result.returncode == 0 else f"Docker does not answer: {result.stderr.strip()}"
+    return None if result.returncode == 0 else f"Docker is not running: {result.stderr.strip()}"
 
 
 def find_address() -> ContainerAddress:
-    """On Linux, only the bridge that the containers are connected to: what listens there is not seen in the network.
+    """Find the address for servers that containers use. Raises LocalError if nothing can listen there.
 
-    Raises LocalError.
+    On Linux it is the bridge that the containers are connected to, so that the servers are not visible in the network.
     """
     if override := os.environ.get(ADDRESS_VARIABLE):
         address = ContainerAddress(override, override)
@@ -56,21 +56,20 @@ def find_address() -> ContainerAddress:
         find_free_port(address.listen_host)
     except OSError as error:
         raise LocalError(
-            f"Containers do not reach this machine at '{address.listen_host}' ({error}). "
-            f"Set {ADDRESS_VARIABLE} to an address of it "
-            "at which they do."
+            f"Containers cannot reach this machine at '{address.listen_host}' ({error}). "
+            f"Set {ADDRESS_VARIABLE} to an address at which they can."
         ) from error
     return address
 
 
 def find_free_port(host: str, port: int = 0) -> int:
-    """`wanted`, if nobody listens on it, or any one. Raises OSError if it is taken."""
+    """Return `port` if it is free, or any free port for 0. Raises OSError if it is taken."""
     with socket.create_server((host, port)) as listener:
         return int(listener.getsockname()[1])
 
 
 def has_image() -> bool:
-    """Whether the image is here; SAM CLI would else ask its registry for a newer one each time."""
+    """Whether the image exists locally. If so, SAM CLI need not check its registry for a newer one at each start."""
     return _docker("image", "inspect", IMAGE).returncode == 0
 
 

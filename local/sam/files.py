@@ -1,4 +1,4 @@
-"""What `sam local` is told in files: each function's variables, its own options, and events to try."""
+"""The files for `sam local`: environment variables of the functions, its own options, and sample events."""
 
 import json
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ from local.cloud.stack import Stack
 
 EVENTS = ROOT / "events"
 BUCKET, ACCOUNT, REGION, KEY = "callscribe-recordingsbucket-1kq2j8z6a7f0", "123456789012", "eu-central-1", "Bearer KEY"
-"""What the example events there hold in place of what each stack has of its own."""
+"""Placeholders in the sample events, for values that differ from stack to stack."""
 
 
 def write_files(folder: Path, stack: Stack, key: str, endpoints: Mapping[str, str], *, skip_pull: bool) -> None:
-    """Writes events/ and samconfig.toml, with which sam needs no other option.
+    """Write events/ and samconfig.toml, after which sam needs no other options.
 
-    `key` is that of the HTTP API; `endpoints` are variables for every function, over its own.
+    `key`: the key of the HTTP API. `endpoints`: environment variables for all functions, which replace their own.
     """
     events = folder / "events"
     events.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def write_files(folder: Path, stack: Stack, key: str, endpoints: Mapping[str, st
 
 
 def examples(stack: Stack, key: str) -> dict[str, dict[str, Any]]:
-    """The events by the names of their files; `key` is that of the HTTP API."""
+    """Return the sample events for this stack by file name. `key`: the key of the HTTP API."""
     replacements = {
         BUCKET: stack.buckets["RecordingsBucket"],
         ACCOUNT: stack.account_id,
@@ -54,7 +54,7 @@ def examples(stack: Stack, key: str) -> dict[str, dict[str, Any]]:
 
 
 def _environment(stack: Stack, endpoints: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Each function's variables. `sam local` knows functions by their logical ids, so they call each other by these."""
+    """Return the variables of each function. In `sam local`, functions invoke each other by their logical ids."""
     logical_ids = {function.name: function.logical_id for function in stack.functions.values()}
     return {
         name: {key: logical_ids.get(value, value) for key, value in function.environment.items()} | dict(endpoints)

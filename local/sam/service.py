@@ -1,4 +1,4 @@
-"""`sam local start-api` and `start-lambda`, as processes that are up when they are needed and gone afterwards."""
+"""Runs `sam local start-api` and `start-lambda` as child processes."""
 
 import os
 import socket
@@ -14,11 +14,11 @@ from local.sam.containers import SAM
 
 START_TIMEOUT_SECONDS = 60.0
 STOP_TIMEOUT_SECONDS = 30.0
-"""Its containers have to be stopped, too."""
+"""Includes the time to stop its containers."""
 PAUSE_SECONDS = 0.05
 ISOLATED_ENVIRONMENT = {
     "SAM_CLI_TELEMETRY": "0",
-    # SAM CLI would ask AWS who the user is, and hand the user's own keys on to the containers.
+    # SAM CLI would send requests with the user's own AWS credentials, and pass them on to the containers
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
@@ -27,9 +27,9 @@ ISOLATED_ENVIRONMENT = {
 
 @contextmanager
 def run_sam_service(name: str, config: Path, host: str, port: int, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """Runs `sam local NAME` until the block ends; containers are started as they are needed.
+    """Run `sam local NAME` within the context, and wait until it listens. It starts containers on demand.
 
-    What it and the functions write is in `log`. Raises LocalError.
+    Its output, and that of the functions, is written to `log`. Raises LocalError if it does not start.
     """
     if not SAM.exists():
         raise LocalError("SAM CLI is not installed. `make sam-local` installs it into .venv-sam.")
@@ -42,7 +42,7 @@ def run_sam_service(name: str, config: Path, host: str, port: int, log: Path) ->
             | ISOLATED_ENVIRONMENT,
             stdout=output,
             stderr=output,
-            process_group=0,  # the terminal's Ctrl-C is for us: told twice, it would leave its containers behind
+            process_group=0,  # no Ctrl-C from the terminal: with a second signal, it would leave its containers running
         )
     try:
         _wait_for_port(host, port, process, log)
@@ -65,4 +65,4 @@ def _wait_for_port(host: str, port: int, process: "subprocess.Popen[bytes]", log
             time.sleep(PAUSE_SECONDS)
         else:
             return
-    raise LocalError(f"sam local did not start on {host}:{port}. It said:\n{log.read_text(errors='replace')}")
+    raise LocalError(f"sam local did not start on {host}:{port}. Its output:\n{log.read_text(errors='replace')}")

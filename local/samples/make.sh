@@ -1,16 +1,16 @@
 #!/bin/sh
-# Makes the sample recordings again, in this folder. They are committed, so nobody needs to run this to use them.
+# Creates the sample recordings in this folder. They are committed, so you need not run this to use them.
 # Debian packages: flite festival festvox-us-slt-hts sox libsox-fmt-mp3
 set -eu
 cd "$(dirname "$0")"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# What a telephone line leaves of a voice. Used unquoted: two words.
+# The bandwidth of a telephone. Used unquoted: two words.
 line="sinc 300-3400"
 
-# say VOICE NAME TEXT: one phrase as $work/NAME.wav, 16 kHz mono. The voices differ in loudness and in the silence
-# round a phrase, so both are made equal.
+# say VOICE NAME TEXT: writes a phrase to $work/NAME.wav, 16 kHz mono. The voices differ in loudness and in the silence
+# around a phrase, so both are normalised.
 say() {
     case $1 in
         hts) echo "$3" | text2wave -eval '(voice_cmu_us_slt_arctic_hts)' -o "$work/spoken.wav" ;;
@@ -20,7 +20,7 @@ say() {
         silence 1 0.01 0.1% reverse silence 1 0.01 0.1% reverse pad 0 0.2
 }
 
-# after SECONDS NAME: puts silence before a phrase, for its place in a call of two sides.
+# after SECONDS NAME: adds silence before a phrase, to place it in a stereo call.
 after() {
     sox "$work/$2.wav" "$work/$2.placed.wav" pad "$1" 0.4
 }
@@ -40,7 +40,7 @@ say rms b2 "Please call me back tomorrow morning."
 sox "$work/b1.wav" "$work/gap.wav" "$work/b2.wav" "$work/b.wav" pad 0.3 0.2
 sox "$work/b.wav" -r 8000 -e u-law external-101-2025550178-20261118-101540-1795014937.23.wav $line
 
-# 3. Stereo, 8 kHz, 16-bit PCM: the caller on the left, the agent on the right, each in turn.
+# 3. Stereo, 8 kHz, 16-bit PCM: the caller on the left, the agent on the right; they take turns.
 say rms agent1 "Good morning. How can I help you?"
 say awb caller1 "I want to change my hotel room."
 say rms agent2 "When will you arrive?"
@@ -50,23 +50,23 @@ sox -m -v 1 "$work/caller1.placed.wav" -v 1 "$work/caller2.placed.wav" "$work/le
 sox -m -v 1 "$work/agent1.placed.wav" -v 1 "$work/agent2.placed.wav" "$work/right.wav"
 sox -M "$work/left.wav" "$work/right.wav" -r 8000 -b 16 external-102-2025550162-20261118-113007-1795019405.31.wav $line
 
-# 4. MP3, 16 kHz mono, as a script after the recording makes them: an outgoing call.
+# 4. MP3, 16 kHz mono, as converted by a script after the recording: an outgoing call.
 say kal16 d1 "This is a message for the manager."
 say kal16 d2 "Your new computer is ready."
 sox "$work/d1.wav" "$work/gap.wav" "$work/d2.wav" "$work/d.wav" pad 0.3 0.2
 sox "$work/d.wav" -C 32 out-2025550119-102-20261118-142255-1795029773.42.mp3
 
-# 5. GSM 6.10 in WAV, Asterisk's "wav49", which it names in capitals: a call between two extensions.
+# 5. GSM 6.10 in WAV, Asterisk's "wav49", with its upper-case extension: a call between two extensions.
 say rms e1 "We have a meeting this afternoon."
 say rms e2 "Please bring the report about the money."
 sox "$work/e1.wav" "$work/gap.wav" "$work/e2.wav" "$work/e.wav" pad 0.3 0.2
 sox "$work/e.wav" -t wav -r 8000 -e gsm-full-rate internal-102-101-20261118-160018-1795035617.58.WAV $line
 
-# 6. Three seconds in which nobody speaks: only the faint noise of a line.
+# 6. Three seconds without speech: only faint line noise.
 sox -R -n -r 8000 -b 16 in-2025550100-2025550107-20261118-173045-1795041044.66.wav \
     synth 3 whitenoise vol 0.0005
 
-# 7. Not audio at all, though it is called so.
+# 7. Text with the name of a recording.
 mkdir -p broken
 seq 1 600 | sed 's/^/this is not audio, line /' \
     > broken/in-2025550100-2025550155-20261118-181502-1795043701.71.wav

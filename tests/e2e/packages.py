@@ -1,4 +1,4 @@
-"""What `sam package` uploaded, read back: the zip of each function and of the layer, as Lambda would unpack it."""
+"""The deployment packages that `sam package` uploaded: a zip file for each function and for the layer."""
 
 import io
 import zipfile
@@ -9,11 +9,11 @@ from local.cloud.client import aws_client
 
 CODE = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
 UNCHECKED_HASH = (1).to_bytes(4, "little")
-"""PEP 552: the flags of a .pyc file that is used without a look at its source."""
+"""PEP 552: the flags of a .pyc file that Python uses without checking its source."""
 
 
 def packages(template: Mapping[str, Any], endpoint: str) -> Iterator[tuple[str, zipfile.ZipFile]]:
-    """Those that a packaged template names, by their names."""
+    """Yield the logical id and the zip file of each package in a packaged template."""
     for name, resource in template["Resources"].items():
         if resource["Type"] in CODE:
             bucket, _, key = resource["Properties"][CODE[resource["Type"]]].removeprefix("s3://").partition("/")
@@ -22,16 +22,16 @@ def packages(template: Mapping[str, Any], endpoint: str) -> Iterator[tuple[str, 
 
 
 def without_byte_code(archive: zipfile.ZipFile) -> list[str]:
-    """The modules that Lambda would compile at each start."""
+    """Return the source files that Lambda would compile at each cold start."""
     names = set(archive.namelist())
 
-    def compiled(module: str) -> str:
-        folder, _, file = module.rpartition("/")
+    def byte_code(source: str) -> str:
+        folder, _, file = source.rpartition("/")
         return f"{folder}/__pycache__/{file.removesuffix('.py')}.cpython-313.pyc".removeprefix("/")
 
     return [
-        module
-        for module in names
-        if module.endswith(".py")
-        and not (compiled(module) in names and archive.read(compiled(module))[4:8] == UNCHECKED_HASH)
+        source
+        for source in names
+        if source.endswith(".py")
+        and not (byte_code(source) in names and archive.read(byte_code(source))[4:8] == UNCHECKED_HASH)
     ]

@@ -128,7 +128,7 @@ def test_built_functions_take_a_recording_from_upload_to_transcript(
     uploaded = events["upload"]["detail"]["object"]["key"]
     s3.put_object(Bucket=stack.buckets["RecordingsBucket"], Key=uploaded, Body=wav(np.zeros(8000)))
 
-    tried, *synced = invoke("SyncFunction", "connection-test", "upload", "sync-part", "sync-file", "schedule")
+    tried, *synced = invoke("SyncFunction", "connection-test", "upload", "sync-prefix", "sync-file", "schedule")
     assert tried["ok"], tried
     assert [(each["status"], each["counts"]["listed"]) for each in synced] == [("succeeded", 1)] * 4, synced
     assert [each["counts"]["added"] for each in synced] == [1, 0, 0, 0]

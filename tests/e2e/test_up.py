@@ -133,7 +133,7 @@ def test_a_key_that_is_refused_ends_in_order_and_costs_no_attempt(folder, tmp_pa
         )  # fmt: skip
     assert status == 1
     assert re.search(r"rejected the API key \(401\).*\(See --api-key\.\)", output)
-    assert "none was lost" in output
+    assert "none is lost" in output
     (each,) = json.loads((tmp_path / "out.json").read_text())
     assert (each["status"], each["attempts"]) == ("queued", 0)
     assert "Traceback" not in output
@@ -145,7 +145,7 @@ def test_a_server_that_is_busy_at_first_is_waited_for_and_costs_no_attempt(folde
     out = tmp_path / "out.json"
     status, output = run("up", "--recordings", str(folder), "--whisperx", service.url, "--once", "--json", str(out))
     assert status == 0, output
-    assert output.count("It is tried again.") == 1
+    assert output.count("Retrying.") == 1
     (each,) = json.loads(out.read_text())
     assert (each["status"], each["attempts"]) == ("completed", 1)
     assert len(service.received) == 2
@@ -156,16 +156,16 @@ def test_a_server_that_is_busy_at_first_is_waited_for_and_costs_no_attempt(folde
     [
         ([], "COMMAND"),
         (["up"], "--samples --recordings is required"),
-        (["up", "--recordings", "/no/such/folder"], "there is no such folder"),
+        (["up", "--recordings", "/no/such/folder"], "this folder does not exist"),
         (["up", "--recordings", __file__], "this is a file"),
         (["up", "--recordings", "s3://bucket/"], "needs --aws-endpoint"),
         (["up", "--samples", "--whisperx", "host:9000"], "--whisperx must be a URL"),
         (["up", "--samples", "--dialect", "klingon"], "invalid choice"),
-        (["up", "--samples", "--json", "/no/folder/out.json"], "there is no folder"),
+        (["up", "--samples", "--json", "/no/folder/out.json"], "does not exist"),
         (["up", "--samples", "--port", "99999"], "must be a number below 65536"),
         (["up", "--samples", "--aws-endpoint", "http://127.0.0.1:9"], "Could not connect"),
-        (["invoke", "sync", "--event", "/no/event.json"], "cannot be read"),
-        (["invoke", "sync"], "No stack is up"),
+        (["invoke", "sync", "--event", "/no/event.json"], "cannot read it"),
+        (["invoke", "sync"], "No stack is running"),
         (["up", "--samples", "--json", "/"], "this is a folder"),
         (["up", "--samples", "--api-key", 'a"b'], "--api-key must be printable ASCII"),
         (["up", "--recordings", "~nobody-of-this-name/calls"], "home directory"),

@@ -1,4 +1,4 @@
-"""A stack whose functions are the tiny handlers, without an AWS behind it."""
+"""A stack with the tiny handlers as its functions, and without an AWS endpoint."""
 
 from local.cloud.stack import Function, Stack
 from testing.waiting import LIMIT_SECONDS

@@ -1,4 +1,4 @@
-"""Handlers that do one thing each, for the tests of what runs handlers."""
+"""Handlers that do one thing each, for tests of the code that runs handlers."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from testing.waiting import wait_until
 
 
 def echo(event: Any, context: Any) -> dict[str, Any]:
-    """Give back all that a handler can see."""
+    """Return everything that a handler can see."""
     return {
         "event": event,
         "pid": os.getpid(),
@@ -22,15 +22,15 @@ def echo(event: Any, context: Any) -> dict[str, Any]:
 
 
 def respond(event: Any, _context: Any) -> Any:
-    """Answer an HTTP request with the JSON document in its body, or with the event if there is none."""
+    """Return the JSON document in the body of an HTTP request, or the event if there is none."""
     return json.loads(event["body"]) if event.get("body") and not event["isBase64Encoded"] else event
 
 
 def waiting(event: Any, _context: Any) -> dict[str, Any]:
-    """Log that it has begun, then wait for what the event names.
+    """Log `began`, wait as the event says, log `ended`.
 
-    `child`: start a process that outlives it. `until`: wait for this file. `meet`: wait until `number` workers have
-    been in this folder.
+    `child`: start a process that runs longer. `until`: wait for this file. `meet`: wait until `number` workers have
+    created a file in this folder.
     """
     child = subprocess.Popen(["sleep", "600"]) if event.get("child") else None
     sys.stdout.write(f"began {os.getpid()} {child.pid if child else 0}\n")
@@ -44,13 +44,13 @@ def waiting(event: Any, _context: Any) -> dict[str, Any]:
 
 
 def raising(_event: Any, _context: Any) -> None:
-    """Fail as handlers do."""
+    """Raise an exception."""
     sys.stdout.write("about to fail\n")
     raise LookupError("no such thing")
 
 
 def exiting(event: Any, _context: Any) -> dict[str, Any]:
-    """Die if the event says so."""
+    """Exit the process if the event says so."""
     if event.get("die"):
         os._exit(3)
     if event.get("leave"):
@@ -59,10 +59,10 @@ def exiting(event: Any, _context: Any) -> dict[str, Any]:
 
 
 def unserializable(_event: Any, _context: Any) -> Any:
-    """Return what is no JSON."""
+    """Return a value that JSON cannot represent."""
     return {"value": {1, 2}}
 
 
 def huge(_event: Any, _context: Any) -> str:
-    """Return more than Lambda lets through."""
+    """Return more than Lambda's limit."""
     return "x" * 6_300_000

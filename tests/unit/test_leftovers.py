@@ -1,3 +1,5 @@
+"""The pytest plugin `tests.leftovers` reports an open file or socket in the test that left it open."""
+
 import os
 import re
 import subprocess
@@ -23,14 +25,14 @@ LEAKS = """
 import gc, socket
 
 def test_that_leaks():
-    gc.disable()  # so that nothing is collected before its time
+    gc.disable()  # so that nothing is collected early
     opened = [socket.socket()]
     opened.append(opened)
 """
 
 
 def outcomes(folder: Path, **files: str) -> list[str]:
-    """What pytest says of each test of these files, with the plugin and with warnings as errors."""
+    """Run pytest on these files, with the plugin and with warnings as errors; return the outcome of each test."""
     for name, code in files.items():
         (folder / f"test_{name}.py").write_text(code)
     run = subprocess.run(
@@ -44,12 +46,12 @@ def outcomes(folder: Path, **files: str) -> list[str]:
     return re.findall(r"^test_\w+\.py::(test_\w+ \w+)", run.stdout, re.MULTILINE)
 
 
-def test_what_a_failed_test_leaves_open_is_not_held_against_the_next_one(tmp_path):
+def test_leak_of_a_failed_test_does_not_fail_the_next_one(tmp_path):
     assert outcomes(tmp_path, a=FAILS, b=PASSES) == ["test_that_fails FAILED", "test_that_passes PASSED"]
     assert outcomes(tmp_path, a=FAILS + PASSES, b="") == ["test_that_fails FAILED", "test_that_passes PASSED"]
 
 
-def test_what_a_test_that_passes_leaves_open_is_an_error_in_its_own_module(tmp_path):
+def test_leak_of_a_passed_test_is_an_error_in_its_own_file(tmp_path):
     assert outcomes(tmp_path, a=LEAKS, b=PASSES) == [
         "test_that_leaks PASSED",
         "test_that_leaks ERROR",

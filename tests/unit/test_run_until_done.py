@@ -1,4 +1,4 @@
-"""When `--once` is done, and when it gives up."""
+"""`--once` runs the tasks until nothing is left to do, and gives up when it has to."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,121 +7,135 @@ import pytest
 
 from local.run_until_done import TaskError, run_until_done
 
-IDLE = {"completed": 0, "failed": 0}
-SYNCED = {"waiting": 0, "path_too_long": 0, "unreadable": 0}
-WAITING = [{"path": "/calls/a.wav", "reason": "It is empty."}]
-EMPTY = {"pending": 0, "queued": 0, "processing": 0, "completed": 0, "failed": 0, "outage": None}
+NO_COUNTS = {"completed": 0, "failed": 0}
+SYNC_COUNTS = {"waiting": 0, "path_too_long": 0, "unreadable": 0}
+EMPTY_SUMMARY = {"pending": 0, "queued": 0, "processing": 0, "completed": 0, "failed": 0, "outage": None}
 
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Time that passes only in `sleep`."""
+    """A clock that only `sleep` advances; its first item is the time."""
     now = [0.0]
     monkeypatch.setattr("local.run_until_done.time.monotonic", lambda: now[0])
     monkeypatch.setattr("local.run_until_done.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     return now
 
 
-class Scripted:
-    """Tasks and an API that answer as they are told; the last answer of a task is repeated."""
+class ScriptedStack:
+    """Tasks and an API with scripted results; the last result of a task is repeated."""
 
-    def __init__(self, counts=(EMPTY,), failed=(), processing=(), **runs):
-        self.runs = {"sync": [{"status": "succeeded", "counts": SYNCED}], "queue": [{}], **runs}
-        self.invoked = []
-        self.said = []
-        self.verdict = {"ok": False, "code": "connection_refused", "message": "It refuses."}
-        self._counts = list(counts)
-        self._items = {"failed": failed, "processing": processing}
+    def __init__(self, summaries=(EMPTY_SUMMARY,), failed=(), processing=(), **runs):
+        self.runs = {"sync": [sync_run()], "queue": [{}], **runs}
+        self.invoked_tasks = []
+        self.printed = []
+        self.test_result = {"ok": False, "code": "connection_refused", "message": "It refuses."}
+        self._summaries = list(summaries)
+        self._recordings = {"failed": failed, "processing": processing}
 
     def invoke(self, task):
-        self.invoked.append(task)
+        self.invoked_tasks.append(task)
         run = self.runs[task].pop(0) if len(self.runs[task]) > 1 else self.runs[task][0]
         if isinstance(run, Exception):
             raise run
         return run
 
     def summary(self):
-        return self._counts.pop(0) if len(self._counts) > 1 else self._counts[0]
+        return self._summaries.pop(0) if len(self._summaries) > 1 else self._summaries[0]
 
     def recordings(self, status=None):
-        return iter(self._items[status])
+        return iter(self._recordings[status])
 
     def test_service(self):
-        return self.verdict
+        return self.test_result
 
-    def drive(self: Any):
-        return run_until_done(self.invoke, self, lambda: None, self.said.append)
+    def run_until_done(self: Any):
+        return run_until_done(self.invoke, self, lambda: None, self.printed.append)
 
 
-def processed(completed=0, failed=0):
+def sync_run(incomplete=(), **counts):
+    return {"status": "succeeded", "counts": {**SYNC_COUNTS, **counts}, "waiting": incomplete}
+
+
+def process_run(completed=0, failed=0):
     return {"status": "succeeded", "errorCode": None, "counts": {"completed": completed, "failed": failed}}
 
 
-def outage(status="failed", code="service_unavailable"):
-    return {"status": status, "errorCode": code, "error": "Nobody is there.", "counts": IDLE}
+def failed_run(status="failed", code="service_unavailable"):
+    return {"status": status, "errorCode": code, "error": "The server is down.", "counts": NO_COUNTS}
 
 
-def waiting(**later):
-    """An outage whose next try is so much later."""
-    return {**EMPTY, "outage": {"nextTryAt": (datetime.now(UTC) + timedelta(**later)).isoformat()}}
+def outage_summary(**delay):
+    """A status summary with an outage and this delay until the next try."""
+    return {**EMPTY_SUMMARY, "outage": {"nextTryAt": (datetime.now(UTC) + timedelta(**delay)).isoformat()}}
 
 
 @pytest.mark.parametrize(
-    "scripted",
+    "script",
     [
-        {"process": [processed(completed=1), processed(failed=1), processed()]},
-        {"counts": [{**EMPTY, "failed": 1}], "failed": [{"nextAttemptAt": None}], "process": [processed()]},
-        {"process": [outage(), outage("skipped"), outage(), processed(completed=1), processed()]},
-        {"process": [outage(code="endpoint_not_found"), processed(completed=1), processed()]},
-        {"counts": [waiting(minutes=4)] * 31 + [EMPTY], "process": [outage(), *[outage("skipped")] * 30, processed()]},
-        {"process": [TaskError("process died."), processed(completed=1), processed()]},
+        {"process": [process_run(completed=1), process_run(failed=1), process_run()]},
+        {
+            "summaries": [{**EMPTY_SUMMARY, "failed": 1}],
+            "failed": [{"nextAttemptAt": None}],
+            "process": [process_run()],
+        },
+        {"process": [failed_run(), failed_run("skipped"), failed_run(), process_run(completed=1), process_run()]},
+        {"process": [failed_run(code="endpoint_not_found"), process_run(completed=1), process_run()]},
+        {
+            "summaries": [outage_summary(minutes=4)] * 31 + [EMPTY_SUMMARY],
+            "process": [failed_run(), *[failed_run("skipped")] * 30, process_run()],
+        },
+        {"process": [TaskError("process crashed."), process_run(completed=1), process_run()]},
     ],
-    ids=["processed", "failed for good", "short outage", "wrong address at first", "next try in four minutes", "death"],
+    ids=["processed", "terminal failure", "short outage", "404 at first", "next try in four minutes", "crash"],
 )
-def test_it_processes_until_nothing_is_left(clock, scripted):
-    assert Scripted(**scripted).drive() is None
+def test_processes_until_nothing_is_left(clock, script):
+    assert ScriptedStack(**script).run_until_done() is None
 
 
 @pytest.mark.parametrize(
-    ("counts", "items"),
+    ("counts", "recordings"),
     [
         ({"failed": 1}, {"failed": [{"nextAttemptAt": "soon"}]}),
         ({"pending": 1}, {}),
         ({"processing": 1}, {"processing": [{"jobStartedAt": "before"}]}),
     ],
-    ids=["a retry that will come", "more than one run queues", "a job at the service"],
+    ids=["scheduled retry", "more than one run queues", "job on the server"],
 )
-def test_what_is_left_is_waited_for_without_a_word(clock, counts, items):
-    scripted = Scripted([EMPTY | counts, EMPTY], **items, process=[processed()])
-    assert scripted.drive() is None
-    assert scripted.invoked.count("queue") == 2
-    assert scripted.said == []
+def test_unfinished_recordings_are_waited_for_silently(clock, counts, recordings):
+    stack = ScriptedStack([EMPTY_SUMMARY | counts, EMPTY_SUMMARY], **recordings, process=[process_run()])
+    assert stack.run_until_done() is None
+    assert stack.invoked_tasks.count("queue") == 2
+    assert stack.printed == []
 
 
-def test_a_recording_in_other_hands_is_waited_for_and_that_is_said_once(clock):
-    counts = [{**EMPTY, "processing": 1}, {**EMPTY, "processing": 1}, EMPTY]
-    scripted = Scripted(counts, processing=[{"jobStartedAt": None}], process=[processed()])
-    assert scripted.drive() is None
-    assert len(scripted.said) == 1
+def test_recording_claimed_by_another_worker_is_mentioned_once(clock):
+    processing = {**EMPTY_SUMMARY, "processing": 1}
+    stack = ScriptedStack(
+        [processing, processing, EMPTY_SUMMARY], processing=[{"jobStartedAt": None}], process=[process_run()]
+    )
+    assert stack.run_until_done() is None
+    assert len(stack.printed) == 1
 
 
-def test_a_long_outage_is_reported(clock):
-    scripted = Scripted(process=[outage()])
-    assert scripted.drive() == "Nobody is there. (See --whisperx.) Recordings wait in the queue; none was lost."
-    assert len(scripted.said) == 1
+def test_long_outage_is_reported_with_the_option_to_correct(clock):
+    stack = ScriptedStack(process=[failed_run()])
+    assert stack.run_until_done().startswith("The server is down. (See --whisperx.)")
+    assert len(stack.printed) == 1
     assert 20 < clock[0] < 25
 
 
-def test_a_service_that_asks_to_be_left_alone_for_long_is_not_waited_for(clock):
-    scripted = Scripted([waiting(minutes=4), waiting(minutes=6)], process=[outage(), outage("skipped")])
-    assert scripted.drive()
+def test_gives_up_when_the_server_requests_a_long_pause(clock):
+    stack = ScriptedStack(
+        [outage_summary(minutes=4), outage_summary(minutes=6)], process=[failed_run(), failed_run("skipped")]
+    )
+    assert stack.run_until_done()
     assert clock[0] < 10
 
 
-def test_a_server_of_another_dialect_is_recognised_by_the_connection_test(clock):
-    scripted = Scripted(process=[outage()])
-    scripted.verdict = {"ok": False, "code": "wrong_dialect", "message": "It speaks otherwise."}
-    assert "It speaks otherwise. (See --dialect.)" in scripted.drive()
+def test_connection_test_explains_a_server_of_another_dialect(clock):
+    stack = ScriptedStack(process=[failed_run()])
+    stack.test_result = {"ok": False, "code": "wrong_dialect", "message": "Another dialect."}
+    assert "Another dialect. (See --dialect.)" in stack.run_until_done()
 
 
 @pytest.mark.parametrize(
@@ -133,33 +147,34 @@ def test_a_server_of_another_dialect_is_recognised_by_the_connection_test(clock)
         ("failed", "invalid_options"),
     ],
 )
-def test_what_needs_an_operator_is_reported_at_once(clock, status, code):
-    assert Scripted(process=[outage(status, code)]).drive().startswith("Nobody is there.")
+def test_error_that_needs_a_user_is_reported_at_once(clock, status, code):
+    assert ScriptedStack(process=[failed_run(status, code)]).run_until_done().startswith("The server is down.")
     assert clock[0] == 0
 
 
 @pytest.mark.parametrize("status", ["failed", "skipped"])
-def test_a_sync_that_does_nothing_ends_it(clock, status):
-    assert Scripted(sync=[{"status": status, "error": "No such folder."}]).drive() == "No such folder."
+def test_failed_or_skipped_sync_ends_it(clock, status):
+    stack = ScriptedStack(sync=[{"status": status, "error": "The folder does not exist."}])
+    assert stack.run_until_done() == "The folder does not exist."
 
 
-def test_a_function_that_dies_each_time_is_given_up(clock):
+def test_gives_up_when_every_process_run_crashes(clock):
     with pytest.raises(TaskError):
-        Scripted(process=[TaskError("process died.")]).drive()
+        ScriptedStack(process=[TaskError("process crashed.")]).run_until_done()
 
 
-def test_files_that_are_not_complete_are_waited_for_and_then_named(clock):
-    incomplete = {"status": "succeeded", "counts": {**SYNCED, "waiting": 2}, "waiting": WAITING}
-    done = {"status": "succeeded", "counts": SYNCED}
-    assert Scripted(sync=[incomplete, done], process=[processed()]).drive() is None
-    scripted = Scripted(sync=[incomplete], process=[processed()])
-    assert scripted.drive().startswith("2 file(s) are still not complete")
-    assert len(scripted.said) == 1
+def test_incomplete_files_are_waited_for_and_then_named(clock):
+    incomplete = sync_run([{"path": "/calls/a.wav", "reason": "It is empty."}], waiting=2)
+    assert ScriptedStack(sync=[incomplete, sync_run()], process=[process_run()]).run_until_done() is None
+    stack = ScriptedStack(sync=[incomplete], process=[process_run()])
+    problem = stack.run_until_done()
+    assert problem.startswith("2 file(s)")
+    assert "a.wav: It is empty." in problem
+    assert len(stack.printed) == 1
     assert 60 < clock[0] < 120
 
 
-def test_what_sync_passed_over_is_reported(clock):
-    ignored = {"status": "succeeded", "counts": {**SYNCED, "path_too_long": 2, "unreadable": 1}}
-    trouble = Scripted(sync=[ignored], process=[processed()]).drive()
-    assert "2 file(s) have a path" in trouble
-    assert "1 file(s) or folder(s) cannot be read" in trouble
+def test_files_that_sync_cannot_ingest_are_reported(clock):
+    problem = ScriptedStack(sync=[sync_run(path_too_long=2, unreadable=1)], process=[process_run()]).run_until_done()
+    assert "2 file(s) have a path" in problem
+    assert "1 file(s) or folder(s) cannot be read" in problem

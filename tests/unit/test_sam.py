@@ -1,4 +1,4 @@
-"""What `sam local` is told, and the example events: without Docker, and without a stack."""
+"""The files for `sam local` and the sample events, without Docker and without a running stack."""
 
 import json
 import tomllib
@@ -22,7 +22,7 @@ def stack():
     return replace(tiny, account_id="000000000000", buckets={"RecordingsBucket": "ours"}, functions=functions)
 
 
-def test_functions_find_aws_and_each_other_by_the_names_that_sam_knows(stack, tmp_path):
+def test_environment_has_the_endpoints_and_functions_by_logical_id(stack, tmp_path):
     endpoints = {"AWS_ENDPOINT_URL": "http://10.0.0.1:5000"}
     write_files(tmp_path, stack, "the-key", endpoints, skip_pull=True)
     options = tomllib.loads((tmp_path / "samconfig.toml").read_text())["default"]["global"]["parameters"]
@@ -33,24 +33,24 @@ def test_functions_find_aws_and_each_other_by_the_names_that_sam_knows(stack, tm
     }
 
 
-def test_an_example_holds_the_names_of_the_stack_and_nothing_of_the_one_that_it_was_taken_from(stack):
+def test_sample_events_have_the_names_of_the_stack_in_place_of_the_placeholders(stack):
     events = examples(stack, "the-key")
     assert events["upload"]["detail"]["bucket"]["name"] == "ours"
-    assert events["sync-part"]["recordingsPath"].startswith("s3://ours/")
+    assert events["sync-prefix"]["recordingsPath"].startswith("s3://ours/")
     assert events["api-list"]["headers"]["authorization"] == "Bearer the-key"
-    for each in (BUCKET, ACCOUNT, REGION):
-        assert each not in json.dumps(events)
+    for placeholder in (BUCKET, ACCOUNT, REGION):
+        assert placeholder not in json.dumps(events)
 
 
 @pytest.mark.parametrize("path", sorted(EVENTS.glob("*")), ids=lambda path: path.name)
-def test_every_example_is_explained(path):
+def test_every_sample_event_is_documented(path):
     assert f"| `{path.name}` |" in PAGE
 
 
-def test_it_is_said_whether_docker_is_missing_or_does_not_run(monkeypatch, tmp_path):
+def test_missing_and_stopped_docker_have_different_messages(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert containers.unavailable_reason() == "there is no command 'docker'"
+    assert containers.unavailable_reason() == "the command 'docker' was not found"
     docker = tmp_path / "docker"
     docker.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon.' >&2\nexit 1\n")
     docker.chmod(0o755)
-    assert containers.unavailable_reason() == "Docker does not answer: Cannot connect to the Docker daemon."
+    assert containers.unavailable_reason() == "Docker is not running: Cannot connect to the Docker daemon."

@@ -1,4 +1,4 @@
-"""The bar in the terminal."""
+"""Lines and the progress bar in the terminal."""
 
 import io
 
@@ -22,29 +22,29 @@ class Tty(io.StringIO):
         ({"completed": 4}, "4 of 4 completed", BAR_WIDTH),
     ],
 )
-def test_the_bar_tells_how_far_it_is(counts, text, done):
+def test_bar_shows_the_progress(counts, text, done):
     bar = format_bar(counts)
     assert bar.endswith(text)
     assert bar.count("█") == done
     assert not bar or bar.index(" ") == BAR_WIDTH
 
 
-def test_lines_stay_above_the_bar():
-    screen = Tty()
-    terminal = Terminal(screen)
+def test_lines_are_printed_above_the_bar():
+    stream = Tty()
+    terminal = Terminal(stream)
     terminal.say("hello")
     terminal.show({"pending": 1})
     terminal.show({"pending": 1})
     terminal.say("there")
     terminal.show({})
     bar = format_bar({"pending": 1})
-    assert screen.getvalue() == f"hello\n{bar}{CLEAR_LINE}there\n{bar}{CLEAR_LINE}"
+    assert stream.getvalue() == f"hello\n{bar}{CLEAR_LINE}there\n{bar}{CLEAR_LINE}"
 
 
-def test_where_nobody_looks_there_is_no_bar():
-    file = io.StringIO()
-    terminal = Terminal(file)
+def test_file_or_pipe_gets_no_bar():
+    stream = io.StringIO()
+    terminal = Terminal(stream)
     terminal.show({"pending": 1})
     terminal.say("hello")
     terminal.show({})
-    assert file.getvalue() == "hello\n"
+    assert stream.getvalue() == "hello\n"
