@@ -1,4 +1,4 @@
-"""`python -m local sam`, and the commands that it tells of, as a person pastes them."""
+"""Runs `python -m local sam`, and the commands that it prints, as a user would paste them."""
 
 import json
 import os
@@ -20,23 +20,24 @@ from testing.waiting import LIMIT_SECONDS, wait_until
 
 @dataclass(frozen=True, slots=True)
 class SamLocal:
-    """It is up. `commands` are those of `sam local invoke`; `url` and `key` are of the API in its container."""
+    """A running stack. `commands`: the printed `sam local invoke` commands; `url` and `key` of the HTTP API."""
 
     url: str
     key: str
     commands: tuple[str, ...]
 
     def invoke(self, function: str, event: str) -> Any:
-        """What the function answers to `events/EVENT.json`, by the very command that was told."""
-        (command,) = (each for each in self.commands if re.search(rf" {function} -e \S+/{event}\.json$", each))
-        done = subprocess.run(
+        """Invoke a function with `events/EVENT.json` by the printed command, and return its result."""
+        pattern = rf" {function} -e \S+/{event}\.json$"
+        (command,) = (command for command in self.commands if re.search(pattern, command))
+        process = subprocess.run(
             shlex.split(command), cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT_SECONDS
         )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
+        assert process.returncode == 0, process.stderr
+        return json.loads(process.stdout.splitlines()[-1])
 
-    def ask(self, path: str, method: str = "GET", *, key: str | None = None) -> requests.Response:
-        """What the API answers; `key` in the place of its own, an empty one for none."""
+    def request(self, path: str, method: str = "GET", *, key: str | None = None) -> requests.Response:
+        """Send a request to the API, with `key` instead of the valid one (empty: without a key)."""
         key = self.key if key is None else key
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         with requests.Session() as session:
@@ -44,20 +45,20 @@ class SamLocal:
             return session.request(method, f"{self.url}{path}", headers=headers, timeout=LIMIT_SECONDS)
 
     def run(self, task: str) -> Any:
-        """The run of a task, which the API starts in another container; one may outlast the request."""
-        run = self.ask(f"/api/scheduler/tasks/{task}/run", "POST").json()
+        """Run a task through the API, which starts it in another container, and return the finished run."""
+        run = self.request(f"/api/scheduler/tasks/{task}/run", "POST").json()
 
-        def ended() -> Any:
-            answer = self.ask(f"/api/scheduler/runs/{run['id']}")
-            # it is not there before its container has begun, whose image is made at its first start
-            return answer.json() if answer.ok and answer.json()["status"] != "running" else None
+        def get_finished_run() -> Any:
+            response = self.request(f"/api/scheduler/runs/{run['id']}")
+            # the run does not exist before its container has started, and the first start builds the image
+            return response.json() if response.ok and response.json()["status"] != "running" else None
 
-        return run if run["status"] != "running" else wait_until(ended)
+        return run if run["status"] != "running" else wait_until(get_finished_run)
 
 
 @contextmanager
 def sam_local() -> Iterator[SamLocal]:
-    """Up until the block ends, as by Ctrl-C."""
+    """Run the stack within the context, and stop it as by Ctrl-C."""
     command = [sys.executable, "-m", "local", "sam", "--port", "0"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
@@ -65,16 +66,16 @@ def sam_local() -> Iterator[SamLocal]:
     ) as process:
         try:
             assert process.stdout
-            said = ""
+            output = ""
             for line in process.stdout:
-                said += line
+                output += line
                 if "Ctrl-C" in line:
                     break
-            told = re.search(r'"Authorization: Bearer (\w+)" (http://[\d.:]+)/api', said)
-            assert told, said
-            commands = tuple(re.findall(r"^  (\S+/sam local invoke .*)$", said, re.MULTILINE))
-            yield SamLocal(url=told[2], key=told[1], commands=commands)
+            match = re.search(r'"Authorization: Bearer (\w+)" (http://[\d.:]+)/api', output)
+            assert match, output
+            commands = tuple(re.findall(r"^  (\S+/sam local invoke .*)$", output, re.MULTILINE))
+            yield SamLocal(url=match[2], key=match[1], commands=commands)
         finally:
             process.send_signal(signal.SIGINT)
-            rest, _ = process.communicate(timeout=LIMIT_SECONDS)
-        assert (process.returncode, rest) == (0, "")
+            remaining_output, _ = process.communicate(timeout=LIMIT_SECONDS)
+        assert (process.returncode, remaining_output) == (0, "")

@@ -1,4 +1,4 @@
-"""The stack as `local up` serves it, over HTTP and with worker processes, but with a service that answers at once."""
+"""The stack as `local up` runs it, over HTTP and with worker processes, for any WhisperX server."""
 
 import atexit
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ SAMPLES = ROOT / "local" / "samples"
 
 @dataclass(frozen=True)
 class Served:
-    """`url` and `key` of the API; the functions, to be run as their schedules would. Logs are in `state`."""
+    """A running stack. `url` and `key` are of the HTTP API; `state` is the folder with the logs."""
 
     state: Path
     url: str
@@ -40,35 +40,35 @@ class Served:
             assert not result.failed, result.payload
 
     def put(self, *names: str) -> None:
-        """Puts samples into the recordings bucket."""
+        """Upload samples to the recordings bucket."""
         for name in names:
             (sample,) = SAMPLES.rglob(name)
             self.store(f"2026/11/18/{sample.name}", sample.read_bytes())
 
     def store(self, key: str, content: bytes) -> None:
-        """Puts a file into the recordings bucket."""
+        """Upload a file to the recordings bucket."""
         s3 = aws_client("s3", self.stack.endpoint)
         s3.put_object(Bucket=self.stack.buckets["RecordingsBucket"], Key=key, Body=content)
 
     def remove(self, key: str) -> None:
-        """Takes it away again."""
+        """Delete a file from the recordings bucket."""
         s3 = aws_client("s3", self.stack.endpoint)
         s3.delete_object(Bucket=self.stack.buckets["RecordingsBucket"], Key=key)
 
     def ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
-        """What the API answers, where it does what is asked for."""
+        """Send a request to the API, and return the JSON of its successful response."""
         headers = {"Authorization": f"Bearer {self.key}"}
-        answer = requests.request(method, f"{self.url}/api/{path}", json=body, headers=headers, timeout=LIMIT_SECONDS)
-        assert answer.ok, answer.text
-        return answer.json()
+        response = requests.request(method, f"{self.url}/api/{path}", json=body, headers=headers, timeout=LIMIT_SECONDS)
+        assert response.ok, response.text
+        return response.json()
 
 
 @cache
-def worker() -> WorkerFactory:
-    """What starts the workers of all stacks, for as long as the tests run: in a moment, for all is imported."""
-    started = ExitStack()
-    atexit.register(started.close)
-    return started.enter_context(run_fork_server({"TZ": ":UTC"}, "testing.workers.deployed"))
+def worker_factory() -> WorkerFactory:
+    """Start a fork server for the workers of all stacks of this test run. It has imported everything, so it is fast."""
+    exit_stack = ExitStack()
+    atexit.register(exit_stack.close)
+    return exit_stack.enter_context(run_fork_server({"TZ": ":UTC"}, "testing.workers.deployed"))
 
 
 DEFAULTS = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1", "MaxAttempts": "1"}
@@ -76,15 +76,18 @@ DEFAULTS = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1", "MaxAttempts": "
 
 @contextmanager
 def serve(state: Path, whisperx: str, *, folder: Path | None = None, **parameters: str) -> Iterator[Served]:
-    """`parameters` are the template's, over DEFAULTS. Recordings lie in `folder`, or in the stack's own bucket."""
+    """Run a stack within the context. `whisperx`: the server's URL. `folder`: a recordings folder; None for the bucket.
+
+    `parameters` are those of the template, and take precedence over DEFAULTS.
+    """
     parameters = {"WhisperXUrl": whisperx, **DEFAULTS, **parameters}
     with serve_aws() as endpoint:
         stack = deploy(ROOT / "template.yaml", endpoint, parameters)
         server = HttpServer()
         overrides = {"AWS_ENDPOINT_URL_LAMBDA": server.url}
         if folder is not None:
-            overrides["RECORDINGS_PATH"] = str(folder)  # as `local up` does it
-        with closing(server), Lambdas(stack, state, overrides, worker_factory=worker()) as lambdas:
+            overrides["RECORDINGS_PATH"] = str(folder)  # as in `local up`
+        with closing(server), Lambdas(stack, state, overrides, worker_factory=worker_factory()) as lambdas:
             server.start(LocalGateway(lambdas, "api"))
             key = read_api_key(endpoint, stack.secrets["ApiKeySecret"])
             yield Served(state, server.url, key, stack, lambdas)

@@ -1,4 +1,4 @@
-"""Each benchmark runs with small numbers and measures all of its budgets, whatever the figures are."""
+"""Each benchmark runs with small numbers and measures all of its budgets; the figures do not matter."""
 
 import subprocess
 import sys
@@ -15,14 +15,15 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
-def test_a_benchmark_measures_its_budgets(name: str, tmp_path: Path) -> None:
+def test_benchmark_measures_its_budgets(name: str, tmp_path: Path) -> None:
     if reason := BENCHMARKS[name].skip_reason():
         pytest.skip(reason)
     page = tmp_path / "results.md"
     command = [sys.executable, "-m", "benchmarks", name, "--quick", "--output", str(page)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert page.exists(), done.stderr
-    assert "**not measured**" not in page.read_text(), done.stdout
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert page.exists(), process.stderr
+    table = page.read_text()
+    assert "**not measured**" not in table, process.stdout
     budgets = [budget.description for key, budget in BUDGETS.items() if key.partition(".")[0] == name]
     assert budgets
-    assert [what for what in budgets if f"| {what}" not in page.read_text()] == []
+    assert [description for description in budgets if f"| {description}" not in table] == []

@@ -14,24 +14,24 @@ pytestmark = [
 ]
 
 
-def containers() -> str:
-    """Those that run a function of ours."""
+def list_containers() -> str:
+    """List the running containers with our functions."""
     command = ["docker", "ps", "--quiet", "--filter", f"volume={BUILD_DIR}"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def test_an_upload_becomes_a_transcript_in_containers_and_the_api_shows_it_to_who_has_the_key():
+def test_containers_transcribe_an_upload_and_serve_it_to_clients_with_the_key():
     with sam_local() as sam:
         synced = sam.invoke("SyncFunction", "upload")
         assert (synced["trigger"], synced["counts"]["added"]) == ("upload", 1), synced
-        for task, what in (("queue_transcriptions", "queued"), ("process_transcription", "completed")):
+        for task, count in (("queue_transcriptions", "queued"), ("process_transcription", "completed")):
             run = sam.run(task)
-            assert (run["status"], run["counts"][what]) == ("succeeded", 1), run
-        answer = sam.ask("/api/call-recordings?transcriptionStatus=completed")
-        assert answer.status_code == 200, answer.text
-        (item,) = answer.json()["items"]
+            assert (run["status"], run["counts"][count]) == ("succeeded", 1), run
+        response = sam.request("/api/call-recordings?transcriptionStatus=completed")
+        assert response.status_code == 200, response.text
+        (item,) = response.json()["items"]
         assert "hotel" in item["transcript"]["preview"]
-        assert sam.ask("/api/call-recordings", key="").status_code == 401
-        assert sam.ask("/api/call-recordings", key="not-the-key").status_code == 401
-        assert sam.ask("/health", key="").json() == {"status": "ok"}
-    assert containers() == ""
+        assert sam.request("/api/call-recordings", key="").status_code == 401
+        assert sam.request("/api/call-recordings", key="not-the-key").status_code == 401
+        assert sam.request("/health", key="").json() == {"status": "ok"}
+    assert list_containers() == ""

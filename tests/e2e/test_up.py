@@ -21,7 +21,7 @@ from testing.waiting import LIMIT_SECONDS, wait_until
 ROOT = Path(__file__).parents[2]
 HOUR = 3600
 RUN_SECONDS = 5 * LIMIT_SECONDS
-"""A whole run, from an empty stack to the last transcript."""
+"""The limit for a whole run, from an empty stack to the last transcript."""
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def run(*arguments: str) -> tuple[int, str]:
 
 @pytest.fixture
 def folder(tmp_path, samples):
-    """A folder of one's own, with one recording that has rested for an hour."""
+    """A recordings folder with one recording, unchanged for an hour."""
     file = tmp_path / "calls" / "2025550143 hello.wav"
     file.parent.mkdir()
     shutil.copy(next(samples.glob("in-*0143-*.wav")), file)
@@ -60,72 +60,72 @@ def folder(tmp_path, samples):
 
 @contextmanager
 def recogniser(key: str, dialect: str = "asr") -> Iterator[str]:
-    """Another server than the built-in one."""
+    """A recogniser that `up` did not start."""
     options = ("--port", "0", "--api-key", key, "--dialect", dialect)
     with local(*options, module="local.recogniser") as process:
         assert process.stdout
         yield process.stdout.readline().split()[-1]
 
 
-def test_the_samples_are_transcribed_and_the_words_were_spoken(samples, tmp_path):
+def test_samples_are_transcribed_with_the_expected_words(samples, tmp_path):
     status, output = run("up", "--samples", "--once", "--json", str(tmp_path / "out.json"))
     assert status == 0, output
-    recordings = {Path(each["path"]).name: each for each in json.loads((tmp_path / "out.json").read_text())}
+    results = json.loads((tmp_path / "out.json").read_text())
+    recordings = {Path(recording["path"]).name: recording for recording in results}
     expected = json.loads((samples / "expected.json").read_text())
     assert recordings.keys() == {name for name in expected if (samples / name).exists()}
     for name, words in expected.items():
         if name not in recordings:
             continue
-        each = recordings[name]
-        assert (each["status"], each["attempts"], each["error"]) == ("completed", 1, None)
-        assert each["transcript"]["noSpeech"] is not bool(words)
-        assert set(words) <= set(re.findall(r"\w+", each["transcript"]["text"])), name
-        way = [line.split()[1] for line in output.splitlines() if name in line]
-        assert way == ["pending", "queued", "processing", "completed"]
-    (stereo,) = (each for each in recordings.values() if each["metadata"]["audio"]["channels"] == 2)
+        recording = recordings[name]
+        assert (recording["status"], recording["attempts"], recording["error"]) == ("completed", 1, None)
+        assert recording["transcript"]["noSpeech"] is not bool(words)
+        assert set(words) <= set(re.findall(r"\w+", recording["transcript"]["text"])), name
+        statuses = [line.split()[1] for line in output.splitlines() if name in line]
+        assert statuses == ["pending", "queued", "processing", "completed"]
+    (stereo,) = (recording for recording in recordings.values() if recording["metadata"]["audio"]["channels"] == 2)
     segments = stereo["transcript"]["segments"]
-    assert [each["speaker"] for each in segments] == ["agent", "caller", "agent", "caller"]
-    assert [each["start"] for each in segments] == sorted(each["start"] for each in segments)
+    assert [segment["speaker"] for segment in segments] == ["agent", "caller", "agent", "caller"]
+    assert [segment["start"] for segment in segments] == sorted(segment["start"] for segment in segments)
     assert "hotel room" in segments[1]["text"]
     assert f"{len(recordings)} of {len(recordings)} recordings completed." in output
     for log in (ROOT / ".callscribe" / "logs").glob("*.log"):
         text = log.read_text()
-        for planted in ("2025550", "good morning", "Bearer"):
-            assert planted not in text, log.name
+        for private in ("2025550", "good morning", "Bearer"):
+            assert private not in text, log.name
 
 
 @pytest.mark.slow
-def test_what_cannot_be_decoded_ends_as_failed_and_is_named(tmp_path):
+def test_undecodable_recording_fails_and_is_named(tmp_path):
     status, output = run("up", "--samples", "--broken", "--once", "--json", str(tmp_path / "out.json"))
     assert status == 1
-    failed = [each for each in json.loads((tmp_path / "out.json").read_text()) if each["status"] != "completed"]
-    assert [each["status"] for each in failed] == ["failed"]
-    assert failed[0]["attempts"] == 5
-    assert failed[0]["error"]["code"] == "service_error"
-    assert failed[0]["metadata"]["nextAttemptAt"] is None
-    name = Path(failed[0]["path"]).name
+    results = json.loads((tmp_path / "out.json").read_text())
+    (failed,) = (recording for recording in results if recording["status"] != "completed")
+    assert (failed["status"], failed["attempts"], failed["error"]["code"]) == ("failed", 5, "service_error")
+    assert failed["metadata"]["nextAttemptAt"] is None
+    name = Path(failed["path"]).name
     assert re.search(rf"^failed: {re.escape(name)}: The service failed \(500\)", output, re.MULTILINE)
     assert "6 of 7 recordings completed." in output
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_a_folder_of_ones_own_goes_through_a_server_of_ones_own(folder, tmp_path, dialect):
+def test_own_folder_is_transcribed_by_an_own_server(folder, tmp_path, dialect):
     with recogniser("own-key", dialect) as url:
         status, output = run(
             "up", "--recordings", str(folder), "--whisperx", url, "--dialect", dialect, "--api-key", "own-key",
             "--once", "--json", str(tmp_path / "out.json"),
         )  # fmt: skip
     assert status == 0, output
-    (each,) = json.loads((tmp_path / "out.json").read_text())
-    assert each["path"] == str(folder / "2025550143 hello.wav")
-    assert "hotel" in each["transcript"]["text"]
-    assert each["transcript"]["origin"]["dialect"] == dialect
+    (recording,) = json.loads((tmp_path / "out.json").read_text())
+    assert recording["path"] == str(folder / "2025550143 hello.wav")
+    assert "hotel" in recording["transcript"]["text"]
+    assert recording["transcript"]["origin"]["dialect"] == dialect
     assert "own-key" not in output + "".join(log.read_text() for log in (ROOT / ".callscribe/logs").glob("*.log"))
 
 
 @pytest.mark.slow
-def test_a_key_that_is_refused_ends_in_order_and_costs_no_attempt(folder, tmp_path):
+def test_rejected_key_is_reported_and_costs_no_attempt(folder, tmp_path):
     with recogniser("own-key") as url:
         status, output = run(
             "up", "--recordings", str(folder), "--whisperx", url, "--api-key", "wrong", "--once",
@@ -134,25 +134,25 @@ def test_a_key_that_is_refused_ends_in_order_and_costs_no_attempt(folder, tmp_pa
     assert status == 1
     assert re.search(r"rejected the API key \(401\).*\(See --api-key\.\)", output)
     assert "none is lost" in output
-    (each,) = json.loads((tmp_path / "out.json").read_text())
-    assert (each["status"], each["attempts"]) == ("queued", 0)
+    (recording,) = json.loads((tmp_path / "out.json").read_text())
+    assert (recording["status"], recording["attempts"]) == ("queued", 0)
     assert "Traceback" not in output
 
 
 @pytest.mark.slow
-def test_a_server_that_is_busy_at_first_is_waited_for_and_costs_no_attempt(folder, tmp_path, service, reply):
+def test_server_that_is_busy_at_first_costs_no_attempt(folder, tmp_path, service, reply):
     service.replies = [reply(status=503, headers={"Retry-After": "2"}), reply()]
     out = tmp_path / "out.json"
     status, output = run("up", "--recordings", str(folder), "--whisperx", service.url, "--once", "--json", str(out))
     assert status == 0, output
     assert output.count("Retrying.") == 1
-    (each,) = json.loads(out.read_text())
-    assert (each["status"], each["attempts"]) == ("completed", 1)
+    (recording,) = json.loads(out.read_text())
+    assert (recording["status"], recording["attempts"]) == ("completed", 1)
     assert len(service.received) == 2
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         ([], "COMMAND"),
         (["up"], "--samples --recordings is required"),
@@ -171,54 +171,54 @@ def test_a_server_that_is_busy_at_first_is_waited_for_and_costs_no_attempt(folde
         (["up", "--recordings", "~nobody-of-this-name/calls"], "home directory"),
     ],
 )
-def test_a_command_that_cannot_be_meant_says_so(arguments, says):
+def test_invalid_command_has_a_message(arguments, message):
     status, output = run(*arguments)
     assert status == 2
-    assert says in output
+    assert message in output
     assert "Traceback" not in output
 
 
 @pytest.mark.slow
-def test_the_stack_stays_up_serves_its_api_and_ends_on_a_signal(folder):
+def test_stack_keeps_running_serves_its_api_and_stops_on_ctrl_c(folder):
     with local("up", "--recordings", str(folder)) as process:
         assert process.stdout
-        said = ""
-        while " completed " not in said:
+        output = ""
+        while " completed " not in output:
             line = process.stdout.readline()
-            assert line, said
-            said += line
-        key, url = re.search(r"Bearer (\w+)\" (http://[\d.:]+)/api", said).groups()
+            assert line, output
+            output += line
+        key, url = re.search(r"Bearer (\w+)\" (http://[\d.:]+)/api", output).groups()
         auth = {"Authorization": f"Bearer {key}"}
 
-        def call(method, path, **options):
+        def request(method, path, **options):
             return requests.request(method, f"{url}{path}", headers=auth, timeout=LIMIT_SECONDS, **options)
 
         assert requests.get(f"{url}/health", timeout=LIMIT_SECONDS).json() == {"status": "ok"}
         assert requests.get(f"{url}/api/call-recordings", timeout=LIMIT_SECONDS).status_code == 401
-        (item,) = call("GET", "/api/call-recordings").json()["items"]
+        (item,) = request("GET", "/api/call-recordings").json()["items"]
         path = f"/api/call-recordings/{item['id']}"
-        assert "hotel" in call("GET", f"{path}/transcript?format=txt").text
-        run_now = call("POST", "/api/call-recordings/sync")
+        assert "hotel" in request("GET", f"{path}/transcript?format=txt").text
+        run_now = request("POST", "/api/call-recordings/sync")
         assert (run_now.status_code, run_now.json()["counts"]["listed"]) == (200, 1)
         assert run_now.json()["trigger"] == "api"
-        tested = call("POST", "/api/modules/whisperx/test").json()
+        tested = request("POST", "/api/modules/whisperx/test").json()
         assert tested["ok"], tested
-        (exchange,) = call("GET", "/api/transcription-calls").json()["items"]
-        assert (exchange["recordingId"], exchange["status"]) == (item["id"], 200)
-        outside = call("POST", "/api/call-recordings/sync?recordingsPath=/etc")
+        (service_request,) = request("GET", "/api/transcription-calls").json()["items"]
+        assert (service_request["recordingId"], service_request["status"]) == (item["id"], 200)
+        outside = request("POST", "/api/call-recordings/sync?recordingsPath=/etc")
         assert (outside.status_code, outside.json()["error"]["code"]) == (400, "invalid_path")
-        form = auth | {"Content-Type": "application/x-www-form-urlencoded"}  # as `curl -d` sends it
+        form = auth | {"Content-Type": "application/x-www-form-urlencoded"}  # as sent by `curl -d`
         accepted = requests.post(f"{url}{path}/transcribe", headers=form, data='{"force": true}', timeout=LIMIT_SECONDS)
         assert accepted.status_code == 202
-        wait_until(lambda: call("GET", path).json()["transcript"]["version"] != item["transcript"]["version"])
-        # at once, and not with the next schedule
+        wait_until(lambda: request("GET", path).json()["transcript"]["version"] != item["transcript"]["version"])
+        # at once, not by the next scheduled run
         runs = "/api/scheduler/runs?task=process_transcription&trigger=api&status=succeeded"
-        (started,) = wait_until(lambda: call("GET", runs).json()["items"])
+        (started,) = wait_until(lambda: request("GET", runs).json()["items"])
         assert started["counts"]["completed"] == 1
-        status, output = run("invoke", "queue")
-        assert (status, json.loads(output)["task"]) == (0, "queue_transcriptions")
+        status, result = run("invoke", "queue")
+        assert (status, json.loads(result)["task"]) == (0, "queue_transcriptions")
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=LIMIT_SECONDS)
+        output, _ = process.communicate(timeout=LIMIT_SECONDS)
     assert process.returncode == 0
-    assert "1 of 1 recordings completed." in rest
-    assert "Traceback" not in rest
+    assert "1 of 1 recordings completed." in output
+    assert "Traceback" not in output

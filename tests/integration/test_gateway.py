@@ -27,27 +27,27 @@ def lambdas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lambdas]:
 
 
 @contextmanager
-def served(lambdas: Lambdas, api: str) -> Iterator[str]:
+def serve(lambdas: Lambdas, api: str) -> Iterator[str]:
     with closing(HttpServer()) as server:
         server.start(LocalGateway(lambdas, api))
         yield server.url
 
 
 @pytest.fixture(scope="module")
-def front(lambdas: Lambdas) -> Iterator[str]:
-    with served(lambdas, "respond") as url:
+def gateway_url(lambdas: Lambdas) -> Iterator[str]:
+    with serve(lambdas, "respond") as url:
         yield url
 
 
-def answer_with(front: str, payload: Any) -> requests.Response:
-    """Have the function return `payload`."""
-    return requests.post(front, json=payload, timeout=LIMIT_SECONDS)
+def return_payload(gateway_url: str, payload: Any) -> requests.Response:
+    """Send a request to which the function responds with `payload`."""
+    return requests.post(gateway_url, json=payload, timeout=LIMIT_SECONDS)
 
 
-def test_a_request_becomes_an_event_of_payload_format_2(front: str) -> None:
+def test_request_becomes_an_event_of_payload_format_2(gateway_url: str) -> None:
     before = int(time.time() * 1000)
     event = requests.get(
-        f"{front}/api/a%20b?x=1&x=2&empty=&q=a%2Bb",
+        f"{gateway_url}/api/a%20b?x=1&x=2&empty=&q=a%2Bb",
         headers={"X-Custom": "One", "Cookie": "a=1; b=2", "User-Agent": "test"},
         timeout=LIMIT_SECONDS,
     ).json()
@@ -73,30 +73,32 @@ def test_a_request_becomes_an_event_of_payload_format_2(front: str) -> None:
     ("content_type", "body"),
     [("application/octet-stream", b"\x00\xff"), ("application/json", b"\xff"), (None, b"abc")],
 )
-def test_what_is_not_text_arrives_in_base64(front: str, content_type: str | None, body: bytes) -> None:
+def test_body_that_is_not_text_is_in_base64(gateway_url: str, content_type: str | None, body: bytes) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
-    event = requests.put(front, data=body, headers=headers, timeout=LIMIT_SECONDS).json()
+    event = requests.put(gateway_url, data=body, headers=headers, timeout=LIMIT_SECONDS).json()
     assert event["isBase64Encoded"] is True
     assert base64.b64decode(event["body"]) == body
 
 
-def test_status_headers_and_cookies_of_the_answer_are_kept(front: str) -> None:
+def test_response_has_the_status_headers_and_cookies_of_the_payload(gateway_url: str) -> None:
     headers = {"X-N": 5, "Content-Type": "text/csv"}
-    answer = answer_with(front, {"statusCode": 202, "headers": headers, "cookies": ["a=1", "b=2"], "body": "ü"})
-    assert answer.status_code == 202
-    assert answer.headers["X-N"] == "5"
-    assert answer.headers["Content-Type"] == "text/csv"
-    assert answer.raw.headers.getlist("set-cookie") == ["a=1", "b=2"]
-    assert answer.content.decode() == "ü"
+    response = return_payload(
+        gateway_url, {"statusCode": 202, "headers": headers, "cookies": ["a=1", "b=2"], "body": "ü"}
+    )
+    assert response.status_code == 202
+    assert response.headers["X-N"] == "5"
+    assert response.headers["Content-Type"] == "text/csv"
+    assert response.raw.headers.getlist("set-cookie") == ["a=1", "b=2"]
+    assert response.content.decode() == "ü"
     binary = {"statusCode": 206, "isBase64Encoded": True, "body": base64.b64encode(b"\x00\xfe").decode()}
-    assert answer_with(front, binary).content == b"\x00\xfe"
+    assert return_payload(gateway_url, binary).content == b"\x00\xfe"
 
 
 @pytest.mark.parametrize("payload", [{"hello": "world"}, [1, 2], 5])
-def test_an_answer_without_a_status_is_the_json_to_send(front: str, payload: Any) -> None:
-    answer = answer_with(front, payload)
-    assert (answer.status_code, answer.json()) == (200, payload)
-    assert answer.headers["Content-Type"] == "application/json"
+def test_payload_without_a_status_is_sent_as_json(gateway_url: str, payload: Any) -> None:
+    response = return_payload(gateway_url, payload)
+    assert (response.status_code, response.json()) == (200, payload)
+    assert response.headers["Content-Type"] == "application/json"
 
 
 @pytest.mark.parametrize(
@@ -108,26 +110,26 @@ def test_an_answer_without_a_status_is_the_json_to_send(front: str, payload: Any
         {"statusCode": 200, "body": "%", "isBase64Encoded": True},
     ],
 )
-def test_a_malformed_answer_is_a_500(front: str, payload: Any) -> None:
-    answer = answer_with(front, payload)
-    assert (answer.status_code, answer.json()) == (500, {"message": "Internal Server Error"})
+def test_malformed_payload_is_a_500(gateway_url: str, payload: Any) -> None:
+    response = return_payload(gateway_url, payload)
+    assert (response.status_code, response.json()) == (500, {"message": "Internal Server Error"})
 
 
-def test_a_handler_that_raises_is_a_500_without_its_reason(lambdas: Lambdas) -> None:
-    with served(lambdas, "raising") as url:
-        answer = requests.get(url, timeout=LIMIT_SECONDS)
-    assert (answer.status_code, answer.json()) == (500, {"message": "Internal Server Error"})
+def test_exception_in_the_handler_is_a_500_without_its_message(lambdas: Lambdas) -> None:
+    with serve(lambdas, "raising") as url:
+        response = requests.get(url, timeout=LIMIT_SECONDS)
+    assert (response.status_code, response.json()) == (500, {"message": "Internal Server Error"})
 
 
-def test_a_body_over_10_mb_is_a_413_and_one_of_10_mb_is_not(front: str) -> None:
-    assert requests.put(front, data=bytes(MAX_BODY_BYTES + 1), timeout=LIMIT_SECONDS).status_code == 413
-    assert requests.put(front, data=iter([bytes(MAX_BODY_BYTES), b"x"]), timeout=LIMIT_SECONDS).status_code == 413
-    # The answer repeats the event, which is too long for Lambda: the request itself came through.
-    assert requests.put(front, data=bytes(MAX_BODY_BYTES), timeout=LIMIT_SECONDS).status_code == 500
+def test_body_over_10_mb_is_a_413(gateway_url: str) -> None:
+    assert requests.put(gateway_url, data=bytes(MAX_BODY_BYTES + 1), timeout=LIMIT_SECONDS).status_code == 413
+    assert requests.put(gateway_url, data=iter([bytes(MAX_BODY_BYTES), b"x"]), timeout=LIMIT_SECONDS).status_code == 413
+    # the request is accepted; the 500 is because the function returns the event, which is too long for Lambda
+    assert requests.put(gateway_url, data=bytes(MAX_BODY_BYTES), timeout=LIMIT_SECONDS).status_code == 500
 
 
-def invoke(front: str, name: str, payload: Any, kind: str = "RequestResponse") -> Any:
-    client = aws_client("lambda", front)
+def invoke(gateway_url: str, name: str, payload: Any, kind: str = "RequestResponse") -> Any:
+    client = aws_client("lambda", gateway_url)
     return client.invoke(FunctionName=name, InvocationType=kind, Payload=json.dumps(payload))
 
 
@@ -140,26 +142,26 @@ def invoke(front: str, name: str, payload: Any, kind: str = "RequestResponse") -
         "arn:aws:lambda:us-east-1:123456789012:function:stack-echo",
     ],
 )
-def test_boto3_invokes_a_function_by_name_or_arn(front: str, name: str) -> None:
-    answer = invoke(front, name, {"recordingsPath": "s3://a/b ü/"})
-    assert (answer["StatusCode"], answer["ExecutedVersion"]) == (200, "$LATEST")
-    assert "FunctionError" not in answer
-    assert json.loads(answer["Payload"].read())["event"] == {"recordingsPath": "s3://a/b ü/"}
+def test_boto3_invokes_a_function_by_name_or_arn(gateway_url: str, name: str) -> None:
+    response = invoke(gateway_url, name, {"recordingsPath": "s3://a/b ü/"})
+    assert (response["StatusCode"], response["ExecutedVersion"]) == (200, "$LATEST")
+    assert "FunctionError" not in response
+    assert json.loads(response["Payload"].read())["event"] == {"recordingsPath": "s3://a/b ü/"}
 
 
-def test_an_error_is_marked_and_told_in_the_payload(front: str) -> None:
-    answer = invoke(front, "stack-raising", {})
-    assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
-    assert json.loads(answer["Payload"].read())["errorMessage"] == "no such thing"
+def test_function_error_is_flagged_and_described_in_the_payload(gateway_url: str) -> None:
+    response = invoke(gateway_url, "stack-raising", {})
+    assert (response["StatusCode"], response["FunctionError"]) == (200, "Unhandled")
+    assert json.loads(response["Payload"].read())["errorMessage"] == "no such thing"
 
 
-def test_an_asynchronous_invocation_returns_before_the_function_does(front: str, tmp_path: Path) -> None:
-    answer = invoke(front, "stack-waiting", {"until": str(tmp_path / "never")}, "Event")
-    assert (answer["StatusCode"], answer["Payload"].read()) == (202, b"")
+def test_asynchronous_invocation_returns_before_the_function_does(gateway_url: str, tmp_path: Path) -> None:
+    response = invoke(gateway_url, "stack-waiting", {"until": str(tmp_path / "never")}, "Event")
+    assert (response["StatusCode"], response["Payload"].read()) == (202, b"")
 
 
 @pytest.mark.parametrize(
-    ("request_", "status", "code"),
+    ("arguments", "status", "code"),
     [
         ({"FunctionName": "nothing"}, 404, "ResourceNotFoundException"),
         ({"FunctionName": "arn:aws:lambda:us-east-1:123456789012:function:o"}, 404, "ResourceNotFoundException"),
@@ -167,15 +169,15 @@ def test_an_asynchronous_invocation_returns_before_the_function_does(front: str,
         ({"Payload": b"{"}, 400, "InvalidRequestContentException"),
     ],
 )
-def test_what_cannot_be_invoked_is_refused_as_lambda_does(
-    front: str, request_: dict[str, Any], status: int, code: str
+def test_invalid_invocation_is_rejected_as_by_lambda(
+    gateway_url: str, arguments: dict[str, Any], status: int, code: str
 ) -> None:
     with pytest.raises(ClientError) as caught:
-        aws_client("lambda", front).invoke(**{"FunctionName": "stack-echo", **request_})
+        aws_client("lambda", gateway_url).invoke(**{"FunctionName": "stack-echo", **arguments})
     assert caught.value.response["Error"]["Code"] == code
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
 
 
-def test_a_port_that_is_taken_is_an_error_to_catch(front: str) -> None:
+def test_port_in_use_raises_an_error(gateway_url: str) -> None:
     with pytest.raises(OSError, match="in use"):
-        HttpServer(int(front.rpartition(":")[2]))
+        HttpServer(int(gateway_url.rpartition(":")[2]))

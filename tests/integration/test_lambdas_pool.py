@@ -1,4 +1,4 @@
-"""Promises of local/lambdas/pool.py: what a handler sees, and what becomes of it, is what it is on Lambda."""
+"""The local functions run as on Lambda: environment, context, errors, timeouts and crashes."""
 
 import os
 import re
@@ -24,33 +24,33 @@ def lambdas(tmp_path: Path) -> Iterator[Lambdas]:
         yield running
 
 
-def log_of(tmp_path: Path, name: str) -> str:
+def read_log(tmp_path: Path, name: str) -> str:
     return (tmp_path / "logs" / f"{name}.log").read_text()
 
 
-def alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    # A process whose parent has not asked for its end yet is still listed.
+    # a process that has ended is listed until its parent waits for it
     stat = Path(f"/proc/{pid}/stat")
     return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def wait_for_end(pid: int) -> None:
-    wait_until(lambda: not alive(pid))
+    wait_until(lambda: not is_alive(pid))
 
 
-def began(tmp_path: Path) -> tuple[int, int]:
-    """The process ids of the worker of `waiting` and of its child (0 if there is none), once it has begun."""
+def wait_for_start(tmp_path: Path) -> tuple[int, int]:
+    """Wait for the handler `waiting` to start; return the process ids of its worker and its child (0 for none)."""
     log = tmp_path / "logs" / "waiting.log"
     wait_until(log.exists)
     (worker, child), *_ = wait_until(lambda: re.findall(r"began (\d+) (\d+)\n", log.read_text()))
     return int(worker), int(child)
 
 
-def test_a_handler_gets_its_event_and_lambdas_context(lambdas: Lambdas) -> None:
+def test_handler_receives_the_event_and_a_lambda_context(lambdas: Lambdas) -> None:
     result = lambdas.invoke("echo", {"a": ["ü", None]})
     assert not result.failed
     assert result.payload["event"] == {"a": ["ü", None]}
@@ -70,7 +70,7 @@ def test_a_handler_gets_its_event_and_lambdas_context(lambdas: Lambdas) -> None:
     }
 
 
-def test_a_handler_sees_its_own_environment_and_nothing_of_the_users(
+def test_handler_has_its_own_environment_and_nothing_of_the_users(
     lambdas: Lambdas, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "the-users")
@@ -80,7 +80,7 @@ def test_a_handler_sees_its_own_environment_and_nothing_of_the_users(
     assert not {"AWS_PROFILE", "HTTP_PROXY", "HOME"} & environment.keys()
 
 
-def test_a_function_is_found_by_logical_id_name_and_arn_and_no_other(lambdas: Lambdas) -> None:
+def test_function_is_found_by_logical_id_name_or_arn(lambdas: Lambdas) -> None:
     arn = lambdas.stack.functions["echo"].arn
     pids = {lambdas.invoke(name, {}).payload["pid"] for name in ("echo", "stack-echo", arn)}
     assert len(pids) == 1
@@ -88,20 +88,20 @@ def test_a_function_is_found_by_logical_id_name_and_arn_and_no_other(lambdas: La
         lambdas.invoke("other", {})
 
 
-def test_an_exception_comes_back_as_lambda_reports_it_and_the_worker_lives_on(lambdas: Lambdas, tmp_path: Path) -> None:
+def test_exception_is_reported_as_by_lambda(lambdas: Lambdas, tmp_path: Path) -> None:
     result = lambdas.invoke("raising", {})
     assert result.failed
     assert result.payload["errorType"] == "LookupError"
     assert result.payload["errorMessage"] == "no such thing"
     assert "in raising" in result.payload["stackTrace"][0]
     assert "worker.py" not in str(result.payload["stackTrace"])
-    log = log_of(tmp_path, "raising")
+    log = read_log(tmp_path, "raising")
     assert "about to fail" in log
     assert "LookupError: no such thing" in log
 
 
 @pytest.mark.parametrize(("event", "status"), [({"die": True}, 3), ({"leave": True}, 4)])
-def test_a_worker_that_dies_is_reported_and_replaced(
+def test_crashed_worker_is_reported_and_replaced(
     lambdas: Lambdas, tmp_path: Path, event: dict[str, bool], status: int
 ) -> None:
     before = lambdas.invoke("exiting", {}).payload["pid"]
@@ -109,14 +109,14 @@ def test_a_worker_that_dies_is_reported_and_replaced(
     assert result.failed
     assert result.payload["errorType"] == "Runtime.ExitError"
     assert f"exit status {status}" in result.payload["errorMessage"]
-    assert result.request_id in log_of(tmp_path, "exiting")
+    assert result.request_id in read_log(tmp_path, "exiting")
     assert lambdas.invoke("exiting", {}).payload["pid"] != before
 
 
-def test_a_worker_killed_while_idle_is_replaced_without_a_failed_event(lambdas: Lambdas) -> None:
+def test_worker_killed_while_idle_is_replaced_without_a_failed_event(lambdas: Lambdas) -> None:
     before = lambdas.invoke("exiting", {}).payload["pid"]
     os.kill(before, signal.SIGKILL)
-    # Until it has ended with all its threads; the parent is left to notice.
+    # wait until it has ended with all its threads, but leave it to the parent to notice
     os.waitid(os.P_PID, before, os.WEXITED | os.WNOWAIT)
     assert lambdas.invoke("exiting", {}).payload["pid"] != before
 
@@ -129,28 +129,28 @@ def test_a_worker_killed_while_idle_is_replaced_without_a_failed_event(lambdas: 
         ("missing", "Runtime.ImportModuleError"),
     ],
 )
-def test_what_lambda_would_not_pass_on_fails_and_is_logged(
+def test_result_that_lambda_would_reject_fails_and_is_logged(
     lambdas: Lambdas, tmp_path: Path, name: str, kind: str
 ) -> None:
     for _ in range(2):
         result = lambdas.invoke(name, {})
         assert (result.failed, result.payload["errorType"]) == (True, kind)
-    assert result.payload["errorMessage"] in log_of(tmp_path, name)
+    assert result.payload["errorMessage"] in read_log(tmp_path, name)
 
 
-def test_an_event_that_takes_too_long_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
+def test_timeout_kills_the_worker_and_its_child_processes(tmp_path: Path) -> None:
     with Lambdas(tiny_stack("waiting", timeout_seconds=2), tmp_path) as lambdas:
         result = lambdas.invoke("waiting", {"until": str(tmp_path / "never"), "child": True})
         assert result.failed
         assert result.payload["errorType"] == "Sandbox.Timedout"
         assert "Task timed out after 2.00 seconds" in result.payload["errorMessage"]
-        worker, child = began(tmp_path)
+        worker, child = wait_for_start(tmp_path)
         wait_for_end(child)
         wait_for_end(worker)
         assert lambdas.invoke("waiting", {}).payload["pid"] != worker
 
 
-def test_events_at_once_get_workers_of_their_own_up_to_the_limit(tmp_path: Path) -> None:
+def test_concurrent_events_have_separate_workers_up_to_the_limit(tmp_path: Path) -> None:
     (tmp_path / "meeting").mkdir()
     event = {"meet": str(tmp_path / "meeting"), "number": 3}
     with (
@@ -162,16 +162,16 @@ def test_events_at_once_get_workers_of_their_own_up_to_the_limit(tmp_path: Path)
     assert len({result.payload["pid"] for result in results}) == 3
 
 
-def test_an_event_that_is_not_waited_for_runs_to_its_end(tmp_path: Path) -> None:
+def test_asynchronous_event_runs_to_its_end(tmp_path: Path) -> None:
     with Lambdas(tiny_stack("waiting"), tmp_path) as lambdas:
         assert lambdas.invoke("waiting", {"until": str(tmp_path / "now")}, wait=False).payload is None
-        began(tmp_path)
+        wait_for_start(tmp_path)
         (tmp_path / "now").touch()
         lambdas.stop(grace_seconds=LIMIT_SECONDS)
-        assert log_of(tmp_path, "waiting").endswith("ended\n")
+        assert read_log(tmp_path, "waiting").endswith("ended\n")
 
 
-def test_activity_says_whether_another_function_has_run_since_the_last_call(tmp_path: Path) -> None:
+def test_activity_reports_whether_another_function_has_run_since_the_last_check(tmp_path: Path) -> None:
     with Lambdas(tiny_stack("waiting", "echo"), tmp_path) as lambdas:
         has_run = lambdas.monitor_activity(exclude="echo")
         assert not has_run()
@@ -185,15 +185,15 @@ def test_activity_says_whether_another_function_has_run_since_the_last_call(tmp_
         wait_until(lambda: not has_run())
 
 
-def test_stopping_ends_workers_that_are_busy_and_idle_and_refuses_more(tmp_path: Path) -> None:
+def test_stop_ends_busy_and_idle_workers_and_rejects_events(tmp_path: Path) -> None:
     stack = tiny_stack("waiting", "echo")
     with Lambdas(stack, tmp_path) as lambdas:
         idle = lambdas.invoke("echo", {}).payload["pid"]
         lambdas.invoke("waiting", {"until": str(tmp_path / "never")}, wait=False)
-        busy, _ = began(tmp_path)
+        busy, _ = wait_for_start(tmp_path)
     for pid in (idle, busy):
         wait_for_end(pid)
-    assert "ended" not in log_of(tmp_path, "waiting")
+    assert "ended" not in read_log(tmp_path, "waiting")
     for name in stack.functions:
         with pytest.raises(RuntimeError):
             lambdas.invoke(name, {})
@@ -213,7 +213,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
-def test_workers_end_with_their_parent_and_without_a_traceback(tmp_path: Path, end: signal.Signals) -> None:
+def test_workers_exit_with_their_parent_and_without_a_traceback(tmp_path: Path, end: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, str(tmp_path)],
         cwd=ROOT,
@@ -223,13 +223,13 @@ def test_workers_end_with_their_parent_and_without_a_traceback(tmp_path: Path, e
         process_group=0,
     ) as parent:
         try:
-            worker, _ = began(tmp_path)
-            # To the whole group, as the terminal does it.
+            worker, _ = wait_for_start(tmp_path)
+            # to the whole group, as a terminal does
             os.killpg(parent.pid, end)
             output, errors = parent.communicate(timeout=LIMIT_SECONDS)
         finally:
             parent.kill()
     wait_for_end(worker)
     assert errors == ""
-    assert log_of(tmp_path, "waiting") == f"began {worker} 0\n"
+    assert read_log(tmp_path, "waiting") == f"began {worker} 0\n"
     assert ("interrupted" in output) == (end is signal.SIGINT)

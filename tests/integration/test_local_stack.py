@@ -1,4 +1,4 @@
-"""Promises of local/cloud/aws.py and stack.py: what template.yaml declares is there, and named by it alone."""
+"""The local stack: what template.yaml declares exists, with the names of the template, on a linearizable AWS."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ Parameters:
   Names: {Type: CommaDelimitedList, Default: "a,b"}
   Ids: {Type: CommaDelimitedList, Default: "", AllowedPattern: "^(id-[0-9]+)?$", ConstraintDescription: must be ids.}
 Rules:
-  IdsAreForPlainWords:
+  IdsRequirePlainWord:
     RuleCondition: !Not [!Contains [!Ref Ids, ""]]
     Assertions:
       - Assert: !Equals [!Ref Word, plain]
@@ -106,7 +106,7 @@ Outputs:
 SERVER = """
 import sys
 from local.cloud.aws import serve_aws
-# Has Python change threads as often as it can: without the lock, races would have two winners at once.
+# switch threads as often as possible: without the lock, a race would have two winners
 sys.setswitchinterval(1e-6)
 with serve_aws() as url:
     print(url, flush=True)
@@ -116,7 +116,7 @@ with serve_aws() as url:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """In a process of its own: this one may already serve another AWS."""
+    """A simulated AWS in another process, because this one may already serve one."""
     command = [sys.executable, "-c", SERVER]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -138,18 +138,18 @@ def small(tmp_path: Path) -> Path:
     return path
 
 
-def secret(stack: Stack, logical_id: str) -> str:
+def read_secret(stack: Stack, logical_id: str) -> str:
     client = aws_client("secretsmanager", stack.endpoint)
     return str(client.get_secret_value(SecretId=stack.secrets[logical_id])["SecretString"])
 
 
 @pytest.mark.usefixtures("deployed")
-def test_a_process_refuses_to_serve_a_second_aws() -> None:
+def test_process_serves_only_one_aws() -> None:
     with pytest.raises(RuntimeError, match="already serves"), serve_aws():
         pass
 
 
-def test_all_that_the_template_declares_is_there_and_its_environment_names_it(aws: str) -> None:
+def test_declared_resources_exist_and_environments_name_them(aws: str) -> None:
     stack = deploy(TEMPLATE, aws, NEEDED)
     tables = {
         aws_client("dynamodb", aws).describe_table(TableName=name)["Table"]["TableName"]
@@ -164,16 +164,16 @@ def test_all_that_the_template_declares_is_there_and_its_environment_names_it(aw
     assert {stack.function(verb).name for verb in ("sync", "queue", "process")} == {
         rule.function for rule in stack.rules
     }
-    there = {*stack.tables.values(), *stack.secrets.values(), *(f.name for f in stack.functions.values())}
+    existing = {*stack.tables.values(), *stack.secrets.values(), *(f.name for f in stack.functions.values())}
     for function in stack.functions.values():
         for name, value in function.environment.items():
             assert "{" not in value, name
             if name.endswith(("_TABLE", "_SECRET", "_FUNCTION")):
-                assert value in there, name
+                assert value in existing, name
     assert stack.function("process").environment["WHISPERX_URL"] == NEEDED["WhisperXUrl"]
 
 
-def test_intrinsic_functions_are_resolved_and_rules_are_the_schedules_that_are_on(aws: str, small: Path) -> None:
+def test_intrinsic_functions_are_resolved_and_rules_are_the_enabled_schedules(aws: str, small: Path) -> None:
     stack = deploy(small, aws, {"Needed": "given"})
     verb = stack.function("verb")
     table = stack.tables["Table"]
@@ -197,19 +197,19 @@ def test_intrinsic_functions_are_resolved_and_rules_are_the_schedules_that_are_o
 
 def test_secrets_are_literal_or_generated_as_declared(aws: str, small: Path) -> None:
     stack = deploy(small, aws, {"Needed": "x"})
-    assert json.loads(secret(stack, "Literal")) == {"word": "plain"}
+    assert json.loads(read_secret(stack, "Literal")) == {"word": "plain"}
     assert ":secret:callscribe/literal-" in stack.secrets["Literal"]
-    generated = json.loads(secret(stack, "Generated"))
+    generated = json.loads(read_secret(stack, "Generated"))
     assert (generated["user"], len(generated["key"])) == ("x", 20)
-    assert len(secret(stack, "Plain")) == 12
+    assert len(read_secret(stack, "Plain")) == 12
 
 
 @pytest.mark.filterwarnings("error")
-def test_deploying_again_keeps_what_is_stored_and_changes_what_changed(aws: str) -> None:
+def test_redeployment_keeps_data_and_applies_changes(aws: str) -> None:
     first = deploy(TEMPLATE, aws, NEEDED)
-    keys = secret(first, "ApiKeySecret")
+    keys = read_secret(first, "ApiKeySecret")
     assert len(json.loads(keys)["default"]) >= 32
-    assert json.loads(secret(first, "WhisperXSecret")) == {"apiKey": ""}
+    assert json.loads(read_secret(first, "WhisperXSecret")) == {"apiKey": ""}
     aws_client("s3", aws).put_object(Bucket=first.buckets["RecordingsBucket"], Key="a", Body=b"x")
     aws_client("dynamodb", aws).put_item(TableName=first.tables["ControlTable"], Item={"name": {"S": "slot"}})
     assert deploy(TEMPLATE, aws, NEEDED) == first
@@ -227,19 +227,19 @@ def test_deploying_again_keeps_what_is_stored_and_changes_what_changed(aws: str)
     assert second.function("sync").environment["RECORDINGS_PATH"] == "s3://elsewhere/in/"
     assert environment["MAX_ATTEMPTS"] == "2"
     assert "rate(2 minutes)" in {rule.schedule for rule in second.rules}
-    assert json.loads(secret(second, "WhisperXSecret")) == {"apiKey": "new"}
-    assert secret(second, "ApiKeySecret") == keys
+    assert json.loads(read_secret(second, "WhisperXSecret")) == {"apiKey": "new"}
+    assert read_secret(second, "ApiKeySecret") == keys
     assert aws_client("s3", aws).list_objects_v2(Bucket=second.buckets["RecordingsBucket"])["KeyCount"] == 1
     assert aws_client("dynamodb", aws).scan(TableName=second.tables["ControlTable"])["Count"] == 1
 
 
-def test_a_secret_that_a_person_changed_is_left_alone(aws: str) -> None:
+def test_redeployment_keeps_a_secret_that_a_user_changed(aws: str) -> None:
     stack = deploy(TEMPLATE, aws, NEEDED)
     aws_client("secretsmanager", aws).put_secret_value(SecretId=stack.secrets["WhisperXSecret"], SecretString="mine")
-    assert secret(deploy(TEMPLATE, aws, NEEDED), "WhisperXSecret") == "mine"
+    assert read_secret(deploy(TEMPLATE, aws, NEEDED), "WhisperXSecret") == "mine"
 
 
-def test_a_table_that_would_have_to_change_is_refused_and_left_alone(aws: str, small: Path) -> None:
+def test_changed_table_is_rejected_and_the_stack_stays(aws: str, small: Path) -> None:
     stack = deploy(small, aws, {"Needed": "x"})
     small.write_text(SMALL.replace("AttributeName: id", "AttributeName: other"))
     with pytest.raises(ValueError, match="Table"):
@@ -249,12 +249,12 @@ def test_a_table_that_would_have_to_change_is_refused_and_left_alone(aws: str, s
 
 
 @pytest.mark.parametrize(("parameters", "message"), [({}, "WhisperXUrl"), ({**NEEDED, "Nonsense": "1"}, "Nonsense")])
-def test_a_parameter_that_is_missing_or_unknown_is_named(aws: str, parameters: dict[str, str], message: str) -> None:
+def test_missing_or_unknown_parameter_is_named(aws: str, parameters: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         deploy(TEMPLATE, aws, parameters)
 
 
-def test_a_list_is_trimmed_and_checked_item_by_item(aws: str, small: Path) -> None:
+def test_list_parameter_is_trimmed_and_validated_by_item(aws: str, small: Path) -> None:
     stack = deploy(small, aws, {"Needed": "x", "Names": "c, d", "Ids": "id-1, id-2"})
     environment = stack.function("verb").environment
     assert (environment["JOINED"], environment["IDS"]) == ("c+d", "id-1+id-2")
@@ -262,20 +262,20 @@ def test_a_list_is_trimmed_and_checked_item_by_item(aws: str, small: Path) -> No
         deploy(small, aws, {"Needed": "x", "Ids": "id-1,x"})
 
 
-def test_what_the_templates_rules_refuse_is_refused_in_their_words(aws: str, small: Path) -> None:
+def test_violated_rule_is_reported_with_its_description(aws: str, small: Path) -> None:
     for ids, says in (("id-1", "the word is not plain.$"), ("id-13", "the word is not plain. It needs luck.$")):
         with pytest.raises(ValueError, match=f"^Ids are given, but {says}"):
             deploy(small, aws, {"Needed": "x", "Ids": ids, "Word": "other"})
     assert deploy(small, aws, {"Needed": "luck", "Ids": "id-13"}).functions
 
 
-def test_a_template_that_aws_would_refuse_is_refused_here(aws: str, small: Path) -> None:
+def test_invalid_template_is_rejected(aws: str, small: Path) -> None:
     small.write_text(SMALL.replace("Type: HttpApi}", "Type: Nonsense}"))
     with pytest.raises(ValueError, match="Nonsense"):
         deploy(small, aws, {"Needed": "x"})
 
 
-def test_the_users_own_aws_setup_is_not_touched(aws: str, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aws_configuration_of_the_user_is_not_used(aws: str, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     aws_session.cache_clear()
     monkeypatch.setenv("AWS_PROFILE", "that-does-not-exist")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "real")
@@ -285,7 +285,7 @@ def test_the_users_own_aws_setup_is_not_touched(aws: str, small: Path, monkeypat
 
 
 @pytest.mark.slow
-def test_of_many_conditional_updates_at_once_exactly_one_wins(aws: str) -> None:
+def test_exactly_one_of_many_concurrent_conditional_updates_succeeds(aws: str) -> None:
     client = aws_client("dynamodb", aws)
     client.create_table(
         TableName="races",

@@ -1,4 +1,4 @@
-"""The local recogniser keeps the promises of WhisperX servers in each dialect, over real HTTP, with real speech."""
+"""The local recogniser behaves like a WhisperX server in each dialect, over real HTTP, with real speech."""
 
 import io
 import json
@@ -34,15 +34,15 @@ NOTHING_SPOKEN = {"segments": [], "word_segments": [], "language": "en"}
 
 
 @contextmanager
-def running(*options: str) -> Iterator[str]:
+def run_recogniser(*options: str) -> Iterator[str]:
     command = [sys.executable, "-m", "local.recogniser", "--port", "0", *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
             line = server.stdout.readline()
-            found = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+)\n", line)
-            assert found, f"the recogniser did not start: {line!r}"
-            yield found[1]
+            match = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+)\n", line)
+            assert match, f"the recogniser did not start: {line!r}"
+            yield match[1]
         finally:
             server.terminate()
             server.wait(timeout=LIMIT_SECONDS)
@@ -50,7 +50,7 @@ def running(*options: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def recogniser() -> Iterator[str]:
-    with running() as url:
+    with run_recogniser() as url:
         yield url
 
 
@@ -62,7 +62,7 @@ def post(url: str, name: str, audio: bytes | None = None, **options: str) -> req
     )
 
 
-def transcript(response: requests.Response) -> dict[str, Any]:
+def parse_transcript(response: requests.Response) -> dict[str, Any]:
     assert response.status_code == 200, response.text
     assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
     return dict(json.loads(response.text))
@@ -70,21 +70,21 @@ def transcript(response: requests.Response) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def transcripts(recogniser: str) -> Transcripts:
-    return {name: transcript(post(recogniser, name)) for name in EXPECTED}
+    return {name: parse_transcript(post(recogniser, name)) for name in EXPECTED}
 
 
 def words(result: dict[str, Any]) -> set[str]:
     return {word["word"] for word in result["word_segments"]}
 
 
-def encoded(samples: Any, rate: int, **to: Any) -> bytes:
+def encode(samples: Any, rate: int, **to: Any) -> bytes:
     out = io.BytesIO()
     soundfile.write(out, samples, rate, **{"format": "WAV"} | to)
     return out.getvalue()
 
 
 @pytest.mark.parametrize("name", SPOKEN)
-def test_a_sample_has_its_words_at_times_inside_segment_and_recording(transcripts: Transcripts, name: str) -> None:
+def test_sample_has_its_words_with_times_inside_their_segment(transcripts: Transcripts, name: str) -> None:
     result = transcripts[name]
     assert set(EXPECTED[name]) <= words(result)
     assert result["language"] == "en"
@@ -101,15 +101,15 @@ def test_a_sample_has_its_words_at_times_inside_segment_and_recording(transcript
     assert result["word_segments"] == [word for segment in result["segments"] for word in segment["words"]]
 
 
-def test_silence_is_a_success_without_segments(recogniser: str, transcripts: Transcripts) -> None:
+def test_silence_is_a_transcript_without_segments(recogniser: str, transcripts: Transcripts) -> None:
     for name in SILENT:
         assert transcripts[name] == NOTHING_SPOKEN
-    header = encoded(np.zeros(0), 8000, subtype="PCM_16")
-    assert transcript(post(recogniser, "empty.wav", header)) == NOTHING_SPOKEN
+    header = encode(np.zeros(0), 8000, subtype="PCM_16")
+    assert parse_transcript(post(recogniser, "empty.wav", header)) == NOTHING_SPOKEN
 
 
 @pytest.mark.parametrize(
-    ("kind", "to"),
+    ("file_name", "to"),
     [
         ("a.ogg", {"format": "OGG", "subtype": "VORBIS"}),
         ("a.opus", {"format": "OGG", "subtype": "OPUS"}),
@@ -121,38 +121,40 @@ def test_silence_is_a_success_without_segments(recogniser: str, transcripts: Tra
         ("a.gsm", {"format": "RAW", "subtype": "GSM610"}),
     ],
 )
-def test_other_formats_are_understood(recogniser: str, kind: str, to: dict[str, Any]) -> None:
-    name, spoken = (TELEPHONE, {"order", "tomorrow"}) if kind == "a.gsm" else (SHORTEST, {"hotel", "help", "today"})
-    audio = encoded(*soundfile.read(SAMPLES / name), **to)
-    assert spoken <= words(transcript(post(recogniser, kind, audio)))
+def test_other_formats_are_transcribed(recogniser: str, file_name: str, to: dict[str, Any]) -> None:
+    name, spoken = (
+        (TELEPHONE, {"order", "tomorrow"}) if file_name == "a.gsm" else (SHORTEST, {"hotel", "help", "today"})
+    )
+    audio = encode(*soundfile.read(SAMPLES / name), **to)
+    assert spoken <= words(parse_transcript(post(recogniser, file_name, audio)))
 
 
-def test_a_recording_sounds_the_same_after_others(recogniser: str, transcripts: Transcripts) -> None:
-    assert transcript(post(recogniser, SHORTEST)) == transcripts[SHORTEST]
+def test_transcript_does_not_depend_on_previous_recordings(recogniser: str, transcripts: Transcripts) -> None:
+    assert parse_transcript(post(recogniser, SHORTEST)) == transcripts[SHORTEST]
 
 
-def test_speech_up_to_the_last_sample_is_kept(recogniser: str) -> None:
+def test_speech_is_recognised_up_to_the_last_sample(recogniser: str) -> None:
     samples, rate = soundfile.read(SAMPLES / SHORTEST)
-    result = transcript(post(recogniser, "cut.wav", encoded(samples[: int(3.9 * rate)], rate)))
+    result = parse_transcript(post(recogniser, "cut.wav", encode(samples[: int(3.9 * rate)], rate)))
     assert "help" in words(result)
     assert result["segments"][-1]["end"] <= 3.9
 
 
-def test_speech_without_a_pause_is_cut_into_pieces_in_order() -> None:
+def test_speech_without_pauses_is_split_into_consecutive_utterances() -> None:
     samples, rate = soundfile.read(SAMPLES / SHORTEST)
     phrase = samples[int(0.3 * rate) : int(1.8 * rate)]
-    pieces = list(split_utterances(iter_pcm_blocks(io.BytesIO(encoded(np.tile(phrase, 50), rate)))))
-    assert len(pieces) == 3
-    assert [piece.start for piece in pieces] == pytest.approx([0, 30, 60], abs=0.5)
-    assert all(len(piece.pcm) / 2 / SAMPLE_RATE < 31 for piece in pieces)
+    utterances = list(split_utterances(iter_pcm_blocks(io.BytesIO(encode(np.tile(phrase, 50), rate)))))
+    assert len(utterances) == 3
+    assert [utterance.start for utterance in utterances] == pytest.approx([0, 30, 60], abs=0.5)
+    assert all(len(utterance.pcm) / 2 / SAMPLE_RATE < 31 for utterance in utterances)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
-def test_samples_that_are_no_sound_do_not_stop_the_server(recogniser: str, value: float) -> None:
+def test_invalid_samples_do_not_stop_the_server(recogniser: str, value: float) -> None:
     samples = np.zeros((16000, 3), dtype=np.float32)
     samples[4000:12000:7] = value
-    assert post(recogniser, "odd.wav", encoded(samples, 11025, subtype="FLOAT")).status_code == 200
-    assert "hotel" in words(transcript(post(recogniser, SHORTEST)))
+    assert post(recogniser, "odd.wav", encode(samples, 11025, subtype="FLOAT")).status_code == 200
+    assert "hotel" in words(parse_transcript(post(recogniser, SHORTEST)))
 
 
 @pytest.mark.parametrize(
@@ -163,18 +165,18 @@ def test_samples_that_are_no_sound_do_not_stop_the_server(recogniser: str, value
         b"RIFF\xff\xff\xff\xffWAVEfmt ",
         b"\xd5" + bytes(5),
         bytes(3000),
-        encoded(np.zeros(16000), 1, subtype="PCM_16"),
+        encode(np.zeros(16000), 1, subtype="PCM_16"),
     ],
     ids=["text", "no bytes", "half a header", "tiny", "zeros", "1 Hz"],
 )
-def test_what_is_not_audio_is_500_in_plain_text(recogniser: str, audio: bytes) -> None:
+def test_file_that_is_not_audio_is_a_500_in_plain_text(recogniser: str, audio: bytes) -> None:
     response = post(recogniser, "broken.wav", audio)
     assert (response.status_code, response.text) == (500, "Internal Server Error")
     assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
 
 
 @pytest.mark.parametrize(
-    ("field", "options", "place", "status"),
+    ("field", "options", "location", "status"),
     [
         ({"file": ("a.wav", b"x")}, {}, ["body", "audio_file"], 422),
         ({"audio_file": (None, "text")}, {}, ["body", "audio_file"], 422),
@@ -183,47 +185,47 @@ def test_what_is_not_audio_is_500_in_plain_text(recogniser: str, audio: bytes) -
     ],
     ids=["another field", "a part without a file name", "no boolean", "a language without a model"],
 )
-def test_a_wrong_request_is_refused_in_the_shape_of_fastapi(
-    recogniser: str, field: dict[str, Any], options: dict[str, str], place: list[str] | None, status: int
+def test_invalid_request_has_a_fastapi_error(
+    recogniser: str, field: dict[str, Any], options: dict[str, str], location: list[str] | None, status: int
 ) -> None:
     response = requests.post(f"{recogniser}/asr", params=options, files=field, timeout=LIMIT_SECONDS)
     assert response.status_code == status
-    if place:
-        assert response.json()["detail"][0]["loc"] == place
+    if location:
+        assert response.json()["detail"][0]["loc"] == location
 
 
-def test_without_options_the_answer_is_lines_of_text(recogniser: str) -> None:
+def test_default_output_is_lines_of_text(recogniser: str) -> None:
     with (SAMPLES / SHORTEST).open("rb") as audio:
         response = requests.post(f"{recogniser}/asr", files={"audio_file": audio}, timeout=LIMIT_SECONDS)
     assert response.status_code == 200
     assert "how can i help you today\n" in response.text
 
 
-def test_there_is_no_health_route_but_a_description(recogniser: str) -> None:
+def test_asr_has_no_health_route_but_an_openapi_document(recogniser: str) -> None:
     response = requests.get(f"{recogniser}/health", timeout=LIMIT_SECONDS)
     assert (response.status_code, response.json()) == (404, {"detail": "Not Found"})
     assert "/asr" in requests.get(f"{recogniser}/openapi.json", timeout=LIMIT_SECONDS).json()["paths"]
 
 
-def test_a_key_is_demanded_when_one_is_set() -> None:
-    with running("--api-key", "secret") as url:
+def test_api_key_is_required_if_configured() -> None:
+    with run_recogniser("--api-key", "secret") as url:
         audio = {"audio_file": ("a.wav", (SAMPLES / SHORTEST).read_bytes())}
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "secret"}):
-            refused = requests.post(f"{url}/asr", files=audio, headers=headers, timeout=LIMIT_SECONDS)
-            assert refused.status_code == 401
+            rejected = requests.post(f"{url}/asr", files=audio, headers=headers, timeout=LIMIT_SECONDS)
+            assert rejected.status_code == 401
         key = {"Authorization": "Bearer secret"}
         assert requests.post(f"{url}/asr", files=audio, headers=key, timeout=LIMIT_SECONDS).status_code == 200
 
 
 @pytest.fixture(scope="module")
-def task_server() -> Iterator[str]:
-    with running("--dialect", "tasks") as url:
+def tasks_server() -> Iterator[str]:
+    with run_recogniser("--dialect", "tasks") as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def openai_server() -> Iterator[str]:
-    with running("--dialect", "openai") as url:
+    with run_recogniser("--dialect", "openai") as url:
         yield url
 
 
@@ -232,55 +234,55 @@ def submit(url: str, name: str = "a.wav", audio: bytes | None = None, **options:
     return requests.post(f"{url}/speech-to-text", params=options, files={"file": (name, body)}, timeout=LIMIT_SECONDS)
 
 
-def ended(url: str, identifier: str) -> dict[str, Any]:
-    """The task, once it has ended."""
+def wait_for_job(url: str, identifier: str) -> dict[str, Any]:
+    """Poll a job until it has ended, and return it."""
 
-    def look() -> dict[str, Any] | None:
-        task: dict[str, Any] = requests.get(f"{url}/task/{identifier}", timeout=LIMIT_SECONDS).json()
-        if task["status"] not in ("queued", "processing"):
-            return task
-        assert task["result"] is None
+    def poll() -> dict[str, Any] | None:
+        job: dict[str, Any] = requests.get(f"{url}/task/{identifier}", timeout=LIMIT_SECONDS).json()
+        if job["status"] not in ("queued", "processing"):
+            return job
+        assert job["result"] is None
         return None
 
-    return wait_until(look)
+    return wait_until(poll)
 
 
-def test_an_upload_becomes_a_task_that_can_be_asked_for(task_server: str) -> None:
-    submitted = submit(task_server, "asked-for.wav", device="cuda", model="large-v3").json()
+def test_upload_becomes_a_job_that_can_be_polled(tasks_server: str) -> None:
+    submitted = submit(tasks_server, "polled.wav", device="cuda", model="large-v3").json()
     assert submitted["message"] == "Task queued"
-    task = ended(task_server, submitted["identifier"])
-    assert (task["status"], task["error"], task["metadata"]["language"]) == ("completed", None, "en")
-    assert {"help", "hotel"} <= {word["word"] for word in task["result"]["word_segments"]}
-    listed = requests.get(f"{task_server}/task/all", timeout=LIMIT_SECONDS).json()["tasks"]
-    (found,) = [each for each in listed if each["file_name"] == "asked-for.wav"]
-    assert (found["identifier"], found["status"]) == (submitted["identifier"], "completed")
+    job = wait_for_job(tasks_server, submitted["identifier"])
+    assert (job["status"], job["error"], job["metadata"]["language"]) == ("completed", None, "en")
+    assert {"help", "hotel"} <= {word["word"] for word in job["result"]["word_segments"]}
+    listed = requests.get(f"{tasks_server}/task/all", timeout=LIMIT_SECONDS).json()["tasks"]
+    (listed_job,) = [job for job in listed if job["file_name"] == "polled.wav"]
+    assert (listed_job["identifier"], listed_job["status"]) == (submitted["identifier"], "completed")
 
 
-def test_a_task_of_an_unknown_language_fails_under_200(task_server: str) -> None:
-    task = ended(task_server, submit(task_server, language="xx").json()["identifier"])
-    assert (task["status"], task["result"]) == ("failed", None)
-    assert "not a valid language code" in task["error"]
+def test_job_with_an_unknown_language_fails(tasks_server: str) -> None:
+    job = wait_for_job(tasks_server, submit(tasks_server, language="xx").json()["identifier"])
+    assert (job["status"], job["result"]) == ("failed", None)
+    assert "not a valid language code" in job["error"]
 
 
 @pytest.mark.parametrize("name", ["a.flac", "a.opus", "a.webm", "a"])
-def test_a_file_is_refused_by_its_ending(task_server: str, name: str) -> None:
-    response = submit(task_server, name)
+def test_unsupported_extension_is_rejected(tasks_server: str, name: str) -> None:
+    response = submit(tasks_server, name)
     assert response.status_code == 400
     assert response.json()["detail"].startswith(f"Invalid file extension for file {name}. Allowed: ")
 
 
-def test_what_cannot_be_decoded_becomes_no_task(task_server: str) -> None:
-    response = submit(task_server, audio=bytes(3000))
+def test_undecodable_upload_is_rejected(tasks_server: str) -> None:
+    response = submit(tasks_server, audio=bytes(3000))
     assert (response.status_code, response.json()["error"]["code"]) == (400, "AUDIO_PROCESSING_ERROR")
 
 
-def test_a_task_can_be_deleted_and_is_then_unknown(task_server: str) -> None:
-    identifier = submit(task_server).json()["identifier"]
-    ended(task_server, identifier)
-    assert requests.delete(f"{task_server}/task/{identifier}/delete", timeout=LIMIT_SECONDS).status_code == 200
-    response = requests.get(f"{task_server}/task/{identifier}", timeout=LIMIT_SECONDS)
+def test_deleted_job_is_unknown(tasks_server: str) -> None:
+    identifier = submit(tasks_server).json()["identifier"]
+    wait_for_job(tasks_server, identifier)
+    assert requests.delete(f"{tasks_server}/task/{identifier}/delete", timeout=LIMIT_SECONDS).status_code == 200
+    response = requests.get(f"{tasks_server}/task/{identifier}", timeout=LIMIT_SECONDS)
     assert (response.status_code, response.json()["error"]["code"]) == (404, "TASK_NOT_FOUND")
-    assert requests.delete(f"{task_server}/task/{identifier}/delete", timeout=LIMIT_SECONDS).status_code == 404
+    assert requests.delete(f"{tasks_server}/task/{identifier}/delete", timeout=LIMIT_SECONDS).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -292,7 +294,7 @@ def test_a_task_can_be_deleted_and_is_then_unknown(task_server: str) -> None:
         ({"response_format": "text"}, None, 200),
     ],
 )
-def test_the_openai_dialect_refuses_in_its_own_way(
+def test_openai_dialect_has_its_own_status_codes(
     openai_server: str, options: dict[str, str], audio: bytes | None, status: int
 ) -> None:
     files = {"file": ("a.wav", (SAMPLES / SHORTEST).read_bytes() if audio is None else audio)}
@@ -301,14 +303,12 @@ def test_the_openai_dialect_refuses_in_its_own_way(
 
 
 @pytest.mark.parametrize(
-    ("server", "dialect"), [("recogniser", "asr"), ("task_server", "tasks"), ("openai_server", "openai")]
+    ("server", "dialect"), [("recogniser", "asr"), ("tasks_server", "tasks"), ("openai_server", "openai")]
 )
-def test_the_connection_test_tells_the_dialects_apart(
-    request: pytest.FixtureRequest, server: str, dialect: str
-) -> None:
+def test_connection_test_recognises_the_dialect(request: pytest.FixtureRequest, server: str, dialect: str) -> None:
     url = request.getfixturevalue(server)
-    verdicts = {
+    results = {
         each: run_connection_test(WhisperXSettings(whisperx_url=url, whisperx_dialect=each), "") for each in DIALECTS
     }
-    assert verdicts.pop(dialect).ok
-    assert {verdict.code for verdict in verdicts.values()} == {"wrong_dialect"}
+    assert results.pop(dialect).ok
+    assert {result.code for result in results.values()} == {"wrong_dialect"}

@@ -1,4 +1,4 @@
-"""The cost calculator, and the figures of docs/cost.md, which are calculated again here."""
+"""The cost calculator, and the figures in docs/cost.md, which are recalculated here."""
 
 import json
 import sys
@@ -39,11 +39,11 @@ def total(calls=BUSY, **options):
     return sum(bill(calls, **options).values())
 
 
-def units(story, kind="writes", tables=None):
-    return sum(number for name, number in STORIES[story][kind].items() if tables is None or name in tables)
+def units(step, kind="writes", tables=None):
+    return sum(number for name, number in STORIES[step][kind].items() if tables is None or name in tables)
 
 
-def test_every_quantity_is_charged_once_at_a_price_that_exists():
+def test_every_quantity_has_a_price_and_is_charged_once():
     names = [name for line in BILL_LINES.values() for name in line]
     assert len(names) == len(set(names))
     assert set(names) == set(monthly_usage(Load(calls_per_day=500)))
@@ -51,13 +51,13 @@ def test_every_quantity_is_charged_once_at_a_price_that_exists():
     assert priced | {"lambda_gb_second"} == set(names)
 
 
-def test_a_call_costs_the_units_that_were_counted_for_its_steps():
+def test_call_costs_the_counted_write_units_of_its_steps():
     few, more = (monthly_usage(Load(calls_per_day=each))["dynamodb_write_unit"] for each in (200, 400))
-    way = ("upload", "queue, each", "asr, each more")
-    assert (more - few) / (200 * cost.DAYS_PER_MONTH) == pytest.approx(sum(units(step) for step in way))
+    steps = ("upload", "queue, each", "asr, each more")
+    assert (more - few) / (200 * cost.DAYS_PER_MONTH) == pytest.approx(sum(units(step) for step in steps))
 
 
-def test_without_calls_only_schedules_and_what_exists_anyway_are_charged():
+def test_without_calls_only_schedules_and_fixed_costs_are_charged():
     idle = bill(0)
     assert {line for line, dollars in idle.items() if not dollars} == {
         "S3: transcripts", "EventBridge", "audio out to the server",
@@ -65,23 +65,25 @@ def test_without_calls_only_schedules_and_what_exists_anyway_are_charged():
     assert render_table([Load(calls_per_day=0)]).endswith("| **for 1,000 calls** | **–** |")
 
 
-def test_jobs_are_polled_once_a_round_and_cost_no_waiting():
+def test_jobs_cost_polls_but_no_waiting_time():
     asr, tasks = (Load(calls_per_day=BUSY, dialect=each, seconds_to_transcribe=150) for each in ("asr", "tasks"))
     assert monthly_usage(tasks)["lambda_gb_second"] < monthly_usage(asr)["lambda_gb_second"] / 2
-    happens = count_steps(tasks, choose_settings(tasks))
-    assert happens["job, polled"] == 2 * happens["job, sent"] == 2 * happens["job, fetched"]
+    occurrences = count_steps(tasks, choose_settings(tasks))
+    assert occurrences["job, polled"] == 2 * occurrences["job, sent"] == 2 * occurrences["job, fetched"]
 
 
-def test_an_unfinished_scan_keeps_the_next_one_from_starting():
-    lists = [monthly_usage(Load(calls_per_day=0.001, retention_days=days))["s3_put_or_list"] for days in (1e9, 1e12, 1e15)]
+def test_next_scan_does_not_start_before_the_last_has_finished():
+    lists = [
+        monthly_usage(Load(calls_per_day=0.001, retention_days=days))["s3_put_or_list"] for days in (1e9, 1e12, 1e15)
+    ]
     assert lists[0] == pytest.approx(8640 * 1000, rel=0.01)
     assert lists[1] == lists[2] == pytest.approx(30 * 86_400 / cost.LIST_PAGE_SECONDS, rel=0.01)
 
 
-def test_settings_and_memory_are_those_of_the_template():
+def test_limits_and_memory_match_the_template():
     template = TEMPLATE.read_text()
-    for parameter, most in (("MaxConcurrentTranscriptions", cost.MAX_SLOTS), ("RecordingsPerRun", cost.MAX_PER_RUN)):
-        assert f"MaxValue: {most}\n" in template.split(f"\n  {parameter}:\n")[1].split("Description")[0]
+    for parameter, maximum in (("MaxConcurrentTranscriptions", cost.MAX_SLOTS), ("RecordingsPerRun", cost.MAX_PER_RUN)):
+        assert f"MaxValue: {maximum}\n" in template.split(f"\n  {parameter}:\n")[1].split("Description")[0]
     for function, gigabytes in cost.MEMORY_GB.items():
         declared = template.split(f"\n  {function.capitalize()}Function:\n")[1].split("Policies:")[0]
         assert f"MemorySize: {int(1024 * gigabytes)}" in declared
@@ -90,7 +92,7 @@ def test_settings_and_memory_are_those_of_the_template():
     assert "use 2" in str(choose_settings(Load(calls_per_day=BUSY, seconds_to_transcribe=300)))
 
 
-def test_the_item_of_slots_grows_by_each_slot_in_use():
+def test_admission_item_grows_with_each_slot_in_use():
     assert len(Slot(token=uuid.uuid4().hex, lease_expires_at=datetime.now(UTC)).set_member) == cost.SLOT_BYTES
     few, many = (Load(calls_per_day=each) for each in (100, 100_000))
     assert [cost.slot_write_units(each, choose_settings(each)) for each in (few, many)] == [
@@ -111,7 +113,7 @@ def test_the_item_of_slots_grows_by_each_slot_in_use():
         ("--region-prices", "missing.json"),
     ],
 )
-def test_a_bad_option_is_refused_with_its_name(option, value, monkeypatch, capsys):
+def test_invalid_option_is_rejected(option, value, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["cost", f"{option}={value}"])
     with pytest.raises(SystemExit):
         cost.main()
@@ -119,12 +121,12 @@ def test_a_bad_option_is_refused_with_its_name(option, value, monkeypatch, capsy
     assert value in message or "880 seconds" in message
 
 
-def test_prices_of_another_region_are_read_and_anything_else_is_refused(tmp_path):
+def test_prices_of_another_region_are_validated(tmp_path):
     file = tmp_path / "prices.json"
     file.write_text(json.dumps({"metric_month": 0.5}))
     assert prices.load(file) == replace(Prices(), metric_month=0.5)
-    for wrong in [{"metrics": 0.5}, {"metric_month": -1}, {"metric_month": "0.5"}, []]:
-        file.write_text(json.dumps(wrong))
+    for invalid in [{"metrics": 0.5}, {"metric_month": -1}, {"metric_month": "0.5"}, []]:
+        file.write_text(json.dumps(invalid))
         with pytest.raises(ValueError, match=r"price|metric_month"):
             prices.load(file)
 
@@ -148,15 +150,15 @@ STEPS = {
 }
 
 
-def test_the_page_has_each_step_as_it_was_counted():
+def test_page_has_the_counts_of_each_step():
     assert STORIES.keys() == STEPS.keys()
     for step, name in STEPS.items():
-        own = units(step, tables=("recordings", "control", "runs"))
-        counts = f"{units(step, 'requests'):g} | {units(step):g} | {own:g} | {units(step, 'reads'):g}"
+        table_units = units(step, tables=("recordings", "control", "runs"))
+        counts = f"{units(step, 'requests'):g} | {units(step):g} | {table_units:g} | {units(step, 'reads'):g}"
         assert f"| {name} | {counts} |" in PAGE
 
 
-def test_the_page_has_the_bills_that_the_calculator_prints():
+def test_page_has_the_bills_that_the_calculator_prints():
     assert f"\n{render_table([Load(calls_per_day=each, **SIX_HOURS) for each in CALLS_PER_DAY])}\n" in PAGE
     for name, options in (
         ("as deployed, with a scan every 5 minutes", {}),
@@ -173,23 +175,23 @@ def test_the_page_has_the_bills_that_the_calculator_prints():
         assert row in PAGE
 
 
-def test_the_page_has_the_figures_that_the_calculator_gives():
+def test_page_has_the_figures_of_the_calculator():
     idle, deployed, month = total(0, **SIX_HOURS), total(), total(retention_days=30)
-    beyond = [
+    cents = [
         100_000 * (total(calls, dialect=dialect, server_in_aws=True, **SIX_HOURS) - idle) / calls / cost.DAYS_PER_MONTH
         for calls in CALLS_PER_DAY
         for dialect in ("asr", "tasks")
     ]
     scans = deployed - total(scan_minutes=cost.MAX_NUMBER)
-    way = ("upload", "queue, each", "asr, each more")
-    indexes = sum(units(step) - units(step, tables=("recordings", "control", "runs")) for step in way)
-    watching, quiet = bill(100)["CloudWatch: metrics, alarms, dashboard"], total(100, **SIX_HOURS)
+    steps = ("upload", "queue, each", "asr, each more")
+    indexes = sum(units(step) - units(step, tables=("recordings", "control", "runs")) for step in steps)
+    metrics, total_cost = bill(100)["CloudWatch: metrics, alarms, dashboard"], total(100, **SIX_HOURS)
     for figure in (
-        f"about {idle:.0f} $ a month when nothing happens, and {min(beyond):.0f} to {max(beyond):.0f} cents for 1,000",
+        f"about {idle:.0f} $ a month when nothing happens, and {min(cents):.0f} to {max(cents):.0f} cents for 1,000",
         f"every 5 minutes is {format_dollars(scans)} $ a month; half of it is LIST",
-        f"{sum(map(units, way))} write units a call, {indexes} of them",
-        f"{sum(map(units, way)) * Prices().dynamodb_write_unit * 100_000:.1f} cents for 1,000 calls",
-        f"{format_dollars(watching)} $ of {format_dollars(quiet)} are metrics",
+        f"{sum(map(units, steps))} write units a call, {indexes} of them",
+        f"{sum(map(units, steps)) * Prices().dynamodb_write_unit * 100_000:.1f} cents for 1,000 calls",
+        f"{format_dollars(metrics)} $ of {format_dollars(total_cost)} are metrics",
         f"{format_dollars(deployed - total(**SIX_HOURS))} of {format_dollars(deployed)} $ a month",
         f"30 days kept instead of 365 are {format_dollars(month)} instead of {format_dollars(deployed)} $",
         f"{format_dollars(total(100) - total(100, page_hours=0))} $ a month for each that is open 8 hours",
