@@ -1,1 +1,1 @@
-"""Figures that depend on the machine; see README.md."""
+"""Benchmarks with budgets, and the cost calculator: see README.md."""

@@ -1,7 +1,7 @@
-"""Measure what Callscribe costs, and write the table of it: `python -m benchmarks [NAME[=N] …] [--quick]`.
+"""Run the benchmarks and print a table of the figures and their budgets: `python -m benchmarks [NAME[=N] …] [--quick]`.
 
-All benchmarks with their full numbers write benchmarks/results.md; anything less is only printed, unless --output names
-a file. The exit status is 0 if every budget was measured and met.
+A run of all benchmarks with their full numbers also writes benchmarks/results.md. --output writes any other table to a
+file. The exit status is 0 if every budget was measured and met.
 """
 
 import argparse
@@ -26,7 +26,10 @@ RESULTS = FOLDER / "results.md"
 
 
 class Benchmark(NamedTuple):
-    """`measure` takes the number of `of`: `number`, or `quick` for a trial. `skip_reason`: why it cannot run here."""
+    """A benchmark. `measure` receives the size of the workload: `number`, or `quick` for a quick run.
+
+    `skip_reason` returns why it cannot run on this machine, or None. `workload`: what `number` counts.
+    """
 
     measure: Callable[[int], list[Row]]
     skip_reason: Callable[[], str | None]
@@ -47,7 +50,7 @@ BENCHMARKS = {
 
 
 def run_benchmark(name: str, benchmark: Benchmark, number: int) -> list[MeasuredRow]:
-    """Measure in a process of its own; a budget without a figure has a row that says why."""
+    """Run one benchmark in its own process. A budget that was not measured has a row with the reason."""
     workload = f"{number:,} {benchmark.workload}"
     print(f"\n{name}: {workload}", flush=True)
     rows: list[Row] = []
@@ -58,16 +61,16 @@ def run_benchmark(name: str, benchmark: Benchmark, number: int) -> list[Measured
                 reason = f"{type(error).__name__}: {error}"
                 print(reason, error.__cause__ or "", flush=True)
             else:
-                rows, reason = future.result(), "the benchmark has no figure for it"
+                rows, reason = future.result(), "the benchmark did not measure it"
     measured_names = {row.name for row in rows}
-    missing = [each for each in BUDGETS if each.partition(".")[0] == name and each not in measured_names]
-    return [(row, workload) for row in (*rows, *(compare(each, None, reason) for each in missing))]
+    missing = [budget for budget in BUDGETS if budget.partition(".")[0] == name and budget not in measured_names]
+    return [(row, workload) for row in (*rows, *(compare(budget, None, reason) for budget in missing))]
 
 
 def describe_environment(started_at: datetime, commit: str, *, quick: bool) -> str:
-    """Which code was measured, when, and on what."""
+    """Describe which commit was measured, when, and on which machine."""
     return (
-        f"{'Quick, with small numbers, for a trial. ' if quick else ''}Made by `python -m benchmarks` of {commit} on "
+        f"{'A quick run with small numbers. ' if quick else ''}Made by `python -m benchmarks` at {commit} on "
         f"{started_at:%Y-%m-%d %H:%M} UTC in {(datetime.now(UTC) - started_at).seconds // 60} minutes: Python "
         f"{platform.python_version()}, {os.cpu_count()} processors, load {os.getloadavg()[2]:.1f}. "
         "[How to read it](README.md#how-to-read-the-table)."
@@ -80,13 +83,13 @@ def run_git(*arguments: str) -> str:
 
 
 def select_benchmarks(names: list[str], *, quick: bool) -> Mapping[str, int]:
-    """Benchmarks and the number of each. Raises ValueError."""
-    defaults = {name: each.quick if quick else each.number for name, each in BENCHMARKS.items()}
+    """Parse NAME and NAME=N arguments into the benchmarks to run (none: all) and their numbers. Raises ValueError."""
+    defaults = {name: benchmark.quick if quick else benchmark.number for name, benchmark in BENCHMARKS.items()}
     selected = {}
-    for each in names:
-        name, _, number = each.partition("=")
+    for argument in names:
+        name, _, number = argument.partition("=")
         if name not in BENCHMARKS:
-            raise ValueError(f"There is no {name}: there are {', '.join(BENCHMARKS)}.")
+            raise ValueError(f"There is no benchmark {name}. Choose from: {', '.join(BENCHMARKS)}.")
         selected[name] = int(number) if number else defaults[name]
     return selected or defaults
 
@@ -94,8 +97,8 @@ def select_benchmarks(names: list[str], *, quick: bool) -> Mapping[str, int]:
 def main() -> int:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME[=N]", help=f"{', '.join(BENCHMARKS)}; all if none is given")
-    parser.add_argument("--quick", action="store_true", help="with small numbers, for a trial")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="where the table is written")
+    parser.add_argument("--quick", action="store_true", help="a quick run with small numbers")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the table to this file")
     arguments = parser.parse_args()
     try:
         selected = select_benchmarks(arguments.names, quick=arguments.quick)

@@ -1,4 +1,4 @@
-"""S3 as far as listing goes, fast enough for 100,000 objects: ListObjectsV2 as AWS answers it, and nothing else."""
+"""A simulated S3 with only ListObjectsV2, fast enough for 100,000 objects."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ CALLS_PER_DAY = 500
 
 
 def make_keys(number: int) -> list[str]:
-    """As many names as FreePBX gives them, sorted."""
+    """Return this many sorted keys, named as by FreePBX."""
     return sorted(map(_make_key, range(number)))
 
 
@@ -32,7 +32,7 @@ def _make_key(number: int) -> str:
 
 
 def serve(addresses: Any, sizes: Mapping[str, int]) -> None:
-    """Serves these buckets, each with so many objects, until the process ends."""
+    """Serve buckets with these names and numbers of objects until the process ends; put the URL into `addresses`."""
     buckets = {name: make_keys(size) for name, size in sizes.items()}
 
     class ListingHandler(BaseHTTPRequestHandler):

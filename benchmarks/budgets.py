@@ -1,6 +1,6 @@
-"""What each part may cost, and the rows that compare figures with it.
+"""The budgets, and the rows that compare measured figures with them.
 
-A budget is named after its benchmark and a word. Budgets are limits that were agreed on; none of them is measured.
+The name of a budget starts with the name of its benchmark. Budgets are agreed limits, not measured values.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """At most `limit`, in `unit`."""
+    """A limit in `unit`; a figure up to `limit` meets it."""
 
     description: str
     limit: float
@@ -20,11 +20,11 @@ BUDGETS = {
     "scan.queries": Budget("scan with nothing new: Queries for each MB of the index", 1),
     "scan.units": Budget("scan with nothing new: read units for each object", 0.013),
     "scan.writes": Budget("scan with nothing new", 0, "writes"),
-    "scan.memory": Budget("scan with nothing new: memory above that with a tenth of the objects", 4, "MB"),
+    "scan.memory": Budget("scan with nothing new: more memory than with a tenth of the objects", 4, "MB"),
     "scan.cpu": Budget("scan with nothing new: CPU, relative to listing alone", 1.5, "×"),
     "scan.puts": Budget("scan with new objects: writes for each of them", 1),
-    "scan.reads": Budget("scan with new objects: objects and records that are read for them", 0),
-    "requests.new": Budget("sync of a new object: more than without it", 1, "requests"),
+    "scan.reads": Budget("scan with new objects: reads of objects and records", 0),
+    "requests.new": Budget("sync of a new object: extra requests", 1, "requests"),
     "requests.updates": Budget("queue: updates for each pending recording", 1),
     "requests.queue": Budget("queue: other requests", 12, "requests"),
     "requests.recording": Budget("process, one recording on `asr`, warm", 12, "requests"),
@@ -33,24 +33,25 @@ BUDGETS = {
     "requests.summary": Budget("API, status summary", 6, "requests"),
     "claims.queries": Budget("an uncontended claim", 1, "queries"),
     "claims.writes": Budget("an uncontended claim", 2, "writes"),
-    "claims.lost": Budget("16 workers that claim at once: lost writes for each claim", 3),
-    "upload.memory": Budget("process, a large file: memory above that before it", 8, "MB"),
+    "claims.lost": Budget("16 workers that claim at once: failed conditional writes for each claim", 3),
+    "upload.memory": Budget("process, a large file: additional memory", 8, "MB"),
     "upload.time": Budget("process, a large file: time, relative to a bare GET and POST", 1.3, "×"),
-    "start.sync": Budget("import of sync as it is built: CPU, relative to boto3 with a client", 1.0, "×"),
-    "start.queue": Budget("import of queue as it is built: CPU, relative to boto3 with a client", 1.0, "×"),
-    "start.process": Budget("import of process as it is built: CPU, relative to boto3 with a client", 1.0, "×"),
-    "start.api": Budget("import of api as it is built: CPU, relative to boto3 with a client", 1.4, "×"),
+    "start.sync": Budget("import of the built sync: CPU, relative to boto3 with a client", 1.0, "×"),
+    "start.queue": Budget("import of the built queue: CPU, relative to boto3 with a client", 1.0, "×"),
+    "start.process": Budget("import of the built process: CPU, relative to boto3 with a client", 1.0, "×"),
+    "start.api": Budget("import of the built api: CPU, relative to boto3 with a client", 1.4, "×"),
     "size.together": Budget("layer and functions without the decoder, unzipped", 60, "MB"),
-    "size.decoder": Budget("what carries the decoder besides process", 0),
+    "size.decoder": Budget("packages other than process that contain the decoder", 0),
 }
 """In the order of the table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure, or None if it could not be measured; `floor`: what it is compared with, and what it consists of.
+    """A row of the table. `figure`: None if it could not be measured.
 
-    `budget` is its limit and `name` that of the budget; a row without a budget is for information.
+    `baseline`: what it is compared with, or what it consists of. `budget` is its limit and `name` the budget's name; a
+    row without a budget is for information.
     """
 
     description: str
@@ -66,7 +67,7 @@ class Row:
 
 
 def compare(name: str, figure: float | None, baseline: str, variant: str = "") -> Row:
-    """The row of a figure that has a budget; `of` says which, if several figures have the same budget."""
+    """Return the row of a figure that has a budget. `variant` distinguishes several figures with the same budget."""
     budget = BUDGETS[name]
     description = f"{budget.description} ({variant})" if variant else budget.description
     return Row(description, figure, budget.unit, baseline, budget.limit, name)

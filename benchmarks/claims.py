@@ -1,7 +1,7 @@
-"""What a claim costs: alone, and when 16 workers make one at the same moment. On dynalite, which is linearizable.
+"""The cost of a claim: alone, and when 16 workers claim at the same moment. On dynalite, which is linearizable.
 
-The workers are processes whose every remote call is seen, and held up until all are about to make it, as in the tests
-of races. Half of the rounds have four recordings for each worker, half of them one, for which all of them race.
+The workers are processes whose requests are observed, and held until all workers are about to send theirs, as in the
+tests of races. Half of the rounds have four recordings per worker; the others have one per worker, so all compete.
 """
 
 import os
@@ -27,7 +27,7 @@ QUEUE_QUERY, GET_AUDIO = "Query by-status queued", "GET audio"
 
 @dataclass(frozen=True, slots=True)
 class ClaimsFixture:
-    """`workers` run the tasks; `line` puts so many recordings into the queue; `folder` is for passing things."""
+    """`workers` run the tasks; `enqueue` adds this many queued recordings; `folder` is for temporary files."""
 
     workers: Any
     enqueue: Callable[[int], None]
@@ -53,18 +53,18 @@ def measure_uncontended(fixture: ClaimsFixture) -> list[Row]:
 
 
 def measure_contended(fixture: ClaimsFixture, rounds: int) -> list[Row]:
-    """The worst of the rounds."""
+    """Return the worst of the rounds for each length of the queue."""
     rows = []
     for number in (4 * WORKERS, WORKERS):
-        results = [run_contended_round(fixture, number, f"{number}-{each}") for each in range(rounds)]
-        lost, claims = max(results, key=lambda each: each[0] / each[1])
-        floor = f"{lost} lost by {claims} claims in the worst of {rounds} rounds; alone 0"
-        rows.append(compare("claims.lost", lost / claims, floor, f"{number} queued"))
+        results = [run_contended_round(fixture, number, f"{number}-{index}") for index in range(rounds)]
+        failed, claims = max(results, key=lambda result: result[0] / result[1])
+        baseline = f"{failed} failed for {claims} claims in the worst of {rounds} rounds; alone 0"
+        rows.append(compare("claims.lost", failed / claims, baseline, f"{number} queued"))
     return rows
 
 
 def run_contended_round(fixture: ClaimsFixture, number: int, name: str) -> tuple[int, int]:
-    """Writes that lost to somebody else's, and claims that were made, in one round; the queue is empty afterwards."""
+    """Run one round, which leaves the queue empty; return the failed conditional writes and the successful claims."""
     fixture.enqueue(number)
     results = fixture.workers.run_concurrently(WORKERS, "process", ACQUIRE_SLOT, fixture.folder / name)
     requests = [
@@ -100,7 +100,7 @@ def run_fixture() -> Iterator[ClaimsFixture]:
         }
         stack = replace(stack, functions=quiet_functions)
         os.environ |= lambda_environment(stack.function("process"), stack)
-        # the workers write where this process does, and now and then metrics though they are turned off
+        # the workers share this process's standard output, and sometimes write metrics although these are disabled
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         with killable_lambdas(stack, Path(folder)) as lambdas:
             clock = SimpleNamespace(now=lambda: datetime.now(UTC), catch_up=lambda _moment: None)
@@ -111,9 +111,9 @@ def run_fixture() -> Iterator[ClaimsFixture]:
 
 
 def make_enqueue(aws: str, bucket: str) -> Callable[[int], None]:
-    """Puts audio into the bucket, and into the queue what sync and queue would have made of it."""
-    from callscribe.recordings import transitions
-    from callscribe.recordings.recording import Status, queued_sort_key
+    """Return a function that uploads audio and creates the queued records that sync and queue would have made."""
+    from callscribe.recordings import sort_keys
+    from callscribe.recordings.recording import Status
     from callscribe.store import recordings, tables
     from local.cloud.client import aws_client
 
@@ -123,11 +123,13 @@ def make_enqueue(aws: str, bucket: str) -> Callable[[int], None]:
 
     def enqueue(number: int) -> None:
         now = datetime.now(UTC)
-        for each in range(number):
-            key = f"{now:%H%M%S%f}-{each:03}.wav"
+        for index in range(number):
+            key = f"{now:%H%M%S%f}-{index:03}.wav"
             s3.put_object(Bucket=bucket, Key=key, Body=audio)
-            recording = transitions.create(f"s3://{bucket}", key, size=len(audio), etag=None, modified_at=now, now=now)
-            sort_key = queued_sort_key(now, f"{each:03}")
+            recording = transitions.create(
+                f"s3://{bucket}", key, size=len(audio), etag=None, modified_at=now, now=now
+            )
+            sort_key = sort_keys.queued_sort_key(now, f"{index:03}")
             assert recordings.create(
                 replace(recording, status=Status.QUEUED, sort_key=sort_key, queue_sort_key=sort_key)
             )

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks import prices
 from benchmarks.prices import BILL_LINES, Prices
+from benchmarks.write_units import WRITE_UNIT_BYTES
 from callscribe.settings.whisperx import DIALECTS
 from functions.process.app import MAX_PARALLEL
 
@@ -31,47 +32,40 @@ MAX_SLOTS, MAX_PER_RUN = 100, 1000  # what the template allows
 MAX_WAIT_SECONDS = 880  # a run of process lasts 15 minutes at most, and reserves 20 seconds to store the result
 PEAK_FACTOR = 2.6  # calls in the busiest hour of a working day, relative to the mean: the settings must suffice for it
 
-REQUEST_SECONDS, RUN_SECONDS = (
-    0.012,
-    0.05,
-)  # seconds of a request from a function of 512 MB, and of a warm run without its requests
-LIST_PAGE_SECONDS, SEND_SECONDS = (
-    0.2,
-    1.0,
-)  # seconds to list 1,000 objects and compare them, and to send the audio of a job
+REQUEST_SECONDS = 0.012  # of a request from a function with 512 MB
+RUN_SECONDS = 0.05  # of a warm run without its requests
+LIST_PAGE_SECONDS = 0.2  # to list 1,000 objects and compare them
+SEND_SECONDS = 1.0  # to send the audio of a job
 READ_UNITS_PER_FILE = 0.0126  # read units that a scan uses for each known object: benchmarks/results.md
 ADMIN_REQUESTS_PER_MINUTE = 9  # that an open admin page sends in a minute; measured on 2026-11-28 (commit a8cd679)
 AUDIO_BYTES_PER_MINUTE = 960_000  # 8 kHz, 16 bits, one channel
-ADMISSION_BYTES, SLOT_BYTES, WRITE_UNIT_BYTES = (
-    40,
-    60,
-    1024,
-)  # the admission item, and how it grows with each slot in use
-RUN_LOG_BYTES, LOG_LINE_BYTES = 400, 26  # Lambda's three log lines of a run; what CloudWatch adds to each line
-LOG_COMPRESSION, KEY_CACHE_SECONDS, GB = 0.15, 300, 1e9  # stored of what is logged; how long a key is cached; bytes
+ADMISSION_BYTES, SLOT_BYTES = 40, 60  # of the admission item, and of each slot in use
+RUN_LOG_BYTES, LOG_LINE_BYTES = 400, 26  # of Lambda's three log lines of a run; added by CloudWatch to each line
+LOG_COMPRESSION = 0.15  # stored bytes for each logged byte
+KEY_CACHE_SECONDS, GB = 300, 1e9
 TRACE_SAMPLING_RATE = 0.05  # X-Ray traces the first run in each second, and this share of the others
 
-# Options with a number: the least that each accepts, and what it is.
 NUMERIC_OPTIONS = {
     "minutes_per_call": (0.01, "length of a call"),
-    "seconds_to_transcribe": (0, "what the server needs for one call"),
+    "seconds_to_transcribe": (0, "time that the server needs for one call"),
     "scan_minutes": (1, "SyncSchedule"),
     "retention_days": (0, "how long recordings, records and transcripts are kept"),
-    "page_hours": (0, "how long the admin page is open, a day"),
-    "metrics": (0, "custom metrics that are sent"),
-    "alarms": (0, "metrics that alarms look at"),
+    "page_hours": (0, "hours a day that the admin page is open"),
+    "metrics": (0, "custom metrics"),
+    "alarms": (0, "metrics used by alarms"),
     "dashboards": (0, "dashboards"),
 }
+"""The numeric options: the minimum of each, and its help text."""
 
 
 def count_in_template(text: str) -> int:
-    """How often the template contains this."""
+    """Count the occurrences of `text` in the template."""
     return TEMPLATE.read_text("utf-8").count(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """The options of the command. `alarms`: the metrics that alarms look at, for each of them is charged."""
+    """The options of the command. `alarms`: the number of metrics used by alarms, because each is charged."""
 
     calls_per_day: float
     minutes_per_call: float = 5
@@ -89,7 +83,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class StackSettings:
-    """Parameters of the template, with the minutes of QueueSchedule, and how many such stacks the calls need."""
+    """Parameters of the template, the minutes of QueueSchedule, and how many stacks with them the calls need."""
 
     slots: int = 1
     per_run: int = 1
@@ -98,13 +92,13 @@ class StackSettings:
     stacks: int = 1
 
     def __str__(self) -> str:
-        warning = f"; too much for one stack, as billed: use {self.stacks} (docs/scale.md)" if self.stacks > 1 else ""
+        warning = f"; too much for the one stack of this bill: use {self.stacks} (docs/scale.md)"
         text = f"MaxConcurrentTranscriptions {self.slots}, RecordingsPerRun {self.per_run}, ProcessIntervalSeconds "
-        return f"{text}{self.interval}, queue every {self.queue_minutes} min{warning}"
+        return f"{text}{self.interval}, queue every {self.queue_minutes} min{warning if self.stacks > 1 else ''}"
 
 
 def choose_settings(load: Load) -> StackSettings:
-    """What suffices for the busiest hour of a working day, with a fifth more slots than are in use then."""
+    """Choose settings for the busiest hour of a working day, with a fifth more slots than are used then."""
     per_second = PEAK_FACTOR * load.calls_per_day / SECONDS_PER_DAY
     interval = 60 if load.dialect != "tasks" or per_second < 1 else 10
     # A slot is in use until the result is stored; that of a job, until the next poll.
@@ -116,7 +110,7 @@ def choose_settings(load: Load) -> StackSettings:
 
 
 def count_steps(load: Load, settings: StackSettings) -> dict[str, float]:
-    """How often each step of stories.json happens in a month."""
+    """Return how often each step of stories.json happens in a month."""
     calls = DAYS_PER_MONTH * load.calls_per_day
     occurrences = {
         "upload": calls,
@@ -137,9 +131,9 @@ def count_steps(load: Load, settings: StackSettings) -> dict[str, float]:
 def run_seconds(
     load: Load, settings: StackSettings, occurrences: dict[str, float], request_seconds: dict[str, float]
 ) -> dict[str, float]:
-    """How long each function runs in a month, where requests take `work` seconds of each step.
+    """Return the seconds that each function runs in a month. `request_seconds`: the time of all requests, by step.
 
-    A run of process waits for the recordings of its minute, up to eight at once.
+    A run of process waits for the recordings of its minute, up to eight in parallel.
     """
     per_run = occurrences["upload"] / PROCESS_RUNS_PER_MONTH
     waits_per_run = max(min(per_run, 1.0), per_run / min(settings.slots, MAX_PARALLEL))
@@ -160,7 +154,7 @@ def run_seconds(
 
 
 def slot_write_units(load: Load, settings: StackSettings) -> float:
-    """Write units that take a slot and release it: the more slots are in use, the larger their item."""
+    """Return the write units to acquire and release a slot: the more slots are in use, the larger their item."""
     rounds = load.seconds_to_transcribe // settings.interval + 1
     slot_seconds = rounds * settings.interval if load.dialect == "tasks" else load.seconds_to_transcribe + 1
     in_use = min(settings.slots, max(1.0, load.calls_per_day / SECONDS_PER_DAY * slot_seconds))
@@ -168,7 +162,7 @@ def slot_write_units(load: Load, settings: StackSettings) -> float:
 
 
 def monthly_usage(load: Load) -> dict[str, float]:
-    """What a month uses, by the names of prices.py; `lambda_gb_second` is for either architecture."""
+    """Return the quantities of a month by the names in prices.py; `lambda_gb_second` is for any architecture."""
     document = json.loads(STORIES.read_text("utf-8"))
     stories, stored_bytes, settings = document["stories"], document["stored"], choose_settings(load)
     occurrences = count_steps(load, settings)
@@ -182,7 +176,7 @@ def monthly_usage(load: Load) -> dict[str, float]:
         load.calls_per_day * load.retention_days,
         DAYS_PER_MONTH * SECONDS_PER_DAY,
     )
-    # A scan that is not finished keeps the next one from starting.
+    # a scan does not start before the previous one has finished
     pages = min(occurrences["scan"] * ceil(retained_recordings / 1000), month / LIST_PAGE_SECONDS)
     request_seconds = {
         step: times * REQUEST_SECONDS * sum(stories[step]["requests"].values()) for step, times in occurrences.items()
@@ -226,15 +220,15 @@ def monthly_usage(load: Load) -> dict[str, float]:
 
 
 def render_table(loads: Sequence[Load], unit_prices: Prices = Prices()) -> str:  # noqa: B008 — frozen
-    """The bills next to each other, in Markdown."""
+    """Render the monthly bills of these loads as one Markdown table."""
     bills = [unit_prices.bill(monthly_usage(load), load.architecture) for load in loads]
     rows = [["$ a month", *(f"{load.calls_per_day:,.10g} a day" for load in loads)], ["---"] * (len(loads) + 1)]
-    rows += [[line, *(format_dollars(each[line]) for each in bills)] for line in BILL_LINES]
-    totals = [sum(each.values()) for each in bills]
-    calls = [DAYS_PER_MONTH * load.calls_per_day / 1000 or nan for load in loads]
-    shares = [total / thousands for total, thousands in zip(totals, calls, strict=True)]
-    for name, each in (("in all", totals), ("for 1,000 calls", shares)):
-        rows.append([f"**{name}**", *(f"**{format_dollars(dollars)}**" for dollars in each)])
+    rows += [[line, *(format_dollars(bill[line]) for bill in bills)] for line in BILL_LINES]
+    totals = [sum(bill.values()) for bill in bills]
+    thousands_of_calls = [DAYS_PER_MONTH * load.calls_per_day / 1000 or nan for load in loads]
+    shares = [total / thousands for total, thousands in zip(totals, thousands_of_calls, strict=True)]
+    for name, amounts in (("in all", totals), ("for 1,000 calls", shares)):
+        rows.append([f"**{name}**", *(f"**{format_dollars(amount)}**" for amount in amounts)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -243,9 +237,9 @@ def format_dollars(dollars: float) -> str:
 
 
 def parse_number(text: str, minimum: float = 0) -> float:
-    """The number of an option. Raises argparse.ArgumentTypeError."""
+    """Parse a numeric option. Raises argparse.ArgumentTypeError."""
     with suppress(ValueError):
-        if minimum <= float(text) <= MAX_NUMBER:  # False for a number that is none
+        if minimum <= float(text) <= MAX_NUMBER:  # False for NaN
             return float(text)
     raise argparse.ArgumentTypeError(f"{text} is not a number from {minimum:g} to {MAX_NUMBER:,}")
 
@@ -260,8 +254,8 @@ def main() -> None:
         parser.add_argument(option, type=kind, default=default, metavar="N", help=text)
     parser.add_argument("--dialect", choices=tuple(DIALECTS), default=defaults.dialect)
     parser.add_argument("--architecture", choices=("x86_64", "arm64"), default=defaults.architecture)
-    parser.add_argument("--server-in-aws", action="store_true", help="in the region of the stack: audio costs nothing")
-    parser.add_argument("--region-prices", type=Path, metavar="FILE", help="JSON with the names of prices.py")
+    parser.add_argument("--server-in-aws", action="store_true", help="in the stack's region, so sending audio is free")
+    parser.add_argument("--region-prices", type=Path, metavar="FILE", help="JSON with the names in prices.py")
     options = vars(parser.parse_args())
     file, per_day = options.pop("region_prices"), options.pop("calls_per_day") or CALLS_PER_DAY
     loads = [Load(calls_per_day=each, **options) for each in per_day]

@@ -1,4 +1,4 @@
-"""The prices of AWS and the lines of a bill: list prices of us-east-1, in dollars, without the free tier."""
+"""AWS list prices of us-east-1 in dollars, without the free tier, and the lines of a bill."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from math import inf
 from pathlib import Path
 
 PRICE_MONTH = "November 2026"
-"""The month that these are of. docs/cost.md says which of them were looked up, and which were only remembered."""
+"""The month of these prices. docs/cost.md says which of them were looked up, and which are from memory."""
 
 MILLION = 1_000_000
 
@@ -28,12 +28,12 @@ BILL_LINES = {
     "X-Ray": ("trace",),
     "audio out to the server": ("out_gb",),
 }
-"""The lines of the bill, with the prices in each."""
+"""The lines of the bill, and the prices that each adds up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """Per unit: one request, one unit, one GB-second; `_gb_month` and `_month` for what is kept that long."""
+    """Prices per request, capacity unit or GB-second; `_gb_month` and `_month` for storing or having it for a month."""
 
     lambda_request: float = 0.20 / MILLION
     lambda_gb_second_x86_64: float = 0.0000166667
@@ -59,14 +59,14 @@ class Prices:
     out_gb: float = 0.09
 
     def bill(self, usage: Mapping[str, float], architecture: str) -> dict[str, float]:
-        """Dollars by line, for the quantities that are used; `lambda_gb_second` is charged by architecture."""
+        """Return the dollars of each line for these quantities; `lambda_gb_second` is charged by architecture."""
         price = asdict(self)
         price["lambda_gb_second"] = price[f"lambda_gb_second_{architecture}"]
         return {line: sum(usage[name] * price[name] for name in names) for line, names in BILL_LINES.items()}
 
 
 def load(path: Path) -> Prices:
-    """Prices of another region or month, from a JSON object with the names above. Raises ValueError."""
+    """Load prices of another region or month from a JSON object with the names above. Raises ValueError."""
     overrides = json.loads(path.read_text("utf-8"))
     names = {each.name for each in fields(Prices)}
     for name, price in overrides.items() if isinstance(overrides, dict) else [("the document", overrides)]:

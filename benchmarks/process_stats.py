@@ -1,6 +1,6 @@
-"""How the benchmarks measure: each thing in a process of its own, and each server in another.
+"""Measures memory, and runs servers in their own processes.
 
-Needs Linux, where the peak of a process's memory can be reset.
+Needs Linux, which can reset the peak memory of a process.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 QUIET_ENVIRONMENT = {"POWERTOOLS_LOG_LEVEL": "ERROR", "POWERTOOLS_METRICS_DISABLED": "true"}
-"""For processes that run functions, so that they print nothing between the figures."""
+"""For processes that run functions, so that they do not print between the figures."""
 
-SPAWN_CONTEXT = get_context("spawn")  # nothing of one measurement is left in the next
+SPAWN_CONTEXT = get_context("spawn")  # new processes, so that measurements are independent
 
 
 @contextmanager
 def run_server(serve: Callable[..., None], *args: Any) -> Iterator[str]:
-    """A server in a process of its own: its address, which it puts into the queue that it is called with first."""
+    """Run `serve(addresses, *args)` in its own process; yield the address that it puts into the queue `addresses`."""
     addresses = SPAWN_CONTEXT.Queue()
     process = SPAWN_CONTEXT.Process(target=serve, args=(addresses, *args), daemon=True)
     process.start()
@@ -29,12 +29,12 @@ def run_server(serve: Callable[..., None], *args: Any) -> Iterator[str]:
 
 
 def reset_peak_memory() -> float:
-    """Reset the peak of memory; what is resident now, in megabytes."""
+    """Reset this process's peak memory and return its resident memory in megabytes."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return memory_mb("VmRSS")
 
 
 def memory_mb(field: str) -> float:
-    """A line of this process's status, in megabytes: VmRSS is now, VmHWM the peak."""
+    """Return a field of this process's status in megabytes: VmRSS is the resident memory, VmHWM its peak."""
     status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) for line in status if line.startswith(field)) / 1000

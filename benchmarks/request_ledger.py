@@ -1,7 +1,7 @@
 """Counts the requests that handlers send to AWS, with the units that DynamoDB would charge for them.
 
-Write units are calculated from the item before and after each write (write_units.py). Read units are those that the
-emulator reports: dynalite reports them as AWS does, moto does not.
+Write units are calculated from the item before and after each write (write_units.py). Read units are as reported by the
+emulator: dynalite reports the same as AWS, moto does not.
 """
 
 from collections import Counter
@@ -20,9 +20,9 @@ EMPTY_QUERY_UNITS = 0.5
 
 @dataclass(slots=True)
 class Ledger:
-    """`requests` by operation; `writes` and `reads` in units, by table and index; `sent`: events and log lines.
+    """Counts: `requests` by operation, `writes` and `reads` in units by table and index, `sent` events and log lines.
 
-    `reported` is what the emulator reports as the tables' own write units, for comparison.
+    `reported`: the write units of the tables (without indexes) as reported by the emulator, for comparison.
     """
 
     requests: Counter[str] = field(default_factory=Counter)
@@ -32,7 +32,7 @@ class Ledger:
     reported: float = 0.0
 
     def difference(self, other: "Ledger") -> "Ledger":
-        """What was counted here and not there."""
+        """Return the counts of this ledger minus those of the other one."""
         result = Ledger(reported=self.reported - other.reported)
         for name in ("requests", "writes", "reads", "sent"):
             counter: Counter[str] = getattr(result, name)
@@ -41,7 +41,7 @@ class Ledger:
         return result
 
     def to_dict(self) -> dict[str, dict[str, float]]:
-        """As it is kept in stories.json."""
+        """Return the counts as stored in stories.json."""
         return {
             name: {key: count for key, count in sorted(getattr(self, name).items()) if count}
             for name in ("requests", "writes", "reads", "sent")
@@ -50,7 +50,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class TableSpec:
-    """`name` is what it is called here: recordings, control, runs."""
+    """A table with its key attributes and indexes. `name`: recordings, control or runs."""
 
     name: str
     keys: tuple[str, ...]
@@ -62,18 +62,18 @@ class TableSpec:
 
 
 class RequestCounter:
-    """Between the clients and AWS: `tables` by their physical names."""
+    """Intercepts the requests of boto3 clients. `tables`: by their physical names."""
 
     def __init__(self, tables: Mapping[str, TableSpec]) -> None:
         from botocore.client import BaseClient
 
         self._tables = tables
-        self._send = BaseClient._make_api_call  # noqa: SLF001 — where all requests pass, with their responses
+        self._send = BaseClient._make_api_call  # noqa: SLF001 — all requests go through it
         self._client = BaseClient
 
     @contextmanager
     def count(self) -> Iterator[Ledger]:
-        """Count as long as the context lasts."""
+        """Count requests, units, events and log lines within the context."""
         ledger = Ledger()
 
         def request(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
@@ -91,7 +91,7 @@ class RequestCounter:
             response = self._send(client, operation, arguments)
             self._add_reads(ledger, arguments, response, is_write=bool(keys))
             return response
-        finally:  # a write whose condition did not hold costs as well
+        finally:  # a write whose condition failed is charged, too
             for (table, key), item in zip(keys, before, strict=True):
                 table_spec = self._tables[table]
                 for resource, units in write_costs(
@@ -100,7 +100,7 @@ class RequestCounter:
                     ledger.writes[resource] += units
 
     def _written_items(self, operation: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, Item]]:
-        """Table and key of each item that a request writes."""
+        """Yield the table and the key of each item that a request writes."""
         if operation in {"UpdateItem", "DeleteItem"}:
             yield arguments["TableName"], arguments["Key"]
         puts = {}
@@ -108,7 +108,7 @@ class RequestCounter:
             puts = {arguments["TableName"]: [arguments["Item"]]}
         elif operation == "BatchWriteItem":
             requests = arguments["RequestItems"].items()
-            puts = {table: [each["PutRequest"]["Item"] for each in items] for table, items in requests}
+            puts = {table: [write["PutRequest"]["Item"] for write in items] for table, items in requests}
         for table, items in puts.items():
             for item in items:
                 yield table, {name: item[name] for name in self._tables[table].keys}
@@ -122,17 +122,17 @@ class RequestCounter:
         self, ledger: Ledger, arguments: Mapping[str, Any], response: Mapping[str, Any], *, is_write: bool
     ) -> None:
         consumed = response.get("ConsumedCapacity") or []
-        for each in consumed if isinstance(consumed, list) else [consumed]:
+        for capacity in consumed if isinstance(consumed, list) else [consumed]:
             if is_write:
-                ledger.reported += each["CapacityUnits"]
+                ledger.reported += capacity["CapacityUnits"]
             else:
-                resource = arguments.get("IndexName") or self._tables[each["TableName"]].name
-                ledger.reads[resource] += max(each["CapacityUnits"], EMPTY_QUERY_UNITS)
+                resource = arguments.get("IndexName") or self._tables[capacity["TableName"]].name
+                ledger.reads[resource] += max(capacity["CapacityUnits"], EMPTY_QUERY_UNITS)
 
 
 @contextmanager
 def capture_logs(ledger: Ledger) -> Iterator[None]:
-    """Take what is logged meanwhile: Powertools' lines, and those that metrics are printed as."""
+    """Capture Powertools' log lines and metrics within the context, and count their lines and bytes."""
     from callscribe.observability import logger
 
     lines = StringIO()

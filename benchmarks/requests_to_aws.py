@@ -1,4 +1,4 @@
-"""How many requests to AWS each thing costs, warm, by the real handlers on moto: counted where they leave."""
+"""Counts the requests to AWS of each operation, warm, with the real handlers on moto."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ UPDATE = "UpdateItem"
 
 @dataclass(frozen=True, slots=True)
 class RequestsFixture:
-    """The four handlers, a bucket that is their source, and the key of the API."""
+    """The four handlers, the location of their recordings bucket, `put` to upload a recording, and the API's key."""
 
     handlers: Any
     location: str
@@ -68,7 +68,7 @@ def measure_process(fixture: RequestsFixture) -> list[Row]:
         fixture.put(f"{number}.wav")
     fixture.handlers.sync()
     fixture.handlers.queue()
-    fixture.handlers.process()  # warms up: clients and the key of the service are there
+    fixture.handlers.process()  # warm-up: creates the clients and reads the key of the WhisperX server
     one, run = count_requests(fixture.handlers.process)
     assert run["counts"]["completed"] == 1, run
     nothing_to_do, run = count_requests(fixture.handlers.process)
@@ -92,7 +92,7 @@ def measure_sync(fixture: RequestsFixture) -> list[Row]:
 
 
 def measure_queue(fixture: RequestsFixture, pending: int) -> list[Row]:
-    fixture.handlers.queue()  # so that nothing else is pending
+    fixture.handlers.queue()  # so that no other recording is pending
     seed(fixture.location, pending)
     queue, run = count_requests(fixture.handlers.queue)
     assert run["counts"]["queued"] == pending, run
@@ -104,7 +104,7 @@ def measure_queue(fixture: RequestsFixture, pending: int) -> list[Row]:
 
 
 def measure_api(fixture: RequestsFixture) -> list[Row]:
-    fixture.get("/count")  # warms up: the API's keys are there
+    fixture.get("/count")  # warm-up: reads the API's keys
     listing, page = count_requests(lambda: fixture.get(query="limit=100"))
     assert len(page["items"]) == 100, page
     one, _ = count_requests(lambda: fixture.get(f"/{page['items'][0]['id']}"))
@@ -118,7 +118,7 @@ def measure_api(fixture: RequestsFixture) -> list[Row]:
 
 
 def count_requests[T](action: Callable[[], T]) -> tuple[Counter[str], T]:
-    """This process's requests while it is done, by operation, or by method where they have none; and the answer."""
+    """Run `action`; return the requests of this process by operation (by HTTP method for S3), and the result."""
     from botocore.httpsession import URLLib3Session
 
     requests: Counter[str] = Counter()
@@ -139,7 +139,7 @@ def format_counts(requests: Counter[str]) -> str:
 
 
 def seed(location: str, number: int) -> None:
-    """Pending recordings, as sync leaves them; each call a second older than the one before."""
+    """Create pending recordings as sync does, each a second older than the previous one."""
     from callscribe.recordings import transitions
     from callscribe.recordings.recording import source_hash
     from callscribe.store import recordings
@@ -152,5 +152,5 @@ def seed(location: str, number: int) -> None:
             recording = transitions.create(
                 location, f"seeded-{age}.wav", size=1, etag=None, modified_at=recorded_at, now=now
             )
-            attributes = recordings._to_attributes(recording)  # noqa: SLF001 — `add` is one request for each
+            attributes = recordings._to_attributes(recording)  # noqa: SLF001 — `create` sends one request for each
             batch.save(RecordingModel(source_hash=source_hash(location), **attributes))

@@ -1,8 +1,7 @@
-"""What a scan of sync costs, over N known objects in S3: with a hundred new ones and with nothing new.
+"""The cost of a scan by sync over N known objects in S3: with a hundred new ones, and with nothing new.
 
-It is compared with listing alone in the same run. Each measurement has a process of its own; so have S3 (bucket.py) and
-DynamoDB, which is dynalite, with the tables of template.yaml: it reports what was read in `ConsumedCapacity`, as AWS
-does.
+Compared with listing alone in the same run. Each measurement has its own process, and so have S3 (bucket.py) and
+DynamoDB: dynalite, with the tables of template.yaml, which reports read units in `ConsumedCapacity` as AWS does.
 """
 
 import os
@@ -25,23 +24,22 @@ from benchmarks.process_stats import SPAWN_CONTEXT, memory_mb, reset_peak_memory
 from testing import dynalite
 
 NEW_OBJECTS = 100
-"""Of all objects, evenly among the others."""
+"""New objects, evenly distributed among the others."""
 ROUNDS = 5
 READ_UNIT_BYTES = 8192
-"""Bytes that one read unit reads, eventually consistent."""
+"""Bytes read by one read unit, eventually consistent."""
 QUERY_PAGE_BYTES = 1 << 20
 """Bytes of an index that one Query reads at most."""
 DYNALITE_PAGE_FACTOR = 1.25
-"""It fills a page sooner than DynamoDB does: it counts some 20 bytes more for each entry."""
+"""dynalite's pages hold fewer entries than DynamoDB's, because it counts about 20 bytes more for each entry."""
 KNOWN, TENTH, EMPTY = "s3://known", "s3://tenth", "s3://empty"
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Of one measurement: seconds of CPU, megabytes above what was resident before, and requests by operation.
+    """The seconds of CPU, the additional memory in megabytes, and the requests by operation.
 
-    `requests` has the writes to the recordings as `writes`, those to other tables as `others`, and read units as
-    `units`.
+    In `requests`, `writes` are writes to the recordings table, `others` to other tables, and `units` are read units.
     """
 
     cpu: float
@@ -50,7 +48,7 @@ class Measurement:
 
 
 def run_scan(path: str) -> None:
-    """A scheduled run of the function."""
+    """Run sync as scheduled."""
     from functions.sync import app
 
     os.environ["RECORDINGS_PATH"] = path
@@ -67,7 +65,7 @@ def run_scan(path: str) -> None:
 
 
 def list_only(path: str) -> None:
-    """Our own listing alone."""
+    """List the files as sync does, and nothing else."""
     from callscribe.sources import open_source
 
     for _ in open_source(path).list_files():
@@ -75,7 +73,7 @@ def list_only(path: str) -> None:
 
 
 def measure_once(action: Callable[[str], None], path: str) -> Measurement:
-    """Measure it once everything is imported and connected, by doing it with an empty bucket first."""
+    """Measure `action`, after a warm-up with an empty bucket that imports and connects everything."""
     action(EMPTY)
     with count_requests() as requests:
         baseline_mb, started_at = reset_peak_memory(), time.process_time()
@@ -86,11 +84,11 @@ def measure_once(action: Callable[[str], None], path: str) -> Measurement:
 
 @contextmanager
 def count_requests() -> Iterator[Counter[str]]:
-    """Count requests to AWS, and add up the read units of recordings."""
+    """Count the requests to AWS within the context, and add up the read units of the recordings table."""
     from botocore.client import BaseClient
 
     requests: Counter[str] = Counter()
-    send = BaseClient._make_api_call  # noqa: SLF001 — where all requests pass, with their responses
+    send = BaseClient._make_api_call  # noqa: SLF001 — all requests go through it
 
     def request(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
         response = send(client, operation, arguments)
@@ -117,8 +115,10 @@ def measure(number: int) -> list[Row]:
         some_new = run_in_process(run_scan, KNOWN)
         rounds = [(run_in_process(list_only, KNOWN), run_in_process(run_scan, KNOWN)) for _ in range(ROUNDS)]
         listing, nothing_new = (
-            replace(min(each, key=lambda one: one.cpu), megabytes=max(one.megabytes for one in each))
-            for each in zip(*rounds, strict=True)
+            replace(
+                min(measurements, key=lambda each: each.cpu), megabytes=max(each.megabytes for each in measurements)
+            )
+            for measurements in zip(*rounds, strict=True)
         )
         return build_rows(number + NEW_OBJECTS, listing, some_new, nothing_new, run_in_process(run_scan, TENTH))
 
@@ -126,7 +126,7 @@ def measure(number: int) -> list[Row]:
 def build_rows(
     files: int, listing: Measurement, some_new: Measurement, nothing_new: Measurement, tenth: Measurement
 ) -> list[Row]:
-    """`tenth`: nothing new in a tenth of the objects."""
+    """Return the rows of the table. `tenth`: a scan with nothing new of a tenth of the objects."""
     requests, new_requests = nothing_new.requests, some_new.requests
     lists, listing_requests = (each.requests["ListObjectsV2"] for each in (nothing_new, listing))
     megabytes = requests["units"] * READ_UNIT_BYTES / QUERY_PAGE_BYTES
@@ -152,7 +152,7 @@ def build_rows(
 
 
 def seed(path: str, table: str, new_count: int) -> None:
-    """Write the entries that scans would have made of all files but `new`: scanning them would take hours."""
+    """Write the index entries of all files except `new_count` new ones; ingesting them by scans would take hours."""
     from callscribe.recordings.recording import index_key, recording_id, source_hash
     from callscribe.sources import open_source
     from functions.sync.metadata_reader import compute_fingerprint
@@ -178,7 +178,7 @@ def seed(path: str, table: str, new_count: int) -> None:
 
 @contextmanager
 def run_fixture(number: int) -> Iterator[str]:
-    """Buckets called `known`, `tenth` and `empty`, and the table of recordings, which this yields."""
+    """Serve the buckets `known`, `tenth` and `empty`, and the tables; yield the name of the recordings table."""
     from local.cloud.client import CREDENTIALS, REGION
     from local.cloud.stack import Stack
 

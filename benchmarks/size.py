@@ -1,4 +1,4 @@
-"""What the layer and the functions weigh as they are built, unzipped; without FFmpeg, which decodes audio."""
+"""The size of the built layer and functions, unzipped, with and without FFmpeg, which decodes audio."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,32 +10,33 @@ from local import build
 DECODER = ("av", "av.libs")
 BOTO = ("boto3", "botocore", "s3transfer")
 MAX_PACKAGE_MB = 250 * 1024**2 / 1e6
-"""Megabytes of a function with its layers."""
+"""Lambda's limit for a function with its layers, in megabytes."""
 
 
 def measure(_: int) -> list[Row]:
     functions = build.build_functions().values()
     layer = next(iter(functions)).layer
-    folders = {"layer": layer} | {short_name(each): each.folder for each in functions}
+    folders = {"layer": layer} | {short_name(function): function.folder for function in functions}
     decoders = {
-        name: total_megabytes(found for each in DECODER for found in path.rglob(each)) for name, path in folders.items()
+        name: total_megabytes(path for package in DECODER for path in folder.rglob(package))
+        for name, folder in folders.items()
     }
     sizes = {name: total_megabytes([path]) - decoders[name] for name, path in folders.items()}
     decoder = decoders.pop("process")
-    boto = total_megabytes(layer / "python" / each for each in BOTO)
+    boto = total_megabytes(layer / "python" / package for package in BOTO)
     breakdown = ", ".join(f"{name} {size:.1f}" for name, size in sizes.items())
     return [
         compare("size.together", sum(sizes.values()), f"boto3 and botocore alone {boto:.1f} MB; {breakdown}"),
-        compare("size.decoder", sum(size > 0 for size in decoders.values()), f"the decoder has {decoder:.1f} MB"),
+        compare("size.decoder", sum(size > 0 for size in decoders.values()), f"the decoder is {decoder:.1f} MB"),
         Row(
             "process with the layer",
             sizes["layer"] + sizes["process"] + decoder,
             "MB",
-            f"Lambda allows {MAX_PACKAGE_MB:.0f}",
+            f"Lambda's limit is {MAX_PACKAGE_MB:.0f}",
         ),
     ]
 
 
 def total_megabytes(paths: Iterable[Path]) -> float:
-    """Of all files in these folders, by their own sizes."""
+    """Return the total size of all files in these folders."""
     return sum(file.stat().st_size for path in paths for file in path.rglob("*") if file.is_file()) / 1e6

@@ -1,7 +1,7 @@
-"""What a cold start imports: each function as it is built, compared with boto3 with a client for DynamoDB.
+"""The imports of a cold start: each built function, compared with boto3 and a DynamoDB client.
 
-Each import has a fresh process, with nothing but the function and the layer to import from. It is CPU time that is
-measured, which depends little on what else the machine does; the interpreter's own start is left out of both.
+Each import runs in a new process that has only the function and the layer on its path. CPU time is measured, which
+depends little on other load; the start of the interpreter is not included.
 """
 
 import re
@@ -18,14 +18,14 @@ from local.cloud.client import CREDENTIALS, REGION
 from testing import emulator
 
 ENVIRONMENT = CREDENTIALS | {"AWS_DEFAULT_REGION": REGION}
-"""Without it a client cannot be made, or would look for credentials over the network."""
+"""Without these, a client cannot be created, or searches for credentials over the network."""
 
 TIMED_IMPORT = """if True:
     import os, time
     os.environ |= {environment!r}
-    began = time.process_time()
-    {what}
-    print(time.process_time() - began)
+    started_at = time.process_time()
+    {statement}
+    print(time.process_time() - started_at)
 """
 BASELINE = 'import boto3; boto3.client("dynamodb")'
 START_BUDGETS = ("start.sync", "start.queue", "start.process", "start.api")
@@ -33,8 +33,8 @@ INIT_REPORT = re.compile(r"INIT REPORT\(durationMs: ([\d.]+)\)")
 
 
 def measure(rounds: int) -> list[Row]:
-    """The median over the rounds: in each of them, an import is compared with boto3's of the same moment."""
-    functions = {short_name(each): each for each in build.build_functions().values()}
+    """Return the median over the rounds, in each of which imports are compared with boto3's at the same time."""
+    functions = {short_name(function): function for function in build.build_functions().values()}
     baselines: list[float] = []
     imports: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(rounds):
@@ -53,17 +53,17 @@ def measure(rounds: int) -> list[Row]:
 
 
 def short_name(function: BuiltFunction) -> str:
-    """Its short name: that of its folder in functions/."""
+    """Return the name of the function's folder in functions/."""
     return function.handler.split(".")[1]
 
 
 def time_import(function: BuiltFunction, statement: str) -> float:
-    """Seconds of CPU."""
-    return float(emulator.run_code(function, TIMED_IMPORT.format(environment=ENVIRONMENT, what=statement)))
+    """Return the CPU time of a statement in seconds."""
+    return float(emulator.run_code(function, TIMED_IMPORT.format(environment=ENVIRONMENT, statement=statement)))
 
 
 def measure_init(functions: Mapping[str, BuiltFunction], rounds: int) -> list[Row]:
-    """What Lambda's emulator says that it took until the function could take its first event."""
+    """Return the init durations as reported by Lambda's emulator: until the function can handle its first event."""
     rows = []
     with tempfile.TemporaryDirectory() as logs:
         for name, function in functions.items():
@@ -75,10 +75,10 @@ def measure_init(functions: Mapping[str, BuiltFunction], rounds: int) -> list[Ro
 
 
 def time_init(function: BuiltFunction, log: Path) -> float:
-    """In milliseconds."""
+    """Return the init duration in milliseconds."""
     with (
         emulator.emulate(function, ENVIRONMENT | {"LOG_LEVEL": "info"}, log) as started,
-        suppress(AssertionError),  # it starts, and then fails, for it has no settings
+        suppress(AssertionError),  # the function starts, and then fails because it has no settings
     ):
         started.invoke({})
     return float(INIT_REPORT.findall(log.read_text())[0])

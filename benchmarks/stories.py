@@ -1,8 +1,8 @@
-"""Count what each step of a recording sends to AWS: `python -m benchmarks.stories` writes it to stories.json.
+"""Count the requests of each step of a recording: `python -m benchmarks.stories` writes them to stories.json.
 
-The real handlers run on the tables of template.yaml, each story once everything is warm. What a further recording of
-the same run costs is the difference between a run with two and a run with one. It needs dynalite, which reports what
-was read; tests/integration/test_stories.py runs the stories on moto, and compares the other counts with the file.
+The real handlers run on the tables of template.yaml, after a warm-up. The cost of each further recording of a run is
+the difference between a run with two and a run with one. Needs dynalite, which reports read units;
+tests/integration/test_stories.py runs the same steps on moto, and compares the other counts with the file.
 """
 
 import json
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 RESULTS_FILE = Path(__file__).with_name("stories.json")
 
 CALL_SECONDS = 300
-"""Length of the call whose transcript is weighed."""
+"""Length of the calls whose transcripts are measured."""
 WORDS_PER_SECOND = 2.5
 WORDS_PER_SEGMENT = 12
 JSON_HEADERS = {"Content-Type": "application/json"}
 
 STABLE_COUNTS = ("requests", "writes")
-"""What is the same on every emulator."""
+"""Counts that are the same on every emulator."""
 
 
 @dataclass
 class RequestBench:
-    """The handlers, the service that they send audio to, and `put`, which stores an object in the recordings bucket.
+    """The handlers, the server that they send audio to, and `put`, which uploads an object to the recordings bucket.
 
-    Transcripts are those of calls of so many `seconds`.
+    `seconds`: the length of the calls, which determines the size of the transcripts.
     """
 
     handlers: "Handlers"
@@ -48,7 +48,7 @@ class RequestBench:
     upload_count: int = 0
 
     def upload(self, count: int = 1, *, channels: int = 1) -> list[str]:
-        """Put new calls into the bucket, named as FreePBX does."""
+        """Upload new recordings, named as by FreePBX, and return their keys."""
         keys = []
         for _ in range(count):
             self.upload_count += 1
@@ -63,7 +63,7 @@ class RequestBench:
         self.handlers.queue()
 
     def reply(self, document: Mapping[str, Any]) -> None:
-        """What the service responds from now on."""
+        """Set the server's response to all further requests."""
         from testing.scripted_service import Reply
 
         self.service.replies = [Reply(body=json.dumps(document).encode(), headers=JSON_HEADERS)]
@@ -75,7 +75,7 @@ class RequestBench:
 
 
 def make_wav(channels: int = 1) -> bytes:
-    """A second at 8 kHz; each channel has a signal of its own."""
+    """Return a second of audio at 8 kHz, with a different signal on each channel."""
     from testing.made_audio import fmt, riff
 
     frames = b"".join(
@@ -85,7 +85,7 @@ def make_wav(channels: int = 1) -> bytes:
 
 
 def make_transcript(seconds: float) -> dict[str, Any]:
-    """What WhisperX responds for a call without a pause: segments, and words with their times."""
+    """Return WhisperX's response for a call without a pause: segments, and words with their times."""
     words = [
         {
             "word": "recorded",
@@ -106,7 +106,7 @@ def make_transcript(seconds: float) -> dict[str, Any]:
 
 
 def measure_sync(bench: RequestBench) -> dict[str, Ledger]:
-    """A scan with nothing new, each new file that a scan finds, and an upload notification."""
+    """Count a scan with nothing new, each new file that a scan finds, and an upload event."""
     run = bench.handlers.sync
     run()
     nothing_new = bench.count_run(run)
@@ -121,7 +121,7 @@ def measure_sync(bench: RequestBench) -> dict[str, Ledger]:
 
 
 def measure_queue(bench: RequestBench) -> dict[str, Ledger]:
-    """A run with nothing pending, and what each pending recording costs."""
+    """Count a run with nothing pending, and each pending recording."""
     run = bench.handlers.queue
     run()
     nothing_pending = bench.count_run(run)
@@ -134,11 +134,11 @@ def measure_queue(bench: RequestBench) -> dict[str, Ledger]:
 
 
 def measure_process(bench: RequestBench) -> dict[str, Ledger]:
-    """A run with nothing to do, one with a recording, each further recording of a run, and a stereo call."""
+    """Count a run with nothing to do, one with a recording, each further recording of a run, and a stereo call."""
     run = bench.handlers.process
     bench.handlers.overrides["RECORDINGS_PER_RUN"] = "1000"
     while run()["counts"].get("completed"):
-        pass  # what the others have queued
+        pass  # recordings queued by the previous steps
     nothing = bench.count_run(run)
     bench.upload_and_queue()
     one = bench.count_run(run)
@@ -152,7 +152,7 @@ def measure_process(bench: RequestBench) -> dict[str, Ledger]:
 
 
 def measure_jobs(bench: RequestBench) -> dict[str, Ledger]:
-    """A recording that a server accepts as a job: sent, polled while it lasts, fetched."""
+    """Count a recording that the server accepts as a job: sending it, a poll while it runs, fetching the transcript."""
     bench.handlers.overrides["WHISPERX_DIALECT"] = "tasks"
     bench.upload_and_queue()
     counts = {}
@@ -169,8 +169,7 @@ def measure_jobs(bench: RequestBench) -> dict[str, Ledger]:
 
 
 def measure_admin_page(bench: RequestBench) -> dict[str, Ledger]:
-    """What the admin page requests every ten seconds."""
-
+    """Count what the admin page requests every ten seconds."""
     from testing.handlers import read_api_key
 
     key = read_api_key(bench.handlers.stack)  # read here, so that it is not counted
@@ -183,7 +182,7 @@ def measure_admin_page(bench: RequestBench) -> dict[str, Ledger]:
 
 
 def measure_all(bench: RequestBench) -> dict[str, Ledger]:
-    """All stories, in an empty stack."""
+    """Count all steps, in an empty stack."""
     bench.reply(make_transcript(bench.seconds))
     counts: dict[str, Ledger] = {}
     for measure in (measure_sync, measure_queue, measure_process, measure_jobs, measure_admin_page):
@@ -192,7 +191,7 @@ def measure_all(bench: RequestBench) -> dict[str, Ledger]:
 
 
 def measure_storage(dynamodb: Any, s3: Any, tables: Mapping[str, TableSpec], transcripts: str) -> dict[str, float]:
-    """Mean bytes of a completed recording in the table and its indexes, of runs, server requests and transcripts."""
+    """Return the mean bytes of completed recordings, runs, server requests and their indexes, and of transcripts."""
     sizes_by_kind: dict[str, list[tuple[int, int]]] = {}
     for name, table in tables.items():
         for item in dynamodb.scan(TableName=name)["Items"]:
@@ -204,7 +203,7 @@ def measure_storage(dynamodb: Any, s3: Any, tables: Mapping[str, TableSpec], tra
         in_table, in_indexes = (round(sum(each) / len(each)) for each in zip(*sizes_by_kind[kind], strict=True))
         sizes |= {kind: in_table, f"{kind}, indexes": in_indexes}
     objects = s3.list_objects_v2(Bucket=transcripts, Prefix="transcripts/")["Contents"]
-    # The largest is that of the stereo call, which has the same text twice.
+    # not the largest, which is that of the stereo call and has the text twice
     return sizes | {"transcript, each minute": round(min(each["Size"] for each in objects) / CALL_SECONDS * 60)}
 
 
@@ -233,7 +232,7 @@ def main() -> None:
         def put(key: str, body: bytes) -> None:
             s3.put_object(Bucket=bucket, Key=key, Body=body)
 
-        with capture_logs(Ledger()):  # not on the terminal
+        with capture_logs(Ledger()):  # keep the logs off the terminal
             counts = measure_all(RequestBench(handlers, service, put, bucket, RequestCounter(tables)))
         sizes = measure_storage(aws_client("dynamodb", database), s3, tables, stack.buckets["TranscriptsBucket"])
         service.stop()

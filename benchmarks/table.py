@@ -1,24 +1,24 @@
-"""The table of all figures, as Markdown: what exceeds its budget or was not measured is in bold and counted on top."""
+"""Renders the table of all figures in Markdown. Those over budget or not measured are bold, and counted at the top."""
 
 from collections.abc import Sequence
 
 from benchmarks.budgets import Row
 
 type MeasuredRow = tuple[Row, str]
-"""A row, and in words how much it was measured with."""
+"""A row, and the workload with which it was measured, such as `1,000 pending recordings`."""
 
 
 def render_table(measured_rows: Sequence[MeasuredRow], environment: str) -> str:
-    """The page that results.md is."""
+    """Render results.md."""
     budgets = [(row, workload) for row, workload in measured_rows if row.budget is not None]
     missing = sum(row.figure is None for row, _ in budgets)
     met_count = sum(row.is_met for row, _ in budgets)
     over_count = len(budgets) - met_count - missing
     lines = [
-        "# What it costs\n",
+        "# Benchmark results\n",
         f"{environment}\n",
         f"**{len(budgets)} figures with a budget: {met_count} met, {over_count} over it, {missing} not measured.**\n",
-        "| what | figure | budget | met | compared with, in the same run | measured with |",
+        "| figure | value | budget | met | baseline or breakdown, same run | workload |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for row, workload in budgets:
@@ -29,10 +29,10 @@ def render_table(measured_rows: Sequence[MeasuredRow], environment: str) -> str:
         )
     lines += [
         "\n## For information\n",
-        "| what | figure | compared with, in the same run | measured with |",
+        "| figure | value | baseline or breakdown, same run | workload |",
         "| --- | --- | --- | --- |",
     ]
-    others = [(row, of) for row, of in measured_rows if row.budget is None]
+    others = [(row, workload) for row, workload in measured_rows if row.budget is None]
     lines += [
         f"| {row.description} | {_format_figure(row)} | {_format_cell(row.baseline)} | {workload} |"
         for row, workload in others
@@ -41,7 +41,7 @@ def render_table(measured_rows: Sequence[MeasuredRow], environment: str) -> str:
 
 
 def _format_cell(text: str) -> str:
-    """In one cell, which an error message need not fit into."""
+    """Escape text, which may be an error message, for one cell."""
     return " ".join(text.replace("|", "/").split())
 
 

@@ -1,7 +1,7 @@
-"""What sending a large recording costs, from S3 and from a folder.
+"""Memory and time of sending a large recording, from S3 and from a folder.
 
-It is compared with a bare GET and POST of the same bytes, in the same run. Each measurement has a process of its own,
-and so have moto's S3 and the service that reads and counts. Needs Linux.
+Compared with a bare GET and POST of the same bytes, in the same run. Each measurement, moto's S3 and the receiving
+server have their own processes. Needs Linux.
 """
 
 import os
@@ -23,7 +23,7 @@ RESPONSE_BODY = b'{"segments": [], "language": "en"}'
 
 
 class DiscardingHandler(BaseHTTPRequestHandler):
-    """Takes audio as a WhisperX server does, and forgets it."""
+    """Receives audio like a WhisperX server, and discards it."""
 
     protocol_version = "HTTP/1.1"
 
@@ -31,7 +31,7 @@ class DiscardingHandler(BaseHTTPRequestHandler):
         remaining, buffer = int(self.headers["Content-Length"]), bytearray(1 << 20)
         while remaining:
             count = self.rfile.readinto(memoryview(buffer)[:remaining])
-            assert count, "the body was cut"
+            assert count, "the request body was truncated"
             remaining -= count
         self.send_response(200)
         self.send_header("Content-Length", str(len(RESPONSE_BODY)))
@@ -57,7 +57,7 @@ def serve_s3(addresses: Any) -> None:
 
 
 class SizedBody:
-    """A response's body as `requests` streams it: under a Content-Length."""
+    """The body of an S3 response with its length, so that `requests` streams it with a Content-Length."""
 
     def __init__(self, response: Any) -> None:
         self.read = response["Body"].read
@@ -68,7 +68,7 @@ class SizedBody:
 
 
 def send_bare(location: str, name: str, url: str) -> None:
-    """A GET and a POST, and nothing else, in blocks as large as ours: they are faster than those of `requests`."""
+    """Send the audio with a GET and a POST and nothing else, in the product's block size, which is faster."""
     import requests
     from requests.adapters import HTTPAdapter
 
@@ -88,7 +88,7 @@ def send_bare(location: str, name: str, url: str) -> None:
 
 
 def send_attempt(location: str, name: str, url: str) -> None:
-    """What one attempt does with the audio."""
+    """Do what one attempt does with the audio."""
     from callscribe.settings.whisperx import WhisperXSettings
     from callscribe.sources import open_source
     from callscribe.whisperx import Timeouts, connect
@@ -131,7 +131,7 @@ def measure(megabytes: int) -> list[Row]:
 
 
 def build_rows(source_name: str, location: str, url: str, pool: ProcessPoolExecutor) -> list[Row]:
-    """The most memory and the least time of several rounds that alternate, so that both meet the same conditions."""
+    """Return the maximum memory and the minimum time of several rounds, which alternate for equal conditions."""
 
     def run_in_process(send: Callable[[str, str, str], None]) -> tuple[float, float]:
         return pool.submit(measure_once, send, location, url).result()
