@@ -95,7 +95,7 @@ def test_concurrent_runs_send_no_recording_twice(
     if number == MANY and stack.functions["ProcessFunction"].environment.get("AWS_ENDPOINT_URL_DYNAMODB") is None:
         number = MANY_ON_MOTO
     added = create_recordings(number)
-    service.replies[0].wait = 0.05
+    service.replies[0].delay_seconds = 0.05
     workers.environ["MAX_CONCURRENT_TRANSCRIPTIONS"] = str(slots)
     # every event is delivered twice: there are twice as many callers as slots and as worker processes
     counted = process_all(workers, callers)
@@ -110,7 +110,7 @@ def test_more_concurrent_runs_than_slots_send_as_many_as_there_are_slots(
     slots = 4
     added = create_recordings(16)
     service.hold_until(slots)
-    service.replies[0].wait = 0.2  # long enough to see one too many
+    service.replies[0].delay_seconds = 0.2  # long enough to see one too many
     workers.environ["MAX_CONCURRENT_TRANSCRIPTIONS"] = str(slots)
     results = workers.run_concurrently(16, "process", ACQUIRE, tmp_path / "hold")
     assert sum(result["run"]["counts"]["completed"] for result in results) >= slots

@@ -28,7 +28,7 @@ RECORDINGS, SLOTS, USERS, REQUESTS = 20, 4, 4, 25
 def running(stack, service, tmp_path) -> Iterator[tuple[Lambdas, str]]:
     """The functions, and the URL of the API and of Lambda."""
     server = HttpServer()
-    service.replies[0].wait = 0.05
+    service.replies[0].delay_seconds = 0.05
     environment = {
         "WHISPERX_URL": service.url,
         "MAX_CONCURRENT_TRANSCRIPTIONS": str(SLOTS),
