@@ -41,7 +41,7 @@ def measure(rounds: int) -> list[Row]:
 
 def measure_uncontended(fixture: ClaimsFixture) -> list[Row]:
     fixture.enqueue(1)
-    requests = [each["call"] for each in fixture.workers.invoke("mortal", "process")["calls"]]
+    requests = [each["name"] for each in fixture.workers.invoke("killable", "process")["requests"]]
     before_audio = requests[: requests.index(GET_AUDIO)]
     claim_requests = before_audio[before_audio.index(QUEUE_QUERY) :]
     writes = [request for request in claim_requests if not request.startswith(("Query", "GetSecretValue"))]
@@ -68,12 +68,12 @@ def run_contended_round(fixture: ClaimsFixture, number: int, name: str) -> tuple
     fixture.enqueue(number)
     results = fixture.workers.run_concurrently(WORKERS, "process", ACQUIRE_SLOT, fixture.folder / name)
     requests = [
-        request for result in results for request in result["calls"] if request["call"] in {ACQUIRE_SLOT, CLAIM}
+        request for result in results for request in result["requests"] if request["name"] in {ACQUIRE_SLOT, CLAIM}
     ]
     claim_count = count_completed(results)
     assert claim_count, results
     fixture.workers.environ["RECORDINGS_PER_RUN"] = str(number)
-    fixture.workers.invoke("mortal", "process")
+    fixture.workers.invoke("killable", "process")
     del fixture.workers.environ["RECORDINGS_PER_RUN"]
     return sum(request["status"] != 200 for request in requests), claim_count
 
@@ -88,7 +88,7 @@ def run_fixture() -> Iterator[ClaimsFixture]:
     from local.cloud.stack import deploy
     from local.lambdas.pool import lambda_environment
     from testing.scripted_service import ScriptedService
-    from testing.workers.mortals import KillableTasks, killable_lambdas
+    from testing.workers.killable_tasks import KillableTasks, killable_lambdas
 
     service = ScriptedService()
     with tempfile.TemporaryDirectory() as folder, serve_aws() as aws, dynalite.serve_dynalite() as dynamodb:

@@ -1,1 +1,1 @@
-"""What tests and benchmarks share: servers that stand in for real ones, made audio, workers that can be killed."""
+"""Shared by tests and benchmarks: fake servers, generated audio, and workers that can be killed."""

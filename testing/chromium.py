@@ -1,4 +1,4 @@
-"""The Chromium of this machine, driven by Playwright, whose own browsers would have to come from elsewhere."""
+"""Drives the installed Chromium with Playwright, instead of a browser that Playwright would download."""
 
 import os
 import shutil
@@ -13,34 +13,34 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 PATH_VARIABLE = "CALLSCRIBE_CHROMIUM"
 FLAGS = (
     "--headless",
-    "--no-sandbox",  # which root has not, nor most containers
+    "--no-sandbox",  # neither root nor most containers have a sandbox
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
 )
 TIMEOUT_MS = LIMIT_SECONDS * 1000
-"""For what is to come on the page: functions may have to start first, on a machine that is busy with other tests."""
+"""For elements to appear: functions may have to start first, on a machine that is busy with other tests."""
 
 
 def find_executable() -> str | None:
-    """Where it is: what the variable names, or the first that is on the PATH."""
+    """Return the executable in the environment variable, or the first one on the PATH."""
     configured_path = os.environ.get(PATH_VARIABLE)
     return next(filter(None, map(shutil.which, [configured_path] if configured_path else NAMES)), None)
 
 
 def unavailable_reason() -> str | None:
-    """Why there is none, or None."""
+    """Return why the browser tests cannot run here, or None if they can."""
     if find_executable():
         return None
     if configured_path := os.environ.get(PATH_VARIABLE):
-        return f"{PATH_VARIABLE} names {configured_path}, which cannot be run"
-    return f"the browser tests want Chromium: apt-get install chromium, or say where it is with {PATH_VARIABLE}"
+        return f"{PATH_VARIABLE} is {configured_path}, which is not an executable"
+    return f"the browser tests need Chromium: apt-get install chromium, or set {PATH_VARIABLE} to its path"
 
 
 @contextmanager
 def launch() -> Iterator[Browser]:
-    """One process of it. Until the end, Playwright's event loop runs in this thread, which can have no other."""
+    """Start one browser process. Playwright's event loop runs in this thread meanwhile, so no other loop can."""
     expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_executable(), args=FLAGS)

@@ -1,6 +1,6 @@
-"""dynalite: an implementation of DynamoDB that has nothing in common with moto's, for what must not depend on either.
+"""Runs dynalite, a second implementation of DynamoDB, for tests whose result must not depend on moto's.
 
-`make test-all` installs it where there is npm. It is a process of its own; S3 and the secrets stay on moto.
+`make test-all` installs it if npm is available. It runs as a process of its own; S3 and Secrets Manager stay on moto.
 """
 
 import shutil
@@ -24,7 +24,7 @@ ENGINES = ("moto", pytest.param("dynalite", marks=pytest.mark.slow))
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".build" / "dynalite"
-# A connection stays open: Node.js closes one after five seconds, which is a lost request on a slow machine.
+# Keep idle connections open: Node.js would close them after five seconds, which loses requests on a slow machine.
 SERVER_SCRIPT = """
 const options = {createTableMs: 0, updateTableMs: 0, deleteTableMs: 0};
 const server = require(process.argv[1])(options);
@@ -33,26 +33,26 @@ server.listen(0, "127.0.0.1", () => console.log(server.address().port));
 """
 TABLE_PROPERTIES = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
 THROUGHPUT = {"ProvisionedThroughput": {"ReadCapacityUnits": 1000, "WriteCapacityUnits": 1000}}
-"""It knows no tables without, and limits nothing by it."""
+"""dynalite requires a throughput for each table, but does not enforce it."""
 
 
 def unavailable_reason() -> str | None:
-    """Why it cannot run here, or None."""
+    """Return why dynalite cannot run here, or None if it can."""
     if shutil.which("node") is None:
         return "dynalite needs Node.js"
     if not (FOLDER / "node_modules" / "dynalite").exists():
-        return "dynalite is not installed: `make test-all` does it where there is npm and a network"
+        return "dynalite is not installed: `make test-all` installs it if npm and a network are available"
     return None
 
 
 @contextmanager
 def serve_dynalite() -> Iterator[str]:
-    """An empty one, at this URL, until the end."""
+    """Run an empty server until the block ends, and yield its URL."""
     command = ["node", "-e", SERVER_SCRIPT, str(FOLDER / "node_modules" / "dynalite")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
-            port = process.stdout.readline().strip()  # when it listens
+            port = process.stdout.readline().strip()  # printed as soon as it listens
             assert port, "dynalite did not start"
             yield f"http://127.0.0.1:{port}"
         finally:
@@ -60,7 +60,7 @@ def serve_dynalite() -> Iterator[str]:
 
 
 def read_table_definitions() -> dict[str, dict[str, Any]]:
-    """The tables of template.yaml by their logical ids, in what matters to a program."""
+    """Read keys and indexes of the tables in template.yaml, by logical id."""
     parameters = {"WhisperXUrl": "http://127.0.0.1:9"}
     template = read_template(ROOT / "template.yaml", parameters)
     intrinsics = Intrinsics(template, parameter_values(template, parameters), lambda logical_id, _: logical_id)
@@ -71,7 +71,7 @@ def read_table_definitions() -> dict[str, dict[str, Any]]:
 
 
 def with_dynalite_tables(stack: Stack, endpoint: str, tables: dict[str, dict[str, Any]]) -> Stack:
-    """The stack with new tables there, which its functions find by the variable that AWS has for it."""
+    """Create new tables at the endpoint; return the stack with them, and its functions with AWS's endpoint variable."""
     dynamodb = aws_client("dynamodb", endpoint)
     names = {}
     for logical_id, definition in tables.items():

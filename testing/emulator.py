@@ -1,6 +1,6 @@
-"""AWS's own Lambda emulator around one built function: no container, and nothing importable but what Lambda has.
+"""Runs one built function under AWS's Lambda emulator: without a container, and with only what Lambda can import.
 
-The emulator comes with SAM CLI, its counterpart in Python (awslambdaric) is what the managed runtime brings.
+The emulator comes with SAM CLI; awslambdaric, the Python side, is what the managed runtime uses.
 """
 
 import hashlib
@@ -26,28 +26,31 @@ RUNTIME_DIR = ROOT / ".build" / "runtime"
 RUNTIME_LOCK = ROOT / "requirements" / "runtime.txt"
 INVOCATIONS = "2015-03-31/functions/function/invocations"
 
-# -S leaves out site-packages, where the development environment lies
+# -S leaves out site-packages, which contains the development environment
 PYTHON = (str(Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"), "-S", "-s")
 
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """A function under way. `log` holds what it and the emulator wrote."""
+    """A running function. `log` contains the output of the function and of the emulator."""
 
     url: str
     log: Path
 
     def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
-        """The function's answer. An exception in the function is an AssertionError here."""
+        """Invoke the function and return its response.
+
+        Raises: AssertionError, when the function raises an exception.
+        """
         with requests.Session() as session:
-            session.trust_env = False  # no proxy between here and here
+            session.trust_env = False  # no proxy for loopback
             response = session.post(self.url, json=event, timeout=LIMIT_SECONDS).json()
         assert "errorMessage" not in response, f"{response}\n{self.log.read_text()}"
         return dict(response)
 
 
 def unavailable_reason() -> str | None:
-    """Why it cannot run here, or None."""
+    """Return why the emulator cannot run here, or None if it can."""
     if platform.system() != "Linux" or ARCHITECTURE is None:
         return "the Lambda emulator runs on Linux only, on x86_64 and arm64"
     if not (ROOT / ".venv-sam" / "bin" / "sam").exists():
@@ -56,7 +59,7 @@ def unavailable_reason() -> str | None:
 
 
 def install_runtime() -> Path:
-    """The folder with awslambdaric, made when its lock has changed."""
+    """Install awslambdaric if its lock file has changed, and return its folder."""
     stamp = RUNTIME_DIR / ".sha256"
     digest = hashlib.sha256(RUNTIME_LOCK.read_bytes()).hexdigest()
     if not stamp.exists() or stamp.read_text() != digest:
@@ -68,7 +71,7 @@ def install_runtime() -> Path:
 
 
 def environment(built: BuiltFunction, variables: Mapping[str, str]) -> dict[str, str]:
-    """What the function finds around it: `variables`, and what there is to import."""
+    """Return the function's environment: `variables`, the import path, and what Lambda sets."""
     return {
         **variables,
         "PYTHONPATH": os.pathsep.join(map(str, (built.folder, built.layer / "python", install_runtime()))),
@@ -80,7 +83,7 @@ def environment(built: BuiltFunction, variables: Mapping[str, str]) -> dict[str,
 
 @contextmanager
 def emulate(built: BuiltFunction, variables: Mapping[str, str], log: Path) -> Iterator[Emulator]:
-    """Runs the function until the block ends. It takes one request at a time, as one Lambda environment does."""
+    """Run the function until the block ends. Like one Lambda environment, it serves one request at a time."""
     port, runtime_port = _free_port(), _free_port()
     command = [
         str(_emulator_path()),
@@ -101,12 +104,12 @@ def emulate(built: BuiltFunction, variables: Mapping[str, str], log: Path) -> It
         _wait_for_port(port, process, log)
         yield Emulator(f"http://127.0.0.1:{port}/{INVOCATIONS}", log)
     finally:
-        process.terminate()  # it ends the function with it
+        process.terminate()  # the emulator ends the function
         process.wait(LIMIT_SECONDS)
 
 
 def run_code(built: BuiltFunction, code: str) -> Any:
-    """What `code` prints as JSON when it runs where the function does, with none of the template's variables set."""
+    """Run `code` in the function's environment without the template's variables, and parse the JSON that it prints."""
     result = subprocess.run(
         [*PYTHON, "-c", code], cwd=built.folder, env=environment(built, {}), stdout=subprocess.PIPE, check=True
     )

@@ -1,4 +1,4 @@
-"""The four handlers run in one process, on a stack that an emulator serves."""
+"""Runs the four handlers in the test's process, on a stack that is served by moto or dynalite."""
 
 import gzip
 import json
@@ -26,12 +26,12 @@ CLOCK_STEP = timedelta(milliseconds=1)
 DAY_SECONDS = 86_400
 
 client = cache(aws_client)
-"""Making a client takes longer than most tests."""
+"""Creating a client takes longer than most tests."""
 
 
 @dataclass
 class Context:
-    """What Lambda hands to a handler, as far as handlers look."""
+    """The part of Lambda's context that handlers read."""
 
     remaining_ms: int = 900_000
     function_name: str = "test"
@@ -52,7 +52,7 @@ def clear_clients() -> None:
 
 
 class Handlers:
-    """The four handlers in this process, each with the environment that the template gives it."""
+    """Calls the handlers, each with the environment variables that the template gives it."""
 
     def __init__(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
         from functions.api import app as api
@@ -86,36 +86,36 @@ class Handlers:
         for module in (sync, queue, process, invoke, audio, recording, recordings, scheduler):
             monkeypatch.setattr(module, "utc_now", self.now)
         monkeypatch.setattr(process, "ThreadPoolExecutor", SigningThreadPool)
-        # Keys that expired in the middle of a test would be read again, which is one request more: start without the
-        # cached keys of earlier tests, and keep those that are read for longer than any test takes.
+        # A cached key that expires during a test is read again, which is one more request. So start without the
+        # cached keys of earlier tests, and cache new ones for longer than any test takes.
         self.clear_keys()
         for module in (auth, transcription):
             monkeypatch.setattr(module, "KEY_CACHE_SECONDS", DAY_SECONDS)
 
     def now(self) -> datetime:
-        """The time as the handlers see it, which passes only when they look at it: a millisecond each time."""
+        """The handlers' clock. It advances only when it is read, by a millisecond each time."""
         with self._clock:
             self._now += CLOCK_STEP
             return self._now
 
     def advance_clock(self, **duration: float) -> None:
-        """As much later, for the handlers; named as for `timedelta`."""
+        """Move the handlers' clock forward. The keyword arguments are those of `timedelta`."""
         with self._clock:
             self._now += timedelta(**duration)
 
     def after(self, **duration: float) -> Self:
-        """The handlers as much later: `handlers.after(minutes=1).process()`."""
+        """Move the clock forward and return the handlers: `handlers.after(minutes=1).process()`."""
         self.advance_clock(**duration)
         return self
 
     def catch_up(self, timestamp: datetime) -> None:
-        """Let it be no earlier than this for the handlers."""
+        """Move the handlers' clock forward to this time, if it is behind."""
         with self._clock:
             self._now = max(self._now, timestamp)
 
     @property
     def recordings_path(self) -> str:
-        """That of the template."""
+        """The recordings path that the template sets."""
         return lambda_environment(self.stack.function("sync"), self.stack)["RECORDINGS_PATH"]
 
     def _run(self, function: str, event: Any, context: Context) -> Any:
@@ -123,7 +123,7 @@ class Handlers:
         for name, value in (lambda_environment(deployed, self.stack) | CREDENTIALS | self.overrides).items():
             self._monkeypatch.setenv(name, value)
         environment = lambda_environment(deployed, self.stack) | self.overrides
-        if self._environments.get(function) != environment:  # a warm function has read its environment before
+        if self._environments.get(function) != environment:  # a warm function caches its settings
             self._environments[function] = environment
             for settings in self._settings[function]:
                 settings.cache_clear()
@@ -131,7 +131,7 @@ class Handlers:
             return self._modules[function].lambda_handler(event, context)
 
     def clear_caches(self) -> None:
-        """Make clients and read secrets again, as in a new process: before and after a test that changes a secret."""
+        """Drop cached clients and secrets, as in a new process: before and after a test that changes a secret."""
         clear_clients()
         self.clear_keys()
 
@@ -149,7 +149,7 @@ class Handlers:
         return self._run("process", event, Context(remaining_ms))
 
     def sync_and_queue(self) -> None:
-        """Add what is in the source, and queue it."""
+        """Add the recordings in the source, and queue them."""
         self.sync()
         self.queue()
 
@@ -169,9 +169,9 @@ class Handlers:
         key: str | None = "",
         **headers: str,
     ) -> Any:
-        """An answer, with its body as `text` where it was compressed and as `json` where it is that.
+        """Send a request with the valid API key, or with `key`; None sends no key.
 
-        The right key is sent unless another is given.
+        The response has the decompressed body as `text` and, if it is JSON, the parsed one as `json`.
         """
         if key == "":
             key = read_api_key(self.stack)

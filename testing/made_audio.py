@@ -1,4 +1,4 @@
-"""Real audio, made where a test needs it: by FFmpeg in most formats, by soundfile for WAV."""
+"""Generates real audio for tests: WAV with soundfile, other formats with FFmpeg."""
 
 import io
 import struct
@@ -23,17 +23,17 @@ FORMATS: dict[str, tuple[str, str, int]] = {
 AMR = b"#!AMR\n"
 AMR_FRAME = b"\x3c" + bytes(31)
 GSM_FRAME = b"\xd8" + bytes(32)
-"""Both of 20 ms. FFmpeg reads these formats, but writes neither."""
+"""Frames of 20 ms. FFmpeg reads these formats, but cannot write them."""
 
 
 def tone(seconds: float, rate: int, hertz: float = 440.0, level: float = 0.3) -> np.ndarray[Any, Any]:
-    """A tone that comes and goes as speech does; between -1 and 1."""
+    """Generate a tone with samples between -1 and 1. Its level rises and falls as in speech."""
     time = np.arange(int(seconds * rate)) / rate
     return level * np.sin(2 * np.pi * hertz * time) * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * time))
 
 
 def wav(*channels: np.ndarray[Any, Any], rate: int = 8_000, subtype: str = "PCM_16") -> bytes:
-    """A WAV file of these channels."""
+    """Write a WAV file with these channels."""
     file = io.BytesIO()
     soundfile.write(file, np.stack(channels, axis=1), rate, format="WAV", subtype=subtype)
     return file.getvalue()
@@ -42,9 +42,9 @@ def wav(*channels: np.ndarray[Any, Any], rate: int = 8_000, subtype: str = "PCM_
 def encode(
     extension: str, *channels: np.ndarray[Any, Any], tags: Mapping[str, str] | None = None, **options: str
 ) -> bytes:
-    """A file of the format with that extension; without any samples where the channels have none.
+    """Encode a file in the format of the extension. Empty channels make a file without samples.
 
-    `options` are those of its codec. The channels are of the rate that FORMATS names.
+    The channels have the sample rate in FORMATS. `options` are passed to the codec.
     """
     container, codec, rate = FORMATS[extension]
     layout = "mono" if len(channels) == 1 else "stereo"
@@ -65,19 +65,19 @@ def encode(
 
 
 def riff(*chunks: tuple[bytes, bytes], size: int | None = None, kind: bytes = b"RIFF") -> bytes:
-    """A RIFF file of these chunks, as large as it says unless told otherwise."""
+    """Write a RIFF file of these chunks. Its header declares its real size, or `size`."""
     body = b"".join(name + struct.pack("<I", len(data)) + data + bytes(len(data) % 2) for name, data in chunks)
     return kind + struct.pack("<I", len(body) + 4 if size is None else size) + b"WAVE" + body
 
 
 def fmt(tag: int, channels: int, rate: int, bits: int, *, byte_rate: int | None = None, extra: bytes = b"") -> bytes:
-    """The content of a `fmt ` chunk."""
+    """Return the content of a `fmt ` chunk."""
     frame = max(1, channels * bits // 8)
     return struct.pack("<HHIIHH", tag, channels, rate, byte_rate or rate * frame, frame, bits) + extra
 
 
 class InMemoryFile:
-    """An opened file that is nothing but its bytes, and counts how often it is looked into."""
+    """An open file in memory that counts its random reads."""
 
     def __init__(self, content: bytes, *, is_local: bool = True) -> None:
         self.length, self.is_local, self.read_count = len(content), is_local, 0

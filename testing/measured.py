@@ -1,6 +1,6 @@
-"""A plugin for coverage: Lambda workers are measured too, although their environment holds only what Lambda provides.
+"""A coverage plugin that measures Lambda workers too, although their environment contains only what Lambda provides.
 
-Coverage reaches other processes through a variable of the environment that they inherit. It loads this in each of them.
+Coverage starts in other processes through an environment variable that they inherit. It loads this plugin in each.
 """
 
 import os

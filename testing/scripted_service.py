@@ -1,4 +1,4 @@
-"""A transcription service that does as a test says: a real HTTP server on loopback."""
+"""A fake WhisperX server with scripted replies: a real HTTP server on loopback."""
 
 import re
 import threading
@@ -23,9 +23,9 @@ DEFAULT_BODY = (
 
 @dataclass
 class Reply:
-    """What the service does with one request. `close`: breaks the connection after the audio.
+    """How the service answers one request. `close` drops the connection after the audio.
 
-    `wait` (seconds) makes it likely that requests meet. To prove that they do, use `hold_until` of the service.
+    `delay_seconds` makes it likely that requests overlap. To prove that they do, use `ScriptedService.hold_until`.
     """
 
     status: int = 200
@@ -37,7 +37,7 @@ class Reply:
 
 @dataclass
 class ReceivedRequest:
-    """One request as it arrived."""
+    """One request that arrived."""
 
     method: str
     path: str
@@ -47,19 +47,19 @@ class ReceivedRequest:
 
     @property
     def recording(self) -> str:
-        """The id of the recording whose audio it holds."""
+        """The id of the recording in the uploaded file name, or empty."""
         match = re.search(rb'filename="([^-".]+)', self.body)
         return match[1].decode() if match else ""
 
     @property
     def channel(self) -> str:
-        """`left` or `right` where it holds one channel only."""
+        """`left` or `right` if the request contains a single channel, or empty."""
         match = re.search(rb'filename="[^"]+-(left|right)\.wav"', self.body)
         return match[1].decode() if match else ""
 
 
 class ScriptedService:
-    """Answers each request with the next of `replies`, the last one again and again; or with what `choose` says."""
+    """Answers each request with the next of `replies`, and repeats the last one; `choose_reply` takes precedence."""
 
     def __init__(self) -> None:
         self.replies: list[Reply] = [Reply()]
@@ -67,7 +67,7 @@ class ScriptedService:
         self.received: list[ReceivedRequest] = []
         self.max_concurrent = 0
         self.max_concurrent_per_recording = 0
-        """So often was one recording there at once."""
+        """How many requests for one recording were in progress at once."""
         self._expected_count = 0
         self._timeout_error = ""
         self._in_progress: Counter[str] = Counter()
@@ -80,7 +80,7 @@ class ScriptedService:
             def do_POST(self) -> None:
                 service._handle(self)
 
-            do_GET = do_POST  # noqa: N815 — as http.server wants it
+            do_GET = do_POST  # noqa: N815 — the name that http.server calls
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -91,7 +91,7 @@ class ScriptedService:
         self._thread.start()
 
     def hold_until(self, request_count: int) -> None:
-        """Answer no request before this many have arrived, those before this call included."""
+        """Answer no request before this many have arrived in total."""
         with self._changed:
             self._expected_count = request_count
             self._changed.notify_all()
@@ -114,7 +114,7 @@ class ScriptedService:
             )
             self._changed.notify_all()
             if not self._changed.wait_for(lambda: len(self.received) >= self._expected_count, LIMIT_SECONDS):
-                self._timeout_error = f"{self._expected_count} requests were awaited, and {len(self.received)} came"
+                self._timeout_error = f"expected {self._expected_count} requests, received {len(self.received)}"
         time.sleep(reply.delay_seconds)
         with self._changed:
             self._in_progress[received.recording] -= 1

@@ -1,6 +1,6 @@
-"""Lets each handler sign with its own name where all of them run in one process, and share their clients.
+"""Signs requests with the name of the function, for handlers that run in one process and share their clients.
 
-In a process of its own, as in the worker pool or under the emulator, its environment is enough.
+A function in a process of its own, as in the worker pool or under the emulator, signs with its environment variables.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ _original_get_frozen_credentials = Credentials.get_frozen_credentials
 
 def _credentials(self: Credentials) -> ReadOnlyCredentials:
     credentials = _original_get_frozen_credentials(self)
-    # those of the tests' own clients do not come out of the environment
+    # the tests' own clients have explicit credentials, not those of the environment
     return (
         credentials._replace(access_key=_signing_function.get())
         if self.method == "env" and _signing_function.get()
@@ -30,7 +30,7 @@ Credentials.get_frozen_credentials = _credentials
 
 @contextmanager
 def signing_as(function: str) -> Iterator[None]:
-    """It signs what the handlers' clients send meanwhile, from here or from `Threads` that are given work here."""
+    """Sign with this name what the handlers' clients send within the block, here or in a `SigningThreadPool`."""
     token = _signing_function.set(function)
     try:
         yield
@@ -39,7 +39,7 @@ def signing_as(function: str) -> Iterator[None]:
 
 
 class SigningThreadPool(ThreadPoolExecutor):
-    """Its threads sign as who submits their work, however long it takes."""
+    """Its threads sign with the name that was set when their work was submitted."""
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
         return super().submit(copy_context().run, work, *args, **options)

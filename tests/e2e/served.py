@@ -18,7 +18,7 @@ from local.http_server import HttpServer
 from local.lambdas.gateway import LocalGateway
 from local.lambdas.pool import Lambdas, WorkerFactory
 from testing.waiting import LIMIT_SECONDS
-from testing.workers.forked import run_fork_server
+from testing.workers.forked_workers import run_fork_server
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "local" / "samples"
@@ -68,7 +68,7 @@ def worker_factory() -> WorkerFactory:
     """Start a fork server for the workers of all stacks of this test run. It has imported everything, so it is fast."""
     exit_stack = ExitStack()
     atexit.register(exit_stack.close)
-    return exit_stack.enter_context(run_fork_server({"TZ": ":UTC"}, "testing.workers.deployed"))
+    return exit_stack.enter_context(run_fork_server({"TZ": ":UTC"}, "testing.workers.deployed_functions"))
 
 
 DEFAULTS = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1", "MaxAttempts": "1"}

@@ -24,7 +24,7 @@ from local.lambdas.pool import Lambdas
 from testing import dynalite
 from testing.handlers import ROOT, Handlers, clear_clients, client
 from testing.waiting import LIMIT_SECONDS
-from testing.workers.mortals import KillableTasks, killable_lambdas
+from testing.workers.killable_tasks import KillableTasks, killable_lambdas
 from tests.integration.storage import Bucket, Folder, sync_counts
 
 

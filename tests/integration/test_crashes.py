@@ -109,7 +109,7 @@ def test_worker_killed_at_any_request_loses_no_recording_and_holds_no_slot(
 def test_recording_that_kills_every_worker_fails_and_does_not_block_others(handlers, stack, service, workers, reset):
     poison, *others = reset("poison.wav", "1.wav", "2.wav", "3.wav", status=Status.QUEUED)
     for attempt in range(1, MAX_ATTEMPTS + 1):
-        workers.kill("process", call="POST /asr", when="after", holding=poison)
+        workers.kill("process", name="POST /asr", when="after", recording=poison)
         assert recordings.get(poison).attempts == attempt
         handlers.advance_clock(**LEASE)
         if attempt == 1:

@@ -53,7 +53,7 @@ def process_all(workers, callers):
     def call(_):
         counted = Counter[str]()
         while not idle.is_set():
-            run = workers.invoke("mortal", "process")["run"]
+            run = workers.invoke("killable", "process")["run"]
             assert run["status"] in ("succeeded", "skipped"), run
             counted.update(run["counts"])
             if run["status"] == "succeeded" and not run["counts"]["completed"]:
@@ -80,8 +80,8 @@ def writes(results, *names):
 
     A request whose connection broke has no response; boto3 repeats it as another request.
     """
-    calls = [call["status"] for result in results for call in result["calls"] if call["call"] in names]
-    answered = [status for status in calls if status is not None]
+    statuses = [request["status"] for result in results for request in result["requests"] if request["name"] in names]
+    answered = [status for status in statuses if status is not None]
     assert set(answered) <= {200, 400}
     return len(answered), answered.count(400)
 

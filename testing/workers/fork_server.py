@@ -1,9 +1,9 @@
-"""Worker processes forked from one that has imported everything: to start takes them no time.
+"""Forks worker processes from one that has imported everything already, so that they start at once.
 
-Started as `python -m testing.workers.nursery FD MODULE` in the environment of the function. The module's `rest` is
-called once, before any is forked. FD is a socket of packets. Each of them holds the environment of one worker, as JSON,
-and three descriptors: the socket over which its events come; a pipe to which its process id is written, and, when it
-has ended, its exit status, of eight bytes each; and the file that it writes to.
+Run it as `python -m testing.workers.fork_server FD MODULE` in the environment of the function. It calls `preload` of
+the module once, before it forks. FD is a socket of packets; each packet starts one worker. It contains the environment
+of the worker as JSON, and three descriptors: the socket that delivers the worker's events; a pipe for the worker's
+process id and, after it has ended, its exit status, of eight bytes each; and the file for its output.
 """
 
 import gc
@@ -17,7 +17,6 @@ from importlib import import_module
 from local.lambdas import runtime
 
 MAX_PACKET_BYTES = 1 << 16
-"""Of a packet."""
 
 
 def encode_int(value: int) -> bytes:
@@ -27,7 +26,7 @@ def encode_int(value: int) -> bytes:
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     import_module(sys.argv[2]).preload()
-    gc.freeze()  # or each worker's first collection would copy all of it
+    gc.freeze()  # otherwise the first collection in each worker would copy all memory pages
     with selectors.DefaultSelector() as selector:
         selector.register(control, selectors.EVENT_READ)
         while True:
@@ -48,7 +47,7 @@ def main() -> None:
 
 
 def fork_worker(environment: dict[str, str], events: int, pipe: int, output: int) -> int:
-    """Starts a worker, in a process group of its own as others are; its process id."""
+    """Start a worker in a process group of its own, as other workers are, and return its process id."""
     pid = os.fork()
     if pid == 0:
         os.setpgid(0, 0)

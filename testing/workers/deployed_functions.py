@@ -1,4 +1,4 @@
-"""The four functions as they are, for worker processes that are forked when all of this is imported."""
+"""Imports the four functions unchanged, in the process that worker processes are forked from."""
 
 import boto3
 from aws_lambda_powertools.utilities import parameters
@@ -10,6 +10,6 @@ from functions.api.app import load_all_routes
 
 
 def preload() -> None:
-    """All is there that a function imports when it is first needed; clients are made by each worker, for its stack."""
+    """Import what a function imports on first use. Each worker creates its own clients, for its stack."""
     load_all_routes()
     _ = boto3, parameters, functions

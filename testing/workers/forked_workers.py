@@ -1,4 +1,4 @@
-"""Starts worker processes that are forked from one; testing/workers/nursery.py is that one's side."""
+"""Starts worker processes by forking them from a fork server (testing/workers/fork_server.py)."""
 
 import json
 import os
@@ -14,14 +14,17 @@ from local.lambdas.pool import WorkerFactory
 from local.lambdas.worker_process import CODE_PATHS, WorkerProcess
 
 INT_BYTES = 8
-"""Of a process id, and of an exit status."""
+"""Size of a process id and of an exit status in the status pipe."""
 
 
 @contextmanager
 def run_fork_server(environment: Mapping[str, str], module: str) -> Iterator[WorkerFactory]:
-    """What starts a worker for handlers that this module has imported; it has a `rest`."""
+    """Run a fork server, and yield a factory for workers with the handlers that `module` imports.
+
+    The module must have a function `preload`.
+    """
     control, child_socket = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    command = [sys.executable, "-P", "-m", "testing.workers.nursery", str(child_socket.fileno()), module]
+    command = [sys.executable, "-P", "-m", "testing.workers.fork_server", str(child_socket.fileno()), module]
     environ = {**environment, "PYTHONPATH": os.pathsep.join(map(str, CODE_PATHS))}
     with subprocess.Popen(command, env=environ, pass_fds=[child_socket.fileno()]) as process:
         child_socket.close()
@@ -38,7 +41,7 @@ def run_fork_server(environment: Mapping[str, str], module: str) -> Iterator[Wor
 
 
 class ForkedProcess:
-    """As much of `subprocess.Popen` as is asked of a worker's."""
+    """The part of the interface of `subprocess.Popen` that is used of a worker process."""
 
     def __init__(
         self, control: socket.socket, environment: Mapping[str, str], events: socket.socket, output: BinaryIO

@@ -1,12 +1,13 @@
-"""The three tasks in workers that see each remote call before and after it is made, and die there if the event says so.
+"""Runs the three tasks in a worker that records every remote request, and kills itself before or after one on demand.
 
-In addition to what the function takes, an event has:
-`task`: which of them it is;
+In addition to what the function takes, an event contains:
+`task`: the task to run;
 `environ`: the function's environment, so that one worker can serve several stacks;
-`ahead`: by how many seconds the function's clock is fast, so that leases run out without waiting;
-`die`: {"number" or "call": which call, "when": "before" or "after" it, "holding": only with this recording};
-`hold`: {"call": which call waits for the lock on `go` in the "folder"}, where the worker puts a file of its own first;
-The answer holds the function's own as `run`, and as `calls` what was called, with the status of each answer.
+`clock_offset`: by how many seconds the function's clock is ahead, so that leases expire without waiting;
+`die`: {"number" or "name": which request, "when": "before" or "after" it, "recording": only while this one is claimed};
+`hold`: {"name": the request that waits for the lock on the file `go` in the "folder"}; the worker first creates a file
+there that is named after its process id.
+The response contains the function's own response as `run`, and as `requests` the name and status of each request.
 """
 
 import fcntl
@@ -32,7 +33,7 @@ from functions.sync import app as sync_app
 
 
 class RequestRecorder:
-    """What becomes of the calls of one event."""
+    """Records the remote requests of one event, and holds or kills the worker at the requested one."""
 
     def __init__(self, event: dict[str, Any]) -> None:
         self.requests: list[dict[str, Any]] = []
@@ -42,14 +43,14 @@ class RequestRecorder:
         self._lock = threading.Lock()
 
     def record(self, name: str, recording: str, send: Callable[[], Any]) -> Any:
-        """Makes a call, or dies of it."""
-        entry: dict[str, Any] = {"call": name, "status": None}
+        """Send a request, unless the worker is to die before it."""
+        entry: dict[str, Any] = {"name": name, "status": None}
         with self._lock:
             number = len(self.requests)
             self.requests.append(entry)
             if name == CLAIM:
                 self._claimed_recording = recording
-        if self._hold and self._hold["call"] == name:
+        if self._hold and self._hold["name"] == name:
             folder, self._hold = Path(self._hold["folder"]), None
             (folder / str(os.getpid())).touch()
             with (folder / "go").open() as go:
@@ -62,9 +63,9 @@ class RequestRecorder:
 
     def _die_if_requested(self, number: int, name: str, when: str) -> None:
         die = self._die
-        if not die or die["when"] != when or die.get("holding", self._claimed_recording) != self._claimed_recording:
+        if not die or die["when"] != when or die.get("recording", self._claimed_recording) != self._claimed_recording:
             return
-        if number == die.get("number") or name == die.get("call"):
+        if number == die.get("number") or name == die.get("name"):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -87,7 +88,7 @@ HTTPAdapter.send = _record_service_request  # type: ignore[method-assign, assign
 
 
 def _describe_request(request: Any) -> tuple[str, str]:
-    """What a request to AWS is for, in a few words, and the id of the recording that it is about."""
+    """Return a short name for a request to AWS, and the id of the recording that it is about."""
     target = request.headers.get("X-Amz-Target", "")
     service, _, operation = (target.decode() if isinstance(target, bytes) else target).partition(".")
     if not operation:
@@ -103,7 +104,7 @@ def _describe_request(request: Any) -> tuple[str, str]:
     words = [operation, body.get("IndexName", kind)]
     update, values = body.get("UpdateExpression", ""), body.get("ExpressionAttributeValues", {})
     if kind == "recordings" and (status_match := re.match(r"SET #\d+ = (:\d+)", update)):
-        words.append(values[status_match[1]]["S"])  # its new status
+        words.append(values[status_match[1]]["S"])  # the new status
     elif operation == "Query":
         words.append(min(values.items())[1]["S"])
     elif update:
@@ -112,7 +113,7 @@ def _describe_request(request: Any) -> tuple[str, str]:
 
 
 def preload() -> None:
-    """The clients are there."""
+    """Create the clients that all workers share."""
     tables.configure(os.environ)
     aws.client("s3")
     _ = tables.RunModel._get_connection().connection.client
@@ -125,7 +126,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     for settings in (sync_app.load_env, process_app.load_settings):
         settings.cache_clear()
     app = {"sync": sync_app, "queue": queue_app, "process": process_app}[event["task"]]
-    clock_offset = timedelta(seconds=event.get("ahead", 0))
+    clock_offset = timedelta(seconds=event.get("clock_offset", 0))
     vars(app)["utc_now"] = lambda: utc_now() + clock_offset
     run = app.lambda_handler(event, context)
-    return {"run": run, "calls": _recorder.requests}
+    return {"run": run, "requests": _recorder.requests}
