@@ -1,6 +1,6 @@
-"""Actors: runs and requests, each in a thread of its own, of which one at a time goes on, from one call to the next.
+"""Actors: task runs and API requests, each in its own thread. One of them runs at a time, until its next pause point.
 
-Where it goes on, and how, is a decision of the test alone, so that a sequence of decisions always gives the same story.
+The test alone decides which one runs next and how, so the same sequence of decisions always gives the same result.
 """
 
 import threading
@@ -14,45 +14,44 @@ from testing.waiting import LIMIT_SECONDS
 
 
 class Killed(BaseException):
-    """As `kill -9`: nothing may catch it, and nothing that its way out runs through reaches anything any more."""
+    """Simulates `kill -9`: nothing may catch it, and no cleanup code reaches a remote service any more."""
 
 
-class Go(Enum):
-    """How an actor goes on from the call that it stands at."""
+class Fault(Enum):
+    """What goes wrong with the remote request at which an actor is paused."""
 
-    ON = auto()
-    """The call is made, and its answer is had."""
+    NONE = auto()
     REQUEST_LOST = auto()
-    """The call is not made; the actor learns that the connection broke."""
-    ANSWER_LOST = auto()
-    """The call is made; the actor learns that the connection broke."""
-    DIE_BEFORE = auto()
-    DIE_AFTER = auto()
+    """The request is not carried out; the actor gets a connection error."""
+    RESPONSE_LOST = auto()
+    """The request is carried out; the actor gets a connection error."""
+    CRASH_BEFORE = auto()
+    CRASH_AFTER = auto()
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """What an actor stands at. It can go on when `ready`; `changes` something, elsewhere, or only asks."""
+class PausePoint:
+    """Where an actor is paused. `is_ready` returns whether it can continue; `is_write` marks a request that writes."""
 
-    what: str
-    ready: Callable[[], bool] = lambda: True
-    remote: bool = True
-    changes: bool = False
-
-
-_here = threading.local()
+    name: str
+    is_ready: Callable[[], bool] = lambda: True
+    is_remote: bool = True
+    is_write: bool = False
 
 
-def current() -> "Actor | None":
-    """The actor whose thread this is; None in the test's own."""
-    actor: Actor | None = getattr(_here, "actor", None)
+_thread_local = threading.local()
+
+
+def current_actor() -> "Actor | None":
+    """Return the actor that this thread belongs to, or None in the test's own thread."""
+    actor: Actor | None = getattr(_thread_local, "actor", None)
     return actor
 
 
 class Actor:
-    """One run or request, or (with a `parent`) one transcription of a run, which lives in the same process as the run.
+    """A task run or an API request; or, with a `parent`, one transcription in the process of a run.
 
-    It begins with the first `go`. `claimed` is what a transcription is of.
+    It starts at the first `resume`. `claimed` is the recording of a transcription.
     """
 
     def __init__(
@@ -61,72 +60,71 @@ class Actor:
         self.kind, self.deadline, self.claimed = kind, deadline, claimed
         self.parent = parent
         self.root: Actor = parent.root if parent else self
-        self.files: frozenset[str] = frozenset()
-        """Which there were when it began."""
-        self.family: list[Actor] = []
-        self.root.family.append(self)
-        self.at: Call | None = Call("begin", remote=False)
-        self.killed = False
+        self.files_at_start: frozenset[str] = frozenset()
+        self.group: list[Actor] = []
+        """Of a root: all actors in its process."""
+        self.root.group.append(self)
+        self.pause_point: PausePoint | None = PausePoint("start", is_remote=False)
+        self.is_killed = False
         self.result: Any = None
         self.error: BaseException | None = None
         self._work = work
-        self._how = Go.ON
-        self._going, self._standing = threading.Semaphore(0), threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._live, name=kind, daemon=True)
+        self._fault = Fault.NONE
+        self._may_resume, self._is_paused = threading.Semaphore(0), threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._run, name=kind, daemon=True)
 
     @property
-    def ended(self) -> bool:
-        return self.at is None
+    def has_ended(self) -> bool:
+        return self.pause_point is None
 
     @property
-    def ready(self) -> bool:
-        return self.at is not None and self.at.ready()
+    def is_ready(self) -> bool:
+        return self.pause_point is not None and self.pause_point.is_ready()
 
     @property
-    def alive(self) -> bool:
-        """Whether the process that it lives in has work to do."""
-        return not self.root.ended
+    def is_process_alive(self) -> bool:
+        return not self.root.has_ended
 
-    def go(self, how: Go = Go.ON) -> None:
-        """Lets it go on until it stands at its next call, or has ended. For the test's thread."""
-        self._how = how
+    def resume(self, fault: Fault = Fault.NONE) -> None:
+        """Let the actor run until its next pause point or its end. Called by the test's thread."""
+        self._fault = fault
         if self._thread.ident is None:
             self._thread.start()
         else:
-            self._going.release()
-        if not self._standing.acquire(timeout=LIMIT_SECONDS):
-            raise RuntimeError(f"{self.kind} is stuck behind {self.at}")
-        if self.killed:
+            self._may_resume.release()
+        if not self._is_paused.acquire(timeout=LIMIT_SECONDS):
+            raise RuntimeError(f"{self.kind} is stuck behind {self.pause_point}")
+        if self.is_killed:
             self.kill()
 
     def kill(self) -> None:
-        """Ends the process that it lives in, with all that goes on there."""
-        for each in self.root.family:
-            each.killed = True
-            if each._thread.ident is None:
-                each.at = None
-            elif not each.ended:
-                each._going.release()
-                each._standing.acquire(timeout=LIMIT_SECONDS)
+        """Kill the actor's process, with all actors in it."""
+        for actor in self.root.group:
+            actor.is_killed = True
+            if actor._thread.ident is None:
+                actor.pause_point = None
+            elif not actor.has_ended:
+                actor._may_resume.release()
+                actor._is_paused.acquire(timeout=LIMIT_SECONDS)
 
-    def stand(self, call: Call) -> Go:
-        """Stands at a call until the test lets it go on. For the actor's own thread."""
-        if self.killed:
+    def pause(self, pause_point: PausePoint) -> Fault:
+        """Wait until the test resumes the actor, and return the fault to simulate. Called by the actor's thread."""
+        if self.is_killed:
             raise Killed
-        self.at = call
-        self._standing.release()
-        self._going.acquire()
-        if self.killed or self._how is Go.DIE_BEFORE:
-            self.die()
-        return self._how
+        self.pause_point = pause_point
+        self._is_paused.release()
+        self._may_resume.acquire()
+        if self.is_killed or self._fault is Fault.CRASH_BEFORE:
+            self.crash()
+        return self._fault
 
-    def die(self) -> None:
-        """Dies here and now. For the actor's own thread."""
-        self.killed = True
+    def crash(self) -> None:
+        """End the process at this point. Called by the actor's thread."""
+        self.is_killed = True
         raise Killed
 
-    def _live(self) -> None:
-        _here.actor = self
+    def _run(self) -> None:
+        _thread_local.actor = self
         try:
             self.result = self._work()
         except Killed:
@@ -134,5 +132,5 @@ class Actor:
         except BaseException as error:  # noqa: BLE001 — the test judges it
             self.error = error
         finally:
-            self.at = None
-            self._standing.release()
+            self.pause_point = None
+            self._is_paused.release()

@@ -1,6 +1,6 @@
-"""The transcription service as the simulation has it: it takes audio and answers, or fails, as it is told.
+"""A simulated WhisperX server: it accepts audio, and responds or fails as its mode says.
 
-One with jobs takes audio as a job, which goes on whatever becomes of who sent it.
+With jobs, it accepts audio as a job, which continues whatever happens to the client that sent it.
 """
 
 from collections.abc import Callable
@@ -14,39 +14,39 @@ from callscribe.sources import Audio
 from callscribe.transcripts.transcript import Segment, Transcript
 from callscribe.whisperx import Job, Timeouts
 from callscribe.whisperx.dialects.tasks import LIST_TIMEOUT_SECONDS
-from tests.integration.simulation.actors import Actor, Call, Go, current
+from tests.integration.simulation.actors import Actor, Fault, PausePoint, current_actor
 
 
 class Mode(Enum):
-    """What the service does with audio, or when it is asked for a job."""
+    """How the service responds to audio, and to requests about a job."""
 
     ANSWERS = auto()
     FAILS = auto()
-    REFUSES = auto()
-    """The audio is at fault: a permanent error, and the end of a job."""
-    AWAY = auto()
-    AWAY_FOR_A_WHILE = auto()
+    REJECTS = auto()
+    """A permanent error because of the audio; a job fails."""
+    UNAVAILABLE = auto()
+    UNAVAILABLE_FOR_A_WHILE = auto()
     """With a Retry-After."""
     NEVER_ANSWERS = auto()
-    """It dies after it has taken the audio."""
+    """It hangs after it has received the audio."""
     GARBLES = auto()
-    """It does what it is asked for, and its answer cannot be read."""
+    """It does the work, but its response is invalid."""
 
 
-RETRY_AFTER = 200.0
-FOR_EVER = 1e9
-"""Seconds that a job lasts which hangs."""
+RETRY_AFTER_SECONDS = 200.0
+ENDLESS_SECONDS = 1e9
+"""Duration of a job that hangs."""
 
-LOOKING = timedelta(seconds=LIST_TIMEOUT_SECONDS)
+LIST_TIMEOUT = timedelta(seconds=LIST_TIMEOUT_SECONDS)
 
-SPOKEN = Transcript(segments=(Segment(start=0.0, end=1.0, text="hello there"),), language="en")
+TRANSCRIPT = Transcript(segments=(Segment(start=0.0, end=1.0, text="hello there"),), language="en")
 
 
 @dataclass(eq=False, slots=True)
 class SimulatedJob:
-    """What a service has made of audio that came under the file name `name`, with the claim `claimed`.
+    """A job for audio that was uploaded with the file name `name`, under the claim in `claimed`.
 
-    `asked`: whether the service could say, when it was sent, what it has under that name.
+    `was_listed`: whether the client could list the jobs with that name before it uploaded.
     """
 
     id: str
@@ -54,156 +54,167 @@ class SimulatedJob:
     claimed: Recording
     began_at: datetime
     ends_at: datetime
-    asked: bool
-    failed: bool = False
-    forgotten: bool = False
-    excused: bool = False
-    """Another may be under way beside it."""
+    was_listed: bool
+    has_failed: bool = False
+    is_forgotten: bool = False
+    may_overlap: bool = False
+    """Whether another job for the same recording may run at the same time."""
 
-    def alive(self) -> bool:
-        """Whether something may still come of it."""
-        return not self.failed and not self.forgotten
+    def is_alive(self) -> bool:
+        """Whether it can still have a result."""
+        return not self.has_failed and not self.is_forgotten
 
-    def under_way(self, now: datetime) -> bool:
-        return self.alive() and now < self.ends_at
+    def is_in_progress(self, now: datetime) -> bool:
+        return self.is_alive() and now < self.ends_at
 
 
 @dataclass(eq=False, slots=True)
-class Sent:
-    """One recording at the service. The client gives up `until` then; a dead one no more than the service notices."""
+class Upload:
+    """An upload of one recording. A living client gives up at `until`; the service does not notice a dead one."""
 
     actor: Actor
     claimed: Recording
     until: datetime
     job: SimulatedJob | None = None
-    ended: bool = False
+    has_ended: bool = False
 
-    def under_way(self, now: datetime) -> bool:
-        """Whether a living run waits for it."""
-        return not self.ended and self.actor.alive and now < self.until
+    def is_in_progress(self, now: datetime) -> bool:
+        """Whether a living run waits for the response."""
+        return not self.has_ended and self.actor.is_process_alive and now < self.until
 
 
 @dataclass
 class SimulatedService:
-    """Follows the protocol `Service`, with jobs or without.
+    """Implements the protocol `Service`, with jobs or without.
 
-    `begun` is told of each recording that comes, in the actor's thread, and `met` of what else has happened.
+    `on_upload` is called with each upload, in the actor's thread; `on_event` with the name of other events.
     """
 
     with_jobs: bool
-    moment: Callable[[], datetime]
-    begun: Callable[[Sent], None]
-    met: Callable[[str], None]
+    get_time: Callable[[], datetime]
+    on_upload: Callable[[Upload], None]
+    on_event: Callable[[str], None]
     mode: Mode = Mode.ANSWERS
-    lasts: float = 0.0
-    """So many seconds do jobs take from now on."""
+    job_seconds: float = 0.0
+    """Duration of jobs that are created from now on."""
     jobs: dict[str, SimulatedJob] = field(default_factory=dict)
 
     def restart(self) -> None:
-        """It has forgotten all jobs, and does them no more."""
+        """Forget all jobs and stop working on them."""
         for job in self.jobs.values():
-            job.forgotten = True
+            job.is_forgotten = True
 
     def send(self, audio: Audio, name: str, timeouts: Timeouts, *, is_resend: bool = False) -> Transcript | Job:
-        actor = current()
+        actor = current_actor()
         assert actor is not None
-        until = self.moment() + timedelta(seconds=timeouts.total)
-        asked = True
+        until = self.get_time() + timedelta(seconds=timeouts.total)
+        was_listed = True
         if self.with_jobs and is_resend:
             try:
-                if known := self._known(name, min(until, self.moment() + LOOKING)):
-                    self.met("found again")
+                if known := self._find_job(name, min(until, self.get_time() + LIST_TIMEOUT)):
+                    self.on_event("jobs found by name")
                     return Job(known.id)
             except RetryableError as error:
                 if error.code in ("timeout", "connection_lost"):
-                    raise ServiceUnavailable("too busy to tell") from error
-                asked = False  # as by a server that has no list
-        if actor.stand(Call("service connect", changes=True)) is Go.REQUEST_LOST:
-            raise ServiceUnavailable("nobody there")
-        if self.moment() >= until:
+                    raise ServiceUnavailable("the service is too busy to list jobs") from error
+                was_listed = False  # like a server without a list of jobs
+        if actor.pause(PausePoint("service connect", is_write=True)) is Fault.REQUEST_LOST:
+            raise ServiceUnavailable("no connection")
+        if self.get_time() >= until:
             raise RetryableError("no time left", code="timeout")
         audio.read()
         mode = self.mode
-        sent = Sent(actor, actor.claimed, until)
-        assert name.startswith(sent.claimed.id)
+        upload = Upload(actor, actor.claimed, until)
+        assert name.startswith(upload.claimed.id)
         if self.with_jobs and mode in (Mode.ANSWERS, Mode.NEVER_ANSWERS, Mode.GARBLES):
-            ends_at = self.moment() + timedelta(seconds=self.lasts)
-            job = SimulatedJob(f"job-{len(self.jobs) + 1}", name, sent.claimed, self.moment(), ends_at, asked)
-            self.jobs[job.id] = sent.job = job
-        self.begun(sent)
+            ends_at = self.get_time() + timedelta(seconds=self.job_seconds)
+            job = SimulatedJob(f"job-{len(self.jobs) + 1}", name, upload.claimed, self.get_time(), ends_at, was_listed)
+            self.jobs[job.id] = upload.job = job
+        self.on_upload(upload)
         try:
-            self._let_answer(actor, mode, until)
-            return Job(sent.job.id) if sent.job else SPOKEN
+            self._respond_to_upload(actor, mode, until)
+            return Job(upload.job.id) if upload.job else TRANSCRIPT
         finally:
-            sent.ended = not actor.killed
+            upload.has_ended = not actor.is_killed
 
     def poll(self, job: Job, timeouts: Timeouts) -> Transcript | None:
-        actor = current()
+        actor = current_actor()
         assert actor is not None
-        until = self.moment() + timedelta(seconds=timeouts.total)
+        until = self.get_time() + timedelta(seconds=timeouts.total)
         known = self.jobs[job.id]
         assert known.claimed.id == actor.claimed.id, "another recording's job"
-        mode = self._asked(actor, "service poll", until)
-        if mode is Mode.REFUSES and known.under_way(self.moment()):
-            known.failed = True
-        if known.forgotten:
-            self.met("jobs lost")
+        mode = self._respond_to_query(actor, "service poll", until)
+        if mode is Mode.REJECTS and known.is_in_progress(self.get_time()):
+            known.has_failed = True
+        if known.is_forgotten:
+            self.on_event("jobs lost")
             raise JobFailed("404", code="job_lost")
-        if known.failed:
-            self.met("jobs failed")
+        if known.has_failed:
+            self.on_event("jobs failed")
             raise JobFailed("failed")
-        self.met("polled")
-        return None if known.under_way(self.moment()) else SPOKEN
+        self.on_event("polled")
+        return None if known.is_in_progress(self.get_time()) else TRANSCRIPT
 
-    def _known(self, name: str, until: datetime) -> SimulatedJob | None:
-        """The newest of this name that is not in vain. Raises RetryableError, ServiceUnavailable."""
-        actor = current()
+    def _find_job(self, name: str, until: datetime) -> SimulatedJob | None:
+        """Return the newest job with this name that is alive, or None.
+
+        Raises: RetryableError, ServiceUnavailable, when the list cannot be read.
+        """
+        actor = current_actor()
         assert actor is not None
-        self._asked(actor, "service list", until)
-        alive = [job for job in self.jobs.values() if job.name == name and job.alive()]
+        self._respond_to_query(actor, "service list", until)
+        alive = [job for job in self.jobs.values() if job.name == name and job.is_alive()]
         return alive[-1] if alive else None
 
-    def _asked(self, actor: Actor, what: str, until: datetime) -> Mode:
-        """Answers a question. Raises RetryableError, ServiceUnavailable."""
+    def _respond_to_query(self, actor: Actor, name: str, until: datetime) -> Mode:
+        """Respond to a request without audio, and return the mode at that time.
+
+        Raises: RetryableError, ServiceUnavailable, when the mode or the fault says so.
+        """
 
         def ready() -> bool:
-            return self.mode is not Mode.NEVER_ANSWERS or self.moment() >= until
+            return self.mode is not Mode.NEVER_ANSWERS or self.get_time() >= until
 
-        how = actor.stand(Call(what, ready, changes=True))
+        fault = actor.pause(PausePoint(name, ready, is_write=True))
         mode = self.mode
-        if how is Go.DIE_AFTER:
-            actor.die()
-        if how is Go.REQUEST_LOST:
-            raise ServiceUnavailable("nobody there")
-        if how is Go.ANSWER_LOST:
+        if fault is Fault.CRASH_AFTER:
+            actor.crash()
+        if fault is Fault.REQUEST_LOST:
+            raise ServiceUnavailable("no connection")
+        if fault is Fault.RESPONSE_LOST:
             raise RetryableError("the connection broke", code="connection_lost")
-        self._fail(mode, until)
+        self._raise_for_mode(mode, until)
         return mode
 
-    def _let_answer(self, actor: Actor, mode: Mode, until: datetime) -> None:
-        """The answer to audio that has come, which was decided upon then. Raises TranscriptionError."""
-        if mode in (Mode.AWAY, Mode.AWAY_FOR_A_WHILE):
-            self._fail(mode, until)
+    def _respond_to_upload(self, actor: Actor, mode: Mode, until: datetime) -> None:
+        """Respond to an upload, in the mode at the time when it arrived.
+
+        Raises: TranscriptionError, when the mode or the fault says so.
+        """
+        if mode in (Mode.UNAVAILABLE, Mode.UNAVAILABLE_FOR_A_WHILE):
+            self._raise_for_mode(mode, until)
 
         def ready() -> bool:
-            return mode is not Mode.NEVER_ANSWERS or self.moment() >= until
+            return mode is not Mode.NEVER_ANSWERS or self.get_time() >= until
 
-        how = actor.stand(Call("service answer", ready, changes=True))
-        if self.moment() >= until:
-            raise RetryableError("no answer in time", code="timeout")
-        if how is Go.DIE_AFTER:
-            actor.die()
-        if how in (Go.REQUEST_LOST, Go.ANSWER_LOST):
+        fault = actor.pause(PausePoint("service answer", ready, is_write=True))
+        if self.get_time() >= until:
+            raise RetryableError("no response in time", code="timeout")
+        if fault is Fault.CRASH_AFTER:
+            actor.crash()
+        if fault in (Fault.REQUEST_LOST, Fault.RESPONSE_LOST):
             raise RetryableError("the connection broke", code="connection_lost")
-        if mode is Mode.REFUSES:
+        if mode is Mode.REJECTS:
             raise PermanentError("415", code="refused")
-        self._fail(mode, until)
+        self._raise_for_mode(mode, until)
 
-    def _fail(self, mode: Mode, until: datetime) -> None:
-        if mode in (Mode.AWAY, Mode.AWAY_FOR_A_WHILE):
-            raise ServiceUnavailable("nobody there", retry_after=RETRY_AFTER if mode is Mode.AWAY_FOR_A_WHILE else None)
-        if mode is Mode.NEVER_ANSWERS or self.moment() >= until:
-            raise RetryableError("no answer in time", code="timeout")
+    def _raise_for_mode(self, mode: Mode, until: datetime) -> None:
+        if mode in (Mode.UNAVAILABLE, Mode.UNAVAILABLE_FOR_A_WHILE):
+            raise ServiceUnavailable(
+                "no connection", retry_after=RETRY_AFTER_SECONDS if mode is Mode.UNAVAILABLE_FOR_A_WHILE else None
+            )
+        if mode is Mode.NEVER_ANSWERS or self.get_time() >= until:
+            raise RetryableError("no response in time", code="timeout")
         if mode is Mode.FAILS:
             raise RetryableError("500", code="service_error")
         if mode is Mode.GARBLES:

@@ -1,4 +1,4 @@
-"""The world of the simulation: a clock that the test moves, and the real handlers as actors in it."""
+"""The simulated world: a clock that the test moves, and the real handlers as actors."""
 
 import os
 import random
@@ -29,46 +29,47 @@ from functions.sync import app as sync
 from local.cloud.client import aws_client
 from local.cloud.stack import Stack
 from local.lambdas.pool import lambda_environment
-from tests.integration.simulation.actors import Actor, Call, Go, current
-from tests.integration.simulation.remote import Remote
-from tests.integration.simulation.service import Mode, Sent, SimulatedService
+from tests.integration.simulation.actors import Actor, Fault, PausePoint, current_actor
+from tests.integration.simulation.in_process_aws import InProcessAws
+from tests.integration.simulation.service import Mode, SimulatedService, Upload
 
-BEGINNING = datetime(2026, 11, 22, 12, tzinfo=UTC)
+START_TIME = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
-CALL = timedelta(milliseconds=5)
-"""What a remote call takes."""
+REQUEST_DURATION = timedelta(milliseconds=5)
+"""Of a request to AWS or to the service."""
 
 JOB_TIMEOUT = timedelta(minutes=20)
 
-NOT = timedelta(0)
+NO_TIME = timedelta(0)
 
-LIVING = 4
-"""So many runs and requests live at once."""
+MAX_ACTIVE = 4
+"""How many runs and requests can be active at once."""
 
-BUCKET = "recordings-of-the-stories"
-"""Of a name that is always the same: the ids of recordings are made of it, and stand in an order by them."""
+BUCKET = "simulated-recordings"
+"""A fixed name: the ids of recordings are derived from it, and determine their order."""
 
 HANDLERS = {"sync": sync.lambda_handler, "queue": queue.lambda_handler, "process": process.lambda_handler}
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The stack's parameters in one example, and by how many seconds Lambda's clock is behind that of a process run.
+    """The stack's parameters in one example.
 
-    A run that outlives its lease is what tokens are for. More than four minutes late is none: see `counts.SETTLED`.
+    `clock_lag` is by how many seconds a process run may outlive its deadline: claim tokens exist for runs that outlive
+    their lease. It is never more than four minutes: see `status_counts.MAX_WRITE_LAG`.
     """
 
     slots: int = 1
     per_run: int = 1
     max_attempts: int = 2
     interval: int = 60
-    late: int = 0
-    jobs: bool = False
-    """Whether the service answers with jobs."""
+    clock_lag: int = 0
+    has_jobs: bool = False
+    """Whether the service responds with jobs."""
 
 
 class World:
-    """`totals` counts what happened, over all examples."""
+    """Runs the handlers for one example after the other. `totals` counts events over all examples."""
 
     def __init__(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
         aws_client("s3", stack.endpoint).create_bucket(Bucket=BUCKET)
@@ -80,30 +81,32 @@ class World:
                 monkeypatch.setenv(variable, value)
         monkeypatch.setenv("RECORDINGS_PATH", f"s3://{BUCKET}/")
         monkeypatch.setattr(logger._logger, "disabled", True)
-        for method in ("add_metric", "flush_metrics"):  # runs in one process would mix theirs
+        for method in ("add_metric", "flush_metrics"):  # runs in one process would mix their metrics
             monkeypatch.setattr(metrics.provider, method, lambda **_: None)
         tables.configure(os.environ)
-        self.remote = Remote(stack, monkeypatch)
+        self.aws = InProcessAws(stack, monkeypatch)
         for module in (sync, queue, process, recording):
             monkeypatch.setattr(module, "utc_now", self.now)
-        monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=self._chance.getrandbits(128), version=4))
+        monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=self._random.getrandbits(128), version=4))
         monkeypatch.setattr(process, "random", SimpleNamespace(Random=lambda: random.Random(1)))
-        monkeypatch.setattr(process, "ThreadPoolExecutor", lambda _: _Transcriptions(self))
-        monkeypatch.setattr(transcription, "connect", lambda _settings, _key, observe=None: _Observed(self, observe))
+        monkeypatch.setattr(process, "ThreadPoolExecutor", lambda _: _ActorExecutor(self))
+        monkeypatch.setattr(
+            transcription, "connect", lambda _settings, _key, observe=None: _LoggedConnection(self, observe)
+        )
         monkeypatch.setattr(worker, "wait", self._wait)
         monkeypatch.setitem(cast("Any", worker.Worker.__init__.__kwdefaults__), "sleep", self._sleep)
 
-    def begin(self, setup: Setup) -> None:
-        """An empty world for the next example."""
-        self.setup, self.moment = setup, BEGINNING
+    def reset(self, setup: Setup) -> None:
+        """Empty the world for the next example."""
+        self.setup, self.current_time = setup, START_TIME
         self.actors: list[Actor] = []
-        self.sent: list[Sent] = []
+        self.uploads: list[Upload] = []
         self.files: set[str] = set()
-        self.witness: Callable[[Sent], None] = lambda _: None
-        self.service = SimulatedService(setup.jobs, lambda: self.moment, self._begun, self._met)
-        self._chance = random.Random(1)
-        self.remote.invoked = lambda: self.start("process", trigger="api") and None
-        self.remote.empty()
+        self.on_upload: Callable[[Upload], None] = lambda _: None
+        self.service = SimulatedService(setup.has_jobs, lambda: self.current_time, self._record_upload, self._count)
+        self._random = random.Random(1)
+        self.aws.on_invoke = lambda: self.start("process", trigger="api") and None
+        self.aws.empty()
         for provider in DEFAULT_PROVIDERS.values():
             provider.clear_cache()
         for name, value in (
@@ -119,62 +122,64 @@ class World:
             settings.cache_clear()
 
     def add_file(self, key: str) -> None:
-        """The phone system leaves a recording."""
-        self.remote.put("RecordingsBucket", key, 100)
-        self.remote.bucket("RecordingsBucket")[key].last_modified = self.moment.replace(microsecond=0)
+        """Add a recording, as the phone system does."""
+        self.aws.put("RecordingsBucket", key, 100)
+        self.aws.bucket("RecordingsBucket")[key].last_modified = self.current_time.replace(microsecond=0)
         self.files.add(key)
 
     # time -------------------------------------------------------------------------------------------------------------
 
     def now(self) -> datetime:
-        """As the handlers read it: each time a little later, so that no two moments are the same."""
-        self.moment += timedelta(microseconds=1)
-        return self.moment
+        """The handlers' clock. It advances by a microsecond each time, so that no two timestamps are equal."""
+        self.current_time += timedelta(microseconds=1)
+        return self.current_time
 
-    def jump(self, seconds: float) -> list[Actor]:
-        """Lets time pass; gives the runs and requests that Lambda has ended since, for it was over for them."""
-        self.moment += timedelta(seconds=seconds)
-        late = timedelta(seconds=self.setup.late)
+    def advance(self, seconds: float) -> list[Actor]:
+        """Let time pass, and kill the runs and requests that reach their timeout; returns them."""
+        self.current_time += timedelta(seconds=seconds)
+        lag = timedelta(seconds=self.setup.clock_lag)
         overdue = [
-            each for each in self.living() if each.deadline + (late if each.kind == "process" else NOT) <= self.moment
+            actor
+            for actor in self.active_actors()
+            if actor.deadline + (lag if actor.kind == "process" else NO_TIME) <= self.current_time
         ]
-        for each in overdue:
-            each.kill()
+        for actor in overdue:
+            actor.kill()
         return overdue
 
-    # who acts ---------------------------------------------------------------------------------------------------------
+    # actors -----------------------------------------------------------------------------------------------------------
 
-    def living(self) -> list[Actor]:
-        """Runs and requests that have not ended."""
-        return [each for each in self.actors if each.parent is None and not each.ended]
+    def active_actors(self) -> list[Actor]:
+        """Return the runs and requests that have not ended."""
+        return [actor for actor in self.actors if actor.parent is None and not actor.has_ended]
 
-    def standing(self) -> list[Actor]:
-        """Who stands at a call that it can go on from."""
-        return [each for each in self.actors if each.ready]
+    def ready_actors(self) -> list[Actor]:
+        """Return the actors that can continue."""
+        return [actor for actor in self.actors if actor.is_ready]
 
     def start(self, name: str, **event: Any) -> Actor | None:
-        """A run of a task; None when enough live already, as Lambda throttles too."""
-        return self._appear(name, lambda context: HANDLERS[name](event, context))
+        """Start a task, and return its run; None when MAX_ACTIVE are active already, as if Lambda throttled it."""
+        return self._add_actor(name, lambda context: HANDLERS[name](event, context))
 
-    def ask(self, recording_id: str, wish: str) -> Actor | None:
-        """A request to the API: to `transcribe`, also by `force`, or for a status."""
+    def send_user_request(self, recording_id: str, request_type: str) -> Actor | None:
+        """Send a request to the API: `transcribe`, `force` (transcribe again), or a status to set."""
 
         def request(_: Any) -> Any:
-            if wish in Status:
-                change = RecordingUpdateRequest.model_validate({"transcriptionStatus": wish})
+            if request_type in Status:
+                change = RecordingUpdateRequest.model_validate({"transcriptionStatus": request_type})
                 return recording.update_recording(recording_id, change)
-            return recording.transcribe_recording(recording_id, TranscribeRequest(force=wish == "force"))
+            return recording.transcribe_recording(recording_id, TranscribeRequest(force=request_type == "force"))
 
-        return self._appear("force" if wish == "force" else "api", request)
+        return self._add_actor("force" if request_type == "force" else "api", request)
 
-    def _appear(self, kind: str, work: Callable[[Any], Any]) -> Actor | None:
-        if len(self.living()) >= LIVING:
+    def _add_actor(self, kind: str, work: Callable[[Any], Any]) -> Actor | None:
+        if len(self.active_actors()) >= MAX_ACTIVE:
             return None
         function = self.stack.function("api" if kind == "force" else kind)
-        deadline = self.moment + timedelta(seconds=function.timeout_seconds)
+        deadline = self.current_time + timedelta(seconds=function.timeout_seconds)
 
         def remaining() -> int:
-            return int((deadline - self.moment).total_seconds() * 1000)
+            return int((deadline - self.current_time).total_seconds() * 1000)
 
         context = SimpleNamespace(
             get_remaining_time_in_millis=remaining,
@@ -184,48 +189,52 @@ class World:
             aws_request_id="1",
         )
         actor = Actor(kind, lambda: work(context), deadline)
-        actor.files = frozenset(self.files)
+        actor.files_at_start = frozenset(self.files)
         self.actors.append(actor)
         return actor
 
-    def go(self, actor: Actor, how: Go = Go.ON) -> None:
-        """One step of one actor."""
+    def step(self, actor: Actor, fault: Fault = Fault.NONE) -> None:
+        """Let one actor run until its next pause point."""
         self.totals["steps"] += 1
-        if actor.at is not None and actor.at.remote:
-            self.totals["remote calls"] += 1
-            self.moment += CALL
-        if how in (Go.DIE_BEFORE, Go.DIE_AFTER):
+        if actor.pause_point is not None and actor.pause_point.is_remote:
+            self.totals["remote requests"] += 1
+            self.current_time += REQUEST_DURATION
+        if fault in (Fault.CRASH_BEFORE, Fault.CRASH_AFTER):
             self.totals["crashes"] += 1
-        elif how is not Go.ON:
-            self.totals["answers lost" if how is Go.ANSWER_LOST else "requests lost"] += 1
-        actor.go(how)
+        elif fault is not Fault.NONE:
+            self.totals["responses lost" if fault is Fault.RESPONSE_LOST else "requests lost"] += 1
+        actor.resume(fault)
 
-    # what the handlers wait for ---------------------------------------------------------------------------------------
+    # replacements for what handlers wait for --------------------------------------------------------------------------
 
     def _sleep(self, seconds: float) -> None:
-        until = self.moment + timedelta(seconds=seconds)
-        _stand(Call("sleep", lambda: self.moment >= until, remote=False))
+        until = self.current_time + timedelta(seconds=seconds)
+        _pause(PausePoint("sleep", lambda: self.current_time >= until, is_remote=False))
 
     def _wait(self, futures: Collection[Future[Any]], seconds: float, _: str) -> tuple[list[Any], list[Any]]:
-        """As `concurrent.futures.wait` for the first to end, but in an order that is always the same."""
-        until = self.moment + timedelta(seconds=seconds)
-        _stand(Call("wait", lambda: self.moment >= until or any(each.done() for each in futures), remote=False))
-        return [each for each in futures if each.done()], [each for each in futures if not each.done()]
+        """Like `concurrent.futures.wait` with FIRST_COMPLETED, but in a deterministic order."""
+        until = self.current_time + timedelta(seconds=seconds)
+        _pause(
+            PausePoint(
+                "wait", lambda: self.current_time >= until or any(future.done() for future in futures), is_remote=False
+            )
+        )
+        return [future for future in futures if future.done()], [future for future in futures if not future.done()]
 
-    def _met(self, what: str) -> None:
-        self.totals[what] += 1
+    def _count(self, event: str) -> None:
+        self.totals[event] += 1
 
-    def _begun(self, sent: Sent) -> None:
-        self.totals["sent"] += 1
-        self.totals["sent again"] += any(each.claimed.id == sent.claimed.id for each in self.sent)
-        self.totals["without an answer"] += self.service.mode is Mode.NEVER_ANSWERS
-        self.sent.append(sent)
-        self.witness(sent)
+    def _record_upload(self, upload: Upload) -> None:
+        self.totals["uploads"] += 1
+        self.totals["uploaded again"] += any(earlier.claimed.id == upload.claimed.id for earlier in self.uploads)
+        self.totals["without a response"] += self.service.mode is Mode.NEVER_ANSWERS
+        self.uploads.append(upload)
+        self.on_upload(upload)
 
 
 @dataclass(frozen=True, slots=True)
-class _Observed:
-    """A connection to the service of which each exchange is told, as by the real ones."""
+class _LoggedConnection:
+    """A connection to the service that reports each exchange to `observe`, as real connections do."""
 
     world: World
     observe: RequestLogger | None
@@ -256,17 +265,17 @@ class _Observed:
                 )
 
 
-class _Transcriptions(Executor):
-    """Each as an actor, in the process of the run that asks for it."""
+class _ActorExecutor(Executor):
+    """Runs each transcription as an actor in the process of the run that submits it."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
     def submit(self, work: Any, /, *args: Any, **_: Any) -> Future[Any]:
         future: Future[Any] = Future()
-        run = current()
+        run = current_actor()
         assert run is not None
-        # what is sent is the first argument
+        # the first argument is the recording
         transcription = Actor(
             "transcription", lambda: future.set_result(work(*args)), run.deadline, parent=run, claimed=args[0]
         )
@@ -274,7 +283,7 @@ class _Transcriptions(Executor):
         return future
 
 
-def _stand(call: Call) -> None:
-    actor = current()
+def _pause(pause_point: PausePoint) -> None:
+    actor = current_actor()
     assert actor is not None
-    actor.stand(call)
+    actor.pause(pause_point)

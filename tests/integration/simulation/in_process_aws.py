@@ -1,6 +1,6 @@
-"""Where the remote calls of the actors go: to moto's backends, in this process, one at a time and without a socket.
+"""Sends the actors' AWS requests to moto's backends in this process, one at a time and without a socket.
 
-An actor stands before each of them. Here, too, its answers get lost and it dies.
+An actor pauses before each request. Lost requests, lost responses and crashes are simulated here.
 """
 
 from http import HTTPStatus
@@ -15,72 +15,72 @@ from moto.backends import get_backend
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 
 from local.cloud.stack import Stack
-from tests.integration.simulation.actors import Call, Go, current
+from tests.integration.simulation.actors import Fault, PausePoint, current_actor
 
 SERVICES = {"DynamoDB_20120810": "dynamodb", "secretsmanager": "secretsmanager", "AWSEvents": "events"}
-"""By the first part of a request's target; S3 has none."""
+"""By the first part of the X-Amz-Target header, which S3 requests do not have."""
 
 WRITES = ("PutItem", "UpdateItem", "BatchWriteItem", "PutEvents", "PUT")
 
 _moto = BotocoreStubber()
 
 
-class Remote:
-    """Takes the place of botocore's connections. `invoked` is called when a function is to be started."""
+class InProcessAws:
+    """Replaces botocore's connections. `on_invoke` is called for each request to invoke a function."""
 
     def __init__(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
         self._stack = stack
-        self.invoked: Any = lambda: None
+        self.on_invoke: Any = lambda: None
         monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", lambda _, request: self._send(request))
         monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
-        # what one example used up of it would be missing in the next
+        # otherwise an example would start with what previous ones left of the quota
         monkeypatch.setattr("botocore.retries.quota.RetryQuota.acquire", lambda *_: True)
 
     def _send(self, request: AWSPreparedRequest) -> AWSResponse:
-        actor = current()
+        actor = current_actor()
         if actor is None:
-            return self._answer(request)
-        what = _what(request)
-        how = actor.stand(Call(what, changes=what.endswith(WRITES)))
-        if how is Go.REQUEST_LOST:
+            return self._respond(request)
+        name = _describe(request)
+        fault = actor.pause(PausePoint(name, is_write=name.endswith(WRITES)))
+        if fault is Fault.REQUEST_LOST:
             raise ConnectionClosedError(endpoint_url=request.url)
-        answer = self._answer(request)
-        if how is Go.DIE_AFTER:
-            actor.die()
-        if how is Go.ANSWER_LOST:
+        response = self._respond(request)
+        if fault is Fault.CRASH_AFTER:
+            actor.crash()
+        if fault is Fault.RESPONSE_LOST:
             raise ConnectionClosedError(endpoint_url=request.url)
-        return answer
+        return response
 
-    def _answer(self, request: AWSPreparedRequest) -> AWSResponse:
+    def _respond(self, request: AWSPreparedRequest) -> AWSResponse:
         service = _service(request)
         if service == "lambda":
-            self.invoked()
+            self.on_invoke()
             return _response(request, HTTPStatus.ACCEPTED, {}, b"")
         url = urlsplit(request.url)
         address = urlunsplit(url._replace(scheme="https", netloc=f"{service}.{self._stack.region}.amazonaws.com"))
-        asked = AWSPreparedRequest(request.method, address, request.headers, request.body, request.stream_output)
-        answer = _moto.process_request(asked)
-        assert answer is not None
-        return _response(request, *answer)
+        aws_request = AWSPreparedRequest(request.method, address, request.headers, request.body, request.stream_output)
+        response = _moto.process_request(aws_request)
+        assert response is not None
+        return _response(request, *response)
 
-    # moto's tables and buckets, directly ------------------------------------------------------------------------------
+    # direct access to moto's tables and buckets -----------------------------------------------------------------------
 
     def table(self, logical_id: str) -> list[dict[str, Any]]:
-        """Every item of a table, as DynamoDB would write it."""
+        """Return every item of a table in DynamoDB's JSON."""
         items = self._items(logical_id).values()
-        rows = [each for item in items for each in (item.values() if isinstance(item, dict) else [item])]
+        rows = [row for item in items for row in (item.values() if isinstance(item, dict) else [item])]
         return [row.to_json()["Attributes"] for row in rows]
 
     def bucket(self, logical_id: str) -> Any:
-        """The objects of a bucket by their keys."""
+        """Return the objects of a bucket by key."""
         return self._backend("s3", "aws").buckets[self._stack.buckets[logical_id]].keys
 
     def put(self, logical_id: str, key: str, size: int) -> None:
-        """Puts an object into a bucket."""
+        """Put an object of this size into a bucket."""
         self._backend("s3", "aws").put_object(self._stack.buckets[logical_id], key, bytes(size))
 
     def empty(self) -> None:
-        """Empties all tables and buckets."""
+        """Empty all tables and buckets."""
         for logical_id in self._stack.tables:
             self._items(logical_id).clear()
         for logical_id in self._stack.buckets:
@@ -96,10 +96,10 @@ class Remote:
 
 
 def _response(request: AWSPreparedRequest, status: int, headers: Any, body: Any) -> AWSResponse:
-    answer = AWSResponse(request.url, status, headers, MockRawResponse(body))
+    response = AWSResponse(request.url, status, headers, MockRawResponse(body))
     if not request.stream_output:
-        _ = answer.content  # read at once, as botocore does
-    return answer
+        _ = response.content  # botocore reads it at once, too
+    return response
 
 
 def _target(request: AWSPreparedRequest) -> str:
@@ -113,5 +113,5 @@ def _service(request: AWSPreparedRequest) -> str:
     return SERVICES.get(_target(request).partition(".")[0], "s3")
 
 
-def _what(request: AWSPreparedRequest) -> str:
+def _describe(request: AWSPreparedRequest) -> str:
     return f"{_service(request)} {_target(request).rpartition('.')[2] or request.method}"
