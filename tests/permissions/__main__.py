@@ -1,25 +1,25 @@
-"""`python -m tests.permissions` prints what each function may, and how often the last run of all tests needed it."""
+"""`python -m tests.permissions` prints each function's permissions, and how often the last run used them."""
 
 import json
 import sys
 
-from tests.permissions.calls import Call
-from tests.permissions.exceptions import UNSEEN
+from tests.permissions.comparison import compare, table
+from tests.permissions.exceptions import NEVER_SEEN
 from tests.permissions.granted import statements
 from tests.permissions.plugin import LAST_RUN
-from tests.permissions.verdict import judge, table
+from tests.permissions.requests import UsedPermission
 
 
 def main() -> int:
     if not LAST_RUN.exists():
-        print("There is no record yet: run `make test-all` with no test skipped.")
+        print("No requests are recorded yet: run `make test-all` without skipped tests.")
         return 2
-    seen = {Call(*call): times for *call, times in json.loads(LAST_RUN.read_text())}
-    verdict = judge(statements(), seen, UNSEEN)
-    print(table(verdict.rows))
-    for problem in (*verdict.missing, *verdict.unused):
+    seen = {UsedPermission(*permission): count for *permission, count in json.loads(LAST_RUN.read_text())}
+    comparison = compare(statements(), seen, NEVER_SEEN)
+    print(table(comparison.rows))
+    for problem in (*comparison.missing, *comparison.unused):
         print(problem)
-    return 1 if verdict.missing or verdict.unused else 0
+    return 1 if comparison.missing or comparison.unused else 0
 
 
 if __name__ == "__main__":

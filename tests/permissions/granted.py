@@ -1,4 +1,4 @@
-"""What template.yaml grants to each function, with logical ids in the place of names."""
+"""Reads what template.yaml grants to each function, with logical ids instead of names."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -9,19 +9,19 @@ from local.cloud.client import REGION
 from local.cloud.intrinsics import Intrinsics
 from local.cloud.stack import pseudo_parameters
 from local.cloud.template import BUCKET, FUNCTION, SECRET, TABLE, parameter_values, read_template, resolve_resources
-from tests.permissions.iam import Statement, statement_of
+from tests.permissions.iam import Statement, parse_statement
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 ACCOUNT = "123456789012"
 ROLE = "AWS::IAM::Role"
 
-ANOTHER_BUCKET = "another-bucket"
-"""Stands for every bucket that is not of the stack: such a one has to be the parameter RecordingsPath."""
+EXTERNAL_BUCKET = "another-bucket"
+"""Represents every bucket outside the stack: it can only be the one in the parameter RecordingsPath."""
 
 _SERVER = {"WhisperXUrl": "http://whisperx.test"}
 DEPLOYMENTS: tuple[dict[str, str], ...] = (
     {},
-    {"RecordingsPath": f"s3://{ANOTHER_BUCKET}/calls/"},
+    {"RecordingsPath": f"s3://{EXTERNAL_BUCKET}/calls/"},
     {
         "RecordingsPath": "/mnt/recordings",
         "EfsAccessPoint": f"arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:access-point/fsap-0123456789abcdef0",
@@ -29,11 +29,11 @@ DEPLOYMENTS: tuple[dict[str, str], ...] = (
         "SecurityGroups": "sg-0123abcd",
     },
 )
-"""Parameters that make a difference to the policies. What is granted is what any of these deployments grants."""
+"""Parameters on which the policies depend. A permission is granted if one of these deployments grants it."""
 
 
 def named_arn(service: str, what: str) -> str:
-    """The ARN of something in the account and region of the tests."""
+    """Return an ARN in the account and region of the tests."""
     return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{what}"
 
 
@@ -59,60 +59,60 @@ def _logical_ids() -> Mapping[str, str]:
 
 
 def logical_id(name: str, otherwise: str | None = None) -> str:
-    """That of a name which CloudFormation has made: stack, logical id, something random, with hyphens between.
+    """Return the logical id in a name that CloudFormation generated: stack, logical id and random suffix, with hyphens.
 
-    Of any other name it is `otherwise`, or the name itself, which no policy grants anything on.
+    Returns `otherwise` for any other name, or the name itself, on which no policy grants anything.
     """
     known = _logical_ids()
-    found = next((known[part] for part in name.lower().split("-") if part in known), None)
-    return found or otherwise or name
+    match = next((known[part] for part in name.lower().split("-") if part in known), None)
+    return match or otherwise or name
 
 
 def intrinsics(parameters: Mapping[str, str]) -> Intrinsics:
-    """What CloudFormation makes of the template's functions with these parameters."""
+    """Resolve the template's intrinsic functions as CloudFormation does with these parameters."""
     template = translated()
     pseudo = pseudo_parameters("callscribe", ACCOUNT)
 
-    def stand_in(name: str, attribute: str | None) -> str:
-        its_kind = template["Resources"][name]["Type"]
-        if its_kind in _ARNS and (attribute == "Arn" or (attribute is None and its_kind in _REF_IS_THE_ARN)):
-            return _ARNS[its_kind](name)
+    def placeholder(name: str, attribute: str | None) -> str:
+        resource_type = template["Resources"][name]["Type"]
+        if resource_type in _ARNS and (attribute == "Arn" or (attribute is None and resource_type in _REF_IS_THE_ARN)):
+            return _ARNS[resource_type](name)
         return f"{name}.{attribute}" if attribute else name
 
-    return Intrinsics(template, parameter_values(template, _SERVER | dict(parameters)) | pseudo, stand_in)
+    return Intrinsics(template, parameter_values(template, _SERVER | dict(parameters)) | pseudo, placeholder)
 
 
 def resolved(kind: str, parameters: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """The properties of all resources of a type that a deployment with these parameters has."""
+    """Return the properties of all resources of a type in a deployment with these parameters."""
     return resolve_resources(translated(), intrinsics(parameters), kind)
 
 
 @cache
 def _roles() -> list[dict[str, dict[str, Any]]]:
-    """The role of each function by the function's logical id, in each of the deployments."""
+    """Return each function's role, by the function's logical id, in each of the deployments."""
     deployments = []
     for parameters in DEPLOYMENTS:
         roles = resolved(ROLE, parameters)
         functions = resolved(FUNCTION, parameters)
-        deployments.append({name: roles[each["Role"].partition(".")[0]] for name, each in functions.items()})
+        deployments.append({name: roles[function["Role"].partition(".")[0]] for name, function in functions.items()})
     return deployments
 
 
 @cache
 def functions() -> frozenset[str]:
-    """Their logical ids."""
+    """Return the logical ids of the functions."""
     return frozenset(_roles()[0])
 
 
 @cache
 def statements() -> Mapping[str, frozenset[Statement]]:
-    """Those of each function's own policies."""
+    """Return the statements of each function's own policies."""
     return {
         name: frozenset(
-            statement_of(each)
+            parse_statement(statement)
             for roles in _roles()
             for policy in roles[name].get("Policies", ())
-            for each in policy["PolicyDocument"]["Statement"]
+            for statement in policy["PolicyDocument"]["Statement"]
         )
         for name in functions()
     }
@@ -120,7 +120,7 @@ def statements() -> Mapping[str, frozenset[Statement]]:
 
 @cache
 def managed() -> Mapping[str, frozenset[str]]:
-    """The names of AWS's own policies that each function's role has, which SAM has added."""
+    """Return the names of the AWS managed policies that SAM attaches to each function's role."""
     return {
         name: frozenset(
             arn.rpartition("/")[2] for roles in _roles() for arn in roles[name].get("ManagedPolicyArns", ())
@@ -129,7 +129,7 @@ def managed() -> Mapping[str, frozenset[str]]:
     }
 
 
-def other_ways_in() -> set[str]:
-    """The types of resources beside roles by which a template can grant something to a function's role."""
-    kinds = {each["Type"] for each in translated()["Resources"].values()}
-    return {kind for kind in kinds if kind.startswith("AWS::IAM::") and kind != ROLE}
+def other_iam_resource_types() -> set[str]:
+    """Return the types of IAM resources in the template other than roles: they could grant permissions, too."""
+    types = {resource["Type"] for resource in translated()["Resources"].values()}
+    return {name for name in types if name.startswith("AWS::IAM::") and name != ROLE}

@@ -1,6 +1,6 @@
-"""Sees at a server, moto's or the local Lambda's, what each function asks AWS for.
+"""Records which permissions each function uses, in the servers of moto and of the local Lambda.
 
-A function is told by the access key that it signs with: local/lambdas/pool.py gives each its own.
+A function is identified by the access key that it signs with: local/lambdas/pool.py gives each function its own.
 """
 
 from collections import Counter
@@ -11,30 +11,30 @@ from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs
 
-from tests.permissions.calls import Call, Request, UnknownRequestError, permissions, signed_by
 from tests.permissions.granted import functions
+from tests.permissions.requests import Request, UnknownRequestError, UsedPermission, find_signer, required_permissions
 
-seen: Counter[Call] = Counter()
-"""By this process's servers, so many times."""
+seen: Counter[UsedPermission] = Counter()
+"""How many times this process's servers have seen each permission used."""
 
-not_understood: set[str] = set()
+unknown_requests: set[str] = set()
 
-NOTHING_THERE = (b"NoSuchBucket", b"ResourceNotFoundException")
-"""So AWS answers where a test has a function ask for a table, a bucket or a secret that does not exist: of no stack."""
+NOT_FOUND_ERRORS = (b"NoSuchBucket", b"ResourceNotFoundException")
+"""AWS's errors when a test makes a function use a table, bucket or secret that does not exist in any stack."""
 
-_one_at_a_time = Lock()
+_lock = Lock()
 
 
-def watching(application: Any) -> Any:
-    """The WSGI application; what it answers is not changed."""
+def record_requests(application: Any) -> Any:
+    """Wrap a WSGI application; its responses are not changed."""
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        address = environ.get("QUERY_STRING", "")
-        signed = signed_by(environ.get("HTTP_AUTHORIZATION", ""), address)
+        query_string = environ.get("QUERY_STRING", "")
+        signed = find_signer(environ.get("HTTP_AUTHORIZATION", ""), query_string)
         if signed is None or signed[0] not in functions():
             return application(environ, start_response)  # type: ignore[no-any-return]
         function, service = signed
-        query = parse_qs(address, keep_blank_values=True)
+        query = parse_qs(query_string, keep_blank_values=True)
         request = Request(
             method=environ["REQUEST_METHOD"],
             path=environ["PATH_INFO"],
@@ -46,17 +46,17 @@ def watching(application: Any) -> Any:
 
         status = 0
 
-        def answer(line: str, headers: Any, *error: Any) -> Any:
+        def start(line: str, headers: Any, *error: Any) -> Any:
             nonlocal status
             status = int(line.partition(" ")[0])
             return start_response(line, headers, *error)
 
-        content: Iterable[bytes] = application(environ, answer)
+        content: Iterable[bytes] = application(environ, start)
         if status >= HTTPStatus.BAD_REQUEST:
             content = [b"".join(content)]
-            if any(each in content[0] for each in NOTHING_THERE):
+            if any(error in content[0] for error in NOT_FOUND_ERRORS):
                 return content
-        _see(function, service, request, status)
+        _record(function, service, request, status)
         return content
 
     return serve
@@ -68,11 +68,11 @@ def _body(environ: dict[str, Any]) -> bytes:
     return body
 
 
-def _see(function: str, service: str, request: Request, status: int) -> None:
+def _record(function: str, service: str, request: Request, status: int) -> None:
     try:
-        needed = permissions(service, request, status)
+        needed = required_permissions(service, request, status)
     except UnknownRequestError as error:
-        not_understood.add(f"{function}: {error}")
+        unknown_requests.add(f"{function}: {error}")
         return
-    with _one_at_a_time:
-        seen.update(Call(function, *each) for each in needed)
+    with _lock:
+        seen.update(UsedPermission(function, action, resource) for action, resource in needed)

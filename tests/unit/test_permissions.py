@@ -1,4 +1,4 @@
-"""How tests/permissions finds out what the functions need and what they may, and what holds of the template anyway."""
+"""tests/permissions finds what the functions use and what is granted; and rules for the template's permissions."""
 
 import io
 import json
@@ -18,9 +18,9 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from testing.signing import SigningThreadPool, signing_as
 from tests.permissions import exceptions, granted, plugin, watch
-from tests.permissions.calls import Call, Request, UnknownRequestError, permissions, signed_by
-from tests.permissions.iam import Grant, UnsupportedStatementError, allowing, statement_of
-from tests.permissions.verdict import judge, short
+from tests.permissions.comparison import compare, short
+from tests.permissions.iam import Grant, UnsupportedStatementError, find_grants, parse_statement
+from tests.permissions.requests import Request, UnknownRequestError, UsedPermission, find_signer, required_permissions
 
 PAGE = (Path(__file__).parents[2] / "docs/permissions.md").read_text()
 TABLE = granted.named_arn("dynamodb", "table/RecordingsTable")
@@ -28,14 +28,14 @@ KEY = Credentials("SyncFunction", "local", method="env")
 
 
 def statement(effect="Allow", action="s3:GetObject", resource="arn:aws:s3:::calls/*", **more):
-    return statement_of({"Sid": effect, "Effect": effect, "Action": action, "Resource": resource, **more})
+    return parse_statement({"Sid": effect, "Effect": effect, "Action": action, "Resource": resource, **more})
 
 
-# what a statement allows ----------------------------------------------------------------------------------------------
+# statements -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("pattern", "resource", "fits"),
+    ("pattern", "resource", "matches"),
     [
         ("arn:aws:s3:::calls/*", "arn:aws:s3:::calls/2026/a.wav", True),
         ("arn:aws:s3:::calls/*", "arn:aws:s3:::calls", False),
@@ -48,24 +48,26 @@ def statement(effect="Allow", action="s3:GetObject", resource="arn:aws:s3:::call
         ("*", TABLE, True),
     ],
 )
-def test_a_resource_is_meant_by_its_whole_name_or_by_a_pattern_of_it(pattern, resource, fits):
-    assert bool(allowing([statement(resource=pattern)], "s3:GetObject", resource)) is fits
+def test_resource_matches_by_its_full_name_or_a_pattern(pattern, resource, matches):
+    assert bool(find_grants([statement(resource=pattern)], "s3:GetObject", resource)) is matches
 
 
 @pytest.mark.parametrize(
     ("pattern", "allowed"),
     [("s3:GetObject", True), ("s3:getobject", True), ("s3:Get*", True), ("*", True), ("s3:GetObjectVersion", False)],
 )
-def test_an_action_is_meant_in_any_case_of_its_letters(pattern, allowed):
-    assert bool(allowing([statement(action=pattern)], "s3:GetObject", "arn:aws:s3:::calls/a")) is allowed
+def test_action_matches_in_upper_and_lower_case(pattern, allowed):
+    assert bool(find_grants([statement(action=pattern)], "s3:GetObject", "arn:aws:s3:::calls/a")) is allowed
 
 
-def test_a_grant_is_what_of_a_statement_was_needed_and_nothing_where_another_one_denies_it():
+def test_grant_contains_the_action_and_resource_used_unless_another_statement_denies_it():
     both = statement(action=["s3:GetObject", "s3:PutObject"], resource=["arn:aws:s3:::a/*", "arn:aws:s3:::b/*"])
-    assert allowing([both], "s3:PutObject", "arn:aws:s3:::b/1") == {Grant("Allow", "s3:PutObject", "arn:aws:s3:::b/*")}
+    assert find_grants([both], "s3:PutObject", "arn:aws:s3:::b/1") == {
+        Grant("Allow", "s3:PutObject", "arn:aws:s3:::b/*")
+    }
     assert len(list(both.grants)) == 4
     denied = statement("Deny", action="s3:*", resource="*")
-    assert allowing([both, denied], "s3:PutObject", "arn:aws:s3:::b/1") == set()
+    assert find_grants([both, denied], "s3:PutObject", "arn:aws:s3:::b/1") == set()
     assert list(denied.grants) == []
 
 
@@ -73,17 +75,20 @@ def test_a_grant_is_what_of_a_statement_was_needed_and_nothing_where_another_one
     ("condition", "holds"),
     [
         ({"ArnLike": {"lambda:SourceFunctionArn": "arn:aws:lambda:*:123456789012:function:*"}}, True),
-        ({"ArnLike": {"lambda:SourceFunctionArn": "arn:*:function:*"}}, False),  # a star ends at a colon
+        ({"ArnLike": {"lambda:SourceFunctionArn": "arn:*:function:*"}}, False),  # * does not match a colon
         ({"StringEquals": {"lambda:SourceFunctionArn": ["another", granted.named_arn("lambda", "function:a")]}}, True),
-        ({"StringEquals": {"elasticfilesystem:AccessPointArn": "any"}}, False),  # our calls come without that key
+        (
+            {"StringEquals": {"elasticfilesystem:AccessPointArn": "any"}},
+            False,
+        ),  # the functions' requests do not have this key
     ],
 )
-def test_a_statement_counts_where_its_condition_holds(condition, holds):
+def test_statement_applies_if_its_condition_holds(condition, holds):
     context = {"lambda:SourceFunctionArn": granted.named_arn("lambda", "function:a")}
-    allowed = allowing([statement(Condition=condition)], "s3:GetObject", "arn:aws:s3:::calls/a", context)
+    allowed = find_grants([statement(Condition=condition)], "s3:GetObject", "arn:aws:s3:::calls/a", context)
     assert bool(allowed) is holds
     denied = [statement(), statement("Deny", Condition=condition)]
-    assert bool(allowing(denied, "s3:GetObject", "arn:aws:s3:::calls/a", context)) is not holds
+    assert bool(find_grants(denied, "s3:GetObject", "arn:aws:s3:::calls/a", context)) is not holds
 
 
 @pytest.mark.parametrize(
@@ -97,20 +102,20 @@ def test_a_statement_counts_where_its_condition_holds(condition, holds):
     ],
     ids=lambda more: next(iter(more)),
 )
-def test_a_statement_that_is_not_understood_is_an_error(more):
+def test_unsupported_statement_is_an_error(more):
     with pytest.raises(UnsupportedStatementError):
-        statement_of({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"} | more)
+        parse_statement({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"} | more)
 
 
-# what a request asks for ----------------------------------------------------------------------------------------------
+# requests -------------------------------------------------------------------------------------------------------------
 
 
-def targeted(service, operation, **asked) -> tuple[str, Request]:
-    return service, Request("POST", "/", target=f"Version.{operation}", body=json.dumps(asked).encode())
+def targeted(service, operation, **body) -> tuple[str, Request]:
+    return service, Request("POST", "/", target=f"Version.{operation}", body=json.dumps(body).encode())
 
 
-def dynamodb(operation, **asked) -> tuple[str, Request]:
-    return targeted("dynamodb", operation, **asked)
+def dynamodb(operation, **body) -> tuple[str, Request]:
+    return targeted("dynamodb", operation, **body)
 
 
 def s3(method, path, **query) -> tuple[str, Request]:
@@ -160,15 +165,15 @@ DELETE = (
         ),
     ],
 )  # fmt: skip
-def test_a_request_asks_for_an_action_on_what_it_names(request_: tuple[str, Request], needed):
-    assert permissions(*request_, 200) == needed
+def test_request_needs_an_action_on_the_resources_it_names(request_: tuple[str, Request], needed):
+    assert required_permissions(*request_, 200) == needed
 
 
-def test_to_be_told_that_an_object_is_gone_one_must_be_allowed_to_list_its_bucket():
+def test_404_for_an_object_needs_permission_to_list_the_bucket():
     needed = {("s3:GetObject", f"{BUCKET}/transcripts/…")}
     path = "/callscribe-transcriptsbucket-1/transcripts/a"
-    assert permissions(*s3("HEAD", path), 404) == needed | {("s3:ListBucket", BUCKET)}
-    assert permissions(*s3("GET", path, X_Amz_Signature="0"), 404) == needed
+    assert required_permissions(*s3("HEAD", path), 404) == needed | {("s3:ListBucket", BUCKET)}
+    assert required_permissions(*s3("GET", path, X_Amz_Signature="0"), 404) == needed
 
 
 @pytest.mark.parametrize(
@@ -184,48 +189,48 @@ def test_to_be_told_that_an_object_is_gone_one_must_be_allowed_to_list_its_bucke
         ("sqs", Request("POST", "/")),
     ],
 )
-def test_a_request_that_is_not_known_is_an_error(request_: tuple[str, Request]):
+def test_unknown_request_is_an_error(request_: tuple[str, Request]):
     with pytest.raises(UnknownRequestError):
-        permissions(*request_, 200)
+        required_permissions(*request_, 200)
 
 
-def test_who_signed_stands_in_the_header_or_in_the_address():
+def test_signer_is_read_from_the_header_or_the_url():
     request = AWSRequest("GET", "http://127.0.0.1/bucket/key")
     SigV4Auth(KEY, "s3", "us-east-1").add_auth(request)
-    assert signed_by(request.headers["Authorization"], "") == ("SyncFunction", "s3")
-    address = AWSRequest("GET", "http://127.0.0.1/bucket/key")
-    S3SigV4QueryAuth(KEY, "s3", "us-east-1").add_auth(address)
-    assert signed_by("", address.url.partition("?")[2]) == ("SyncFunction", "s3")
-    assert signed_by("Bearer key", "limit=1") is None
+    assert find_signer(request.headers["Authorization"], "") == ("SyncFunction", "s3")
+    presigned = AWSRequest("GET", "http://127.0.0.1/bucket/key")
+    S3SigV4QueryAuth(KEY, "s3", "us-east-1").add_auth(presigned)
+    assert find_signer("", presigned.url.partition("?")[2]) == ("SyncFunction", "s3")
+    assert find_signer("Bearer key", "limit=1") is None
 
 
-def test_a_handler_signs_with_its_name_and_so_do_its_threads_while_the_tests_keep_theirs():
-    def signs():
+def test_handler_and_its_threads_sign_with_its_name_and_test_clients_with_their_own():
+    def signers():
         return KEY.get_frozen_credentials().access_key, Credentials("own", "").get_frozen_credentials().access_key
 
-    with SigningThreadPool(1) as threads, ThreadPoolExecutor(1) as strangers:
+    with SigningThreadPool(1) as threads, ThreadPoolExecutor(1) as other_threads:
         with signing_as("ApiFunction"):
             with signing_as("QueueFunction"):
-                in_a_thread = threads.submit(signs).result()
-            here, in_a_strange_thread = signs(), strangers.submit(signs).result()
-        afterwards = signs(), threads.submit(signs).result()
+                in_a_thread = threads.submit(signers).result()
+            here, in_another_thread = signers(), other_threads.submit(signers).result()
+        afterwards = signers(), threads.submit(signers).result()
     assert (here, in_a_thread) == (("ApiFunction", "own"), ("QueueFunction", "own"))
-    assert in_a_strange_thread == ("SyncFunction", "own")
+    assert in_another_thread == ("SyncFunction", "own")
     assert afterwards == (("SyncFunction", "own"),) * 2
 
 
-# what a server sees ---------------------------------------------------------------------------------------------------
+# recording at a server ------------------------------------------------------------------------------------------------
 
 
-def send(key, operation="PutItem", answer="200", says=b"{}"):
-    """Past the watch to an application that gets and answers all as it is."""
+def send(key, operation="PutItem", status="200", content=b"{}"):
+    """Send a request through the recorder, and check that it changes neither the request nor the response."""
     body = json.dumps({"TableName": RECORDINGS}).encode()
-    got = []
+    received = []
 
     def application(environ, start_response):
-        got.append(environ["wsgi.input"].read())
-        start_response(answer, [])
-        return [says]
+        received.append(environ["wsgi.input"].read())
+        start_response(status, [])
+        return [content]
 
     environ = {
         "REQUEST_METHOD": "POST",
@@ -235,36 +240,42 @@ def send(key, operation="PutItem", answer="200", says=b"{}"):
         "HTTP_X_AMZ_TARGET": f"DynamoDB_20120810.{operation}",
         "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 Credential={key}/20261128/us-east-1/dynamodb/aws4_request, …",
     }
-    answered = b"".join(watch.watching(application)(environ, lambda *_: None))
-    assert (got, answered) == ([body], says)
+    response = b"".join(watch.record_requests(application)(environ, lambda *_: None))
+    assert (received, response) == ([body], content)
 
 
-ASKED = {Call("QueueFunction", "dynamodb:PutItem", TABLE): 1}
+PUT_ITEM = {UsedPermission("QueueFunction", "dynamodb:PutItem", TABLE): 1}
 
 
 @pytest.mark.parametrize(
-    ("key", "request_", "seen", "not_understood"),
+    ("key", "request_", "seen", "unknown_requests"),
     [
-        ("QueueFunction", {}, ASKED, set()),
-        ("QueueFunction", {"answer": "400", "says": b"ConditionalCheckFailedException"}, ASKED, set()),
-        ("QueueFunction", {"answer": "400", "says": b"...#ResourceNotFoundException"}, {}, set()),
-        ("local", {}, {}, set()),  # a test itself
+        ("QueueFunction", {}, PUT_ITEM, set()),
+        ("QueueFunction", {"status": "400", "content": b"ConditionalCheckFailedException"}, PUT_ITEM, set()),
+        ("QueueFunction", {"status": "400", "content": b"...#ResourceNotFoundException"}, {}, set()),
+        ("local", {}, {}, set()),  # the test's own client
         ("QueueFunction", {"operation": "ExecuteStatement"}, {}, {"QueueFunction: dynamodb: ExecuteStatement"}),
     ],
 )
-def test_what_a_function_requests_is_seen_on_its_way_to_the_server(monkeypatch, key, request_, seen, not_understood):
+def test_requests_of_functions_are_recorded_at_the_server(monkeypatch, key, request_, seen, unknown_requests):
     monkeypatch.setattr(watch, "seen", Counter())
-    monkeypatch.setattr(watch, "not_understood", set())
+    monkeypatch.setattr(watch, "unknown_requests", set())
     send(key, **request_)
-    assert (watch.seen, watch.not_understood) == (seen, not_understood)
+    assert (watch.seen, watch.unknown_requests) == (seen, unknown_requests)
 
 
-# the comparison -------------------------------------------------------------------------------------------------------
+# comparison -----------------------------------------------------------------------------------------------------------
 
 POLICY = {
-    "Sync": [statement(), statement_of({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "arn:aws:sqs:::q"})]
+    "Sync": [
+        statement(),
+        parse_statement({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "arn:aws:sqs:::q"}),
+    ]
 }
-GET, SEND = Call("Sync", "s3:GetObject", "arn:aws:s3:::calls/…"), Call("Sync", "sqs:SendMessage", "arn:aws:sqs:::q")
+GET, SEND = (
+    UsedPermission("Sync", "s3:GetObject", "arn:aws:s3:::calls/…"),
+    UsedPermission("Sync", "sqs:SendMessage", "arn:aws:sqs:::q"),
+)
 BY_LAMBDA = {("Sync", "sqs:SendMessage"): "Lambda itself"}
 
 
@@ -272,28 +283,28 @@ BY_LAMBDA = {("Sync", "sqs:SendMessage"): "Lambda itself"}
     ("seen", "excepted", "missing", "unused"),
     [
         ({GET: 3}, BY_LAMBDA, "", ""),
-        ({GET: 1, SEND: 1, Call("Sync", "s3:PutObject", "arn:aws:s3:::calls/…"): 2}, {}, "s3:PutObject", ""),
+        ({GET: 1, SEND: 1, UsedPermission("Sync", "s3:PutObject", "arn:aws:s3:::calls/…"): 2}, {}, "s3:PutObject", ""),
         ({GET: 1}, {}, "", "sqs:SendMessage on q"),
         ({GET: 1, SEND: 1}, BY_LAMBDA, "", "an exception"),
-        ({GET: 1, SEND: 1}, {("Sync", "Gone"): "a reason"}, "", "no such statement"),
+        ({GET: 1, SEND: 1}, {("Sync", "Gone"): "a reason"}, "", "does not exist"),
     ],
-    ids=["right", "missing", "unused", "exception that is used", "exception of nothing"],
+    ids=["correct", "missing", "unused", "used exception", "exception without a statement"],
 )
-def test_what_is_missing_unused_or_wrongly_excepted_is_found(seen, excepted, missing, unused):
-    verdict = judge(POLICY, seen, excepted)
-    for found, named in ((verdict.missing, missing), (verdict.unused, unused)):
-        assert [named in each for each in found] == [True] * bool(named)
-    times = {row.grant.action: (row.times, row.reason) for row in verdict.rows}
-    assert times["s3:GetObject"] == (seen[GET], "")
-    assert times["sqs:SendMessage"] == (seen.get(SEND, 0), excepted.get(("Sync", "sqs:SendMessage"), ""))
+def test_missing_and_unused_permissions_and_wrong_exceptions_are_found(seen, excepted, missing, unused):
+    comparison = compare(POLICY, seen, excepted)
+    for problems, expected in ((comparison.missing, missing), (comparison.unused, unused)):
+        assert [expected in problem for problem in problems] == [True] * bool(expected)
+    counts = {row.grant.action: (row.count, row.reason) for row in comparison.rows}
+    assert counts["s3:GetObject"] == (seen[GET], "")
+    assert counts["sqs:SendMessage"] == (seen.get(SEND, 0), excepted.get(("Sync", "sqs:SendMessage"), ""))
 
 
 def report(file, when="call", outcome="passed"):
     return pytest.TestReport(f"{file}::test_it", (file, 1, "test_it"), {}, outcome, None, when)
 
 
-UNWATCHED = [report(each, "setup", "skipped") for each in plugin.UNWATCHED]
-ALL_RAN = [report("tests/test_a.py"), report("tests/test_b.py"), *UNWATCHED]
+UNRECORDED = [report(file, "setup", "skipped") for file in plugin.UNRECORDED]
+ALL_RAN = [report("tests/test_a.py"), report("tests/test_b.py"), *UNRECORDED]
 NEVER = "ExecuteStatement"  # no function may do this
 
 
@@ -313,62 +324,63 @@ def test_unused_permissions_fail_a_run_of_all_tests_and_missing_ones_fail_any_ru
     tmp_path, monkeypatch, reports, action, passes, recorded
 ):
     monkeypatch.setattr(plugin, "LAST_RUN", tmp_path / "made" / "permissions.json")
-    monkeypatch.setattr(plugin, "_all_files", lambda: {"tests/test_a.py", "tests/test_b.py", *plugin.UNWATCHED})
+    monkeypatch.setattr(plugin, "_all_files", lambda: {"tests/test_a.py", "tests/test_b.py", *plugin.UNRECORDED})
     monkeypatch.setattr(watch, "seen", Counter())
     node: Any = SimpleNamespace(workeroutput={})
     session: Any = SimpleNamespace(config=SimpleNamespace(), exitstatus=pytest.ExitCode.OK)
     worker = plugin.Permissions(node)
     if action:
-        watch.seen[Call("QueueFunction", f"dynamodb:{action}", TABLE)] += 2
+        watch.seen[UsedPermission("QueueFunction", f"dynamodb:{action}", TABLE)] += 2
     worker.pytest_sessionfinish(session, session.exitstatus)
     watch.seen.clear()
 
     run = plugin.Permissions(session.config)
-    for each in reports:
-        run.pytest_runtest_logreport(each)
+    for test_report in reports:
+        run.pytest_runtest_logreport(test_report)
     run.pytest_testnodedown(node)
     run.pytest_sessionfinish(session, session.exitstatus)
     assert (session.exitstatus == pytest.ExitCode.OK) is passes
     assert plugin.LAST_RUN.exists() is recorded
 
 
-# what can be said of the template at any time -------------------------------------------------------------------------
+# the template ---------------------------------------------------------------------------------------------------------
 
 
-def test_nothing_else_in_the_template_grants_anything_to_a_function():
-    assert granted.other_ways_in() == set()
+def test_template_grants_permissions_only_in_roles():
+    assert granted.other_iam_resource_types() == set()
     assert granted.managed() == exceptions.ATTACHED
 
 
 @pytest.mark.parametrize("name", sorted(granted.functions()))
-def test_of_what_sam_attaches_our_code_is_left_logs_and_traces_and_lambda_the_network(name):
-    known = json.loads(aws_managed_policies_data)
+def test_of_the_policies_that_sam_attaches_code_may_use_only_logs_and_traces(name):
+    managed_policies = json.loads(aws_managed_policies_data)
     attached = [
-        statement_of({**each, "Sid": policy})
+        parse_statement({**managed, "Sid": policy})
         for policy in exceptions.ATTACHED[name]
-        for each in known[policy]["Document"]["Statement"]
+        for managed in managed_policies[policy]["Document"]["Statement"]
     ]
-    statements, given = [*granted.statements()[name], *attached], {each for one in attached for each in one.actions}
-    ours = {"lambda:SourceFunctionArn": granted.named_arn("lambda", f"function:{name}")}
-    left = {action for action in given if allowing(statements, action, "*", ours)}
-    assert {action.partition(":")[0] for action in left} == {"logs", "xray"}
-    assert {action for action in given if allowing(statements, action, "*")} == given
+    statements = [*granted.statements()[name], *attached]
+    actions = {action for managed in attached for action in managed.actions}
+    context = {"lambda:SourceFunctionArn": granted.named_arn("lambda", f"function:{name}")}
+    allowed = {action for action in actions if find_grants(statements, action, "*", context)}
+    assert {action.partition(":")[0] for action in allowed} == {"logs", "xray"}
+    assert {action for action in actions if find_grants(statements, action, "*")} == actions
 
 
-def test_the_page_lists_what_each_function_may_and_what_sam_attaches_and_nothing_else():
-    may = {
+def test_permissions_page_lists_every_grant_and_managed_policy_and_no_others():
+    expected = {
         (name, grant.action, short(grant.resource))
         for name, statements in granted.statements().items()
         for statement in statements
         for grant in statement.grants
     }
-    listed = set()
+    documented = set()
     for section in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]:
         name = section.partition("\n")[0]
         if name not in granted.functions():
             continue
         for actions, resources in re.findall(r"^\| (`.+?) \| (`.+?) \|", section, re.MULTILINE):
             pairs = product(re.findall("`(.+?)`", actions), re.findall("`(.+?)`", resources))
-            listed |= {(name, *pair) for pair in pairs}
-    assert listed == may
+            documented |= {(name, *pair) for pair in pairs}
+    assert documented == expected
     assert set(re.findall(r"`(AWS[A-Za-z]+)`", PAGE)) == exceptions.MANAGED.keys()

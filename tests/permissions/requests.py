@@ -1,4 +1,4 @@
-"""Which permission a signed request to AWS asks for: the function that signed it, the action, and on what.
+"""Derives the permission that a signed AWS request needs: the function that signed it, the action and the resource.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
@@ -12,14 +12,14 @@ from typing import NamedTuple
 from urllib.parse import parse_qs
 from xml.etree import ElementTree as ET
 
-from tests.permissions.granted import ANOTHER_BUCKET, logical_id, named_arn
+from tests.permissions.granted import EXTERNAL_BUCKET, logical_id, named_arn
 
 _BY_HEADER = re.compile(r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/]+)/\d+/[^/]+/(?P<service>[^/]+)/aws4_request")
-_BY_ADDRESS = re.compile(r"(?P<key>[^/]+)/\d+/[^/]+/(?P<service>[^/]+)/aws4_request")
+_BY_URL = re.compile(r"(?P<key>[^/]+)/\d+/[^/]+/(?P<service>[^/]+)/aws4_request")
 
 
-class Call(NamedTuple):
-    """A permission that was needed: `function` by its logical id, `resource` an ARN with logical ids for names."""
+class UsedPermission(NamedTuple):
+    """A permission that was used. `function` is a logical id; `resource` is an ARN with logical ids as names."""
 
     function: str
     action: str
@@ -27,14 +27,14 @@ class Call(NamedTuple):
 
 
 class UnknownRequestError(Exception):
-    """It is not known here which permission such a request asks for."""
+    """This module does not know which permission the request needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`path` is decoded; `target` is the header X-Amz-Target; `copies` says whether there is one that names a source.
+    """`path` is decoded; `target` is the header X-Amz-Target; `copies` says whether X-Amz-Copy-Source is set.
 
-    `body` is empty where the permission does not depend on it.
+    `body` is empty if the permission does not depend on it.
     """
 
     method: str
@@ -45,45 +45,47 @@ class Request:
     body: bytes = b""
 
 
-def signed_by(authorization: str, query: str) -> tuple[str, str] | None:
-    """The access key that signed a request, in its header or in its address, and the service; None if none did."""
-    if found := _BY_HEADER.match(authorization):
-        return found["key"], found["service"]
+def find_signer(authorization: str, query: str) -> tuple[str, str] | None:
+    """Return the access key that signed a request, in its header or URL, and the service; None if it is not signed."""
+    if match := _BY_HEADER.match(authorization):
+        return match["key"], match["service"]
     if "X-Amz-Credential" in query:
-        found = _BY_ADDRESS.fullmatch(parse_qs(query)["X-Amz-Credential"][0])
-        return (found["key"], found["service"]) if found else None
+        match = _BY_URL.fullmatch(parse_qs(query)["X-Amz-Credential"][0])
+        return (match["key"], match["service"]) if match else None
     return None
 
 
-def permissions(service: str, request: Request, status: int) -> set[tuple[str, str]]:
-    """Actions, and the ARNs that they are on; `status` is that of the answer. Raises UnknownRequestError.
+def required_permissions(service: str, request: Request, status: int) -> set[tuple[str, str]]:
+    """Return the actions and ARNs that a request needs. `status` is that of the response.
 
-    Of the key of an object, only the first folder is kept.
+    Of an object's key, the ARN contains only the first folder.
+
+    Raises: UnknownRequestError, when the request is not one of those that the functions make.
     """
     if service not in _SERVICES:
         raise UnknownRequestError(f"{service}: {request.method} {request.path}")
     needed = set(_SERVICES[service](request))
     if status == HTTPStatus.NOT_FOUND and "X-Amz-Signature" not in request.query:
-        # S3 says of an object that is not there, to who may not list the bucket, that it is forbidden; which is as good
-        # an answer for who follows an address that was given out
-        asked_for = [arn for action, arn in needed if action == "s3:GetObject"]
-        needed |= {("s3:ListBucket", arn.partition("/")[0]) for arn in asked_for}
+        # without permission to list the bucket, S3 answers 403 instead of 404 for a missing object; for a client that
+        # follows a presigned URL this makes no difference
+        requested = [arn for action, arn in needed if action == "s3:GetObject"]
+        needed |= {("s3:ListBucket", arn.partition("/")[0]) for arn in requested}
     return needed
 
 
-# The services with one operation a request, which its target names --------------------------------------------------
+# services with one operation per request, which X-Amz-Target names ----------------------------------------------------
 
 _ON_ONE_TABLE = ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "DescribeTable")
 _ON_TABLES = ("BatchGetItem", "BatchWriteItem")
 
 
 def _dynamodb(request: Request) -> Iterator[tuple[str, str]]:
-    operation, asked = _operation(request), json.loads(request.body)
+    operation, body = _operation(request), json.loads(request.body)
     if operation in _ON_ONE_TABLE:
-        index = f"/index/{asked['IndexName']}" if "IndexName" in asked else ""
-        tables = [asked["TableName"] + index]
+        index = f"/index/{body['IndexName']}" if "IndexName" in body else ""
+        tables = [body["TableName"] + index]
     elif operation in _ON_TABLES:
-        tables = list(asked["RequestItems"])
+        tables = list(body["RequestItems"])
     else:
         raise UnknownRequestError(f"dynamodb: {operation}")
     for table in tables:
@@ -115,12 +117,12 @@ def _operation(request: Request) -> str:
     return request.target.rpartition(".")[2]
 
 
-# S3: by method, by whether an object is named, and by what else the query asks for ------------------------------------
+# S3: by method, by whether the path names an object, and by the rest of the query -------------------------------------
 
-_IN_PASSING = re.compile(
+_IRRELEVANT = re.compile(
     r"(?i)(x-amz-|response-).+|x-id|list-type|prefix|delimiter|max-keys|start-after|continuation-token|encoding-type"
 )
-"""Parts of a query that change no permission."""
+"""Query parameters that do not change the permission."""
 
 _S3 = {
     ("HEAD", "object", ""): "s3:GetObject",
@@ -135,20 +137,20 @@ _S3 = {
 
 def _s3(request: Request) -> Iterator[tuple[str, str]]:
     bucket, _, key = request.path.removeprefix("/").partition("/")
-    wanted = " ".join(sorted(each for each in request.query if not _IN_PASSING.fullmatch(each)))
-    action = _S3.get((request.method, "object" if key else "bucket", wanted))
+    operation = " ".join(sorted(name for name in request.query if not _IRRELEVANT.fullmatch(name)))
+    action = _S3.get((request.method, "object" if key else "bucket", operation))
     if action is None or request.copies:
-        raise UnknownRequestError(f"s3: {request.method} {'object' if key else 'bucket'} {wanted}")
-    arn = f"arn:aws:s3:::{logical_id(bucket, otherwise=ANOTHER_BUCKET)}"
+        raise UnknownRequestError(f"s3: {request.method} {'object' if key else 'bucket'} {operation}")
+    arn = f"arn:aws:s3:::{logical_id(bucket, otherwise=EXTERNAL_BUCKET)}"
     if action == "s3:ListBucket":
         yield action, arn
-    for each in _deleted(request.body) if wanted == "delete" else [key] if key else ():
-        folder, slash, _ = each.partition("/")
+    for name in _deleted(request.body) if operation == "delete" else [key] if key else ():
+        folder, slash, _ = name.partition("/")
         yield action, f"{arn}/{folder + slash if slash else ''}…"
 
 
 def _deleted(body: bytes) -> list[str]:
-    return [each.text or "" for each in ET.fromstring(body).iterfind(".//{*}Key")]
+    return [element.text or "" for element in ET.fromstring(body).iterfind(".//{*}Key")]
 
 
 _SERVICES: Mapping[str, Callable[[Request], Iterator[tuple[str, str]]]] = {
