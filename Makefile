@@ -1,10 +1,10 @@
-# Callscribe: every verb of development. `make` alone lists them.
+# Callscribe: commands for development. `make` alone lists them.
 #
-#   ARGS          passed on: make test ARGS="-k retry", make demo ARGS=--once, make sam-local ARGS="--port 3001"
-#   ARCHITECTURE  what is built for: x86_64 (default) or arm64, the same as the template's parameter of that name
-#   BUILD_DIR     where the built functions go
-#   STAGE         what is deployed, a section of samconfig.toml: default, staging, production
-#   JOBS          test files that run at once, one more than processors, for many of them wait; 0: one after the other
+#   ARGS          extra arguments: make test ARGS="-k retry", make demo ARGS=--once, make sam-local ARGS="--port 3001"
+#   ARCHITECTURE  the processor to build for: x86_64 (default) or arm64, as in the template's parameter of that name
+#   BUILD_DIR     the folder for the built functions
+#   STAGE         the stage to deploy, a section of samconfig.toml: default, staging, production
+#   JOBS          how many test files run at once: one more than processors, because many of them wait; 0: no parallel runs
 
 ARGS         ?=
 ARCHITECTURE ?= x86_64
@@ -12,21 +12,21 @@ BUILD_DIR    ?= .aws-sam/build
 STAGE        ?= default
 JOBS         ?= 3
 
-# From npm: a second DynamoDB for the tests of races, and the rules that the admin page is held to. Their tests are skipped
-# where they cannot be installed.
+# From npm: a second DynamoDB engine for the tests of races, and the accessibility rules for the admin page. Tests that need
+# them are skipped if they cannot be installed.
 DYNALITE := .build/dynalite/.installed
 AXE      := .build/axe/.installed
-# The checks of the admin page's files, which are left out, and said to be, where it cannot be installed.
+# Checks the admin page's files. If it cannot be installed, `make lint` says so and skips the check.
 BIOME    := .build/biome/.installed
 
-# What the admin page is made with: `make vendor`.
+# Versions of the admin page's libraries: `make vendor`.
 PREACT := 11.2.0
 HTM    := 3.1.1
 
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# The first of these that is a Python 3.13, as its own executable: `python3` may be another one, or a shim.
+# The executable of the first of these that is Python 3.13: `python3` may be another version, or a shim.
 IS_3_13 := import sys; sys.exit(sys.version_info[:2] != (3, 13) or print(sys.executable))
 PYTHON   = $(shell for each in python3.13 python3 python; do $$each -c '$(IS_3_13)' 2>/dev/null && break; done)
 VENV    := .venv/bin
@@ -37,18 +37,18 @@ SAM     := PATH="$(CURDIR)/.venv-sam/bin:$$PATH" .venv-sam/bin/sam
 .DELETE_ON_ERROR:
 .PHONY: help setup build deploy check lint format audit lock vendor test test-all coverage demo sam-local rehearsal clean
 
-help: ## list these verbs
+help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-setup: .venv/.installed ## make .venv with everything that the local stack and the tests need
+setup: .venv/.installed ## create .venv with everything that the local stack and the tests need
 
 build: .venv-sam/.installed ## check the template and build the functions and their layer for Lambda
 	$(SAM) validate --lint
 	$(SAM) build --build-dir $(BUILD_DIR) --parameter-overrides Architecture=$(ARCHITECTURE)
-# Lambda's code folder is read-only, so byte code must be there; and zipping changes the times that it is checked by.
+# Lambda's code folder is read-only, so include byte code. Check it by hash, because zipping changes modification times.
 	.venv-sam/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash $(BUILD_DIR)
 
-# Guided, until the parameters of the stage are in samconfig.toml: then only what has changed is asked for.
+# Guided until samconfig.toml has the parameters of the stage.
 deploy: build ## deploy to AWS, guided the first time; STAGE=staging or production for another stack
 	$(SAM) deploy --config-env $(STAGE) $(shell .venv-sam/bin/python -c 'import tomllib; \
 	  stage = tomllib.load(open("samconfig.toml", "rb")).get("$(STAGE)", {}); \
@@ -58,7 +58,7 @@ check: lint audit test ## run lint, audit and test: before each commit
 
 # $(call biome,OPTIONS)
 biome = @if [ -e $(BIOME) ]; then ./.build/biome/node_modules/.bin/biome check $(1); \
-  else echo "The admin page's files are left out: biome needs npm."; fi
+  else echo "The admin page's files are not checked: biome needs npm."; fi
 
 lint: .venv/.installed $(BIOME) ## check style, formatting and types
 	$(VENV)/ruff check .
@@ -71,13 +71,13 @@ format: .venv/.installed $(BIOME) ## format all code, and fix what the linters c
 	$(VENV)/ruff format .
 	$(call biome,--write)
 
-audit: .venv-sam/.installed .venv-audit/.installed ## look the template over: cfn-lint, and checkov for its safety
+audit: .venv-sam/.installed .venv-audit/.installed ## check the template with cfn-lint, and its security with checkov
 	.venv-sam/bin/cfn-lint --include-checks I --format pretty template.yaml
 	.venv-audit/bin/checkov --file template.yaml --config-file .checkov.yaml
 
 LOCK = uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header --no-annotate $(ARGS)
 
-lock: ## pin what the .in files name, with hashes, into the .txt files; ARGS=--upgrade takes newer versions
+lock: ## pin the requirements of the .in files, with hashes, in the .txt files; ARGS=--upgrade for newer versions
 	@command -v uv >/dev/null || { echo "make lock needs uv on the PATH: pipx install uv" >&2; exit 1; }
 	$(LOCK) layers/shared/requirements.in -o layers/shared/requirements.txt
 	$(LOCK) functions/api/requirements.in -c layers/shared/requirements.txt -o functions/api/requirements.txt
@@ -89,7 +89,7 @@ lock: ## pin what the .in files name, with hashes, into the .txt files; ARGS=--u
 	$(LOCK) requirements/audit.in -o requirements/audit.txt
 	$(LOCK) requirements/runtime.in -o requirements/runtime.txt
 
-vendor: ## fetch the libraries that the admin page is served with
+vendor: ## download the libraries of the admin page
 	@rm -rf .build/vendor && mkdir -p .build/vendor
 	npm install --prefix .build/vendor --no-save --no-package-lock --no-audit --no-fund --ignore-scripts preact@$(PREACT) htm@$(HTM)
 	@set -e; from=.build/vendor/node_modules to=functions/api/admin/vendor; \
@@ -98,7 +98,7 @@ vendor: ## fetch the libraries that the admin page is served with
 	  sed '/^\/\/# sourceMappingURL/d' $$from/preact/dist/preact.mjs >$$to/preact.js; \
 	  sed -e '/^\/\/# sourceMappingURL/d' -e 's#from"preact"#from"./preact.js"#' $$from/preact/hooks/dist/hooks.mjs >$$to/hooks.js
 
-# The order of sets is the same each time, and so are the stories of the state machine.
+# A fixed hash seed gives sets the same order each time, and so the state machine test the same examples.
 PYTEST = PYTHONHASHSEED=0 $(VENV)/python -m pytest -rs -n $(JOBS) --dist loadfile
 
 test: .venv/.installed ## run the quick tests, in about four minutes
@@ -107,15 +107,15 @@ test: .venv/.installed ## run the quick tests, in about four minutes
 test-all: .venv/.installed .venv-sam/.installed $(DYNALITE) $(AXE) ## run every test that this machine can run, and measure coverage
 	$(PYTEST) --cov --cov-report= $(ARGS)
 
-# COVERED is the least coverage of lines and branches, in percent. The COMPLETE modules decide what happens to a recording, so they
-# must be covered completely; one without data, because it was renamed, fails too.
+# COVERED is the minimum coverage of lines and branches, in percent. The COMPLETE modules decide what happens to a recording, so
+# they must be covered completely. A module without data, for example after it was renamed, fails too.
 COVERED  := 95
 COMPLETE := $(addprefix layers/shared/callscribe/,recordings/state_machine.py recordings/transitions.py recordings/circuit_breaker.py store/admission.py)
 PACKAGES  = $(patsubst %,'%**',$(filter-out %/__pycache__/,$(wildcard functions/*/ layers/shared/callscribe/*/)))
 COVERAGE := $(VENV)/coverage report --format=total --precision=1
 
 coverage: .venv/.installed ## report the coverage of the last make test-all by package; fails below the limits
-# Combine first what processes wrote after the tests had ended: the message about it is not part of the table.
+# First combine the data that processes wrote after the tests had ended, so that its message is not part of the table.
 	@$(COVERAGE) >/dev/null || true
 	@status=0; \
 	report() { printf '%-42s ' "$$1"; shift; $(COVERAGE) "$$@" || status=1; }; \
@@ -123,20 +123,20 @@ coverage: .venv/.installed ## report the coverage of the last make test-all by p
 	for each in $(COMPLETE); do report "$$each" --include="$$each" --fail-under=100; done; \
 	report total --fail-under=$(COVERED); exit $$status
 
-demo: .venv/.installed ## run Callscribe here, on sample recordings, without an AWS account
+demo: .venv/.installed ## run Callscribe on this machine with sample recordings, without an AWS account
 	$(VENV)/python -m local up --samples $(ARGS)
 
 sam-local: .venv/.installed .venv-sam/.installed ## serve the built functions in containers, with SAM CLI and Docker (docs/sam-local.md)
 	$(VENV)/python -m local sam $(ARGS)
 
-rehearsal: .venv/.installed .venv-sam/.installed ## a deployment as far as it goes without an AWS account: what is packed, created and answered
+rehearsal: .venv/.installed .venv-sam/.installed ## rehearse a deployment without an AWS account: build, package, create and invoke
 	$(VENV)/python -m tests.e2e.rehearsal
 
-clean: ## remove what was built and cached; the environments stay
+clean: ## remove build results and caches, but not the environments
 	rm -rf .aws-sam .build .callscribe .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find functions layers local benchmarks testing tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
-# The environments are made anew when their lock changes, so that they hold nothing but what it names.
+# An environment is created again when its lock file changes, so that it contains nothing else.
 # $(call environment,FOLDER,LOCK)
 define environment
 	@test -n "$(PYTHON)" || { echo "Callscribe needs Python 3.13, as python3.13 or python3 on the PATH. Install it with \
@@ -148,7 +148,7 @@ endef
 
 .venv/.installed: requirements/dev.txt
 	$(call environment,.venv,$<)
-# Its name comes before that of coverage's own .pth, which imports a plugin from here.
+# Its name sorts before coverage's own .pth file, which imports a plugin from this project.
 	@$(VENV)/python -c 'import pathlib, sysconfig; \
 	  pathlib.Path(sysconfig.get_path("purelib"), "a0_callscribe.pth").write_text("$(CURDIR)\n$(CURDIR)/layers/shared\n")'
 	@touch $@
