@@ -1,1 +1,1 @@
-"""Worker processes whose remote calls a test sees, and may hold up or kill."""
+"""Worker processes for tests: real functions, and ones that a test can hold or kill at a remote request."""

@@ -4,7 +4,7 @@ import json
 import sys
 
 from tests.permissions.comparison import compare, table
-from tests.permissions.exceptions import NEVER_SEEN
+from tests.permissions.exceptions import NEVER_USED
 from tests.permissions.granted import statements
 from tests.permissions.plugin import LAST_RUN
 from tests.permissions.requests import UsedPermission
@@ -14,8 +14,8 @@ def main() -> int:
     if not LAST_RUN.exists():
         print("No requests are recorded yet: run `make test-all` without skipped tests.")
         return 2
-    seen = {UsedPermission(*permission): count for *permission, count in json.loads(LAST_RUN.read_text())}
-    comparison = compare(statements(), seen, NEVER_SEEN)
+    used = {UsedPermission(*permission): count for *permission, count in json.loads(LAST_RUN.read_text())}
+    comparison = compare(statements(), used, NEVER_USED)
     print(table(comparison.rows))
     for problem in (*comparison.missing, *comparison.unused):
         print(problem)

@@ -35,18 +35,18 @@ class Comparison:
 
 
 def compare(
-    granted: Mapping[str, Iterable[Statement]], seen: Mapping[UsedPermission, int], exceptions: Exceptions
+    granted: Mapping[str, Iterable[Statement]], used: Mapping[UsedPermission, int], exceptions: Exceptions
 ) -> Comparison:
     """Compare grants with used permissions.
 
     An exception is reported as unused, too, if its statement does not exist or was used.
     """
-    used: Counter[tuple[str, Grant]] = Counter()
+    usage: Counter[tuple[str, Grant]] = Counter()
     missing = []
-    for permission, count in sorted(seen.items()):
+    for permission, count in sorted(used.items()):
         context = {"lambda:SourceFunctionArn": named_arn("lambda", f"function:{permission.function}")}
         grants = find_grants(list(granted[permission.function]), permission.action, permission.resource, context)
-        used.update({(permission.function, grant): count for grant in grants})
+        usage.update({(permission.function, grant): count for grant in grants})
         if not grants:
             missing.append(
                 f"{permission.function} used {permission.action} on {short(permission.resource)} {count} times, "
@@ -54,7 +54,7 @@ def compare(
             )
     rows = sorted(
         {
-            Row(function, grant, used[function, grant], exceptions.get((function, grant.statement), ""))
+            Row(function, grant, usage[function, grant], exceptions.get((function, grant.statement), ""))
             for function, statements in granted.items()
             for statement in statements
             for grant in statement.grants
@@ -78,7 +78,7 @@ def short(arn: str) -> str:
 
 def table(rows: Iterable[Row]) -> str:
     """Format rows for the terminal."""
-    lines = [("function", "action", "on", "statement", "seen")]
+    lines = [("function", "action", "on", "statement", "used")]
     for row in rows:
         grant = row.grant
         count = f"{row.count:,}" if row.count else row.reason or "never"

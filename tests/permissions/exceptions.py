@@ -10,7 +10,7 @@ BY_THE_SERVICE = "Lambda itself uses it, with the function's role; the code does
 _FAILED = f"{BY_THE_SERVICE} It sends failed events to their queue."
 _MOUNT = f"{BY_THE_SERVICE} It mounts EFS, which does not exist locally."
 
-NEVER_SEEN: Mapping[tuple[str, str], str] = {
+NEVER_USED: Mapping[tuple[str, str], str] = {
     ("SyncFunction", "MountRecordings"): _MOUNT,
     ("ProcessFunction", "MountRecordings"): _MOUNT,
     ("ApiFunction", "MountRecordings"): _MOUNT,

@@ -40,7 +40,7 @@ class Permissions:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._seen: Counter[tuple[str, ...]] = Counter()
+        self._used: Counter[tuple[str, ...]] = Counter()
         self._unknown_requests: set[str] = set()
         self._executed: set[str] = set()
         """Test files of which at least one test ran, such as `tests/unit/test_a.py`."""
@@ -70,10 +70,10 @@ class Permissions:
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         if watch := sys.modules.get("tests.permissions.watch"):
-            self._add(_rows(watch.seen), watch.unknown_requests)
+            self._add(_rows(watch.used), watch.unknown_requests)
         if hasattr(self._config, "workeroutput"):
             self._config.workeroutput["permissions"] = {
-                "seen": _rows(self._seen),
+                "used": _rows(self._used),
                 "unknown_requests": list(self._unknown_requests),
                 "is_incomplete": self._is_incomplete,
             }
@@ -85,8 +85,8 @@ class Permissions:
         )
         if whole and not self._skipped:
             LAST_RUN.parent.mkdir(exist_ok=True)
-            LAST_RUN.write_text(json.dumps(_rows(self._seen), indent=0))
-        if whole or self._seen or self._unknown_requests:
+            LAST_RUN.write_text(json.dumps(_rows(self._used), indent=0))
+        if whole or self._used or self._unknown_requests:
             self._compare(whole=whole)
         if self._problems and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -103,21 +103,21 @@ class Permissions:
         return {test_id.partition("::")[0] for test_id in self._skipped}
 
     def _add(
-        self, seen: Iterable[Iterable[Any]], unknown_requests: Iterable[str], *, is_incomplete: bool = False
+        self, used: Iterable[Iterable[Any]], unknown_requests: Iterable[str], *, is_incomplete: bool = False
     ) -> None:
-        for *permission, count in seen:
-            self._seen[tuple(permission)] += count
+        for *permission, count in used:
+            self._used[tuple(permission)] += count
         self._unknown_requests.update(unknown_requests)
         self._is_incomplete |= is_incomplete
 
     def _compare(self, *, whole: bool) -> None:
         from tests.permissions.comparison import compare
-        from tests.permissions.exceptions import NEVER_SEEN
+        from tests.permissions.exceptions import NEVER_USED
         from tests.permissions.granted import statements
         from tests.permissions.requests import UsedPermission
 
         comparison = compare(
-            statements(), {UsedPermission(*permission): count for permission, count in self._seen.items()}, NEVER_SEEN
+            statements(), {UsedPermission(*permission): count for permission, count in self._used.items()}, NEVER_USED
         )
         unknown = [f"The permission for this request is unknown: {request}" for request in self._unknown_requests]
         unused = comparison.unused if whole and not self._skipped else ()
@@ -136,8 +136,8 @@ class Permissions:
             )
 
 
-def _rows(seen: Counter[Any]) -> list[tuple[Any, ...]]:
-    return sorted((*permission, count) for permission, count in seen.items())
+def _rows(used: Counter[Any]) -> list[tuple[Any, ...]]:
+    return sorted((*permission, count) for permission, count in used.items())
 
 
 def _all_files() -> set[str]:

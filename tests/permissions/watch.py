@@ -14,8 +14,8 @@ from urllib.parse import parse_qs
 from tests.permissions.granted import functions
 from tests.permissions.requests import Request, UnknownRequestError, UsedPermission, find_signer, required_permissions
 
-seen: Counter[UsedPermission] = Counter()
-"""How many times this process's servers have seen each permission used."""
+used: Counter[UsedPermission] = Counter()
+"""How many times this process's servers have recorded each permission."""
 
 unknown_requests: set[str] = set()
 
@@ -75,4 +75,4 @@ def _record(function: str, service: str, request: Request, status: int) -> None:
         unknown_requests.add(f"{function}: {error}")
         return
     with _lock:
-        seen.update(UsedPermission(function, action, resource) for action, resource in needed)
+        used.update(UsedPermission(function, action, resource) for action, resource in needed)

@@ -38,7 +38,7 @@ LAYER = ROOT / "layers/shared/callscribe"
 README = (ROOT / "README.md").read_text()
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
 CODE_ARGUMENTS = {"ErrorMapping": slice(1, 2), "ApiError": slice(1, 2), "end": slice(2, 3), "_end": slice(4, 5)}
-"""Where calls of these functions and classes have the error code among their positional arguments."""
+"""The position of the error code in the arguments of these functions and classes."""
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "tests/README.md", ROOT / "local/samples/README.md"]
 MAX_README_LINES = 150
 MAX_GLOSSARY_TERMS = 40
@@ -49,7 +49,7 @@ def read_page(name):
 
 
 def table_rows(text):
-    """The cells of each row of the tables in Markdown, headers included."""
+    """Return the cells of each row of the Markdown tables, including headers."""
     rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in row] for row in rows if not set(row[0]) <= set("-: ")]
 
@@ -146,8 +146,8 @@ def test_every_transition_is_documented():
             assert {f"{source} → {target}" for target in targets} <= documented
 
 
-def calls(*callees):
-    """The calls of these functions and classes in the functions and the layer, each with the name of what it calls."""
+def find_calls(*callees):
+    """Yield name and syntax tree of each call of these functions and classes in the functions and the layer."""
     for path in [*(ROOT / "functions").rglob("*.py"), *LAYER.rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and (name := ast.unparse(node.func).rpartition(".")[2]) in callees:
@@ -155,9 +155,9 @@ def calls(*callees):
 
 
 def error_codes(*callees):
-    """The error codes in calls of these functions and classes, as a keyword or among the positional arguments."""
+    """Return the error codes in calls of these functions and classes, from keywords and positional arguments."""
     codes = set()
-    for name, call in calls(*callees):
+    for name, call in find_calls(*callees):
         arguments = [keyword.value for keyword in call.keywords if keyword.arg in ("code", "error_code")]
         arguments += call.args[CODE_ARGUMENTS[name]] if name in CODE_ARGUMENTS else []
         codes |= {argument.value for argument in arguments if isinstance(argument, ast.Constant)}
@@ -165,14 +165,14 @@ def error_codes(*callees):
 
 
 def with_subclasses(error):
-    return [error, *(each for subclass in error.__subclasses__() for each in with_subclasses(subclass))]
+    return [error, *(descendant for subclass in error.__subclasses__() for descendant in with_subclasses(subclass))]
 
 
 def test_every_error_code_of_an_attempt_is_documented():
     page = read_page("transcription.md")
     classes = with_subclasses(errors.TranscriptionError)
-    codes = error_codes("ErrorMapping", *(each.__name__ for each in classes))
-    codes |= {each.code for each in classes if "code" in vars(each)}
+    codes = error_codes("ErrorMapping", *(error.__name__ for error in classes))
+    codes |= {error.code for error in classes if "code" in vars(error)}
     assert {"timeout", "authentication_failed", "no_audio", "service_down"} <= codes
     assert {code for code in codes - {"transcription"} if f"`{code}`" not in page} == set()
 
@@ -196,7 +196,9 @@ def test_every_error_code_of_the_api_is_documented():
 def test_every_metric_is_documented():
     rows = re.findall(r"^\| `([A-Z]\w+)` \| [a-z, ]+ \| (?:count|seconds) \|", read_page("operations.md"), re.MULTILINE)
     names = {
-        call.args[0].value for _, call in calls("add_count", "add_duration") if isinstance(call.args[0], ast.Constant)
+        call.args[0].value
+        for _, call in find_calls("add_count", "add_duration")
+        if isinstance(call.args[0], ast.Constant)
     }
     assert {"RecordingsAdded", "OldestQueuedAgeSeconds"} <= names <= set(rows)
 
@@ -245,7 +247,7 @@ def test_every_link_and_picture_has_a_target(page):
 
 
 def headings(page):
-    """The headings of a page, as the anchors that GitHub makes of them."""
+    """Return the anchors that GitHub generates for the headings of a page."""
     titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
 
@@ -272,9 +274,9 @@ def test_the_docs_name_only_make_targets_that_exist():
             assert re.search(rf"^{target}:", makefile, re.MULTILINE), (page.name, target)
 
 
-def test_no_file_contains_a_path_of_this_machine_or_a_host_of_a_package_registry():
+def test_no_file_contains_a_path_of_this_machine_or_a_package_registry():
     listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
-    # docs name a cache folder within containers of WhisperX servers
+    # docs name a cache folder in containers of WhisperX servers
     hosts = re.compile("python" + "hosted|py" + r"pi\.org|registry\.npm" + "js|/ro" + r"ot/(?!\.cache)|/wo" + "rk/")
     text_suffixes = (".py", ".md", ".txt", ".in", ".toml", ".yaml", ".sh", ".json", "")
     for name in listing.splitlines():

@@ -248,7 +248,7 @@ PUT_ITEM = {UsedPermission("QueueFunction", "dynamodb:PutItem", TABLE): 1}
 
 
 @pytest.mark.parametrize(
-    ("key", "request_", "seen", "unknown_requests"),
+    ("key", "request_", "used", "unknown_requests"),
     [
         ("QueueFunction", {}, PUT_ITEM, set()),
         ("QueueFunction", {"status": "400", "content": b"ConditionalCheckFailedException"}, PUT_ITEM, set()),
@@ -257,11 +257,11 @@ PUT_ITEM = {UsedPermission("QueueFunction", "dynamodb:PutItem", TABLE): 1}
         ("QueueFunction", {"operation": "ExecuteStatement"}, {}, {"QueueFunction: dynamodb: ExecuteStatement"}),
     ],
 )
-def test_requests_of_functions_are_recorded_at_the_server(monkeypatch, key, request_, seen, unknown_requests):
-    monkeypatch.setattr(watch, "seen", Counter())
+def test_requests_of_functions_are_recorded_at_the_server(monkeypatch, key, request_, used, unknown_requests):
+    monkeypatch.setattr(watch, "used", Counter())
     monkeypatch.setattr(watch, "unknown_requests", set())
     send(key, **request_)
-    assert (watch.seen, watch.unknown_requests) == (seen, unknown_requests)
+    assert (watch.used, watch.unknown_requests) == (used, unknown_requests)
 
 
 # comparison -----------------------------------------------------------------------------------------------------------
@@ -280,7 +280,7 @@ BY_LAMBDA = {("Sync", "sqs:SendMessage"): "Lambda itself"}
 
 
 @pytest.mark.parametrize(
-    ("seen", "excepted", "missing", "unused"),
+    ("used", "excepted", "missing", "unused"),
     [
         ({GET: 3}, BY_LAMBDA, "", ""),
         ({GET: 1, SEND: 1, UsedPermission("Sync", "s3:PutObject", "arn:aws:s3:::calls/…"): 2}, {}, "s3:PutObject", ""),
@@ -290,13 +290,13 @@ BY_LAMBDA = {("Sync", "sqs:SendMessage"): "Lambda itself"}
     ],
     ids=["correct", "missing", "unused", "used exception", "exception without a statement"],
 )
-def test_missing_and_unused_permissions_and_wrong_exceptions_are_found(seen, excepted, missing, unused):
-    comparison = compare(POLICY, seen, excepted)
+def test_missing_and_unused_permissions_and_wrong_exceptions_are_found(used, excepted, missing, unused):
+    comparison = compare(POLICY, used, excepted)
     for problems, expected in ((comparison.missing, missing), (comparison.unused, unused)):
         assert [expected in problem for problem in problems] == [True] * bool(expected)
     counts = {row.grant.action: (row.count, row.reason) for row in comparison.rows}
-    assert counts["s3:GetObject"] == (seen[GET], "")
-    assert counts["sqs:SendMessage"] == (seen.get(SEND, 0), excepted.get(("Sync", "sqs:SendMessage"), ""))
+    assert counts["s3:GetObject"] == (used[GET], "")
+    assert counts["sqs:SendMessage"] == (used.get(SEND, 0), excepted.get(("Sync", "sqs:SendMessage"), ""))
 
 
 def report(file, when="call", outcome="passed"):
@@ -325,14 +325,14 @@ def test_unused_permissions_fail_a_run_of_all_tests_and_missing_ones_fail_any_ru
 ):
     monkeypatch.setattr(plugin, "LAST_RUN", tmp_path / "made" / "permissions.json")
     monkeypatch.setattr(plugin, "_all_files", lambda: {"tests/test_a.py", "tests/test_b.py", *plugin.UNRECORDED})
-    monkeypatch.setattr(watch, "seen", Counter())
+    monkeypatch.setattr(watch, "used", Counter())
     node: Any = SimpleNamespace(workeroutput={})
     session: Any = SimpleNamespace(config=SimpleNamespace(), exitstatus=pytest.ExitCode.OK)
     worker = plugin.Permissions(node)
     if action:
-        watch.seen[UsedPermission("QueueFunction", f"dynamodb:{action}", TABLE)] += 2
+        watch.used[UsedPermission("QueueFunction", f"dynamodb:{action}", TABLE)] += 2
     worker.pytest_sessionfinish(session, session.exitstatus)
-    watch.seen.clear()
+    watch.used.clear()
 
     run = plugin.Permissions(session.config)
     for test_report in reports:
