@@ -1,4 +1,4 @@
-"""What every test may use: the scripted service, and the watch over what the functions ask of AWS."""
+"""Fixtures and plugins for all tests: the scripted service, and the check of the functions' permissions."""
 
 import gc
 import signal
@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Three thousand tests and all imports stay to the end: the collector needs not look at them again and again."""
+    """Exclude the collected tests and all imports from garbage collection: they stay until the end anyway."""
     gc.collect()
     gc.freeze()
 
@@ -43,7 +43,7 @@ def service() -> Iterator[ScriptedService]:
 
 @pytest.fixture(scope="module")
 def quick_service() -> Iterator[ScriptedService]:
-    """One for all tests of a module."""
+    """One scripted service for all tests of a module."""
     scripted = ScriptedService()
     yield scripted
     scripted.stop()

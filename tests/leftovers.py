@@ -1,7 +1,7 @@
-"""A pytest plugin that keeps what one test leaves open from being blamed on another.
+"""A pytest plugin that keeps files and sockets that one test leaves open from failing another test.
 
-Python warns of an open file or socket when it is collected as garbage, which may be many tests later, and warnings are
-errors here.
+Python warns about an open file or socket when it is garbage-collected, which may be many tests later, and warnings
+are errors here.
 """
 
 import gc
@@ -36,7 +36,7 @@ def _collect_garbage_of_the_module() -> Iterator[None]:
 
 
 def _forget_last_exception() -> None:
-    """pytest keeps it for debuggers until the next test is called."""
+    """Delete the exception that pytest keeps for debuggers until the next test starts."""
     for name in ("last_type", "last_value", "last_traceback", "last_exc"):
         if hasattr(sys, name):
             delattr(sys, name)

@@ -1,4 +1,4 @@
-"""The stack of template.yaml on moto's server, one for all tests of this folder, emptied for each."""
+"""The stack of template.yaml on moto's server: deployed once for all tests of this folder, and emptied for each."""
 
 import json
 from collections import Counter
@@ -36,7 +36,7 @@ def deployed() -> Iterator[Stack]:
 
 @pytest.fixture
 def stack(deployed: Stack, request: pytest.FixtureRequest) -> Stack:
-    """The deployed stack with nothing in it, on the engine that the test is parametrized with (`dynalite.ENGINES`)."""
+    """The deployed stack, empty, on the DynamoDB engine that the test is parametrized with (`dynalite.ENGINES`)."""
     empty(deployed)
     if getattr(request, "param", "moto") == "moto":
         return deployed
@@ -44,7 +44,7 @@ def stack(deployed: Stack, request: pytest.FixtureRequest) -> Stack:
 
 
 def empty(stack: Stack) -> None:
-    """Forgets what is stored in the stack. In moto itself, for to ask it over HTTP takes longer than most tests."""
+    """Delete what is stored in the stack, directly in moto: HTTP requests would take longer than most tests."""
     dynamodb = dynamodb_backends[stack.account_id][stack.region]
     for table in stack.tables.values():
         dynamodb.get_table(table).items.clear()
@@ -57,47 +57,47 @@ def empty(stack: Stack) -> None:
 
 @pytest.fixture(scope="module")
 def clients() -> None:
-    """The functions make theirs once for the tests of a module: those of another one may have had another endpoint."""
+    """New AWS clients for each module: cached ones may have another endpoint."""
     clear_clients()
 
 
 @pytest.fixture
-def patient_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection test waits for as long as a slow machine may take."""
+def patient_connection_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection test waits as long as a slow machine may need."""
     for limit in ("MAX_TEST_SECONDS", "CONNECT_SECONDS", "RESPONSE_SECONDS"):
         monkeypatch.setattr(connection_test, limit, LIMIT_SECONDS)
 
 
 @pytest.fixture
 def handlers(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, service: Any, clients: None, patient_check: None
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, service: Any, clients: None, patient_connection_test: None
 ) -> Handlers:
-    made = Handlers(stack, monkeypatch)
-    # nobody listens at port 9: functions that are started at once wait for their schedule
-    made.overrides |= {"WHISPERX_URL": service.url, "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:9"}
-    return made
+    handlers = Handlers(stack, monkeypatch)
+    # nothing listens at port 9, so asynchronous invocations fail and functions wait for their schedule
+    handlers.overrides |= {"WHISPERX_URL": service.url, "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:9"}
+    return handlers
 
 
 @pytest.fixture
 def functions(handlers: Handlers, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """The functions that the API invokes are there: each does its work, in the milliseconds that this says it has."""
+    """Runs functions that the API invokes synchronously. The returned dictionary sets their remaining milliseconds."""
     from functions.api import invoke
 
     remaining_ms: dict[str, int] = {}
 
-    def call(function: str, payload: Any) -> Any:
-        name = next(each for each in ("sync", "queue", "process") if handlers.stack.function(each).name == function)
+    def invoke_handler(function: str, payload: Any) -> Any:
+        name = next(task for task in ("sync", "queue", "process") if handlers.stack.function(task).name == function)
         time = {"remaining_ms": remaining_ms[name]} if name in remaining_ms else {}
-        answer = getattr(handlers, name)(**time, **json.loads(json.dumps(payload)))
-        return json.loads(json.dumps(answer))
+        response = getattr(handlers, name)(**time, **json.loads(json.dumps(payload)))
+        return json.loads(json.dumps(response))
 
-    monkeypatch.setattr(invoke, "invoke_and_wait", call)
+    monkeypatch.setattr(invoke, "invoke_and_wait", invoke_handler)
     return remaining_ms
 
 
 @pytest.fixture
 def put(stack: Stack) -> Callable[..., None]:
-    """Puts an object into the recordings bucket. `age`: how many seconds ago it was written."""
+    """Puts an object into the bucket for recordings. `age`: how many seconds ago it was written."""
     s3 = client("s3", stack.endpoint)
 
     def put(key: str, body: bytes = b"RIFF" + b"\0" * 100, *, age: float = 0) -> None:
@@ -126,18 +126,18 @@ def source(request: pytest.FixtureRequest, handlers: Handlers, stack: Stack, tmp
 
 @pytest.fixture
 def listed(handlers: Handlers) -> Callable[[], dict[str, Any]]:
-    """Every recording as the API lists it, by the end of its path."""
+    """Returns every recording as the API lists it, by file name."""
 
     def listed() -> dict[str, Any]:
-        answer = handlers.api("GET", "/api/call-recordings", query="limit=500")
-        return {item["path"].rsplit("/", 1)[-1]: item for item in answer.json["items"]}
+        response = handlers.api("GET", "/api/call-recordings", query="limit=500")
+        return {item["path"].rsplit("/", 1)[-1]: item for item in response.json["items"]}
 
     return listed
 
 
 @pytest.fixture
 def counted(monkeypatch):
-    """Counts requests by operation (DynamoDB) or method and service, while the context lasts."""
+    """Counts AWS requests within a block, by operation (DynamoDB) or by method and service."""
 
     @contextmanager
     def counted():
@@ -157,19 +157,19 @@ def counted(monkeypatch):
 
 
 @pytest.fixture
-def lose_the_answer(monkeypatch):
-    """The next request of this operation is carried out, but its answer does not arrive."""
+def lose_response(monkeypatch):
+    """Carries out the next request of an operation, but loses the response."""
 
     def arm(operation):
         send, armed = URLLib3Session.send, [True]
 
         def send_and_lose(self, request):
-            answer = send(self, request)
+            response = send(self, request)
             target = request.headers.get("X-Amz-Target", b"")
             if armed and operation.encode() in (target.encode() if isinstance(target, str) else target):
                 armed.clear()
                 raise ConnectionClosedError(endpoint_url=request.url)
-            return answer
+            return response
 
         monkeypatch.setattr(URLLib3Session, "send", send_and_lose)
 
@@ -178,7 +178,7 @@ def lose_the_answer(monkeypatch):
 
 @pytest.fixture(scope="module")
 def second_engine() -> Iterator[tuple[str, dict[str, Any]]]:
-    """A second engine of DynamoDB, and the tables as the template declares them."""
+    """The endpoint of dynalite, and the tables as the template declares them."""
     if reason := dynalite.unavailable_reason():
         pytest.skip(reason)
     with dynalite.serve_dynalite() as endpoint:
@@ -186,13 +186,13 @@ def second_engine() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 @pytest.fixture(scope="module")
-def processes(deployed: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lambdas]:
-    """Worker processes for all tests of a module: to start one takes longer than most of what it does."""
+def worker_processes(deployed: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lambdas]:
+    """Worker processes for all tests of a module, because starting one takes longer than most tests."""
     with killable_lambdas(deployed, tmp_path_factory.mktemp("state")) as lambdas:
         yield lambdas
 
 
 @pytest.fixture
-def workers(processes: Lambdas, stack: Stack, handlers: Handlers, service: Any) -> KillableTasks:
-    handlers.queue()  # binds the models to the tables
-    return KillableTasks(processes, stack, handlers, service.url)
+def workers(worker_processes: Lambdas, stack: Stack, handlers: Handlers, service: Any) -> KillableTasks:
+    handlers.queue()  # configures the tables
+    return KillableTasks(worker_processes, stack, handlers, service.url)

@@ -11,7 +11,7 @@ LIST = "/api/call-recordings"
 
 @dataclass(frozen=True)
 class Operation:
-    """`path` may contain `{recordingId}`, `{runId}` and `{command}`; `costs` are its requests to AWS when warm."""
+    """`path` may contain `{recordingId}`, `{runId}` and `{command}`. `costs`: the AWS requests of a warm function."""
 
     method: str
     path: str

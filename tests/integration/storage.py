@@ -9,12 +9,14 @@ from moto.s3.models import s3_backends
 from testing.handlers import client
 
 OLD_SECONDS = 3600
-"""Age of a file that is complete."""
+"""Age of a complete file."""
 AUDIO = b"ID3" + b"\0" * 200
 """Not WAV, so that only its age decides whether a file in a folder is complete."""
 
 
 class Bucket:
+    """The stack's bucket for recordings. `location` and `prefix` are as in the records."""
+
     def __init__(self, stack):
         self._s3, self._bucket = client("s3", stack.endpoint), stack.buckets["RecordingsBucket"]
         self.path, self.prefix = f"s3://{self._bucket}/", ""
@@ -31,6 +33,8 @@ class Bucket:
 
 
 class Folder:
+    """A folder of recordings, with the interface of Bucket. `age`: how many seconds ago a file was written."""
+
     def __init__(self, root):
         self.root, self.path, self.prefix, self.location = root, f"{root}/", f"{root}/".lstrip("/"), "file://"
 

@@ -12,7 +12,7 @@ from callscribe.errors import ConfigurationError, PermanentError, RetryableError
 from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.whisperx import Timeouts, connect
 from tests.integration.audio import Bytes, parts
-from tests.integration.bare import read_request, self_signed, server
+from tests.integration.socket_servers import read_request, self_signed, server
 from tests.integration.timeouts import IMPATIENT, PATIENT
 
 SECRET = "k3y-that-stays-here"

@@ -15,9 +15,9 @@ from callscribe.whisperx import connection_test
 from callscribe.whisperx.connection_test import run_connection_test
 from testing.scripted_service import Reply, ScriptedService
 from testing.waiting import LIMIT_SECONDS
-from tests.integration.bare import has_hung_up, read_request, self_signed, server, wait_for_hang_up
+from tests.integration.socket_servers import has_hung_up, read_request, self_signed, server, wait_for_hang_up
 
-pytestmark = pytest.mark.usefixtures("patient_check")
+pytestmark = pytest.mark.usefixtures("patient_connection_test")
 
 KEY = "planted-key-5f2e"
 ASR, TASKS, OPENAI = "/asr", "/speech-to-text", "/v1/audio/transcriptions"

@@ -19,13 +19,13 @@ from callscribe.recordings.run import Run, RunStatus, Task
 from callscribe.store import control_items, recordings, runs
 from testing.handlers import client
 from testing.scripted_service import DEFAULT_BODY
-from tests.integration.checks import (
+from tests.integration.conftest import empty
+from tests.integration.store_assertions import (
     all_recordings,
     assert_completed,
     assert_counts_are_right,
     assert_no_slot_is_held,
 )
-from tests.integration.conftest import empty
 
 MAX_ATTEMPTS = 5
 LEASE = {"minutes": 17}

@@ -28,38 +28,38 @@ def claim(recording, token="mine"):
     return state_machine.claim(QueueEntry(recording.id, recording.status, recording.sort_key), token, NOW, LEASE)
 
 
-def test_repeated_creation_reports_the_recording_as_created(new, lose_the_answer):
-    lose_the_answer("PutItem")
+def test_repeated_creation_reports_the_recording_as_created(new, lose_response):
+    lose_response("PutItem")
     assert recordings.create(new) is True
     assert (
         recordings.create(transitions.create("s3://b", "a.wav", size=9, etag="e", modified_at=NOW, now=LEASE)) is False
     )
 
 
-def test_repeated_claim_succeeds_and_counts_one_attempt(new, lose_the_answer):
+def test_repeated_claim_succeeds_and_counts_one_attempt(new, lose_response):
     transition = claim(queued(new))
-    lose_the_answer("UpdateItem")
+    lose_response("UpdateItem")
     claimed = recordings.apply_transition(new.id, transition)
     assert (claimed.claim_token, claimed.attempts) == ("mine", 1)
 
 
-def test_repeated_claim_fails_if_another_worker_was_faster(new, lose_the_answer):
+def test_repeated_claim_fails_if_another_worker_was_faster(new, lose_response):
     recording = queued(new)
     assert recordings.apply_transition(new.id, claim(recording, "another"))
-    lose_the_answer("UpdateItem")
+    lose_response("UpdateItem")
     assert recordings.apply_transition(new.id, claim(recording)) is None
 
 
-def test_repeated_completion_succeeds(new, lose_the_answer):
+def test_repeated_completion_succeeds(new, lose_response):
     claimed = recordings.apply_transition(new.id, claim(queued(new)))
     assert claimed
     ref = TranscriptRef(version="v", language="en", duration=1.5, preview="é", no_speech=False)
-    lose_the_answer("UpdateItem")
+    lose_response("UpdateItem")
     assert recordings.apply_transition(new.id, state_machine.complete(claimed, ref, NOW)).status is Status.COMPLETED
 
 
-def test_repeated_acquisition_holds_one_slot(new, lose_the_answer):
-    lose_the_answer("UpdateItem")
+def test_repeated_acquisition_holds_one_slot(new, lose_response):
+    lose_response("UpdateItem")
     slot = admission.acquire(1, "mine", NOW, LEASE)
     assert isinstance(slot, admission.Slot)
     assert slot.token == "mine"

@@ -20,7 +20,7 @@ from callscribe.whisperx import Timeouts, client, connect
 from callscribe.whisperx.client import WhisperXClient
 from testing.waiting import LIMIT_SECONDS
 from tests.integration.audio import Bytes
-from tests.integration.bare import has_hung_up, read_request, server, wait_for_hang_up
+from tests.integration.socket_servers import has_hung_up, read_request, server, wait_for_hang_up
 from tests.integration.timeouts import IMPATIENT, PATIENT
 
 KEY, TEXT, NUMBER = "planted-key-5f2e", "planted words", "12025550143"

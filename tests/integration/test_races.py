@@ -14,7 +14,7 @@ from callscribe.recordings import transitions
 from callscribe.recordings.recording import Status, queued_sort_key
 from callscribe.store import recordings
 from testing import dynalite
-from tests.integration.checks import all_recordings, assert_counts_are_right, assert_no_slot_is_held
+from tests.integration.store_assertions import all_recordings, assert_counts_are_right, assert_no_slot_is_held
 
 pytestmark = pytest.mark.parametrize("stack", dynalite.ENGINES, indirect=True)
 

@@ -17,7 +17,7 @@ from local.lambdas.gateway import LocalGateway
 from local.lambdas.pool import Lambdas
 from testing.handlers import read_api_key
 from testing.waiting import LIMIT_SECONDS
-from tests.integration.checks import all_recordings, assert_counts_are_right, assert_no_slot_is_held
+from tests.integration.store_assertions import all_recordings, assert_counts_are_right, assert_no_slot_is_held
 
 pytestmark = pytest.mark.slow
 

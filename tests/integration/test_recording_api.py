@@ -11,8 +11,8 @@ from callscribe.recordings.recording import Status
 from callscribe.store import recordings, status_counts, transcripts
 from functions.api import invoke
 from local.cloud.client import aws_client
-from tests.integration.checks import all_recordings, assert_counts_are_right
 from tests.integration.storage import AUDIO, Bucket, Folder
+from tests.integration.store_assertions import all_recordings, assert_counts_are_right
 
 LIST = "/api/call-recordings"
 NUMBER, OTHER = "+1 202 555 0143", "2025550199"

@@ -15,7 +15,7 @@ from callscribe.store import recording_search, recordings, runs
 from functions.queue import retry
 from testing import dynalite
 from testing.signing import signing_as
-from tests.integration.checks import all_recordings, assert_counts_are_right
+from tests.integration.store_assertions import all_recordings, assert_counts_are_right
 
 RETRY = "/api/call-recordings/retry"
 RUNS = "/api/scheduler/runs"
@@ -359,14 +359,14 @@ def test_recording_claimed_or_deleted_meanwhile_is_a_conflict(handlers, many, re
 
 
 @pytest.mark.parametrize("operation", ["UpdateItem", "PutItem"])
-def test_write_with_a_lost_response_is_counted_once(handlers, many, queue, monkeypatch, lose_the_answer, operation):
+def test_write_with_a_lost_response_is_counted_once(handlers, many, queue, monkeypatch, lose_response, operation):
     run_id = handlers.queue(remaining_ms=15_000, retry={})["id"]
     assert len(queue()) == 2
     resumable = runs.resumable
 
     def lose_the_next_answer(now):
         unfinished_runs = resumable(now)
-        lose_the_answer(operation)
+        lose_response(operation)
         return unfinished_runs
 
     monkeypatch.setattr(runs, "resumable", lose_the_next_answer)

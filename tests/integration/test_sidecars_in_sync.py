@@ -15,8 +15,8 @@ from callscribe.sources.folder import FolderSource
 from callscribe.sources.s3 import S3Source
 from callscribe.store import recordings
 from testing.made_audio import encode, tone
-from tests.integration.checks import assert_counts_are_right
 from tests.integration.storage import AUDIO, Folder, sync_counts, upload_event
+from tests.integration.store_assertions import assert_counts_are_right
 
 TRANSCRIPT = {
     "transcript": {"language": "en", "segments": [{"start": 0.5, "end": 2.0, "text": "Good morning.", "speaker": "A"}]}

@@ -10,8 +10,8 @@ from callscribe.recordings.recording import Status
 from callscribe.store import known_files
 from functions.sync import app, scan
 from functions.sync.ingestion import EMPTY, HEADER_ONLY, IN_TRANSFER
-from tests.integration.checks import all_recordings
 from tests.integration.storage import AUDIO, Bucket, Folder, sync_counts, upload_event
+from tests.integration.store_assertions import all_recordings
 
 
 def test_recording_is_added_once(source, listed):

@@ -1,10 +1,10 @@
-"""How long the tests let a request to the transcription service take."""
+"""Timeouts of requests to the WhisperX server in tests."""
 
 from callscribe.whisperx import Timeouts
 from testing.waiting import LIMIT_SECONDS
 
 PATIENT = Timeouts(connect=LIMIT_SECONDS, total=LIMIT_SECONDS)
-"""For a server that answers, however slow the machine is."""
+"""For a server that responds, however slow the machine is."""
 
 IMPATIENT = Timeouts(connect=0.5, total=0.5)
-"""For a server that never answers, or never completely."""
+"""For a server that never responds, or never completely."""

@@ -1,7 +1,7 @@
-"""Keeps what this version declares and stores, for the upgrade test of the next: `python -m tests.previous`.
+"""Saves what this version declares and stores, for the upgrade test of the next one: `python -m tests.previous`.
 
-Run it at each release, from the first one on. It stores recordings in every status, with runs and calls, as the
-handlers themselves write them.
+Run it at each release. It saves recordings in every status, with runs and server requests, as the handlers themselves
+write them.
 """
 
 import json
@@ -26,10 +26,10 @@ TRANSCRIBED = {
 
 
 def main() -> None:
-    """Writes the template and what is stored into this folder."""
+    """Write the template and the stored data into this folder."""
     service = ScriptedService()
-    with serve_aws() as endpoint, pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as elsewhere:
-        patch.chdir(elsewhere)
+    with serve_aws() as endpoint, pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
+        patch.chdir(folder)
         s3 = aws_client("s3", endpoint)
         s3.create_bucket(Bucket=BUCKET)
         stack = deploy(ROOT / "template.yaml", endpoint, PARAMETERS)
@@ -55,8 +55,8 @@ def main() -> None:
         }
         bucket = stack.buckets["TranscriptsBucket"]
         transcripts = {
-            each["Key"]: json.loads(s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read())
-            for each in s3.list_objects_v2(Bucket=bucket)["Contents"]
+            item["Key"]: json.loads(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
+            for item in s3.list_objects_v2(Bucket=bucket)["Contents"]
         }
     STORED.write_text(json.dumps({"tables": tables, "transcripts": transcripts}, indent=1, sort_keys=True) + "\n")
     shutil.copyfile(ROOT / "template.yaml", TEMPLATE)

@@ -1,4 +1,4 @@
-"""Nothing in this folder may open a socket."""
+"""Unit tests may not open sockets."""
 
 import pytest
 from pytest_socket import disable_socket, enable_socket

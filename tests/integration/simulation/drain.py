@@ -91,8 +91,8 @@ def _assert_nothing_is_left(world: World, checker: InvariantChecker) -> None:
 
 def assert_status_counts_are_exact(checker: InvariantChecker) -> None:
     """The counts of statuses match the records."""
-    found = status_counts.load_status_counts().counts
-    assert found == {status: len(checker.tables.with_status(status)) for status in Status}
+    counts = status_counts.load_status_counts().counts
+    assert counts == {status: len(checker.tables.with_status(status)) for status in Status}
 
 
 def assert_run_statuses_are_true(world: World, checker: InvariantChecker) -> None:

@@ -197,7 +197,7 @@ class SimulatedService:
         def ready() -> bool:
             return mode is not Mode.NEVER_ANSWERS or self.get_time() >= until
 
-        fault = actor.pause(PausePoint("service answer", ready, is_write=True))
+        fault = actor.pause(PausePoint("service response", ready, is_write=True))
         if self.get_time() >= until:
             raise RetryableError("no response in time", code="timeout")
         if fault is Fault.CRASH_AFTER:

@@ -1,4 +1,4 @@
-"""Servers on bare sockets, for what HTTP servers do not do, and certificates for them."""
+"""Servers on raw sockets, for behaviour that HTTP servers do not have, and certificates for them."""
 
 import select
 import socket
@@ -18,7 +18,7 @@ from testing.waiting import LIMIT_SECONDS
 
 @contextmanager
 def server(serve, *, connections=1):
-    """`serve` takes each of so many connections, one after another; those that never come are not waited for."""
+    """Pass up to `connections` connections to `serve`, one after another, until the block ends. Yields the URL."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def accept():
@@ -49,11 +49,11 @@ def has_hung_up(connection, seconds=0.0):
 
 def wait_for_hang_up(connection):
     """Wait until the client closes the connection. Raises AssertionError if it never does."""
-    assert has_hung_up(connection, LIMIT_SECONDS), "the client still waits"
+    assert has_hung_up(connection, LIMIT_SECONDS), "the client did not hang up"
 
 
 def read_request(connection):
-    """Reads a whole request; its first line."""
+    """Read a whole request, and return its first line."""
     with connection.makefile("rb") as stream:
         first, length = stream.readline(), 0
         while (line := stream.readline()) not in (b"\r\n", b""):
@@ -65,17 +65,17 @@ def read_request(connection):
 
 
 def self_signed(folder, *, days=1, address="127.0.0.1"):
-    """A file with a key and a certificate for an address, which lasts for so many days from yesterday."""
+    """Write a key and a certificate for an address into a file. The certificate is valid for `days` from yesterday."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "whisperx")])
-    begin = datetime.now(UTC) - timedelta(days=1)
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, begin, begin + timedelta(days=days, hours=1))
+    start = datetime.now(UTC) - timedelta(days=1)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, start, start + timedelta(days=days, hours=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(address))]), critical=False)
         .sign(key, SHA256())
     )
     file = folder / f"certificate-{address}-{days}.pem"
     file.write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + signed.public_bytes(Encoding.PEM)
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
     )
     return file
