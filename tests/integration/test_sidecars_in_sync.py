@@ -10,7 +10,7 @@ from callscribe import aws
 from callscribe.call_metadata.metadata import Direction, Provenance
 from callscribe.clock import to_iso
 from callscribe.errors import RetryableError
-from callscribe.recordings.recording import Status, recording_id
+from callscribe.recordings.recording import Status, pending_sort_key, recording_id
 from callscribe.sources.folder import FolderSource
 from callscribe.sources.s3 import S3Source
 from callscribe.store import recordings
@@ -110,7 +110,7 @@ def test_sidecar_metadata_takes_precedence_over_the_file_name(source, listed):
     source.put(f"{name}.json", json.dumps(METADATA).encode())
     assert source.sync() == {"listed": 1, "updated": 1}
     recording = source.get(f"{name}.mp3")
-    assert recording.sort_key == recording.pending_sort_key(recording.recorded_at)
+    assert recording.sort_key == pending_sort_key(recording.recorded_at)
     assert (recording.metadata.direction, recording.metadata.caller, recording.metadata.callee) == (
         "inbound",
         "+12025550143",
