@@ -112,8 +112,8 @@ def run_fixture() -> Iterator[ClaimsFixture]:
 
 def make_enqueue(aws: str, bucket: str) -> Callable[[int], None]:
     """Return a function that uploads audio and creates the queued records that sync and queue would have made."""
-    from callscribe.recordings import sort_keys
-    from callscribe.recordings.recording import Status
+    from callscribe.recordings import transitions
+    from callscribe.recordings.recording import Status, queued_sort_key
     from callscribe.store import recordings, tables
     from local.cloud.client import aws_client
 
@@ -129,7 +129,7 @@ def make_enqueue(aws: str, bucket: str) -> Callable[[int], None]:
             recording = transitions.create(
                 f"s3://{bucket}", key, size=len(audio), etag=None, modified_at=now, now=now
             )
-            sort_key = sort_keys.queued_sort_key(now, f"{index:03}")
+            sort_key = queued_sort_key(now, f"{index:03}")
             assert recordings.create(
                 replace(recording, status=Status.QUEUED, sort_key=sort_key, queue_sort_key=sort_key)
             )

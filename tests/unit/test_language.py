@@ -40,7 +40,7 @@ FIRST_HITS = {
     "override": "store/settings_overrides.py",
     "effective settings": "callscribe/settings/",
     "circuit breaker": "recordings/circuit_breaker.py",
-    "queue entry": "recordings/sort_keys.py",
+    "queue entry": "recordings/recording.py",
     "timestamp": "call_metadata/timestamps.py",
     "request options": "process/transcription.py",
     "fingerprint": "sync/metadata_reader.py",
