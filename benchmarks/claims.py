@@ -41,7 +41,7 @@ def measure(rounds: int) -> list[Row]:
 
 def measure_uncontended(fixture: ClaimsFixture) -> list[Row]:
     fixture.enqueue(1)
-    requests = [each["name"] for each in fixture.workers.invoke("killable", "process")["requests"]]
+    requests = [request["name"] for request in fixture.workers.invoke("killable", "process")["requests"]]
     before_audio = requests[: requests.index(GET_AUDIO)]
     claim_requests = before_audio[before_audio.index(QUEUE_QUERY) :]
     writes = [request for request in claim_requests if not request.startswith(("Query", "GetSecretValue"))]
@@ -95,8 +95,8 @@ def run_fixture() -> Iterator[ClaimsFixture]:
         deployed = deploy(dynalite.ROOT / "template.yaml", aws, {"WhisperXUrl": service.url})
         stack = dynalite.with_dynalite_tables(deployed, dynamodb, dynalite.read_table_definitions())
         quiet_functions = {
-            name: replace(each, environment={**each.environment, **QUIET_ENVIRONMENT})
-            for name, each in stack.functions.items()
+            name: replace(function, environment={**function.environment, **QUIET_ENVIRONMENT})
+            for name, function in stack.functions.items()
         }
         stack = replace(stack, functions=quiet_functions)
         os.environ |= lambda_environment(stack.function("process"), stack)

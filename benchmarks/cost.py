@@ -171,11 +171,8 @@ def monthly_usage(load: Load) -> dict[str, float]:
         counts = ((times, stories[step][kind]) for step, times in occurrences.items())
         return float(sum(times * sum(count.get(name, 0) for name in names or count) for times, count in counts))
 
-    calls, retained_recordings, month = (
-        occurrences["upload"],
-        load.calls_per_day * load.retention_days,
-        DAYS_PER_MONTH * SECONDS_PER_DAY,
-    )
+    calls, month = occurrences["upload"], DAYS_PER_MONTH * SECONDS_PER_DAY
+    retained_recordings = load.calls_per_day * load.retention_days
     # a scan does not start before the previous one has finished
     pages = min(occurrences["scan"] * ceil(retained_recordings / 1000), month / LIST_PAGE_SECONDS)
     request_seconds = {
@@ -185,10 +182,10 @@ def monthly_usage(load: Load) -> dict[str, float]:
     seconds = run_seconds(load, settings, occurrences, request_seconds)
     runs = calls + occurrences["scan"] + occurrences["queue"] + PROCESS_RUNS_PER_MONTH
     invocations = runs + occurrences["status summary"]
-    in_tables = (
-        retained_recordings * stored_bytes["recordings"] + runs * stored_bytes["runs"] + calls * stored_bytes["calls"]
-    )
-    in_indexes = retained_recordings * stored_bytes["recordings, indexes"] + calls * stored_bytes["calls, indexes"]
+    in_tables = retained_recordings * stored_bytes["recordings"] + runs * stored_bytes["runs"]
+    in_tables += calls * stored_bytes["service requests"]
+    in_indexes = retained_recordings * stored_bytes["recordings, indexes"]
+    in_indexes += calls * stored_bytes["service requests, indexes"]
     lines = total_of("sent", "log_lines") + 3 * invocations
     logs = (total_of("sent", "log_bytes") + LOG_LINE_BYTES * lines + RUN_LOG_BYTES * invocations) / GB
     audio = 0 if load.server_in_aws else calls * load.minutes_per_call * AUDIO_BYTES_PER_MINUTE / GB
@@ -258,7 +255,7 @@ def main() -> None:
     parser.add_argument("--region-prices", type=Path, metavar="FILE", help="JSON with the names in prices.py")
     options = vars(parser.parse_args())
     file, per_day = options.pop("region_prices"), options.pop("calls_per_day") or CALLS_PER_DAY
-    loads = [Load(calls_per_day=each, **options) for each in per_day]
+    loads = [Load(calls_per_day=calls, **options) for calls in per_day]
     if loads[0].dialect != "tasks" and loads[0].seconds_to_transcribe > MAX_WAIT_SECONDS:
         parser.error(f"a run can wait for {MAX_WAIT_SECONDS} seconds at most: use --dialect tasks")
     try:

@@ -68,7 +68,7 @@ class Prices:
 def load(path: Path) -> Prices:
     """Load prices of another region or month from a JSON object with the names above. Raises ValueError."""
     overrides = json.loads(path.read_text("utf-8"))
-    names = {each.name for each in fields(Prices)}
+    names = {field.name for field in fields(Prices)}
     for name, price in overrides.items() if isinstance(overrides, dict) else [("the document", overrides)]:
         if name not in names:
             raise ValueError(f"{name} is not the name of a price")

@@ -115,9 +115,7 @@ def measure(number: int) -> list[Row]:
         some_new = run_in_process(run_scan, KNOWN)
         rounds = [(run_in_process(list_only, KNOWN), run_in_process(run_scan, KNOWN)) for _ in range(ROUNDS)]
         listing, nothing_new = (
-            replace(
-                min(measurements, key=lambda each: each.cpu), megabytes=max(each.megabytes for each in measurements)
-            )
+            replace(min(measurements, key=lambda one: one.cpu), megabytes=max(one.megabytes for one in measurements))
             for measurements in zip(*rounds, strict=True)
         )
         return build_rows(number + NEW_OBJECTS, listing, some_new, nothing_new, run_in_process(run_scan, TENTH))
@@ -128,7 +126,7 @@ def build_rows(
 ) -> list[Row]:
     """Return the rows of the table. `tenth`: a scan with nothing new of a tenth of the objects."""
     requests, new_requests = nothing_new.requests, some_new.requests
-    lists, listing_requests = (each.requests["ListObjectsV2"] for each in (nothing_new, listing))
+    lists, listing_requests = (side.requests["ListObjectsV2"] for side in (nothing_new, listing))
     megabytes = requests["units"] * READ_UNIT_BYTES / QUERY_PAGE_BYTES
     memory = f"{nothing_new.megabytes:.1f} and {tenth.megabytes:.1f} MB; listing alone {listing.megabytes:.1f} MB"
     return [

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.request_ledger import Ledger, RequestCounter, TableSpec, capture_logs
@@ -195,16 +196,16 @@ def measure_storage(dynamodb: Any, s3: Any, tables: Mapping[str, TableSpec], tra
     sizes_by_kind: dict[str, list[tuple[int, int]]] = {}
     for name, table in tables.items():
         for item in dynamodb.scan(TableName=name)["Items"]:
-            kind = table.name if table.name != "runs" else "calls" if "recording_id" in item else "runs"
+            kind = table.name if table.name != "runs" else "service requests" if "recording_id" in item else "runs"
             if kind != "recordings" or item["status"]["S"] == "completed":
                 sizes_by_kind.setdefault(kind, []).append(stored_bytes(table.indexes, item))
     sizes: dict[str, float] = {}
-    for kind in ("recordings", "runs", "calls"):
-        in_table, in_indexes = (round(sum(each) / len(each)) for each in zip(*sizes_by_kind[kind], strict=True))
+    for kind in ("recordings", "runs", "service requests"):
+        in_table, in_indexes = (round(mean(values)) for values in zip(*sizes_by_kind[kind], strict=True))
         sizes |= {kind: in_table, f"{kind}, indexes": in_indexes}
     objects = s3.list_objects_v2(Bucket=transcripts, Prefix="transcripts/")["Contents"]
     # not the largest, which is that of the stereo call and has the text twice
-    return sizes | {"transcript, each minute": round(min(each["Size"] for each in objects) / CALL_SECONDS * 60)}
+    return sizes | {"transcript, each minute": round(min(item["Size"] for item in objects) / CALL_SECONDS * 60)}
 
 
 def main() -> None:

@@ -137,8 +137,8 @@ def build_rows(source_name: str, location: str, url: str, pool: ProcessPoolExecu
         return pool.submit(measure_once, send, location, url).result()
 
     rounds = [(run_in_process(send_bare), run_in_process(send_attempt)) for _ in range(ROUNDS)]
-    bare_mb, attempt_mb = (max(mb for mb, _ in each) for each in zip(*rounds, strict=True))
-    bare_seconds, attempt_seconds = (min(seconds for _, seconds in each) for each in zip(*rounds, strict=True))
+    bare_mb, attempt_mb = (max(mb for mb, _ in side) for side in zip(*rounds, strict=True))
+    bare_seconds, attempt_seconds = (min(seconds for _, seconds in side) for side in zip(*rounds, strict=True))
     return [
         compare("upload.memory", attempt_mb, f"{bare_mb:.1f} MB", source_name),
         compare(

@@ -86,7 +86,7 @@ def _check_parameter(name: str, value: str, declaration: Mapping[str, Json]) -> 
     pattern, allowed = declaration.get("AllowedPattern"), declaration.get("AllowedValues")
     if pattern and not re.fullmatch(pattern, value):
         raise ParameterError(name, declaration.get("ConstraintDescription", f"must match {pattern}"))
-    if allowed and value not in [str(each) for each in allowed]:
+    if allowed and value not in list(map(str, allowed)):
         raise ParameterError(name, f"must be one of {', '.join(map(str, allowed))}")
 
 

@@ -36,6 +36,6 @@ def openapi_document(app: Flask) -> dict[str, Any]:
         if rule.endpoint not in ("static", "openapi"):
             methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
             route = rule.rule.replace("<", "{").replace(">", "}")
-            paths.setdefault(route, {}).update({each.lower(): {"responses": {"200": {}}} for each in methods})
+            paths.setdefault(route, {}).update({method.lower(): {"responses": {"200": {}}} for method in methods})
     info = {"title": "Callscribe's local recogniser (PocketSphinx)", "version": "1"}
     return {"openapi": "3.1.0", "info": info, "paths": paths}

@@ -308,7 +308,8 @@ def test_openai_dialect_has_its_own_status_codes(
 def test_connection_test_recognises_the_dialect(request: pytest.FixtureRequest, server: str, dialect: str) -> None:
     url = request.getfixturevalue(server)
     results = {
-        each: run_connection_test(WhisperXSettings(whisperx_url=url, whisperx_dialect=each), "") for each in DIALECTS
+        tested: run_connection_test(WhisperXSettings(whisperx_url=url, whisperx_dialect=tested), "")
+        for tested in DIALECTS
     }
     assert results.pop(dialect).ok
     assert {result.code for result in results.values()} == {"wrong_dialect"}

@@ -67,6 +67,6 @@ def test_benchmark_that_cannot_run_has_rows_with_the_reason():
 
 def test_number_of_a_benchmark_can_be_set():
     assert select_benchmarks(["scan=20", "size"], quick=False) == {"scan": 20, "size": BENCHMARKS["size"].number}
-    assert select_benchmarks([], quick=True) == {name: each.quick for name, each in BENCHMARKS.items()}
+    assert select_benchmarks([], quick=True) == {name: benchmark.quick for name, benchmark in BENCHMARKS.items()}
     with pytest.raises(ValueError, match="no benchmark scna"):
         select_benchmarks(["scna"], quick=False)

@@ -47,12 +47,12 @@ def test_every_quantity_has_a_price_and_is_charged_once():
     names = [name for line in BILL_LINES.values() for name in line]
     assert len(names) == len(set(names))
     assert set(names) == set(monthly_usage(Load(calls_per_day=500)))
-    priced = {each.name for each in fields(Prices)} - {"lambda_gb_second_x86_64", "lambda_gb_second_arm64"}
+    priced = {field.name for field in fields(Prices)} - {"lambda_gb_second_x86_64", "lambda_gb_second_arm64"}
     assert priced | {"lambda_gb_second"} == set(names)
 
 
 def test_call_costs_the_counted_write_units_of_its_steps():
-    few, more = (monthly_usage(Load(calls_per_day=each))["dynamodb_write_unit"] for each in (200, 400))
+    few, more = (monthly_usage(Load(calls_per_day=calls))["dynamodb_write_unit"] for calls in (200, 400))
     steps = ("upload", "queue, each", "asr, each more")
     assert (more - few) / (200 * cost.DAYS_PER_MONTH) == pytest.approx(sum(units(step) for step in steps))
 
@@ -66,7 +66,7 @@ def test_without_calls_only_schedules_and_fixed_costs_are_charged():
 
 
 def test_jobs_cost_polls_but_no_waiting_time():
-    asr, tasks = (Load(calls_per_day=BUSY, dialect=each, seconds_to_transcribe=150) for each in ("asr", "tasks"))
+    asr, tasks = (Load(calls_per_day=BUSY, dialect=name, seconds_to_transcribe=150) for name in ("asr", "tasks"))
     assert monthly_usage(tasks)["lambda_gb_second"] < monthly_usage(asr)["lambda_gb_second"] / 2
     occurrences = count_steps(tasks, choose_settings(tasks))
     assert occurrences["job, polled"] == 2 * occurrences["job, sent"] == 2 * occurrences["job, fetched"]
@@ -94,8 +94,8 @@ def test_limits_and_memory_match_the_template():
 
 def test_admission_item_grows_with_each_slot_in_use():
     assert len(Slot(token=uuid.uuid4().hex, lease_expires_at=datetime.now(UTC)).set_member) == cost.SLOT_BYTES
-    few, many = (Load(calls_per_day=each) for each in (100, 100_000))
-    assert [cost.slot_write_units(each, choose_settings(each)) for each in (few, many)] == [
+    few, many = (Load(calls_per_day=calls) for calls in (100, 100_000))
+    assert [cost.slot_write_units(load, choose_settings(load)) for load in (few, many)] == [
         2,
         2 * 3,
     ]  # 36 in use: 2.2 kB
@@ -159,19 +159,19 @@ def test_page_has_the_counts_of_each_step():
 
 
 def test_page_has_the_bills_that_the_calculator_prints():
-    assert f"\n{render_table([Load(calls_per_day=each, **SIX_HOURS) for each in CALLS_PER_DAY])}\n" in PAGE
+    assert f"\n{render_table([Load(calls_per_day=calls, **SIX_HOURS) for calls in CALLS_PER_DAY])}\n" in PAGE
     for name, options in (
         ("as deployed, with a scan every 5 minutes", {}),
         ("with `tasks`", {"dialect": "tasks", **SIX_HOURS}),
         ("on arm64", {"architecture": "arm64", **SIX_HOURS}),
     ):
-        assert f"| {name} | {' | '.join(format_dollars(total(each, **options)) for each in CALLS_PER_DAY)} |" in PAGE
+        assert f"| {name} | {' | '.join(format_dollars(total(calls, **options)) for calls in CALLS_PER_DAY)} |" in PAGE
     for seconds in (30, 120, 300):
         row = f"| {seconds} |"
         for dialect in ("asr", "tasks"):
-            each = bill(dialect=dialect, seconds_to_transcribe=seconds, server_in_aws=True, **SIX_HOURS)
-            row += f" {format_dollars(each['Lambda: time'])} | {format_dollars(each['DynamoDB: writes'])}"
-            row += f" | {format_dollars(sum(each.values()))} |"
+            lines = bill(dialect=dialect, seconds_to_transcribe=seconds, server_in_aws=True, **SIX_HOURS)
+            row += f" {format_dollars(lines['Lambda: time'])} | {format_dollars(lines['DynamoDB: writes'])}"
+            row += f" | {format_dollars(sum(lines.values()))} |"
         assert row in PAGE
 
 
