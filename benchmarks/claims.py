@@ -126,9 +126,7 @@ def make_enqueue(aws: str, bucket: str) -> Callable[[int], None]:
         for index in range(number):
             key = f"{now:%H%M%S%f}-{index:03}.wav"
             s3.put_object(Bucket=bucket, Key=key, Body=audio)
-            recording = transitions.create(
-                f"s3://{bucket}", key, size=len(audio), etag=None, modified_at=now, now=now
-            )
+            recording = transitions.create(f"s3://{bucket}", key, size=len(audio), etag=None, modified_at=now, now=now)
             sort_key = queued_sort_key(now, f"{index:03}")
             assert recordings.create(
                 replace(recording, status=Status.QUEUED, sort_key=sort_key, queue_sort_key=sort_key)

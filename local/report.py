@@ -1,4 +1,4 @@
-"""The result of `up`: the JSON file of `--json`, and the last lines in the terminal."""
+"""The result of `up`: the JSON file of `--json`, and the last lines on the console."""
 
 import json
 from pathlib import Path, PurePosixPath

@@ -17,6 +17,7 @@ from local.cloud.scheduler import Scheduler, scheduled_event
 from local.cloud.secrets import read_api_key
 from local.cloud.stack import Stack, deploy
 from local.cloud.uploads import deliver_upload_events
+from local.console import Console
 from local.http_server import HttpServer
 from local.invoke import announce_stack
 from local.lambdas.gateway import LocalGateway
@@ -25,11 +26,10 @@ from local.recogniser.process import run_recogniser
 from local.report import collect_records, summary_lines, write_json
 from local.run_until_done import TaskError, run_until_done
 from local.sample_calls import put_samples
-from local.terminal import Terminal
 from local.watch import Watcher
 
 STATE = ROOT / ".callscribe"
-TERMINAL = Terminal()
+TERMINAL = Console()
 
 DEMO_OVERRIDES = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1"}
 """Shorter pauses than in the cloud, because you are watching."""

@@ -147,9 +147,11 @@ def test_built_functions_take_a_recording_from_upload_to_transcript(
 
     logged = "".join(log.read_text() for log in tmp_path.glob("*.log"))
     assert "run ended" in logged
-    metrics = [line for line in logged.splitlines() if '"Namespace":"Callscribe/callscribe"' in line]
+    metrics = [entry for entry in logged.splitlines() if '"Namespace":"Callscribe/callscribe"' in entry]
     for service_name in ("sync", "queue", "process"):  # used by the template's alarms
-        assert any(f'"service":"{service_name}"' in line and '"ScheduledRunsSucceeded":[' in line for line in metrics)
+        assert any(
+            f'"service":"{service_name}"' in record and '"ScheduledRunsSucceeded":[' in record for record in metrics
+        )
     for secret in (WHISPERX_KEY, key, TRANSCRIBED):
         assert secret not in logged
 

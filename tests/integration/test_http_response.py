@@ -36,7 +36,7 @@ def test_request_log_has_request_id_route_and_key_name_but_no_phone_number(handl
     monkeypatch.setattr(logger.registered_handler, "stream", log)
     handlers.api("GET", LIST, query="phoneNumber=2025550143&search=2025550143")
     handlers.api("GET", f"{LIST}/aaaaaaaaaaaaaaaaaaaa", authorization="Bearer wrong", key=None)
-    lines = [json.loads(line) for line in log.getvalue().splitlines() if '"request"' in line]
+    lines = [json.loads(entry) for entry in log.getvalue().splitlines() if '"request"' in entry]
     accepted, rejected = lines
     assert accepted | {"correlation_id": "r", "status": 200, "key": "default", "route": f"GET {LIST}"} == accepted
     assert rejected | {"correlation_id": "r", "status": 401} == rejected

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from local.terminal import BAR_WIDTH, CLEAR_LINE, Terminal, format_bar
+from local.console import BAR_WIDTH, CLEAR_LINE, Console, format_bar
 
 
 class Tty(io.StringIO):
@@ -31,7 +31,7 @@ def test_bar_shows_the_progress(counts, text, done):
 
 def test_lines_are_printed_above_the_bar():
     stream = Tty()
-    terminal = Terminal(stream)
+    terminal = Console(stream)
     terminal.say("hello")
     terminal.show({"pending": 1})
     terminal.show({"pending": 1})
@@ -43,7 +43,7 @@ def test_lines_are_printed_above_the_bar():
 
 def test_file_or_pipe_gets_no_bar():
     stream = io.StringIO()
-    terminal = Terminal(stream)
+    terminal = Console(stream)
     terminal.show({"pending": 1})
     terminal.say("hello")
     terminal.show({})

@@ -1,4 +1,4 @@
-"""The terminal: log lines with a progress bar below them."""
+"""Console output: log lines with a progress bar below them."""
 
 import sys
 import threading
@@ -11,8 +11,8 @@ CLEAR_LINE = "\r\x1b[2K"
 DONE, TO_DO = "█", "░"
 
 
-class Terminal:
-    """Thread-safe output. Without a terminal (in a file or a pipe) there are lines but no bar."""
+class Console:
+    """Thread-safe output. In a file or a pipe there are lines but no bar."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
