@@ -1,4 +1,4 @@
-"""Lines and the progress bar in the terminal."""
+"""Lines and the progress bar on the console."""
 
 import io
 
@@ -31,20 +31,20 @@ def test_bar_shows_the_progress(counts, text, done):
 
 def test_lines_are_printed_above_the_bar():
     stream = Tty()
-    terminal = Console(stream)
-    terminal.say("hello")
-    terminal.show({"pending": 1})
-    terminal.show({"pending": 1})
-    terminal.say("there")
-    terminal.show({})
+    console = Console(stream)
+    console.say("hello")
+    console.show({"pending": 1})
+    console.show({"pending": 1})
+    console.say("there")
+    console.show({})
     bar = format_bar({"pending": 1})
     assert stream.getvalue() == f"hello\n{bar}{CLEAR_LINE}there\n{bar}{CLEAR_LINE}"
 
 
 def test_file_or_pipe_gets_no_bar():
     stream = io.StringIO()
-    terminal = Console(stream)
-    terminal.show({"pending": 1})
-    terminal.say("hello")
-    terminal.show({})
+    console = Console(stream)
+    console.show({"pending": 1})
+    console.say("hello")
+    console.show({})
     assert stream.getvalue() == "hello\n"
