@@ -1,4 +1,4 @@
-"""Console output: log lines with a progress bar below them."""
+"""Console output: lines with a progress bar below them."""
 
 import sys
 import threading
@@ -12,7 +12,7 @@ DONE, TO_DO = "█", "░"
 
 
 class Console:
-    """Thread-safe output. In a file or a pipe there are lines but no bar."""
+    """Thread-safe output. Without a terminal (in a file or a pipe) there are lines but no bar."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
@@ -20,11 +20,11 @@ class Console:
         self._bar = ""
         self._is_interactive = self._stream.isatty()
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print a line above the bar."""
         self._write(f"{text}\n")
 
-    def show(self, counts: Mapping[str, int]) -> None:
+    def show_counts(self, counts: Mapping[str, int]) -> None:
         """Redraw the bar from the number of recordings by status; remove it if there are none."""
         if self._is_interactive:
             self._write("", format_bar(counts))

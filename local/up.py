@@ -29,7 +29,7 @@ from local.sample_calls import put_samples
 from local.watch import Watcher
 
 STATE = ROOT / ".callscribe"
-TERMINAL = Console()
+CONSOLE = Console()
 
 DEMO_OVERRIDES = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1"}
 """Shorter pauses than in the cloud, because you are watching."""
@@ -60,27 +60,27 @@ def up(options: Options) -> int:
             invoke_async = partial(running.lambdas.invoke, wait=False)
             exit_stack.enter_context(Scheduler(running.stack, invoke_async))
             exit_stack.enter_context(deliver_upload_events(invoke_async))
-        exit_stack.callback(TERMINAL.show, {})
+        exit_stack.callback(CONSOLE.show_counts, {})
         with Watcher(
-            running.api, TERMINAL.say, TERMINAL.show, running.lambdas.monitor_activity(exclude="api")
+            running.api, CONSOLE.print_line, CONSOLE.show_counts, running.lambdas.monitor_activity(exclude="api")
         ) as watcher:
             problem = _run_tasks(running, watcher, keep_running=not options.once)
             watcher.refresh()
-        TERMINAL.show({})
+        CONSOLE.show_counts({})
         return _report(running, problem, options.json)
 
 
 def _run_tasks(running: "RunningStack", watcher: Watcher, *, keep_running: bool) -> str | None:
     """Run the tasks until nothing is left to do or, with `keep_running`, until Ctrl-C. Returns the problem, if any."""
     try:
-        problem = run_until_done(running.invoke, running.api, watcher.refresh, TERMINAL.say)
+        problem = run_until_done(running.invoke, running.api, watcher.refresh, CONSOLE.print_line)
     except TaskError as error:
         problem = str(error)
     except KeyboardInterrupt:
         return "Stopped before all recordings were processed."
     if keep_running:
         if problem:
-            TERMINAL.say(problem)
+            CONSOLE.print_line(problem)
         with suppress(KeyboardInterrupt):
             threading.Event().wait()
     return problem
@@ -133,7 +133,7 @@ def _start_stack(options: Options) -> Iterator[RunningStack]:
 
 
 def _print_welcome(running: RunningStack) -> None:
-    TERMINAL.say(
+    CONSOLE.print_line(
         f"HTTP API:   {running.api.url}\n"
         f'  curl -H "Authorization: Bearer {running.api.key}" {running.api.url}/api/call-recordings\n'
         f"Admin page: {running.api.url}/admin (sign in with the same key)\n"
@@ -147,6 +147,6 @@ def _report(running: RunningStack, problem: str | None, path: Path | None) -> in
     if path:
         write_json(path, recordings)
     for text in ("", *summary_lines(recordings), *([problem] if problem else [])):
-        TERMINAL.say(text)
+        CONSOLE.print_line(text)
     completed = all(recording["status"] == "completed" for recording in recordings)
     return 0 if completed and problem is None else 1

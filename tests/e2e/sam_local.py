@@ -69,7 +69,7 @@ def sam_local() -> Iterator[SamLocal]:
             output = ""
             for line in process.stdout:
                 output += line
-                if "Ctrl-C" in line:
+                if line.startswith("See docs/sam-local.md"):
                     break
             match = re.search(r'"Authorization: Bearer (\w+)" (http://[\d.:]+)/api', output)
             assert match, output

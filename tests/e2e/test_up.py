@@ -81,7 +81,7 @@ def test_samples_are_transcribed_with_the_expected_words(samples, tmp_path):
         assert (recording["status"], recording["attempts"], recording["error"]) == ("completed", 1, None)
         assert recording["transcript"]["noSpeech"] is not bool(words)
         assert set(words) <= set(re.findall(r"\w+", recording["transcript"]["text"])), name
-        statuses = [line.split()[1] for line in output.splitlines() if name in line]
+        statuses = [text.split()[1] for text in output.splitlines() if name in text]
         assert statuses == ["pending", "queued", "processing", "completed"]
     (stereo,) = (recording for recording in recordings.values() if recording["metadata"]["audio"]["channels"] == 2)
     segments = stereo["transcript"]["segments"]

@@ -32,11 +32,11 @@ def test_bar_shows_the_progress(counts, text, done):
 def test_lines_are_printed_above_the_bar():
     stream = Tty()
     console = Console(stream)
-    console.say("hello")
-    console.show({"pending": 1})
-    console.show({"pending": 1})
-    console.say("there")
-    console.show({})
+    console.print_line("hello")
+    console.show_counts({"pending": 1})
+    console.show_counts({"pending": 1})
+    console.print_line("there")
+    console.show_counts({})
     bar = format_bar({"pending": 1})
     assert stream.getvalue() == f"hello\n{bar}{CLEAR_LINE}there\n{bar}{CLEAR_LINE}"
 
@@ -44,7 +44,7 @@ def test_lines_are_printed_above_the_bar():
 def test_file_or_pipe_gets_no_bar():
     stream = io.StringIO()
     console = Console(stream)
-    console.show({"pending": 1})
-    console.say("hello")
-    console.show({})
+    console.show_counts({"pending": 1})
+    console.print_line("hello")
+    console.show_counts({})
     assert stream.getvalue() == "hello\n"

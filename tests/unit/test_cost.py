@@ -44,7 +44,7 @@ def units(step, kind="writes", tables=None):
 
 
 def test_every_quantity_has_a_price_and_is_charged_once():
-    names = [name for items in BILL_LINES.values() for name in items]
+    names = [name for price_names in BILL_LINES.values() for name in price_names]
     assert len(names) == len(set(names))
     assert set(names) == set(monthly_usage(Load(calls_per_day=500)))
     priced = {field.name for field in fields(Prices)} - {"lambda_gb_second_x86_64", "lambda_gb_second_arm64"}
