@@ -26,7 +26,7 @@ MAX_CONSECUTIVE_CRASHES = 5
 """Give up after this many process runs in a row have crashed: then the cause is not one recording."""
 
 MAX_INCOMPLETE_SECONDS = 90.0
-"""How long to wait for files that may still be being written: a minute without a change, and a margin."""
+"""How long to wait for incomplete files: they need a minute without a change; the rest is a margin."""
 
 PAUSE_SECONDS = 1.0
 
