@@ -155,7 +155,7 @@ class ControlModel(Model):
     # call-recordings, whisperx: whether the module is enabled, its settings overrides, and their `version`
     enabled = BooleanAttribute(null=True)
     settings: MapAttribute[str, object] = MapAttribute(null=True)
-    # sweep: where the scan of a source continues
+    # scan: where the scan of a source continues
     source = UnicodeAttribute(null=True)
     after_key = UnicodeAttribute(null=True)
     lease_until = UTCDateTimeAttribute(null=True)
