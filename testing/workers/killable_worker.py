@@ -70,6 +70,14 @@ class RequestRecorder:
 
 
 CLAIM = "UpdateItem recordings processing"
+SETTINGS = (
+    sync_app.load_env,
+    sync_app.store_settings,
+    queue_app.store_settings,
+    process_app.load_settings,
+    process_app.configure_tables,
+)
+"""Cached for the lifetime of a worker, but the next event may be for another stack."""
 _recorder = RequestRecorder({})
 _send_to_aws, _send_to_service = URLLib3Session.send, HTTPAdapter.send
 
@@ -123,7 +131,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     global _recorder  # noqa: PLW0603 — a worker serves one event at a time
     _recorder = RequestRecorder(event)
     os.environ.update(event["environ"])
-    for settings in (sync_app.load_env, process_app.load_settings):
+    for settings in SETTINGS:
         settings.cache_clear()
     app = {"sync": sync_app, "queue": queue_app, "process": process_app}[event["task"]]
     clock_offset = timedelta(seconds=event.get("clock_offset", 0))
