@@ -110,9 +110,9 @@ def test_unlistable_path_is_rejected_with_the_reason_and_changes_nothing(handler
     for path, reason in {
         "s3://no-such-bucket-here/": "NoSuchBucket",
         "s3://": "names no bucket",
-        "recordings": "is none",
-        "": "no recordings path",
-        "https://b.s3.amazonaws.com/": "is none",
+        "recordings": "is invalid",
+        "": "is not set",
+        "https://b.s3.amazonaws.com/": "is invalid",
         "s3://Not_A_Bucket!/": "S3",
         str(tmp_path / "none"): "none",
         "s3://b/\0": "character",
