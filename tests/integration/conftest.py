@@ -125,22 +125,22 @@ def source(request: pytest.FixtureRequest, handlers: Handlers, stack: Stack, tmp
 
 
 @pytest.fixture
-def listed(handlers: Handlers) -> Callable[[], dict[str, Any]]:
+def list_recordings(handlers: Handlers) -> Callable[[], dict[str, Any]]:
     """Returns every recording as the API lists it, by file name."""
 
-    def listed() -> dict[str, Any]:
+    def list_recordings() -> dict[str, Any]:
         response = handlers.api("GET", "/api/call-recordings", query="limit=500")
         return {item["path"].rsplit("/", 1)[-1]: item for item in response.json["items"]}
 
-    return listed
+    return list_recordings
 
 
 @pytest.fixture
-def counted(monkeypatch):
+def count_requests(monkeypatch):
     """Counts AWS requests within a block, by operation (DynamoDB) or by method and service."""
 
     @contextmanager
-    def counted():
+    def count_requests():
         requests, send = Counter[str](), URLLib3Session.send
 
         def count(self, request):
@@ -153,7 +153,7 @@ def counted(monkeypatch):
             patch.setattr(URLLib3Session, "send", count)
             yield requests
 
-    return counted
+    return count_requests
 
 
 @pytest.fixture

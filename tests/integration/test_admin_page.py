@@ -67,8 +67,8 @@ def page(handlers):
 
 @pytest.mark.parametrize("query", QUERIES)
 @pytest.mark.parametrize("path", ADDRESSES)
-def test_page_is_served_at_every_address_without_a_key_or_aws(handlers, page, counted, path, query):
-    with counted() as requests:
+def test_page_is_served_at_every_address_without_a_key_or_aws(handlers, page, count_requests, path, query):
+    with count_requests() as requests:
         response = handlers.api("GET", path, query=query, key=None, authorization="Bearer wrong")
     assert (response.status, response.body) == (200, page.body)
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"

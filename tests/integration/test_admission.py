@@ -110,9 +110,9 @@ def test_slot_is_held_until_its_lease_expires():
     assert held_tokens() == ["b"]
 
 
-def test_refusal_costs_one_write_and_one_read(counted):
+def test_refusal_costs_one_write_and_one_read(count_requests):
     acquire("a", limit=1)
-    with counted() as requests:
+    with count_requests() as requests:
         assert acquire("b", limit=1) is None
     assert requests == {"UpdateItem": 1, "BatchGetItem": 1}
 

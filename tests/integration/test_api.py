@@ -292,19 +292,19 @@ def test_form_content_type_of_curl_is_parsed_as_json_and_others_return_415(handl
     assert accepted.json["transcriptionStatus"] == "queued"
 
 
-def test_retried_recording_starts_with_zero_attempts(handlers, put, listed, service, reply):
+def test_retried_recording_starts_with_zero_attempts(handlers, put, list_recordings, service, reply):
     service.replies = [reply(status=415)]
     put("a.wav")
     handlers.sync()
     handlers.queue()
     handlers.process()
-    item = listed()["a.wav"]
+    item = list_recordings()["a.wav"]
     assert item["transcriptionStatus"] == "failed"
     response = handlers.api("PUT", f"{LIST}/{item['id']}", body={"transcriptionStatus": "queued"}).json
     assert (response["transcriptionStatus"], response["attempts"], response["nextAttemptAt"]) == ("queued", 0, None)
     service.replies = [reply()]
     handlers.process()
-    assert listed()["a.wav"]["transcriptionStatus"] == "completed"
+    assert list_recordings()["a.wav"]["transcriptionStatus"] == "completed"
 
 
 def test_transcribe_moves_a_recording_to_the_front_of_the_queue(handlers, pending_recordings):
@@ -316,12 +316,12 @@ def test_transcribe_moves_a_recording_to_the_front_of_the_queue(handlers, pendin
     assert handlers.api("POST", f"{LIST}/{pending_recordings[0].id}/transcribe").status == 202
 
 
-def test_completed_recording_is_transcribed_again_only_with_force(handlers, put, listed, service, reply):
+def test_completed_recording_is_transcribed_again_only_with_force(handlers, put, list_recordings, service, reply):
     put("a.wav")
     handlers.sync()
     handlers.queue()
     handlers.process()
-    item = listed()["a.wav"]
+    item = list_recordings()["a.wav"]
     path = f"{LIST}/{item['id']}/transcribe"
     rejected = handlers.api("POST", path, body={"force": False})
     assert (rejected.status, error_from(rejected)["code"]) == (409, "invalid_transition")
@@ -330,17 +330,17 @@ def test_completed_recording_is_transcribed_again_only_with_force(handlers, put,
     assert handlers.api("POST", path, body={"force": True}).status == 202
     service.replies = [reply(body=b'{"text": "spoken again"}')]
     handlers.process()
-    updated = listed()["a.wav"]
+    updated = list_recordings()["a.wav"]
     assert updated["transcript"]["preview"] == "spoken again"
     assert updated["transcript"]["version"] > item["transcript"]["version"]
     assert handlers.api("GET", f"{LIST}/{item['id']}/transcript").json["text"] == "spoken again"
 
 
-def test_errors_contain_no_phone_number_and_no_code_path(handlers, put, listed, service, reply):
+def test_errors_contain_no_phone_number_and_no_code_path(handlers, put, list_recordings, service, reply):
     service.replies = [reply(status=500)]
     put("in-12025550143.wav")
     handlers.sync()
-    path = f"{LIST}/{listed()['in-12025550143.wav']['id']}"
+    path = f"{LIST}/{list_recordings()['in-12025550143.wav']['id']}"
     handlers.queue()
     handlers.process()
     responses = [

@@ -30,12 +30,12 @@ def content_of(response):
 
 
 @pytest.fixture
-def sync(handlers, listed):
+def sync(handlers, list_recordings):
     """Sync, and return the id of the recording with this file name."""
 
     def sync(name):
         handlers.sync()
-        return listed()[name]["id"]
+        return list_recordings()[name]["id"]
 
     return sync
 
@@ -130,11 +130,11 @@ def test_folder_audio_is_the_file_without_phone_number_in_headers(recording):
     assert not re.search("2025550", str(response.headers))
 
 
-def test_content_type_follows_the_file_extension(handlers, folder, listed):
+def test_content_type_follows_the_file_extension(handlers, folder, list_recordings):
     for ending in ("WAV", "opus", "m4a", "3gp"):
         folder.put(f"a.{ending}")
     handlers.sync()
-    for name, item in listed().items():
+    for name, item in list_recordings().items():
         ending = name.rpartition(".")[2].lower()
         response = handlers.api("GET", f"{LIST}/{item['id']}/audio")
         assert response.headers["Content-Type"] == MEDIA_TYPES[ending]

@@ -40,7 +40,9 @@ def bucket(stack):
     s3.delete_bucket(Bucket=name)
 
 
-def test_recordings_in_another_bucket_are_ingested_with_sidecars_and_playable(handlers, put, listed, bucket, stack):
+def test_recordings_in_another_bucket_are_ingested_with_sidecars_and_playable(
+    handlers, put, list_recordings, bucket, stack
+):
     s3 = client("s3", stack.endpoint)
     s3.put_object(Bucket=bucket, Key="in/a.json", Body=b'{"direction": "inbound"}')
     put(recordingsPath=f"s3://{bucket}/in")
@@ -48,21 +50,21 @@ def test_recordings_in_another_bucket_are_ingested_with_sidecars_and_playable(ha
     s3.delete_object(Bucket=bucket, Key="in/deeper/b.wav")
     handlers.process()
     handlers.process()
-    ingested, missing = listed()["a.wav"], listed()["b.wav"]
+    ingested, missing = list_recordings()["a.wav"], list_recordings()["b.wav"]
     assert (ingested["transcriptionStatus"], ingested["direction"]) == ("completed", "inbound")
     assert (missing["transcriptionStatus"], missing["error"]["code"]) == ("failed", "audio_missing")
     address = handlers.api("GET", f"/api/call-recordings/{ingested['id']}/audio").headers["Location"]
     assert requests.get(address, timeout=LIMIT_SECONDS).content == AUDIO
 
 
-def test_sync_scans_the_configured_path_and_null_restores_the_template(handlers, put, listed, bucket, stack):
+def test_sync_scans_the_configured_path_and_null_restores_the_template(handlers, put, list_recordings, bucket, stack):
     response = put(recordingsPath=f"s3://{bucket}/in", extensions=["wav"])
     assert response.status == 200
     assert (response.json["recordingsPath"], response.json["changed"]) == (
         f"s3://{bucket}/in", ["recordingsPath", "extensions"],
     )  # fmt: skip
     assert handlers.sync()["counts"]["added"] == 2
-    assert sorted(item["path"] for item in listed().values()) == [
+    assert sorted(item["path"] for item in list_recordings().values()) == [
         f"s3://{bucket}/in/a.wav", f"s3://{bucket}/in/deeper/b.wav",
     ]  # fmt: skip
     client("s3", stack.endpoint).put_object(Bucket=stack.buckets["RecordingsBucket"], Key="d.wav", Body=AUDIO)
@@ -71,38 +73,40 @@ def test_sync_scans_the_configured_path_and_null_restores_the_template(handlers,
     assert (restored["recordingsPath"], restored["changed"]) == (handlers.recordings_path, ["extensions"])
     run = handlers.sync()["counts"]
     assert (run["added"], run["missing"]) == (1, 0)
-    assert set(listed()) == {"a.wav", "b.wav", "d.wav"}
+    assert set(list_recordings()) == {"a.wav", "b.wav", "d.wav"}
 
 
-def test_recordings_outside_a_changed_path_are_still_transcribed(handlers, put, listed, bucket, service, stack):
+def test_recordings_outside_a_changed_path_are_still_transcribed(
+    handlers, put, list_recordings, bucket, service, stack
+):
     put(recordingsPath=f"s3://{bucket}/in/deeper")
     handlers.sync_and_queue()
     put(recordingsPath=None)
     assert handlers.process()["counts"]["completed"] == 1
-    assert listed()["b.wav"]["transcriptionStatus"] == "completed"
+    assert list_recordings()["b.wav"]["transcriptionStatus"] == "completed"
 
 
-def test_uploads_outside_the_configured_path_are_skipped(handlers, put, listed, bucket, stack):
+def test_uploads_outside_the_configured_path_are_skipped(handlers, put, list_recordings, bucket, stack):
     before = stack.buckets["RecordingsBucket"]
     client("s3", stack.endpoint).put_object(Bucket=before, Key="d.wav", Body=AUDIO)
     assert put(recordingsPath=f"s3://{bucket}/in").status == 200
     assert handlers.sync(**upload_event(stack, "d.wav", before)) == {"status": "skipped"}
     assert handlers.sync(**upload_event(stack, "in-other/c.wav", bucket)) == {"status": "skipped"}
     assert handlers.sync(**upload_event(stack, "in/a.wav", bucket))["counts"]["added"] == 1
-    assert list(listed()) == ["a.wav"]
+    assert list(list_recordings()) == ["a.wav"]
     put(recordingsPath=None)
     assert handlers.sync(**upload_event(stack, "in/deeper/b.wav", bucket)) == {"status": "skipped"}
     assert handlers.sync(**upload_event(stack, "d.wav", before))["counts"]["added"] == 1
 
 
-def test_sync_of_a_part_requires_a_path_within_the_recordings_path(handlers, put, listed, bucket):
+def test_sync_of_a_part_requires_a_path_within_the_recordings_path(handlers, put, list_recordings, bucket):
     put(recordingsPath=f"s3://{bucket}/in")
     for path in (handlers.recordings_path, f"s3://{bucket}/", f"s3://{bucket}/in-other/", f"s3://{bucket}/in/../x/"):
         response = handlers.api("POST", SYNC, query=f"recordingsPath={path}")
         assert (response.status, response.json["error"]["code"]) == (400, "invalid_path"), path
     response = handlers.api("POST", SYNC, query=f"recordingsPath=s3://{bucket}/in/deeper")
     assert (response.status, response.json["counts"]["added"]) == (200, 1)
-    assert list(listed()) == ["b.wav"]
+    assert list(list_recordings()) == ["b.wav"]
 
 
 def test_unlistable_path_is_rejected_with_the_reason_and_changes_nothing(handlers, put, stack, tmp_path):
@@ -164,7 +168,7 @@ def test_slow_test_returns_504(handlers, monkeypatch):
     assert handlers.api("POST", f"{MODULE}/test").status == 504
 
 
-def test_process_uses_the_channels_and_phone_system_settings(handlers, put, service, stack, listed):
+def test_process_uses_the_channels_and_phone_system_settings(handlers, put, service, stack, list_recordings):
     stereo, s3 = wav(tone(1, 8_000, 300), tone(1, 8_000, 700)), client("s3", stack.endpoint)
 
     def transcribe(name):
@@ -172,7 +176,7 @@ def test_process_uses_the_channels_and_phone_system_settings(handlers, put, serv
         service.received.clear()
         s3.put_object(Bucket=stack.buckets["RecordingsBucket"], Key=name, Body=stereo)
         assert handlers.transcribe()["counts"]["completed"] == 1
-        transcript = handlers.api("GET", f"/api/call-recordings/{listed()[name]['id']}/transcript").json
+        transcript = handlers.api("GET", f"/api/call-recordings/{list_recordings()[name]['id']}/transcript").json
         speakers = {segment["channel"]: segment["speaker"] for segment in transcript["segments"]}
         return sorted(request.channel for request in service.received), speakers.get("left")
 

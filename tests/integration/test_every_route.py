@@ -18,14 +18,14 @@ MAX_REQUESTS = 8
 
 
 @pytest.fixture
-def send(handlers, put, listed, stack, monkeypatch):
+def send(handlers, put, list_recordings, stack, monkeypatch):
     """Send the example request of an operation, on a stack with one completed recording."""
     handlers.clear_caches()
     put("in-2025550100-2025550143.wav")
     handlers.sync()
     handlers.queue()
     handlers.process()
-    (item,) = listed().values()
+    (item,) = list_recordings().values()
     run = handlers.api("GET", "/api/scheduler/runs", query="limit=1").json["items"][0]["id"]
     finished_run = {
         "id": run,
@@ -63,12 +63,12 @@ def test_every_operation_has_an_example_request():
     assert {name: (operation.method, operation.path) for name, operation in OPERATIONS.items()} == documented()
 
 
-def test_each_operation_makes_the_expected_requests_to_aws(send, stack, counted):
+def test_each_operation_makes_the_expected_requests_to_aws(send, stack, count_requests):
     key = read_api_key(stack)
     for name, operation in OPERATIONS.items():
         if operation.method == "GET":
             send(name, key)  # warm up: load keys and create clients
-        with counted() as requests:
+        with count_requests() as requests:
             response, invoked = send(name, key)
         assert response.status < 400, (name, response.body)
         costs = dict(requests) | ({"POST Lambda": invoked} if invoked else {})

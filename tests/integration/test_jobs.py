@@ -68,8 +68,8 @@ def send(handlers, put, jobs):
     return send
 
 
-def only(listed):
-    (item,) = listed().values()
+def only(list_recordings):
+    (item,) = list_recordings().values()
     return item
 
 
@@ -77,24 +77,24 @@ def stored(item):
     return recordings.get(item["id"])
 
 
-def test_run_ends_while_a_job_is_pending_and_a_later_run_fetches_the_transcript(handlers, send, jobs, listed):
+def test_run_ends_while_a_job_is_pending_and_a_later_run_fetches_the_transcript(handlers, send, jobs, list_recordings):
     run = send()
-    item = only(listed)
+    item = only(list_recordings)
     assert (run["status"], run["counts"]["jobs_pending"]) == ("succeeded", 1)
     assert (item["transcriptionStatus"], item["attempts"]) == ("processing", 1)
     assert item["jobStartedAt"] is not None
     assert stored(item).awaiting_job
     handlers.after(minutes=1).process()
-    assert only(listed)["transcriptionStatus"] == "processing"
+    assert only(list_recordings)["transcriptionStatus"] == "processing"
     jobs.poll_result = HELLO
     assert handlers.after(minutes=1).process()["counts"]["completed"] == 1
-    item = only(listed)
+    item = only(list_recordings)
     assert (item["transcriptionStatus"], item["attempts"], item["jobStartedAt"]) == ("completed", 1, None)
     assert item["transcript"]["preview"] == "hello there"
     assert (len(jobs.sent), jobs.polls) == (1, 2)
 
 
-def test_job_holds_its_slot_until_it_has_ended(handlers, send, jobs, listed):
+def test_job_holds_its_slot_until_it_has_ended(handlers, send, jobs, list_recordings):
     send(2)
     for _ in range(4):
         handlers.after(minutes=1).process()
@@ -103,17 +103,19 @@ def test_job_holds_its_slot_until_it_has_ended(handlers, send, jobs, listed):
     handlers.after(minutes=1).process()  # polls, then uses the slot for the next recording
     assert len(jobs.sent) == 2
     handlers.after(minutes=1).process()
-    assert {item["transcriptionStatus"] for item in listed().values()} == {"completed"}
+    assert {item["transcriptionStatus"] for item in list_recordings().values()} == {"completed"}
     assert not control_items.read(control_items.ADMISSION)[control_items.ADMISSION].slots
 
 
 @pytest.mark.slow
-def test_three_hour_job_costs_one_attempt_and_few_requests(handlers, send, jobs, listed, counted):
+def test_three_hour_job_costs_one_attempt_and_few_requests(handlers, send, jobs, list_recordings, count_requests):
     send(2)
-    with counted() as requests:
+    with count_requests() as requests:
         for _ in range(60):
             handlers.after(minutes=3).process()
-    item = next(recording for recording in listed().values() if recording["transcriptionStatus"] == "processing")
+    item = next(
+        recording for recording in list_recordings().values() if recording["transcriptionStatus"] == "processing"
+    )
     assert (item["attempts"], len(jobs.sent)) == (1, 1)
     assert 30 <= jobs.polls <= 60
     assert requests.total() / 60 < 13
@@ -121,32 +123,32 @@ def test_three_hour_job_costs_one_attempt_and_few_requests(handlers, send, jobs,
     assert handlers.after(minutes=5).process()["counts"]["completed"] == 1
 
 
-def test_recording_with_a_failed_job_is_sent_again_under_another_name(handlers, send, jobs, listed):
+def test_recording_with_a_failed_job_is_sent_again_under_another_name(handlers, send, jobs, list_recordings):
     send()
     jobs.poll_result = JobFailed("The job failed.")
     handlers.after(minutes=1).process()
-    item = only(listed)
+    item = only(list_recordings)
     assert (item["transcriptionStatus"], item["attempts"], item["error"]["code"]) == ("failed", 1, "job_failed")
     jobs.poll_result = HELLO
     for _ in range(2):
         handlers.after(minutes=1).process()
-    assert only(listed)["transcriptionStatus"] == "completed"
+    assert only(list_recordings)["transcriptionStatus"] == "completed"
     first, second = jobs.sent
     assert first != second
 
 
-def test_job_timeout_is_a_failed_attempt(handlers, send, jobs, listed):
+def test_job_timeout_is_a_failed_attempt(handlers, send, jobs, list_recordings):
     handlers.overrides["JOB_TIMEOUT_MINUTES"] = "30"
     send()
     handlers.after(minutes=29).process()
-    assert only(listed)["transcriptionStatus"] == "processing"
+    assert only(list_recordings)["transcriptionStatus"] == "processing"
     handlers.after(minutes=5).process()
-    item = only(listed)
+    item = only(list_recordings)
     assert (item["transcriptionStatus"], item["error"]["code"]) == ("failed", "job_timeout")
 
 
 @pytest.mark.parametrize("restarted", [True, False])
-def test_job_has_half_an_hour_left_after_an_outage(handlers, send, jobs, listed, restarted):
+def test_job_has_half_an_hour_left_after_an_outage(handlers, send, jobs, list_recordings, restarted):
     """A restarted server reports the jobs it has lost as pending for ever."""
     send()
     if restarted:
@@ -155,7 +157,7 @@ def test_job_has_half_an_hour_left_after_an_outage(handlers, send, jobs, listed,
         jobs.poll_result = None
     for _ in range(8):
         handlers.after(minutes=5).process()
-    item = only(listed)
+    item = only(list_recordings)
     if restarted:
         assert (item["error"]["code"], len(jobs.sent)) == ("job_timeout", 2)
     else:
@@ -163,40 +165,40 @@ def test_job_has_half_an_hour_left_after_an_outage(handlers, send, jobs, listed,
 
 
 @pytest.mark.parametrize("code", ["timeout", "connection_lost", "service_error"])
-def test_failed_poll_does_not_fail_the_job(handlers, send, jobs, listed, code):
+def test_failed_poll_does_not_fail_the_job(handlers, send, jobs, list_recordings, code):
     send()
     jobs.poll_result = RetryableError("hiccup", code=code)
     for _ in range(7):
         assert handlers.after(minutes=5).process()["status"] == "succeeded"
     jobs.poll_result = HELLO
     handlers.after(minutes=5).process()
-    assert (only(listed)["transcriptionStatus"], only(listed)["attempts"]) == ("completed", 1)
+    assert (only(list_recordings)["transcriptionStatus"], only(list_recordings)["attempts"]) == ("completed", 1)
 
 
-def test_job_times_out_when_every_poll_fails(handlers, send, jobs, listed):
+def test_job_times_out_when_every_poll_fails(handlers, send, jobs, list_recordings):
     send()
     jobs.poll_result = RetryableError("500", code="service_error")
     for _ in range(7):
         handlers.after(hours=1).process()
-    assert only(listed)["error"]["code"] == "job_timeout"
+    assert only(list_recordings)["error"]["code"] == "job_timeout"
     assert len(jobs.sent) == 2
 
 
-def test_unreadable_result_is_polled_again_until_no_attempt_is_left(handlers, send, jobs, listed):
+def test_unreadable_result_is_polled_again_until_no_attempt_is_left(handlers, send, jobs, list_recordings):
     send()
     jobs.poll_result = RetryableError("cut", code="invalid_response")
     for _ in range(12):
         handlers.after(minutes=10).process()
-    item = only(listed)
+    item = only(list_recordings)
     assert (item["transcriptionStatus"], item["attempts"], item["nextAttemptAt"]) == ("failed", 5, None)
     assert len(jobs.sent) == 1
 
 
-def test_job_survives_an_outage_and_is_polled_to_its_end(handlers, send, jobs, listed):
+def test_job_survives_an_outage_and_is_polled_to_its_end(handlers, send, jobs, list_recordings):
     send(2)
     jobs.poll_result = jobs.upload_error = UNAVAILABLE
     assert (run := handlers.after(minutes=1).process())["status"] == "failed", run
-    item = next(recording for recording in listed().values() if recording["attempts"])
+    item = next(recording for recording in list_recordings().values() if recording["attempts"])
     assert (item["transcriptionStatus"], item["attempts"]) == ("processing", 1)
     polls = jobs.polls
     assert handlers.process()["status"] == "skipped"
@@ -206,7 +208,7 @@ def test_job_survives_an_outage_and_is_polled_to_its_end(handlers, send, jobs, l
     jobs.poll_result, jobs.upload_error = HELLO, None
     for _ in range(20):
         handlers.after(minutes=1).process()
-    assert {(recording["transcriptionStatus"], recording["attempts"]) for recording in listed().values()} == {
+    assert {(recording["transcriptionStatus"], recording["attempts"]) for recording in list_recordings().values()} == {
         ("completed", 1)
     }
     assert len(jobs.sent) == 2
@@ -214,19 +216,19 @@ def test_job_survives_an_outage_and_is_polled_to_its_end(handlers, send, jobs, l
     assert [item.slots, item.outage, item.probe] == [None, None, None]
 
 
-def test_worker_that_crashes_during_a_poll_leaves_the_job_to_the_next_attempt(handlers, send, jobs, listed):
+def test_worker_that_crashes_during_a_poll_leaves_the_job_to_the_next_attempt(handlers, send, jobs, list_recordings):
     send()
     jobs.poll_result = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         handlers.after(minutes=1).process()
     jobs.poll_result = HELLO
     handlers.after(minutes=17).process()
-    item = only(listed)
+    item = only(list_recordings)
     assert (item["transcriptionStatus"], item["attempts"], len(jobs.sent)) == ("completed", 2, 1)
     assert not control_items.read(control_items.ADMISSION)[control_items.ADMISSION].slots
 
 
-def test_slot_that_expired_between_two_polls_is_held_again(handlers, send, jobs, listed):
+def test_slot_that_expired_between_two_polls_is_held_again(handlers, send, jobs, list_recordings):
     send(2)
     handlers.after(hours=2).process()
     assert len(jobs.sent) == 1
@@ -234,13 +236,13 @@ def test_slot_that_expired_between_two_polls_is_held_again(handlers, send, jobs,
     assert admission.Slot.from_set_member(holder).lease_expires_at > handlers.now()
 
 
-def test_a_poll_costs_five_requests(handlers, send, jobs, counted):
+def test_a_poll_costs_five_requests(handlers, send, jobs, count_requests):
     handlers.queue()
-    with counted() as idle:
+    with count_requests() as idle:
         handlers.process()
     send()
     handlers.advance_clock(minutes=1)
-    with counted() as requests:
+    with count_requests() as requests:
         handlers.process()
     requests.subtract(idle)
     assert {name: number for name, number in requests.items() if number} == {
@@ -250,11 +252,11 @@ def test_a_poll_costs_five_requests(handlers, send, jobs, counted):
     }
 
 
-def test_forced_transcription_never_gets_the_previous_job(handlers, send, jobs, listed):
+def test_forced_transcription_never_gets_the_previous_job(handlers, send, jobs, list_recordings):
     send()
     jobs.poll_result = HELLO
     handlers.after(minutes=1).process()
-    item = only(listed)
+    item = only(list_recordings)
     handlers.api("POST", f"/api/call-recordings/{item['id']}/transcribe", body={"force": True})
     jobs.upload_error = UNAVAILABLE
     handlers.process()
@@ -263,7 +265,7 @@ def test_forced_transcription_never_gets_the_previous_job(handlers, send, jobs, 
     assert len(jobs.sent) == 2
 
 
-def test_channels_of_a_stereo_call_are_two_jobs_one_after_the_other(handlers, put, jobs, listed):
+def test_channels_of_a_stereo_call_are_two_jobs_one_after_the_other(handlers, put, jobs, list_recordings):
     handlers.overrides["CHANNELS"] = "caller-left"
     put("call.wav", wav(tone(2, 8_000, 300), tone(2, 8_000, 700)))
     handlers.transcribe()
@@ -273,13 +275,13 @@ def test_channels_of_a_stereo_call_are_two_jobs_one_after_the_other(handlers, pu
     handlers.after(minutes=1).process()
     assert [name.rpartition("-")[2] for name in jobs.sent] == ["left.wav", "right.wav"]
     handlers.after(minutes=1).process()
-    item = only(listed)
+    item = only(list_recordings)
     assert (item["transcriptionStatus"], item["attempts"], len(jobs.sent)) == ("completed", 1, 2)
     document = handlers.api("GET", f"/api/call-recordings/{item['id']}/transcript").json
     assert [segment["speaker"] for segment in document["segments"]] == ["caller", "agent"]
 
 
-def test_failed_job_of_one_channel_does_not_keep_the_other_from_being_sent(handlers, put, jobs, listed):
+def test_failed_job_of_one_channel_does_not_keep_the_other_from_being_sent(handlers, put, jobs, list_recordings):
     handlers.overrides |= {"CHANNELS": "caller-left", "MAX_ATTEMPTS": "2"}
     jobs.failing_name = "left"
     jobs.poll_result = HELLO
@@ -288,7 +290,7 @@ def test_failed_job_of_one_channel_does_not_keep_the_other_from_being_sent(handl
     for _ in range(12):
         handlers.process()
         handlers.advance_clock(minutes=2)
-    item = only(listed)
+    item = only(list_recordings)
     assert (item["transcriptionStatus"], item["attempts"], item["nextAttemptAt"]) == ("failed", 2, None)
     assert [name for name in jobs.sent if "right" in name] == [jobs.sent[1]]
     assert len(set(jobs.sent)) == len(jobs.sent)
@@ -300,25 +302,25 @@ def test_failed_job_of_one_channel_does_not_keep_the_other_from_being_sent(handl
     )
 
 
-def test_manual_retry_ignores_the_previous_job(handlers, send, jobs, listed):
+def test_manual_retry_ignores_the_previous_job(handlers, send, jobs, list_recordings):
     handlers.overrides["MAX_ATTEMPTS"] = "1"
     send()
     jobs.poll_result = RetryableError("cut", code="invalid_response")
     handlers.after(minutes=1).process()
-    item = only(listed)
+    item = only(list_recordings)
     assert (item["transcriptionStatus"], item["nextAttemptAt"]) == ("failed", None)
     handlers.api("POST", f"/api/call-recordings/{item['id']}/transcribe")
     jobs.poll_result = HELLO
     for _ in range(2):
         handlers.process()
         handlers.advance_clock(minutes=1)
-    assert only(listed)["transcriptionStatus"] == "completed"
+    assert only(list_recordings)["transcriptionStatus"] == "completed"
     assert len(set(jobs.sent)) == 2
 
 
-def test_only_one_of_two_runs_that_see_the_same_job_polls_it(handlers, send, jobs, listed):
+def test_only_one_of_two_runs_that_see_the_same_job_polls_it(handlers, send, jobs, list_recordings):
     send()
-    awaiting_job, now = stored(only(listed)), handlers.now()
+    awaiting_job, now = stored(only(list_recordings)), handlers.now()
     polls = [
         state_machine.claim_for_poll(awaiting_job, token, now, now + timedelta(minutes=16))
         for token in ("one", "another")
@@ -327,7 +329,7 @@ def test_only_one_of_two_runs_that_see_the_same_job_polls_it(handlers, send, job
     assert recordings.apply_transition(awaiting_job.id, polls[1]) is None
 
 
-def test_job_keeps_its_slot_when_the_response_to_the_write_is_lost(handlers, send, jobs, listed, monkeypatch):
+def test_job_keeps_its_slot_when_the_response_to_the_write_is_lost(handlers, send, jobs, list_recordings, monkeypatch):
     """DynamoDB applies the write, but no response ever arrives, not even to the retries."""
     apply_transition = recordings.apply_transition
 
@@ -346,5 +348,5 @@ def test_job_keeps_its_slot_when_the_response_to_the_write_is_lost(handlers, sen
     jobs.poll_result = HELLO
     for _ in range(2):
         handlers.after(minutes=1).process()
-    assert {item["transcriptionStatus"] for item in listed().values()} == {"completed"}
+    assert {item["transcriptionStatus"] for item in list_recordings().values()} == {"completed"}
     assert not control_items.read(control_items.ADMISSION)[control_items.ADMISSION].slots

@@ -12,10 +12,10 @@ UNITS = {"OldestQueuedAgeSeconds": "Seconds", "AudioSeconds": "Seconds"}
 
 
 @pytest.fixture
-def written(capsys):
+def read_metrics(capsys):
     """The metrics written since the last call: (service, metric) → values. Checks their units."""
 
-    def written():
+    def read_metrics():
         values: dict[tuple[str, str], list[float]] = {}
         for line in capsys.readouterr().out.splitlines():
             document = json.loads(line) if line.startswith('{"_aws"') else {}
@@ -26,10 +26,10 @@ def written(capsys):
                     values.setdefault((document["service"], metric["Name"]), []).extend(document[metric["Name"]])
         return values
 
-    return written
+    return read_metrics
 
 
-def test_every_metric_that_an_alarm_watches_is_written(handlers, put, service, reply, written, monkeypatch):
+def test_every_metric_that_an_alarm_watches_is_written(handlers, put, service, reply, read_metrics, monkeypatch):
     all_metrics = {}
 
     def run(task, **event):
@@ -37,7 +37,7 @@ def test_every_metric_that_an_alarm_watches_is_written(handlers, put, service, r
             observability.metrics.provider, "service", task
         )  # as the template's variable sets it in Lambda
         getattr(handlers, task)(**event)
-        metrics = written()
+        metrics = read_metrics()
         assert set(metrics) <= {
             (service, name) for name, services in documented_metrics().items() for service in services
         }
@@ -70,7 +70,7 @@ def test_every_metric_that_an_alarm_watches_is_written(handlers, put, service, r
 
 @pytest.mark.parametrize("trigger", ["schedule", "api"])
 def test_unexpected_exception_is_left_to_lambdas_error_metric_and_logged_without_its_message(
-    handlers, written, monkeypatch, trigger, caplog
+    handlers, read_metrics, monkeypatch, trigger, caplog
 ):
     def crash(*_):
         raise RuntimeError("2025550143")
@@ -79,24 +79,24 @@ def test_unexpected_exception_is_left_to_lambdas_error_metric_and_logged_without
     monkeypatch.setattr(observability.metrics.provider, "service", "queue")
     with pytest.raises(RuntimeError):
         handlers.queue(trigger=trigger)
-    values = written()
+    values = read_metrics()
     assert (values["queue", "RunsFailed"], values["queue", "ScheduledRunsSucceeded"]) == ([0.0], [0.0])
     assert [record.exception_name for record in caplog.records if record.msg == "run failed"] == ["RuntimeError"]
 
 
-def test_failed_run_of_a_user_does_not_count_for_the_alarm(handlers, written, monkeypatch):
+def test_failed_run_of_a_user_does_not_count_for_the_alarm(handlers, read_metrics, monkeypatch):
     monkeypatch.setattr(observability.metrics.provider, "service", "sync")
     handlers.overrides["RECORDINGS_PATH"] = "s3://there-is-no-such-bucket/"
     assert handlers.sync(trigger="api")["status"] == "failed"
-    assert written()["sync", "RunsFailed"] == [0.0]
+    assert read_metrics()["sync", "RunsFailed"] == [0.0]
 
 
-def test_outage_is_neither_a_failed_run_nor_a_missing_success(handlers, put, service, reply, written, monkeypatch):
+def test_outage_is_neither_a_failed_run_nor_a_missing_success(handlers, put, service, reply, read_metrics, monkeypatch):
     monkeypatch.setattr(observability.metrics.provider, "service", "process")
     service.replies = [reply(status=503)]
     put("a.wav")
     handlers.sync_and_queue()
-    written()
+    read_metrics()
     assert handlers.process()["status"] == "failed"
-    values = written()
+    values = read_metrics()
     assert (values["process", "RunsFailed"], values["process", "ScheduledRunsSucceeded"]) == ([0.0], [1.0])

@@ -38,7 +38,7 @@ def queue_up(handlers, put):
 @pytest.mark.slow
 @pytest.mark.parametrize(("failure", "interval"), [("refused", 3), (401, 5)])
 def test_eight_hour_outage_costs_no_attempt_and_ends_unattended(
-    handlers, queue_up, listed, service, reply, outage, failure, interval
+    handlers, queue_up, list_recordings, service, reply, outage, failure, interval
 ):
     """The schedule fires about every `interval` minutes; the default is every minute."""
     jitter = random.Random(str(failure))
@@ -53,7 +53,7 @@ def test_eight_hour_outage_costs_no_attempt_and_ends_unattended(
     for _ in range(EIGHT_HOURS // interval):
         runs.append(handlers.process())
         wait_for_the_schedule()
-    assert {(item["transcriptionStatus"], item["attempts"]) for item in listed().values()} == {("queued", 0)}
+    assert {(item["transcriptionStatus"], item["attempts"]) for item in list_recordings().values()} == {("queued", 0)}
     probes = [run for run in runs if run["counts"]["requeued"]]
     assert {run["status"] for run in probes} == {"failed"}
     assert {run["errorCode"] for run in runs if run not in probes} == {"service_unavailable"}
@@ -71,11 +71,15 @@ def test_eight_hour_outage_costs_no_attempt_and_ends_unattended(
     assert outage() is None
     handlers.overrides["RECORDINGS_PER_RUN"] = "100"
     handlers.process()
-    assert {(item["transcriptionStatus"], item["attempts"]) for item in listed().values()} == {("completed", 1)}
+    assert {(item["transcriptionStatus"], item["attempts"]) for item in list_recordings().values()} == {
+        ("completed", 1)
+    }
     assert len(service.received) - sent_before == QUEUED
 
 
-def test_corrected_api_key_is_read_by_the_next_probe(handlers, queue_up, listed, service, reply, stack, outage):
+def test_corrected_api_key_is_read_by_the_next_probe(
+    handlers, queue_up, list_recordings, service, reply, stack, outage
+):
     secrets, name = aws_client("secretsmanager", stack.endpoint), stack.secrets["WhisperXSecret"]
     secrets.put_secret_value(SecretId=name, SecretString=json.dumps({"apiKey": "wrong"}))
     handlers.clear_caches()
@@ -116,7 +120,7 @@ def test_skipped_run_reports_start_next_try_and_cause_of_the_outage(handlers, qu
     assert "503" in current["message"]
 
 
-def test_only_one_recording_is_sent_as_a_probe(handlers, queue_up, service, reply, listed):
+def test_only_one_recording_is_sent_as_a_probe(handlers, queue_up, service, reply, list_recordings):
     handlers.overrides |= {"MAX_CONCURRENT_TRANSCRIPTIONS": "4", "RECORDINGS_PER_RUN": "4"}
     service.replies = [reply(status=503)]
     queue_up(8)
@@ -131,7 +135,7 @@ def test_only_one_recording_is_sent_as_a_probe(handlers, queue_up, service, repl
 
 
 def test_probe_that_is_not_sent_leaves_the_try_to_the_next_recording(
-    handlers, queue_up, service, reply, listed, outage, stack
+    handlers, queue_up, service, reply, list_recordings, outage, stack
 ):
     service.replies = [reply(status=503), reply()]
     queue_up(3)
@@ -139,7 +143,7 @@ def test_probe_that_is_not_sent_leaves_the_try_to_the_next_recording(
     missing = recordings.get(recordings.next_entries(Status.QUEUED, 2)[1].id).key  # the first probe is the second entry
     aws_client("s3", stack.endpoint).delete_object(Bucket=stack.buckets["RecordingsBucket"], Key=missing)
     handlers.after(minutes=1).process()
-    assert listed()[missing]["error"]["code"] == "audio_missing"
+    assert list_recordings()[missing]["error"]["code"] == "audio_missing"
     assert outage() is not None
     assert handlers.process()["counts"]["completed"] == 2
     assert outage() is None
@@ -154,7 +158,7 @@ def test_error_response_of_the_service_ends_the_outage(handlers, queue_up, servi
 
 
 def test_recording_that_crashes_a_proxied_service_fails_and_does_not_block_others(
-    handlers, queue_up, put, service, reply, listed
+    handlers, queue_up, put, service, reply, list_recordings
 ):
     handlers.overrides["MAX_ATTEMPTS"] = "3"
     service.choose_reply = lambda received: reply(status=502 if b"audio of 000" in received.body else 200)
@@ -165,7 +169,7 @@ def test_recording_that_crashes_a_proxied_service_fails_and_does_not_block_other
             handlers.sync_and_queue()
         handlers.process()
         handlers.advance_clock(minutes=1)
-    others = listed()
+    others = list_recordings()
     poisoned = others.pop("000.wav")
     assert (poisoned["transcriptionStatus"], poisoned["nextAttemptAt"]) == ("failed", None)
     assert poisoned["error"]["code"] == "service_down"
@@ -173,7 +177,9 @@ def test_recording_that_crashes_a_proxied_service_fails_and_does_not_block_other
     assert len(service.received) <= len(others) + 2 * 5
 
 
-def test_transcribe_request_of_a_user_probes_the_service_at_once(handlers, queue_up, service, reply, listed, outage):
+def test_transcribe_request_of_a_user_probes_the_service_at_once(
+    handlers, queue_up, service, reply, list_recordings, outage
+):
     service.replies = [reply(status=503, headers={"Retry-After": "86400"}), reply()]
     queue_up(5)
     handlers.process()
@@ -194,7 +200,9 @@ def test_service_with_a_retry_after_of_zero_is_tried_only_once_per_run(handlers,
     assert len(service.received) == 2
 
 
-def test_server_that_accepts_one_request_at_a_time_costs_no_attempts(handlers, queue_up, service, reply, listed):
+def test_server_that_accepts_one_request_at_a_time_costs_no_attempts(
+    handlers, queue_up, service, reply, list_recordings
+):
     """With more slots than the server accepts, its 503 responses cost no attempts, however many there are."""
     handlers.overrides |= {"MAX_CONCURRENT_TRANSCRIPTIONS": "6", "RECORDINGS_PER_RUN": "6"}
     # the delay is long enough for the others to get a 503
@@ -206,10 +214,12 @@ def test_server_that_accepts_one_request_at_a_time_costs_no_attempts(handlers, q
         handlers.advance_clock(minutes=1)
         minutes += 1
         assert minutes < 90
-    assert {(item["transcriptionStatus"], item["attempts"]) for item in listed().values()} == {("completed", 1)}
+    assert {(item["transcriptionStatus"], item["attempts"]) for item in list_recordings().values()} == {
+        ("completed", 1)
+    }
 
 
-def test_expired_claims_are_recovered_during_an_outage(handlers, queue_up, service, reply, listed):
+def test_expired_claims_are_recovered_during_an_outage(handlers, queue_up, service, reply, list_recordings):
     service.replies = [reply(status=503)]
     queue_up(2)
     handlers.process()
@@ -217,4 +227,4 @@ def test_expired_claims_are_recovered_during_an_outage(handlers, queue_up, servi
     (_, other) = recordings.next_entries(Status.QUEUED, 5)
     recordings.apply_transition(other.id, state_machine.claim(other, "crashed", now, now + timedelta(seconds=5)))
     assert handlers.after(seconds=10).process()["counts"]["recovered"] == 1
-    assert {item["transcriptionStatus"] for item in listed().values()} == {"queued"}
+    assert {item["transcriptionStatus"] for item in list_recordings().values()} == {"queued"}

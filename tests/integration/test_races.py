@@ -50,19 +50,19 @@ def process_all(workers, callers):
     """
     idle = threading.Event()
 
-    def call(_):
-        counted = Counter[str]()
+    def run_until_idle(_):
+        counts = Counter[str]()
         while not idle.is_set():
             run = workers.invoke("killable", "process")["run"]
             assert run["status"] in ("succeeded", "skipped"), run
-            counted.update(run["counts"])
+            counts.update(run["counts"])
             if run["status"] == "succeeded" and not run["counts"]["completed"]:
                 idle.set()
-        return counted
+        return counts
 
     with ThreadPoolExecutor(callers) as pool:
-        counted = sum(pool.map(call, range(callers)), Counter[str]())
-    return counted + process_all(workers, 1) if callers > 1 else counted
+        counts = sum(pool.map(run_until_idle, range(callers)), Counter[str]())
+    return counts + process_all(workers, 1) if callers > 1 else counts
 
 
 def assert_each_was_sent_once(handlers, service, added, slots):
@@ -75,15 +75,15 @@ def assert_each_was_sent_once(handlers, service, added, slots):
     assert_no_slot_is_held(handlers, slots)
 
 
-def writes(results, *names):
+def count_writes(results, *names):
     """How many of the named requests in these runs got a response, and how many lost to a concurrent write.
 
     A request whose connection broke has no response; boto3 repeats it as another request.
     """
     statuses = [request["status"] for result in results for request in result["requests"] if request["name"] in names]
-    answered = [status for status in statuses if status is not None]
-    assert set(answered) <= {200, 400}
-    return len(answered), answered.count(400)
+    statuses = [status for status in statuses if status is not None]
+    assert set(statuses) <= {200, 400}
+    return len(statuses), statuses.count(400)
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_concurrent_runs_send_no_recording_twice(
     service.replies[0].delay_seconds = 0.05
     workers.environ["MAX_CONCURRENT_TRANSCRIPTIONS"] = str(slots)
     # every event is delivered twice: there are twice as many callers as slots and as worker processes
-    counted = process_all(workers, callers)
-    assert counted["completed"] == number
+    counts = process_all(workers, callers)
+    assert counts["completed"] == number
     assert_each_was_sent_once(handlers, service, added, slots)
 
 
@@ -126,8 +126,8 @@ def test_sixteen_concurrent_claims_lose_at_most_three_writes_each(workers, creat
     workers.environ["MAX_CONCURRENT_TRANSCRIPTIONS"] = "16"
     results = workers.run_concurrently(16, "process", ACQUIRE, tmp_path / "hold")
     claimed = sum(result["run"]["counts"]["completed"] for result in results)
-    acquired, without_slot = writes(results, ACQUIRE)
-    sent, lost = writes(results, CLAIM)
+    acquired, without_slot = count_writes(results, ACQUIRE)
+    sent, lost = count_writes(results, CLAIM)
     assert acquired >= 16
     assert (without_slot, sent - lost) == (0, claimed)
     assert claimed >= 14  # a worker may start too late for the last ones
@@ -149,6 +149,6 @@ def test_concurrent_syncs_add_each_recording_once(workers, put, tmp_path):
         put(f"{number:03}.wav")
     results = workers.run_concurrently(4, "sync", "PutItem recordings", tmp_path / "hold")
     assert sum(result["run"]["counts"]["added"] for result in results) == 24
-    assert writes(results, "PutItem recordings") == (96, 72)
+    assert count_writes(results, "PutItem recordings") == (96, 72)
     assert {recording.status for recording in all_recordings().values()} == {Status.PENDING}
     assert_counts_are_right()

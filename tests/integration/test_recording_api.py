@@ -291,10 +291,10 @@ def test_corrected_start_without_zone_uses_the_time_zone_of_the_module(recording
         assert search(to="2026-06-30T00:00:00Z") == []
 
 
-def test_time_zone_of_the_module_takes_precedence_over_the_server_offset(handlers, put, listed):
+def test_time_zone_of_the_module_takes_precedence_over_the_server_offset(handlers, put, list_recordings):
     put("in-2025550100-2025550143-20261118-103012-1794994212.17.wav", AUDIO)
     handlers.sync()
-    (item,) = listed().values()
+    (item,) = list_recordings().values()
     assert item["utcOffset"] == "+01:00"
     handlers.api("PUT", "/api/modules/call-recordings", body={"timeZone": "America/New_York"})
     path = f"{LIST}/{item['id']}"

@@ -217,12 +217,12 @@ def test_calls_at_the_exact_bounds_of_a_time_range_are_found_on_every_page(handl
         assert sorted(ids) == sorted(simultaneous), query
 
 
-def test_no_search_scans_the_table(handlers, calls, counted, stack):
+def test_no_search_scans_the_table(handlers, calls, count_requests, stack):
     key = read_api_key(stack)
     handlers.api("GET", LIST, key=key)  # caches the API keys
 
     def requests(query):
-        with counted() as operations:
+        with count_requests() as operations:
             assert handlers.api("GET", LIST, query=query, key=key).status == 200
         return dict(operations)
 
@@ -235,8 +235,8 @@ def test_no_search_scans_the_table(handlers, calls, counted, stack):
     assert requests(f"search={calls[0]}") == {"GetItem": 1}
 
 
-def test_creating_a_recording_is_one_put(create_recording, counted):
-    with counted() as requests:
+def test_creating_a_recording_is_one_put(create_recording, count_requests):
+    with count_requests() as requests:
         create_recording("in-z", caller="2025550143", callee="101", call_id="z")
     assert requests == {"PutItem": 1}
 

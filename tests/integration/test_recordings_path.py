@@ -48,17 +48,17 @@ def bucket(stack, put):
     return stack.buckets["RecordingsBucket"]
 
 
-def assert_refused(response, listed):
+def assert_refused(response, list_recordings):
     """Assert a 400 with a message, and that nothing was recorded."""
     assert response.status == 400, response
     assert response.error["code"] in ("invalid_path", "invalid_request", "sync_failed")
     assert response.error["message"]
-    assert listed() == {}
+    assert list_recordings() == {}
 
 
-def test_subfolder_is_scanned_alone(sync, folder, listed):
+def test_subfolder_is_scanned_alone(sync, folder, list_recordings):
     response = sync(f"{folder}/in/deeper", f"{folder}/in")
-    assert (response.status, response.run["counts"]["added"], list(listed())) == (200, 1, ["a.wav"])
+    assert (response.status, response.run["counts"]["added"], list(list_recordings())) == (200, 1, ["a.wav"])
 
 
 @pytest.mark.parametrize(
@@ -82,21 +82,21 @@ def test_subfolder_is_scanned_alone(sync, folder, listed):
         "{0}/in/" + "x" * 5000,
     ],
 )
-def test_no_path_leads_out_of_the_folder(sync, folder, listed, path):
-    assert_refused(sync(path.format(folder), f"{folder}/in"), listed)
+def test_no_path_leads_out_of_the_folder(sync, folder, list_recordings, path):
+    assert_refused(sync(path.format(folder), f"{folder}/in"), list_recordings)
 
 
-def test_link_to_the_source_is_followed_but_not_links_in_it(sync, folder, listed):
+def test_link_to_the_source_is_followed_but_not_links_in_it(sync, folder, list_recordings):
     (folder / "here").symlink_to("in")
-    assert_refused(sync(f"{folder}/here/link", f"{folder}/here"), listed)
-    assert_refused(sync(f"{folder}/in/deeper", f"{folder}/here"), listed)
+    assert_refused(sync(f"{folder}/here/link", f"{folder}/here"), list_recordings)
+    assert_refused(sync(f"{folder}/in/deeper", f"{folder}/here"), list_recordings)
     assert sync(f"{folder}/here", f"{folder}/here").run["counts"]["added"] == 1
-    assert [item["path"] for item in listed().values()] == [f"{folder}/here/deeper/a.wav"]
+    assert [item["path"] for item in list_recordings().values()] == [f"{folder}/here/deeper/a.wav"]
 
 
-def test_prefix_of_a_bucket_is_scanned_alone(sync, bucket, listed):
+def test_prefix_of_a_bucket_is_scanned_alone(sync, bucket, list_recordings):
     response = sync(f"s3://{bucket}/in/deeper", f"s3://{bucket}/in/")
-    assert (response.status, response.run["counts"]["added"], list(listed())) == (200, 1, ["a.wav"])
+    assert (response.status, response.run["counts"]["added"], list(list_recordings())) == (200, 1, ["a.wav"])
 
 
 @pytest.mark.parametrize(
@@ -110,29 +110,29 @@ def test_prefix_of_a_bucket_is_scanned_alone(sync, bucket, listed):
         "/in/deeper",
     ],
 )
-def test_no_path_leads_out_of_the_prefix(sync, bucket, listed, path):
-    assert_refused(sync(path.format(bucket), f"s3://{bucket}/in/"), listed)
+def test_no_path_leads_out_of_the_prefix(sync, bucket, list_recordings, path):
+    assert_refused(sync(path.format(bucket), f"s3://{bucket}/in/"), list_recordings)
 
 
 @pytest.mark.parametrize(
     "path",
     ["in/%252e%252e/out/", "in/..%5Cout/", "in/deeper/a.wav", "in/%EF%BC%8E%EF%BC%8E/out/", "in/deeper./", "in//"],
 )
-def test_unusual_key_prefix_finds_nothing_outside_the_source(sync, bucket, listed, path):
+def test_unusual_key_prefix_finds_nothing_outside_the_source(sync, bucket, list_recordings, path):
     assert sync(f"s3://{bucket}/{path}", f"s3://{bucket}/in/").status == 200
-    assert set(listed()) <= {"a.wav"}
+    assert set(list_recordings()) <= {"a.wav"}
 
 
-def test_sync_checks_the_path_itself_whoever_invokes_it(handlers, folder, listed):
+def test_sync_checks_the_path_itself_whoever_invokes_it(handlers, folder, list_recordings):
     handlers.overrides["RECORDINGS_PATH"] = f"{folder}/in"
     for path in ("/etc", f"{folder}/in/link", f"{folder}/in/\0"):
         run = handlers.sync(recordingsPath=path)
         assert (run["status"], run["errorCode"]) == (RunStatus.FAILED, "configuration_error")
-    assert listed() == {}
+    assert list_recordings() == {}
 
 
-def test_folder_name_may_contain_spaces_and_other_letters(sync, stack, put, listed):
+def test_folder_name_may_contain_spaces_and_other_letters(sync, stack, put, list_recordings):
     bucket = stack.buckets["RecordingsBucket"]
     put("in/Büro +49 (1)/a.wav", AUDIO)
     assert sync(quote(f"s3://{bucket}/in/Büro +49 (1)"), f"s3://{bucket}/in/").run["counts"]["added"] == 1
-    assert list(listed()) == ["a.wav"]
+    assert list(list_recordings()) == ["a.wav"]

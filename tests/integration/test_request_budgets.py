@@ -1,11 +1,11 @@
 """How many requests to AWS a run of process makes."""
 
 
-def test_transcription_takes_at_most_twelve_requests_on_a_warm_function(handlers, put, counted):
+def test_transcription_takes_at_most_twelve_requests_on_a_warm_function(handlers, put, count_requests):
     for number in range(2):
         put(f"{number}.wav")
     handlers.transcribe()  # reads and caches the key
-    with counted() as requests:
+    with count_requests() as requests:
         assert handlers.process()["counts"]["completed"] == 1
     assert requests == {
         "PutItem": 1,  # the run at its start
@@ -20,28 +20,28 @@ def test_transcription_takes_at_most_twelve_requests_on_a_warm_function(handlers
     assert requests.total() <= 12
 
 
-def test_repeated_attempt_takes_one_more_query(handlers, put, counted, service, reply):
+def test_repeated_attempt_takes_one_more_query(handlers, put, count_requests, service, reply):
     service.replies = [reply(status=500), reply()]
     put("a.wav")
     handlers.transcribe()
     handlers.advance_clock(seconds=2)
-    with counted() as requests:
+    with count_requests() as requests:
         assert handlers.process()["counts"]["completed"] == 1
     assert requests["Query"] == 3
     assert requests.total() <= 13
 
 
-def test_run_with_an_empty_queue_takes_six_requests(handlers, counted):
+def test_run_with_an_empty_queue_takes_six_requests(handlers, count_requests):
     handlers.process()
-    with counted() as requests:
+    with count_requests() as requests:
         handlers.process()
     assert requests.total() == 6
 
 
-def test_run_during_an_outage_takes_seven_requests(handlers, put, counted, service, reply):
+def test_run_during_an_outage_takes_seven_requests(handlers, put, count_requests, service, reply):
     service.replies = [reply(status=503)]
     put("a.wav")
     handlers.transcribe()
-    with counted() as requests:
+    with count_requests() as requests:
         assert handlers.process()["status"] == "skipped"
     assert requests.total() == 7

@@ -34,20 +34,20 @@ def objects(stack, bucket):
     return {item["Key"] for item in client("s3", stack.endpoint).list_objects_v2(Bucket=bucket).get("Contents", ())}
 
 
-def test_expired_records_are_deleted_and_not_ingested_again(retaining, put, listed, service, reply, stack):
+def test_expired_records_are_deleted_and_not_ingested_again(retaining, put, list_recordings, service, reply, stack):
     service.replies = [reply(status=PERMANENT), reply()]
     transcribe(retaining, put, "failed.wav", "completed.wav")
-    assert {item["transcriptionStatus"] for item in listed().values()} == {"failed", "completed"}
+    assert {item["transcriptionStatus"] for item in list_recordings().values()} == {"failed", "completed"}
     assert retaining.after(days=DAYS - 1).queue()["counts"]["expired"] == 0
-    assert len(listed()) == 2
+    assert len(list_recordings()) == 2
     assert retaining.after(days=1, minutes=1).queue()["counts"]["expired"] == 2
-    assert listed() == {}
+    assert list_recordings() == {}
     counts = retaining.sync()["counts"]
     assert (counts["listed"], counts["added"], counts["past_retention"]) == (2, 0, 2)
     assert objects(stack, stack.buckets["RecordingsBucket"]) == {"failed.wav", "completed.wav"}
 
 
-def test_records_without_a_terminal_status_never_expire(retaining, put, listed, service, reply):
+def test_records_without_a_terminal_status_never_expire(retaining, put, list_recordings, service, reply):
     service.replies = [reply(status=500)]
     transcribe(retaining, put, "retried.wav")
     put("queued.wav")
@@ -55,13 +55,13 @@ def test_records_without_a_terminal_status_never_expire(retaining, put, listed, 
     put("pending.wav")
     retaining.sync()
     assert retaining.after(days=10 * DAYS).queue()["counts"]["expired"] == 0
-    assert set(listed()) == {"retried.wav", "queued.wav", "pending.wav"}
+    assert set(list_recordings()) == {"retried.wav", "queued.wav", "pending.wav"}
 
 
-def test_nothing_is_deleted_without_a_retention(handlers, put, listed):
+def test_nothing_is_deleted_without_a_retention(handlers, put, list_recordings):
     transcribe(handlers, put, "a.wav")
     assert "expired" not in handlers.after(days=4000).queue()["counts"]
-    assert set(listed()) == {"a.wav"}
+    assert set(list_recordings()) == {"a.wav"}
 
 
 def test_status_counts_are_exact_after_a_run_died(retaining, put, monkeypatch):
@@ -98,9 +98,9 @@ def test_checkpoint_of_expired_records_only_is_dropped(retaining, put):
     assert status_counts.load_status_counts().counts[Status.COMPLETED] == 0
 
 
-def test_recording_requeued_during_the_deletion_is_not_deleted(retaining, put, listed, monkeypatch):
+def test_recording_requeued_during_the_deletion_is_not_deleted(retaining, put, list_recordings, monkeypatch):
     transcribe(retaining, put, "a.wav")
-    (recording,) = listed().values()
+    (recording,) = list_recordings().values()
     retaining.advance_clock(days=DAYS, minutes=1)
     query = RecordingModel.by_status.query
 
@@ -113,28 +113,28 @@ def test_recording_requeued_during_the_deletion_is_not_deleted(retaining, put, l
 
     monkeypatch.setattr(RecordingModel.by_status, "query", query_then_requeue)
     retaining.queue()
-    assert listed()["a.wav"]["transcriptionStatus"] == "queued"
+    assert list_recordings()["a.wav"]["transcriptionStatus"] == "queued"
 
 
-def test_user_can_register_a_file_that_is_too_old_for_sync(retaining, functions, put, listed):
+def test_user_can_register_a_file_that_is_too_old_for_sync(retaining, functions, put, list_recordings):
     put("old.wav")
     assert retaining.after(days=DAYS + 1).sync()["counts"]["past_retention"] == 1
     answer = retaining.api("POST", "/api/call-recordings", body={"path": f"{retaining.recordings_path}old.wav"})
-    assert (answer.status, set(listed())) == (201, {"old.wav"})
+    assert (answer.status, set(list_recordings())) == (201, {"old.wav"})
 
 
 @pytest.mark.parametrize("days", ["", "90"])
-def test_longer_or_no_retention_does_not_bring_records_back(retaining, put, listed, days):
+def test_longer_or_no_retention_does_not_bring_records_back(retaining, put, list_recordings, days):
     transcribe(retaining, put, "old.wav")
     assert retaining.after(days=DAYS + 1).queue()["counts"]["expired"] == 1
     retaining.overrides["RETENTION_DAYS"] = days
     retaining.queue()
     assert retaining.sync()["counts"]["past_retention"] == 1
-    assert listed() == {}
+    assert list_recordings() == {}
 
 
 @pytest.mark.parametrize("days", ["", "90"])
-def test_records_that_a_longer_retention_keeps_are_counted_again(retaining, put, listed, monkeypatch, days):
+def test_records_that_a_longer_retention_keeps_are_counted_again(retaining, put, list_recordings, monkeypatch, days):
     transcribe(retaining, put, "1.wav", "2.wav")
     retaining.after(hours=1).queue()
     retaining.advance_clock(days=DAYS + 1)
@@ -144,12 +144,12 @@ def test_records_that_a_longer_retention_keeps_are_counted_again(retaining, put,
     assert status_counts.load_status_counts().counts[Status.COMPLETED] == 0
     retaining.overrides["RETENTION_DAYS"] = days
     retaining.queue()
-    assert status_counts.load_status_counts().counts[Status.COMPLETED] == len(listed()) == 2
+    assert status_counts.load_status_counts().counts[Status.COMPLETED] == len(list_recordings()) == 2
     retaining.after(hours=1).queue()
     assert status_counts.load_status_counts().counts[Status.COMPLETED] == 2
 
 
-def test_pending_recordings_are_queued_even_if_the_deletion_fails(retaining, put, listed, monkeypatch):
+def test_pending_recordings_are_queued_even_if_the_deletion_fails(retaining, put, list_recordings, monkeypatch):
     transcribe(retaining, put, "old.wav")
     retaining.advance_clock(days=DAYS + 1)
     retaining.overrides["RETENTION_DAYS"] = str(10 * DAYS)
@@ -163,15 +163,15 @@ def test_pending_recordings_are_queued_even_if_the_deletion_fails(retaining, put
     with monkeypatch.context() as patch:
         patch.setattr(recordings, "delete_entry", fail)
         assert retaining.queue()["status"] == "failed"
-    assert listed()["new.wav"]["transcriptionStatus"] == "queued"
+    assert list_recordings()["new.wav"]["transcriptionStatus"] == "queued"
 
 
-def test_paused_task_still_deletes_expired_records(retaining, put, listed):
+def test_paused_task_still_deletes_expired_records(retaining, put, list_recordings):
     transcribe(retaining, put, "old.wav")
     retaining.advance_clock(days=DAYS + 1)
     retaining.api("PUT", "/api/scheduler/tasks/queue_transcriptions", body={"paused": True})
     assert retaining.queue()["status"] == "skipped"
-    assert listed() == {}
+    assert list_recordings() == {}
 
 
 def test_runs_and_server_requests_expire_with_the_retention(handlers, put, stack):

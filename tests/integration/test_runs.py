@@ -57,12 +57,12 @@ def test_run_without_a_result_is_shown_as_died_after_its_deadline(handlers, monk
 @pytest.mark.parametrize("task", SCHEDULED_TASKS)
 @pytest.mark.parametrize("reason", ["paused", "module_disabled"])
 def test_paused_task_or_task_of_a_disabled_module_is_skipped_with_a_reason(
-    handlers, put, listed, service, task, reason
+    handlers, put, list_recordings, service, task, reason
 ):
     put("a.wav")
     for earlier in SCHEDULED_TASKS[: SCHEDULED_TASKS.index(task)]:
         getattr(handlers, earlier.name.lower())()
-    before = listed()
+    before = list_recordings()
     run_it = getattr(handlers, task.name.lower())
     path, field, value = f"{TASKS}/{task}", "paused", True
     if reason == "module_disabled":
@@ -70,11 +70,11 @@ def test_paused_task_or_task_of_a_disabled_module_is_skipped_with_a_reason(
     assert handlers.api("PUT", path, body={field: value}).json[field] is value
     run = run_it()
     assert (run["status"], run["errorCode"]) == ("skipped", reason)
-    assert listed() == before
+    assert list_recordings() == before
     assert service.received == []
     tasks = {item["command"]: item for item in handlers.api("GET", TASKS).json["items"]}
     assert [command for command, item in tasks.items() if item["paused"]] == ([task] if reason == "paused" else [])
     assert tasks[task]["lastRun"]["status"] == "skipped"
     assert handlers.api("PUT", path, body={field: not value}).json[field] is not value
     assert run_it()["status"] == "succeeded"
-    assert listed() != before
+    assert list_recordings() != before

@@ -86,11 +86,11 @@ def test_unsupported_schedule_is_shown_as_its_expression(handlers, tasks, expres
 
 
 @pytest.mark.parametrize("task", SCHEDULED_TASKS)
-def test_running_a_task_returns_its_run(handlers, put, functions, service, listed, task):
+def test_running_a_task_returns_its_run(handlers, put, functions, service, list_recordings, task):
     put("a.wav")
     for earlier in SCHEDULED_TASKS[: SCHEDULED_TASKS.index(task)]:
         assert handlers.api("POST", f"{TASKS}/{earlier}/run").status == 200
-    before = listed()
+    before = list_recordings()
     response = handlers.api("POST", f"{TASKS}/{task}/run")
     assert response.status == 200
     run = response.json
@@ -98,7 +98,7 @@ def test_running_a_task_returns_its_run(handlers, put, functions, service, liste
     assert next(iter(run["counts"].values())) == 1
     assert run["duration"] > 0
     assert handlers.api("GET", f"{RUNS}/{run['id']}").json == run
-    assert listed() != before
+    assert list_recordings() != before
 
 
 def test_long_task_returns_202_with_the_running_run(handlers, put, monkeypatch):
@@ -122,23 +122,23 @@ def test_long_task_returns_202_with_the_running_run(handlers, put, monkeypatch):
 
 
 @pytest.mark.parametrize("task", SCHEDULED_TASKS)
-def test_running_a_paused_task_returns_a_skipped_run(handlers, put, functions, listed, task):
+def test_running_a_paused_task_returns_a_skipped_run(handlers, put, functions, list_recordings, task):
     put("a.wav")
     handlers.api("PUT", f"{TASKS}/{task}", body={"paused": True})
     response = handlers.api("POST", f"{TASKS}/{task}/run")
     assert (response.status, response.json["status"], response.json["errorCode"]) == (200, "skipped", "paused")
     assert "Resume it" in response.json["error"]
-    assert listed() == {}
+    assert list_recordings() == {}
 
 
-def test_body_is_rejected_on_routes_that_accept_none(handlers, put, functions, listed):
+def test_body_is_rejected_on_routes_that_accept_none(handlers, put, functions, list_recordings):
     """The path in it would be ignored and the whole source scanned."""
     put("a.wav")
     for path in ("/api/call-recordings/sync", f"{TASKS}/sync_recordings/run"):
         response = handlers.api("POST", path, body={"recordingsPath": "s3://b/in/"})
         assert (response.status, response.json["error"]["code"]) == (400, "invalid_request"), path
         assert "accepts no body" in response.json["error"]["message"]
-    assert listed() == {}
+    assert list_recordings() == {}
     assert handlers.api("POST", "/api/call-recordings/sync", body={}).status == 200
 
 

@@ -11,11 +11,11 @@ from testing.handlers import client
 KEY = "planted-key-5f2e"
 TEXT = "planted words about a credit card"
 NUMBER = "12025550143"
-ANSWER = json.dumps({"segments": [{"start": 0, "end": 1, "text": TEXT, "words": []}], "language": "en"}).encode()
+RESPONSE = json.dumps({"segments": [{"start": 0, "end": 1, "text": TEXT, "words": []}], "language": "en"}).encode()
 ECHO = f"failed on {TEXT} of {NUMBER} with Bearer {KEY}".encode()
 
 ASR = {
-    "a transcript": {"body": ANSWER},
+    "a transcript": {"body": RESPONSE},
     "a failure that echoes everything": {"status": 500, "body": ECHO},
     "a refusal that echoes everything": {"status": 422, "body": json.dumps({"detail": ECHO.decode()}).encode()},
     "a redirect with everything in its URL": {
@@ -25,7 +25,7 @@ ASR = {
     },
     "busy, with an echo": {"status": 503, "body": ECHO},
     "no JSON": {"body": b"<html>" + ECHO},
-    "truncated JSON": {"body": ANSWER[:-10]},
+    "truncated JSON": {"body": RESPONSE[:-10]},
     "a broken connection": {"close": True},
     "a header that echoes everything": {"status": 400, "headers": {"X-Error": ECHO.decode()}},
 }
@@ -58,7 +58,7 @@ OPENAI = {
 TASKS = {
     "a completed job": [
         ACCEPTED,
-        json_reply({"status": "completed", "result": json.loads(ANSWER), "metadata": DETAILS}),
+        json_reply({"status": "completed", "result": json.loads(RESPONSE), "metadata": DETAILS}),
     ],
     "a failed job": [
         ACCEPTED,

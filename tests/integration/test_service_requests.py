@@ -32,13 +32,13 @@ def transcribe(handlers, put):
 
 
 def test_every_request_is_stored_with_status_duration_and_sizes(
-    handlers, transcribe, service, reply, list_requests, listed, stack
+    handlers, transcribe, service, reply, list_requests, list_recordings, stack
 ):
     handlers.overrides["WHISPERX_OPTIONS"] = "hf_token=planted"
     transcribe("a.wav", reply(status=500), reply(), service=service)
     handlers.after(minutes=2).process()
     second, first = list_requests()
-    item = listed()["a.wav"]
+    item = list_recordings()["a.wav"]
     assert {first["recordingId"], second["recordingId"]} == {item["id"]}
     assert (first["attempt"], first["status"], first["error"]) == (1, 500, "service_error")
     assert (second["attempt"], second["status"], second["error"]) == (2, 200, None)
@@ -53,13 +53,13 @@ def test_every_request_is_stored_with_status_duration_and_sizes(
 
 
 def test_requests_are_filtered_by_recording_status_and_time_and_paged(
-    handlers, transcribe, service, reply, list_requests, listed
+    handlers, transcribe, service, reply, list_requests, list_recordings
 ):
     transcribe("a.wav", reply(status=500), service=service)
     handlers.advance_clock(hours=1)
     between = to_iso(datetime.now(UTC))  # requests are timed by the wall clock, which the test does not move
     transcribe("b.wav", reply(), service=service)
-    a = listed()["a.wav"]["id"]
+    a = list_recordings()["a.wav"]["id"]
     assert [request["status"] for request in list_requests(f"recordingId={a}")] == [500]
     assert {request["status"] for request in list_requests("status=failed")} == {500}
     assert {request["status"] for request in list_requests("status=succeeded")} == {200}
@@ -81,7 +81,7 @@ def test_request_to_an_unreachable_service_has_no_status(handlers, transcribe, s
 
 
 def test_one_event_is_sent_for_each_completed_or_terminally_failed_recording(
-    handlers, put, service, reply, stack, listed
+    handlers, put, service, reply, stack, list_recordings
 ):
     """Received through a rule and a queue, as a user of EventBridge would."""
     sqs, events = client("sqs", stack.endpoint), client("events", stack.endpoint)
@@ -103,7 +103,7 @@ def test_one_event_is_sent_for_each_completed_or_terminally_failed_recording(
     ]
     events.remove_targets(Rule="ended", Ids=["queue"])
     events.delete_rule(Name="ended")
-    items = listed()
+    items = list_recordings()
     assert {(event["detail-type"], event["detail"]["recordingId"]) for event in events_received} == {
         ("Transcription Completed", items["good.wav"]["id"]),
         ("Transcription Failed", items["bad.wav"]["id"]),

@@ -99,9 +99,9 @@ def test_second_of_two_concurrent_updates_is_refused(handlers, put):
     assert handlers.api("GET", MODULE).json["timeZone"] == "Asia/Kolkata"
 
 
-def test_run_reads_overrides_and_disabled_state_in_one_request(handlers, put, counted):
+def test_run_reads_overrides_and_disabled_state_in_one_request(handlers, put, count_requests):
     put(timeZone="Asia/Kolkata", patterns=[PATTERN])
-    with counted() as requests:
+    with count_requests() as requests:
         overrides = settings_overrides.require_enabled(Task.SYNC)
     assert overrides.call_recordings == {"time_zone": "Asia/Kolkata", "patterns": [PATTERN]}
     assert requests == {"BatchGetItem": 1}

@@ -99,7 +99,7 @@ def test_queued_recording_is_transcribed_first_and_checked_again_afterwards(sour
     assert source.sync() == {"listed": 1, "completed": 1}
 
 
-def test_sidecar_metadata_takes_precedence_over_the_file_name(source, listed):
+def test_sidecar_metadata_takes_precedence_over_the_file_name(source, list_recordings):
     name = "2026/11/18/out-+12025550199-102-20261118-093012-1795012212.17"
     source.put(f"{name}.mp3")
     source.sync()
@@ -234,7 +234,7 @@ def test_recording_waits_for_a_sidecar_that_is_being_written(handlers, tmp_path)
     assert sync_counts(handlers) == {"listed": 1, "completed": 1}
 
 
-def test_upload_of_a_sidecar_ingests_its_recording_in_either_order(handlers, put, listed, stack):
+def test_upload_of_a_sidecar_ingests_its_recording_in_either_order(handlers, put, list_recordings, stack):
     put("a.json", json.dumps(TRANSCRIPT).encode())
     assert handlers.sync(**upload_event(stack, "a.json"))["counts"]["listed"] == 0
     put("a.mp3", AUDIO)
@@ -243,7 +243,7 @@ def test_upload_of_a_sidecar_ingests_its_recording_in_either_order(handlers, put
     assert handlers.sync(**upload_event(stack, "b.mp3"))["counts"]["added"] == 1
     put("b.txt", b"Hello.")
     assert handlers.sync(**upload_event(stack, "b.txt"))["counts"]["completed"] == 1
-    assert {item["transcriptionStatus"] for item in listed().values()} == {"completed"}
+    assert {item["transcriptionStatus"] for item in list_recordings().values()} == {"completed"}
 
 
 def test_recording_completed_by_a_sidecar_is_published_to_eventbridge(source, handlers, monkeypatch):

@@ -140,7 +140,7 @@ def test_many_runs_are_read_in_pages_and_the_oldest_of_too_many_are_missing(over
     )  # fmt: skip
 
 
-def test_activity_includes_the_audio_seconds_of_a_process_run(handlers, put, overview, listed, service, reply):
+def test_activity_includes_the_audio_seconds_of_a_process_run(handlers, put, overview, list_recordings, service, reply):
     """From the file if known, else from the transcript, else zero."""
     service.choose_reply = lambda received: reply(body=b'{"segments": []}') if b"silence" in received.body else reply()
     put("long.wav", wav(tone(7.4, 8_000)))
@@ -151,7 +151,9 @@ def test_activity_includes_the_audio_seconds_of_a_process_run(handlers, put, ove
     handlers.queue()
     counts = handlers.process()["counts"]
     assert (counts["completed"], counts["audio_seconds"]) == (3, 7 + 1)
-    durations = {name: (item["audio"]["duration"], item["transcript"]["duration"]) for name, item in listed().items()}
+    durations = {
+        name: (item["audio"]["duration"], item["transcript"]["duration"]) for name, item in list_recordings().items()
+    }
     assert durations == {"long.wav": (7.4, 7.4), "transcript.wav": (None, 0.9), "nothing.wav": (None, None)}
     hours = overview("activity")["hours"]  # the run may have started in the previous hour
     assert sum(hour["transcribed"] for hour in hours[-2:]) == 3
@@ -161,15 +163,15 @@ def test_activity_includes_the_audio_seconds_of_a_process_run(handlers, put, ove
 # the queue -----------------------------------------------------------------------------------------------------------
 
 
-def test_oldest_queued_at_is_that_of_the_longest_waiting_recording(overview, create_queued, counted):
+def test_oldest_queued_at_is_that_of_the_longest_waiting_recording(overview, create_queued, count_requests):
     create_queued("a", 20)
     create_queued("b", 50)
     create_queued("c", 10)
-    with counted() as requests:
+    with count_requests() as requests:
         assert overview("activity")["oldestQueuedAt"] == "2026-11-22T11:40:00Z"
     assert requests["Query"] == 2
     create_queued("d", 5, at_front=True)  # at the front of the queue
-    with counted() as requests:
+    with count_requests() as requests:
         assert overview("activity")["oldestQueuedAt"] == "2026-11-22T11:40:00Z"
     assert requests["Query"] == 3
 
@@ -241,7 +243,7 @@ def test_failure_summary_is_not_exact_when_its_time_is_up(overview, create_faile
     ("replies", "status"), [({"status": 500}, 500), ({"status": 415}, 415), ({"close": True}, None), ({}, None)]
 )
 def test_failed_recording_shows_the_http_status_of_the_service(
-    handlers, put, listed, overview, service, reply, replies, status
+    handlers, put, list_recordings, overview, service, reply, replies, status
 ):
     service.replies = [reply(**replies or {"body": b"<html>"})]
     put("a.wav")
@@ -249,7 +251,7 @@ def test_failed_recording_shows_the_http_status_of_the_service(
     handlers.sync()
     handlers.queue()
     handlers.process()
-    item = listed()["a.wav"]
+    item = list_recordings()["a.wav"]
     assert (item["transcriptionStatus"], item["attempts"], item["maxAttempts"]) == ("failed", 1, 3)
     assert item["error"]["httpStatus"] == status
     (group,) = overview("failure-summary")["items"]
@@ -261,7 +263,7 @@ def test_failed_recording_shows_the_http_status_of_the_service(
 
 @pytest.mark.parametrize(("status", "stored"), [(502, 502), (None, None)])
 def test_recording_requeued_after_an_outage_shows_the_http_status(
-    handlers, put, listed, overview, service, reply, status, stored
+    handlers, put, list_recordings, overview, service, reply, status, stored
 ):
     if status is None:
         handlers.overrides["WHISPERX_URL"] = "http://127.0.0.1:9"
@@ -270,6 +272,6 @@ def test_recording_requeued_after_an_outage_shows_the_http_status(
     handlers.sync()
     handlers.queue()
     handlers.process()
-    item = listed()["a.wav"]
+    item = list_recordings()["a.wav"]
     assert (item["transcriptionStatus"], item["error"]["httpStatus"]) == ("queued", stored)
     assert overview("failure-summary")["items"] == []

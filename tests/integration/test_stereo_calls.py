@@ -27,7 +27,7 @@ def response_body(speech):
 
 
 @pytest.fixture
-def transcribe(handlers, put, service, reply, listed):
+def transcribe(handlers, put, service, reply, list_recordings):
     """Run the task for a recording, and return it; keyword arguments are the replies to single channels."""
     replies: dict[str, object] = {}
     service.choose_reply = lambda received: (
@@ -42,7 +42,7 @@ def transcribe(handlers, put, service, reply, listed):
             put(name, content)
             handlers.sync_and_queue()
         handlers.process()
-        return listed()[name]
+        return list_recordings()[name]
 
     return transcribe
 
@@ -213,11 +213,11 @@ def test_temporary_s3_error_at_the_last_attempt_does_not_fail_a_complete_transcr
 
 
 @pytest.mark.parametrize("empty", [b"", wav(LEFT[:0], RIGHT[:0]), wav(LEFT[:0])])
-def test_file_without_audio_is_never_sent(handlers, put, service, listed, empty):
+def test_file_without_audio_is_never_sent(handlers, put, service, list_recordings, empty):
     put("call.wav", wav(LEFT))
     handlers.sync_and_queue()
     put("call.wav", empty)  # overwritten since sync found it
     handlers.process()
-    item = listed()["call.wav"]
+    item = list_recordings()["call.wav"]
     assert (item["transcriptionStatus"], item["error"]["code"], item["nextAttemptAt"]) == ("failed", "no_audio", None)
     assert service.received == []

@@ -14,15 +14,15 @@ from tests.integration.storage import AUDIO, Bucket, Folder, sync_counts, upload
 from tests.integration.store_assertions import all_recordings
 
 
-def test_recording_is_added_once(source, listed):
+def test_recording_is_added_once(source, list_recordings):
     for key in ("2026/11/a.wav", "2026/11/b.MP3", "notes.doc", ".hidden.wav", "a b+%.wav"):
         source.put(key, b"ID3" + b"\0" * 100)
     assert source.sync() == {"listed": 3, "added": 3, "ignored": 2}
-    assert {item["transcriptionStatus"] for item in listed().values()} == {"pending"}
+    assert {item["transcriptionStatus"] for item in list_recordings().values()} == {"pending"}
     assert source.sync() == {"listed": 3, "ignored": 2}
     source.put("2026/11/c.wav")
     assert source.sync() == {"listed": 4, "added": 1, "ignored": 2}
-    assert len(listed()) == 4
+    assert len(list_recordings()) == 4
 
 
 ODD_NAMES = [
@@ -274,7 +274,7 @@ def test_file_named_like_a_folder_is_updated_however_often_the_scan_stops(source
     assert source.get("r.mp3").size == 2 * len(AUDIO)
 
 
-def test_killed_scan_is_resumed_and_misses_nothing(source, handlers, monkeypatch, listed):
+def test_killed_scan_is_resumed_and_misses_nothing(source, handlers, monkeypatch, list_recordings):
     """test_crashes.py kills processes with SIGKILL at every request."""
     keys = [f"{number:02}.mp3" for number in range(12)]
     for key in keys:
@@ -301,10 +301,10 @@ def test_killed_scan_is_resumed_and_misses_nothing(source, handlers, monkeypatch
             requested_run = handlers.sync(trigger="api", recordingsPath=f"{source.path}nothing/")
             assert requested_run["status"] in ("succeeded", "failed")  # a user does not have to wait for the lease
             handlers.advance_clock(minutes=5)
-    assert len(listed()) > 5  # the second scan resumed where the first one stopped
+    assert len(list_recordings()) > 5  # the second scan resumed where the first one stopped
     while handlers.sync()["counts"].get("incomplete"):
         pass
-    assert set(listed()) == set(keys)
+    assert set(list_recordings()) == set(keys)
 
 
 # uploads -----------------------------------------------------------------------------------------------------------
@@ -312,16 +312,16 @@ def test_killed_scan_is_resumed_and_misses_nothing(source, handlers, monkeypatch
 
 @pytest.mark.parametrize("key", ["2026/a.mp3", "a b+c%20.mp3", "ä 🎧/ü.wav", "a%2Bb.mp3", "100%.mp3", "a\"'.mp3"])
 @pytest.mark.parametrize("encoded", [False, True])
-def test_uploaded_file_is_added_at_once(handlers, put, listed, stack, key, encoded):
+def test_uploaded_file_is_added_at_once(handlers, put, list_recordings, stack, key, encoded):
     put(key, AUDIO)
     put("another.mp3", AUDIO)
     run = handlers.sync(**upload_event(stack, quote_plus(key, safe="/") if encoded else key))
     assert (run["trigger"], run["counts"]["added"]) == ("upload", 1)
     assert handlers.sync(**upload_event(stack, key))["counts"]["added"] == 0
-    assert list(listed()) == [key.rpartition("/")[2]]
+    assert list(list_recordings()) == [key.rpartition("/")[2]]
 
 
-def test_upload_event_only_names_the_file_to_scan(handlers, put, listed, stack):
+def test_upload_event_only_names_the_file_to_scan(handlers, put, list_recordings, stack):
     run = handlers.sync(**upload_event(stack, "deleted.mp3"))
     assert (run["status"], run["counts"]["added"]) == ("succeeded", 0)
     put("empty.mp3", b"")
@@ -331,7 +331,7 @@ def test_upload_event_only_names_the_file_to_scan(handlers, put, listed, stack):
     assert handlers.sync(**upload_event(stack, "a.json"))["counts"]["added"] == 1
     put("a.mp3", AUDIO * 2)
     assert handlers.sync(**upload_event(stack, "a.mp3"))["counts"]["updated"] == 1
-    assert listed()["a.mp3"]["size"] == 2 * len(AUDIO)
+    assert list_recordings()["a.mp3"]["size"] == 2 * len(AUDIO)
 
 
 def test_upload_that_is_not_a_recording_is_not_recorded_as_a_run(handlers, put, stack):

@@ -15,7 +15,7 @@ from local.cloud.client import aws_client
 
 
 @pytest.mark.slow
-def test_queue_queues_a_thousand_recordings_oldest_call_first(handlers, counted):
+def test_queue_queues_a_thousand_recordings_oldest_call_first(handlers, count_requests):
     handlers.queue()  # configures the tables
     now = datetime(2026, 11, 22, tzinfo=UTC)
     with RecordingModel.batch_write() as batch:
@@ -24,7 +24,7 @@ def test_queue_queues_a_thousand_recordings_oldest_call_first(handlers, counted)
             new = transitions.create("s3://b", f"{number}.wav", size=1, etag=None, modified_at=called_at, now=now)
             batch.save(RecordingModel(source_hash=source_hash(new.location), **recordings._to_attributes(new)))
     oldest = recordings.next_entries(Status.PENDING, 1)[0]
-    with counted() as requests:
+    with count_requests() as requests:
         assert handlers.queue()["counts"] == {"queued": 1000, "conflicts": 0}
     assert requests["UpdateItem"] == 1000
     assert requests.total() <= 1012
@@ -39,12 +39,12 @@ def test_queue_queues_a_thousand_recordings_oldest_call_first(handlers, counted)
 # process -------------------------------------------------------------------------------------------------------------
 
 
-def test_recording_is_transcribed(handlers, put, listed, service, stack):
+def test_recording_is_transcribed(handlers, put, list_recordings, service, stack):
     put("calls/in-5550142.wav", b"RIFF the audio itself" * 5)
     run = handlers.transcribe()
     assert run["status"] == "succeeded"
     assert run["counts"]["completed"] == 1
-    item = listed()["in-5550142.wav"]
+    item = list_recordings()["in-5550142.wav"]
     assert (item["transcriptionStatus"], item["attempts"], item["error"]) == ("completed", 1, None)
     assert item["transcript"]["preview"] == "hello there"
     assert b"RIFF the audio itself" in service.received[0].body
@@ -56,32 +56,32 @@ def test_recording_is_transcribed(handlers, put, listed, service, stack):
     assert document["origin"]["recordingId"] == item["id"]
 
 
-def test_process_transcribes_only_the_oldest_queued_recording(handlers, put, listed, service):
+def test_process_transcribes_only_the_oldest_queued_recording(handlers, put, list_recordings, service):
     put("b.wav", b"b.wav" * 20, age=10)
     put("a.wav", b"a.wav" * 20)
     handlers.transcribe()
-    assert {name: item["transcriptionStatus"] for name, item in listed().items()} == {
+    assert {name: item["transcriptionStatus"] for name, item in list_recordings().items()} == {
         "b.wav": "completed",
         "a.wav": "queued",
     }
     assert len(service.received) == 1
 
 
-def test_failed_attempt_is_repeated_when_due_and_the_queue_is_empty(handlers, put, listed, service, reply):
+def test_failed_attempt_is_repeated_when_due_and_the_queue_is_empty(handlers, put, list_recordings, service, reply):
     service.replies = [reply(status=500), reply()]
     put("a.wav")
     handlers.transcribe()
-    item = listed()["a.wav"]
+    item = list_recordings()["a.wav"]
     assert (item["transcriptionStatus"], item["attempts"]) == ("failed", 1)
     assert item["error"]["code"] == "service_error"
     assert item["nextAttemptAt"] is not None
     put("b.wav")
     handlers.sync_and_queue()
     handlers.after(seconds=1.1).process()
-    assert listed()["b.wav"]["transcriptionStatus"] == "completed"
-    assert listed()["a.wav"]["transcriptionStatus"] == "failed"
+    assert list_recordings()["b.wav"]["transcriptionStatus"] == "completed"
+    assert list_recordings()["a.wav"]["transcriptionStatus"] == "failed"
     handlers.process()
-    item = listed()["a.wav"]
+    item = list_recordings()["a.wav"]
     assert (item["transcriptionStatus"], item["attempts"], item["error"]) == ("completed", 2, None)
 
 
@@ -94,36 +94,36 @@ def test_failed_attempt_is_not_repeated_before_it_is_due(handlers, put, service,
     assert len(service.received) == 1
 
 
-def test_last_failed_attempt_is_not_repeated(handlers, put, listed, service, reply):
+def test_last_failed_attempt_is_not_repeated(handlers, put, list_recordings, service, reply):
     service.replies = [reply(status=500)]
     handlers.overrides["MAX_ATTEMPTS"] = "2"
     put("a.wav")
     handlers.transcribe()
     handlers.after(seconds=1.1).process()
-    item = listed()["a.wav"]
+    item = list_recordings()["a.wav"]
     assert (item["transcriptionStatus"], item["attempts"], item["nextAttemptAt"]) == ("failed", 2, None)
     handlers.after(seconds=2.1).process()
     assert len(service.received) == 2
 
 
-def test_no_attempt_starts_without_enough_time(handlers, put, listed, service):
+def test_no_attempt_starts_without_enough_time(handlers, put, list_recordings, service):
     put("a.wav")
     handlers.sync_and_queue()
     handlers.process(remaining_ms=59_000)
-    assert listed()["a.wav"]["transcriptionStatus"] == "queued"
+    assert list_recordings()["a.wav"]["transcriptionStatus"] == "queued"
     assert service.received == []
 
 
-def test_unreadable_secret_fails_the_run_without_an_attempt(handlers, put, listed, stack):
+def test_unreadable_secret_fails_the_run_without_an_attempt(handlers, put, list_recordings, stack):
     handlers.overrides["WHISPERX_SECRET"] = "no-such-secret"
     put("a.wav")
     run = handlers.transcribe()
     assert (run["status"], run["errorCode"]) == ("failed", "configuration_error")
-    assert (listed()["a.wav"]["transcriptionStatus"], listed()["a.wav"]["attempts"]) == ("queued", 0)
+    assert (list_recordings()["a.wav"]["transcriptionStatus"], list_recordings()["a.wav"]["attempts"]) == ("queued", 0)
 
 
 @pytest.mark.parametrize("key", ["planted-key\n", " planted-key", "planted“key", 'planted"key', "planted key"])
-def test_invalid_key_fails_the_run_and_is_not_quoted(handlers, put, listed, stack, service, caplog, key):
+def test_invalid_key_fails_the_run_and_is_not_quoted(handlers, put, list_recordings, stack, service, caplog, key):
     secrets = aws_client("secretsmanager", stack.endpoint)
     secrets.put_secret_value(SecretId=stack.secrets["WhisperXSecret"], SecretString=json.dumps({"apiKey": key}))
     handlers.clear_caches()
@@ -135,11 +135,16 @@ def test_invalid_key_fails_the_run_and_is_not_quoted(handlers, put, listed, stac
         assert service.received[0].headers["authorization"] == f"Bearer {key.strip()}"
     else:
         assert (run["status"], run["errorCode"]) == ("failed", "configuration_error")
-        assert (listed()["a.wav"]["transcriptionStatus"], listed()["a.wav"]["attempts"]) == ("queued", 0)
+        assert (list_recordings()["a.wav"]["transcriptionStatus"], list_recordings()["a.wav"]["attempts"]) == (
+            "queued",
+            0,
+        )
     assert "planted" not in json.dumps(run) + caplog.text
 
 
-def test_unhandled_exception_fails_the_attempt_and_its_text_is_not_logged(handlers, put, listed, monkeypatch, capfd):
+def test_unhandled_exception_fails_the_attempt_and_its_text_is_not_logged(
+    handlers, put, list_recordings, monkeypatch, capfd
+):
     text = "planted 12025550143"
 
     def fail(*_, **__):
@@ -148,7 +153,7 @@ def test_unhandled_exception_fails_the_attempt_and_its_text_is_not_logged(handle
     monkeypatch.setattr("callscribe.whisperx.dialects.asr.AsrService.send", fail)
     put("a.wav")
     handlers.transcribe()
-    item = listed()["a.wav"]
+    item = list_recordings()["a.wav"]
     assert (item["transcriptionStatus"], item["error"]["code"]) == ("failed", "internal_error")
     assert "planted" not in item["error"]["message"] + "".join(capfd.readouterr())
 
@@ -163,14 +168,14 @@ def test_unhandled_exception_fails_the_attempt_and_its_text_is_not_logged(handle
         ("PROCESS_INTERVAL_SECONDS", "7"),
     ],
 )
-def test_invalid_setting_fails_the_run_without_an_attempt(handlers, put, listed, variable, value):
+def test_invalid_setting_fails_the_run_without_an_attempt(handlers, put, list_recordings, variable, value):
     put("a.wav")
     handlers.sync_and_queue()
     handlers.overrides[variable] = value
     run = handlers.process()
     assert (run["status"], run["errorCode"]) == ("failed", "configuration_error")
     del handlers.overrides[variable]  # the API shows MAX_ATTEMPTS, and would fail as well
-    assert listed()["a.wav"]["attempts"] == 0
+    assert list_recordings()["a.wav"]["attempts"] == 0
 
 
 # claims --------------------------------------------------------------------------------------------------------------
@@ -196,8 +201,8 @@ def test_expired_claim_is_recovered_and_its_late_worker_cannot_write(handlers, p
     assert recordings.get(expired.id) == before
 
 
-def test_claim_with_a_valid_lease_is_not_recovered(handlers, put, listed, service):
+def test_claim_with_a_valid_lease_is_not_recovered(handlers, put, list_recordings, service):
     claim(handlers, put, lease=timedelta(minutes=5))
     assert handlers.process()["counts"]["recovered"] == 0
-    assert listed()["a.wav"]["transcriptionStatus"] == "processing"
+    assert list_recordings()["a.wav"]["transcriptionStatus"] == "processing"
     assert service.received == []

@@ -27,18 +27,18 @@ MEDIA_TYPES = {
 
 
 @pytest.fixture
-def recording(handlers, put, listed, service, reply):
+def recording(handlers, put, list_recordings, service, reply):
     """A completed recording with phone numbers in its name; `transcribe_again` makes another version."""
     service.replies = [reply(body=json.dumps(TALK).encode())]
     put("in-2025550100-12025550143.wav")
     handlers.transcribe()
-    (item,) = listed().values()
+    (item,) = list_recordings().values()
 
     def transcribe_again(body):
         assert handlers.api("POST", f"{LIST}/{item['id']}/transcribe", body={"force": True}).status == 202
         service.replies = [reply(body=body)]
         handlers.process()
-        return next(iter(listed().values()))["transcript"]["version"]
+        return next(iter(list_recordings().values()))["transcript"]["version"]
 
     path = f"{LIST}/{item['id']}/transcript"
     return SimpleNamespace(
@@ -99,9 +99,9 @@ def test_format_takes_precedence_over_accept_and_unacceptable_returns_406(handle
         )
 
 
-def test_every_version_is_listed_and_readable(handlers, recording, counted):
+def test_every_version_is_listed_and_readable(handlers, recording, count_requests):
     second = recording.transcribe_again(b'{"text": "spoken again"}')
-    with counted() as requests:
+    with count_requests() as requests:
         listed = handlers.api("GET", f"{recording.path}/versions")
     assert requests["GET S3"] == 1
     assert [(item["version"], item["current"]) for item in listed.json["items"]] == [
@@ -127,7 +127,7 @@ def test_current_transcript_stays_readable_during_a_new_transcription(handlers, 
     assert handlers.api("GET", f"{recording.path}/versions").json["items"][0]["current"]
 
 
-def test_unknown_version_returns_404_without_needless_requests(handlers, recording, counted):
+def test_unknown_version_returns_404_without_needless_requests(handlers, recording, count_requests):
     malformed = [
         "",
         "x",
@@ -144,7 +144,7 @@ def test_unknown_version_returns_404_without_needless_requests(handlers, recordi
         f"{recording.version}%0A": 0,
         **dict.fromkeys(malformed, 0),
     }.items():
-        with counted() as requests:
+        with count_requests() as requests:
             response = handlers.api("GET", recording.path, query=f"version={version}")
         assert status_and_code(response) == (404, "version_not_found")
         assert f"GET {recording.path}/versions" in response.json["error"]["message"]
@@ -165,14 +165,14 @@ def test_other_objects_next_to_the_versions_are_neither_listed_nor_read(handlers
     ]
 
 
-def test_recording_without_transcript_has_no_versions(handlers, put, listed):
+def test_recording_without_transcript_has_no_versions(handlers, put, list_recordings):
     assert status_and_code(handlers.api("GET", f"{LIST}/{'a' * 20}/transcript/versions")) == (
         404,
         "recording_not_found",
     )
     put("a.wav")
     handlers.sync()
-    path = f"{LIST}/{listed()['a.wav']['id']}/transcript"
+    path = f"{LIST}/{list_recordings()['a.wav']['id']}/transcript"
     assert handlers.api("GET", f"{path}/versions").json == {"items": []}
     assert status_and_code(handlers.api("GET", path, query="format=srt")) == (404, "no_transcript")
 
@@ -198,14 +198,14 @@ def test_too_large_transcript_returns_413_with_its_s3_location(handlers, recordi
     assert handlers.api("GET", recording.path, query="format=txt").body == "é\n"
 
 
-def test_known_transcript_returns_304_without_reading_s3(handlers, recording, counted):
+def test_known_transcript_returns_304_without_reading_s3(handlers, recording, count_requests):
     tags = {}
     for name in MEDIA_TYPES:
         response = handlers.api("GET", recording.path, query=f"format={name}")
         tags[name] = response.headers["ETag"]
         assert (response.headers["Vary"], response.headers["Cache-Control"]) == (VARY, "private, no-cache")
         for if_none_match in (tags[name], f'{tags[name].removeprefix("W/")}, "x"', "*"):
-            with counted() as requests:
+            with count_requests() as requests:
                 repeated = handlers.api("GET", recording.path, query=f"format={name}", if_none_match=if_none_match)
             assert (repeated.status, repeated.body, repeated.headers["ETag"]) == (304, None, tags[name])
             assert repeated.headers["Vary"] == VARY
@@ -229,12 +229,12 @@ def test_new_version_has_another_etag_and_the_old_version_keeps_its_own(handlers
     assert (newest.status, newest.headers["ETag"]) == (200, current.headers["ETag"])
 
 
-def test_missing_transcript_returns_404_for_any_if_none_match(handlers, recording, put, listed):
+def test_missing_transcript_returns_404_for_any_if_none_match(handlers, recording, put, list_recordings):
     missing = handlers.api("GET", recording.path, query=f"version={recording.version}x", if_none_match="*")
     assert status_and_code(missing) == (404, "version_not_found")
     put("b.wav")
     handlers.sync()
-    untranscribed = f"{LIST}/{listed()['b.wav']['id']}/transcript"
+    untranscribed = f"{LIST}/{list_recordings()['b.wav']['id']}/transcript"
     assert status_and_code(handlers.api("GET", untranscribed, if_none_match="*")) == (404, "no_transcript")
     assert "ETag" not in missing.headers
     assert handlers.api("GET", recording.path, accept="text/html", if_none_match="*").status == 406

@@ -82,11 +82,11 @@ def test_a_recording_is_transcribed_by_few_files(warm_handlers, put):
     assert len(calls) <= MAX_FILES_OF_A_TRANSCRIPTION, describe(calls)
 
 
-def test_a_status_is_changed_by_few_files(warm_handlers, put, listed, service, reply):
+def test_a_status_is_changed_by_few_files(warm_handlers, put, list_recordings, service, reply):
     service.replies = [reply(status=400)]
     put(NAME)
     warm_handlers.transcribe()
-    failed = next(item for item in listed().values() if item["transcriptionStatus"] == "failed")
+    failed = next(item for item in list_recordings().values() if item["transcriptionStatus"] == "failed")
     with count_calls() as calls:
         path = f"/api/call-recordings/{failed['id']}"
         assert warm_handlers.api("PUT", path, body={"transcriptionStatus": "queued"}).status == 200

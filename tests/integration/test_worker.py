@@ -42,7 +42,7 @@ def test_run_transcribes_as_many_recordings_at_once_as_there_are_slots(handlers,
     assert service.max_concurrent == 3
 
 
-def test_failed_recording_does_not_stop_the_others(handlers, enqueue, service, reply, listed):
+def test_failed_recording_does_not_stop_the_others(handlers, enqueue, service, reply, list_recordings):
     handlers.overrides |= {"MAX_CONCURRENT_TRANSCRIPTIONS": "2", "RECORDINGS_PER_RUN": "4"}
     service.replies = [reply(status=500), reply(), reply(status=415), reply()]
     enqueue(*[100] * 4)
@@ -50,7 +50,7 @@ def test_failed_recording_does_not_stop_the_others(handlers, enqueue, service, r
     assert (run["counts"]["completed"], run["counts"]["failed"], run["status"]) == (2, 2, "succeeded")
 
 
-def test_store_error_stops_the_run_after_running_attempts_have_ended(handlers, enqueue, listed, monkeypatch):
+def test_store_error_stops_the_run_after_running_attempts_have_ended(handlers, enqueue, list_recordings, monkeypatch):
     handlers.overrides |= {"MAX_CONCURRENT_TRANSCRIPTIONS": "2", "RECORDINGS_PER_RUN": "4"}
     enqueue(*[100] * 4)
     apply_transition, completed = recordings.apply_transition, []
@@ -65,7 +65,7 @@ def test_store_error_stops_the_run_after_running_attempts_have_ended(handlers, e
     monkeypatch.setattr(recordings, "apply_transition", fail_the_first_completion)
     run = handlers.process()
     assert (run["status"], run["errorCode"], run["counts"]["completed"]) == ("failed", "store_error", 1)
-    assert sorted(item["transcriptionStatus"] for item in listed().values()) == [
+    assert sorted(item["transcriptionStatus"] for item in list_recordings().values()) == [
         "completed", "processing", "queued", "queued",
     ]  # fmt: skip
     monkeypatch.undo()
@@ -140,7 +140,7 @@ def test_each_round_starts_recordings_per_run(handlers, enqueue, service, monkey
 # time limits ---------------------------------------------------------------------------------------------------------
 
 
-def test_late_in_a_run_only_recordings_that_can_finish_are_started(handlers, put, service, listed, reply):
+def test_late_in_a_run_only_recordings_that_can_finish_are_started(handlers, put, service, list_recordings, reply):
     """In the first three of nine minutes any recording is started; later, a much larger one waits for the next run."""
     handlers.overrides["RECORDINGS_PER_RUN"] = "9"
     for age, (name, size) in enumerate((("d", 1000), ("long", 1_000_000), ("b", 1000), ("a", 1000))):
@@ -148,14 +148,16 @@ def test_late_in_a_run_only_recordings_that_can_finish_are_started(handlers, put
     handlers.sync_and_queue()
     service.choose_reply = lambda _: handlers.advance_clock(minutes=2) or reply()
     assert handlers.process(remaining_ms=540_000)["counts"]["completed"] == 2
-    statuses = {name: (item["transcriptionStatus"], item["attempts"]) for name, item in listed().items()}
+    statuses = {name: (item["transcriptionStatus"], item["attempts"]) for name, item in list_recordings().items()}
     assert statuses["long.wav"] == statuses["d.wav"] == ("queued", 0)
     handlers.overrides["RECORDINGS_PER_RUN"] = "1"
     handlers.process(remaining_ms=540_000)
-    assert listed()["long.wav"]["transcriptionStatus"] == "completed"
+    assert list_recordings()["long.wav"]["transcriptionStatus"] == "completed"
 
 
-def test_hanging_attempt_is_aborted_before_lambda_kills_the_run(handlers, enqueue, service, listed, monkeypatch):
+def test_hanging_attempt_is_aborted_before_lambda_kills_the_run(
+    handlers, enqueue, service, list_recordings, monkeypatch
+):
     """Whatever hangs despite the request timeout, the run records the failure and releases the slot."""
     enqueue(100)
     may_end = threading.Event()
@@ -171,6 +173,6 @@ def test_hanging_attempt_is_aborted_before_lambda_kills_the_run(handlers, enqueu
     run = handlers.process(remaining_ms=2000)
     may_end.set()
     assert (run["status"], run["counts"]["failed"]) == ("succeeded", 1)
-    error = listed()["0.wav"]["error"]
+    error = list_recordings()["0.wav"]["error"]
     assert error["code"] == "timeout"
     assert isinstance(admission.acquire(1, "next", handlers.now(), handlers.now()), Slot)
