@@ -187,14 +187,14 @@ def test_page_has_the_figures_of_the_calculator():
     indexes = sum(units(step) - units(step, tables=("recordings", "control", "runs")) for step in steps)
     metrics, total_cost = bill(100)["CloudWatch: metrics, alarms, dashboard"], total(100, **SIX_HOURS)
     for figure in (
-        f"about {idle:.0f} $ a month when nothing happens, and {min(cents):.0f} to {max(cents):.0f} cents for 1,000",
-        f"every 5 minutes is {format_dollars(scans)} $ a month; half of it is LIST",
+        f"about ${idle:.0f} a month when nothing happens, and {min(cents):.0f} to {max(cents):.0f} cents for 1,000",
+        f"every 5 minutes is ${format_dollars(scans)} a month; half of it is LIST",
         f"{sum(map(units, steps))} write units a call, {indexes} of them",
         f"{sum(map(units, steps)) * Prices().dynamodb_write_unit * 100_000:.1f} cents for 1,000 calls",
-        f"{format_dollars(metrics)} $ of {format_dollars(total_cost)} are metrics",
-        f"{format_dollars(deployed - total(**SIX_HOURS))} of {format_dollars(deployed)} $ a month",
-        f"30 days kept instead of 365 are {format_dollars(month)} instead of {format_dollars(deployed)} $",
-        f"{format_dollars(total(100) - total(100, page_hours=0))} $ a month for each that is open 8 hours",
+        f"${format_dollars(metrics)} of ${format_dollars(total_cost)} are metrics",
+        f"${format_dollars(deployed - total(**SIX_HOURS))} of ${format_dollars(deployed)} a month",
+        f"30 days kept instead of 365 are ${format_dollars(month)} instead of ${format_dollars(deployed)}",
+        f"${format_dollars(total(100) - total(100, page_hours=0))} a month for each that is open 8 hours",
         f"{100 * 30 * 0.5 * Prices().lambda_gb_second_x86_64:.3f} cents where it waits for one call",
         f"a poll every minute costs {units('job, polled')} write units",
     ):
