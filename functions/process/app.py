@@ -51,7 +51,7 @@ def round_times(trigger: str, started_at: datetime, interval: int) -> list[datet
     return [started_at + timedelta(seconds=number * interval) for number in range(round_count)]
 
 
-def test_connection(payload: Mapping[str, Any]) -> dict[str, Any]:
+def check_connection(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Report whether the configured server can be reached, and what to change if it cannot.
 
     `payload` may hold `settings` to test instead of the stored overrides, and an `apiKey` instead of the stored key.
@@ -76,11 +76,11 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     """Handle a scheduled event and return the run; with `{"trigger": "test"}`, only test the connection."""
     configure_tables()
     if event.get("trigger") == Trigger.TEST:
-        return test_connection(event)
+        return check_connection(event)
     trigger, started_at = event.get("trigger", Trigger.SCHEDULE), utc_now()
     ends_at = started_at + timedelta(milliseconds=context.get_remaining_time_in_millis())
     with runs.record_run(Task.PROCESS, trigger, utc_now, ends_at, event.get("run")) as run:
-        overrides = settings_overrides.require_enabled(Task.PROCESS)
+        overrides = settings_overrides.load_if_enabled(Task.PROCESS)
         settings = load_settings().effective_settings(overrides.whisperx, overrides.call_recordings)
         connection = WhisperXConnection(settings, default_url=load_settings().whisperx_url)
         max_parallel = min(settings.max_concurrent_transcriptions, MAX_PARALLEL)

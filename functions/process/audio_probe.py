@@ -13,7 +13,7 @@ from callscribe.sources import AudioFile
 from callscribe.sources.wav import HEADER_BYTES, read_header, read_tags
 from functions.process import audio_tags
 
-BLOCK_BYTES = 262_144
+PROBE_BLOCK_BYTES = 262_144
 """Size of one read beyond the head of the file: the index of an hour of M4A fits into it."""
 
 MAX_READS = 6
@@ -64,9 +64,9 @@ class BoundedReader:
         if len(self._blocks) > MAX_READS or self.error:
             self.is_truncated = True
             return b""
-        start = max(0, min(offset, self.length - BLOCK_BYTES))  # one read for everything near the end
+        start = max(0, min(offset, self.length - PROBE_BLOCK_BYTES))  # one read for everything near the end
         try:
-            self._blocks.append((start, self._read_at(start, BLOCK_BYTES)))
+            self._blocks.append((start, self._read_at(start, PROBE_BLOCK_BYTES)))
         except Exception as error:  # noqa: BLE001 — must not pass through FFmpeg: raised by the caller
             self.error = error
         return self.read_at(offset, size)

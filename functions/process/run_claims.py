@@ -199,7 +199,7 @@ class AttemptFinalizer:
             )
         return deferred_error
 
-    def count_terminal(self, recording: Recording) -> None:
+    def record_end(self, recording: Recording) -> None:
         """Count a terminal failure, and collect completed and terminally failed recordings for `publish_events`."""
         add_count("RecordingsFailed", int(recording.is_terminal))
         if recording.is_terminal or recording.status is Status.COMPLETED:
@@ -226,7 +226,7 @@ class AttemptFinalizer:
             logger.warning("claim lost, result discarded", recording_id=recording.id)
             return None
         self._count_result(updated, result)
-        self.count_terminal(updated)
+        self.record_end(updated)
         return held_slot
 
     def _build_transition(

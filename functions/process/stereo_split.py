@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # FFmpeg is loaded for the first stereo recording
 SAMPLE_BYTES = 2
 """Samples are decoded and sent as 16-bit integers."""
 
-BLOCK_BYTES = 1_048_576
+COPY_BLOCK_BYTES = 1_048_576
 """Size of one read when copying to the temporary file."""
 
 FREE_SPACE_MARGIN = 16_777_216
@@ -173,7 +173,7 @@ def _copy_to_temp_file(audio: AudioFile) -> Iterator[AudioFile]:
         raise _disk_full_error(audio.length)
     with tempfile.TemporaryFile() as file:
         try:
-            while chunk := audio.read(BLOCK_BYTES):
+            while chunk := audio.read(COPY_BLOCK_BYTES):
                 file.write(chunk)
             file.flush()
         except OSError as error:  # other threads write there at the same time

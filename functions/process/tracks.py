@@ -30,7 +30,7 @@ CONNECT_SECONDS = 5.0
 POLL_SECONDS = 120.0
 """Timeout of a poll, whose response can be megabytes of words."""
 
-MIN_TIMEOUT_SECONDS, TIMEOUT_PER_AUDIO_SECOND = 300.0, 4.0
+BASE_TIMEOUT_SECONDS, TIMEOUT_PER_AUDIO_SECOND = 300.0, 4.0
 """Response timeout: a minimum, because the server may have to load its model, or this much per second of audio.
 Generous, because most servers keep working on an aborted request, and the next attempt would wait behind it."""
 
@@ -262,7 +262,7 @@ class TrackTranscriber:
         """Return how many seconds the server may take."""
         if self._audio is None or self._audio.duration is None:
             return self._seconds_left()
-        return min(self._seconds_left(), MIN_TIMEOUT_SECONDS + TIMEOUT_PER_AUDIO_SECOND * self._audio.duration)
+        return min(self._seconds_left(), BASE_TIMEOUT_SECONDS + TIMEOUT_PER_AUDIO_SECOND * self._audio.duration)
 
     def _seconds_left(self) -> float:
         seconds = (self._send_deadline - self._clock()).total_seconds()

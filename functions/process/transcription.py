@@ -44,7 +44,7 @@ class WhisperXConnection:
     default_url: str
     _api_key: str = field(default="", init=False, repr=False)
 
-    def authenticate(self, *, refresh_key: bool) -> None:
+    def prepare(self, *, refresh_key: bool) -> None:
         """Load the key and check the settings, before a recording is claimed.
 
         Raises: ConfigurationError.

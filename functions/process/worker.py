@@ -31,7 +31,7 @@ class StartResult(Enum):
     """Whether the next recording was started."""
 
     STARTED = auto()
-    NONE = auto()
+    STOP = auto()
     """Nothing more can be started in this round."""
     WAIT = auto()
     """Nothing can be started until a running attempt has ended."""
@@ -104,7 +104,7 @@ class Worker:
             expired, awaiting_job = self._queue.find_expired()
             for recording in expired:
                 if recovered := self._queue.recover(recording):
-                    self._finalizer.count_terminal(recovered)
+                    self._finalizer.record_end(recovered)
             self._awaiting_job = deque(awaiting_job)
         except CallscribeError as error:  # raised once the running attempts have ended
             self._deferred_error = error
@@ -116,7 +116,7 @@ class Worker:
                 result = self._find_blocker() or (self._poll_next() if self._awaiting_job else self._start_next())
             except CallscribeError as error:  # raised once the running attempts have ended
                 self._deferred_error = error
-                result = StartResult.NONE
+                result = StartResult.STOP
             if result is StartResult.WAIT and self._in_progress:
                 return
             if result is not StartResult.STARTED:
@@ -126,10 +126,10 @@ class Worker:
     def _find_blocker(self) -> StartResult | None:
         """Return why nothing can be started now; None if something can."""
         if self._deferred_error or self._deadline.is_near(self._clock()):
-            return StartResult.NONE
+            return StartResult.STOP
         # a run whose task is paused meanwhile starts nothing more, and the next run says why
         if any(self._run.counts.values()) and settings_overrides.skip_reason(Task.PROCESS) is not None:
-            return StartResult.NONE
+            return StartResult.STOP
         if len(self._in_progress) >= self._max_parallel or (self._isolated and self._in_progress):
             return StartResult.WAIT
         return None
@@ -139,7 +139,7 @@ class Worker:
         if not entries:
             return StartResult.WAIT  # the next one may need isolation, which ending attempts make possible
         if not self._can_finish(entries[0]):
-            return StartResult.NONE
+            return StartResult.STOP
         slot = admission.acquire(
             self._settings.max_concurrent_transcriptions,
             uuid.uuid4().hex,
@@ -151,7 +151,7 @@ class Worker:
             return StartResult.WAIT
         claim = None
         try:
-            self._transcriber.connection.authenticate(refresh_key=slot.outage is not None)
+            self._transcriber.connection.prepare(refresh_key=slot.outage is not None)
             entries = self._queue.rotate_for_probe(entries, slot.outage)
             claim = self._queue.claim_first(entries, slot, has_others_running=bool(self._in_progress))
         finally:
@@ -193,10 +193,10 @@ class Worker:
         slot = admission.acquire_probe(held_slot, token, now, lease_expires_at)
         if isinstance(slot, Outage):
             self._record_skip(slot)
-            return StartResult.NONE
+            return StartResult.STOP
         recording = None
         try:
-            self._transcriber.connection.authenticate(refresh_key=slot.outage is not None)
+            self._transcriber.connection.prepare(refresh_key=slot.outage is not None)
             recording = recordings.apply_transition(
                 awaiting_job.id, state_machine.claim_for_poll(awaiting_job, token, now, lease_expires_at)
             )

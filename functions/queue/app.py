@@ -49,7 +49,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         expire_before = status_counts.advance_checkpoint(utc_now(), retention_cutoff)
         add_duration("OldestQueuedAgeSeconds", seconds=_oldest_age_seconds(recordings.oldest_queued()))
         try:
-            settings_overrides.require_enabled(Task.QUEUE)
+            settings_overrides.load_if_enabled(Task.QUEUE)
             _enqueue_pending(run, lambda_deadline)
         finally:  # even if the task is paused; but only once the pending recordings are queued
             if expire_before:

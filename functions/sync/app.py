@@ -110,7 +110,7 @@ def _ingest_upload(event: Mapping[str, Any], lambda_deadline: datetime) -> dict[
         add_count("UploadsIgnored")
         return {"status": RunStatus.SKIPPED}  # not recorded as a run: a bucket may hold many files of other kinds
     with runs.record_run(Task.SYNC, Trigger.UPLOAD, utc_now, lambda_deadline) as run:
-        settings_overrides.require_enabled(Task.SYNC, overrides)
+        settings_overrides.load_if_enabled(Task.SYNC, overrides)
         scan = build_scan(source, settings, run, lambda_deadline)
         for key in group_keys:
             scan.run_group(key)
@@ -139,7 +139,7 @@ def _scan_source(event: Mapping[str, Any], lambda_deadline: datetime, retention_
     """Scan the source, or the part of it that the event names."""
     trigger = event.get("trigger", Trigger.SCHEDULE)
     with runs.record_run(Task.SYNC, trigger, utc_now, lambda_deadline, event.get("run")) as run:
-        overrides = settings_overrides.require_enabled(Task.SYNC)
+        overrides = settings_overrides.load_if_enabled(Task.SYNC)
         settings = load_env().effective_settings(overrides.call_recordings)
         root = settings.recordings_path
         if "file" in event:  # without a retention cutoff: the user chose the file, however old it is

@@ -85,7 +85,7 @@ class FileIngester:
             return
         expected_index_key = known.key if known.version is None else index_key(known.key, known.version)
         updates = {"index_key": None, "source_missing": self.clock()}
-        if recordings.update_metadata(
+        if recordings.update_fields(
             recording_id(self.source.location, known.key), {"index_key": expected_index_key}, updates
         ):
             self.run.increment("missing")
@@ -184,7 +184,7 @@ class FileIngester:
             return
         # a user may correct the metadata at the same time: then the next scan tries again
         condition = {"status": recording.status, "index_key": recording.index_key, "metadata": recording.metadata}
-        if recordings.update_metadata(recording.id, condition, updates):
+        if recordings.update_fields(recording.id, condition, updates):
             self.run.increment("updated")
 
     def _file_updates(self, recording: Recording, file: SourceFile) -> dict[str, Any]:

@@ -173,7 +173,7 @@ def test_metadata_is_returned_with_the_source_of_each_field(handlers, pending_re
         parsed.with_provenance(Provenance.NAME), CallMetadata(party="Anna").with_provenance(Provenance.SIDECAR)
     )
     missing_since = datetime(2026, 11, 23, tzinfo=UTC)
-    recordings.update_metadata(pending_recordings[0].id, {}, {"metadata": metadata, "source_missing": missing_since})
+    recordings.update_fields(pending_recordings[0].id, {}, {"metadata": metadata, "source_missing": missing_since})
     item = handlers.api("GET", f"{LIST}/{pending_recordings[0].id}").json
     assert item | {
         "phoneSystem": "freepbx", "direction": "inbound", "caller": "+1 202 555 0143", "callee": "100",

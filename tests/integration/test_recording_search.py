@@ -179,7 +179,7 @@ def test_recordings_that_keep_their_status_are_listed_once_while_others_change_t
 def test_updated_metadata_is_found_and_previous_metadata_is_not(handlers, calls):
     recording = recordings.get(calls[0])
     metadata = CallMetadata(caller="4045550199", call_id="b.9").with_provenance(Provenance.SIDECAR)
-    assert recordings.update_metadata(
+    assert recordings.update_fields(
         recording.id, {"index_key": recording.index_key}, {"metadata": metadata, "recorded_at": NOON}
     )
     for query in ("phoneNumber=4045550199", "search=b.9", "search=0199", "search=in-e"):
@@ -197,7 +197,7 @@ def test_search_for_a_common_name_filters_by_time(handlers, calls, monkeypatch):
 
 def test_search_for_a_rare_recording_continues_over_several_pages(handlers, create_recording, monkeypatch):
     monkeypatch.setattr(recording_search, "ENTRIES_PER_REQUEST", 3)
-    monkeypatch.setattr(recording_search, "MAX_REQUESTS", 6)
+    monkeypatch.setattr(recording_search, "MAX_SEARCH_REQUESTS", 6)
     monkeypatch.setattr(recording_queries, "PAGE_SIZE", 3)
     monkeypatch.setattr(recording_queries, "MAX_REQUESTS", 2)
     for minutes in range(40):

@@ -102,12 +102,12 @@ def test_second_of_two_concurrent_updates_is_refused(handlers, put):
 def test_run_reads_overrides_and_disabled_state_in_one_request(handlers, put, count_requests):
     put(timeZone="Asia/Kolkata", patterns=[PATTERN])
     with count_requests() as requests:
-        overrides = settings_overrides.require_enabled(Task.SYNC)
+        overrides = settings_overrides.load_if_enabled(Task.SYNC)
     assert overrides.call_recordings == {"time_zone": "Asia/Kolkata", "patterns": [PATTERN]}
     assert requests == {"BatchGetItem": 1}
     assert put(enabled=False).status == 200
     with pytest.raises(RunSkipped, match="disabled"):
-        settings_overrides.require_enabled(Task.SYNC)
+        settings_overrides.load_if_enabled(Task.SYNC)
 
 
 def test_preview_counts_parsed_names_and_changes_nothing(handlers, create_recordings):

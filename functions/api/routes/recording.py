@@ -187,7 +187,7 @@ def _update_metadata(
     if recording.status is Status.PENDING and "recorded_at" in updates:
         updates["sort_key"] = pending_sort_key(updates["recorded_at"])
     condition = {"status": recording.status, "sort_key": recording.sort_key, "metadata": recording.metadata}
-    saved_recording = recordings.update_metadata(recording.id, condition, updates)
+    saved_recording = recordings.update_fields(recording.id, condition, updates)
     if saved_recording is None:
         raise _conflict_error()
     return saved_recording

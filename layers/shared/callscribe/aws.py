@@ -14,9 +14,9 @@ from pynamodb.exceptions import PynamoDBException
 
 from callscribe.errors import StoreError
 
-type Service = Literal["s3", "events", "lambda", "secretsmanager"]
+type AwsService = Literal["s3", "events", "lambda", "secretsmanager"]
 
-CLIENT_OPTIONS: Mapping[Service, Mapping[str, Any]] = {
+CLIENT_OPTIONS: Mapping[AwsService, Mapping[str, Any]] = {
     "s3": {
         "connect_timeout": 5,
         "read_timeout": 60,
@@ -120,14 +120,14 @@ def _to_store_error(error: AwsError) -> StoreError:
     return StoreError(f"DynamoDB could not be reached ({error.code}). Check credentials, region and network.")
 
 
-def client(service: Service) -> Any:
+def client(service: AwsService) -> Any:
     """The client for a service: one per process, created on first use by whichever thread comes first."""
     with _client_lock:
         return _create_client(service)
 
 
 @cache
-def _create_client(service: Service) -> Any:
+def _create_client(service: AwsService) -> Any:
     import boto3  # imported here: it would add a tenth to every cold start
 
     config = Config(**CLIENT_OPTIONS[service])

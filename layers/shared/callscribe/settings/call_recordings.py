@@ -12,7 +12,7 @@ from callscribe.phone_systems import SYSTEMS
 from callscribe.settings import environment
 from callscribe.settings.channels import ChannelSettings
 from callscribe.sources import open_source
-from callscribe.sources.file_types import AUDIO_EXTENSIONS, PARTIAL_EXTENSIONS, SIDECAR_EXTENSIONS
+from callscribe.sources.file_types import AUDIO_EXTENSIONS, INCOMPLETE_EXTENSIONS, SIDECAR_EXTENSIONS
 from callscribe.transcripts.stereo import CHANNEL_MODES
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _validate_extensions(values: Sequence[str]) -> str | None:
     for value in values:
         if not EXTENSION.fullmatch(value):
             return f"must be file extensions, such as wav or mp3, not '{value[:20]}'"
-        if value in SIDECAR_EXTENSIONS or value in PARTIAL_EXTENSIONS:
+        if value in SIDECAR_EXTENSIONS or value in INCOMPLETE_EXTENSIONS:
             return f"cannot contain {value}: such files are sidecars or incomplete files"
     return None
 

@@ -16,7 +16,7 @@ UNSUPPORTED_EXTENSIONS = frozenset(
 SIDECAR_EXTENSIONS = frozenset(("json", "txt", "xml", "csv"))
 """Extensions of sidecars and indexes."""
 
-PARTIAL_EXTENSIONS = frozenset(
+INCOMPLETE_EXTENSIONS = frozenset(
     "part partial tmp temp filepart crdownload download opdownload dlpart aria2 uploading upload incomplete inprogress "  # noqa: SIM905 — legible
     "writing transferring copying lftp-pget-status !ut".split()
 )
@@ -98,7 +98,7 @@ def classify(path: str, size: int | None = None, extensions: AbstractSet[str] = 
 def _classify_slow(folders: list[str], name: str, size: int | None, extensions: AbstractSet[str]) -> FileKind:
     """Classify hidden files and sidecars first; the rest is audio, supported or not, or is ignored."""
     stem, _, extension = name.lower().rpartition(".")
-    if extension in PARTIAL_EXTENSIONS or _RSYNC_DELAYED_FOLDER in folders or _is_in_transfer(name, extensions):
+    if extension in INCOMPLETE_EXTENSIONS or _RSYNC_DELAYED_FOLDER in folders or _is_in_transfer(name, extensions):
         return FileKind.INCOMPLETE
     if name.startswith(GRANDSTREAM_INDEX_PREFIX) and extension == "csv":
         return FileKind.SIDECAR

@@ -32,10 +32,10 @@ BATCH_GET_SIZE = 100
 COUNT_PAGE_SIZE = 500
 """Recordings between two checks of the deadline while search results are counted."""
 
-MAX_REQUESTS = 40
+MAX_SEARCH_REQUESTS = 40
 """Approximate requests for one page: API Gateway times out after 30 s."""
 
-INDEXES: Mapping[str, tuple[Any, str]] = {
+TIME_ORDERED_INDEXES: Mapping[str, tuple[Any, str]] = {
     BY_CALL: (RecordingModel.by_call, "call"),
     BY_NUMBER[0]: (RecordingModel.by_number_1, "n1"),
     BY_NUMBER[1]: (RecordingModel.by_number_2, "n2"),
@@ -127,7 +127,7 @@ class _PageSearch:
                     self.results.append(recording)
                     if len(self.results) == limit:
                         return Page(self.results, self.cursors)
-            if self.request_count >= MAX_REQUESTS:
+            if self.request_count >= MAX_SEARCH_REQUESTS:
                 return Page(self.results, self.cursors)
         return Page(self.results, None)
 
@@ -138,7 +138,7 @@ class _PageSearch:
         for entry in entries:
             batch.append(entry)
             id_count += entry.id is not None
-            if id_count == BATCH_GET_SIZE or (entry.id is None and self.request_count >= MAX_REQUESTS):
+            if id_count == BATCH_GET_SIZE or (entry.id is None and self.request_count >= MAX_SEARCH_REQUESTS):
                 break
         return batch
 
@@ -170,7 +170,7 @@ class _PageSearch:
 
         For an index of numbers: only entries whose number at `position` (from 0) is the queried one.
         """
-        index, hash_key = INDEXES[index_name]
+        index, hash_key = TIME_ORDERED_INDEXES[index_name]
         start_key = self.cursors.get(index_name)
         while True:
             self.request_count += 1

@@ -60,7 +60,7 @@ def apply_transition(recording_id: str, transition: Transition) -> Recording | N
         return _was_ours(recording_id, transition) if error.was_retried else None
 
 
-def update_metadata(recording_id: str, expected: Mapping[str, Any], updates: Mapping[str, Any]) -> Recording | None:
+def update_fields(recording_id: str, expected: Mapping[str, Any], updates: Mapping[str, Any]) -> Recording | None:
     """Update fields other than the status; None if the recording no longer has the `expected` values."""
     try:
         return _update(recording_id, _with_expected(RecordingModel.id.exists(), expected), updates)

@@ -56,7 +56,7 @@ def load() -> SettingsOverrides:
     )
 
 
-def require_enabled(task: Task, overrides: SettingsOverrides | None = None) -> SettingsOverrides:
+def load_if_enabled(task: Task, overrides: SettingsOverrides | None = None) -> SettingsOverrides:
     """The overrides for a run of this task, read unless they are given.
 
     Raises: RunSkipped, when the task is paused or its module disabled; StoreError.
