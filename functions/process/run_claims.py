@@ -64,12 +64,12 @@ class Deadline:
     """The time limits of a run from `started_at` to `ends_at`, both aware and in UTC.
 
     `lease_expires_at`: when the leases of this run expire; an expired lease means that the worker has crashed.
-    `send_deadline`: when the server must have responded. `abort_at`: when to abort running attempts.
+    `response_deadline`: when the server must have responded. `abort_at`: when to abort running attempts.
     """
 
     def __init__(self, started_at: datetime, ends_at: datetime) -> None:
         self.lease_expires_at = ends_at + CLOCK_SKEW
-        self.send_deadline = ends_at - STORE_MARGIN
+        self.response_deadline = ends_at - STORE_MARGIN
         self.abort_at = ends_at - ABORT_MARGIN
         self._start_until = ends_at - MIN_TO_START
         self._start_any_until = ends_at - START_ANY_FRACTION * (ends_at - started_at)
@@ -88,7 +88,8 @@ class Deadline:
 
         False if none has ended yet.
         """
-        return 0 < self._max_seconds_per_byte * max(size, MIN_RATE_BYTES) <= (self.send_deadline - now).total_seconds()
+        seconds_left = (self.response_deadline - now).total_seconds()
+        return 0 < self._max_seconds_per_byte * max(size, MIN_RATE_BYTES) <= seconds_left
 
     def record_rate(self, size: int, seconds: float) -> None:
         """Record how long a recording of `size` bytes took."""

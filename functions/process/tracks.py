@@ -59,14 +59,14 @@ class TrackTranscriber:
         recording: Recording,
         service: Service,
         settings: ProcessSettings,
-        send_deadline: datetime,
+        response_deadline: datetime,
         clock: Clock,
     ) -> None:
         self.service_responded = False
         self._service = service
         self._settings = settings
         self._job_timeout = timedelta(minutes=settings.job_timeout_minutes)
-        self._send_deadline = send_deadline
+        self._response_deadline = response_deadline
         self._clock = clock
         self._claimed = recording
         self._file_fields: dict[str, Any] = {}
@@ -265,7 +265,7 @@ class TrackTranscriber:
         return min(self._seconds_left(), BASE_TIMEOUT_SECONDS + TIMEOUT_PER_AUDIO_SECOND * self._audio.duration)
 
     def _seconds_left(self) -> float:
-        seconds = (self._send_deadline - self._clock()).total_seconds()
+        seconds = (self._response_deadline - self._clock()).total_seconds()
         if seconds <= 0:
             raise RetryableError("Opening the audio took all the time that the run had left.", code="timeout")
         return seconds

@@ -128,11 +128,11 @@ class Transcriber:
     clock: Clock
 
     def attempt(
-        self, recording: Recording, send_deadline: datetime, service_requests: list[ServiceRequest]
+        self, recording: Recording, response_deadline: datetime, service_requests: list[ServiceRequest]
     ) -> AttemptResult:
         """Transcribe a claimed recording. Raises nothing: any error is the attempt's result.
 
-        Nothing is sent after `send_deadline`, because the run may have aborted the attempt by then, and another
+        Nothing is sent after `response_deadline`, because the run may have aborted the attempt by then, and another
         recording may use its slot. Requests to the server are appended to `service_requests`.
         """
 
@@ -144,7 +144,7 @@ class Transcriber:
         started_at = self.clock()
         try:
             service = self.connection.open(log_request)
-            tracks = TrackTranscriber(recording, service, self.settings, send_deadline, self.clock)
+            tracks = TrackTranscriber(recording, service, self.settings, response_deadline, self.clock)
             result, partial_transcript = self._transcribe(tracks)
         except Exception as error:  # noqa: BLE001
             # Last resort for one recording: it must not stay in `processing`, nor stop the others.

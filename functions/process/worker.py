@@ -213,7 +213,7 @@ class Worker:
         message = "polling transcription job" if recording.has_job else "transcription started"
         logger.info(message, recording_id=recording.id, attempt=recording.attempts)
         future = self._executor.submit(
-            self._transcriber.attempt, recording, self._deadline.send_deadline, self._run.service_requests
+            self._transcriber.attempt, recording, self._deadline.response_deadline, self._run.service_requests
         )
         self._in_progress[future] = recording, slot
 
