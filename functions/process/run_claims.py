@@ -146,12 +146,12 @@ class ClaimQueue:
     def find_expired(self) -> tuple[list[Recording], list[Recording]]:
         """Return the recordings that crashed workers left in processing, and those whose job is to be polled."""
         expired: list[Recording] = []
-        awaiting_job: list[Recording] = []
+        jobs_to_poll: list[Recording] = []
         for entry in recordings.expired_claims(self._clock(), max(self._batch_size, MIN_EXPIRED_BATCH_SIZE)):
             recording = recordings.get(entry.id)
             if recording is not None and recording.sort_key == entry.sort_key:  # not changed by its worker or a run
-                (awaiting_job if recording.awaiting_job else expired).append(recording)
-        return expired, awaiting_job
+                (jobs_to_poll if recording.is_awaiting_job else expired).append(recording)
+        return expired, jobs_to_poll
 
     def recover(self, expired: Recording) -> Recording | None:
         """Requeue or fail what a crashed worker left. Return the updated recording; None if another run was faster."""

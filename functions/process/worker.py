@@ -64,7 +64,7 @@ class Worker:
         self._queue = ClaimQueue(settings, clock, jitter, run)
         self._finalizer = AttemptFinalizer(settings, clock, jitter, run)
         self._in_progress: dict[Future[AttemptResult], tuple[Recording, Slot]] = {}
-        self._awaiting_job: deque[Recording] = deque()
+        self._jobs_to_poll: deque[Recording] = deque()
         self._remaining = 0
         self._isolated = False
         self._skip_reason: RunSkipped | None = None
@@ -86,7 +86,7 @@ class Worker:
             if self._in_progress:
                 self._wait_for_next(upcoming_rounds[0] if upcoming_rounds else None)
                 self._finalizer.publish_events()
-                if self._in_progress or self._remaining or self._awaiting_job or upcoming_rounds:
+                if self._in_progress or self._remaining or self._jobs_to_poll or upcoming_rounds:
                     self._save_progress()
             elif upcoming_rounds and self._deferred_error is None:
                 self._sleep(max(0.0, (upcoming_rounds[0] - self._clock()).total_seconds()))
@@ -101,19 +101,19 @@ class Worker:
     def _check_expired_claims(self) -> None:
         """Recover what crashed workers left, and find the jobs to be polled."""
         try:
-            expired, awaiting_job = self._queue.find_expired()
+            expired, jobs_to_poll = self._queue.find_expired()
             for recording in expired:
                 if recovered := self._queue.recover(recording):
                     self._finalizer.record_end(recovered)
-            self._awaiting_job = deque(awaiting_job)
+            self._jobs_to_poll = deque(jobs_to_poll)
         except CallscribeError as error:  # raised once the running attempts have ended
             self._deferred_error = error
 
     def _start_attempts(self) -> None:
         """Start as many attempts as possible now. Jobs are polled first, and do not count towards the round."""
-        while self._remaining or self._awaiting_job:
+        while self._remaining or self._jobs_to_poll:
             try:
-                result = self._find_blocker() or (self._poll_next() if self._awaiting_job else self._start_next())
+                result = self._find_blocker() or (self._poll_next() if self._jobs_to_poll else self._start_next())
             except CallscribeError as error:  # raised once the running attempts have ended
                 self._deferred_error = error
                 result = StartResult.STOP
@@ -121,7 +121,7 @@ class Worker:
                 return
             if result is not StartResult.STARTED:
                 self._remaining = 0
-                self._awaiting_job.clear()
+                self._jobs_to_poll.clear()
 
     def _find_blocker(self) -> StartResult | None:
         """Return why nothing can be started now; None if something can."""
@@ -183,11 +183,11 @@ class Worker:
 
     def _poll_next(self) -> StartResult:
         """Poll a job, in the slot that is held for it; during an outage, only as the probe."""
-        awaiting_job = self._awaiting_job.popleft()
+        recording_to_poll = self._jobs_to_poll.popleft()
         now, lease_expires_at = self._clock(), self._deadline.lease_expires_at
         token = uuid.uuid4().hex
-        if awaiting_job.slot:
-            held_slot = Slot.from_set_member(awaiting_job.slot)
+        if recording_to_poll.slot:
+            held_slot = Slot.from_set_member(recording_to_poll.slot)
         else:
             held_slot = Slot(token=uuid.uuid4().hex, lease_expires_at=now)
         slot = admission.acquire_probe(held_slot, token, now, lease_expires_at)
@@ -198,7 +198,7 @@ class Worker:
         try:
             self._transcriber.connection.prepare(refresh_key=slot.outage is not None)
             recording = recordings.apply_transition(
-                awaiting_job.id, state_machine.claim_for_poll(awaiting_job, token, now, lease_expires_at)
+                recording_to_poll.id, state_machine.claim_for_poll(recording_to_poll, token, now, lease_expires_at)
             )
         finally:
             if recording is None:
@@ -234,7 +234,7 @@ class Worker:
             self._deadline.record_rate(recording.size, attempt.seconds)
         if isinstance(attempt.result, ServiceUnavailable):
             self._remaining = 0  # one failed try per round, even if the server requested no pause
-            self._awaiting_job.clear()
+            self._jobs_to_poll.clear()
         elif attempt.service_responded:
             self._remaining += slot.outage is not None  # a successful probe does not count towards the round
         self._deferred_error = self._finalizer.finalize(slot, attempt) or self._deferred_error

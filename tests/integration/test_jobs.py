@@ -83,7 +83,7 @@ def test_run_ends_while_a_job_is_pending_and_a_later_run_fetches_the_transcript(
     assert (run["status"], run["counts"]["jobs_pending"]) == ("succeeded", 1)
     assert (item["transcriptionStatus"], item["attempts"]) == ("processing", 1)
     assert item["jobStartedAt"] is not None
-    assert stored(item).awaiting_job
+    assert stored(item).is_awaiting_job
     handlers.after(minutes=1).process()
     assert only(list_recordings)["transcriptionStatus"] == "processing"
     jobs.poll_result = HELLO

@@ -199,7 +199,7 @@ class Simulation(RuleBasedStateMachine):
         if has_new_file:
             self.add_file()
 
-    @precondition(lambda self: self.checker.awaiting_job())
+    @precondition(lambda self: self.checker.jobs_to_poll())
     @rule(event=job_events, mode=modes, seconds=poll_delays, writes=write_counts_of_polls, fault=faults)
     def poll_jobs(self, event: str, mode: Mode, seconds: int, writes: int, fault: Fault) -> None:
         """The service continues, fails or forgets its jobs between two polls."""
@@ -232,7 +232,7 @@ class Simulation(RuleBasedStateMachine):
         """Wait, and queue a new recording if process would have nothing to do: a run without work tests nothing."""
         self.world.advance(delay)
         recordings = self.checker.tables.recordings.values()
-        has_work = any(recording.status in PROCESSABLE or recording.awaiting_job for recording in recordings)
+        has_work = any(recording.status in PROCESSABLE or recording.is_awaiting_job for recording in recordings)
         if not has_work and self.add_file():
             for task in ("sync", "queue"):
                 if run := self.world.start(task):

@@ -90,9 +90,9 @@ class InvariantChecker:
         """Return the actor that made this slot, claim or run."""
         return self._owners[token]
 
-    def awaiting_job(self) -> list[Recording]:
+    def jobs_to_poll(self) -> list[Recording]:
         """Return the recordings that await a job, according to the tables."""
-        return [recording for recording in self.tables.with_status(PROCESSING) if recording.awaiting_job]
+        return [recording for recording in self.tables.with_status(PROCESSING) if recording.is_awaiting_job]
 
     # changes of one step ----------------------------------------------------------------------------------------------
 
@@ -112,9 +112,9 @@ class InvariantChecker:
             assert was.status is not PROCESSING or now.upload_number == was.upload_number + 1, (
                 "uploaded again under the same name"
             )
-        if now.awaiting_job:
+        if now.is_awaiting_job:
             self._check_awaiting_job(was, now)
-        if was.awaiting_job and now.status is PROCESSING:
+        if was.is_awaiting_job and now.status is PROCESSING:
             self._check_poll_claim(actor, was, now)
         elif now.claim_token is not None:
             self._check_claim(actor, was, now)
@@ -293,7 +293,7 @@ class InvariantChecker:
         claims = [
             recording
             for recording in tables.with_status(PROCESSING)
-            if recording.awaiting_job or recording.lease_expires_at > time
+            if recording.is_awaiting_job or recording.lease_expires_at > time
         ]
         for recording in claims:
             if recording.slot:

@@ -134,7 +134,7 @@ class Recording:
     slot: str | None = None
 
     @property
-    def awaiting_job(self) -> bool:
+    def is_awaiting_job(self) -> bool:
         """Whether the service runs a job for it and no worker has claimed it: any run may poll."""
         return self.status is Status.PROCESSING and self.claim_token is None
 
