@@ -151,7 +151,7 @@ def build_rows(
 
 def seed(path: str, table: str, new_count: int) -> None:
     """Write the index entries of all files except `new_count` new ones; ingesting them by scans would take hours."""
-    from callscribe.recordings.recording import index_key, recording_id, source_hash
+    from callscribe.recordings.recording import build_index_key, recording_id, source_hash
     from callscribe.sources import open_source
     from functions.sync.metadata_reader import compute_fingerprint
     from local.cloud.client import aws_client
@@ -163,7 +163,7 @@ def seed(path: str, table: str, new_count: int) -> None:
         {
             "id": {"S": recording_id(source.location, file.key)},
             "s": {"S": source_hash(source.location)},
-            "k": {"S": index_key(file.key, compute_fingerprint(file, (), None, is_in_index=False))},
+            "k": {"S": build_index_key(file.key, compute_fingerprint(file, (), None, is_in_index=False))},
         }
         for number, file in enumerate(files, 1)
         if number % interval

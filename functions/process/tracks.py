@@ -31,8 +31,8 @@ POLL_SECONDS = 120.0
 """Timeout of a poll, whose response can be megabytes of words."""
 
 BASE_TIMEOUT_SECONDS, TIMEOUT_PER_AUDIO_SECOND = 300.0, 4.0
-"""Response timeout: a minimum, because the server may have to load its model, or this much per second of audio.
-Generous, because most servers keep working on an aborted request, and the next attempt would wait behind it."""
+"""Response timeout in seconds: a base, because the server may have to load its model, plus this much per second of
+audio. Generous, because most servers keep working on an aborted request, and the next attempt would wait behind it."""
 
 MIN_OUTAGE_TIMEOUT_SECONDS, OUTAGE_TIMEOUT_PER_AUDIO_SECOND = 1800.0, 20.0
 """Job timeout once an outage was seen: a minimum, or this much per second of audio."""
@@ -114,8 +114,10 @@ class TrackTranscriber:
         """
         loaded = dict(self._transcripts)
         for track in list(self._tracks.values()):
-            if track.transcript and track.channel not in loaded:
-                document = transcripts.get_track(self._settings.transcripts_bucket, self._claimed.id, track.transcript)
+            if track.transcript_version and track.channel not in loaded:
+                document = transcripts.get_track(
+                    self._settings.transcripts_bucket, self._claimed.id, track.transcript_version
+                )
                 if document is None:
                     self._update_track(track.channel)
                     raise RetryableError(
@@ -129,9 +131,10 @@ class TrackTranscriber:
         with suppress(RetryableError):  # then that attempt sends them again
             for channel, transcript in self._transcripts.items():
                 if channel is not None:
-                    name = f"{self._claimed.claim_token}-{channel}"
-                    transcripts.put_track(self._settings.transcripts_bucket, self._claimed.id, name, asdict(transcript))
-                    self._update_track(channel, transcript=name)
+                    version = f"{self._claimed.claim_token}-{channel}"
+                    document = asdict(transcript)
+                    transcripts.put_track(self._settings.transcripts_bucket, self._claimed.id, version, document)
+                    self._update_track(channel, transcript_version=version)
 
     # polling ----------------------------------------------------------------------------------------------------------
 
@@ -175,7 +178,7 @@ class TrackTranscriber:
         return transcript
 
     def _shorten_job_deadline(self) -> None:
-        """After an outage the server may have been restarted, and then reports lost jobs as pending for ever."""
+        """Bring the job's deadline forward after an outage: a restarted server reports lost jobs as pending forever."""
         now = self._clock()
         duration = self._audio.duration if self._audio and self._audio.duration else 0.0
         seconds = max(MIN_OUTAGE_TIMEOUT_SECONDS, OUTAGE_TIMEOUT_PER_AUDIO_SECOND * duration)
@@ -188,12 +191,14 @@ class TrackTranscriber:
         """Send what is not sent yet, except channels in `errors`; add new errors to it."""
         with self._open_probed() as audio:
             layout = None if self._tracks else self._stereo_layout()
-            if layout is None and not any(track.channel for track in self._tracks.values()):
+            resumes_channels = any(track.channel for track in self._tracks.values())
+            if not layout and not resumes_channels:
                 self._send_track(None, audio)
                 return
             with split_stereo(audio) as splitter:
-                if layout is None or not splitter.is_dual_mono or splitter.silent_channels:
-                    if layout is not None:
+                # two silent channels are equal too, but nothing is sent for them
+                if resumes_channels or not splitter.is_dual_mono or splitter.silent_channels:
+                    if layout:
                         self._tracks = {
                             channel: AudioTrack(channel=channel, speaker=layout.speaker_for(channel))
                             for channel in Channel
@@ -267,7 +272,7 @@ class TrackTranscriber:
     def _seconds_left(self) -> float:
         seconds = (self._response_deadline - self._clock()).total_seconds()
         if seconds <= 0:
-            raise RetryableError("Opening the audio took all the time that the run had left.", code="timeout")
+            raise RetryableError("The run had no time left to wait for the server.", code="timeout")
         return seconds
 
     @property
@@ -277,11 +282,14 @@ class TrackTranscriber:
     def _unsent_channels(self, errors: TrackErrors) -> list[Channel | None]:
         """Return the channels still to be sent; None is the whole file."""
         tracks = self._tracks.values() if self._tracks else [AudioTrack()]
-        unsent = (track.channel for track in tracks if not track.job and not track.transcript)
+        unsent = (track.channel for track in tracks if not track.job and not track.transcript_version)
         return [channel for channel in unsent if channel not in self._transcripts and channel not in errors]
 
-    def _update_track(self, channel: Channel | None, *, job: str | None = None, transcript: str | None = None) -> None:
-        track = replace(self._tracks.get(channel, AudioTrack(channel=channel)), job=job, transcript=transcript)
+    def _update_track(
+        self, channel: Channel | None, *, job: str | None = None, transcript_version: str | None = None
+    ) -> None:
+        track = self._tracks.get(channel, AudioTrack(channel=channel))
+        track = replace(track, job=job, transcript_version=transcript_version)
         self._tracks[channel] = track
         if track == AudioTrack():  # a whole file without a job has no track
             del self._tracks[channel]

@@ -204,7 +204,7 @@ class Worker:
             if recording is None:
                 admission.drop_probe(slot)
         if recording:
-            has_unsent_tracks = not all(track.job or track.transcript for track in recording.tracks)
+            has_unsent_tracks = not all(track.job or track.transcript_version for track in recording.tracks)
             slot = admission.extend(slot, lease_expires_at) if has_unsent_tracks else slot
             self._submit_attempt(recording, slot)
         return StartResult.STARTED

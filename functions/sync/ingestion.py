@@ -20,8 +20,8 @@ from callscribe.recordings.recording import (
     Recording,
     Status,
     TranscriptRef,
+    build_index_key,
     display_path,
-    index_key,
     pending_sort_key,
     recording_id,
 )
@@ -83,7 +83,7 @@ class FileIngester:
         except TranscriptionError:
             self.run.increment("unreadable")
             return
-        expected_index_key = known.key if known.version is None else index_key(known.key, known.version)
+        expected_index_key = known.key if known.fingerprint is None else build_index_key(known.key, known.fingerprint)
         updates = {"index_key": None, "source_missing": self.clock()}
         if recordings.update_fields(
             recording_id(self.source.location, known.key), {"index_key": expected_index_key}, updates
@@ -109,7 +109,7 @@ class FileIngester:
             self._completed.clear()
 
     def _ingest(self, file: SourceFile, known: KnownFile | None, sidecars: Sequence[SourceFile]) -> None:
-        if known and known.version is not None and self.reader.is_unchanged(known.version, file, sidecars):
+        if known and known.fingerprint is not None and self.reader.is_unchanged(known.fingerprint, file, sidecars):
             return
         if known is None and self.retention_cutoff and file.modified_at < self.retention_cutoff:
             self.run.increment("past_retention")
@@ -146,7 +146,7 @@ class FileIngester:
             etag=file.etag,
             modified_at=file.modified_at,
             now=self.clock(),
-            version=file_metadata.fingerprint,
+            fingerprint=file_metadata.fingerprint,
             metadata=file_metadata.metadata,
             recorded_at=self.reader.recorded_at(file_metadata.metadata, file),
             transcript=transcript,
@@ -165,7 +165,7 @@ class FileIngester:
         file_metadata = self.reader.read(file, sidecars)
         if file_metadata.transcript and recording.status is Status.QUEUED:
             return  # likewise
-        new_index_key = index_key(file.key, file_metadata.fingerprint)
+        new_index_key = build_index_key(file.key, file_metadata.fingerprint)
         updates = {"index_key": new_index_key, "source_missing": None} | self._file_updates(recording, file)
         if file_metadata.is_incomplete:  # values from a file that cannot be opened now are kept
             metadata = merge(recording.metadata, file_metadata.metadata)

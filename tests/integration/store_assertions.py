@@ -27,7 +27,7 @@ def assert_no_slot_is_held(handlers: Any, limit: int = 1) -> None:
     for slot in slots:
         assert isinstance(slot, admission.Slot), slots
         admission.release(slot)
-    assert not control_items.read(control_items.ADMISSION)[control_items.ADMISSION].slots
+    assert not control_items.read_one(control_items.ADMISSION).slots
 
 
 def assert_completed(stack: Any, recording: Recording | None, attempts: int) -> None:

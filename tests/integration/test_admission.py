@@ -56,7 +56,7 @@ def meanwhile(monkeypatch):
 
 
 def item():
-    return control_items.read(control_items.ADMISSION)[control_items.ADMISSION]
+    return control_items.read_one(control_items.ADMISSION)
 
 
 def held_tokens():
@@ -219,10 +219,10 @@ def test_job_is_polled_by_any_worker_while_the_circuit_is_closed_and_only_by_the
     open_circuit()
     assert admission.acquire_probe(job, "poll", DUE - TICK, LEASE) == OUTAGE
     probe = acquire_probe("poll", DUE)
-    assert (probe.token, probe.outage, probe.probe) == ("job", OUTAGE, "poll")
+    assert (probe.token, probe.outage, probe.probe_token) == ("job", OUTAGE, "poll")
     assert (item().probe, item().probe_lease) == ("poll", LEASE)
     assert admission.acquire_probe(job, "late", LEASE - TICK, LATER) == OUTAGE
-    assert admission.acquire_probe(job, "next", LEASE, LATER).probe == "next"
+    assert admission.acquire_probe(job, "next", LEASE, LATER).probe_token == "next"
     admission.close_circuit(probe)  # it is no longer the current probe
     assert item().probe == "next"
 

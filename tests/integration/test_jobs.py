@@ -104,7 +104,7 @@ def test_job_holds_its_slot_until_it_has_ended(handlers, send, jobs, list_record
     assert len(jobs.sent) == 2
     handlers.after(minutes=1).process()
     assert {item["transcriptionStatus"] for item in list_recordings().values()} == {"completed"}
-    assert not control_items.read(control_items.ADMISSION)[control_items.ADMISSION].slots
+    assert not control_items.read_one(control_items.ADMISSION).slots
 
 
 @pytest.mark.slow
@@ -212,7 +212,7 @@ def test_job_survives_an_outage_and_is_polled_to_its_end(handlers, send, jobs, l
         ("completed", 1)
     }
     assert len(jobs.sent) == 2
-    item = control_items.read(control_items.ADMISSION)[control_items.ADMISSION]
+    item = control_items.read_one(control_items.ADMISSION)
     assert [item.slots, item.outage, item.probe] == [None, None, None]
 
 
@@ -225,14 +225,14 @@ def test_worker_that_crashes_during_a_poll_leaves_the_job_to_the_next_attempt(ha
     handlers.after(minutes=17).process()
     item = only(list_recordings)
     assert (item["transcriptionStatus"], item["attempts"], len(jobs.sent)) == ("completed", 2, 1)
-    assert not control_items.read(control_items.ADMISSION)[control_items.ADMISSION].slots
+    assert not control_items.read_one(control_items.ADMISSION).slots
 
 
 def test_slot_that_expired_between_two_polls_is_held_again(handlers, send, jobs, list_recordings):
     send(2)
     handlers.after(hours=2).process()
     assert len(jobs.sent) == 1
-    (holder,) = control_items.read(control_items.ADMISSION)[control_items.ADMISSION].slots
+    (holder,) = control_items.read_one(control_items.ADMISSION).slots
     assert admission.Slot.from_set_member(holder).lease_expires_at > handlers.now()
 
 
@@ -349,4 +349,4 @@ def test_job_keeps_its_slot_when_the_response_to_the_write_is_lost(handlers, sen
     for _ in range(2):
         handlers.after(minutes=1).process()
     assert {item["transcriptionStatus"] for item in list_recordings().values()} == {"completed"}
-    assert not control_items.read(control_items.ADMISSION)[control_items.ADMISSION].slots
+    assert not control_items.read_one(control_items.ADMISSION).slots

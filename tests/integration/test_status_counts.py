@@ -39,7 +39,7 @@ def create_completed(number, at):
 
 
 def checkpoint():
-    return control_items.read(control_items.COMPLETED_COUNT)[control_items.COMPLETED_COUNT]
+    return control_items.read_one(control_items.COMPLETED_COUNT)
 
 
 def completed_count():

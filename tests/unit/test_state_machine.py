@@ -13,7 +13,7 @@ from callscribe.errors import BadGateway, InvalidTransition, PermanentError, Ret
 from callscribe.recordings import recording, state_machine, transitions
 from callscribe.recordings.recording import (
     ISOLATED,
-    PRIORITY_NORMAL,
+    QUEUE_NORMAL,
     AudioInfo,
     AudioTrack,
     Channel,
@@ -22,7 +22,7 @@ from callscribe.recordings.recording import (
     Recording,
     Status,
     TranscriptRef,
-    index_key,
+    build_index_key,
     queued_at,
     queued_sort_key,
     retry_sort_key,
@@ -99,13 +99,13 @@ def test_new_recording_is_pending_or_completed_by_its_transcript():
         status=Status.PENDING,
         status_since=NOW,
         sort_key=to_iso(EARLIER),
-        index_key=index_key("a.wav", ""),
+        index_key=build_index_key("a.wav", ""),
     )
     assert transitions.create(**file, now=NOW) == pending
     called_at = EARLIER - timedelta(hours=1)
     metadata: dict[str, Any] = {"metadata": LEARNED["metadata"], "recorded_at": called_at}
-    with_metadata = replace(pending, **metadata, index_key=index_key("a.wav", "2"), sort_key=to_iso(called_at))
-    assert transitions.create(**file, now=NOW, version="2", **metadata) == with_metadata
+    with_metadata = replace(pending, **metadata, index_key=build_index_key("a.wav", "2"), sort_key=to_iso(called_at))
+    assert transitions.create(**file, now=NOW, fingerprint="2", **metadata) == with_metadata
     completed = replace(pending, status=Status.COMPLETED, sort_key=to_iso(NOW), transcript=REF)
     assert transitions.create(**file, now=NOW, transcript=REF) == completed
 
@@ -147,7 +147,7 @@ def test_user_can_make_only_the_transitions_of_the_table(from_status, to_status)
 
 
 def test_user_transition_resets_the_recording_but_keeps_finished_channels():
-    done = AudioTrack(channel=Channel.LEFT, transcript="v")
+    done = AudioTrack(channel=Channel.LEFT, transcript_version="v")
     running = AudioTrack(channel=Channel.RIGHT, job="7")
     stored = make_full(Status.FAILED, **LEARNED | {"tracks": (done, running, AudioTrack(job="8"))})
     fresh = replace(
@@ -209,7 +209,7 @@ def test_queue_is_sorted_by_front_then_time_of_queueing_then_time_of_call():
     later = NOW + timedelta(seconds=1)
     keys = [
         queued_sort_key(later, to_iso(EARLIER), at_front=True),
-        PRIORITY_NORMAL,
+        QUEUE_NORMAL,
         queued_sort_key(NOW, to_iso(EARLIER)),
         queued_sort_key(NOW, to_iso(NOW)),
         queued_sort_key(later, to_iso(EARLIER)),

@@ -77,13 +77,13 @@ class AudioTrack:
     """What is transcribed separately: one channel of a recording or, without a `channel`, all of it.
 
     `speaker` is assigned to the channel when its transcription starts; later settings do not change it.
-    `job` is the service's id of the running transcription; `transcript` the version in S3 of a finished one.
+    `job` is the service's id of the running transcription; `transcript_version` that of a finished one in S3.
     """
 
     channel: Channel | None = None
     speaker: str | None = None
     job: str | None = None
-    transcript: str | None = None
+    transcript_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,13 +168,13 @@ def source_hash(location: str) -> str:
     return _short_hash(location, 6)
 
 
-def index_key(key: str, version: str) -> str:
-    """The entry of a file in the index by key: its key and its version, separated by the smallest character.
+def build_index_key(key: str, fingerprint: str) -> str:
+    """The entry of a file in the index by key: its key and its fingerprint, separated by the smallest character.
 
-    So entries sort as keys do. The longest keys leave no room for a version.
+    So entries sort as keys do. The longest keys leave no room for a fingerprint.
     """
-    versioned_key = f"{key}\0{version}"
-    return versioned_key if len(versioned_key.encode()) <= MAX_KEY_BYTES else key
+    index_key = f"{key}\0{fingerprint}"
+    return index_key if len(index_key.encode()) <= MAX_KEY_BYTES else key
 
 
 ID_PATTERN = re.compile("[a-z2-7]{20}")
@@ -190,10 +190,14 @@ def _short_hash(text: str, length: int) -> str:
     return b32encode(hashlib.sha256(text.encode()).digest()).decode().lower()[:length]
 
 
-# The sort keys of the index by status: within a status, the recording with the smallest key is next. A leading digit is
-# a priority: every key that begins with 0 comes before every key that begins with 1.
+# The sort keys of the index by status: within a status, the recording with the smallest key is next. Keys of queued and
+# failed recordings begin with a digit; those of the other statuses are a time alone.
 
-PRIORITY_NORMAL = "1 "
+QUEUE_FRONT, QUEUE_NORMAL = "0 ", "1 "
+"""Prefixes of queued recordings: a user has moved those at the front there."""
+
+RETRY_PREFIX, TERMINAL_PREFIX = "0 ", "1 "
+"""Prefixes of failed recordings: those that will be retried, and those that only a user can retry."""
 
 ISOLATED = " alone"
 """Ends the sort key of a recording whose worker died: if this recording kills workers, no other is lost with it."""
@@ -220,7 +224,7 @@ def pending_sort_key(recorded_at: datetime) -> str:
 
 def queued_sort_key(now: datetime, recorded_at: str, *, at_front: bool = False) -> str:
     """By the time of queueing, then the oldest call first; before all others `at_front`, at a user's request."""
-    return f"{0 if at_front else 1} {to_iso(now)} {recorded_at}"
+    return f"{QUEUE_FRONT if at_front else QUEUE_NORMAL}{to_iso(now)} {recorded_at}"
 
 
 def queued_at(sort_key: str) -> datetime:
@@ -230,9 +234,9 @@ def queued_at(sort_key: str) -> datetime:
 
 def retry_sort_key(next_attempt_at: datetime) -> str:
     """A failed recording that will be retried: by the time of its next attempt."""
-    return f"0 {to_iso(next_attempt_at)}"
+    return f"{RETRY_PREFIX}{to_iso(next_attempt_at)}"
 
 
 def terminal_sort_key(now: datetime) -> str:
     """A failed recording that only a user can retry: after all that will be retried."""
-    return f"{PRIORITY_NORMAL}{to_iso(now)}"
+    return f"{TERMINAL_PREFIX}{to_iso(now)}"

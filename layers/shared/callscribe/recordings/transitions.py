@@ -11,7 +11,7 @@ from callscribe.recordings.recording import (
     Recording,
     Status,
     TranscriptRef,
-    index_key,
+    build_index_key,
     pending_sort_key,
     queued_sort_key,
     recording_id,
@@ -29,16 +29,16 @@ def create(
     etag: str | None,
     modified_at: datetime,
     now: datetime,
-    version: str = "",
+    fingerprint: str = "",
     metadata: CallMetadata = EMPTY_METADATA,
     recorded_at: datetime | None = None,
     transcript: TranscriptRef | None = None,
 ) -> Recording:
     """– → pending, by sync: a file has no record yet. – → completed if there is a transcript next to the file.
 
-    `version` distinguishes this file from a later one of the same name. `recorded_at` defaults to `modified_at`.
+    `fingerprint` distinguishes this file from a later one of the same name. `recorded_at` defaults to `modified_at`.
     """
-    called_at = recorded_at or modified_at
+    recorded_at = recorded_at or modified_at
     return Recording(
         id=recording_id(location, key),
         location=location,
@@ -46,12 +46,12 @@ def create(
         size=size,
         etag=etag,
         modified_at=modified_at,
-        recorded_at=called_at,
+        recorded_at=recorded_at,
         created_at=now,
         status=Status.COMPLETED if transcript else Status.PENDING,
         status_since=now,
-        sort_key=to_iso(now) if transcript else pending_sort_key(called_at),
-        index_key=index_key(key, version),
+        sort_key=to_iso(now) if transcript else pending_sort_key(recorded_at),
+        index_key=build_index_key(key, fingerprint),
         metadata=metadata,
         transcript=transcript,
     )

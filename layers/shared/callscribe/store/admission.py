@@ -30,14 +30,15 @@ CLOSE_CIRCUIT = (*DROP_PROBE, Item.outage.remove())
 class Slot:
     """The right to run one transcription. A probe's slot has the `outage` that the probe tests.
 
-    `probe` is the token of the probe, where it is not the slot's own: a poll uses the slot that is held for its job.
-    `held_count` is how many slots were held once this one was acquired: unique among slots acquired at one moment.
+    `probe_token` is that of the probe, where it is not the slot's own: a poll uses the slot that is held for its job.
+    `held_count` is how many slots were held once this one was acquired: unique among slots acquired at one moment, so
+    runs use it to start with different entries.
     """
 
     token: str
     lease_expires_at: datetime
     outage: Outage | None = None
-    probe: str = ""
+    probe_token: str = ""
     held_count: int = 1
 
     @property
@@ -66,7 +67,7 @@ def acquire(limit: int, token: str, now: datetime, lease_expires_at: datetime) -
             control_items.ADMISSION, [add_member], has_room & Item.outage.does_not_exist()
         ):
             return replace(slot, held_count=len(updated.slots or ()))
-        current = control_items.read(control_items.ADMISSION)[control_items.ADMISSION]
+        current = control_items.read_one(control_items.ADMISSION)
         members = current.slots or set()
         outage = to_outage(current)
         if slot.set_member in members:  # the response to the write was lost and botocore repeated it
@@ -87,19 +88,19 @@ def acquire(limit: int, token: str, now: datetime, lease_expires_at: datetime) -
 
 
 def acquire_probe(slot: Slot, token: str, now: datetime, lease_expires_at: datetime) -> Slot | Outage:
-    """Check whether the job that `slot` is held for may be polled, under `token`.
+    """Return the slot for a poll, under `token`.
 
-    Returns the slot while the circuit is closed. While it is open: the slot as the probe's if the next try is due, else
-    the outage.
+    `slot`, which is held for the job, is unchanged while the circuit is closed. It is returned as the probe's when the
+    next try is due, else the outage is.
     """
-    current = control_items.read(control_items.ADMISSION)[control_items.ADMISSION]
+    current = control_items.read_one(control_items.ADMISSION)
     outage = to_outage(current)
     if outage is None:
         return slot
     if now >= outage.next_try_at and not (current.probe and now < current.probe_lease):
         actions = [Item.probe.set(token), Item.probe_lease.set(lease_expires_at)]
         if control_items.write(control_items.ADMISSION, actions, _unchanged_condition(outage, current.probe)):
-            return replace(slot, outage=outage, probe=token)
+            return replace(slot, outage=outage, probe_token=token)
     return outage
 
 
@@ -120,6 +121,7 @@ def extend(slot: Slot, lease_expires_at: datetime) -> Slot:
     if slot.lease_expires_at >= lease_expires_at:
         return slot
     extended = replace(slot, lease_expires_at=lease_expires_at)
+    # add before delete: in between, the slot is counted twice, but never free
     control_items.write(control_items.ADMISSION, [Item.slots.add({extended.set_member})])
     control_items.write(control_items.ADMISSION, [Item.slots.delete({slot.set_member})])
     return extended
@@ -185,12 +187,12 @@ def _remove(slot: Slot) -> Any:
 
 
 def _end(slot: Slot, slot_actions: list[Any], probe_actions: Sequence[Any]) -> None:
-    """Apply `probe_actions` only while this slot's probe is the current one.
+    """End a claim's use of the slot: always apply `slot_actions`; `probe_actions` only while its probe is current.
 
-    `slot_actions` always apply: nobody else holds this slot, even after its lease has expired.
+    No other worker holds this slot, even after its lease has expired.
     """
     was_probe = slot.outage is not None and control_items.write(
-        control_items.ADMISSION, [*slot_actions, *probe_actions], Item.probe == (slot.probe or slot.token)
+        control_items.ADMISSION, [*slot_actions, *probe_actions], Item.probe == (slot.probe_token or slot.token)
     )
     if slot_actions and not was_probe:
         control_items.write(control_items.ADMISSION, slot_actions)

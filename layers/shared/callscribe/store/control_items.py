@@ -1,4 +1,7 @@
-"""The control table: a few named items that all runs share. The items of the modules are named by their slugs."""
+"""The control table: a few named items that all runs share. The items of the modules are named by their slugs.
+
+Every function here raises StoreError.
+"""
 
 from typing import Any
 
@@ -19,8 +22,13 @@ def read(*names: str) -> dict[str, ControlModel]:
     return items
 
 
+def read_one(name: str) -> ControlModel:
+    """Read one item, as `read` does."""
+    return read(name)[name]
+
+
 def write(name: str, actions: list[Any], condition: Any = None) -> ControlModel | None:
-    """Make one conditional write; the updated item, or None if the condition does not hold."""
+    """Write once, if `condition` holds. Return the updated item, or None if it does not."""
     item = ControlModel(name)
     try:
         with map_dynamodb_errors():

@@ -1,7 +1,7 @@
 """The files of a source that have a record, in the order of their keys, and the checkpoint of a scan.
 
 A scan reads one entry per file, so the entries are small and are used as DynamoDB returns them: a model for each would
-cost more than listing the file.
+cost more than listing the file. Every function here raises StoreError.
 """
 
 import json
@@ -22,13 +22,13 @@ BEFORE_PARSE = "before-parse.dynamodb.Query"
 
 
 class KnownFile(NamedTuple):
-    """A file that has a record. `version`: the fingerprint of the file; None if the key is too long to store one.
+    """A file that has a record. `fingerprint` of the file; None if the key is too long to store one.
 
     A tuple: a scan creates one per file, in half the time of a frozen dataclass.
     """
 
     key: str
-    version: str | None
+    fingerprint: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +43,22 @@ def iter_known(location: str, prefix: str, after_key: str = "") -> Iterator[Know
     """The known files whose keys begin with `prefix` and come after `after_key`, sorted by their UTF-8 bytes."""
     index_key = RecordingModel.index_key
     condition: Any = index_key.startswith(prefix) if prefix else None
+    # DynamoDB allows one condition on the sort key, so the prefix is checked below
     if after_key:  # a path that is too long for a key is also too long for a condition
         condition = index_key > after_key.encode()[:MAX_KEY_BYTES].decode(errors="ignore")
     start_key: Any = None
     while True:
         page = _query_unparsed(location, condition, start_key)
         for item in page.pop("Items"):  # so that the page is not kept in memory while the next one arrives
-            key, separator, version = item["k"]["S"].rpartition("\0")
+            key, separator, fingerprint = item["k"]["S"].rpartition("\0")
             if not separator:
-                key, version = version, None
+                key, fingerprint = fingerprint, None
             if not after_key:
-                yield KnownFile(key, version)
+                yield KnownFile(key, fingerprint)
             elif not key.startswith(prefix):
                 return
             elif key > after_key:
-                yield KnownFile(key, version)
+                yield KnownFile(key, fingerprint)
         start_key = page.get("LastEvaluatedKey")
         if start_key is None:
             return
@@ -93,7 +94,7 @@ def _keep_items_unparsed(response_dict: dict[str, Any], customized_response_dict
 
 def load_checkpoint(source: str) -> ScanCheckpoint | None:
     """The checkpoint of the last scan of this source; None if that scan was completed."""
-    item = control_items.read(control_items.SCAN)[control_items.SCAN]
+    item = control_items.read_one(control_items.SCAN)
     return (
         ScanCheckpoint(item.after_key, item.lease_until)
         if item.source == source and item.after_key is not None

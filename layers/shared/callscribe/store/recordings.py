@@ -1,4 +1,7 @@
-"""Recordings in DynamoDB. Only `apply_transition` changes a status, as one conditional write."""
+"""Recordings in DynamoDB. Only `apply_transition` changes a status, as one conditional write.
+
+Every function here that reads or writes raises StoreError.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +14,8 @@ from callscribe.aws import ConditionFailed, map_dynamodb_errors
 from callscribe.call_metadata.metadata import CallMetadata, from_item, to_item
 from callscribe.clock import to_iso, utc_now
 from callscribe.recordings.recording import (
-    PRIORITY_NORMAL,
+    QUEUE_NORMAL,
+    TERMINAL_PREFIX,
     AudioInfo,
     AudioTrack,
     Channel,
@@ -38,7 +42,7 @@ from callscribe.store.tables import AudioMap, AudioTrackMap, FailureMap, Recordi
 
 
 def create(recording: Recording) -> bool:
-    """Write a new recording; False if its file already has a record, which stays unchanged."""
+    """Write a new recording. Return False if its file already has a record, which stays unchanged."""
     values = _to_attributes(recording)
     model = RecordingModel(source_hash=source_hash(recording.location), **values)
     try:
@@ -50,7 +54,7 @@ def create(recording: Recording) -> bool:
 
 
 def apply_transition(recording_id: str, transition: Transition) -> Recording | None:
-    """Apply a transition; the updated recording, or None if its condition does not hold."""
+    """Apply a transition. Return the updated recording, or None if its condition does not hold."""
     if transition.from_status is Status.COMPLETED:
         status_counts.invalidate_checkpoint(transition.updates["status_since"])
     condition = _with_expected(RecordingModel.status == transition.from_status.value, transition.condition)
@@ -61,7 +65,10 @@ def apply_transition(recording_id: str, transition: Transition) -> Recording | N
 
 
 def update_fields(recording_id: str, expected: Mapping[str, Any], updates: Mapping[str, Any]) -> Recording | None:
-    """Update fields other than the status; None if the recording no longer has the `expected` values."""
+    """Update fields of a recording other than its status.
+
+    Return it, or None if it no longer has the expected values.
+    """
     try:
         return _update(recording_id, _with_expected(RecordingModel.id.exists(), expected), updates)
     except ConditionFailed:
@@ -69,16 +76,20 @@ def update_fields(recording_id: str, expected: Mapping[str, Any], updates: Mappi
 
 
 def delete_recording(recording: Recording) -> bool:
-    """Delete the record; False if it has changed since it was read. A record that is already gone counts as deleted."""
+    """Delete the record. Return False if it has changed since it was read.
+
+    A record that is already gone counts as deleted.
+    """
     if recording.status is Status.COMPLETED:
         status_counts.invalidate_checkpoint(utc_now())
     return delete_entry(QueueEntry(recording.id, recording.status, recording.sort_key)) or get(recording.id) is None
 
 
 def delete_entry(entry: QueueEntry) -> bool:
-    """Delete the recording of this entry; False if its status or sort key has changed.
+    """Delete the recording of this entry. Return False if its status or sort key has changed.
 
-    For a completed recording, first invalidate the checkpoint of the counts, or move the retention cutoff past it.
+    The caller must first have invalidated the checkpoint of the counts, or moved the cutoff past it, if the recording
+    is completed.
     """
     is_unchanged = (RecordingModel.status == entry.status.value) & (RecordingModel.sort_key == entry.sort_key)
     try:
@@ -93,7 +104,7 @@ def finished_before(until: datetime, status: Status) -> Iterator[QueueEntry]:
     """The recordings that were completed, or failed terminally, until then: the oldest first, 1,000 per request."""
     sort_key: Any = RecordingModel.sort_key
     sort_key_range = (
-        sort_key.between(PRIORITY_NORMAL, terminal_sort_key(until))
+        sort_key.between(TERMINAL_PREFIX, terminal_sort_key(until))
         if status is Status.FAILED
         else sort_key <= to_iso(until)
     )
@@ -107,14 +118,13 @@ def finished_before(until: datetime, status: Status) -> Iterator[QueueEntry]:
 
 
 def _with_expected(condition: Any, expected: Mapping[str, Any]) -> Any:
-    """The condition, and the expected values."""
+    """Return `condition`, and that the fields have the `expected` values."""
     for name, value in expected.items():
         attribute = getattr(RecordingModel, name)
         if isinstance(value, CallMetadata):
             metadata_hash = RecordingModel.metadata_hash
-            condition &= (
-                metadata_hash == _metadata_hash(value)
-            ) | metadata_hash.does_not_exist()  # records from before there was a hash
+            # records from before there was a hash have none
+            condition &= (metadata_hash == _metadata_hash(value)) | metadata_hash.does_not_exist()
         else:
             condition &= attribute.does_not_exist() if value is None else attribute == value
     return condition
@@ -138,7 +148,10 @@ def _update(recording_id: str, condition: Any, updates: Mapping[str, Any]) -> Re
 
 
 def _was_ours(recording_id: str, transition: Transition) -> Recording | None:
-    """The recording if this transition changed it: microseconds and tokens distinguish it from any other transition."""
+    """Return the recording if this transition changed it.
+
+    Microseconds and tokens distinguish it from any other transition.
+    """
     current = get(recording_id)
     if current is None or current.status is not transition.to_status:
         return None
@@ -150,7 +163,7 @@ def _was_ours(recording_id: str, transition: Transition) -> Recording | None:
 
 
 def get(recording_id: str) -> Recording | None:
-    """Read one recording, consistently; None if there is no such id."""
+    """Read one recording, consistently. Return None if there is no such id."""
     with map_dynamodb_errors():
         try:
             return to_recording(RecordingModel.get(recording_id, consistent_read=True))
@@ -159,7 +172,7 @@ def get(recording_id: str) -> Recording | None:
 
 
 def get_all(ids: Iterable[str]) -> dict[str, Recording]:
-    """Read these recordings, 100 per request; those that exist, by id."""
+    """Read these recordings, 100 per request. Return those that exist, by id."""
     with map_dynamodb_errors():
         return {model.id: to_recording(model) for model in RecordingModel.batch_get(list(ids))}
 
@@ -175,8 +188,8 @@ def oldest_queued() -> QueueEntry | None:
     One request, unless a recording was moved to the front, where it may not have waited longest.
     """
     entries = next_entries(Status.QUEUED, 1)
-    if entries and entries[0].sort_key < PRIORITY_NORMAL:
-        entries += _query_entries(Status.QUEUED, RecordingModel.sort_key >= PRIORITY_NORMAL, 1)
+    if entries and entries[0].sort_key < QUEUE_NORMAL:
+        entries += _query_entries(Status.QUEUED, RecordingModel.sort_key >= QUEUE_NORMAL, 1)
     return min(entries, key=lambda entry: queued_at(entry.sort_key), default=None)
 
 

@@ -1,4 +1,7 @@
-"""What a user has changed: settings of the modules, disabled modules and paused tasks. Read in one request."""
+"""What a user has changed: settings of the modules, disabled modules and paused tasks. Read in one request.
+
+Every function here raises StoreError.
+"""
 
 import uuid
 from collections.abc import Mapping
@@ -23,11 +26,11 @@ class DisabledState:
 class SettingsOverrides:
     """The settings of each module, by name, that override the template's.
 
-    `versions` changes with each update, for conditional writes.
+    `write_tokens` change with each update, for conditional writes.
     """
 
     values: Mapping[Module, Mapping[str, Any]]
-    versions: Mapping[Module, str | None]
+    write_tokens: Mapping[Module, str | None]
     disabled_state: DisabledState
 
     @property
@@ -40,15 +43,12 @@ class SettingsOverrides:
 
 
 def load() -> SettingsOverrides:
-    """Read the current overrides.
-
-    Raises: StoreError.
-    """
+    """Read the current overrides."""
     items = control_items.read(control_items.PAUSED_TASKS, *Module)
     paused = items[control_items.PAUSED_TASKS].paused or ()
     return SettingsOverrides(
         {module: _stored_values(items[module]) for module in Module},
-        {module: items[module].version for module in Module},
+        {module: items[module].write_token for module in Module},
         DisabledState(
             frozenset(task for task in Task if task in paused),
             frozenset(module for module in Module if items[module].enabled is False),
@@ -57,9 +57,9 @@ def load() -> SettingsOverrides:
 
 
 def load_if_enabled(task: Task, overrides: SettingsOverrides | None = None) -> SettingsOverrides:
-    """The overrides for a run of this task, read unless they are given.
+    """Return the overrides for a run of this task, read unless they are given.
 
-    Raises: RunSkipped, when the task is paused or its module disabled; StoreError.
+    Raises: RunSkipped, when the task is paused or its module disabled.
     """
     overrides = overrides or load()
     if reason := skip_reason(task, overrides.disabled_state):
@@ -88,18 +88,18 @@ def save(
 ) -> bool:
     """Replace the module's overrides and, unless `enabled` is None, enable or disable it: one conditional write.
 
-    False if the overrides have changed since `previous` was read.
+    Return False if the overrides have changed since `previous` was read.
     """
     settings: Any = Item.settings
-    previous_version, version = previous.versions[module], uuid.uuid4().hex
-    condition = Item.version == previous_version if previous_version else Item.version.does_not_exist()
-    actions = [settings.set(dict(values)), Item.version.set(version)]
+    previous_token, token = previous.write_tokens[module], uuid.uuid4().hex
+    condition = Item.write_token == previous_token if previous_token else Item.write_token.does_not_exist()
+    actions = [settings.set(dict(values)), Item.write_token.set(token)]
     if enabled is not None:
         actions.append(Item.enabled.set(enabled))
     if control_items.write(module, actions, condition) is not None:
         return True
     # the response to a first write may have been lost: botocore then repeats the write, and the condition fails
-    return control_items.read(module)[module].version == version
+    return control_items.read_one(module).write_token == token
 
 
 def _stored_values(item: Item) -> Mapping[str, Any]:

@@ -2,7 +2,8 @@
 
 The other statuses are counted in the small index by status, about 10,000 entries per request. For `completed`, a
 checkpoint stores the count up to a sort key, and only the recordings after it are counted. Recordings past the
-retention are before the retention cutoff and not counted: they are about to be deleted.
+retention are before the retention cutoff and not counted: they are about to be deleted. Every function here raises
+StoreError.
 """
 
 import uuid
@@ -50,12 +51,15 @@ def load_status_counts() -> StatusCounts:
 
 
 def advance_checkpoint(now: datetime, retention_cutoff: datetime | None = None) -> datetime | None:
-    """Move the checkpoint to the last sort key that is settled at `now`.
+    """Move the checkpoint to the last sort key that is settled at `now`, or move the retention cutoff instead.
 
-    A concurrent move or invalidation takes precedence. Recordings completed before `retention_cutoff` no longer count.
-    Returns the time before which they may be deleted; None if none may.
+    The cutoff moves if `retention_cutoff` is far enough from the stored one, or only one of them is set. Recordings
+    completed before the cutoff no longer count. A concurrent move or invalidation takes precedence.
+
+    Return the stored cutoff, before which completed recordings may be deleted. None if there is none, or if moving it
+    failed.
     """
-    checkpoint = control_items.read(control_items.COMPLETED_COUNT)[control_items.COMPLETED_COUNT]
+    checkpoint = control_items.read_one(control_items.COMPLETED_COUNT)
     stored_cutoff = datetime.fromisoformat(checkpoint.retention_cutoff) if checkpoint.retention_cutoff else None
     if _should_move_cutoff(stored_cutoff, retention_cutoff):
         return retention_cutoff if _move_retention_cutoff(checkpoint, retention_cutoff) else None
@@ -73,7 +77,7 @@ def advance_checkpoint(now: datetime, retention_cutoff: datetime | None = None) 
             [
                 Item.completed_count.set(int(checkpoint.completed_count or 0) + added_count),
                 Item.counted_until.set(counted_until),
-                Item.version.set(_new_version()),
+                Item.write_token.set(_new_write_token()),
             ],
             _unchanged_condition(checkpoint),
         )
@@ -81,11 +85,8 @@ def advance_checkpoint(now: datetime, retention_cutoff: datetime | None = None) 
 
 
 def get_deleted_until() -> datetime | None:
-    """The time before which completed recordings have been deleted, even if the retention is longer now.
-
-    Raises: StoreError.
-    """
-    checkpoint = control_items.read(control_items.COMPLETED_COUNT)[control_items.COMPLETED_COUNT]
+    """The time before which completed recordings have been deleted, even if the retention is longer now."""
+    checkpoint = control_items.read_one(control_items.COMPLETED_COUNT)
     return datetime.fromisoformat(checkpoint.deleted_until) if checkpoint.deleted_until else None
 
 
@@ -99,7 +100,7 @@ def invalidate_checkpoint(now: datetime) -> None:
         [
             Item.completed_count.remove(),
             Item.counted_until.remove(),
-            Item.version.set(_new_version()),
+            Item.write_token.set(_new_write_token()),
             Item.blocked_until.set(now + INVALIDATION_WINDOW),
         ],
     )
@@ -107,15 +108,18 @@ def invalidate_checkpoint(now: datetime) -> None:
 
 def _should_move_cutoff(stored_cutoff: datetime | None, retention_cutoff: datetime | None) -> bool:
     if stored_cutoff is None or retention_cutoff is None:
-        return stored_cutoff is not retention_cutoff
+        return stored_cutoff is not retention_cutoff  # at most one is set: it moves if one is
     return abs(retention_cutoff - stored_cutoff) >= RETENTION_CUTOFF_STEP
 
 
 def _move_retention_cutoff(checkpoint: Item, retention_cutoff: datetime | None) -> bool:
-    """False if the checkpoint has changed. Its count is adjusted if it reaches beyond the cutoff, else removed."""
+    """Move the cutoff. Return False if the checkpoint has changed.
+
+    Its count is adjusted if it reaches beyond the cutoff, else removed.
+    """
     cutoff = to_iso(retention_cutoff) if retention_cutoff else None
     actions = [
-        Item.version.set(_new_version()),
+        Item.write_token.set(_new_write_token()),
         Item.retention_cutoff.set(cutoff) if cutoff else Item.retention_cutoff.remove(),
     ]
     if cutoff and cutoff > (checkpoint.deleted_until or ""):
@@ -138,7 +142,7 @@ def _sort_key_range(after: str | None, until: str) -> Any:
 
 
 def _unchanged_condition(checkpoint: Item) -> Any:
-    return Item.version == checkpoint.version if checkpoint.version else Item.version.does_not_exist()
+    return Item.write_token == checkpoint.write_token if checkpoint.write_token else Item.write_token.does_not_exist()
 
 
 def _count(status: Status, condition: Any = None) -> int:
@@ -146,5 +150,5 @@ def _count(status: Status, condition: Any = None) -> int:
         return RecordingModel.by_status.count(status.value, condition)
 
 
-def _new_version() -> str:
+def _new_write_token() -> str:
     return uuid.uuid4().hex

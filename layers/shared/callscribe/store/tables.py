@@ -70,7 +70,7 @@ class AudioTrackMap(MapAttribute[str, object]):
     channel = UnicodeAttribute(null=True)
     speaker = UnicodeAttribute(null=True)
     job = UnicodeAttribute(null=True)
-    transcript = UnicodeAttribute(null=True)
+    transcript_version = UnicodeAttribute(attr_name="transcript", null=True)
 
 
 class RecordingModel(Model):
@@ -150,22 +150,22 @@ class ControlModel(Model):
     outage = OutageMap(null=True)
     probe = UnicodeAttribute(null=True)
     probe_lease = UTCDateTimeAttribute(null=True)
-    # switches: the paused tasks
+    # paused-tasks: the tasks that a user has paused
     paused = UnicodeSetAttribute(null=True)
-    # call-recordings, whisperx: whether the module is enabled, its settings overrides, and their `version`
+    # call-recordings, whisperx: whether the module is enabled, its settings overrides, and their `write_token`
     enabled = BooleanAttribute(null=True)
     settings: MapAttribute[str, object] = MapAttribute(null=True)
     # scan: where the scan of a source continues
     source = UnicodeAttribute(null=True)
     after_key = UnicodeAttribute(null=True)
     lease_until = UTCDateTimeAttribute(null=True)
-    # completed: the checkpoint of their count, from `retention_cutoff` to `counted_until`; everything that was ever
-    # before a cutoff was completed before `deleted_until`
+    # completed: the checkpoint of their count, from `retention_cutoff` to `counted_until`
+    # `deleted_until`: the latest cutoff there has ever been
     completed_count = NumberAttribute(null=True)
     retention_cutoff = UnicodeAttribute(null=True)
     deleted_until = UnicodeAttribute(null=True)
     counted_until = UnicodeAttribute(null=True)
-    version = UnicodeAttribute(null=True)
+    write_token = UnicodeAttribute(attr_name="version", null=True)
     blocked_until = UTCDateTimeAttribute(null=True)
 
 
