@@ -174,7 +174,7 @@ def test_every_error_code_of_an_attempt_is_documented():
     codes = error_codes("ErrorMapping", *(error.__name__ for error in classes))
     codes |= {error.code for error in classes if "code" in vars(error)}
     assert {"timeout", "authentication_failed", "no_audio", "service_down"} <= codes
-    assert {code for code in codes - {"transcription"} if f"`{code}`" not in page} == set()
+    assert {code for code in codes - {"transcription_error"} if f"`{code}`" not in page} == set()
 
 
 def test_every_error_code_of_a_run_is_documented_and_no_others():

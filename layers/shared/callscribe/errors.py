@@ -58,7 +58,7 @@ class InvalidTransition(CallscribeError):
 class TranscriptionError(CallscribeError):
     """`status` is the HTTP status if the service responded; None otherwise."""
 
-    code = "transcription"
+    code = "transcription_error"
 
     def __init__(self, message: str, *, code: str | None = None, status: int | None = None) -> None:
         super().__init__(message, code=code)
