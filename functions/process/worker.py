@@ -28,7 +28,7 @@ from functions.process.transcription import AttemptResult, JobPending, Transcrib
 
 
 class StartResult(Enum):
-    """Whether the next recording was started."""
+    """What to do after trying to start an attempt: continue, stop this round, or wait for a running attempt."""
 
     STARTED = auto()
     STOP = auto()
@@ -75,7 +75,9 @@ class Worker:
 
         Raises: ConfigurationError, StoreError or RunSkipped, once all running attempts have ended.
         """
-        self._run.counts.update(completed=0, failed=0, requeued=0, recovered=0, conflicts=0, audio_seconds=0)
+        self._run.counts.update(
+            completed=0, failed=0, requeued=0, jobs_pending=0, recovered=0, conflicts=0, audio_seconds=0
+        )
         upcoming_rounds = deque(round_times)
         while True:
             if upcoming_rounds and self._clock() >= upcoming_rounds[0]:
@@ -106,22 +108,29 @@ class Worker:
                 if recovered := self._queue.recover(recording):
                     self._finalizer.record_end(recovered)
             self._jobs_to_poll = deque(jobs_to_poll)
-        except CallscribeError as error:  # raised once the running attempts have ended
-            self._deferred_error = error
+        except CallscribeError as error:
+            self._defer(error)
 
     def _start_attempts(self) -> None:
         """Start as many attempts as possible now. Jobs are polled first, and do not count towards the round."""
         while self._remaining or self._jobs_to_poll:
             try:
                 result = self._find_blocker() or (self._poll_next() if self._jobs_to_poll else self._start_next())
-            except CallscribeError as error:  # raised once the running attempts have ended
-                self._deferred_error = error
+            except CallscribeError as error:
+                self._defer(error)
                 result = StartResult.STOP
             if result is StartResult.WAIT and self._in_progress:
                 return
             if result is not StartResult.STARTED:
-                self._remaining = 0
-                self._jobs_to_poll.clear()
+                self._stop_round()
+
+    def _stop_round(self) -> None:
+        self._remaining = 0
+        self._jobs_to_poll.clear()
+
+    def _defer(self, error: CallscribeError) -> None:
+        """Keep the error to raise it once the running attempts have ended."""
+        self._deferred_error = self._deferred_error or error  # the first one is the cause
 
     def _find_blocker(self) -> StartResult | None:
         """Return why nothing can be started now; None if something can."""
@@ -233,19 +242,19 @@ class Worker:
         if attempt.service_responded and isinstance(attempt.result, TranscriptRef) and recording.job_started_at is None:
             self._deadline.record_rate(recording.size, attempt.seconds)
         if isinstance(attempt.result, ServiceUnavailable):
-            self._remaining = 0  # one failed try per round, even if the server requested no pause
-            self._jobs_to_poll.clear()
+            self._stop_round()  # one failed try per round, even if the server requested no pause
         elif attempt.service_responded:
             self._remaining += slot.outage is not None  # a successful probe does not count towards the round
-        self._deferred_error = self._finalizer.finalize(slot, attempt) or self._deferred_error
+        if error := self._finalizer.finalize(slot, attempt):
+            self._defer(error)
 
     def _save_progress(self) -> None:
         """Store the run's counts and service requests so far."""
-        if self._run.service_requests:
+        if self._run.service_requests:  # counts alone are not worth a write
             try:
                 runs.save(self._run)
             except CallscribeError as error:
-                self._deferred_error = self._deferred_error or error
+                self._defer(error)
 
 
 def _timed_out_attempt(recording: Recording) -> AttemptResult:

@@ -120,6 +120,7 @@ def test_recording_that_kills_every_worker_fails_and_does_not_block_others(handl
         "completed": 0,
         "failed": 0,
         "requeued": 0,
+        "jobs_pending": 0,
         "recovered": 1,
         "conflicts": 0,
         "audio_seconds": 0,
@@ -158,7 +159,7 @@ def test_killed_probe_is_followed_by_another_after_its_lease(handlers, stack, se
             handlers.advance_clock(**LEASE)
             while workers.run("process")["counts"]["completed"]:
                 pass
-            assert control_items.read(control_items.ADMISSION)[control_items.ADMISSION].outage is None
+            assert control_items.read_one(control_items.ADMISSION).outage is None
             assert {recordings.get(name).status for name in pair} == {Status.COMPLETED}
             assert_no_slot_is_held(handlers)
             assert_counts_are_right()
