@@ -117,7 +117,7 @@ class StereoSplitter:
     """A stereo recording whose channels can be opened one at a time, and repeatedly.
 
     `is_dual_mono`: both channels are equal, so one of them is the whole recording. `silent_channels`: Whisper would
-    hallucinate text for them. `duration` in seconds.
+    hallucinate text for them.
     """
 
     def __init__(self, file: "RandomAccess") -> None:
@@ -134,7 +134,6 @@ class StereoSplitter:
         self._size = SAMPLE_BYTES * comparison.sample_count
         self.is_dual_mono = comparison.is_dual_mono
         self.silent_channels = comparison.silent_channels
-        self.duration = comparison.sample_count / rate
 
     @contextmanager
     def open(self, channel: Channel) -> Iterator[ChannelAudio]:
