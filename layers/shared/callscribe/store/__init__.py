@@ -1,1 +1,4 @@
-"""What Callscribe keeps: the only rooms that know DynamoDB. Every write of a status is one conditional write."""
+"""What Callscribe stores: the only Python modules that read or write DynamoDB.
+
+A status changes by one conditional write.
+"""

@@ -1,4 +1,7 @@
-"""Lists of recordings by the time of the call, read page by page from the indexes that contain whole recordings."""
+"""Lists of recordings by the time of the call, read page by page from the indexes that contain whole recordings.
+
+Every function here that reads or writes raises StoreError.
+"""
 
 from collections.abc import Iterator, Mapping
 from functools import reduce
@@ -22,8 +25,6 @@ def page(filters: RecordingFilter, *, limit: int, cursor: Cursor | None = None) 
     """A page of the recordings that match: the newest call first, for `queued` the oldest.
 
     `store.recording_search` handles filters with a search query.
-
-    Raises: StoreError.
     """
     filter_condition = filter_expression(filters)
     items: list[Mapping[str, Any]] = []
@@ -90,10 +91,7 @@ def _query_by_time(filters: RecordingFilter, **options: Any) -> Mapping[str, Any
 def raw_query(
     index: Any, partition: str, condition: Any, filters: RecordingFilter, **options: Any
 ) -> Mapping[str, Any]:
-    """One request, in the order of the filters; items as DynamoDB returns them.
-
-    Raises: StoreError.
-    """
+    """One request, in the order of the filters; items as DynamoDB returns them."""
     table = RecordingModel._get_connection()  # noqa: SLF001 — the level below the models
     with map_dynamodb_errors():
         response: Mapping[str, Any] = table.query(

@@ -2,6 +2,8 @@
 
 Each index that may contain a match is read as a stream in the order of time, and the streams are merged. The recordings
 that they name are then read, a hundred per request, and returned if they match.
+
+Every function here that reads or writes raises StoreError.
 """
 
 import heapq
@@ -59,10 +61,7 @@ class IndexEntry:
 
 
 def page(filters: RecordingFilter, *, limit: int, cursor: Cursor | None = None) -> Page[Recording]:
-    """A page of the recordings that match, from whichever index has them.
-
-    Raises: StoreError.
-    """
+    """A page of the recordings that match, from whichever index has them."""
     search_query = filters.search_query
     if search_query is None:
         return recording_queries.page(filters, limit=limit, cursor=cursor)
@@ -70,10 +69,7 @@ def page(filters: RecordingFilter, *, limit: int, cursor: Cursor | None = None) 
 
 
 def count_recordings(filters: RecordingFilter, deadline: datetime, clock: Clock) -> tuple[int, bool]:
-    """Count the recordings that match; the second value is False if the deadline passed before all were counted.
-
-    Raises: StoreError.
-    """
+    """Count the recordings that match; the second value is False if the deadline passed before all were counted."""
     total = 0
     for page_count in (
         recording_queries.iter_counts(filters) if filters.search_query is None else _iter_page_counts(filters)
@@ -97,9 +93,9 @@ def _iter_page_counts(filters: RecordingFilter) -> Iterator[int]:
 def find_recordings(
     search_query: SearchQuery, filters: RecordingFilter, *, limit: int, cursor: Cursor | None = None
 ) -> Page[Recording]:
-    """A page of the recordings that match both the query and the filters: newest call first, for `queued` the oldest.
+    """A page of the recordings that match both the query and the filters.
 
-    Raises: StoreError.
+    The newest call is first, for `queued` the oldest.
     """
     if search_query.id and (recording := recordings.get(search_query.id)):
         return Page([recording] if filters.matches(recording) else [], None)

@@ -1,4 +1,7 @@
-"""Runs in DynamoDB, kept at most 30 days: saved when a task starts, while it runs, and when it ends."""
+"""Runs in DynamoDB, kept at most 30 days: saved when a task starts, while it runs, and when it ends.
+
+Every function here that reads or writes raises StoreError.
+"""
 
 import json
 import uuid
@@ -106,8 +109,6 @@ def page(
 
     `since` and `until` are inclusive and compared with the start. (An id has the time when the run was requested,
     slightly earlier.) With a `status` or `trigger` that is rare, more requests.
-
-    Raises: StoreError.
     """
     before = cursor["run"]["S"] if cursor else None
     max_id = before or (f"{to_iso(until)}~" if until else "~")
@@ -151,10 +152,7 @@ def _iter_task_runs(task: Task, min_id: str, max_id: str, page_size: int) -> Ite
 
 
 def save(run: Run) -> None:
-    """Save the run, together with the service requests that it has made since it was last saved.
-
-    Raises: StoreError.
-    """
+    """Save the run, together with the service requests that it has made since it was last saved."""
     model = _to_model(run)
     new_requests = list(run.service_requests)  # the threads of the run keep adding to it
     with map_dynamodb_errors():
@@ -169,10 +167,7 @@ def save(run: Run) -> None:
 
 
 def resumable(now: datetime) -> list[Run]:
-    """The running retries with an expired lease, the oldest first.
-
-    Raises: StoreError.
-    """
+    """The running retries with an expired lease, the oldest first."""
     condition: Any = (RunModel.status == RunStatus.RUNNING.value) & (RunModel.deadline < now)
     with map_dynamodb_errors():
         return [_to_run(model) for model in RunModel.query(Task.RETRY.value, filter_condition=condition)]

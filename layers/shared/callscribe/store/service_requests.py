@@ -1,4 +1,7 @@
-"""Requests to the transcription service in DynamoDB, kept as long as the runs that made them."""
+"""Requests to the transcription service in DynamoDB, kept as long as the runs that made them.
+
+Every function here that reads or writes raises StoreError.
+"""
 
 from dataclasses import fields
 from datetime import datetime
@@ -21,10 +24,7 @@ def page(
     limit: int,
     cursor: Cursor | None = None,
 ) -> Page[ServiceRequest]:
-    """A page of requests, the newest first. `since` and `until` are inclusive.
-
-    Raises: StoreError.
-    """
+    """A page of requests, the newest first. `since` and `until` are inclusive."""
     index: Any = ServiceRequestModel.by_recording if recording_id else ServiceRequestModel
     error_conditions = {
         True: ServiceRequestModel.error.exists(),

@@ -1,7 +1,7 @@
 """What an overview shows: the work of the last 24 hours by hour, the age of the queue, and the failures by error code.
 
 A client could not compute these: it would have to list every recording. The runs of process have counted their work,
-and one request reads the runs of a day.
+and one request reads the runs of a day. Every function here that reads or writes raises StoreError.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,7 +31,8 @@ type RunCounts = tuple[datetime, Mapping[str, int]]
 class Hour:
     """The work of the process runs that started within one hour.
 
-    `transcribed`: recordings completed; `failed_attempts`: attempts that failed; `audio_seconds`: their total length.
+    `transcribed`: recordings completed; `failed_attempts`: attempts that failed. `audio_seconds`: the audio of the
+    completed recordings, in seconds.
     """
 
     starts_at: datetime
@@ -91,8 +92,6 @@ def load_activity(now: datetime) -> Activity:
     Two requests: the runs of a day are less than 1 MB, even during an outage. One more for each further MB, about
     3,000 runs, and one if a recording is at the front of the queue. Runs are read from the newest on, in at most
     `MAX_REQUESTS` requests. What a killed run had counted after its last write is missing.
-
-    Raises: StoreError.
     """
     hours = build_hours(now)
     # an id contains the time of the request for the run, which is slightly before its start
@@ -132,8 +131,6 @@ def summarize_failures(deadline: datetime, clock: Clock) -> tuple[list[FailureGr
 
     The second value is False if the deadline passed before all were read; then the older calls are missing. One
     request for each MB, about 800 recordings. A recording without an error, which no transition makes, is left out.
-
-    Raises: StoreError.
     """
     groups, start_key = FailureGroups(), None
     while True:
