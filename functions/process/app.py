@@ -1,6 +1,6 @@
 """Handler of process_transcription: sends queued recordings to the customer's WhisperX server."""
 
-from callscribe import cold_start
+from callscribe import cold_start  # first, and finish_imports() last: the garbage collector is off in between
 
 # isort: split
 import os
@@ -42,13 +42,13 @@ def configure_tables() -> None:
     tables.configure(os.environ)
 
 
-def round_times(trigger: str, started_at: datetime, interval: int) -> list[datetime]:
-    """When this run starts recordings, `interval` seconds apart.
+def round_times(trigger: str, started_at: datetime, interval_seconds: int) -> list[datetime]:
+    """When this run starts recordings, `interval_seconds` apart.
 
     A schedule fires at most once a minute, so a scheduled run has all rounds of its minute; any other run has one.
     """
-    round_count = 60 // interval if trigger == Trigger.SCHEDULE else 1
-    return [started_at + timedelta(seconds=number * interval) for number in range(round_count)]
+    round_count = 60 // interval_seconds if trigger == Trigger.SCHEDULE else 1
+    return [started_at + timedelta(seconds=number * interval_seconds) for number in range(round_count)]
 
 
 def check_connection(payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def check_connection(payload: Mapping[str, Any]) -> dict[str, Any]:
         overrides = payload["settings"] if "settings" in payload else settings_overrides.load().whisperx
         settings = load_settings().effective_settings(overrides)
         connection = WhisperXConnection(settings, default_url=load_settings().whisperx_url)
-        api_key = payload["apiKey"] if "apiKey" in payload else connection.load_api_key(refresh=True)
+        api_key = payload["apiKey"] if "apiKey" in payload else connection.load_api_key(refresh_key=True)
         result = run_connection_test(settings, api_key)
     except ConfigurationError as error:
         result = ConnectionTestResult(ok=False, code=error.code, message=error.message)
@@ -73,7 +73,10 @@ def check_connection(payload: Mapping[str, Any]) -> dict[str, Any]:
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Handle a scheduled event and return the run; with `{"trigger": "test"}`, only test the connection."""
+    """Handle a scheduled event, or the API's `{"trigger": "api", "run": ID}` with the id that it chose. Return the run.
+
+    `{"trigger": "test"}` only tests the connection.
+    """
     configure_tables()
     if event.get("trigger") == Trigger.TEST:
         return check_connection(event)

@@ -125,9 +125,8 @@ def _has_only_tags(head: bytes, length: int) -> bool:
     start = 0
     if head.startswith(b"ID3") and len(head) >= ID3V2_HEADER_BYTES:
         start = ID3V2_HEADER_BYTES
-        for position, byte in enumerate(
-            reversed(head[6:ID3V2_HEADER_BYTES])
-        ):  # the size of the tag, seven bits per byte
+        # the size of the tag, seven bits per byte
+        for position, byte in enumerate(reversed(head[6:ID3V2_HEADER_BYTES])):
             start += (byte & 0x7F) << 7 * position
     rest = head[start:]
     if length - start <= ID3V1_BYTES:

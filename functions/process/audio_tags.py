@@ -22,8 +22,7 @@ TAGGED_FIELDS = ("caller", "callee", "extension", "direction", "started_at", "ca
 
 DATE_TAGS = frozenset(("date", "datetime", "timestamp", "time"))
 AMBIGUOUS_TAGS = DATE_TAGS | frozenset(("from", "to", "src", "dst", "start", "guid", "uuid", "did", "cid"))
-"""Tags with these names may mean something else. As keys in a comment that consists of pairs, those of numbers and ids
-are unambiguous."""
+"""Tags that may mean something else. In a comment made only of pairs they are trusted, except dates."""
 
 UNAMBIGUOUS_TAGS = frozenset(name for field in TAGGED_FIELDS for name in FIELD_ALIASES[field]) - AMBIGUOUS_TAGS
 

@@ -1,6 +1,6 @@
 """Probes and decodes audio with PyAV (FFmpeg). No other Python module imports PyAV.
 
-PyAV costs 23 MB and a tenth of a second, so this Python module is only imported for a file that needs it.
+PyAV costs 23 MB and 0.1 seconds, so this Python module is only imported for a file that needs it.
 """
 
 import io
@@ -77,7 +77,10 @@ class _SeekableFile(io.RawIOBase):
 
 
 def probe(source: RandomAccess) -> tuple[AudioInfo, Tags] | None:
-    """Return audio info and tags: empty if the format is not recognised, None if it is and holds no audio."""
+    """Return audio info and tags.
+
+    `None` if the format is recognised but the file holds no audio; empty info and tags if it is not recognised.
+    """
     try:
         with _open(source) as container:
             if not container.streams.audio:

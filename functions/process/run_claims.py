@@ -23,8 +23,8 @@ from callscribe.store.admission import Slot
 from functions.process.transcription import AttemptResult, JobPending, TranscriptionResult
 
 MIN_BATCH_SIZE = 10
-"""Queue entries read at once, or as many as there are slots: a run that loses one to another run tries the next one
-without another read."""
+"""Queue entries read at once, at least; more if there are more slots. A run that loses one to another run tries the
+next one without another read."""
 
 MAX_REFRESHES = 3
 """How many times a run that loses every entry re-reads the queue: the index may lag for a moment."""
@@ -64,7 +64,8 @@ class Deadline:
     """The time limits of a run from `started_at` to `ends_at`, both aware and in UTC.
 
     `lease_expires_at`: when the leases of this run expire; an expired lease means that the worker has crashed.
-    `response_deadline`: when the server must have responded. `abort_at`: when to abort running attempts.
+    `response_deadline`: when the server must have responded; nothing is sent after it.
+    `abort_at`: when to abort running attempts.
     """
 
     def __init__(self, started_at: datetime, ends_at: datetime) -> None:
@@ -201,7 +202,7 @@ class AttemptFinalizer:
         return deferred_error
 
     def record_end(self, recording: Recording) -> None:
-        """Count a terminal failure, and collect completed and terminally failed recordings for `publish_events`."""
+        """Count a terminal failure; collect the recording for `publish_events` if it has ended."""
         add_count("RecordingsFailed", int(recording.is_terminal))
         if recording.is_terminal or recording.status is Status.COMPLETED:
             self._unpublished.append(recording)
@@ -217,11 +218,11 @@ class AttemptFinalizer:
         if isinstance(result, ServiceUnavailable):
             self._run.end(RunStatus.FAILED, result.message, result.code)
         held_slot = None
-        if isinstance(result, JobPending) or _has_running_job(attempt):
+        if isinstance(result, JobPending) or _has_running_job(attempt):  # the first is repeated for the type checker
             held_slot = admission.extend_for_job(slot, now, now + JOB_SLOT_LEASE)
             transition = state_machine.await_job(recording, held_slot.set_member, now)
         else:
-            transition = self._build_transition(attempt, result, now, probe=slot.outage is not None)
+            transition = self._build_transition(attempt, result, now, is_probe=slot.outage is not None)
         updated = recordings.apply_transition(recording.id, transition)
         if updated is None:
             logger.warning("claim lost, result discarded", recording_id=recording.id)
@@ -231,12 +232,12 @@ class AttemptFinalizer:
         return held_slot
 
     def _build_transition(
-        self, attempt: AttemptResult, result: TranscriptRef | TranscriptionError, now: datetime, *, probe: bool
+        self, attempt: AttemptResult, result: TranscriptRef | TranscriptionError, now: datetime, *, is_probe: bool
     ) -> Transition:
         recording, policy, jitter = attempt.recording, self._settings.retry_policy, self._jitter
         match result:
             case ServiceUnavailable():
-                return state_machine.requeue_after_outage(recording, result, policy, now, jitter, is_probe=probe)
+                return state_machine.requeue_after_outage(recording, result, policy, now, jitter, is_probe=is_probe)
             case TranscriptionError():
                 return state_machine.fail(recording, result, policy, now, jitter, transcript=attempt.partial_transcript)
             case _:

@@ -30,7 +30,7 @@ KEY_CACHE_SECONDS = 300
 long."""
 
 _key_cached_for: set[str] = set()
-"""URL of the server that the cached key was read for."""
+"""The URL of the server that the cached key was read for; a set, so that it can be changed without `global`."""
 
 
 @dataclass(slots=True)
@@ -49,15 +49,15 @@ class WhisperXConnection:
 
         Raises: ConfigurationError.
         """
-        self._api_key = self.load_api_key(refresh=refresh_key)
+        self._api_key = self.load_api_key(refresh_key=refresh_key)
         connect(self.settings, self._api_key)
 
     def open(self, log_request: RequestLogger) -> Service:
         """Connect with the key that was loaded last."""
         return connect(self.settings, self._api_key, log_request)
 
-    def load_api_key(self, *, refresh: bool) -> str:
-        """Return the key from Secrets Manager; with `refresh`, bypass the cache.
+    def load_api_key(self, *, refresh_key: bool) -> str:
+        """Return the key from Secrets Manager; with `refresh_key`, bypass the cache.
 
         The key is also re-read when the server changes, because a new server is stored together with its key. The key
         is only ever sent to the server it was stored for (the template's, if the secret does not name one), so that
@@ -69,10 +69,10 @@ class WhisperXConnection:
         from aws_lambda_powertools.utilities import parameters
         from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
 
-        refresh = refresh or self.settings.whisperx_url not in _key_cached_for
+        refresh_key = refresh_key or self.settings.whisperx_url not in _key_cached_for
         try:
             secret: Any = parameters.get_secret(
-                self.settings.whisperx_secret, transform="json", max_age=KEY_CACHE_SECONDS, force_fetch=refresh
+                self.settings.whisperx_secret, transform="json", max_age=KEY_CACHE_SECONDS, force_fetch=refresh_key
             )
             key: str = secret["apiKey"].strip()
             server: str = secret.get("server") or server_origin(self.default_url)
@@ -132,8 +132,9 @@ class Transcriber:
     ) -> AttemptResult:
         """Transcribe a claimed recording. Raises nothing: any error is the attempt's result.
 
-        Nothing is sent after `response_deadline`, because the run may have aborted the attempt by then, and another
-        recording may use its slot. Requests to the server are appended to `service_requests`.
+        `response_deadline`: when the server must have responded. Nothing is sent after it, because the run may have
+        aborted the attempt by then, and another recording may use its slot. Requests to the server are appended to
+        `service_requests`.
         """
 
         def log_request(exchange: HttpExchange) -> None:
@@ -162,7 +163,7 @@ class Transcriber:
         )
 
     def _transcribe(self, tracks: TrackTranscriber) -> tuple[TranscriptionResult, TranscriptRef | None]:
-        """Return the result and, if it is a final failure, the transcript of the one channel that succeeded."""
+        """Return the result and, if it is a terminal failure, the transcript of the one channel that succeeded."""
         result: TranscriptionResult
         partial_transcript = None
         try:
@@ -218,9 +219,10 @@ class Transcriber:
 
 
 def request_options(settings: ProcessSettings) -> dict[str, Any]:
-    """The request options recorded with a transcript.
+    """Return the request options to record with a transcript.
 
-    `WhisperXOptions` overrides the individual settings. Of custom options only the names are recorded, not the values.
+    `WhisperXOptions` overrides the individual settings. Of custom options only the names are recorded, because a value
+    may be a secret.
     """
     options = dict(parse_qsl(settings.whisperx_options))
     return {

@@ -1,6 +1,6 @@
 """Lambda handler of queue_transcriptions: queues pending recordings, oldest first, and runs the retries of users."""
 
-from callscribe import cold_start
+from callscribe import cold_start  # first, and finish_imports() last: the garbage collector is off in between
 
 # isort: split
 import os
@@ -36,7 +36,10 @@ def store_settings() -> StoreSettings:
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Handle a scheduled event, or a retry that the API requests as `{"retry": FILTERS, "run": ID}`. Return the run."""
+    """Handle a scheduled event, or a request of the API, and return the run.
+
+    The API sends `{"trigger": "api", "run": ID}`, or `{"retry": FILTERS, "run": ID}` for a retry. It chose the id.
+    """
     store = store_settings()
     lambda_deadline = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
     if "retry" in event:

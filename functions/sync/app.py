@@ -1,6 +1,6 @@
 """Lambda handler of sync_recordings: keeps one record for every recording that the phone system stores."""
 
-from callscribe import cold_start
+from callscribe import cold_start  # first, and finish_imports() last: the garbage collector is off in between
 
 # isort: split
 import os
@@ -84,8 +84,9 @@ def build_scan(
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle a scheduled event, an S3 upload event or a request of the API, and return the run.
 
-    The API sends `{"trigger": "api", "run": ID}`, with a `recordingsPath` to scan only a part of the source, or with a
-    `file` to ingest only that file with its sidecars. `{"trigger": "test"}` tests whether the source can be listed.
+    The API sends `{"trigger": "api", "run": ID}` with the id that it chose; with a `recordingsPath` to scan only a part
+    of the source, or with a `file` to ingest only that file with its sidecars. `{"trigger": "test"}` tests whether the
+    source can be listed.
     """
     store = store_settings()
     lambda_deadline = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
