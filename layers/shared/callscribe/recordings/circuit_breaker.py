@@ -44,12 +44,13 @@ class Outage:
 def opened_by(
     error: ServiceUnavailable, now: datetime, initial_backoff_seconds: float, previous: Outage | None
 ) -> Outage:
-    """The outage after a recording found the service unavailable; `previous` is the outage that it was a probe of.
+    """Return the outage after a recording found the service unavailable.
 
-    The backoff is `initial_backoff_seconds`, doubled by each failed probe up to `MAX_BACKOFF_SECONDS`. The service's
-    own Retry-After takes precedence.
+    `previous` is the outage that it was a probe of. The backoff is `initial_backoff_seconds`, doubled by each failed
+    probe up to `MAX_BACKOFF_SECONDS`. The service's own Retry-After takes precedence.
     """
     backoff_seconds = min(previous.backoff_seconds * 2 if previous else initial_backoff_seconds, MAX_BACKOFF_SECONDS)
+    # a sixth: all of the slack from the default backoff of a minute on, and in proportion for a shorter one
     delay_seconds = backoff_seconds - min(SCHEDULE_SLACK_SECONDS, backoff_seconds / 6)
     if error.retry_after is not None:
         delay_seconds = min(error.retry_after, MAX_RETRY_AFTER_SECONDS)

@@ -46,7 +46,7 @@ MODULE_BY_TASK: Mapping[Task, Module] = {
     Task.QUEUE: Module.WHISPERX,
     Task.PROCESS: Module.WHISPERX,
 }
-"""The module of each task, which does nothing while its module is disabled."""
+"""The module of each scheduled task, which does nothing while its module is disabled."""
 
 
 class RunStatus(StrEnum):

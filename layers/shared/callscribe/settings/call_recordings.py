@@ -24,7 +24,8 @@ MAX_PATTERNS = 20
 MAX_EXTENSIONS = 50
 
 SYSTEM_FOLDERS = ("", "proc", "sys", "dev", "etc")
-"""Top-level folders that never hold recordings: by a slip, everything on the machine would be ingested."""
+"""Top-level folders that never hold recordings: a typing error would otherwise ingest every file on the
+machine."""
 
 EXTENSION = re.compile("[a-z0-9]{1,10}")
 
@@ -44,12 +45,15 @@ class CallRecordingsSettings(ChannelSettings):
 
     @property
     def zone(self) -> tzinfo:
-        """Raises: ConfigurationError, when there is no such time zone."""
+        """The time zone `time_zone`.
+
+        Raises: ConfigurationError, when there is no such time zone.
+        """
         from zoneinfo import ZoneInfo
 
         try:
             return ZoneInfo(self.time_zone)
-        except (ValueError, KeyError, OSError) as error:  # as in validators.time_zone
+        except (ValueError, KeyError, OSError) as error:  # the same exceptions as in environment.time_zone
             raise ConfigurationError(
                 f"The time zone '{self.time_zone}' does not exist. Correct it in the settings of the module "
                 "call-recordings: it must be the name of a time zone, such as Europe/Berlin or UTC."
@@ -57,7 +61,10 @@ class CallRecordingsSettings(ChannelSettings):
 
     @property
     def custom_patterns(self) -> "Sequence[CustomPattern]":
-        """Raises: ConfigurationError, when a pattern is invalid."""
+        """The parsed `patterns`.
+
+        Raises: ConfigurationError, when a pattern is invalid.
+        """
         if not self.patterns:
             return ()
         from callscribe.phone_systems.custom_patterns import CustomPattern

@@ -18,7 +18,7 @@ type Validator = Callable[[Any], str | None]
 
 
 def min_value(minimum: int) -> Validator:
-    """A validator for whole numbers."""
+    """A validator for whole numbers of at least `minimum`."""
     return lambda value: None if value >= minimum else f"must be {minimum} or more, not {value}"
 
 
