@@ -224,7 +224,7 @@ def render_table(loads: Sequence[Load], unit_prices: Prices = Prices()) -> str: 
     totals = [sum(bill.values()) for bill in bills]
     thousands_of_calls = [DAYS_PER_MONTH * load.calls_per_day / 1000 or nan for load in loads]
     shares = [total / thousands for total, thousands in zip(totals, thousands_of_calls, strict=True)]
-    for name, amounts in (("in all", totals), ("for 1,000 calls", shares)):
+    for name, amounts in (("total", totals), ("for 1,000 calls", shares)):
         rows.append([f"**{name}**", *(f"**{format_dollars(amount)}**" for amount in amounts)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

@@ -379,7 +379,7 @@ PAGE = (Path(__file__).parents[2] / "docs/sidecars.md").read_text()
 ROWS = {
     "caller": "caller",
     "callee": "callee",
-    "an outside number, side unknown": "remote_number",
+    "number of the other party, if it is not known who called": "remote_number",
     "extension": "extension",
     "direction": "direction",
     "start": "started_at",

@@ -197,7 +197,7 @@ export function CallRecordingsFields({ values, saved, set, ...rest }) {
       name="channels"
       title="Channels"
       options=${CHANNEL_MODES}
-      help="Which party is on which channel of a stereo recording."
+      help="Which channel of a stereo recording is the agent, and which the caller: the other party, also in outbound calls."
     />
     <${MultiValueField}
       ...${field}
@@ -205,7 +205,7 @@ export function CallRecordingsFields({ values, saved, set, ...rest }) {
       rows="2"
       name="extensions"
       title="File extensions"
-      help="The extensions of audio files, separated by spaces."
+      help="Only files with these extensions are recordings, separated by spaces: wav mp3."
     />
     <${MultiValueField}
       ...${field}

@@ -58,7 +58,7 @@ class Provenance(StrEnum):
 class CallMetadata:
     """What is known of a call; unknown fields are None, never guessed. Numbers are as written, such as `+49 30 901820`.
 
-    `remote_number`: the outside number, if it is not known which side called.
+    `remote_number`: the number of the other party, if it is not known who called.
     `started_at`: as written; aware if its zone is known, otherwise naive local time; a date if there is no time.
     `utc_offset`: the server's offset, if it can be derived from other fields.
     `kind`: conference, page, radio, leg or meeting; None for an ordinary call between two parties.

@@ -25,7 +25,7 @@ GROUPS: Mapping[str, str] = {
     "caller": "the number that called",
     "callee": "the number that was called",
     "extension": "the extension on our side",
-    "remote_number": "the outside number, where it is not known which side called",
+    "remote_number": "the number of the other party, if it is not known who called",
     "call_id": "the phone system's id of the call",
     "party": "the name of the other party",
     "date": "20230517, 2023-05-17, 17-05-2023, 230517",

@@ -72,7 +72,7 @@ class FileKind(StrEnum):
 def classify(path: str, size: int | None = None, extensions: AbstractSet[str] = AUDIO_EXTENSIONS) -> FileKind:
     """Classify a file by its name and, if known, its size in bytes. `extensions`: in lower case, without a dot.
 
-    Does not consider the file's age: `functions/sync/completeness.py` checks whether a file is still growing.
+    Does not consider the file's age: `incomplete_reason` in functions/sync/ingestion.py does.
     """
     # runs for every file of every listing, so an ordinary recording is recognised by a few string searches
     lower_path = path.lower()

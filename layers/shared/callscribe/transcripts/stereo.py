@@ -14,7 +14,7 @@ CALLER, AGENT = "caller", "agent"
 
 
 class ChannelLayout(StrEnum):
-    """The channel of the caller, the external party. The agent, whose system recorded the call, is on the other one."""
+    """The channel of the caller: the other party. The agent, who uses the phone system, is on the other channel."""
 
     CALLER_LEFT = "caller-left"
     CALLER_RIGHT = "caller-right"
