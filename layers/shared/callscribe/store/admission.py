@@ -90,8 +90,8 @@ def acquire(limit: int, token: str, now: datetime, lease_expires_at: datetime) -
 def acquire_probe(slot: Slot, token: str, now: datetime, lease_expires_at: datetime) -> Slot | Outage:
     """Return the slot for a poll, under `token`.
 
-    `slot`, which is held for the job, is unchanged while the circuit is closed. It is returned as the probe's when the
-    next try is due, else the outage is.
+    That is `slot`, which is held for the job: unchanged while the circuit is closed, as the probe's when the next try
+    is due. Else return the outage.
     """
     current = control_items.read_one(control_items.ADMISSION)
     outage = to_outage(current)

@@ -22,7 +22,7 @@ BEFORE_PARSE = "before-parse.dynamodb.Query"
 
 
 class KnownFile(NamedTuple):
-    """A file that has a record. `fingerprint` of the file; None if the key is too long to store one.
+    """A file that has a record. Its `fingerprint` is None if the key is too long to store one.
 
     A tuple: a scan creates one per file, in half the time of a frozen dataclass.
     """

@@ -174,7 +174,7 @@ def resumable(now: datetime) -> list[Run]:
 
 
 def extend_lease(run: Run, deadline: datetime) -> bool:
-    """Save the run and lease it until `deadline`. False, and nothing is saved, if another invocation has the lease.
+    """Save the run and lease it until `deadline`. Return False and save nothing if another has the lease.
 
     While the run is running, its stored `deadline` identifies the holder of the lease: no two write the same time.
     """
