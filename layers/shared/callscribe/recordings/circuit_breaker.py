@@ -10,7 +10,7 @@ from callscribe.clock import to_iso
 from callscribe.errors import ServiceUnavailable
 
 MAX_BACKOFF_SECONDS = 900.0
-"""A restarted service is detected within a quarter of an hour automatically."""
+"""A restarted service is detected automatically within a quarter of an hour."""
 
 MAX_RETRY_AFTER_SECONDS = 86_400.0
 """A Retry-After of more than a day is taken for a mistake of the service."""

@@ -70,7 +70,7 @@ class AudioTrackMap(MapAttribute[str, object]):
     channel = UnicodeAttribute(null=True)
     speaker = UnicodeAttribute(null=True)
     job = UnicodeAttribute(null=True)
-    transcript_version = UnicodeAttribute(attr_name="transcript", null=True)
+    transcript_version = UnicodeAttribute(null=True)
 
 
 class RecordingModel(Model):
@@ -165,7 +165,7 @@ class ControlModel(Model):
     retention_cutoff = UnicodeAttribute(null=True)
     deleted_until = UnicodeAttribute(null=True)
     counted_until = UnicodeAttribute(null=True)
-    write_token = UnicodeAttribute(attr_name="version", null=True)
+    write_token = UnicodeAttribute(null=True)
     blocked_until = UTCDateTimeAttribute(null=True)
 
 
