@@ -26,7 +26,7 @@ from functions.process import app as process
 from functions.process import transcription, worker
 from functions.queue import app as queue
 from functions.sync import app as sync
-from local.cloud.client import aws_client
+from local.cloud.client import CREDENTIALS, aws_client
 from local.cloud.stack import Stack
 from local.lambdas.pool import lambda_environment
 from tests.integration.simulation.actors import Actor, Fault, PausePoint, current_actor
@@ -77,7 +77,8 @@ class World:
         self.stack, self._patch = stack, monkeypatch
         self.totals: Counter[str] = Counter()
         for name in ("api", "sync", "queue", "process"):
-            for variable, value in lambda_environment(stack.function(name), stack).items():
+            # signed by no function: later tests in this process may use the clients that are created here
+            for variable, value in (lambda_environment(stack.function(name), stack) | CREDENTIALS).items():
                 monkeypatch.setenv(variable, value)
         monkeypatch.setenv("RECORDINGS_PATH", f"s3://{BUCKET}/")
         monkeypatch.setattr(logger._logger, "disabled", True)
