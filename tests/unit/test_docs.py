@@ -66,7 +66,7 @@ def test_index_of_the_docs_links_every_page():
 
 def test_glossary_is_short_and_sorted():
     terms = [row[0] for row in table_rows(read_page("glossary.md"))][1:]
-    assert terms == sorted(terms)
+    assert terms == sorted(terms, key=str.casefold)
     assert len(terms) <= MAX_GLOSSARY_TERMS
 
 
