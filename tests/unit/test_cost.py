@@ -161,9 +161,9 @@ def test_page_has_the_counts_of_each_step():
 def test_page_has_the_bills_that_the_calculator_prints():
     assert f"\n{render_table([Load(calls_per_day=calls, **SIX_HOURS) for calls in CALLS_PER_DAY])}\n" in PAGE
     for name, options in (
-        ("as deployed, with a scan every 5 minutes", {}),
-        ("with `tasks`", {"dialect": "tasks", **SIX_HOURS}),
-        ("on arm64", {"architecture": "arm64", **SIX_HOURS}),
+        ("total with a scan every 5 minutes, the default", {}),
+        ("total with `tasks`", {"dialect": "tasks", **SIX_HOURS}),
+        ("total on arm64", {"architecture": "arm64", **SIX_HOURS}),
     ):
         assert f"| {name} | {' | '.join(format_dollars(total(calls, **options)) for calls in CALLS_PER_DAY)} |" in PAGE
     for seconds in (30, 120, 300):
