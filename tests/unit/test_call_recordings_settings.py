@@ -45,6 +45,11 @@ def test_without_extensions_all_known_audio_extensions_are_recordings():
     assert settings.recording_extensions == AUDIO_EXTENSIONS
 
 
+def test_sidecars_cannot_be_recordings_by_the_template():
+    with pytest.raises(ConfigurationError, match="audio extensions cannot contain json"):
+        from_env(CallRecordingsEnv, {"RECORDINGS_PATH": "s3://b/", "AUDIO_EXTENSIONS": "wav json"})
+
+
 def test_unknown_time_zone_in_the_template_is_reported_on_first_use():
     with pytest.raises(ConfigurationError, match="must be the name of a time zone"):
         CallRecordingsSettings(time_zone="Mars/Phobos").zone  # noqa: B018

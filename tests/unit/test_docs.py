@@ -128,8 +128,9 @@ def test_a_function_gets_the_environment_variables_that_it_reads_and_no_others(f
     assert {name for name in declared if not name.startswith(("AWS_", "POWERTOOLS_"))} == read
 
 
-def test_the_template_offers_every_dialect():
+def test_template_offers_every_dialect_and_phone_system():
     assert TEMPLATE["Parameters"]["WhisperXDialect"]["AllowedValues"] == list(DIALECTS)
+    assert TEMPLATE["Parameters"]["PhoneSystem"]["AllowedValues"] == ["", *SYSTEMS]
 
 
 def test_every_status_is_documented():

@@ -83,7 +83,9 @@ class CallRecordingsEnv(ChannelSettings):
 
     recordings_path: str
     time_zone: str = "UTC"
-    audio_extensions: str = ""
+    audio_extensions: str = environment.validated_field(
+        lambda text: _validate_extensions(normalise_extensions(text.split())), default=""
+    )
 
     def effective_settings(self, overrides: Mapping[str, Any]) -> CallRecordingsSettings:
         """The effective settings: template defaults with user overrides applied."""
