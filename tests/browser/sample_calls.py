@@ -72,7 +72,7 @@ DESCRIPTION = b'{"openapi": "3.1.0", "paths": {"/asr": {"post": {}}}}'
 
 
 def replies(reply: Callable[..., Any]) -> Callable[[Any], Any]:
-    """A `choose_reply` for the scripted service that recognizes each sample by its audio. `reply` builds a response."""
+    """A `choose_reply` for the scripted service that recognises each sample by its audio. `reply` builds a response."""
 
     def choose_reply(request: Any) -> Any:
         if request.method == "GET":

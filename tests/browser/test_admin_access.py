@@ -135,7 +135,7 @@ def settings(page: Page, served: Served, page_errors: PageErrors) -> Iterator[st
     yield "saved"
     page.get_by_label("File name patterns").fill("(?P<caller>[0-9]{10})-[0-9]{8}")
     page.get_by_role("button", name="Preview file names").click()
-    expect(page.get_by_role("region", name="Recognized file names")).to_be_visible()
+    expect(page.get_by_role("region", name="Recognised file names")).to_be_visible()
     yield "with a preview"
     page_errors.expect("status of 400")
     page.get_by_label("Time zone").fill("Mars/Phobos")

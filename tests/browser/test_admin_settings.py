@@ -29,7 +29,7 @@ SERVER_KEY = "key-of-the-server"
 
 @pytest.fixture(scope="module")
 def served(served: Served) -> Served:
-    """The stack with a skipped run of queue, a failed run of sync, and a file name that cannot be recognized."""
+    """The stack with a skipped run of queue, a failed run of sync, and a file name that cannot be recognised."""
     task = "scheduler/tasks/queue_transcriptions"
     served.ask(task, "PUT", {"paused": True})
     served.run("queue")
@@ -418,15 +418,15 @@ def test_file_name_preview_uses_unsaved_changes(page, served):
     press(page, CALL_RECORDINGS, "Preview file names")
     form = module(page, CALL_RECORDINGS)
     count = served.ask("call-recordings/count")["count"]
-    expect(form.get_by_text(f"7 of {count} file names recognized")).to_be_visible()
+    expect(form.get_by_text(f"7 of {count} file names recognised")).to_be_visible()
     row = form.get_by_role("table").get_by_role("row").filter(has_text="1795012210.17")
     for text in ("Inbound", "2025550143", "2025550100", "freepbx"):
         expect(row).to_contain_text(text)
-    form.get_by_text("Not recognized").click()
+    form.get_by_text("Not recognised").click()
     expect(form.get_by_text("desk-104 about the order.wav")).to_be_visible()
     field(page, "File name patterns").fill("^desk-(?P<extension>[0-9]+)")
     press(page, CALL_RECORDINGS, "Preview file names")
-    expect(form.get_by_text(f"{count} of {count} file names recognized")).to_be_visible()
+    expect(form.get_by_text(f"{count} of {count} file names recognised")).to_be_visible()
     expect(form.get_by_text(f"{count - 7} by your patterns")).to_be_visible()
     expect(form.get_by_role("row").filter(has_text="desk-104")).to_contain_text("104")
     assert served.ask("modules/call-recordings")["patterns"] == []

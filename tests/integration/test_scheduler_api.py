@@ -51,6 +51,11 @@ def test_paused_or_disabled_task_has_no_next_run(handlers, tasks):
     assert (paused["paused"], paused["nextRunAt"], paused["schedule"]) == (True, None, "every 5 minutes")
     assert handlers.api("PUT", path, body={"paused": False}).json["nextRunAt"]
     handlers.api("PUT", "/api/modules/whisperx", body={"enabled": False})
+    assert {name: task["moduleEnabled"] for name, task in tasks().items()} == {
+        "sync_recordings": True,
+        "queue_transcriptions": False,
+        "process_transcription": False,
+    }
     assert {name: task["nextRunAt"] is None for name, task in tasks().items()} == {
         "sync_recordings": False, "queue_transcriptions": True, "process_transcription": True,
     }  # fmt: skip

@@ -77,7 +77,8 @@ async function parseJson(response) {
   }
 }
 
-async function requireOk(response) {
+// The response if its status is a success. Throws ApiError.
+export async function requireOk(response) {
   if (response.ok) return response;
   if (response.status === 401) unauthorizedListener();
   const body = await response.json().catch(() => null); // the error page of a proxy is not JSON

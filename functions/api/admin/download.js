@@ -1,6 +1,6 @@
 // Downloads to the viewer's disk.
 
-import { ApiError, UNREACHABLE } from "./api.js";
+import { ApiError, requireOk, UNREACHABLE } from "./api.js";
 
 // Saves a Blob under this name.
 export function saveFile(file, name) {
@@ -24,7 +24,8 @@ export async function fetchInRanges(url) {
   let length = 1;
   while (received < length) {
     const response = await fetch(url, { headers: { Range: `bytes=${received}-` } }).catch(() => null);
-    if (!response?.ok) throw new ApiError(response?.status ?? 0, "audio", UNREACHABLE);
+    if (!response) throw new ApiError(0, "unreachable", UNREACHABLE);
+    await requireOk(response);
     const range = await response.blob();
     ranges.push(range);
     received += range.size;

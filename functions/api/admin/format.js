@@ -41,7 +41,7 @@ const COUNT_LABELS = {
   path_too_long: "with a path that is too long",
   past_retention: "older than the retention period",
   sidecars_unreadable: "unreadable sidecars",
-  waiting: "incomplete",
+  waiting: "incomplete files",
 };
 
 export const formatNumber = (value) => NUMBER.format(value);
@@ -122,7 +122,7 @@ export function runSummary({ incomplete, audio_seconds: audioSeconds, ...counts 
     .filter(([, count]) => count)
     .map(([name, count]) => `${formatNumber(count)} ${COUNT_LABELS[name] ?? humanize(name)}`);
   if (audioSeconds) parts.push(`${formatDuration(audioSeconds)} of audio`);
-  if (incomplete) parts.push("the next run continues the scan");
+  if (incomplete) parts.push("stopped early: the next scan finds the rest");
   return parts.join(", ") || "nothing to do";
 }
 

@@ -117,7 +117,7 @@ export function WhisperXFields({ values, draft, set, ...rest }) {
       name="dialect"
       title="Dialect"
       options=${DIALECTS}
-      help="The HTTP API of the server. The connection test recognizes it."
+      help="The HTTP API of the server. The connection test recognises it."
     />
     <${TextField}
       ...${field}

@@ -97,7 +97,7 @@ function OutageBanner({ outage }) {
   return html`<${Notice} kind="error" title="The transcription service is unavailable">
     <p aria-live="off">
       Since <${Clock} at=${outage.since} /> (<${Ago} at=${outage.since} />).
-      ${" "}${pluralize(outage.failures, "failed attempt")} to reconnect; next attempt at <${Clock} at=${outage.nextTryAt} />.
+      ${" "}${pluralize(outage.failures, "attempt")} failed; next one at <${Clock} at=${outage.nextTryAt} />.
       ${" "}Last error: ${outage.message}
     </p>
     <p>

@@ -82,7 +82,7 @@ function MetadataList({ recording }) {
       )}
       ${Object.entries(file).map(([title, value]) => value && html`<div key=${title}><dt>${title}</dt><dd>${value}</dd></div>`)}
     </dl>
-    ${!known.length && html`<p class="help">The file name contains no known call data. Add a pattern that reads it in <${Link} href=${urlFor("settings")}>Settings<//>.</p>`}`;
+    ${!known.length && html`<p class="help">The file name contains no known call data. Choose Edit to enter it. To read future names, add a pattern in <${Link} href=${urlFor("settings")}>Settings<//>.</p>`}`;
 }
 
 function formatAudio({ codec, sampleRate, channels, duration }) {

@@ -115,14 +115,16 @@ def _to_response(task: Task, disabled_state: DisabledState) -> ScheduledTask:
     last_run = next(iter(runs.recent([task], 1, now)), None)
     expression = settings().schedules[task]
     description, next_run_at = _describe_schedule(expression, last_run, now)
-    paused = task in disabled_state.paused_tasks
+    module = MODULE_BY_TASK[task]
+    is_paused, is_enabled = task in disabled_state.paused_tasks, module not in disabled_state.disabled_modules
     return ScheduledTask(
         command=task,
-        module=MODULE_BY_TASK[task],
+        module=module,
         schedule=description,
         schedule_expression=expression,
-        paused=paused,
-        next_run_at=None if paused or MODULE_BY_TASK[task] in disabled_state.disabled_modules else next_run_at,
+        paused=is_paused,
+        module_enabled=is_enabled,
+        next_run_at=next_run_at if is_enabled and not is_paused else None,
         last_run=RunResponse.model_validate(last_run.to_api()) if last_run else None,
     )
 

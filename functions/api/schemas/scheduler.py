@@ -55,7 +55,10 @@ class ScheduledTask(ResponseModel):
     schedule: str = Field(description="Description (UTC), or the expression.", examples=["every 5 minutes"])
     schedule_expression: str = Field(examples=["cron(0/5 * * * ? *)"])
     paused: bool
-    next_run_at: datetime | None = Field(description="Null while the task is paused or its module is disabled.")
+    module_enabled: bool
+    next_run_at: datetime | None = Field(
+        description="Null while the task is paused or its module is disabled, and for a rate until its first run."
+    )
     last_run: RunResponse | None
 
 

@@ -38,7 +38,7 @@ export default function Overview({ summary }) {
     <div class="two-columns">
       <section aria-labelledby="failures">
         <h2 id="failures">Failures by error</h2>
-        <${Polled} source=${failures}>${(data) => html`<${FailureCounts} failures=${data.items} />`}<//>
+        <${Polled} source=${failures}>${(data) => html`<${FailureCounts} failures=${data.items} exact=${data.exact} />`}<//>
       </section>
       <section aria-labelledby="incomplete">
         <h2 id="incomplete">Incomplete files</h2>
@@ -53,7 +53,7 @@ async function fetchLastScan(signal) {
   const { items } = await request("/api/scheduler/runs", { query, signal });
   const run = items.find(({ status }) => status !== "running");
   // one run lists more incomplete files than a list of runs does
-  return { run: run?.counts.waiting ? await request(`/api/scheduler/runs/${run.id}`, { signal }) : run };
+  return { run: run?.waiting.length ? await request(`/api/scheduler/runs/${run.id}`, { signal }) : run };
 }
 
 const STATUS_DESCRIPTIONS = {
@@ -145,7 +145,7 @@ function HourlyChart({ hours }) {
   </figure>`;
 }
 
-function FailureCounts({ failures }) {
+function FailureCounts({ failures, exact }) {
   if (!failures.length)
     return html`<${EmptyState} title="No failures.">Failed recordings appear here, grouped by error.<//>`;
   const max = failures[0].count;
@@ -159,18 +159,19 @@ function FailureCounts({ failures }) {
       </li>`,
     )}
   </ul>
+  ${!exact && html`<p class="help">There are more failures than one request can read. The figures are lower bounds.</p>`}
   <p><${Link} href=${urlFor("failures")}>View all failures<//></p>`;
 }
 
 // `run`: the last scan of all files.
 function IncompleteFiles({ run }) {
   if (!run)
-    return html`<${EmptyState} title="No scan yet.">Wait for the next scheduled run, or run the task in <${Link} href=${urlFor("scheduler")}>Scheduler<//>.<//>`;
+    return html`<${EmptyState} title="No scan yet.">The first scheduled run lists them. See <${Link} href=${urlFor("scheduler")}>Scheduler<//>.<//>`;
   if (run.status !== "succeeded")
     return html`<${EmptyState} title="The last scan did not complete.">
       It ${run.status === "skipped" ? "was skipped" : run.status} <${Ago} at=${run.startedAt} />: ${run.error} See <${Link} href=${urlFor("scheduler")}>Scheduler<//>.
     <//>`;
-  const count = run.counts.waiting ?? 0;
+  const count = (run.counts.waiting ?? 0) + (run.counts.in_transfer ?? 0);
   if (!count) return html`<${EmptyState} title="No incomplete files.">Last scan: <${Ago} at=${run.startedAt} />.<//>`;
   const files = run.waiting.toSorted((one, other) => new Date(one.since) - new Date(other.since));
   return html`<p>${pluralize(count, "file is", "files are")} incomplete, and will be ingested once complete.</p>

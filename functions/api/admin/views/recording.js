@@ -86,9 +86,12 @@ const NO_TRANSCRIPT = {
 
 function Problems({ recording }) {
   const { error, transcriptionStatus: status, nextAttemptAt, sourceMissing, sourceChanged, transcript } = recording;
-  const retryText = nextAttemptAt
-    ? html`will be retried <${Ago} at=${nextAttemptAt} />, or once the queue is empty`
-    : "needs manual retry";
+  const isDue = new Date(nextAttemptAt) <= Date.now();
+  const retryText = !nextAttemptAt
+    ? "needs manual retry"
+    : isDue
+      ? "will be retried when the queue is empty"
+      : html`will be retried <${Ago} at=${nextAttemptAt} />, or later if the queue is not empty`;
   return html`${
     error &&
     status !== "completed" &&

@@ -59,17 +59,16 @@ export default function Scheduler({ query }) {
         <${SelectFilter} name="status" label="Status" options=${RUN_STATUS_LABELS} />
       <//>
       <${Polled} source=${runs}>
-        ${({ items, nextCursor }) =>
-          items.length
-            ? html`<${RunTable} runs=${items} />
-                <${Pagination} pageUrl=${pageUrl} cursor=${query.cursor} nextCursor=${nextCursor} />`
-            : html`<${NoRuns} query=${query} />`}
+        ${({ items, nextCursor }) => html`${
+          items.length ? html`<${RunTable} runs=${items} />` : html`<${NoRuns} query=${query} hasMore=${nextCursor} />`
+        }
+          <${Pagination} pageUrl=${pageUrl} cursor=${query.cursor} nextCursor=${nextCursor} />`}
       <//>
     </section>`;
 }
 
 function Task({ task, refresh }) {
-  const { command, module, schedule, scheduleExpression, paused, nextRunAt, lastRun } = task;
+  const { command, module, moduleEnabled, schedule, scheduleExpression, paused, nextRunAt, lastRun } = task;
   const { busy, result, run } = useAction();
   const runs = usePolling(
     (signal) => request("/api/scheduler/runs", { query: { task: command, limit: CHART_RUNS }, signal }),
@@ -99,11 +98,13 @@ function Task({ task, refresh }) {
         ? "The run continues in the background."
         : `The run succeeded: ${runSummary(counts)}.`;
     });
+  // a schedule at a rate counts from its first run, which is not known before
+  const withoutNextRun = paused ? "paused" : moduleEnabled ? "unknown" : `none while ${module} is disabled`;
   return html`<li aria-labelledby=${command}>
     <h2 id=${command}>${TASK_LABELS[command]} <small><code>${command}</code></small></h2>
     <dl class="stats small">
       <div><dt>Schedule</dt><dd title="${scheduleExpression}, in UTC">${schedule}</dd></div>
-      <div><dt>Next run</dt><dd>${nextRunAt ? html`<${Time} at=${nextRunAt} format=${formatRelativeTime} />` : paused ? "paused" : `none while ${module} is disabled`}</dd></div>
+      <div><dt>Next run</dt><dd>${nextRunAt ? html`<${Time} at=${nextRunAt} format=${formatRelativeTime} />` : withoutNextRun}</dd></div>
       <div><dt>Last run</dt><dd>${lastRun ? html`<${StatusBadge} status=${lastRun.status} /> <${Ago} at=${lastRun.startedAt} />` : "none yet"}</dd></div>
     </dl>
     <${Polled} source=${runs}>${({ items }) => html`<${RunChart} runs=${items} />`}<//>
@@ -173,7 +174,8 @@ function RunTable({ runs }) {
   return html`<${Table} label="Runs" columns=${COLUMNS} rows=${rows} />`;
 }
 
-function NoRuns({ query }) {
+function NoRuns({ query, hasMore }) {
+  if (hasMore) return html`<${EmptyState} title="No matching runs on this page.">Continue with the next page.<//>`;
   if (Object.keys(query).length)
     return html`<${EmptyState} title="No matching runs."><${Link} href=${urlFor("scheduler")}>Show all<//>. Runs are kept for up to 30 days.<//>`;
   return html`<${EmptyState} title="No runs yet.">Wait for the next scheduled run, or choose Run now.<//>`;

@@ -154,10 +154,10 @@ function PreviewResult({ preview }) {
     return html`<${Notice}>No recordings yet. Put audio files in the recordings path, then run the task Find recordings.<//>`;
   const detected = Object.entries(systems).map(([system, count]) => `${system} ${count}`);
   return html`<p role="status">
-      <strong>${understood} of ${pluralize(names, "file name")} recognized</strong>${byPattern ? `, ${byPattern} by your patterns` : ""}.${detected.length ? ` Phone systems: ${detected.join(", ")}.` : ""}
+      <strong>${understood} of ${pluralize(names, "file name")} recognised</strong>${byPattern ? `, ${byPattern} by your patterns` : ""}.${detected.length ? ` Phone systems: ${detected.join(", ")}.` : ""}
     </p>
     <${Table}
-      label="Recognized file names"
+      label="Recognised file names"
       columns=${COLUMNS}
       rows=${examples.map(({ path, direction, caller, callee, remoteNumber, extension, recordedAt, phoneSystem }) => ({
         key: path,
@@ -173,6 +173,6 @@ function PreviewResult({ preview }) {
     />
     ${
       notUnderstood.length > 0 &&
-      html`<details><summary>Not recognized</summary><ul>${notUnderstood.map((path) => html`<li class="path" key=${path}>${fileName(path)}</li>`)}</ul></details>`
+      html`<details><summary>Not recognised</summary><ul>${notUnderstood.map((path) => html`<li class="path" key=${path}>${fileName(path)}</li>`)}</ul></details>`
     }`;
 }
