@@ -78,7 +78,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     logger.info(
         "request", status=int(response["statusCode"]), key=key_name, ms=round(1000 * (time.monotonic() - started_at))
     )
-    return http_response.finalize(response, event, allowed_origins, is_signed_link=key_name == LINK_KEY_NAME)
+    return http_response.finalize(response, event, allowed_origins, is_link=auth.is_link(event))
 
 
 def _handle_request(

@@ -26,14 +26,6 @@ client that guesses keys cannot run up the cost of Secrets Manager."""
 STALE_KEYS_SECONDS = 900
 """How long cached keys are accepted while Secrets Manager does not respond: its outage should not become the API's."""
 
-UNAUTHORIZED = ApiError(
-    HTTPStatus.UNAUTHORIZED,
-    "unauthorized",
-    "Send a valid API key in the header: Authorization: Bearer KEY. The key is in the stack's API-key secret.",
-    headers={"WWW-Authenticate": "Bearer"},
-)
-"""The same response for a missing and a wrong key: it reveals nothing about valid ones."""
-
 LINK_LIFETIME_SECONDS = 3600
 """How long a link is valid: enough to listen to a long call with breaks."""
 
@@ -70,8 +62,19 @@ def require_key(event: Mapping[str, Any]) -> str:
     if name is None and presented_key:
         name = _find_key_name(presented_key, load_keys(refresh=True))
     if name is None:
-        raise UNAUTHORIZED
+        raise _unauthorized()
     return name
+
+
+def _unauthorized() -> ApiError:
+    """Return the same error for a missing and a wrong key: it reveals nothing about valid ones."""
+    return ApiError(
+        HTTPStatus.UNAUTHORIZED,
+        "unauthorized",
+        "Send a valid API key in the header: Authorization: Bearer KEY. The key is in the stack's API-key secret. "
+        "If this was a link to audio, it has expired: request another one from the recording's audio-link.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
 
 
 def _find_key_name(presented_key: str, valid_keys: Mapping[str, str]) -> str | None:
@@ -124,14 +127,20 @@ def sign_audio_link(recording_id: str, key_name: str) -> tuple[str, int]:
     A player in a browser cannot send headers, so the link carries a signature instead. It is made with the client's
     key, named `key_name`, and is valid only as long as that key: removing the key revokes its links.
 
-    Raises: ApiError 401, when the key was removed a moment ago.
+    Raises: ApiError 401, when the key was removed a moment ago; ConfigurationError, see `load_keys`.
     """
     expires = int(time.time()) + LINK_LIFETIME_SECONDS
     key = load_keys().get(key_name)
     if key is None:
-        raise UNAUTHORIZED
+        raise _unauthorized()
     query = urlencode({"expires": expires, "signature": _signature(key, recording_id, expires)})
     return f"/api/call-recordings/{recording_id}/audio?{query}", expires
+
+
+def is_link(event: Mapping[str, Any]) -> bool:
+    """Whether the request has the form of a signed link, valid or not."""
+    query = event.get("queryStringParameters") or {}
+    return AUDIO_PATH.fullmatch(event["rawPath"]) is not None and "signature" in query
 
 
 def is_valid_link(event: Mapping[str, Any]) -> bool:

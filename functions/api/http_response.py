@@ -1,4 +1,4 @@
-"""Complete responses: security and CORS headers, compression; content negotiation; conditional and partial GET.
+"""Complete HTTP responses: security and CORS headers, compression; content negotiation; conditional and partial GET.
 
 Conditional and partial requests follow RFC 9110, sections 13 and 14: entity tags and byte ranges.
 """
@@ -59,9 +59,7 @@ def build_cors_headers(event: Mapping[str, Any], origins: str) -> dict[str, str]
     return {**cors_config.to_dict(request_header(event, "origin") or None), "Vary": "Origin"}
 
 
-def finalize(
-    response: dict[str, Any], event: Mapping[str, Any], origins: str, *, is_signed_link: bool
-) -> dict[str, Any]:
+def finalize(response: dict[str, Any], event: Mapping[str, Any], origins: str, *, is_link: bool) -> dict[str, Any]:
     """Add all headers, put the request id into errors, and compress text.
 
     Audio requested with a signed link may be played by pages of any origin.
@@ -69,7 +67,7 @@ def finalize(
     correlation_id, route_headers = request_id(event), response.get("headers") or {}
     headers = {**SECURITY_HEADERS, "X-Request-Id": correlation_id}
     cors_headers = build_cors_headers(event, origins)
-    if is_signed_link or "Access-Control-Allow-Origin" in cors_headers:
+    if is_link or "Access-Control-Allow-Origin" in cors_headers:
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     vary = ", ".join(filter(None, (route_headers.pop("Vary", ""), cors_headers.pop("Vary", ""))))
     headers |= {**cors_headers, **route_headers} | ({"Vary": vary} if vary else {})
