@@ -25,7 +25,7 @@ from callscribe.store import runs, settings_overrides, status_counts, tables
 from functions.sync import source_test
 from functions.sync.ingestion import FileIngester
 from functions.sync.metadata_reader import MetadataReader
-from functions.sync.scan import Scan
+from functions.sync.scan import Scanner
 
 SHUTDOWN_MARGIN = timedelta(minutes=1)
 """A scan stops this long before Lambda would stop it, to save its checkpoint and its run."""
@@ -43,14 +43,14 @@ def load_env() -> SyncEnv:
     return from_env(SyncEnv, os.environ)
 
 
-def build_scan(
+def build_scanner(
     source: Source,
     settings: CallRecordingsSettings,
     run: Run,
     lambda_deadline: datetime,
     retention_cutoff: datetime | None = None,
-) -> Scan:
-    """Build a scan of the source. Raises ConfigurationError for invalid settings."""
+) -> Scanner:
+    """Build the scanner of a source. Raises: ConfigurationError, for invalid settings."""
     env = load_env()
     reader = MetadataReader(
         source=source,
@@ -68,7 +68,7 @@ def build_scan(
         run=run,
         retention_cutoff=retention_cutoff,
     )
-    return Scan(
+    return Scanner(
         source=source,
         reader=reader,
         ingester=ingester,
@@ -112,9 +112,9 @@ def _ingest_upload(event: Mapping[str, Any], lambda_deadline: datetime) -> dict[
         return {"status": RunStatus.SKIPPED}  # not recorded as a run: a bucket may hold many files of other kinds
     with runs.record_run(Task.SYNC, Trigger.UPLOAD, utc_now, lambda_deadline) as run:
         settings_overrides.load_if_enabled(Task.SYNC, overrides)
-        scan = build_scan(source, settings, run, lambda_deadline)
+        scanner = build_scanner(source, settings, run, lambda_deadline)
         for key in group_keys:
-            scan.run_group(key)
+            scanner.scan_group(key)
         _count_files(run)
     return run.to_api()
 
@@ -145,22 +145,24 @@ def _scan_source(event: Mapping[str, Any], lambda_deadline: datetime, retention_
         root = settings.recordings_path
         if "file" in event:  # without a retention cutoff: the user chose the file, however old it is
             key = resolve_key(root, event["file"])
-            scan = build_scan(open_source(root), settings, run, lambda_deadline)
-            scan.run_group(group_key(key, settings.recording_extensions))
+            scanner = build_scanner(open_source(root), settings, run, lambda_deadline)
+            scanner.scan_group(group_key(key, settings.recording_extensions))
         elif path := event.get("recordingsPath"):
             source = open_subsource(root, path)
-            build_scan(source, settings, run, lambda_deadline, _retention_cutoff(retention_days)).run_subsource()
+            build_scanner(source, settings, run, lambda_deadline, _retention_cutoff(retention_days)).scan_subsource()
         else:
-            scan = build_scan(open_source(root), settings, run, lambda_deadline, _retention_cutoff(retention_days))
+            scanner = build_scanner(
+                open_source(root), settings, run, lambda_deadline, _retention_cutoff(retention_days)
+            )
             # a user does not have to wait for a scan that is already running
-            scan.run_full(ignore_lease=trigger == Trigger.API)
+            scanner.scan_all(ignore_lease=trigger == Trigger.API)
         _count_files(run)
     return run.to_api()
 
 
 def _count_files(run: Run) -> None:
     add_count("RecordingsAdded", run.counts["added"])
-    add_count("FilesIncomplete", run.counts["waiting"])
+    add_count("FilesIncomplete", run.counts["waiting"] + run.counts["in_transfer"])
 
 
 def _retention_cutoff(retention_days: int) -> datetime | None:

@@ -134,7 +134,7 @@ class FileGrouper:
 
 
 @dataclass(slots=True, kw_only=True)
-class Scan:
+class Scanner:
     """Scans all of a source, or the keys with one prefix. It stops at `stop_at`."""
 
     source: Source
@@ -146,7 +146,7 @@ class Scan:
     stop_at: datetime
     _has_saved_checkpoint: bool = False
 
-    def run_full(self, *, ignore_lease: bool = False) -> None:
+    def scan_all(self, *, ignore_lease: bool = False) -> None:
         """Scan the source from the last checkpoint to its end, or until time is up.
 
         Raises: SourceError, StoreError; RunSkipped, while another scan holds the lease, unless that is to be ignored.
@@ -163,14 +163,14 @@ class Scan:
         elif checkpoint or self._has_saved_checkpoint:
             known_files.clear_checkpoint()
 
-    def run_subsource(self) -> None:
+    def scan_subsource(self) -> None:
         """Scan the source from its beginning, without a checkpoint.
 
         Raises: SourceError, StoreError.
         """
         self._scan()
 
-    def run_group(self, key: str) -> None:
+    def scan_group(self, key: str) -> None:
         """Scan only the files with this group key.
 
         Raises: SourceError, StoreError.

@@ -279,7 +279,7 @@ def test_killed_scan_is_resumed_and_misses_nothing(source, handlers, monkeypatch
     keys = [f"{number:02}.mp3" for number in range(12)]
     for key in keys:
         source.put(key)
-    visit = scan.Scan._visit
+    visit = scan.Scanner._visit
 
     class Killed(BaseException):
         pass
@@ -292,7 +292,7 @@ def test_killed_scan_is_resumed_and_misses_nothing(source, handlers, monkeypatch
     monkeypatch.setattr(scan, "CLOCK_CHECK_INTERVAL", 1)
     monkeypatch.setattr(scan, "CHECKPOINT_INTERVAL", timedelta())
     with monkeypatch.context() as patch:
-        patch.setattr(scan.Scan, "_visit", die_at_the_sixth_file)
+        patch.setattr(scan.Scanner, "_visit", die_at_the_sixth_file)
         for _ in range(2):
             with pytest.raises(Killed):
                 handlers.sync()
