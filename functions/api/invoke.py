@@ -16,6 +16,9 @@ from functions.api.settings import settings
 THROTTLED_ERROR_CODE = "TooManyRequestsException"
 """The concurrency limit of the function or the account is reached."""
 
+CONNECT_ERRORS = ("ConnectTimeoutError", "EndpointConnectionError", "ProxyConnectionError", "SSLError")
+"""botocore's exceptions before a request is sent: for example in a VPC without a route to Lambda."""
+
 
 def invoke_async(function_name: str, payload: dict[str, Any]) -> None:
     """Start a function without waiting for it. If that fails, its next scheduled run does the work."""
@@ -62,7 +65,10 @@ def invoke_and_wait(function_name: str, payload: dict[str, Any]) -> dict[str, An
     except AwsError as error:
         if error.code == "ReadTimeoutError":
             return None
-        raise (_start_error if error.has_response else _function_error)(error.code) from error
+        if error.has_response or error.code in CONNECT_ERRORS:
+            raise _start_error(error.code) from error
+        message = f"The response of the function was lost ({error.code}). It may have run: list its runs."
+        raise ApiError(HTTPStatus.BAD_GATEWAY, "function_failed", message) from error
     if "FunctionError" in response:
         raise _function_error(result.get("errorType", "unknown"))
     return result

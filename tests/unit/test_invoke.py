@@ -4,6 +4,7 @@ import json
 from io import BytesIO
 
 import pytest
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 from botocore.stub import Stubber
 
 from callscribe import aws
@@ -56,3 +57,21 @@ def test_result_of_the_function_is_returned(function):
 def test_failed_async_invocation_is_left_to_the_schedule(function):
     function.add_client_error("invoke", "TooManyRequestsException", http_status_code=429)
     invoke.invoke_async("process", {})
+
+
+@pytest.mark.parametrize(
+    ("exception", "message_part"),
+    [
+        (EndpointConnectionError(endpoint_url="https://lambda"), "could not be started (EndpointConnectionError)"),
+        (ConnectionClosedError(endpoint_url="https://lambda"), "may have run"),
+    ],
+)
+def test_function_that_was_never_reached_is_not_reported_as_failed(function, monkeypatch, exception, message_part):
+    def fail(**_):
+        raise exception
+
+    monkeypatch.setattr(aws.client("lambda"), "invoke", fail)
+    with pytest.raises(ApiError) as raised:
+        invoke.invoke_and_wait("process", {})
+    assert (raised.value.status, raised.value.code) == (502, "function_failed")
+    assert message_part in raised.value.message

@@ -14,7 +14,7 @@ from callscribe.errors import PermanentError, RetryableError
 from callscribe.recordings.recording import Recording
 from callscribe.sources import OpenFile, Source, open_for_recording, open_source
 from functions.api import auth
-from functions.api.errors import ApiError
+from functions.api.errors import RETRY_AFTER, ApiError
 from functions.api.http_response import RangeNotSatisfiable, etag, not_modified, parse_byte_range
 from functions.api.openapi import documented_responses
 from functions.api.routes.recording import IfNoneMatch, RecordingId, get_or_404
@@ -84,7 +84,7 @@ def get_audio(  # noqa: PLR0917 — one per request parameter
     except PermanentError as error:
         raise ApiError(HTTPStatus.NOT_FOUND, error.code, error.message) from error
     except RetryableError as error:
-        raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, error.code, error.message) from error
+        raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, error.code, error.message, headers=RETRY_AFTER) from error
 
 
 @router.get("/api/call-recordings/<recordingId>/audio-link", responses=documented_responses(404))

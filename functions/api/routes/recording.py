@@ -1,4 +1,4 @@
-"""/api/call-recordings/{id}: view, change, register, delete and transcribe one recording."""
+"""/api/call-recordings/{id}: view, change, ingest, delete and transcribe one recording."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -98,9 +98,13 @@ def register_recording(request: Annotated[Registration, Body()]) -> Response[Rec
         key = resolve_key(effective_settings.recordings_path, request.path)
     except ConfigurationError as error:
         raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_path", error.message) from error
-    if classify(key, None, effective_settings.recording_extensions) is not FileKind.AUDIO:
+    kind = classify(key, None, effective_settings.recording_extensions)
+    if kind is not FileKind.AUDIO:
         extensions = ", ".join(sorted(effective_settings.recording_extensions))
-        message = f"The file name does not have an extension of recordings: {extensions}."
+        message = (
+            f"By its name and folder, this file is not a recording ({kind}). "
+            f"Recordings have one of these extensions: {extensions}."
+        )
         raise ApiError(HTTPStatus.BAD_REQUEST, "not_audio", message)
     location = open_source(effective_settings.recordings_path).location
     recording_id = derive_recording_id(location, key)
@@ -129,7 +133,7 @@ def transcribe_recording(
     A completed recording requires `force`; otherwise 409.
     """
     force = request is not None and request.force
-    recording = _transition(get_or_404(recording_id), Status.QUEUED, head=True, force=force)
+    recording = _transition(get_or_404(recording_id), Status.QUEUED, at_front=True, force=force)
     admission.reset_backoff(utc_now())
     invoke.invoke_async(settings().process_function, {"trigger": Trigger.API})
     return Response(HTTPStatus.ACCEPTED, content_types.APPLICATION_JSON, to_recording_response(recording))
@@ -155,7 +159,7 @@ def _transition(
     recording: Recording,
     status: Status,
     *,
-    head: bool = False,
+    at_front: bool = False,
     force: bool = False,
     updates: Mapping[str, Any] | None = None,
 ) -> Recording:
@@ -164,7 +168,7 @@ def _transition(
     Raises: InvalidTransition, when users may not make it; ApiError 409, after a concurrent change.
     """
     updated_recording = replace(recording, **updates or {})
-    transition = transitions.user_transition(updated_recording, status, utc_now(), at_front=head, force=force)
+    transition = transitions.user_transition(updated_recording, status, utc_now(), at_front=at_front, force=force)
     if updates:
         transition = replace(
             transition, condition={"metadata": recording.metadata}, updates={**updates, **transition.updates}

@@ -205,7 +205,7 @@ ISOLATED = " alone"
 
 @dataclass(frozen=True, slots=True)
 class QueueEntry:
-    """An entry of the index by status: what it contains of a recording."""
+    """A queue entry: the part of a recording that is stored in the index by status."""
 
     id: str
     status: Status

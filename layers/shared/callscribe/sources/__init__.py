@@ -134,11 +134,14 @@ def open_subsource(root: str, path: str) -> Source:
 
     Raises: ConfigurationError, if it is outside or either path is invalid.
     """
+    if subsource := _find_subsource(root, path):
+        return subsource
+    raise ConfigurationError(f"'{path}' is outside the configured recordings path. Name a folder inside it.")
+
+
+def _find_subsource(root: str, path: str) -> Source | None:
     outer, inner = open_source(root), open_source(path)
-    subsource = outer.subsource(inner) if inner.location == outer.location else None
-    if subsource is None:
-        raise ConfigurationError(f"'{path}' is outside the configured recordings path. Name a folder inside it.")
-    return subsource
+    return outer.subsource(inner) if inner.location == outer.location else None
 
 
 def resolve_key(root: str, path: str) -> str:
@@ -151,7 +154,10 @@ def resolve_key(root: str, path: str) -> str:
         raise ConfigurationError(f"'{path}' names no file. Enter its full path, such as s3://BUCKET/2026/call.wav.")
     if not _is_valid_path(name):
         raise ConfigurationError("The path contains an invalid character.")
-    key = open_subsource(root, f"{folder}/").key_for_path(path)
+    subsource = _find_subsource(root, f"{folder}/")
+    if subsource is None:
+        raise ConfigurationError(f"'{path}' is outside the configured recordings path. Name a file inside it.")
+    key = subsource.key_for_path(path)
     if len(key.encode()) > MAX_KEY_BYTES:
         raise ConfigurationError(f"The path is too long. The maximum is {MAX_KEY_BYTES} bytes.")
     return key

@@ -191,7 +191,7 @@ class FolderSource:
             file = self._open_file(key)
         except (FileNotFoundError, NotADirectoryError) as error:  # the latter if its folder was replaced by a file
             raise PermanentError(
-                "The audio file does not exist any more. Restore it, then retry.", code="audio_missing"
+                "The file does not exist any more. Restore it, then retry.", code="audio_missing"
             ) from error
         except OSError as error:
             message = (

@@ -119,7 +119,7 @@ class S3Source:
 
 def _to_audio_error(error: AwsError) -> TranscriptionError:
     if error.is_not_found:
-        return PermanentError("The audio file does not exist any more. Restore it, then retry.", code="audio_missing")
+        return PermanentError("The file does not exist any more. Restore it, then retry.", code="audio_missing")
     if error.has_response:
         return RetryableError(f"S3 did not return the audio file ({error.code}).", code="audio_unreadable")
     return RetryableError(f"S3 could not be reached ({error.code}).", code="audio_unreadable")

@@ -51,6 +51,11 @@ NO_RESPONSE = _failure(
     "The server was reached but has not responded yet. This need not be an outage: many of these servers do not "
     "respond while they transcribe. Try again when it is idle.",
 )
+UNFINISHED = _failure(
+    "no_response",
+    "The test did not end in time: this network cannot resolve the host name, or the server responds too slowly. Check "
+    "the server URL and the name server, or try again when the server is idle.",
+)
 NOT_HTTP = _failure(
     "not_http",
     "The server closed the connection, or did not respond in HTTP. If it uses TLS, the server URL must begin with "
@@ -123,7 +128,7 @@ def run_connection_test(
     try:
         return executor.submit(ConnectionTest(settings, api_key, log_request).run).result(MAX_TEST_SECONDS)
     except TimeoutError:
-        return NO_RESPONSE
+        return UNFINISHED
     finally:
         executor.shutdown(wait=False)
 
