@@ -15,7 +15,8 @@ from callscribe.call_metadata.metadata import merge
 from callscribe.clock import Clock
 from callscribe.errors import JobFailed, PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
 from callscribe.observability import logger
-from callscribe.recordings.recording import AudioTrack, Channel, Recording
+from callscribe.recordings.recording import AudioTrack, Channel, Failure, Recording
+from callscribe.recordings.retry_policy import to_failure
 from callscribe.settings.process import ProcessSettings
 from callscribe.sources import Audio, AudioFile, open_for_recording
 from callscribe.store import transcripts
@@ -46,9 +47,6 @@ TRANSIENT_POLL_ERRORS = ("timeout", "connection_lost", "service_error")
 """Errors of a poll that say nothing about the job: it is polled again."""
 
 EMPTY_TRANSCRIPT = Transcript(segments=())
-
-type TrackErrors = dict[Channel | None, TranscriptionError]
-"""The errors of this attempt by channel; None is the whole file."""
 
 
 class TrackTranscriber:
@@ -92,20 +90,25 @@ class TrackTranscriber:
     def run(self) -> bool:
         """Poll the pending job, then send what is not sent yet. Return whether all tracks are done.
 
+        A channel that fails does not keep the other from being sent, and is not sent again in this attempt.
+
         Raises: TranscriptionError, a retryable one if any track has one.
         """
-        errors: TrackErrors = {}
         for track in list(self._tracks.values()):
             try:
                 if track.job and not self._poll_track(track.channel, track.job):
                     return False
             except JobFailed as error:
-                errors[track.channel] = error
-        if self._unsent_channels(errors):
-            self._send(errors)
-        if errors and not self._has_job:
-            raise min(errors.values(), key=lambda error: isinstance(error, PermanentError))
-        return not self._has_job
+                self._record_failure(track.channel, error)
+        if self._unsent_channels():
+            self._send()
+        if self._has_job:
+            return False
+        if failures := [track.failure for track in self._tracks.values() if track.failure]:
+            failure = max(failures, key=lambda failure: failure.retryable)
+            error_class = RetryableError if failure.retryable else PermanentError
+            raise error_class(failure.message, code=failure.code, status=failure.status)
+        return True
 
     def load_transcripts(self) -> dict[Channel | None, Transcript]:
         """Return the transcripts of all tracks that are done, including those of earlier attempts.
@@ -187,8 +190,8 @@ class TrackTranscriber:
 
     # sending ----------------------------------------------------------------------------------------------------------
 
-    def _send(self, errors: TrackErrors) -> None:
-        """Send what is not sent yet, except channels in `errors`; add new errors to it."""
+    def _send(self) -> None:
+        """Send what is not sent yet, up to the first job."""
         with self._open_probed() as audio:
             layout = None if self._tracks else self._stereo_layout()
             resumes_channels = any(track.channel for track in self._tracks.values())
@@ -203,7 +206,7 @@ class TrackTranscriber:
                             channel: AudioTrack(channel=channel, speaker=layout.speaker_for(channel))
                             for channel in Channel
                         }
-                    self._send_channels(splitter, errors)
+                    self._send_channels(splitter)
                     return
         with self._open_probed() as audio:  # read from the start again: two equal channels are sent as one
             self._send_track(None, audio)
@@ -230,9 +233,8 @@ class TrackTranscriber:
         phone_system = self._settings.phone_system or self._claimed.metadata.phone_system or ""
         return channel_layout(self._settings.channels, phone_system)
 
-    def _send_channels(self, splitter: StereoSplitter, errors: TrackErrors) -> None:
-        """Send the channels until one becomes a job. A channel that fails does not keep the other from being sent."""
-        for channel in filter(None, self._unsent_channels(errors)):
+    def _send_channels(self, splitter: StereoSplitter) -> None:
+        for channel in filter(None, self._unsent_channels()):
             if channel in splitter.silent_channels:
                 self._transcripts[channel] = EMPTY_TRANSCRIPT  # Whisper hallucinates text for silence
                 continue
@@ -242,13 +244,13 @@ class TrackTranscriber:
             except ServiceUnavailable:
                 raise
             except TranscriptionError as error:
-                errors[channel] = error
+                self._record_failure(channel, error)
             if self._has_job:
                 return
 
     def _send_track(self, channel: Channel | None, audio: Audio) -> None:
         # Never the file's own name: names contain phone numbers. The creation time is part of the name because a new
-        # stack counts uploads from 0 again, and must not be given what the server did for the previous stack.
+        # stack counts uploads from 0 again, and must not receive results of the previous stack.
         upload_id = f"{self._claimed.created_at:%Y%m%d%H%M%S%f}-{self._upload_number}"
         extension = ".wav" if channel else PurePosixPath(self._claimed.key).suffix.lower()
         name = "-".join(filter(None, (self._claimed.id, upload_id, channel))) + extension
@@ -279,17 +281,27 @@ class TrackTranscriber:
     def _has_job(self) -> bool:
         return any(track.job for track in self._tracks.values())
 
-    def _unsent_channels(self, errors: TrackErrors) -> list[Channel | None]:
-        """Return the channels still to be sent; None is the whole file."""
+    def _unsent_channels(self) -> list[Channel | None]:
+        """Return the channels still to be sent in this attempt; None is the whole file."""
         tracks = self._tracks.values() if self._tracks else [AudioTrack()]
-        unsent = (track.channel for track in tracks if not track.job and not track.transcript_version)
-        return [channel for channel in unsent if channel not in self._transcripts and channel not in errors]
+        return [track.channel for track in tracks if track.is_unsent and track.channel not in self._transcripts]
+
+    def _record_failure(self, channel: Channel | None, error: TranscriptionError) -> None:
+        """Remember that a channel has failed, for when the other one is done. The whole file has no other one."""
+        if channel is None:
+            raise error
+        self._update_track(channel, failure=to_failure(error, self._clock()))
 
     def _update_track(
-        self, channel: Channel | None, *, job: str | None = None, transcript_version: str | None = None
+        self,
+        channel: Channel | None,
+        *,
+        job: str | None = None,
+        transcript_version: str | None = None,
+        failure: Failure | None = None,
     ) -> None:
         track = self._tracks.get(channel, AudioTrack(channel=channel))
-        track = replace(track, job=job, transcript_version=transcript_version)
+        track = replace(track, job=job, transcript_version=transcript_version, failure=failure)
         self._tracks[channel] = track
         if track == AudioTrack():  # a whole file without a job has no track
             del self._tracks[channel]

@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import Enum, auto
 
 from callscribe.clock import Clock
-from callscribe.errors import CallscribeError, RetryableError, RunSkipped, ServiceUnavailable
+from callscribe.errors import CallscribeError, RetryableError, RunSkipped, ServiceUnavailable, StoreError
 from callscribe.observability import add_count, logger
 from callscribe.recordings import state_machine
 from callscribe.recordings.circuit_breaker import Outage
@@ -213,8 +213,11 @@ class Worker:
             if recording is None:
                 admission.drop_probe(slot)
         if recording:
-            has_unsent_tracks = not all(track.job or track.transcript_version for track in recording.tracks)
-            slot = admission.extend(slot, lease_expires_at) if has_unsent_tracks else slot
+            if any(track.is_unsent for track in recording.tracks):
+                try:
+                    slot = admission.extend(slot, lease_expires_at)
+                except StoreError as error:  # the recording is claimed, so it is polled in the slot as it is
+                    self._defer(error)
             self._submit_attempt(recording, slot)
         return StartResult.STARTED
 

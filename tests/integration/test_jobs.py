@@ -281,7 +281,7 @@ def test_channels_of_a_stereo_call_are_two_jobs_one_after_the_other(handlers, pu
     assert [segment["speaker"] for segment in document["segments"]] == ["caller", "agent"]
 
 
-def test_failed_job_of_one_channel_does_not_keep_the_other_from_being_sent(handlers, put, jobs, list_recordings):
+def test_other_channel_is_sent_when_the_job_of_one_fails(handlers, put, jobs, list_recordings):
     handlers.overrides |= {"CHANNELS": "caller-left", "MAX_ATTEMPTS": "2"}
     jobs.failing_name = "left"
     jobs.poll_result = HELLO
@@ -292,7 +292,7 @@ def test_failed_job_of_one_channel_does_not_keep_the_other_from_being_sent(handl
         handlers.advance_clock(minutes=2)
     item = only(list_recordings)
     assert (item["transcriptionStatus"], item["attempts"], item["nextAttemptAt"]) == ("failed", 2, None)
-    assert [name for name in jobs.sent if "right" in name] == [jobs.sent[1]]
+    assert [name.rpartition("-")[2] for name in jobs.sent] == ["left.wav", "right.wav", "left.wav"]
     assert len(set(jobs.sent)) == len(jobs.sent)
     assert item["transcript"]["partial"]
     document = handlers.api("GET", f"/api/call-recordings/{item['id']}/transcript").json
@@ -300,6 +300,21 @@ def test_failed_job_of_one_channel_does_not_keep_the_other_from_being_sent(handl
         {"agent"},
         ["left"],
     )
+
+
+def test_each_channel_is_sent_once_in_each_attempt_when_all_jobs_fail(handlers, put, jobs, list_recordings):
+    handlers.overrides |= {"CHANNELS": "caller-left", "MAX_ATTEMPTS": "2"}
+    jobs.failing_name = ".wav"
+    put("call.wav", wav(tone(2, 8_000, 300), tone(2, 8_000, 700)))
+    handlers.sync_and_queue()
+    for _ in range(12):
+        handlers.process()
+        handlers.advance_clock(minutes=2)
+    item = only(list_recordings)
+    assert (item["transcriptionStatus"], item["attempts"], item["nextAttemptAt"]) == ("failed", 2, None)
+    assert (item["error"]["code"], item["transcript"]) == ("job_failed", None)
+    assert [name.rpartition("-")[2] for name in jobs.sent] == ["left.wav", "right.wav"] * 2
+    assert not control_items.read_one(control_items.ADMISSION).slots
 
 
 def test_manual_retry_ignores_the_previous_job(handlers, send, jobs, list_recordings):

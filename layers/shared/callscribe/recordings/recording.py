@@ -78,12 +78,19 @@ class AudioTrack:
 
     `speaker` is assigned to the channel when its transcription starts; later settings do not change it.
     `job` is the service's id of the running transcription; `transcript_version` that of a finished one in S3.
+    `failure`: why it failed in the current attempt, which continues because the other channel has a job.
     """
 
     channel: Channel | None = None
     speaker: str | None = None
     job: str | None = None
     transcript_version: str | None = None
+    failure: Failure | None = None
+
+    @property
+    def is_unsent(self) -> bool:
+        """Whether it is still to be sent in the current attempt."""
+        return not (self.job or self.transcript_version or self.failure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,6 +128,7 @@ def await_job(recording: Recording, slot: str, now: datetime) -> Transition:
         now,
         status_since=recording.status_since,
         sort_key=to_iso(now + poll_delay),
+        tracks=recording.tracks,  # with their failures: the attempt continues
         job_started_at=job_started_at,
         slot=slot,
     )
@@ -268,7 +269,7 @@ def _release_claim(actor: Actor, recording: Recording, to_status: Status, now: d
         "etag": recording.etag,
         "modified_at": recording.modified_at,
         "audio": recording.audio,
-        "tracks": recording.tracks,
+        "tracks": tuple(replace(track, failure=None) for track in recording.tracks),
         "upload_number": recording.upload_number,
         "job_started_at": recording.job_started_at if recording.has_job else None,
         "job_deadline": recording.job_deadline if recording.has_job else None,

@@ -274,4 +274,5 @@ def _from_map[T](value_type: type[T], stored: Any) -> T:
 
 def _to_track(stored: Any) -> AudioTrack:
     track = _from_map(AudioTrack, stored)
-    return replace(track, channel=Channel(track.channel)) if track.channel else track
+    channel = Channel(track.channel) if track.channel else None
+    return replace(track, channel=channel, failure=_from_map(Failure, track.failure) if track.failure else None)

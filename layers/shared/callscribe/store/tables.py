@@ -71,6 +71,7 @@ class AudioTrackMap(MapAttribute[str, object]):
     speaker = UnicodeAttribute(null=True)
     job = UnicodeAttribute(null=True)
     transcript_version = UnicodeAttribute(null=True)
+    failure = FailureMap(null=True)
 
 
 class RecordingModel(Model):
