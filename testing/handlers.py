@@ -14,7 +14,6 @@ from typing import Any, Self
 from urllib.parse import parse_qsl
 
 import pytest
-from aws_lambda_powertools.utilities import parameters
 
 from local.cloud.client import CREDENTIALS, aws_client
 from local.cloud.stack import Stack
@@ -65,6 +64,7 @@ class Handlers:
         from functions.sync import app as sync
 
         self.stack = stack
+        self._transcription = transcription
         self._modules = {"sync": sync, "queue": queue, "process": process, "api": api}
         self._settings: dict[str, tuple[Any, ...]] = {
             "sync": (sync.load_env, sync.store_settings),
@@ -136,7 +136,7 @@ class Handlers:
         self.clear_keys()
 
     def clear_keys(self) -> None:
-        parameters.clear_caches()  # type: ignore[no-untyped-call]
+        self._transcription._secret_cache.clear()
         self._auth._cache.clear()
 
     def sync(self, **event: Any) -> Any:

@@ -1,6 +1,7 @@
 """Authentication: named bearer keys for everything below /api, and signed links to audio."""
 
 import hmac
+import json
 import re
 import time
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
+from callscribe import aws
+from callscribe.aws import AwsError
 from callscribe.errors import ConfigurationError
 from callscribe.observability import logger
 from functions.api.errors import ApiError
@@ -95,24 +98,21 @@ def load_keys(*, refresh: bool = False) -> dict[str, str]:
 
     Raises: ConfigurationError, when the secret cannot be read or contains no key.
     """
-    # imported here because they import boto3, which takes a tenth of a cold start
-    from aws_lambda_powertools.utilities import parameters
-    from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
-
     secret_id, now = settings().api_key_secret, time.monotonic()
     cached_keys = _cache.get(secret_id)
     if cached_keys and now - cached_keys.requested_at < (MIN_REFRESH_SECONDS if refresh else KEY_CACHE_SECONDS):
         return cached_keys.keys
     try:
-        secret: Any = parameters.get_secret(secret_id, transform="json", force_fetch=True)
+        secret = json.loads(aws.read_secret(secret_id))
         loaded_keys = {name: key for name, key in secret.items() if isinstance(key, str) and key}
-    except (GetParameterError, TransformParameterError, AttributeError) as error:
-        if cached_keys and isinstance(error, GetParameterError) and now - cached_keys.read_at < STALE_KEYS_SECONDS:
+    except AwsError as error:
+        if cached_keys and now - cached_keys.read_at < STALE_KEYS_SECONDS:
             logger.warning("using cached API keys", reason="the API-key secret could not be read")
             cached_keys.requested_at = now
             return cached_keys.keys
-        # the cause may quote the secret, so it must not reach a message or the log
-        raise ConfigurationError(f"The API-key secret cannot be read ({type(error).__name__}).") from None
+        raise ConfigurationError(f"The API-key secret cannot be read ({error.code}).") from error
+    except (ValueError, AttributeError):  # the cause may quote the secret, so it must not reach a message or the log
+        raise ConfigurationError("The API-key secret is not a JSON object.") from None
     if not loaded_keys:
         raise ConfigurationError(
             'The API-key secret contains no key. It must be a JSON object like {"default": "KEY"}.'

@@ -4,6 +4,8 @@ It writes no status. Whatever the attempt learns is part of the recording that i
 continues from there.
 """
 
+import json
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -11,6 +13,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
+from callscribe import aws
+from callscribe.aws import AwsError
 from callscribe.clock import Clock, to_iso
 from callscribe.errors import ConfigurationError, RetryableError, ServiceUnavailable, TranscriptionError
 from callscribe.observability import logger, safe_exception_info
@@ -29,8 +33,18 @@ KEY_CACHE_SECONDS = 300
 """How long the WhisperX key is cached, so that most runs need no request for it. A changed key may go unnoticed this
 long."""
 
-_key_cached_for: set[str] = set()
-"""The URL of the server that the cached key was read for; a set, so that it can be changed without `global`."""
+
+@dataclass(frozen=True, slots=True)
+class _CachedSecret:
+    """The secret with the key, the server URL that it was read for, and when, by the monotonic clock."""
+
+    value: Any
+    server_url: str
+    read_at: float
+
+
+_secret_cache: dict[str, _CachedSecret] = {}
+"""By the secret's name."""
 
 
 @dataclass(slots=True)
@@ -65,21 +79,15 @@ class WhisperXConnection:
 
         Raises: ConfigurationError, when the secret is unreadable, its key cannot be sent, or is for another server.
         """
-        # imported here because they import boto3, which a run with nothing to send does not need
-        from aws_lambda_powertools.utilities import parameters
-        from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
-
-        refresh_key = refresh_key or self.settings.whisperx_url not in _key_cached_for
         try:
-            secret: Any = parameters.get_secret(
-                self.settings.whisperx_secret, transform="json", max_age=KEY_CACHE_SECONDS, force_fetch=refresh_key
-            )
-            key: str = secret["apiKey"].strip()
-            server: str = secret.get("server") or server_origin(self.default_url)
-        except (GetParameterError, TransformParameterError, TypeError, KeyError, AttributeError) as error:
+            cached = self._read_secret(refresh=refresh_key)
+            key: str = cached.value["apiKey"].strip()
+            server: str = cached.value.get("server") or server_origin(self.default_url)
+        except (AwsError, ValueError, TypeError, KeyError, AttributeError) as error:
+            reason = error.code if isinstance(error, AwsError) else type(error).__name__
             # the cause may quote the secret, so it is in no message and no log
             raise ConfigurationError(
-                f"The WhisperX secret cannot be read ({type(error).__name__}). "
+                f"The WhisperX secret cannot be read ({reason}). "
                 'It must exist and hold {"apiKey": "…"}, with an empty string if the server needs no key.'
             ) from None
         if key and server != server_origin(self.settings.whisperx_url):
@@ -87,14 +95,20 @@ class WhisperXConnection:
                 "The key in the WhisperX secret belongs to another server and is not sent to this one. Set this "
                 "server's key in the settings of the module whisperx, or remove the key if the server needs none."
             )
-        _key_cached_for.clear()
-        _key_cached_for.add(self.settings.whisperx_url)
         if not HEADER_SAFE.fullmatch(key):
             raise ConfigurationError(
                 "The key in the WhisperX secret cannot be sent: it must be printable ASCII without spaces. "
                 "Set it again."
             )
+        _secret_cache[self.settings.whisperx_secret] = cached  # only now: a secret that cannot be used is read again
         return key
+
+    def _read_secret(self, *, refresh: bool) -> _CachedSecret:
+        name, url, now = self.settings.whisperx_secret, self.settings.whisperx_url, time.monotonic()
+        cached = _secret_cache.get(name)
+        if cached and not refresh and cached.server_url == url and now - cached.read_at <= KEY_CACHE_SECONDS:
+            return cached
+        return _CachedSecret(json.loads(aws.read_secret(name)), url, now)
 
 
 class JobPending:
@@ -224,7 +238,7 @@ def request_options(settings: ProcessSettings) -> dict[str, Any]:
     `WhisperXOptions` overrides the individual settings. Of custom options only the names are recorded, because a value
     may be a secret.
     """
-    options = dict(parse_qsl(settings.whisperx_options))
+    options = dict(parse_qsl(settings.whisperx_options, keep_blank_values=True))
     return {
         "language": options.get("language", settings.whisperx_language) or None,
         "model": options.get("model", settings.whisperx_model) or None,

@@ -1,7 +1,6 @@
 """Imports the four functions unchanged, in the process that worker processes are forked from."""
 
 import boto3
-from aws_lambda_powertools.utilities import parameters
 
 import functions.process.app
 import functions.queue.app
@@ -12,4 +11,4 @@ from functions.api.app import load_all_routes
 def preload() -> None:
     """Import what a function imports on first use. Each worker creates its own clients, for its stack."""
     load_all_routes()
-    _ = boto3, parameters, functions
+    _ = boto3, functions

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
 
 import pytest
-from aws_lambda_powertools.utilities import parameters
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from botocore.exceptions import ClientError
 
+from callscribe import aws
 from callscribe.call_metadata.metadata import CallMetadata, Direction, Provenance, merge
 from callscribe.recordings import transitions
 from callscribe.recordings.recording import Status
@@ -96,9 +96,9 @@ def test_cached_keys_work_for_fifteen_minutes_without_secrets_manager(handlers, 
     assert handlers.api("GET", LIST, key=key).status == 200
 
     def raise_throttled(*_, **__):
-        raise GetParameterError("throttled")
+        raise aws.AwsError(ClientError({"Error": {"Code": "ThrottlingException"}}, "GetSecretValue"))
 
-    monkeypatch.setattr(parameters, "get_secret", raise_throttled)
+    monkeypatch.setattr(aws, "read_secret", raise_throttled)
     advance_time(61)
     assert [handlers.api("GET", LIST, key=presented).status for presented in (key, "wrong", None)] == [200, 401, 401]
     advance_time(840)

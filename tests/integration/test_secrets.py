@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from aws_lambda_powertools.utilities import parameters
 from botocore.httpsession import URLLib3Session
 
+from functions.process import transcription
 from testing.handlers import client
 
 KEY = "planted-key-5f2e"
@@ -95,7 +95,7 @@ def key(deployed):
 
     def put(key):
         secrets.put_secret_value(SecretId=deployed.secrets["WhisperXSecret"], SecretString=json.dumps({"apiKey": key}))
-        parameters.clear_caches()
+        transcription._secret_cache.clear()
 
     put(KEY)
     yield

@@ -57,15 +57,13 @@ def update_whisperx_module(change: Annotated[WhisperXUpdateRequest, Body()]) -> 
     """
     overrides = settings_overrides.load()
     new_overrides = _validate_settings(overrides.whisperx, change)
+    # read before the change, so that an error here means that nothing was changed
+    is_key_set = _is_key_set() if change.new_api_key is None else bool(change.new_api_key)
     with _replaced_key(
         change.new_api_key, server_origin(whisperx_defaults().effective_settings(new_overrides).whisperx_url)
     ):
         disabled_state = save_overrides(Module.WHISPERX, overrides, new_overrides, change.requested_enabled)
-    return _to_response(
-        new_overrides,
-        disabled_state,
-        is_key_set=_is_key_set() if change.new_api_key is None else bool(change.new_api_key),
-    )
+    return _to_response(new_overrides, disabled_state, is_key_set=is_key_set)
 
 
 @router.post("/api/modules/whisperx/test", responses=documented_responses(502, 504))
@@ -139,10 +137,7 @@ def _is_key_set() -> bool:
 
 def _read_secret() -> str:
     with _secret_errors("return the secret of the key"):
-        secret: str = (
-            aws.client("secretsmanager").get_secret_value(SecretId=settings().whisperx_secret).get("SecretString", "")
-        )
-    return secret
+        return aws.read_secret(settings().whisperx_secret)
 
 
 def _write_secret(secret: str, action: str) -> None:
@@ -157,4 +152,4 @@ def _secret_errors(action: str) -> Iterator[None]:
             yield
     except aws.AwsError as error:
         # no cause: botocore quotes an invalid parameter in its message, and here that is the secret
-        raise StoreError(f"Secrets Manager did not {action} ({error.code}). Nothing was changed. Try again.") from None
+        raise StoreError(f"Secrets Manager did not {action} ({error.code}). Try again.") from None

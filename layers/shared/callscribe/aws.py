@@ -34,7 +34,11 @@ CLIENT_OPTIONS: Mapping[AwsService, Mapping[str, Any]] = {
         "read_timeout": 22,  # API Gateway times out after 30 s, the api function after 29
         "retries": {"total_max_attempts": 1},  # a repeated invocation would run the task twice
     },
-    "secretsmanager": {"connect_timeout": 3, "read_timeout": 10, "retries": {"mode": "standard"}},
+    "secretsmanager": {
+        "connect_timeout": 3,
+        "read_timeout": 7,  # a slot is held, or a client of the API is waiting
+        "retries": {"mode": "standard", "total_max_attempts": 2},
+    },
 }
 """botocore's configuration of each client; timeouts in seconds."""
 
@@ -119,8 +123,15 @@ def _to_store_error(error: AwsError) -> StoreError:
     return StoreError(f"DynamoDB could not be reached ({error.code}). Check credentials, region and network.")
 
 
+def read_secret(name: str) -> str:
+    """Read the text of a secret. Nothing is cached. Raises: AwsError."""
+    with map_aws_errors():
+        text: str = client("secretsmanager").get_secret_value(SecretId=name).get("SecretString", "")
+    return text
+
+
 def client(service: AwsService) -> Any:
-    """The client for a service: one per process, created on first use by whichever thread comes first."""
+    """The client for a service: one per process, created on first use by the first thread that needs it."""
     with _client_lock:
         return _create_client(service)
 

@@ -12,7 +12,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from aws_lambda_powertools.utilities.parameters.constants import DEFAULT_PROVIDERS
 
 from callscribe.observability import logger, metrics
 from callscribe.recordings.recording import Status
@@ -108,8 +107,7 @@ class World:
         self._random = random.Random(1)
         self.aws.on_invoke = lambda: self.start("process", trigger="api") and None
         self.aws.empty()
-        for provider in DEFAULT_PROVIDERS.values():
-            provider.clear_cache()
+        transcription._secret_cache.clear()
         for name, value in (
             ("MAX_CONCURRENT_TRANSCRIPTIONS", setup.slots),
             ("RECORDINGS_PER_RUN", setup.per_run),
