@@ -26,8 +26,8 @@ from functions.process.transcription import Transcriber, WhisperXConnection
 from functions.process.worker import Worker
 
 MAX_PARALLEL = 8
-"""Transcriptions that one invocation runs at once, limited by its memory. If there are more slots, the next invocation
-uses the rest."""
+"""Maximum number of concurrent transcriptions in one invocation: its memory allows no more. If there are more slots,
+the next invocation uses the rest."""
 
 
 @cache
@@ -38,7 +38,7 @@ def load_settings() -> ProcessSettings:
 
 @cache
 def configure_tables() -> None:
-    """Read the names of the tables, once per process."""
+    """Configure the tables from the environment, once per OS process."""
     tables.configure(os.environ)
 
 

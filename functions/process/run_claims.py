@@ -4,13 +4,14 @@ Lambda kills a run at a known time without warning, so `Deadline` decides what i
 """
 
 import random
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
 from callscribe import event_publisher
 from callscribe.clock import CLOCK_SKEW, Clock
-from callscribe.errors import CallscribeError, ServiceUnavailable, TranscriptionError
+from callscribe.errors import CallscribeError, ServiceUnavailable, StoreError, TranscriptionError
 from callscribe.observability import add_count, add_duration, logger
 from callscribe.recordings import circuit_breaker, state_machine
 from callscribe.recordings.circuit_breaker import Outage
@@ -23,7 +24,7 @@ from callscribe.store.admission import Slot
 from functions.process.transcription import AttemptResult, JobPending, TranscriptionResult
 
 MIN_BATCH_SIZE = 10
-"""Queue entries read at once, at least; more if there are more slots. A run that loses one to another run tries the
+"""Minimum number of queue entries per read; more if there are more slots. A run that loses one to another run tries the
 next one without another read."""
 
 MAX_REFRESHES = 3
@@ -41,7 +42,7 @@ RESULT_METRICS = {
 """The run's count and the metric for each status that a claim can end with."""
 
 JOB_SLOT_LEASE = timedelta(minutes=20)
-"""How long a slot is held for a job without being polled; each poll extends it."""
+"""How long a slot is held for a job without being polled. A poll extends it once half of it has passed."""
 
 
 STORE_MARGIN = timedelta(seconds=20)
@@ -145,7 +146,7 @@ class ClaimQueue:
         return None
 
     def find_expired(self) -> tuple[list[Recording], list[Recording]]:
-        """Return the recordings that crashed workers left in processing, and those whose job is to be polled."""
+        """Return the recordings that crashed workers left in processing, and those whose job is due to be polled."""
         expired: list[Recording] = []
         jobs_to_poll: list[Recording] = []
         for entry in recordings.expired_claims(self._clock(), max(self._batch_size, MIN_EXPIRED_BATCH_SIZE)):
@@ -161,7 +162,8 @@ class ClaimQueue:
         )
         if recovered:
             if expired.slot:
-                admission.release(Slot.from_set_member(expired.slot))
+                with suppress(StoreError):  # the slot is free again when its lease expires
+                    admission.release(Slot.from_set_member(expired.slot))
             self._run.increment("recovered")
             logger.warning("expired claim recovered", recording_id=expired.id, attempts=expired.attempts)
         return recovered
@@ -180,7 +182,8 @@ class AttemptFinalizer:
     def finalize(self, slot: Slot, attempt: AttemptResult) -> CallscribeError | None:
         """End a claim, then release its slot, so that the slot covers the recording to the end.
 
-        Raises nothing. An error is returned; the recording is then recovered when its lease expires.
+        Raises nothing. Return the first error; if the result was not saved, the recording is recovered when its lease
+        expires.
         """
         deferred_error = None
         # If the write fails, the recording may await its job all the same, so the slot is held until its lease expires.
@@ -188,17 +191,13 @@ class AttemptFinalizer:
         try:
             held_slot = self._apply_result(slot, attempt)
         except CallscribeError as error:
+            logger.error("could not save transcription result", recording_id=attempt.recording.id, code=error.code)
             deferred_error = error
         try:
             self._release_slot(slot, attempt, held_slot)
         except CallscribeError as error:
-            deferred_error = error
-        if deferred_error:
-            logger.error(
-                "could not save transcription result",
-                recording_id=attempt.recording.id,
-                code=deferred_error.code,
-            )
+            logger.error("could not release slot", recording_id=attempt.recording.id, code=error.code)
+            deferred_error = deferred_error or error
         return deferred_error
 
     def record_end(self, recording: Recording) -> None:
@@ -226,6 +225,8 @@ class AttemptFinalizer:
         updated = recordings.apply_transition(recording.id, transition)
         if updated is None:
             logger.warning("claim lost, result discarded", recording_id=recording.id)
+            if held_slot and held_slot.set_member != slot.set_member:  # the caller releases only `slot`
+                admission.release(held_slot)
             return None
         self._count_result(updated, result)
         self.record_end(updated)
@@ -255,7 +256,7 @@ class AttemptFinalizer:
             error_fields = {"code": result.code, "reason": result.message}
         log = logger.warning if error_fields else logger.info
         log(
-            "transcription ended",
+            "attempt ended" if recording.status is not Status.PROCESSING else "job pending",
             recording_id=recording.id,
             result=count_name,
             final=recording.is_terminal,

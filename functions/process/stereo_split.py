@@ -106,7 +106,7 @@ class ChannelAudio:
     def read(self, size: int = -1, /) -> bytes:
         size = self._remaining if size < 0 else min(size, self._remaining)
         while len(self._buffer) < size:
-            self._buffer += next(self._chunks, None) or bytes(size - len(self._buffer))
+            self._buffer += next(self._chunks, bytes(size - len(self._buffer)))  # silence after the last one
         chunk = bytes(self._buffer[:size])
         del self._buffer[:size]
         self._remaining -= size

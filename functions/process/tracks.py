@@ -50,7 +50,10 @@ EMPTY_TRANSCRIPT = Transcript(segments=())
 
 
 class TrackTranscriber:
-    """Transcribes the tracks of a claimed recording. `service_responded`: the server was reached."""
+    """Transcribes the tracks of a claimed recording.
+
+    `recording`: with everything that the attempt has learned so far. `service_responded`: the server was available.
+    """
 
     def __init__(
         self,
@@ -60,41 +63,23 @@ class TrackTranscriber:
         response_deadline: datetime,
         clock: Clock,
     ) -> None:
+        self.recording = recording
         self.service_responded = False
         self._service = service
         self._settings = settings
         self._job_timeout = timedelta(minutes=settings.job_timeout_minutes)
         self._response_deadline = response_deadline
         self._clock = clock
-        self._claimed = recording
-        self._file_fields: dict[str, Any] = {}
-        self._audio = recording.audio
-        self._tracks = {track.channel: track for track in recording.tracks}
-        self._upload_number = recording.upload_number
-        self._job_started_at = recording.job_started_at
-        self._job_deadline = recording.job_deadline
         self._transcripts: dict[Channel | None, Transcript] = {}
-
-    @property
-    def recording(self) -> Recording:
-        """The claimed recording with everything that the attempt has learned so far."""
-        return replace(
-            self._claimed,
-            **self._file_fields,
-            tracks=tuple(self._tracks.values()),
-            upload_number=self._upload_number,
-            job_started_at=self._job_started_at,
-            job_deadline=self._job_deadline,
-        )
 
     def run(self) -> bool:
         """Poll the pending job, then send what is not sent yet. Return whether all tracks are done.
 
-        A channel that fails does not keep the other from being sent, and is not sent again in this attempt.
+        If one channel fails, the other one is sent all the same.
 
         Raises: TranscriptionError, a retryable one if any track has one.
         """
-        for track in list(self._tracks.values()):
+        for track in self.recording.tracks:
             try:
                 if track.job and not self._poll_track(track.channel, track.job):
                     return False
@@ -102,9 +87,9 @@ class TrackTranscriber:
                 self._record_failure(track.channel, error)
         if self._unsent_channels():
             self._send()
-        if self._has_job:
+        if self.recording.has_job:
             return False
-        if failures := [track.failure for track in self._tracks.values() if track.failure]:
+        if failures := [track.failure for track in self.recording.tracks if track.failure]:
             failure = max(failures, key=lambda failure: failure.retryable)
             error_class = RetryableError if failure.retryable else PermanentError
             raise error_class(failure.message, code=failure.code, status=failure.status)
@@ -116,10 +101,10 @@ class TrackTranscriber:
         Raises: RetryableError, when a stored one cannot be read.
         """
         loaded = dict(self._transcripts)
-        for track in list(self._tracks.values()):
+        for track in self.recording.tracks:
             if track.transcript_version and track.channel not in loaded:
                 document = transcripts.get_track(
-                    self._settings.transcripts_bucket, self._claimed.id, track.transcript_version
+                    self._settings.transcripts_bucket, self.recording.id, track.transcript_version
                 )
                 if document is None:
                     self._update_track(track.channel)
@@ -134,9 +119,9 @@ class TrackTranscriber:
         with suppress(RetryableError):  # then that attempt sends them again
             for channel, transcript in self._transcripts.items():
                 if channel is not None:
-                    version = f"{self._claimed.claim_token}-{channel}"
+                    version = f"{self.recording.claim_token}-{channel}"
                     document = asdict(transcript)
-                    transcripts.put_track(self._settings.transcripts_bucket, self._claimed.id, version, document)
+                    transcripts.put_track(self._settings.transcripts_bucket, self.recording.id, version, document)
                     self._update_track(channel, transcript_version=version)
 
     # polling ----------------------------------------------------------------------------------------------------------
@@ -154,14 +139,14 @@ class TrackTranscriber:
         if transcript is not None:
             self._transcripts[channel] = transcript
             self._update_track(channel)
-        elif self._job_deadline is not None and self._clock() > self._job_deadline:
+        elif self.recording.job_deadline is not None and self._clock() > self.recording.job_deadline:
             self._discard_job(channel)
             raise JobFailed(JOB_TIMEOUT_MESSAGE, code="job_timeout")
         return transcript is not None
 
     def _discard_job(self, channel: Channel | None) -> None:
         self._update_track(channel)
-        self._upload_number += 1  # the next upload needs another name
+        self._update(upload_number=self.recording.upload_number + 1)  # the next upload needs another name
 
     def _poll(self, job: str) -> Transcript | None:
         """Return the job's transcript; None while it is pending, or if this poll failed without saying anything."""
@@ -171,30 +156,30 @@ class TrackTranscriber:
         except ServiceUnavailable:
             self._shorten_job_deadline()
             raise
-        except RetryableError as error:
-            if isinstance(error, JobFailed) or error.code not in TRANSIENT_POLL_ERRORS:
-                self.service_responded = True
+        except TranscriptionError as error:
+            is_transient = error.code in TRANSIENT_POLL_ERRORS and not isinstance(error, JobFailed)
+            self.service_responded = not is_transient or error.status is not None
+            if not is_transient:
                 raise
-            logger.warning("job poll failed", recording_id=self._claimed.id, code=error.code)
+            logger.warning("job poll failed", recording_id=self.recording.id, code=error.code)
             return None
         self.service_responded = True
         return transcript
 
     def _shorten_job_deadline(self) -> None:
-        """Bring the job's deadline forward after an outage: a restarted server reports lost jobs as pending forever."""
+        """Limit the job's time from the latest outage on: a restarted server reports lost jobs as pending forever."""
         now = self._clock()
-        duration = self._audio.duration if self._audio and self._audio.duration else 0.0
-        seconds = max(MIN_OUTAGE_TIMEOUT_SECONDS, OUTAGE_TIMEOUT_PER_AUDIO_SECOND * duration)
-        deadline = (self._job_started_at or now) + self._job_timeout
-        self._job_deadline = min(deadline, now + timedelta(seconds=seconds))
+        seconds = max(MIN_OUTAGE_TIMEOUT_SECONDS, OUTAGE_TIMEOUT_PER_AUDIO_SECOND * (self._duration or 0.0))
+        deadline = (self.recording.job_started_at or now) + self._job_timeout
+        self._update(job_deadline=min(deadline, now + timedelta(seconds=seconds)))
 
     # sending ----------------------------------------------------------------------------------------------------------
 
     def _send(self) -> None:
         """Send what is not sent yet, up to the first job."""
         with self._open_probed() as audio:
-            layout = None if self._tracks else self._stereo_layout()
-            resumes_channels = any(track.channel for track in self._tracks.values())
+            layout = None if self.recording.tracks else self._stereo_layout()
+            resumes_channels = any(track.channel for track in self.recording.tracks)
             if not layout and not resumes_channels:
                 self._send_track(None, audio)
                 return
@@ -202,10 +187,11 @@ class TrackTranscriber:
                 # two silent channels are equal too, but nothing is sent for them
                 if resumes_channels or not splitter.is_dual_mono or splitter.silent_channels:
                     if layout:
-                        self._tracks = {
-                            channel: AudioTrack(channel=channel, speaker=layout.speaker_for(channel))
-                            for channel in Channel
-                        }
+                        self._update(
+                            tracks=tuple(
+                                AudioTrack(channel=channel, speaker=layout.speaker_for(channel)) for channel in Channel
+                            )
+                        )
                     self._send_channels(splitter)
                     return
         with self._open_probed() as audio:  # read from the start again: two equal channels are sent as one
@@ -213,24 +199,24 @@ class TrackTranscriber:
 
     @contextmanager
     def _open_probed(self) -> Iterator[AudioFile]:
-        key = self._claimed.key
-        with open_for_recording(self._claimed.location).open(key) as file:
+        key = self.recording.key
+        with open_for_recording(self.recording.location).open(key) as file:
             file_stat, audio_probe = file.stat(key), probe(file)
-            self._audio = audio_probe.info
-            self._file_fields = {
-                "size": file_stat.size,
-                "etag": file_stat.etag,
-                "modified_at": file_stat.modified_at,
-                "audio": audio_probe.info,
-                "metadata": merge(self._claimed.metadata, audio_probe.tag_metadata),
-            }
+            self._update(
+                size=file_stat.size,
+                etag=file_stat.etag,
+                modified_at=file_stat.modified_at,
+                audio=audio_probe.info,
+                metadata=merge(self.recording.metadata, audio_probe.tag_metadata),
+            )
             yield audio_probe.audio
 
     def _stereo_layout(self) -> ChannelLayout | None:
         """Return who speaks on which channel; None to send the file as it is."""
-        if self._audio is None or self._audio.channels != len(Channel):
+        audio = self.recording.audio
+        if audio is None or audio.channels != len(Channel):
             return None
-        phone_system = self._settings.phone_system or self._claimed.metadata.phone_system or ""
+        phone_system = self._settings.phone_system or self.recording.metadata.phone_system or ""
         return channel_layout(self._settings.channels, phone_system)
 
     def _send_channels(self, splitter: StereoSplitter) -> None:
@@ -245,31 +231,36 @@ class TrackTranscriber:
                 raise
             except TranscriptionError as error:
                 self._record_failure(channel, error)
-            if self._has_job:
+            if self.recording.has_job:
                 return
 
     def _send_track(self, channel: Channel | None, audio: Audio) -> None:
         # Never the file's own name: names contain phone numbers. The creation time is part of the name because a new
         # stack counts uploads from 0 again, and must not receive results of the previous stack.
-        upload_id = f"{self._claimed.created_at:%Y%m%d%H%M%S%f}-{self._upload_number}"
-        extension = ".wav" if channel else PurePosixPath(self._claimed.key).suffix.lower()
-        name = "-".join(filter(None, (self._claimed.id, upload_id, channel))) + extension
+        upload_id = f"{self.recording.created_at:%Y%m%d%H%M%S%f}-{self.recording.upload_number}"
+        extension = ".wav" if channel else PurePosixPath(self.recording.key).suffix.lower()
+        name = "-".join(filter(None, (self.recording.id, upload_id, channel))) + extension
         timeouts = Timeouts(CONNECT_SECONDS, self._response_timeout())
         # from here on, any error except ServiceUnavailable happened on an open connection
         self.service_responded = True
-        result = self._service.send(audio, name, timeouts, is_resend=self._claimed.error is not None)
+        result = self._service.send(audio, name, timeouts, is_resend=self.recording.error is not None)
         if isinstance(result, Job):
-            self._job_started_at = self._clock()
-            self._job_deadline = self._job_started_at + self._job_timeout
+            now = self._clock()
+            self._update(job_started_at=now, job_deadline=now + self._job_timeout)
             self._update_track(channel, job=result.id)
         else:
             self._transcripts[channel] = result
 
     def _response_timeout(self) -> float:
         """Return how many seconds the server may take."""
-        if self._audio is None or self._audio.duration is None:
+        if self._duration is None:
             return self._seconds_left()
-        return min(self._seconds_left(), BASE_TIMEOUT_SECONDS + TIMEOUT_PER_AUDIO_SECOND * self._audio.duration)
+        return min(self._seconds_left(), BASE_TIMEOUT_SECONDS + TIMEOUT_PER_AUDIO_SECOND * self._duration)
+
+    @property
+    def _duration(self) -> float | None:
+        audio = self.recording.audio
+        return audio.duration if audio else None
 
     def _seconds_left(self) -> float:
         seconds = (self._response_deadline - self._clock()).total_seconds()
@@ -277,18 +268,13 @@ class TrackTranscriber:
             raise RetryableError("The run had no time left to wait for the server.", code="timeout")
         return seconds
 
-    @property
-    def _has_job(self) -> bool:
-        return any(track.job for track in self._tracks.values())
-
     def _unsent_channels(self) -> list[Channel | None]:
         """Return the channels still to be sent in this attempt; None is the whole file."""
-        tracks = self._tracks.values() if self._tracks else [AudioTrack()]
+        tracks = self.recording.tracks or (AudioTrack(),)
         return [track.channel for track in tracks if track.is_unsent and track.channel not in self._transcripts]
 
     def _record_failure(self, channel: Channel | None, error: TranscriptionError) -> None:
-        """Remember that a channel has failed, for when the other one is done. The whole file has no other one."""
-        if channel is None:
+        if channel is None:  # the whole file: nothing else to wait for
             raise error
         self._update_track(channel, failure=to_failure(error, self._clock()))
 
@@ -300,8 +286,11 @@ class TrackTranscriber:
         transcript_version: str | None = None,
         failure: Failure | None = None,
     ) -> None:
-        track = self._tracks.get(channel, AudioTrack(channel=channel))
-        track = replace(track, job=job, transcript_version=transcript_version, failure=failure)
-        self._tracks[channel] = track
-        if track == AudioTrack():  # a whole file without a job has no track
-            del self._tracks[channel]
+        tracks = {track.channel: track for track in self.recording.tracks}
+        track = tracks.get(channel, AudioTrack(channel=channel))
+        tracks[channel] = replace(track, job=job, transcript_version=transcript_version, failure=failure)
+        # a whole file without a job has no track
+        self._update(tracks=tuple(track for track in tracks.values() if track != AudioTrack()))
+
+    def _update(self, **changes: Any) -> None:
+        self.recording = replace(self.recording, **changes)

@@ -6,6 +6,7 @@ continues from there.
 
 import json
 import time
+import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -122,8 +123,8 @@ type TranscriptionResult = TranscriptRef | JobPending | TranscriptionError
 class AttemptResult:
     """How an attempt on `recording` ended, and how many `seconds` it took.
 
-    `service_responded`: the server was reached. `partial_transcript`: the transcript of one channel when the other one
-    has failed permanently.
+    `service_responded`: the server was available, even if it responded with an error. `partial_transcript`: the
+    transcript of one channel when the other one has failed permanently.
     """
 
     recording: Recording
@@ -153,7 +154,12 @@ class Transcriber:
 
         def log_request(exchange: HttpExchange) -> None:
             service_requests.append(
-                ServiceRequest(recording_id=recording.id, attempt=recording.attempts, **asdict(exchange))
+                ServiceRequest(
+                    id=f"{to_iso(exchange.started_at)}-{uuid.uuid4().hex[:8]}",
+                    recording_id=recording.id,
+                    attempt=recording.attempts,
+                    **asdict(exchange),
+                )
             )
 
         started_at = self.clock()

@@ -10,6 +10,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 
@@ -35,6 +36,16 @@ class StartResult(Enum):
     """Nothing more can be started in this round."""
     WAIT = auto()
     """Nothing can be started until a running attempt has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """An attempt in progress. `uses_up_round`: it was started from the queue; polls do not count towards a round."""
+
+    recording: Recording
+    slot: Slot
+    is_isolated: bool = False
+    uses_up_round: bool = False
 
 
 class Worker:
@@ -63,10 +74,9 @@ class Worker:
         self._sleep = sleep
         self._queue = ClaimQueue(settings, clock, jitter, run)
         self._finalizer = AttemptFinalizer(settings, clock, jitter, run)
-        self._in_progress: dict[Future[AttemptResult], tuple[Recording, Slot]] = {}
+        self._in_progress: dict[Future[AttemptResult], _Attempt] = {}
         self._jobs_to_poll: deque[Recording] = deque()
         self._remaining = 0
-        self._isolated = False
         self._skip_reason: RunSkipped | None = None
         self._deferred_error: CallscribeError | None = None
 
@@ -139,7 +149,8 @@ class Worker:
         # a run whose task is paused meanwhile starts nothing more, and the next run says why
         if any(self._run.counts.values()) and settings_overrides.skip_reason(Task.PROCESS) is not None:
             return StartResult.STOP
-        if len(self._in_progress) >= self._max_parallel or (self._isolated and self._in_progress):
+        is_isolated = any(attempt.is_isolated for attempt in self._in_progress.values())
+        if is_isolated or len(self._in_progress) >= self._max_parallel:
             return StartResult.WAIT
         return None
 
@@ -169,9 +180,8 @@ class Worker:
         if claim is None:
             return StartResult.WAIT
         entry, recording = claim
-        self._isolated = entry.is_isolated
         self._remaining -= 1
-        self._submit_attempt(recording, slot)
+        self._submit(_Attempt(recording, slot, is_isolated=entry.is_isolated, uses_up_round=True))
         return StartResult.STARTED
 
     def _can_finish(self, entry: QueueEntry) -> bool:
@@ -218,16 +228,17 @@ class Worker:
                     slot = admission.extend(slot, lease_expires_at)
                 except StoreError as error:  # the recording is claimed, so it is polled in the slot as it is
                     self._defer(error)
-            self._submit_attempt(recording, slot)
+            self._submit(_Attempt(recording, slot))
         return StartResult.STARTED
 
-    def _submit_attempt(self, recording: Recording, slot: Slot) -> None:
+    def _submit(self, attempt: _Attempt) -> None:
+        recording = attempt.recording
         message = "polling transcription job" if recording.has_job else "transcription started"
         logger.info(message, recording_id=recording.id, attempt=recording.attempts)
         future = self._executor.submit(
             self._transcriber.attempt, recording, self._deadline.response_deadline, self._run.service_requests
         )
-        self._in_progress[future] = recording, slot
+        self._in_progress[future] = attempt
 
     def _wait_for_next(self, next_round_at: datetime | None) -> None:
         """Wait for an attempt to end or the next round to begin; abort running attempts when time is up."""
@@ -235,20 +246,21 @@ class Worker:
         seconds = (min(abort_at, next_round_at or abort_at) - self._clock()).total_seconds()
         finished, _ = wait(self._in_progress, max(0.0, seconds), FIRST_COMPLETED)
         for future in finished:
-            self._finish_attempt(future, future.result())
+            self._finish(future, future.result())
         if self._clock() >= abort_at:
-            for future, (recording, _) in list(self._in_progress.items()):
-                self._finish_attempt(future, future.result() if future.done() else _timed_out_attempt(recording))
+            for future, attempt in list(self._in_progress.items()):
+                self._finish(future, future.result() if future.done() else _timed_out_attempt(attempt.recording))
 
-    def _finish_attempt(self, future: Future[AttemptResult], attempt: AttemptResult) -> None:
-        recording, slot = self._in_progress.pop(future)
-        if attempt.service_responded and isinstance(attempt.result, TranscriptRef) and recording.job_started_at is None:
-            self._deadline.record_rate(recording.size, attempt.seconds)
-        if isinstance(attempt.result, ServiceUnavailable):
+    def _finish(self, future: Future[AttemptResult], result: AttemptResult) -> None:
+        attempt = self._in_progress.pop(future)
+        recording, is_probe = attempt.recording, attempt.slot.outage is not None
+        if result.service_responded and isinstance(result.result, TranscriptRef) and recording.job_started_at is None:
+            self._deadline.record_rate(recording.size, result.seconds)
+        if isinstance(result.result, ServiceUnavailable):
             self._stop_round()  # one failed try per round, even if the server requested no pause
-        elif attempt.service_responded:
-            self._remaining += slot.outage is not None  # a successful probe does not count towards the round
-        if error := self._finalizer.finalize(slot, attempt):
+        elif result.service_responded and is_probe and attempt.uses_up_round:
+            self._remaining += 1  # a successful probe does not count towards the round
+        if error := self._finalizer.finalize(attempt.slot, result):
             self._defer(error)
 
     def _save_progress(self) -> None:

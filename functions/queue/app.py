@@ -54,9 +54,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         try:
             settings_overrides.load_if_enabled(Task.QUEUE)
             _enqueue_pending(run, lambda_deadline)
-        finally:  # even if the task is paused; but only once the pending recordings are queued
+        finally:  # last, and also when the task is paused
             if expire_before:
-                retention.delete_expired(expire_before, utc_now, run)
+                retention.delete_expired(expire_before, lambda_deadline - SHUTDOWN_MARGIN, utc_now, run)
     retry.resume(utc_now, lambda_deadline)
     return run.to_api()
 

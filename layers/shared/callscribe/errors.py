@@ -11,7 +11,8 @@
         ├── RetryableError           the same audio may succeed later
         │   └── JobFailed            the service has ended or forgotten a job, and there is no transcript
         ├── PermanentError           the same audio will not succeed: a user has to act
-        └── ServiceUnavailable       the service was not reached: the attempt does not count
+        └── ServiceUnavailable       the service did not try the audio (not reached, overloaded, wrongly configured):
+            │                        the attempt does not count
             └── BadGateway           a proxy reports the service as down; this audio may be what brings it down
 
 The class decides what happens to a recording, never the message text. No message contains a key, a transcript, or a

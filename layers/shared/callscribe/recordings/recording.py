@@ -102,7 +102,8 @@ class Recording:
     `source_changed`, `source_missing`: when sync noticed that the file differs from the transcribed one, or is gone.
     `recorded_at`: the time of the call, as far as it is known.
     `sort_key`: its position among the recordings of its status; `queue_sort_key`: its last one in the queue.
-    `outage_count`: how many outages a proxy reported on receiving this audio, though the service had just responded.
+    `outage_count`: how many times a proxy reported the service as down (502) while this audio was being sent to a
+    service that had been available.
     `tracks`: what is transcribed separately and has been started; empty if all of the recording is sent at once.
     `upload_number`: part of the name under which the audio is uploaded, by which a job can be found on the server;
     incremented once the upload has a result or is given up.
@@ -198,7 +199,7 @@ def _short_hash(text: str, length: int) -> str:
 
 
 # The sort keys of the index by status: within a status, the recording with the smallest key is next. Keys of queued and
-# failed recordings begin with a digit; those of the other statuses are a time alone.
+# failed recordings begin with a digit and a space; those of the other statuses are a time.
 
 QUEUE_FRONT, QUEUE_NORMAL = "0 ", "1 "
 """Prefixes of queued recordings: a user has moved those at the front there."""
@@ -206,7 +207,7 @@ QUEUE_FRONT, QUEUE_NORMAL = "0 ", "1 "
 RETRY_PREFIX, TERMINAL_PREFIX = "0 ", "1 "
 """Prefixes of failed recordings: those that will be retried, and those that only a user can retry."""
 
-ISOLATED = " alone"
+ISOLATED = " isolated"
 """Ends the sort key of a recording whose worker died: if this recording kills workers, no other is lost with it."""
 
 

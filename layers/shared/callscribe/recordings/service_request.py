@@ -24,7 +24,8 @@ class HttpExchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceRequest(HttpExchange):
-    """A request made for a recording, at its attempt number `attempt`."""
+    """A request made for a recording, at its attempt number `attempt`. Its `id` begins with the time in UTC."""
 
+    id: str
     recording_id: str
     attempt: int

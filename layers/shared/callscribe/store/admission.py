@@ -99,7 +99,9 @@ def acquire_probe(slot: Slot, token: str, now: datetime, lease_expires_at: datet
         return slot
     if now >= outage.next_try_at and not (current.probe and now < current.probe_lease):
         actions = [Item.probe.set(token), Item.probe_lease.set(lease_expires_at)]
-        if control_items.write(control_items.ADMISSION, actions, _unchanged_condition(outage, current.probe)):
+        is_ours = control_items.write(control_items.ADMISSION, actions, _unchanged_condition(outage, current.probe))
+        # if the response to the write was lost, botocore repeated it
+        if is_ours or control_items.read_one(control_items.ADMISSION).probe == token:
             return replace(slot, outage=outage, probe_token=token)
     return outage
 

@@ -71,8 +71,9 @@ def update_fields(recording_id: str, expected: Mapping[str, Any], updates: Mappi
     """
     try:
         return _update(recording_id, _with_expected(RecordingModel.id.exists(), expected), updates)
-    except ConditionFailed:
-        return None
+    except ConditionFailed as error:
+        current = get(recording_id) if error.was_retried else None
+        return current if current and _has_values(current, updates) else None
 
 
 def delete_recording(recording: Recording) -> bool:
@@ -155,11 +156,12 @@ def _was_ours(recording_id: str, transition: Transition) -> Recording | None:
     current = get(recording_id)
     if current is None or current.status is not transition.to_status:
         return None
-    incremented = [name for name, value in transition.updates.items() if isinstance(value, Increment)]
-    is_same = all(
-        getattr(current, name) == value for name, value in transition.updates.items() if name not in incremented
-    )
-    return current if is_same else None
+    return current if _has_values(current, transition.updates) else None
+
+
+def _has_values(recording: Recording, updates: Mapping[str, Any]) -> bool:
+    """Whether the recording has these values; increments are not compared."""
+    return all(getattr(recording, name) == value or isinstance(value, Increment) for name, value in updates.items())
 
 
 def get(recording_id: str) -> Recording | None:

@@ -64,7 +64,8 @@ def end(run: Run, now: datetime, error: BaseException | None = None) -> None:
 
     Metrics: `ScheduledRunsSucceeded` counts scheduled runs that succeeded or were skipped; an alarm fires when there
     are none. `RunsFailed` counts failed runs, except those that a user waits for. Neither counts unexpected exceptions,
-    which Lambda counts itself, nor outages of the transcription service, which have a metric of their own.
+    which Lambda counts itself. A run that met an outage of the transcription service counts as succeeded: outages have
+    a metric and an alarm of their own.
     """
     run.finished_at = now
     match error:
@@ -213,7 +214,8 @@ def _to_model(run: Run) -> RunModel:
 
 
 def _to_run(model: RunModel) -> Run:
-    values: dict[str, Any] = {attribute.name: getattr(model, attribute.name, None) for attribute in fields(Run)}
+    stored = (attribute.name for attribute in fields(Run) if attribute.name not in ("id", "service_requests"))
+    values: dict[str, Any] = {name: getattr(model, name) for name in stored}
     values |= {"id": model.run, "task": Task(model.task), "status": RunStatus(model.status)}
     values["counts"] = {name: int(number) for name, number in model.counts.as_dict().items()}
     values["filters"] = json.loads(model.filters) if model.filters else {}
@@ -225,7 +227,5 @@ def _to_run(model: RunModel) -> Run:
 
 
 def _to_service_request_model(service_request: ServiceRequest) -> ServiceRequestModel:
-    request_id = f"{to_iso(service_request.started_at)}-{uuid.uuid4().hex[:8]}"
-    return ServiceRequestModel(
-        id=request_id, expires_at=service_request.started_at + ServiceRequestModel.retention, **asdict(service_request)
-    )
+    expires_at = service_request.started_at + ServiceRequestModel.retention
+    return ServiceRequestModel(expires_at=expires_at, **asdict(service_request))

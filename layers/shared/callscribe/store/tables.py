@@ -38,7 +38,7 @@ SERVICE_REQUEST_KIND = "transcription_call"
 ALL_RECORDINGS = "all"
 """The only value of `listing`: the index of all recordings by time has one partition."""
 
-MAX_RETENTION_DAYS = 30
+MAX_RUN_RETENTION_DAYS = 30
 """Runs and service requests are never kept longer, whatever the retention is."""
 
 
@@ -160,7 +160,7 @@ class ControlModel(Model):
     source = UnicodeAttribute(null=True)
     after_key = UnicodeAttribute(null=True)
     lease_until = UTCDateTimeAttribute(null=True)
-    # completed: the checkpoint of their count, from `retention_cutoff` to `counted_until`
+    # completed: the checkpoint of the number of completed recordings, from `retention_cutoff` to `counted_until`
     # `deleted_until`: the latest cutoff there has ever been
     completed_count = NumberAttribute(null=True)
     retention_cutoff = UnicodeAttribute(null=True)
@@ -183,7 +183,7 @@ class RunModel(Model):
     class Meta:
         table_name = ""
 
-    retention = timedelta(days=MAX_RETENTION_DAYS)
+    retention = timedelta(days=MAX_RUN_RETENTION_DAYS)
 
     task = UnicodeAttribute(hash_key=True)
     run = UnicodeAttribute(range_key=True)
@@ -208,7 +208,7 @@ class ServiceRequestModel(Model):
     class Meta:
         table_name = ""
 
-    retention = timedelta(days=MAX_RETENTION_DAYS)
+    retention = timedelta(days=MAX_RUN_RETENTION_DAYS)
 
     kind = UnicodeAttribute(hash_key=True, attr_name="task", default=SERVICE_REQUEST_KIND)
     id = UnicodeAttribute(range_key=True, attr_name="run")
@@ -234,7 +234,7 @@ def configure(environ: Mapping[str, str]) -> StoreSettings:
     """
     settings = from_env(StoreSettings, environ)
     RunModel.retention = ServiceRequestModel.retention = timedelta(
-        days=min(MAX_RETENTION_DAYS, settings.retention_days or MAX_RETENTION_DAYS)
+        days=min(MAX_RUN_RETENTION_DAYS, settings.retention_days or MAX_RUN_RETENTION_DAYS)
     )
     for model, table in (
         (RecordingModel, settings.recordings_table),
