@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from callscribe.errors import JobFailed, RetryableError, ServiceUnavailable, StoreError
+from callscribe.errors import JobFailed, PermanentError, RetryableError, ServiceUnavailable, StoreError
 from callscribe.recordings import state_machine
 from callscribe.store import admission, control_items, recordings
 from callscribe.transcripts.transcript import Segment, Transcript
@@ -365,3 +365,55 @@ def test_job_keeps_its_slot_when_the_response_to_the_write_is_lost(handlers, sen
         handlers.after(minutes=1).process()
     assert {item["transcriptionStatus"] for item in list_recordings().values()} == {"completed"}
     assert not control_items.read_one(control_items.ADMISSION).slots
+
+
+def test_poll_continues_in_its_slot_when_the_slot_cannot_be_extended(handlers, put, jobs, list_recordings, monkeypatch):
+    handlers.overrides["CHANNELS"] = "caller-left"
+    put("call.wav", wav(tone(2, 8_000, 300), tone(2, 8_000, 700)))
+    handlers.transcribe()
+    jobs.poll_result = HELLO
+
+    def fail(*_):
+        raise StoreError("Throttled.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(admission, "extend", fail)
+        assert handlers.after(minutes=1).process()["errorCode"] == "store_error"
+    assert [name.rpartition("-")[2] for name in jobs.sent] == ["left.wav", "right.wav"]
+    handlers.after(minutes=1).process()
+    item = only(list_recordings)
+    assert (item["transcriptionStatus"], item["attempts"], item["error"]) == ("completed", 1, None)
+
+
+def test_extended_slot_is_released_when_the_claim_is_lost(handlers, send, jobs, monkeypatch):
+    send()
+    apply_transition = recordings.apply_transition
+
+    def lose_the_result(recording_id, transition):
+        is_result = transition.updates.get("claim_token", "") is None
+        return None if is_result else apply_transition(recording_id, transition)
+
+    monkeypatch.setattr(recordings, "apply_transition", lose_the_result)
+    handlers.after(minutes=15).process()  # more than half of the slot's lease has passed
+    assert not control_items.read_one(control_items.ADMISSION).slots
+
+
+def test_poll_of_the_probe_does_not_use_up_the_round(handlers, send, jobs, put, list_recordings):
+    handlers.overrides["MAX_CONCURRENT_TRANSCRIPTIONS"] = "3"
+    send(3)
+    jobs.poll_result = UNAVAILABLE
+    handlers.after(minutes=1).process()
+    jobs.poll_result = HELLO
+    handlers.after(minutes=2).process()  # the poll is the probe; the round starts one more recording
+    assert len(jobs.sent) == 2
+
+
+def test_refused_poll_of_the_probe_closes_the_circuit(handlers, send, jobs, list_recordings):
+    send()
+    jobs.poll_result = UNAVAILABLE
+    handlers.after(minutes=1).process()
+    assert control_items.read_one(control_items.ADMISSION).outage
+    jobs.poll_result = PermanentError("Gone.", code="request_rejected", status=410)
+    handlers.after(minutes=2).process()
+    assert control_items.read_one(control_items.ADMISSION).outage is None
+    assert only(list_recordings)["error"]["code"] == "request_rejected"

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from callscribe.recordings import state_machine, transitions
+from callscribe.recordings.circuit_breaker import Outage
 from callscribe.recordings.recording import QueueEntry, Status, TranscriptRef
 from callscribe.store import admission, recordings
 
@@ -66,3 +67,24 @@ def test_repeated_acquisition_holds_one_slot(new, lose_response):
     assert admission.acquire(1, "another", NOW, LEASE) is None
     admission.release(slot)
     assert admission.acquire(1, "another", NOW, LEASE).token == "another"
+
+
+def test_repeated_update_of_metadata_succeeds(new, lose_response):
+    recordings.create(new)
+    lose_response("UpdateItem")
+    updated = recordings.update_fields(new.id, {"size": 9}, {"size": 10})
+    assert updated
+    assert updated.size == 10
+    assert recordings.update_fields(new.id, {"size": 9}, {"size": 11}) is None
+
+
+def test_repeated_write_of_a_polls_probe_keeps_it_the_probe(new, lose_response):
+    job = admission.acquire(1, "job", NOW, LEASE)
+    outage = Outage(
+        since=NOW, next_try_at=NOW, backoff_seconds=60, failures=1, code="service_unavailable", message="No connection."
+    )
+    admission.open_circuit(job, outage)
+    lose_response("UpdateItem")
+    probe = admission.acquire_probe(job, "poll", NOW, LEASE)
+    assert isinstance(probe, admission.Slot)
+    assert probe.probe_token == "poll"

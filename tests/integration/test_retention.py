@@ -8,6 +8,7 @@ from callscribe.errors import StoreError
 from callscribe.recordings.recording import Status
 from callscribe.store import recordings, status_counts
 from callscribe.store.tables import RecordingModel
+from functions.queue import app as queue
 from testing.handlers import client
 
 PERMANENT = 415
@@ -183,3 +184,11 @@ def test_runs_and_server_requests_expire_with_the_retention(handlers, put, stack
     # some start at the handlers' time, others at the time of the machine
     assert all(abs(lifetime - 3 * 86400) < 3600 for lifetime in lifetimes)
     assert "a.wav" not in json.dumps([item for item in items if "recording_id" in item])
+
+
+def test_deletion_ends_before_lambda_would_stop_the_run(retaining, put, list_recordings):
+    transcribe(retaining, put, "old.wav")
+    retaining.advance_clock(days=DAYS + 1)
+    remaining_ms = int(queue.SHUTDOWN_MARGIN.total_seconds() * 1000)
+    assert retaining.queue(remaining_ms=remaining_ms)["counts"]["expired"] == 0
+    assert retaining.queue()["counts"]["expired"] == 1

@@ -176,3 +176,26 @@ def test_hanging_attempt_is_aborted_before_lambda_kills_the_run(
     error = list_recordings()["0.wav"]["error"]
     assert error["code"] == "timeout"
     assert isinstance(admission.acquire(1, "next", handlers.now(), handlers.now()), Slot)
+
+
+def test_failed_release_of_a_dead_workers_slot_does_not_stop_the_run(handlers, enqueue, service, reply, monkeypatch):
+    handlers.overrides["MAX_CONCURRENT_TRANSCRIPTIONS"] = "2"
+    enqueue(100)
+    (entry,) = recordings.next_entries(Status.QUEUED, 10)
+    now = handlers.now()
+    slot = admission.acquire(2, "dead", now, now + timedelta(minutes=16))
+    claimed = recordings.apply_transition(entry.id, state_machine.claim(entry, "dead", now, slot.lease_expires_at))
+    recordings.apply_transition(entry.id, state_machine.await_job(claimed, slot.set_member, now))
+    awaiting_job = recordings.get(entry.id)
+    recordings.apply_transition(
+        entry.id, state_machine.claim_for_poll(awaiting_job, "dead", now, now + timedelta(minutes=16))
+    )
+    release = admission.release
+
+    def fail_once(slot):
+        monkeypatch.setattr(admission, "release", release)
+        raise StoreError("Throttled.")
+
+    monkeypatch.setattr(admission, "release", fail_once)
+    run = handlers.after(minutes=17).process()
+    assert (run["status"], run["counts"]["recovered"], run["counts"]["completed"]) == ("succeeded", 1, 1)
