@@ -120,7 +120,7 @@ def test_own_folder_is_transcribed_by_an_own_server(folder, tmp_path, dialect):
     (recording,) = json.loads((tmp_path / "out.json").read_text())
     assert recording["path"] == str(folder / "2025550143 hello.wav")
     assert "hotel" in recording["transcript"]["text"]
-    assert recording["transcript"]["origin"]["dialect"] == dialect
+    assert recording["transcript"]["producedBy"]["dialect"] == dialect
     assert "own-key" not in output + "".join(log.read_text() for log in (ROOT / ".callscribe/logs").glob("*.log"))
 
 

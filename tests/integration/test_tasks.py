@@ -53,7 +53,7 @@ def test_recording_is_transcribed(handlers, put, list_recordings, service, stack
     key = f"transcripts/{item['id']}/{item['transcript']['version']}.json"
     document = json.loads(s3.get_object(Bucket=stack.buckets["TranscriptsBucket"], Key=key)["Body"].read())
     assert document["text"] == "hello there"
-    assert document["origin"]["recordingId"] == item["id"]
+    assert document["producedBy"]["recordingId"] == item["id"]
 
 
 def test_process_transcribes_only_the_oldest_queued_recording(handlers, put, list_recordings, service):

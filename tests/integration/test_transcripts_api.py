@@ -110,8 +110,8 @@ def test_every_version_is_listed_and_readable(handlers, recording, count_request
     ]
     for item in listed.json["items"]:
         document = handlers.api("GET", recording.path, query=f"version={item['version']}").json
-        assert document["origin"]["version"] == item["version"]
-        assert document["origin"]["createdAt"] == item["createdAt"]
+        assert document["producedBy"]["version"] == item["version"]
+        assert document["producedBy"]["createdAt"] == item["createdAt"]
     assert handlers.api("GET", recording.path, query="format=txt").body == "spoken again\n"
     old = handlers.api("GET", recording.path, query=f"format=txt&version={recording.version}")
     assert old.body.startswith("agent: Hello")
@@ -119,7 +119,7 @@ def test_every_version_is_listed_and_readable(handlers, recording, count_request
 
 def test_current_transcript_stays_readable_during_a_new_transcription(handlers, recording, service, reply):
     handlers.api("POST", f"{LIST}/{recording.id}/transcribe", body={"force": True})
-    assert handlers.api("GET", recording.path).json["origin"]["version"] == recording.version
+    assert handlers.api("GET", recording.path).json["producedBy"]["version"] == recording.version
     service.replies = [reply(status=415)]
     handlers.process()
     assert handlers.api("GET", f"{LIST}/{recording.id}").json["transcriptionStatus"] == "failed"
@@ -186,7 +186,7 @@ def test_s3_error_returns_503(handlers, recording):
 
 
 def test_too_large_transcript_returns_413_with_its_s3_location(handlers, recording, stack):
-    document: dict[str, object] = {"language": None, "duration": 9.0, "text": "", "noSpeech": False, "origin": {}}
+    document: dict[str, object] = {"language": None, "duration": 9.0, "text": "", "noSpeech": False, "producedBy": {}}
     words = [{"text": '"é"', "start": None, "end": None, "speaker": None}] * 80_000
     document["segments"] = [{"text": "é", "start": 0, "end": 9, "speaker": None, "words": words}]
     key = f"transcripts/{recording.id}/{recording.version}.json"

@@ -223,7 +223,7 @@ def test_document_is_json_with_its_provenance():
         "segments": [
             {"text": "Thanks for calling.", "start": 0.031, "end": 0.96, "speaker": None, "channel": None, "words": []}
         ],
-        "origin": {"attempt": 2},
+        "producedBy": {"attempt": 2},
     }
 
 

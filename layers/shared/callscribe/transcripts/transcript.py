@@ -82,7 +82,7 @@ class Transcript:
             "text": self.text,
             "noSpeech": not self.segments,
             "segments": [asdict(segment) for segment in self.segments],
-            "origin": dict(produced_by),
+            "producedBy": dict(produced_by),
         }
 
 
