@@ -46,10 +46,10 @@ def extract_metadata(tags: Mapping[str, str], duration: float | None = None) -> 
     if comment.keys() >= SDRTRUNK_KEYS:
         return _read_sdrtrunk(normalised, comment, duration).with_provenance(Provenance.TAGS)
     unambiguous = {name: value for name, value in normalised.items() if name in UNAMBIGUOUS_TAGS}
-    return metadata_from_record(_drop_dates(comment) | unambiguous).with_provenance(Provenance.TAGS)
+    return metadata_from_record(_trusted_pairs(comment) | unambiguous).with_provenance(Provenance.TAGS)
 
 
-def _drop_dates(comment: dict[str, str]) -> dict[str, str]:
+def _trusted_pairs(comment: dict[str, str]) -> dict[str, str]:
     """The pairs of a comment without its dates, which may mean anything; {} if it contains no number."""
     metadata = metadata_from_record(comment)
     has_number = metadata.caller or metadata.callee or metadata.remote_number or metadata.extension

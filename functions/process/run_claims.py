@@ -77,8 +77,8 @@ class Deadline:
         self._start_any_until = ends_at - START_ANY_FRACTION * (ends_at - started_at)
         self._max_seconds_per_byte = 0.0
 
-    def is_near(self, now: datetime) -> bool:
-        """Return whether it is too late to start anything."""
+    def is_too_late_to_start(self, now: datetime) -> bool:
+        """Return whether no recording of any size may be started."""
         return now > self._start_until
 
     def can_start_any(self, now: datetime) -> bool:

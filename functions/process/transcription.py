@@ -185,7 +185,7 @@ class Transcriber:
     def _transcribe(self, tracks: TrackTranscriber) -> tuple[TranscriptionResult, TranscriptRef | None]:
         """Return the result and, if it is a terminal failure, the transcript of the one channel that succeeded."""
         result: TranscriptionResult
-        partial_transcript = None
+        transcript = None
         try:
             if tracks.run():
                 return self._store(tracks.recording, tracks.load_transcripts()), None
@@ -196,11 +196,11 @@ class Transcriber:
             if not isinstance(error, ServiceUnavailable) and not will_retry(tracks.recording, error, retry_policy):
                 with suppress(RetryableError):
                     if by_channel := tracks.load_transcripts():
-                        partial_transcript = self._store(tracks.recording, by_channel)
-            if partial_transcript and not partial_transcript.partial:
-                return partial_transcript, None  # complete: only storing it had failed
+                        transcript = self._store(tracks.recording, by_channel)
+            if transcript and not transcript.partial:  # both channels are done: only storing them had failed
+                return transcript, None
         tracks.save_tracks()
-        return result, partial_transcript
+        return result, transcript
 
     def _store(self, recording: Recording, by_channel: Mapping[Channel | None, Transcript]) -> TranscriptRef:
         """Store a new version of the transcript.

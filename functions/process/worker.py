@@ -144,7 +144,7 @@ class Worker:
 
     def _find_blocker(self) -> StartResult | None:
         """Return why nothing can be started now; None if something can."""
-        if self._deferred_error or self._deadline.is_near(self._clock()):
+        if self._deferred_error or self._deadline.is_too_late_to_start(self._clock()):
             return StartResult.STOP
         # a run whose task is paused meanwhile starts nothing more, and the next run says why
         if any(self._run.counts.values()) and settings_overrides.skip_reason(Task.PROCESS) is not None:
@@ -160,16 +160,16 @@ class Worker:
             return StartResult.WAIT  # the next one may need isolation, which ending attempts make possible
         if not self._can_finish(entries[0]):
             return StartResult.STOP
-        slot = admission.acquire(
+        admitted = admission.acquire(
             self._settings.max_concurrent_transcriptions,
             uuid.uuid4().hex,
             self._clock(),
             self._deadline.lease_expires_at,
         )
-        if not isinstance(slot, Slot):
-            self._record_skip(slot)
+        if not isinstance(admitted, Slot):
+            self._record_skip(outage=admitted)
             return StartResult.WAIT
-        claim = None
+        slot, claim = admitted, None
         try:
             self._transcriber.connection.prepare(refresh_key=slot.outage is not None)
             entries = self._queue.rotate_for_probe(entries, slot.outage)
@@ -192,7 +192,7 @@ class Worker:
         recording = recordings.get(entry.id)
         return recording is not None and self._deadline.can_finish(recording.size, now)
 
-    def _record_skip(self, outage: Outage | None) -> None:
+    def _record_skip(self, *, outage: Outage | None) -> None:
         if outage:
             add_count("ServiceUnavailable")
             self._skip_reason = RunSkipped(outage.describe(), code=ServiceUnavailable.code)
@@ -209,11 +209,11 @@ class Worker:
             held_slot = Slot.from_set_member(recording_to_poll.slot)
         else:
             held_slot = Slot(token=uuid.uuid4().hex, lease_expires_at=now)
-        slot = admission.acquire_probe(held_slot, token, now, lease_expires_at)
-        if isinstance(slot, Outage):
-            self._record_skip(slot)
+        admitted = admission.acquire_probe(held_slot, token, now, lease_expires_at)
+        if isinstance(admitted, Outage):
+            self._record_skip(outage=admitted)
             return StartResult.STOP
-        recording = None
+        slot, recording = admitted, None
         try:
             self._transcriber.connection.prepare(refresh_key=slot.outage is not None)
             recording = recordings.apply_transition(

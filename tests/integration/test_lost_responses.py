@@ -80,6 +80,7 @@ def test_repeated_update_of_metadata_succeeds(new, lose_response):
 
 def test_repeated_write_of_a_polls_probe_keeps_it_the_probe(new, lose_response):
     job = admission.acquire(1, "job", NOW, LEASE)
+    assert isinstance(job, admission.Slot)
     outage = Outage(
         since=NOW, next_try_at=NOW, backoff_seconds=60, failures=1, code="service_unavailable", message="No connection."
     )

@@ -185,8 +185,9 @@ def test_failed_release_of_a_dead_workers_slot_does_not_stop_the_run(handlers, e
     now = handlers.now()
     slot = admission.acquire(2, "dead", now, now + timedelta(minutes=16))
     claimed = recordings.apply_transition(entry.id, state_machine.claim(entry, "dead", now, slot.lease_expires_at))
-    recordings.apply_transition(entry.id, state_machine.await_job(claimed, slot.set_member, now))
-    awaiting_job = recordings.get(entry.id)
+    assert claimed
+    awaiting_job = recordings.apply_transition(entry.id, state_machine.await_job(claimed, slot.set_member, now))
+    assert awaiting_job
     recordings.apply_transition(
         entry.id, state_machine.claim_for_poll(awaiting_job, "dead", now, now + timedelta(minutes=16))
     )

@@ -7,7 +7,7 @@ import pytest
 
 from callscribe.recordings.recording import Failure
 from callscribe.store import statistics
-from callscribe.store.statistics import FailureGroups, Hour
+from callscribe.store.statistics import FailureGroups, HourlyActivity
 
 NOW = datetime(2026, 11, 22, 12, 30, 15, 123456, tzinfo=UTC)
 TWELVE = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -37,7 +37,7 @@ def test_there_are_24_hours_and_the_last_is_the_current_one(now):
 
 
 def test_hours_without_work_are_included():
-    assert statistics.build_hours(NOW)[-1] == Hour(starts_at=TWELVE, transcribed=0, failed_attempts=0, audio_seconds=0)
+    assert statistics.build_hours(NOW)[-1] == HourlyActivity(starts_at=TWELVE)
     assert active_hours() == {}
     assert active_hours((NOW, {}), (NOW, dict.fromkeys(COUNTS, 0))) == {}
 
@@ -46,7 +46,7 @@ def test_run_counts_in_the_hour_in_which_it_started():
     runs = [(TWELVE, COUNTS), (TWELVE - TICK, COUNTS), (NOW, COUNTS), (TWELVE - timedelta(hours=23), COUNTS)]
     hours = active_hours(*runs)
     assert {hours_ago: hour.transcribed for hours_ago, hour in hours.items()} == {0: 6, 1: 3, 23: 3}
-    assert hours[0] == Hour(starts_at=TWELVE, transcribed=6, failed_attempts=4, audio_seconds=400)
+    assert hours[0] == HourlyActivity(starts_at=TWELVE, transcribed=6, failed_attempts=4, audio_seconds=400)
 
 
 def test_run_outside_the_24_hours_is_ignored():
@@ -54,7 +54,7 @@ def test_run_outside_the_24_hours_is_ignored():
 
 
 def test_run_without_audio_seconds_counts_its_recordings():
-    assert active_hours((NOW, {"completed": 1, "failed": 1}))[0] == Hour(
+    assert active_hours((NOW, {"completed": 1, "failed": 1}))[0] == HourlyActivity(
         starts_at=TWELVE, transcribed=1, failed_attempts=1
     )
 

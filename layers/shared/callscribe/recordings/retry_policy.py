@@ -17,7 +17,7 @@ class RetryPolicy:
     max_seconds: float = 3600.0
 
     def delay(self, attempt: int, jitter: random.Random) -> timedelta:
-        """How long to wait after this attempt (from 1): between half and all of the doubled time."""
+        """How long to wait after this attempt (from 1): 50 to 100 % of the exponential backoff."""
         return timedelta(
             seconds=jitter.uniform(0.5, 1.0) * min(self.base_seconds * 2 ** (attempt - 1), self.max_seconds)
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PAGE_SIZE = 1000
-"""Items read in one request while few of them match. DynamoDB ends a page at 1 MB, about as many recordings."""
+"""Items that one request of a filtered query reads. DynamoDB ends a page at 1 MB, about as many recordings."""
 
 MAX_REQUESTS = 10
 """Requests for one page of a list: API Gateway times out after 30 s."""

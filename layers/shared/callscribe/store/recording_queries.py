@@ -61,7 +61,7 @@ def iter_counts(filters: RecordingFilter) -> Iterator[int]:
 
 
 def filter_expression(filters: RecordingFilter) -> Any:
-    """The condition on items that an index by time does not answer by its key; None if there is no such filter."""
+    """The condition on items that the key of an index by time does not cover; None if there is no such filter."""
     conditions: list[Any] = []
     if filters.direction:
         conditions.append(RecordingModel.metadata["direction"] == filters.direction.value)
@@ -85,16 +85,18 @@ def time_range(filters: RecordingFilter) -> tuple[str, str]:
 def _query_by_time(filters: RecordingFilter, **options: Any) -> Mapping[str, Any]:
     index: Any = RecordingModel.by_status_and_time if filters.status else RecordingModel.by_time
     partition = filters.status.value if filters.status else ALL_RECORDINGS
-    return raw_query(index, partition, RECORDED_AT.between(*time_range(filters)), filters, **options)
+    return raw_query(
+        index, partition, RECORDED_AT.between(*time_range(filters)), ascending=filters.ascending, **options
+    )
 
 
 def raw_query(
-    index: Any, partition: str, condition: Any, filters: RecordingFilter, **options: Any
+    index: Any, partition: str, condition: Any, *, ascending: bool = False, **options: Any
 ) -> Mapping[str, Any]:
-    """One request, in the order of the filters; items as DynamoDB returns them."""
+    """One request; items as DynamoDB returns them, in descending order of the sort key unless `ascending`."""
     table = RecordingModel._get_connection()  # noqa: SLF001 — the level below the models
     with map_dynamodb_errors():
         response: Mapping[str, Any] = table.query(
-            partition, condition, index_name=index.Meta.index_name, scan_index_forward=filters.ascending, **options
+            partition, condition, index_name=index.Meta.index_name, scan_index_forward=ascending, **options
         )
     return response

@@ -172,7 +172,12 @@ class _PageSearch:
             self.request_count += 1
             time_condition = RECORDED_AT.between(*time_range(self.filters))
             response = raw_query(
-                index, partition, time_condition, self.filters, exclusive_start_key=start_key, **options
+                index,
+                partition,
+                time_condition,
+                ascending=self.filters.ascending,
+                exclusive_start_key=start_key,
+                **options,
             )
             for item in response["Items"]:
                 if position is None or is_same_number(item["numbers"]["S"].split()[position], self.search_query.number):
@@ -189,9 +194,7 @@ class _PageSearch:
         """
         name_condition = RecordingModel.name.startswith(self.search_query.file_name)
         self.request_count += 1
-        response = raw_query(
-            RecordingModel.by_name, ALL_RECORDINGS, name_condition, self.filters, limit=MAX_NAME_MATCHES
-        )
+        response = raw_query(RecordingModel.by_name, ALL_RECORDINGS, name_condition, limit=MAX_NAME_MATCHES)
         if "LastEvaluatedKey" in response:
             attributes = ["id", "listing", "recorded_at"]
             yield from self._iter_index(

@@ -7,7 +7,7 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from heapq import merge
 from operator import itemgetter
@@ -38,6 +38,8 @@ def record_run(
 
     A CallscribeError ends the run and is not raised again: Lambda should not retry, the next scheduled run will. Any
     other exception is recorded and re-raised.
+
+    Raises: StoreError, when the start of the run cannot be saved; nothing has been done then.
     """
     now = clock()
     run = Run(
@@ -180,12 +182,14 @@ def extend_lease(run: Run, deadline: datetime) -> bool:
     While the run is running, its stored `deadline` identifies the holder of the lease: no two write the same time.
     """
     is_unchanged: Any = RunModel.deadline == run.deadline
-    run.deadline = deadline
+    leased = replace(run, deadline=deadline)
     try:
         with map_dynamodb_errors():
-            _to_model(run).save(condition=is_unchanged & (RunModel.status == RunStatus.RUNNING.value))
+            _to_model(leased).save(condition=is_unchanged & (RunModel.status == RunStatus.RUNNING.value))
     except ConditionFailed as error:
-        return error.was_retried and _is_stored(run)
+        if not (error.was_retried and _is_stored(leased)):
+            return False
+    run.deadline = deadline
     return True
 
 

@@ -13,14 +13,13 @@ from typing import Any
 from callscribe.aws import map_dynamodb_errors
 from callscribe.clock import CLOCK_SKEW, Clock, to_iso
 from callscribe.recordings.recording import Failure, Status, queued_at
-from callscribe.recordings.recording_filter import RecordingFilter
 from callscribe.recordings.run import Task
 from callscribe.store import recordings
 from callscribe.store.paging import MAX_REQUESTS
 from callscribe.store.recording_queries import raw_query
 from callscribe.store.tables import RecordingModel, RunModel
 
-HOURS = 24
+WINDOW_HOURS = 24
 HOUR = timedelta(hours=1)
 
 type RunCounts = tuple[datetime, Mapping[str, int]]
@@ -28,7 +27,7 @@ type RunCounts = tuple[datetime, Mapping[str, int]]
 
 
 @dataclass(slots=True, kw_only=True)
-class Hour:
+class HourlyActivity:
     """The work of the process runs that started within one hour.
 
     `transcribed`: recordings completed; `failed_attempts`: attempts that failed. `audio_seconds`: the audio of the
@@ -49,7 +48,7 @@ class Activity:
     """
 
     oldest_queued_at: datetime | None
-    hours: list[Hour]
+    hours: list[HourlyActivity]
     exact: bool
 
 
@@ -110,13 +109,13 @@ def load_activity(now: datetime) -> Activity:
     )
 
 
-def build_hours(now: datetime) -> list[Hour]:
+def build_hours(now: datetime) -> list[HourlyActivity]:
     """The last 24 hours (UTC), the oldest first; the last one is the current hour, which is not over yet."""
     current_hour = now.replace(minute=0, second=0, microsecond=0)
-    return [Hour(starts_at=current_hour - hours_ago * HOUR) for hours_ago in reversed(range(HOURS))]
+    return [HourlyActivity(starts_at=current_hour - hours_ago * HOUR) for hours_ago in reversed(range(WINDOW_HOURS))]
 
 
-def add_run_counts(runs: Iterable[RunCounts], hours: Iterable[Hour]) -> None:
+def add_run_counts(runs: Iterable[RunCounts], hours: Iterable[HourlyActivity]) -> None:
     """Add the counts of each run to the hour in which it started; runs outside these hours are ignored."""
     by_start = {hour.starts_at: hour for hour in hours}
     for started_at, counts in runs:
@@ -138,7 +137,6 @@ def summarize_failures(deadline: datetime, clock: Clock) -> tuple[list[FailureGr
             RecordingModel.by_status_and_time,
             Status.FAILED.value,
             None,
-            RecordingFilter(status=Status.FAILED),
             attributes_to_get=["error", "next_attempt_at"],
             exclusive_start_key=start_key,
         )

@@ -108,7 +108,7 @@ def invalidate_checkpoint(now: datetime) -> None:
 
 def _should_move_cutoff(stored_cutoff: datetime | None, retention_cutoff: datetime | None) -> bool:
     if stored_cutoff is None or retention_cutoff is None:
-        return stored_cutoff is not retention_cutoff  # at most one is set: it moves if one is
+        return (stored_cutoff is None) != (retention_cutoff is None)
     return abs(retention_cutoff - stored_cutoff) >= RETENTION_CUTOFF_STEP
 
 
