@@ -1,8 +1,8 @@
 """Estimate what Callscribe costs on AWS in a month: `python -m benchmarks.cost --calls-per-day N …`.
 
-The requests and DynamoDB units of each step were counted (stories.json). They are multiplied by how often the step
-happens in a month, and by list prices (prices.py). Calls are assumed to be of equal length and to come evenly over the
-month; docs/cost.md says what that leaves out.
+The requests and DynamoDB units of each step were counted (request_counts.json). They are multiplied by how often the
+step happens in a month, and by list prices (prices.py). Calls are assumed to be of equal length and to come evenly over
+the month; docs/cost.md says what that leaves out.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from benchmarks.write_units import WRITE_UNIT_BYTES
 from callscribe.settings.whisperx import DIALECTS
 from functions.process.app import MAX_PARALLEL
 
-STORIES = Path(__file__).with_name("stories.json")
+REQUEST_COUNTS = Path(__file__).with_name("request_counts.json")
 TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 CALLS_PER_DAY, MAX_NUMBER = (100, 10_000, 100_000), 1_000_000_000  # the default; the most that an option accepts
 
@@ -110,7 +110,7 @@ def choose_settings(load: Load) -> StackSettings:
 
 
 def count_steps(load: Load, settings: StackSettings) -> dict[str, float]:
-    """Return how often each step of stories.json happens in a month."""
+    """Return how often each step of request_counts.json happens in a month."""
     calls = DAYS_PER_MONTH * load.calls_per_day
     occurrences = {
         "upload": calls,
@@ -163,12 +163,12 @@ def slot_write_units(load: Load, settings: StackSettings) -> float:
 
 def monthly_usage(load: Load) -> dict[str, float]:
     """Return the quantities of a month by the names in prices.py; `lambda_gb_second` is for any architecture."""
-    document = json.loads(STORIES.read_text("utf-8"))
-    stories, stored_bytes, settings = document["stories"], document["stored"], choose_settings(load)
+    document = json.loads(REQUEST_COUNTS.read_text("utf-8"))
+    steps, stored_bytes, settings = document["steps"], document["stored"], choose_settings(load)
     occurrences = count_steps(load, settings)
 
     def total_of(kind: str, *names: str) -> float:
-        counts = ((times, stories[step][kind]) for step, times in occurrences.items())
+        counts = ((times, steps[step][kind]) for step, times in occurrences.items())
         return float(sum(times * sum(count.get(name, 0) for name in names or count) for times, count in counts))
 
     calls, month = occurrences["upload"], DAYS_PER_MONTH * SECONDS_PER_DAY
@@ -176,7 +176,7 @@ def monthly_usage(load: Load) -> dict[str, float]:
     # a scan does not start before the previous one has finished
     pages = min(occurrences["scan"] * ceil(retained_recordings / 1000), month / LIST_PAGE_SECONDS)
     request_seconds = {
-        step: times * REQUEST_SECONDS * sum(stories[step]["requests"].values()) for step, times in occurrences.items()
+        step: times * REQUEST_SECONDS * sum(steps[step]["requests"].values()) for step, times in occurrences.items()
     }
     request_seconds["scan"] += LIST_PAGE_SECONDS * pages
     seconds = run_seconds(load, settings, occurrences, request_seconds)

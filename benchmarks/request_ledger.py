@@ -41,7 +41,7 @@ class Ledger:
         return result
 
     def to_dict(self) -> dict[str, dict[str, float]]:
-        """Return the counts as stored in stories.json."""
+        """Return the counts as stored in request_counts.json."""
         return {
             name: {key: count for key, count in sorted(getattr(self, name).items()) if count}
             for name in ("requests", "writes", "reads", "sent")

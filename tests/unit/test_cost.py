@@ -24,7 +24,7 @@ from benchmarks.cost import (
 from benchmarks.prices import BILL_LINES, Prices
 from callscribe.store.admission import Slot
 
-STORIES = json.loads(cost.STORIES.read_text())["stories"]
+REQUEST_COUNTS = json.loads(cost.REQUEST_COUNTS.read_text())["steps"]
 PAGE = (TEMPLATE.parent / "docs/cost.md").read_text()
 TEXT = " ".join(PAGE.split())
 BUSY, SIX_HOURS = 10_000, dict[str, Any](scan_minutes=360)
@@ -40,7 +40,7 @@ def total(calls=BUSY, **options):
 
 
 def units(step, kind="writes", tables=None):
-    return sum(number for name, number in STORIES[step][kind].items() if tables is None or name in tables)
+    return sum(number for name, number in REQUEST_COUNTS[step][kind].items() if tables is None or name in tables)
 
 
 def test_every_quantity_has_a_price_and_is_charged_once():
@@ -151,7 +151,7 @@ STEPS = {
 
 
 def test_page_has_the_counts_of_each_step():
-    assert STORIES.keys() == STEPS.keys()
+    assert REQUEST_COUNTS.keys() == STEPS.keys()
     for step, name in STEPS.items():
         table_units = units(step, tables=("recordings", "control", "runs"))
         counts = f"{units(step, 'requests'):g} | {units(step):g} | {table_units:g} | {units(step, 'reads'):g}"

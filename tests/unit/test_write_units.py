@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import stories
+from benchmarks import request_counts
 from benchmarks.write_units import IndexSpec, item_size, read_indexes, stored_bytes, to_write_units, write_costs
 
 BY_STATUS = IndexSpec("by-status", ("status", "sort_key"), frozenset({"id", "status", "sort_key"}))
@@ -74,8 +74,8 @@ def test_one_recording_costs_the_computed_write_units():
     by-time of 2 units; and by-status-and-time, from 1 to 2 units, then from 2 to 2 twice. Two writes for the slot; and
     the run with its service request, which has an index.
     """
-    results = json.loads(stories.RESULTS_FILE.read_text())["stories"]
-    total = {name: sum(story["writes"].values()) for name, story in results.items()}
+    results = json.loads(request_counts.RESULTS_FILE.read_text())["steps"]
+    total = {name: sum(counts["writes"].values()) for name, counts in results.items()}
     put, run, request = 1 + 8, 1, 1 + 1
     assert total["scan, each new"] == put
     assert total["upload"] == put + 2 * run

@@ -1,8 +1,9 @@
-"""Count the requests of each step of a recording: `python -m benchmarks.stories` writes them to stories.json.
+"""Count the requests of each step of a recording: `python -m benchmarks.request_counts`.
 
-The real handlers run on the tables of template.yaml, after a warm-up. The cost of each further recording of a run is
-the difference between a run with two and a run with one. Needs dynalite, which reports read units;
-tests/integration/test_stories.py runs the same steps on moto, and compares the other counts with the file.
+They are written to request_counts.json. The real handlers run on the tables of template.yaml, after a warm-up. The cost
+of each further recording of a run is the difference between a run with two and a run with one. Needs dynalite, which
+reports read units; tests/integration/test_request_counts.py runs the same steps on moto, and
+compares the other counts with the file.
 """
 
 import json
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from testing.handlers import Handlers
     from testing.scripted_service import ScriptedService
 
-RESULTS_FILE = Path(__file__).with_name("stories.json")
+RESULTS_FILE = Path(__file__).with_name("request_counts.json")
 
 CALL_SECONDS = 300
 """Length of the calls whose transcripts are measured."""
@@ -242,7 +243,7 @@ def main() -> None:
         assert table_units == ledger.reported, (
             f"{name}: {table_units} write units of the tables, {ledger.reported} by dynalite"
         )
-    document = {"stories": {name: ledger.to_dict() for name, ledger in counts.items()}, "stored": sizes}
+    document = {"steps": {name: ledger.to_dict() for name, ledger in counts.items()}, "stored": sizes}
     RESULTS_FILE.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
