@@ -4,9 +4,6 @@ from callscribe import cold_start  # first, and finish_imports() last: the garba
 
 # isort: split
 import time
-from collections.abc import Mapping
-from functools import cache
-from importlib import import_module
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
@@ -16,49 +13,16 @@ from callscribe.errors import CallscribeError
 from callscribe.observability import logger
 from functions.api import auth, errors, http_response, openapi
 from functions.api.http_request import check_parameters_and_body, require_json_body
+from functions.api.routes import load_routes
 from functions.api.settings import configure_tables, cors_origins
 
 LINK_KEY_NAME = "link"
 """Logged instead of a key name when the request used a signed link."""
 
-ROUTE_MODULES: Mapping[str, tuple[str, ...]] = {
-    "/api/call-recordings": ("recordings", "recording", "transcripts", "audio"),
-    "/api/scheduler": ("scheduler",),
-    "/api/transcription-calls": ("transcription_calls",),
-    "/api/modules/call-recordings": ("call_recordings_module",),
-    "/api/modules/whisperx": ("whisperx_module",),
-    "/admin": ("admin",),
-}
-"""The Python modules of routes/ by the prefix of their paths.
-
-They are imported when a path with that prefix is first requested: a request needs one of them, and the first caller
-would wait for the imports of all.
-"""
-
 app = APIGatewayHttpResolver(enable_validation=True)
 
-
-def load_routes(path: str) -> None:
-    """Import the routes that may match this path."""
-    for prefix in ROUTE_MODULES:
-        if path.startswith(prefix):
-            _load_once(prefix)
-
-
-def load_all_routes() -> None:
-    """Import every route."""
-    for prefix in ROUTE_MODULES:
-        _load_once(prefix)
-
-
-@cache
-def _load_once(prefix: str) -> None:
-    for name in ROUTE_MODULES[prefix]:
-        app.include_router(import_module(f"functions.api.routes.{name}").router)
-
-
 errors.install(app)
-openapi.install(app, load_all_routes)
+openapi.install(app)
 app.use([check_parameters_and_body])
 
 
@@ -96,7 +60,7 @@ def _handle_request(
             key_name = LINK_KEY_NAME if auth.is_valid_link(event) else auth.require_key(event)
             app.append_context(key=key_name)  # type: ignore[no-untyped-call]
             configure_tables()
-        load_routes(event["rawPath"])
+        load_routes(app, event["rawPath"])
         return key_name, app.resolve(require_json_body(event), context)
     except errors.ApiError as error:
         return key_name, errors.to_gateway_response(error)

@@ -6,7 +6,7 @@ What all routes have in common is added here instead of in every decorator.
 import inspect
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
@@ -15,6 +15,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response, content_types
 from pydantic.alias_generators import to_camel
 
+from functions.api.routes import load_all_routes
 from functions.api.schemas.errors import ErrorResponse
 
 API_DESCRIPTION = """Call recordings and their transcripts.
@@ -66,12 +67,12 @@ def documented_responses(*statuses: int) -> dict[int, Any]:
     return {status: {"description": HTTPStatus(status).phrase} for status in statuses}
 
 
-def install(app: APIGatewayHttpResolver, load_all_routes: Callable[[], None]) -> None:
+def install(app: APIGatewayHttpResolver) -> None:
     """Add both routes to `app`. The document is generated on the first request, after all routes are loaded."""
 
     @cache
     def openapi_json() -> str:
-        load_all_routes()
+        load_all_routes(app)
         return json.dumps(build_openapi(app), ensure_ascii=False)
 
     @app.get("/openapi.json", include_in_schema=False)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from functions.api.app import app, load_all_routes
+from functions.api.app import app
 from functions.api.openapi import build_openapi
+from functions.api.routes import load_all_routes
 
 LIST = "/api/call-recordings"
 
@@ -75,7 +76,7 @@ OPERATIONS = {
 
 def documented() -> dict[str, tuple[str, str]]:
     """The method and path of each operation in the specification."""
-    load_all_routes()
+    load_all_routes(app)
     paths = build_openapi(app)["paths"].items()
     return {
         operation["operationId"]: (method.upper(), path)

@@ -5,17 +5,19 @@ import sys
 
 import pytest
 
-from functions.api.app import ROUTE_MODULES, app, load_all_routes, load_routes
+from functions.api.app import app
+from functions.api.routes import ROUTE_MODULES, load_all_routes, load_routes
 from tests.unit.test_architecture import ROOT
 
-load_all_routes()
+load_all_routes(app)
 INCLUDED = [(route.path, route.func.__module__) for route in app._static_routes + app._dynamic_routes]
 ROUTES_PACKAGE = "functions.api.routes."
 
 
 def test_every_route_module_is_listed_once():
     listed = [name for names in ROUTE_MODULES.values() for name in names]
-    assert sorted(listed) == sorted(path.stem for path in (ROOT / "functions/api/routes").glob("*.py"))
+    modules = {path.stem for path in (ROOT / "functions/api/routes").glob("*.py")} - {"__init__"}
+    assert sorted(listed) == sorted(modules)
 
 
 @pytest.mark.parametrize(("path", "module"), [route for route in INCLUDED if route[1].startswith(ROUTES_PACKAGE)])
@@ -25,8 +27,8 @@ def test_every_route_is_in_a_module_listed_for_its_prefix(path, module):
 
 
 def test_routes_are_included_only_once():
-    load_routes("/admin")
-    load_all_routes()
+    load_routes(app, "/admin")
+    load_all_routes(app)
     assert len(INCLUDED) == len(app._static_routes + app._dynamic_routes)
 
 

@@ -187,6 +187,6 @@ def test_importing_everything_needs_no_environment_and_no_network():
 
 
 def test_the_queue_function_does_not_hide_the_standard_library_s_queue():
-    assert list(FUNCTIONS.rglob("__init__.py")) == []
+    assert [*FUNCTIONS.glob("__init__.py"), *FUNCTIONS.glob("*/__init__.py")] == []
     code = "import queue; queue.SimpleQueue()"
     subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": f"{ROOT}:{LAYER.parent}"}, check=True)

@@ -23,7 +23,8 @@ from callscribe.settings.sync import SyncEnv
 from callscribe.settings.whisperx import DIALECTS, WhisperXSettings
 from callscribe.sources import file_types
 from callscribe.transcripts.stereo import DEFAULT_LAYOUTS
-from functions.api.app import app, load_all_routes
+from functions.api.app import app
+from functions.api.routes import load_all_routes
 from functions.api.schemas.modules import CallRecordingsTestRequest, WhisperXTestRequest
 from local.options import PARAMETERS
 
@@ -109,7 +110,7 @@ def test_a_setting_has_the_same_names_on_the_page_in_the_api_the_template_and_th
 
 def test_every_route_is_documented():
     page = read_page("api.md")
-    load_all_routes()
+    load_all_routes(app)
     for route in app._static_routes + app._dynamic_routes:
         if not route.include_in_schema:
             continue

@@ -4,10 +4,11 @@ import re
 
 import pytest
 
-from functions.api.app import app, load_all_routes
+from functions.api.app import app
 from functions.api.openapi import build_openapi
+from functions.api.routes import load_all_routes
 
-load_all_routes()
+load_all_routes(app)
 DOCUMENT = build_openapi(app)
 SCHEMAS = DOCUMENT["components"]["schemas"]
 OPERATIONS = [
