@@ -12,7 +12,7 @@ from typing import Any
 from callscribe.call_metadata.metadata import CallMetadata, format_started_at, format_utc_offset
 from callscribe.phone_systems import extract_metadata
 from callscribe.phone_systems.custom_patterns import CustomPattern
-from callscribe.recordings.run import Run, Task
+from callscribe.recordings.run import Run, Task, Trigger
 from callscribe.sidecars import group_key, parse_sidecar_name
 from callscribe.sources import SourceFile
 from callscribe.sources.file_types import classify
@@ -61,7 +61,7 @@ def _read_rows(path: str, system: str, patterns: Sequence[CustomPattern]) -> Ite
     # the index of a month is in the parent folder
     source = FolderSource(f"/{parent_folder}")
     now = datetime.now(UTC)
-    run = Run(task=Task.SYNC, id="", trigger="names", started_at=now, deadline=now)
+    run = Run(task=Task.SYNC, id="", trigger=Trigger.API, started_at=now, deadline=now)
     reader = MetadataReader(
         source=source, run=run, phone_system=system, patterns=patterns, zone=UTC, look_up_indexes=True
     )

@@ -8,7 +8,7 @@ from callscribe import aws
 from callscribe.aws import AwsError, map_aws_errors
 from callscribe.clock import utc_now
 from callscribe.observability import logger
-from callscribe.recordings.run import Run, Task, Trigger
+from callscribe.recordings.run import TEST_TRIGGER, Run, Task, Trigger
 from callscribe.store import runs
 from functions.api.errors import RETRY_AFTER, ApiError
 from functions.api.settings import settings
@@ -45,7 +45,7 @@ def run_module_test(function_name: str, payload: dict[str, Any]) -> dict[str, An
 
     Raises: ApiError 502, 503 or 504, when the function fails, is busy, or takes too long.
     """
-    result = invoke_and_wait(function_name, {"trigger": Trigger.TEST, **payload})
+    result = invoke_and_wait(function_name, {"trigger": TEST_TRIGGER, **payload})
     if result is None:
         raise ApiError(HTTPStatus.GATEWAY_TIMEOUT, "function_timeout", "The test took too long. Try again.")
     return result

@@ -17,7 +17,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from callscribe.clock import utc_now
 from callscribe.errors import ConfigurationError
 from callscribe.observability import add_count, logger, metrics
-from callscribe.recordings.run import Task, Trigger
+from callscribe.recordings.run import TEST_TRIGGER, Task, Trigger
 from callscribe.settings.environment import from_env
 from callscribe.settings.process import ProcessSettings
 from callscribe.store import runs, settings_overrides, tables
@@ -42,12 +42,12 @@ def configure_tables() -> None:
     tables.configure(os.environ)
 
 
-def round_times(trigger: str, started_at: datetime, interval_seconds: int) -> list[datetime]:
+def round_times(trigger: Trigger, started_at: datetime, interval_seconds: int) -> list[datetime]:
     """When this run starts recordings, `interval_seconds` apart.
 
     A schedule fires at most once a minute, so a scheduled run has all rounds of its minute; any other run has one.
     """
-    round_count = 60 // interval_seconds if trigger == Trigger.SCHEDULE else 1
+    round_count = 60 // interval_seconds if trigger is Trigger.SCHEDULE else 1
     return [started_at + timedelta(seconds=number * interval_seconds) for number in range(round_count)]
 
 
@@ -78,9 +78,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     `{"trigger": "test"}` only tests the connection.
     """
     configure_tables()
-    if event.get("trigger") == Trigger.TEST:
+    if event.get("trigger") == TEST_TRIGGER:
         return check_connection(event)
-    trigger, started_at = event.get("trigger", Trigger.SCHEDULE), utc_now()
+    trigger, started_at = Trigger(event.get("trigger", Trigger.SCHEDULE)), utc_now()
     ends_at = started_at + timedelta(milliseconds=context.get_remaining_time_in_millis())
     with runs.record_run(Task.PROCESS, trigger, utc_now, ends_at, event.get("run")) as run:
         overrides = settings_overrides.load_if_enabled(Task.PROCESS)

@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callscribe.clock import utc_now
 from callscribe.observability import add_count, logger, metrics
-from callscribe.recordings.run import Run, RunStatus, Task, Trigger
+from callscribe.recordings.run import TEST_TRIGGER, Run, RunStatus, Task, Trigger
 from callscribe.settings.call_recordings import CallRecordingsSettings
 from callscribe.settings.environment import StoreSettings, from_env
 from callscribe.settings.sync import SyncEnv
@@ -90,7 +90,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     """
     store = store_settings()
     lambda_deadline = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
-    if event.get("trigger") == Trigger.TEST:
+    if event.get("trigger") == TEST_TRIGGER:
         return _test_source(event)
     if event.get("source") == "aws.s3" and event.get("detail-type") == "Object Created":
         return _ingest_upload(event, lambda_deadline)
@@ -138,7 +138,7 @@ def _uploaded_group_keys(detail: Mapping[str, Any], source: Source, extensions: 
 
 def _scan_source(event: Mapping[str, Any], lambda_deadline: datetime, retention_days: int) -> dict[str, Any]:
     """Scan the source, or the part of it that the event names."""
-    trigger = event.get("trigger", Trigger.SCHEDULE)
+    trigger = Trigger(event.get("trigger", Trigger.SCHEDULE))
     with runs.record_run(Task.SYNC, trigger, utc_now, lambda_deadline, event.get("run")) as run:
         overrides = settings_overrides.load_if_enabled(Task.SYNC)
         settings = load_env().effective_settings(overrides.call_recordings)
@@ -155,7 +155,7 @@ def _scan_source(event: Mapping[str, Any], lambda_deadline: datetime, retention_
                 open_source(root), settings, run, lambda_deadline, _retention_cutoff(retention_days)
             )
             # a user does not have to wait for a scan that is already running
-            scanner.scan_all(ignore_lease=trigger == Trigger.API)
+            scanner.scan_all(ignore_lease=trigger is Trigger.API)
         _count_files(run)
     return run.to_api()
 

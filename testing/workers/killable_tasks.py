@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from callscribe.store.runs import new_run_id
 from local.cloud.client import CREDENTIALS
 from local.cloud.stack import Stack
 from local.lambdas.pool import InvocationResult, Lambdas, lambda_environment
@@ -52,11 +53,13 @@ class KillableTasks:
         # always set, because a worker may have served a stack with another endpoint before
         self.environ = {"AWS_ENDPOINT_URL_DYNAMODB": stack.endpoint} | self.environ | {"WHISPERX_URL": service}
 
-    def kill(self, task: str, trigger: str = "a test", **die: Any) -> None:
-        """Run a task that must be killed by SIGKILL at the request that `die` selects."""
-        result = self._run("killable", task, trigger=trigger, die=die)
+    def kill(self, task: str, **die: Any) -> str:
+        """Run a task that must be killed by SIGKILL at the request that `die` selects. Return the id of the run."""
+        run_id = new_run_id(self._handlers.now())
+        result = self._run("killable", task, run=run_id, die=die)
         assert result.failed, f"did not die: {result.payload}"
         assert "signal: SIGKILL" in result.payload["errorMessage"], result.payload
+        return run_id
 
     def remote_requests(self, task: str) -> list[str]:
         """Run a task undisturbed in a worker like those that are killed, and return its remote requests."""
@@ -90,7 +93,6 @@ class KillableTasks:
         clock_offset = self._handlers.now() - datetime.now(UTC)
         event = {
             "task": task,
-            "trigger": "a test",
             "environ": self.environ,
             "clock_offset": clock_offset.total_seconds(),
             **extra,

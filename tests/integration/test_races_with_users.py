@@ -72,7 +72,7 @@ def test_concurrent_user_requests_send_nothing_twice_without_force(handlers, sta
 
     def keep_running(task):
         while not done:
-            assert not lambdas.invoke(task, {"trigger": "a test"}).failed
+            assert not lambdas.invoke(task, {}).failed
 
     done, key = [], read_api_key(stack)
     with ThreadPoolExecutor(USERS + 3) as pool:
@@ -84,9 +84,9 @@ def test_concurrent_user_requests_send_nothing_twice_without_force(handlers, sta
             done.append(True)
         for task in tasks:
             task.result()
-    lambdas.invoke("queue", {"trigger": "a test"})
+    lambdas.invoke("queue", {})
     while any(recording.status is not Status.COMPLETED for recording in all_recordings().values()):
-        assert not lambdas.invoke("process", {"trigger": "a test"}).failed
+        assert not lambdas.invoke("process", {}).failed
 
     assert {status for _, _, status in responses} <= {200, 202, 409}
     assert len(responses) == USERS * REQUESTS

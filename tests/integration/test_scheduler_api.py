@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callscribe.recordings.run import SCHEDULED_TASKS, Run, RunStatus, Task
+from callscribe.recordings.run import SCHEDULED_TASKS, Run, RunStatus, Task, Trigger
 from callscribe.store import runs
 from functions.api import invoke
 from testing import dynalite
@@ -69,7 +69,7 @@ def test_rate_counts_from_the_last_scheduled_run(handlers, tasks):
     fired = time_of(handlers.sync()["startedAt"])
     handlers.after(minutes=70).sync(trigger="api")
     now = handlers.now()
-    runs.save(Run(task=Task.SYNC, id=runs.new_run_id(now), trigger="upload", started_at=now, deadline=now))
+    runs.save(Run(task=Task.SYNC, id=runs.new_run_id(now), trigger=Trigger.UPLOAD, started_at=now, deadline=now))
     assert time_of(tasks()["sync_recordings"]["nextRunAt"]) == fired + timedelta(hours=2)
     handlers.advance_clock(hours=2)
     overdue = time_of(tasks()["sync_recordings"]["nextRunAt"])
@@ -167,7 +167,7 @@ def history(handlers):
     for number in range(16):
         task = list(Task)[number % 4 if number % 3 else 2]
         requested_at = now - timedelta(seconds=10 * (number // 2))
-        trigger = ("schedule", "api", "upload")[number % 3]
+        trigger = tuple(Trigger)[number % 3]
         run = Run(
             task=task,
             id=runs.new_run_id(requested_at),

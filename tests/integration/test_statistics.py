@@ -9,7 +9,7 @@ import pytest
 from callscribe.clock import to_iso
 from callscribe.recordings import transitions
 from callscribe.recordings.recording import Failure, Status, queued_sort_key, retry_sort_key, terminal_sort_key
-from callscribe.recordings.run import Run, Task
+from callscribe.recordings.run import Run, Task, Trigger
 from callscribe.store import recording_queries, recordings, runs, statistics
 from callscribe.store.tables import RecordingModel, RunModel
 from functions.api.routes import recordings as recording_routes
@@ -46,7 +46,7 @@ def save_run(overview, at_noon):
 
     def save_run(started_at, task=Task.PROCESS, delay=timedelta(), **counts):
         run_id = runs.new_run_id(started_at - delay)
-        run = Run(task=task, id=run_id, trigger="api", started_at=started_at, deadline=started_at, counts=counts)
+        run = Run(task=task, id=run_id, trigger=Trigger.API, started_at=started_at, deadline=started_at, counts=counts)
         runs.save(run)
 
     return save_run

@@ -8,7 +8,7 @@ import pytest
 from callscribe.errors import StoreError
 from callscribe.recordings import state_machine
 from callscribe.recordings.recording import Status
-from callscribe.recordings.run import Task
+from callscribe.recordings.run import Task, Trigger
 from callscribe.store import admission, recordings, settings_overrides
 from callscribe.store.admission import Slot
 from functions.process import app as process
@@ -116,7 +116,12 @@ def test_recording_recovered_from_a_crashed_worker_is_sent_in_isolation(handlers
 
 @pytest.mark.parametrize(
     ("trigger", "interval", "offsets"),
-    [("schedule", 60, [0]), ("schedule", 20, [0, 20, 40]), ("schedule", 10, list(range(0, 60, 10))), ("api", 10, [0])],
+    [
+        (Trigger.SCHEDULE, 60, [0]),
+        (Trigger.SCHEDULE, 20, [0, 20, 40]),
+        (Trigger.SCHEDULE, 10, list(range(0, 60, 10))),
+        (Trigger.API, 10, [0]),
+    ],
 )
 def test_scheduled_run_has_all_rounds_of_its_minute(trigger, interval, offsets):
     assert process.round_times(trigger, NOW, interval) == [NOW + timedelta(seconds=offset) for offset in offsets]

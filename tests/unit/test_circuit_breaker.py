@@ -6,7 +6,7 @@ import pytest
 
 from callscribe.errors import ServiceUnavailable
 from callscribe.recordings import circuit_breaker
-from callscribe.recordings.run import Run, RunStatus, Task
+from callscribe.recordings.run import Run, RunStatus, Task, Trigger
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ERROR = ServiceUnavailable("No response.", code="service_down")
@@ -51,7 +51,9 @@ def test_retry_after_takes_precedence_up_to_one_day(retry_after, delay):
 
 
 def make_run(**values):
-    return Run(task=Task.QUEUE, id="r", trigger="api", started_at=NOW, deadline=NOW + timedelta(minutes=6), **values)
+    return Run(
+        task=Task.QUEUE, id="r", trigger=Trigger.API, started_at=NOW, deadline=NOW + timedelta(minutes=6), **values
+    )
 
 
 def test_running_run_is_shown_as_died_after_its_deadline():

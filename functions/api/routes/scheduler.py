@@ -69,9 +69,7 @@ def run_task(command: Command) -> Response[RunResponse]:
 def list_runs(  # noqa: PLR0917 — one per query parameter
     task: Annotated[Task | Absent, Query(description="Only runs of this task.")] = None,
     status: Annotated[RunStatus | Absent, Query(description="Only runs with this status.")] = None,
-    trigger: Annotated[
-        Literal["schedule", "api", "upload"] | Absent, Query(description="Only with this trigger.")
-    ] = None,
+    trigger: Annotated[Trigger | Absent, Query(description="Only with this trigger.")] = None,
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,
@@ -140,6 +138,6 @@ def _describe_schedule(expression: str, last_run: Run | None, now: datetime) -> 
     if not isinstance(schedule, Rate):
         return schedule.describe(), schedule.next_run_after(now)
     # a rate counts from the creation of the rule, which only the last scheduled run reveals
-    if last_run and last_run.trigger != Trigger.SCHEDULE:
+    if last_run and last_run.trigger is not Trigger.SCHEDULE:
         last_run = next(iter(runs.page([last_run.task], limit=1, now=now, trigger=Trigger.SCHEDULE).items), None)
     return schedule.describe(), max(now, schedule.next_run_after(last_run.started_at)) if last_run else None

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field, StrictBool
 
-from callscribe.recordings.run import Module, RunStatus, Task
+from callscribe.recordings.run import Module, RunStatus, Task, Trigger
 from functions.api.schemas.base import RequestModel, ResponseModel
 
 
@@ -23,7 +23,7 @@ class RunResponse(ResponseModel):
 
     id: str = Field(examples=["2026-11-18T09:35:00.112233Z-4f1c2a9b"])
     task: Task
-    trigger: str = Field(description="What started it: schedule, api or upload.", examples=["api"])
+    trigger: Trigger
     status: RunStatus
     started_at: datetime
     finished_at: datetime | None = None

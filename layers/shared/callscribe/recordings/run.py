@@ -21,15 +21,16 @@ class Task(StrEnum):
 
 
 class Trigger(StrEnum):
-    """What started a run. A scheduled event whose input names another trigger is recorded with that name."""
+    """What started a run: a schedule, unless the event says otherwise."""
 
     SCHEDULE = "schedule"
     API = "api"
     UPLOAD = "upload"
     """A file was written to the recordings bucket."""
-    TEST = "test"
-    """Only a settings test was requested: nothing is recorded."""
 
+
+TEST_TRIGGER = "test"
+"""The trigger of an event that only requests a settings test: it is not a run, and nothing is recorded."""
 
 SCHEDULED_TASKS = (Task.SYNC, Task.QUEUE, Task.PROCESS)
 
@@ -86,7 +87,7 @@ class Run:
 
     task: Task
     id: str
-    trigger: str
+    trigger: Trigger
     started_at: datetime
     deadline: datetime
     status: RunStatus = RunStatus.RUNNING

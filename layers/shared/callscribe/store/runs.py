@@ -32,7 +32,7 @@ def new_run_id(now: datetime) -> str:
 
 @contextmanager
 def record_run(
-    task: Task, trigger: str, clock: Clock, lambda_deadline: datetime, run_id: str | None = None
+    task: Task, trigger: Trigger, clock: Clock, lambda_deadline: datetime, run_id: str | None = None
 ) -> Iterator[Run]:
     """Record the enclosed work as a run. Lambda stops it at `lambda_deadline`; the API chooses the `run_id` in advance.
 
@@ -85,8 +85,8 @@ def end(run: Run, now: datetime, error: BaseException | None = None) -> None:
             logger.error("run failed", task=run.task, code=run.error_code, **safe_exception_info(error))
     has_succeeded = error is None or isinstance(error, RunSkipped)
     has_failed = not has_succeeded and isinstance(error, CallscribeError)
-    add_count("RunsFailed", int(has_failed and run.trigger != Trigger.API))
-    add_count("ScheduledRunsSucceeded", int(has_succeeded and run.trigger == Trigger.SCHEDULE))
+    add_count("RunsFailed", int(has_failed and run.trigger is not Trigger.API))
+    add_count("ScheduledRunsSucceeded", int(has_succeeded and run.trigger is Trigger.SCHEDULE))
     logger.info("run ended", task=run.task, trigger=run.trigger, result=run.status, counts=run.counts, reason=run.error)
 
 
@@ -103,7 +103,7 @@ def page(
     limit: int,
     now: datetime,
     status: RunStatus | None = None,
-    trigger: str | None = None,
+    trigger: Trigger | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     cursor: Cursor | None = None,
@@ -202,7 +202,7 @@ def _to_model(run: Run) -> RunModel:
     return RunModel(
         task=run.task.value,
         run=run.id,
-        trigger=str(run.trigger),
+        trigger=run.trigger.value,
         started_at=run.started_at,
         deadline=run.deadline,
         status=run.status.value,
@@ -220,7 +220,8 @@ def _to_model(run: Run) -> RunModel:
 def _to_run(model: RunModel) -> Run:
     stored = (attribute.name for attribute in fields(Run) if attribute.name not in ("id", "service_requests"))
     values: dict[str, Any] = {name: getattr(model, name) for name in stored}
-    values |= {"id": model.run, "task": Task(model.task), "status": RunStatus(model.status)}
+    values |= {"id": model.run, "task": Task(model.task)}
+    values |= {"trigger": Trigger(model.trigger), "status": RunStatus(model.status)}
     values["counts"] = {name: int(number) for name, number in model.counts.as_dict().items()}
     values["filters"] = json.loads(model.filters) if model.filters else {}
     values["incomplete_files"] = [
