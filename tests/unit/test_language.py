@@ -31,6 +31,19 @@ PHRASES = {
 MAX_OCCURRENCES = 2
 """Of each phrase in source and in docs. All are correct English now and then, so none is forbidden."""
 
+RETIRED = (
+    *("LostRace", "JobEnded", "ServiceDown", "Dispatcher", "Endings", "Beside", "UnderWay", "TimeLeft", "Rewound"),
+    *("as_set", "asked_for", "tried_connection", "give_back", "in_turn", "taken_up", "tell_of", "with_kept", "why_off"),
+    *("longest_in_line", "ended_before", "pending_position", "queued_position", "due_position", "final_position"),
+    *("allowed_for_person", "module_settings", "whisperx_settings", "PatientAdapter", "OneRequest", "TellsSomebody"),
+    *("lost_races", "passed_over", "under_way", "stopped_early", "too_old", "key_refused", "wrong_address"),
+    *("wrong_settings", "being_transcribed", "changed_meanwhile", "function_slow", "unreadable_answer"),
+    *("AlarmSilenceSeconds", "AlarmQueueMinutes", "FailedEvents", "UploadsCommand", "AlarmsCommand"),
+    *("UploadsPassedOver", "RecordingsFailedFinally", "JobsUnderWay", "EventsLost", "ScheduledRuns", "FilesWaiting"),
+    *("AudioTranscribed", "OldestQueuedAge", "StoreTranscriptsThatLayBeside", "TellWhatWasCompleted"),
+)
+"""Former identifiers, error codes, parameters and metrics: each was replaced by a usual term."""
+
 SOURCE = ("*.py", "*.js", "*.html", "*.css", "*.yaml", "*.toml", "*.sh", "events/*.json", "Makefile", ".ci/run")
 DOCS = ("*.md", "*.svg")
 VENDORED = tuple(f"functions/api/admin/vendor/{name}.js" for name in ("hooks", "htm", "preact"))
@@ -81,6 +94,12 @@ def test_phrases_of_the_private_language_are_rare(phrase, patterns):
     pattern, instead = PHRASES[phrase]
     found = occurrences(pattern, tracked_files(*patterns))
     assert len(found) <= MAX_OCCURRENCES, f"write instead: {instead}"
+
+
+def test_retired_names_are_not_used_again():
+    pattern = re.compile(rf"\b_?({'|'.join(RETIRED)})\b")
+    files = {path: sorted(set(pattern.findall(path.read_text()))) for path in tracked_files(*SOURCE, *DOCS)}
+    assert {path.relative_to(ROOT).as_posix(): names for path, names in files.items() if names} == {}
 
 
 def rank(path, pattern):
