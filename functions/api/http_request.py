@@ -1,4 +1,4 @@
-"""Parse requests: headers, JSON bodies, the query parameters of lists, and their cursors."""
+"""Parse requests: headers, request bodies, the query parameters of lists, and their cursors."""
 
 import base64
 import binascii
@@ -107,14 +107,14 @@ def request_header(event: Mapping[str, Any], name: str) -> str:
 
 
 MAX_BODY_BYTES = 256 * 1024
-"""The largest legitimate body, settings with 20 patterns, has about 10 kB."""
+"""The largest legitimate request body, settings with 20 patterns, has about 10 kB."""
 
 FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
-"""What `curl -d` sends by default. The API has no forms, so such a body is parsed as JSON."""
+"""What `curl -d` sends by default. The API has no forms, so such a request body is parsed as JSON."""
 
 
 def require_json_body(event: dict[str, Any]) -> dict[str, Any]:
-    """Return the event with its body decoded to the text of a JSON object; without Content-Type if it has no body.
+    """Return the event with its request body decoded to a JSON object's text; without Content-Type if it has none.
 
     Runs before the resolver sees the request.
 

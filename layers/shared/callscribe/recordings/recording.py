@@ -153,7 +153,7 @@ class Recording:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether it failed and only a user can retry it."""
+        """Whether this is a terminal failure: only a user can retry it."""
         return self.status is Status.FAILED and self.next_attempt_at is None
 
     @property
@@ -205,7 +205,7 @@ QUEUE_FRONT, QUEUE_NORMAL = "0 ", "1 "
 """Prefixes of queued recordings: a user has moved those at the front there."""
 
 RETRY_PREFIX, TERMINAL_PREFIX = "0 ", "1 "
-"""Prefixes of failed recordings: those that will be retried, and those that only a user can retry."""
+"""Prefixes of failed recordings: those that will be retried, and terminal failures, which only a user can retry."""
 
 ISOLATED = " isolated"
 """Ends the sort key of a recording whose worker died: if this recording kills workers, no other is lost with it."""
@@ -246,5 +246,5 @@ def retry_sort_key(next_attempt_at: datetime) -> str:
 
 
 def terminal_sort_key(now: datetime) -> str:
-    """A failed recording that only a user can retry: after all that will be retried."""
+    """A terminal failure, which only a user can retry: after all that will be retried."""
     return f"{TERMINAL_PREFIX}{to_iso(now)}"
