@@ -103,7 +103,7 @@ def run_fixture() -> Iterator[ClaimsFixture]:
         # the workers share this process's standard output, and sometimes write metrics although these are disabled
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         with killable_lambdas(stack, Path(folder)) as lambdas:
-            clock = SimpleNamespace(now=lambda: datetime.now(UTC), catch_up=lambda _moment: None)
+            clock = SimpleNamespace(now=lambda: datetime.now(UTC), catch_up=lambda _timestamp: None)
             workers = KillableTasks(lambdas, stack, clock, service.url)
             workers.environ["MAX_CONCURRENT_TRANSCRIPTIONS"] = str(WORKERS)
             yield ClaimsFixture(workers, make_enqueue(aws, stack.buckets["RecordingsBucket"]), Path(folder))

@@ -67,8 +67,8 @@ class Handlers:
         self._transcription = transcription
         self._modules = {"sync": sync, "queue": queue, "process": process, "api": api}
         self._settings: dict[str, tuple[Any, ...]] = {
-            "sync": (sync.load_env, sync.store_settings),
-            "queue": (queue.store_settings,),
+            "sync": (sync.load_env, sync.configure_tables),
+            "queue": (queue.configure_tables,),
             "process": (process.load_settings, process.configure_tables),
             "api": (
                 api_settings.settings,

@@ -20,7 +20,7 @@ from functions.api.errors import ApiError
 
 @cache
 def configure_tables() -> None:
-    """Set the table names once per process. Raises: ConfigurationError, when one is missing."""
+    """Configure the tables from the environment, once per process. Raises: ConfigurationError, when one is missing."""
     tables.configure(os.environ)
 
 

@@ -28,8 +28,8 @@ SHUTDOWN_MARGIN = timedelta(seconds=20)
 
 
 @cache
-def store_settings() -> StoreSettings:
-    """Configure the tables from the environment, once per process."""
+def configure_tables() -> StoreSettings:
+    """Configure the tables from the environment, once per process, and return their settings."""
     return tables.configure(os.environ)
 
 
@@ -40,7 +40,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
     The API sends `{"trigger": "api", "run": ID}`, or `{"retry": FILTERS, "run": ID}` for a retry. It chose the id.
     """
-    store = store_settings()
+    store = configure_tables()
     lambda_deadline = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
     if "retry" in event:
         filters = RecordingFilter.from_api(event["retry"])

@@ -32,8 +32,8 @@ SHUTDOWN_MARGIN = timedelta(minutes=1)
 
 
 @cache
-def store_settings() -> StoreSettings:
-    """Configure the tables from the environment, once per process."""
+def configure_tables() -> StoreSettings:
+    """Configure the tables from the environment, once per process, and return their settings."""
     return tables.configure(os.environ)
 
 
@@ -88,7 +88,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     of the source, or with a `file` to ingest only that file with its sidecars. `{"trigger": "test"}` tests whether the
     source can be listed.
     """
-    store = store_settings()
+    store = configure_tables()
     lambda_deadline = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
     if event.get("trigger") == TEST_TRIGGER:
         return _test_source(event)

@@ -72,8 +72,8 @@ class RequestRecorder:
 CLAIM = "UpdateItem recordings processing"
 SETTINGS = (
     sync_app.load_env,
-    sync_app.store_settings,
-    queue_app.store_settings,
+    sync_app.configure_tables,
+    queue_app.configure_tables,
     process_app.load_settings,
     process_app.configure_tables,
 )

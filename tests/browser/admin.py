@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.served import Served
+from tests.e2e.served import ServedStack
 
 
 def submit_key(page: Page, key: str) -> None:
@@ -19,7 +19,7 @@ def wait_until_loaded(page: Page) -> None:
     expect(page.get_by_text("Loading…")).to_have_count(0)
 
 
-def sign_in(page: Page, served: Served, address: str = "/admin") -> None:
+def sign_in(page: Page, served: ServedStack, address: str = "/admin") -> None:
     """Open an address, sign in there, and wait until the view is loaded."""
     page.goto(address)
     submit_key(page, served.key)

@@ -23,7 +23,7 @@ from tests.browser.sample_calls import (
     replies,
     write_long_call,
 )
-from tests.e2e.served import Served, serve
+from tests.e2e.served import ServedStack, serve
 
 PARAMETERS: dict[str, Any] = {
     "Channels": "caller-left",  # as in `local up --samples`: the stereo call has the speakers agent and caller
@@ -47,7 +47,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: Any) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: Any) -> Iterator[ServedStack]:
     """Four completed calls (one silent, one stereo), two failed (one of them permanently), and one queued."""
     quick_service.choose_reply = replies(reply)
     state = tmp_path_factory.mktemp("state")
@@ -60,7 +60,9 @@ def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: 
 
 
 @pytest.fixture(scope="module")
-def served_from_folder(tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: Any) -> Iterator[Served]:
+def served_from_folder(
+    tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: Any
+) -> Iterator[ServedStack]:
     """A stack with one completed call of six minutes in a folder. Modules that use it return it as `served`."""
     folder = tmp_path_factory.mktemp("recordings")
     write_long_call(folder)
@@ -71,7 +73,7 @@ def served_from_folder(tmp_path_factory: pytest.TempPathFactory, quick_service: 
 
 
 @pytest.fixture
-def context(browser: Browser, served: Served) -> Iterator[BrowserContext]:
+def context(browser: Browser, served: ServedStack) -> Iterator[BrowserContext]:
     """A new browser profile."""
     with browser.new_context(
         base_url=served.url,
@@ -85,7 +87,7 @@ def context(browser: Browser, served: Served) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page_errors(context: BrowserContext, served: Served) -> Iterator[PageErrors]:
+def page_errors(context: BrowserContext, served: ServedStack) -> Iterator[PageErrors]:
     """The errors of all pages. At its end, the test fails for any that it has not declared with `expect`."""
     errors = PageErrors(context, served.url, served.stack.endpoint)
     yield errors

@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 import numpy as np
 
 from testing.made_audio import wav
-from tests.e2e.served import Served
+from tests.e2e.served import ServedStack
 
 FOLDER = "2026/11/18"
-"""The prefix that Served uploads the samples to."""
+"""The prefix that ServedStack uploads the samples to."""
 
 BEHIND_UTC = timedelta(hours=5)
 """The UTC offset of the phone system that named the samples: their names contain both local time and epoch."""
@@ -30,19 +30,19 @@ def call_name(caller: str, at: datetime) -> str:
     return f"in-2025550100-{caller}-{local}-{int(at.timestamp())}.{next(_serial)}.wav"
 
 
-def upload(served: Served, files: Mapping[str, bytes]) -> None:
+def upload(served: ServedStack, files: Mapping[str, bytes]) -> None:
     """Upload files, by name, next to the samples."""
     for name, content in files.items():
         served.store(f"{FOLDER}/{name}", content)
 
 
-def list_recordings(served: Served, **query: str) -> list[dict[str, Any]]:
+def list_recordings(served: ServedStack, **query: str) -> list[dict[str, Any]]:
     """All matching recordings, newest first."""
-    items: list[dict[str, Any]] = served.ask(f"call-recordings?{urlencode({'limit': 500, **query})}")["items"]
+    items: list[dict[str, Any]] = served.request(f"call-recordings?{urlencode({'limit': 500, **query})}")["items"]
     return items
 
 
-def find_recording(served: Served, name_pattern: str) -> dict[str, Any]:
+def find_recording(served: ServedStack, name_pattern: str) -> dict[str, Any]:
     """The one recording whose file name matches this pattern, such as those of the samples."""
     (recording,) = [
         each for each in list_recordings(served) if fnmatchcase(each["path"].rpartition("/")[2], name_pattern)
@@ -50,6 +50,6 @@ def find_recording(served: Served, name_pattern: str) -> dict[str, Any]:
     return recording
 
 
-def recording_address(served: Served, name_pattern: str) -> str:
+def recording_address(served: ServedStack, name_pattern: str) -> str:
     """The address of its page."""
     return f"/admin/recordings/{find_recording(served, name_pattern)['id']}"

@@ -19,7 +19,7 @@ from testing.scripted_service import Reply, ScriptedService
 from tests.browser.admin import sign_in, wait_until_loaded
 from tests.browser.recordings import call_name, recording_address, upload
 from tests.browser.sample_calls import BREAKS_THE_SERVER, GREETING, INTERNAL, NO_AUDIO, ORDER, STEREO, audio, replies
-from tests.e2e.served import Served, serve
+from tests.e2e.served import ServedStack, serve
 
 DOCS = Path(__file__).parents[2] / "docs"
 DOCS_VIEWS = ("overview", "recording", "failures")
@@ -35,7 +35,7 @@ SAMPLES = (*3 * (GREETING, INTERNAL, STEREO, ORDER), BREAKS_THE_SERVER, GREETING
 EMPTY_WAV = audio(GREETING)[:44]
 
 
-def fill(served: Served, now: datetime) -> None:
+def fill(served: ServedStack, now: datetime) -> None:
     """Recordings in all statuses but processing, failures of two kinds, and incomplete files."""
     calls = {
         call_name(f"20255501{10 + n % 90}", now - timedelta(minutes=7 * n)): audio(sample)
@@ -52,7 +52,7 @@ def fill(served: Served, now: datetime) -> None:
     served.run("sync")
 
 
-def take_screenshots(served: Served, folder: Path | None) -> None:
+def take_screenshots(served: ServedStack, folder: Path | None) -> None:
     addresses = {
         "overview": "/admin",
         "recordings": "/admin/recordings",

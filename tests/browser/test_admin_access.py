@@ -11,7 +11,7 @@ from tests.browser.admin import open_address, sign_in, submit_key, wait_until_lo
 from tests.browser.page_errors import PageErrors
 from tests.browser.recordings import recording_address
 from tests.browser.sample_calls import BREAKS_THE_SERVER, STEREO, replies
-from tests.e2e.served import Served
+from tests.e2e.served import ServedStack
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +47,7 @@ def mock_response(page: Page, pattern: str, body: object) -> None:
     page.route(re.compile(pattern), lambda route: route.fulfill(json=body))
 
 
-def sign_in_form(page: Page, _: Served, page_errors: PageErrors) -> Iterator[str]:
+def sign_in_form(page: Page, _: ServedStack, page_errors: PageErrors) -> Iterator[str]:
     page.goto("/admin")
     expect(page.get_by_label("API key")).to_be_visible()
     yield "empty"
@@ -57,7 +57,7 @@ def sign_in_form(page: Page, _: Served, page_errors: PageErrors) -> Iterator[str
     yield "with an error"
 
 
-def overview(page: Page, served: Served, _: PageErrors) -> Iterator[str]:
+def overview(page: Page, served: ServedStack, _: PageErrors) -> Iterator[str]:
     sign_in(page, served, "/admin")
     yield "chart"
     page.get_by_text("Show as a table").click()
@@ -65,7 +65,7 @@ def overview(page: Page, served: Served, _: PageErrors) -> Iterator[str]:
     yield "table"
 
 
-def recordings(page: Page, served: Served, _: PageErrors) -> Iterator[str]:
+def recordings(page: Page, served: ServedStack, _: PageErrors) -> Iterator[str]:
     sign_in(page, served, "/admin/recordings")
     yield "some"
     page.get_by_role("button", name="Retry all matching").click()
@@ -83,14 +83,14 @@ def recordings(page: Page, served: Served, _: PageErrors) -> Iterator[str]:
     yield "none"
 
 
-def completed_recording(page: Page, served: Served, _: PageErrors) -> Iterator[str]:
+def completed_recording(page: Page, served: ServedStack, _: PageErrors) -> Iterator[str]:
     sign_in(page, served, recording_address(served, STEREO))
     page.get_by_label("Search in the transcript").fill("morning")
     expect(page.get_by_text("1 of 2 matches")).to_be_visible()
     yield "searched"
 
 
-def failed_recording(page: Page, served: Served, page_errors: PageErrors) -> Iterator[str]:
+def failed_recording(page: Page, served: ServedStack, page_errors: PageErrors) -> Iterator[str]:
     sign_in(page, served, recording_address(served, BREAKS_THE_SERVER))
     yield "error"
     page_errors.expect("status of 400")
@@ -101,7 +101,7 @@ def failed_recording(page: Page, served: Served, page_errors: PageErrors) -> Ite
     yield "edited, with an invalid value"
 
 
-def not_found(page: Page, served: Served, page_errors: PageErrors) -> Iterator[str]:
+def not_found(page: Page, served: ServedStack, page_errors: PageErrors) -> Iterator[str]:
     sign_in(page, served, "/admin/nothing/here")
     yield "no such page"
     page_errors.expect("status of 404")
@@ -112,7 +112,7 @@ def not_found(page: Page, served: Served, page_errors: PageErrors) -> Iterator[s
     expect(page.get_by_role("heading", name="Recordings", level=1)).to_be_visible()
 
 
-def failures(page: Page, served: Served, _: PageErrors) -> Iterator[str]:
+def failures(page: Page, served: ServedStack, _: PageErrors) -> Iterator[str]:
     sign_in(page, served, "/admin/failures")
     yield "some"
     mock_response(page, "/failure-summary", EMPTY_LIST)
@@ -121,7 +121,7 @@ def failures(page: Page, served: Served, _: PageErrors) -> Iterator[str]:
     yield "none"
 
 
-def scheduler_and_server_requests(page: Page, served: Served, _: PageErrors) -> Iterator[str]:
+def scheduler_and_server_requests(page: Page, served: ServedStack, _: PageErrors) -> Iterator[str]:
     sign_in(page, served, "/admin/scheduler")
     yield "scheduler"
     for address in ("scheduler?status=died", "server-requests", "server-requests?to=2020-01-01T00:00"):
@@ -130,7 +130,7 @@ def scheduler_and_server_requests(page: Page, served: Served, _: PageErrors) -> 
         yield address
 
 
-def settings(page: Page, served: Served, page_errors: PageErrors) -> Iterator[str]:
+def settings(page: Page, served: ServedStack, page_errors: PageErrors) -> Iterator[str]:
     sign_in(page, served, "/admin/settings")
     yield "saved"
     page.get_by_label("File name patterns").fill("(?P<caller>[0-9]{10})-[0-9]{8}")

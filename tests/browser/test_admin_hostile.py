@@ -15,7 +15,7 @@ from testing.waiting import wait_until
 from tests.browser.admin import sign_in, submit_key, wait_until_loaded
 from tests.browser.conftest import PARAMETERS
 from tests.browser.sample_calls import DESCRIPTION, GREETING, ORDER, asr_response, audio
-from tests.e2e.served import Served, serve
+from tests.e2e.served import ServedStack, serve
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +48,7 @@ THROTTLED: dict[str, Any] = {"status": 429, "json": {"message": "Too Many Reques
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: Any) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: Any) -> Iterator[ServedStack]:
     """A stack with markup and scripts in everything that comes from outside: names, sidecars, transcripts."""
 
     def choose_reply(request: Any) -> Any:
@@ -86,9 +86,9 @@ def page(page: Page) -> Iterator[Page]:
     assert not dialogs
 
 
-def recording_id(served: Served, status: str) -> str:
+def recording_id(served: ServedStack, status: str) -> str:
     """The ID of the only recording with this status."""
-    (recording,) = served.ask(f"call-recordings?transcriptionStatus={status}")["items"]
+    (recording,) = served.request(f"call-recordings?transcriptionStatus={status}")["items"]
     return str(recording["id"])
 
 
@@ -119,7 +119,7 @@ def test_error_text_of_the_service_is_not_shown_and_edited_metadata_is_text(page
     edits = {"caller": IMAGE, "callee": SVG, "party": SCRIPT, "callId": LINK, "extension": ENTITIES}
     path = f"call-recordings/{recording_id(served, 'failed')}"
     sign_in(page, served, f"/admin/recordings/{recording_id(served, 'failed')}")
-    assert_shown_as_text(page, FAILED, served.ask(path)["error"]["message"])
+    assert_shown_as_text(page, FAILED, served.request(path)["error"]["message"])
     assert IMAGE not in page.evaluate(VISIBLE_TEXT)
     page.get_by_role("button", name="Edit").click()
     for label, value in zip(("Caller", "Callee", "Name", "Call ID", "Extension"), edits.values(), strict=True):
@@ -130,7 +130,7 @@ def test_error_text_of_the_service_is_not_shown_and_edited_metadata_is_text(page
     assert_shown_as_text(page, *edits.values())
     page.get_by_role("button", name="Edit").click()
     assert_shown_as_text(page, *edits.values())
-    served.ask(path, "PUT", dict.fromkeys(edits))
+    served.request(path, "PUT", dict.fromkeys(edits))
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_revoked_key_leads_to_the_sign_in_form_and_a_new_key_back_to_the_view(pa
 
 
 @contextmanager
-def keys(page: Page, served: Served, **named: str) -> Iterator[None]:
+def keys(page: Page, served: ServedStack, **named: str) -> Iterator[None]:
     """Replace the keys of the stack for the duration of the block."""
     put_keys(page, served, named)
     try:
@@ -261,7 +261,7 @@ def keys(page: Page, served: Served, **named: str) -> Iterator[None]:
         put_keys(page, served, {"default": served.key})
 
 
-def put_keys(page: Page, served: Served, named: dict[str, str]) -> None:
+def put_keys(page: Page, served: ServedStack, named: dict[str, str]) -> None:
     secrets = aws_client("secretsmanager", served.stack.endpoint)
     secrets.put_secret_value(SecretId=served.stack.secrets["ApiKeySecret"], SecretString=json.dumps(named))
     headers = {"Authorization": f"Bearer {next(iter(named.values()))}"}

@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.admin import cell_texts, sign_in, stat, time_element, wait_until_loaded
 from tests.browser.dom_changes import recorded_changes, start_recording
 from tests.browser.sample_calls import BREAKS_THE_SERVER, GREETING, audio
-from tests.e2e.served import Served
+from tests.e2e.served import ServedStack
 
 pytestmark = pytest.mark.slow
 
@@ -27,23 +27,23 @@ SERIAL_NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="module")
-def served(served: Served, quick_service: Any) -> Served:
+def served(served: ServedStack, quick_service: Any) -> ServedStack:
     """The stack with a second call that breaks the server, and with a server key and a secret option."""
     settings = {"baseUrl": f"{quick_service.url}/proxy", "apiKey": SERVER_KEY, "options": f"token={SECRET_OPTION}"}
-    served.ask("modules/whisperx", "PUT", settings)
+    served.request("modules/whisperx", "PUT", settings)
     queue_call(served, BREAKS_THE_SERVER)
     served.run("process")
     return served
 
 
-def queue_call(served: Served, sample: str = GREETING) -> None:
+def queue_call(served: ServedStack, sample: str = GREETING) -> None:
     """Upload one more call, and queue it."""
     served.store(f"2026/11/19/2025550143 {next(SERIAL_NUMBERS)}.{sample[-3:]}", audio(sample))
     served.run("sync", "queue")
 
 
-def recording_ids(served: Served, filters: str) -> set[str]:
-    return {each["id"] for each in served.ask(f"call-recordings?{filters}")["items"]}
+def recording_ids(served: ServedStack, filters: str) -> set[str]:
+    return {each["id"] for each in served.request(f"call-recordings?{filters}")["items"]}
 
 
 # overview ------------------------------------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ def wait_for_overview(page: Page) -> None:
 
 def test_status_counts_equal_those_of_the_api_and_link_to_the_recordings(page, served):
     sign_in(page, served)
-    summary = served.ask(SUMMARY)
+    summary = served.request(SUMMARY)
     flow = page.get_by_role("list", name=f"Status of {summary['total']} recordings")
     for step in ("sync every 5 minutes", "queue every 10 minutes", "process every minute"):
         expect(flow.get_by_role("listitem").filter(has_text=step)).to_be_visible()
@@ -83,7 +83,7 @@ def test_status_counts_equal_those_of_the_api_and_link_to_the_recordings(page, s
 
 def test_age_of_the_oldest_queued_recording_is_shown(page, served):
     queue_call(served)
-    since = served.ask("call-recordings/activity")["oldestQueuedAt"]
+    since = served.request("call-recordings/activity")["oldestQueuedAt"]
     page.clock.set_fixed_time(datetime.fromisoformat(since) + timedelta(hours=2, minutes=5))
     sign_in(page, served)
     expect(time_element(stat(last_day(page), "Oldest in queue"), since)).to_have_text("2 h 5 min")
@@ -135,7 +135,7 @@ def test_incomplete_file_is_listed_with_its_reason_until_it_is_gone(page, served
     served.store("2026/11/19/still empty.wav", b"")
     served.run("sync")
     page.clock.fast_forward("01:01")
-    (file,) = served.ask("scheduler/runs?task=sync_recordings&limit=1")["items"][0]["waiting"]
+    (file,) = served.request("scheduler/runs?task=sync_recordings&limit=1")["items"][0]["waiting"]
     expect(incomplete_files(page)).to_contain_text("1 file is incomplete")
     expect(incomplete_files(page).get_by_role("listitem")).to_contain_text("still empty.wav")
     expect(incomplete_files(page).get_by_role("listitem")).to_contain_text(file["reason"])
@@ -158,7 +158,7 @@ def test_outage_is_shown_in_every_view_while_it_lasts(page, served, quick_servic
         served.run("process")
         page.clock.fast_forward("00:11")
         expect(alert).to_contain_text("The transcription service is unavailable")
-        outage = served.ask(SUMMARY)["outage"]
+        outage = served.request(SUMMARY)["outage"]
         expect(alert).to_contain_text(f"Last error: {outage['message']}")
         expect(time_element(alert, outage["since"])).to_be_visible()
         expect(time_element(alert, outage["nextTryAt"])).to_be_visible()
@@ -190,12 +190,12 @@ def test_update_of_the_overview_changes_only_what_is_different(page, served):
     served.run("process")
     queue_call(served)
     page.clock.fast_forward("01:01")
-    completed = served.ask(SUMMARY)["completed"]
+    completed = served.request(SUMMARY)["completed"]
     expect(page.get_by_role("link", name="Completed").get_by_text(str(completed), exact=True)).to_be_attached()
-    transcribed = sum(hour["transcribed"] for hour in served.ask("call-recordings/activity")["hours"])
+    transcribed = sum(hour["transcribed"] for hour in served.request("call-recordings/activity")["hours"])
     expect(stat(last_day(page), "Transcribed")).to_have_text(str(transcribed))
     expect(
-        time_element(incomplete_files(page), served.ask("scheduler/tasks")["items"][0]["lastRun"]["startedAt"])
+        time_element(incomplete_files(page), served.request("scheduler/tasks")["items"][0]["lastRun"]["startedAt"])
     ).to_be_visible()
     changes = recorded_changes(page)
     assert changes
@@ -262,7 +262,7 @@ def failure_group(page: Page, error: str) -> Locator:
 
 def test_failures_are_grouped_by_error(page, served):
     sign_in(page, served, "/admin/failures")
-    groups = served.ask("call-recordings/failure-summary")["items"]
+    groups = served.request("call-recordings/failure-summary")["items"]
     assert {each["code"]: (each["count"], each["final"]) for each in groups} == {
         "service_error": (2, 0),
         "not_audio": (1, 1),
@@ -303,7 +303,7 @@ def test_failure_group_is_retried_after_confirmation(page, served):
 def test_retry_of_a_group_without_failures_says_so(page, served):
     sign_in(page, served, "/admin/failures")
     expect(failure_group(page, "Service error")).to_be_visible()
-    served.ask("call-recordings/retry", "POST", {})
+    served.request("call-recordings/retry", "POST", {})
     page.get_by_role("button", name="Retry all: service error").click()
     expect(page.get_by_text("None of these recordings is failed any more.")).to_be_visible()
     expect(page.get_by_text("No failures")).to_be_visible()
@@ -321,7 +321,7 @@ def format_bytes(number: int) -> str:
 
 def test_server_requests_equal_those_of_the_api(page, served):
     sign_in(page, served, "/admin/server-requests")
-    requests = served.ask("transcription-calls")["items"]
+    requests = served.request("transcription-calls")["items"]
     assert {each["status"] for each in requests} >= {200, 415, 500}
     table = page.get_by_role("table")
     expect(table.locator("tbody tr")).to_have_count(len(requests))
@@ -347,7 +347,7 @@ def test_server_requests_equal_those_of_the_api(page, served):
 
 def test_server_requests_are_filtered_by_result_and_time(page, served):
     sign_in(page, served, "/admin/server-requests")
-    requests = served.ask("transcription-calls")["items"]
+    requests = served.request("transcription-calls")["items"]
     shown = page.locator("tbody tr")
     since, until = page.get_by_label("From", exact=True), page.get_by_label("To", exact=True)
     page.get_by_label("Result").select_option("Failed")
@@ -369,7 +369,7 @@ def test_server_requests_are_filtered_by_result_and_time(page, served):
 
 def test_server_requests_and_their_recording_link_to_each_other(page, served):
     sign_in(page, served, "/admin/server-requests")
-    request_counts = Counter(each["recordingId"] for each in served.ask("transcription-calls")["items"])
+    request_counts = Counter(each["recordingId"] for each in served.request("transcription-calls")["items"])
     recording, count = request_counts.most_common(1)[0]
     page.get_by_role("link", name=recording[:8]).first.click()
     expect(page).to_have_url(f"{served.url}/admin/recordings/{recording}")

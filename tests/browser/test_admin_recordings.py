@@ -268,7 +268,7 @@ def test_only_selected_recordings_are_retried(page, served, page_errors):
         page.get_by_label(f"Select {caller}").check()
     expect(select_all).not_to_be_checked()
     requeued = find_recording(served, "*-2025550180-*")["id"]
-    served.ask(f"call-recordings/{requeued}", "PUT", {"transcriptionStatus": "queued"})
+    served.request(f"call-recordings/{requeued}", "PUT", {"transcriptionStatus": "queued"})
     page.get_by_role("button", name="Retry selected (3)").click()
     expect(page.get_by_text("2 recordings requeued. 1 other could not be requeued: ")).to_be_visible()
     expect(rows(page)).to_have_count(1)

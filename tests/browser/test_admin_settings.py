@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from local.cloud.client import aws_client
 from tests.browser.admin import cell_texts, sign_in, stat, submit_key, time_element
-from tests.e2e.served import Served
+from tests.e2e.served import ServedStack
 
 pytestmark = pytest.mark.slow
 
@@ -28,31 +28,31 @@ SERVER_KEY = "key-of-the-server"
 
 
 @pytest.fixture(scope="module")
-def served(served: Served) -> Served:
+def served(served: ServedStack) -> ServedStack:
     """The stack with a skipped run of queue, a failed run of sync, and a file name that cannot be recognised."""
     task = "scheduler/tasks/queue_transcriptions"
-    served.ask(task, "PUT", {"paused": True})
+    served.request(task, "PUT", {"paused": True})
     served.run("queue")
-    served.ask(task, "PUT", {"paused": False})
+    served.request(task, "PUT", {"paused": False})
     s3 = aws_client("s3", served.stack.endpoint)
     s3.create_bucket(Bucket="was-deleted")
-    served.ask("modules/call-recordings", "PUT", {"recordingsPath": "s3://was-deleted/"})
+    served.request("modules/call-recordings", "PUT", {"recordingsPath": "s3://was-deleted/"})
     s3.delete_bucket(Bucket="was-deleted")
     served.run("sync")
-    served.ask("modules/call-recordings", "PUT", {"recordingsPath": None})
+    served.request("modules/call-recordings", "PUT", {"recordingsPath": None})
     served.store("desk-104 about the order.wav", b"RIFF" + bytes(100))
     served.run("sync")
     return served
 
 
 @pytest.fixture
-def restored(served: Served) -> Iterator[None]:
+def restored(served: ServedStack) -> Iterator[None]:
     """Resets all settings to the template's after the test."""
     yield
     whisperx_fields = ("baseUrl", "language", "diarize", "model", "apiKey")
-    served.ask("modules/whisperx", "PUT", {"enabled": True, **dict.fromkeys(whisperx_fields)})
+    served.request("modules/whisperx", "PUT", {"enabled": True, **dict.fromkeys(whisperx_fields)})
     call_recordings_fields = ("recordingsPath", "timeZone", "patterns", "extensions")
-    served.ask("modules/call-recordings", "PUT", dict.fromkeys(call_recordings_fields))
+    served.request("modules/call-recordings", "PUT", dict.fromkeys(call_recordings_fields))
 
 
 # scheduler -----------------------------------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ def test_last_runs_are_shown_as_a_chart_and_a_summary(page, served):
     sign_in(page, served, "/admin/scheduler")
     seen_statuses: set[str] = set()
     for command in TASKS:
-        runs = served.ask(f"scheduler/runs?task={command}")["items"]
+        runs = served.request(f"scheduler/runs?task={command}")["items"]
         statuses = Counter(each["status"] for each in runs)
         seen_statuses |= statuses.keys()
         summary = f"Last {len(runs)} run{'s' * (len(runs) > 1)}: {statuses['failed']} failed"
@@ -109,7 +109,7 @@ def test_run_now_shows_the_result_and_adds_the_run_to_the_list(page, served):
     result = shown.get_by_text(re.compile(r"^The run succeeded: \d+ listed, 1 added\.$"))
     expect(result).to_be_visible()
     expect(button).to_be_focused()
-    run, *_ = served.ask("scheduler/runs?trigger=api")["items"]
+    run, *_ = served.request("scheduler/runs?trigger=api")["items"]
     expect(time_element(stat(shown, "Last run"), run["startedAt"])).to_be_visible()
     table = page.get_by_role("table")
     expect(time_element(table.get_by_role("row").nth(1), run["startedAt"])).to_be_visible()
@@ -147,8 +147,8 @@ def test_failed_run_is_shown_with_its_error(page, served):
     secrets = aws_client("secretsmanager", served.stack.endpoint)
     original = secrets.get_secret_value(**secret)["SecretString"]
     secrets.put_secret_value(**secret, SecretString="no JSON")
-    served.ask(
-        "modules/whisperx", "PUT", {"baseUrl": served.ask("modules/whisperx")["baseUrl"] + "/"}
+    served.request(
+        "modules/whisperx", "PUT", {"baseUrl": served.request("modules/whisperx")["baseUrl"] + "/"}
     )  # process reads the secret again
     sign_in(page, served, "/admin/scheduler")
     shown = task(page, "process_transcription")
@@ -157,7 +157,7 @@ def test_failed_run_is_shown_with_its_error(page, served):
     expect(result).to_be_visible()
     expect(result).to_have_class(re.compile(r"\berror\b"))
     expect(stat(shown, "Last run")).to_contain_text("Failed")
-    run, *_ = served.ask("scheduler/runs?task=process_transcription&limit=1")["items"]
+    run, *_ = served.request("scheduler/runs?task=process_transcription&limit=1")["items"]
     assert run["errorCode"] == "configuration_error"
     expect(result).to_contain_text(run["error"])
     expect(page.get_by_role("row").nth(1)).to_contain_text(run["error"])
@@ -166,7 +166,7 @@ def test_failed_run_is_shown_with_its_error(page, served):
 
 def test_runs_are_filtered_by_task_and_status(page, served):
     sign_in(page, served, "/admin/scheduler")
-    all_runs = served.ask("scheduler/runs")["items"]
+    all_runs = served.request("scheduler/runs")["items"]
     table_rows = page.locator("tbody tr")
     expect(table_rows).to_have_count(len(all_runs))
     page.get_by_label("Task").select_option("Find recordings")
@@ -226,9 +226,9 @@ def expect_error(page: Page, label: str, name: str, errors: list[dict[str, str]]
     expect(field(page, label)).to_have_accessible_description(re.compile(re.escape(message)))
 
 
-def settings(served: Served) -> list[Any]:
+def settings(served: ServedStack) -> list[Any]:
     """The settings of both modules, as the API has them."""
-    return [served.ask(f"modules/{slug}") for slug in ("whisperx", "call-recordings")]
+    return [served.request(f"modules/{slug}") for slug in ("whisperx", "call-recordings")]
 
 
 def authorizations(service: Any) -> list[str | None]:
@@ -325,7 +325,7 @@ def test_saved_settings_are_shown_without_interruption_and_after_a_reload(page, 
     page.reload()
     expect(field(page, "Language")).to_have_value("en")
     expect(page.get_by_role("checkbox", name="Speaker diarization")).to_be_checked()
-    assert served.ask("modules/whisperx")["changed"] == ["language", "diarize"]
+    assert served.request("modules/whisperx")["changed"] == ["language", "diarize"]
 
 
 def test_unsaved_changes_survive_a_visit_to_another_view(page, served):
@@ -351,7 +351,7 @@ def test_sign_out_discards_unsaved_changes(page, served):
 
 @pytest.mark.usefixtures("restored")
 def test_reset_restores_the_template_value_and_keeps_unsaved_changes(page, served):
-    served.ask("modules/call-recordings", "PUT", {"timeZone": "Europe/Berlin"})
+    served.request("modules/call-recordings", "PUT", {"timeZone": "Europe/Berlin"})
     sign_in(page, served, "/admin/settings")
     expect(field(page, "Time zone")).to_have_value("Europe/Berlin")
     field(page, "File name patterns").fill("^(?P<caller>[0-9]+)")
@@ -360,7 +360,7 @@ def test_reset_restores_the_template_value_and_keeps_unsaved_changes(page, serve
     expect(field(page, "Time zone")).to_be_focused()
     expect(page.get_by_role("button", name="Time zone: reset to default")).to_have_count(0)
     expect(field(page, "File name patterns")).to_have_value("^(?P<caller>[0-9]+)")
-    saved = served.ask("modules/call-recordings")
+    saved = served.request("modules/call-recordings")
     assert (saved["timeZone"], saved["patterns"], saved["changed"]) == ("UTC", [], [])
 
 
@@ -406,7 +406,7 @@ def test_server_key_can_be_set_used_and_removed_and_is_never_shown(page, served,
     expect(page.get_by_role("button", name="Remove key")).to_be_focused()
     press(page, WHISPERX, "Save")
     expect(page.get_by_text("No key is set.").first).to_be_visible()
-    assert not served.ask("modules/whisperx")["apiKeySet"]
+    assert not served.request("modules/whisperx")["apiKeySet"]
     quick_service.received.clear()
     run_connection_test(page, WHISPERX, "ok")
     assert set(authorizations(quick_service)) == {None}
@@ -417,7 +417,7 @@ def test_file_name_preview_uses_unsaved_changes(page, served):
     sign_in(page, served, "/admin/settings")
     press(page, CALL_RECORDINGS, "Preview file names")
     form = module(page, CALL_RECORDINGS)
-    count = served.ask("call-recordings/count")["count"]
+    count = served.request("call-recordings/count")["count"]
     expect(form.get_by_text(f"7 of {count} file names recognised")).to_be_visible()
     row = form.get_by_role("table").get_by_role("row").filter(has_text="1795012210.17")
     for text in ("Inbound", "2025550143", "2025550100", "freepbx"):
@@ -429,7 +429,7 @@ def test_file_name_preview_uses_unsaved_changes(page, served):
     expect(form.get_by_text(f"{count} of {count} file names recognised")).to_be_visible()
     expect(form.get_by_text(f"{count - 7} by your patterns")).to_be_visible()
     expect(form.get_by_role("row").filter(has_text="desk-104")).to_contain_text("104")
-    assert served.ask("modules/call-recordings")["patterns"] == []
+    assert served.request("modules/call-recordings")["patterns"] == []
 
 
 @pytest.mark.usefixtures("restored")
@@ -442,9 +442,9 @@ def test_tasks_of_a_disabled_module_are_skipped(page, served):
     expect(stat(shown, "Next run")).to_have_text("none while whisperx is disabled")
     shown.get_by_role("button", name="Run now").click()
     expect(shown.get_by_text("The run was skipped: ")).to_be_visible()
-    run, *_ = served.ask("scheduler/runs?task=process_transcription&limit=1")["items"]
+    run, *_ = served.request("scheduler/runs?task=process_transcription&limit=1")["items"]
     assert run["errorCode"] == "module_disabled"
     page.get_by_role("link", name="Settings").click()
     module(page, WHISPERX).get_by_label("Enabled").check()
     press(page, WHISPERX, "Save", "Saved.")
-    assert served.ask("modules/whisperx")["enabled"]
+    assert served.request("modules/whisperx")["enabled"]

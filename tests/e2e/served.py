@@ -25,7 +25,7 @@ SAMPLES = ROOT / "local" / "samples"
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedStack:
     """A running stack. `url` and `key` are of the HTTP API; `state` is the folder with the logs."""
 
     state: Path
@@ -55,7 +55,7 @@ class Served:
         s3 = aws_client("s3", self.stack.endpoint)
         s3.delete_object(Bucket=self.stack.buckets["RecordingsBucket"], Key=key)
 
-    def ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
+    def request(self, path: str, method: str = "GET", body: Any = None) -> Any:
         """Send a request to the API, and return the JSON of its successful response."""
         headers = {"Authorization": f"Bearer {self.key}"}
         response = requests.request(method, f"{self.url}/api/{path}", json=body, headers=headers, timeout=LIMIT_SECONDS)
@@ -75,7 +75,7 @@ DEFAULTS = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1", "MaxAttempts": "
 
 
 @contextmanager
-def serve(state: Path, whisperx: str, *, folder: Path | None = None, **parameters: str) -> Iterator[Served]:
+def serve(state: Path, whisperx: str, *, folder: Path | None = None, **parameters: str) -> Iterator[ServedStack]:
     """Run a stack within the context. `whisperx`: the server's URL. `folder`: a recordings folder; None for the bucket.
 
     `parameters` are those of the template, and take precedence over DEFAULTS.
@@ -90,4 +90,4 @@ def serve(state: Path, whisperx: str, *, folder: Path | None = None, **parameter
         with closing(server), Lambdas(stack, state, overrides, worker_factory=worker_factory()) as lambdas:
             server.start(LocalGateway(lambdas, "api"))
             key = read_api_key(endpoint, stack.secrets["ApiKeySecret"])
-            yield Served(state, server.url, key, stack, lambdas)
+            yield ServedStack(state, server.url, key, stack, lambdas)

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from testing.waiting import LIMIT_SECONDS
-from tests.e2e.served import ROOT, Served, serve
+from tests.e2e.served import ROOT, ServedStack, serve
 
 PAGE = (ROOT / "docs" / "api.md").read_text()
 EXAMPLES = re.findall(r"^```sh(?: (\w+))?\n(.*?)^```\n(?:```json\n(.*?)^```$)?", PAGE, re.MULTILINE | re.DOTALL)
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(bool(missing), reason=f"the examples need {', '.
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: Any) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: Any) -> Iterator[ServedStack]:
     """A stack with completed, failed (one is queued again by an example) and queued recordings."""
     quick_service.choose_reply = lambda request: reply(status=422 if b"RIFF" not in request.body[:900] else 200)
     with serve(tmp_path_factory.mktemp("state"), quick_service.url) as running:
@@ -40,7 +40,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any, reply: 
 
 
 @pytest.fixture(scope="module")
-def variables(served: Served, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def variables(served: ServedStack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Environment variables that the examples use."""
     folder = tmp_path_factory.mktemp("curl")
     (folder / ".curlrc").write_text('fail-with-body\nsilent\nshow-error\nmax-time = 120\nwrite-out = "\\n"\n')
@@ -112,7 +112,7 @@ def test_every_documented_example_works_as_shown(variables: dict[str, str], tmp_
     assert (tmp_path / "call.wav").read_bytes()[:4] == b"RIFF"
 
 
-def test_every_documented_operation_has_an_example(served: Served) -> None:
+def test_every_documented_operation_has_an_example(served: ServedStack) -> None:
     documented = re.sub(r"\$(ID|FAILED|UNWANTED)", "{recordingId}", PAGE).replace("$RUN", "{runId}")
     documented = re.sub(r"scheduler/tasks/\w+", "scheduler/tasks/{command}", documented)
     for path, methods in requests.get(f"{served.url}/openapi.json", timeout=LIMIT_SECONDS).json()["paths"].items():

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from testing.waiting import LIMIT_SECONDS
-from tests.e2e.served import ROOT, Served, serve
+from tests.e2e.served import ROOT, ServedStack, serve
 
 pytestmark = pytest.mark.slow
 
@@ -20,14 +20,14 @@ EXAMPLES = "8"
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, quick_service: Any) -> Iterator[ServedStack]:
     with serve(tmp_path_factory.mktemp("state"), quick_service.url) as running:
         running.put("in-2025550100-2025550143-*.wav", "internal-102-101-*.WAV")
         running.run("sync", "queue", "process")
         yield running
 
 
-def check(served: Served, config: Path, folder: Path, *arguments: str) -> str:
+def check(served: ServedStack, config: Path, folder: Path, *arguments: str) -> str:
     """Run schemathesis, require that it finds no error, and return its output."""
     done = subprocess.run(
         [
@@ -45,7 +45,7 @@ def check(served: Served, config: Path, folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_existing_resources_respond_as_documented(served: Served, tmp_path: Path) -> None:
+def test_existing_resources_respond_as_documented(served: ServedStack, tmp_path: Path) -> None:
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {served.key}"
     recording = session.get(f"{served.url}/api/call-recordings", timeout=LIMIT_SECONDS).json()["items"][0]["id"]
@@ -59,13 +59,13 @@ def test_existing_resources_respond_as_documented(served: Served, tmp_path: Path
     )
 
 
-def test_every_operation_responds_only_as_documented(served: Served, tmp_path: Path) -> None:
+def test_every_operation_responds_only_as_documented(served: ServedStack, tmp_path: Path) -> None:
     output = check(served, CONFIG, tmp_path)
     paths = requests.get(f"{served.url}/openapi.json", timeout=LIMIT_SECONDS).json()["paths"].values()
     assert f"Tested: {sum(map(len, paths))}" in output
 
 
-def test_logs_contain_no_key_and_no_phone_number(served: Served) -> None:
+def test_logs_contain_no_key_and_no_phone_number(served: ServedStack) -> None:
     logs = "".join(path.read_text() for path in (served.state / "logs").glob("*.log"))
     assert '"message":"request"' in logs
     for planted in (served.key, "2025550143", "hello there"):

@@ -62,7 +62,7 @@ def clients() -> None:
 
 
 @pytest.fixture
-def patient_connection_test(monkeypatch: pytest.MonkeyPatch) -> None:
+def long_connection_test_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection test waits as long as a slow machine may need."""
     for limit in ("MAX_TEST_SECONDS", "CONNECT_SECONDS", "RESPONSE_SECONDS"):
         monkeypatch.setattr(connection_test, limit, LIMIT_SECONDS)
@@ -70,7 +70,7 @@ def patient_connection_test(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def handlers(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, service: Any, clients: None, patient_connection_test: None
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, service: Any, clients: None, long_connection_test_timeout: None
 ) -> Handlers:
     handlers = Handlers(stack, monkeypatch)
     # nothing listens at port 9, so asynchronous invocations fail and functions wait for their schedule

@@ -1,6 +1,6 @@
 """Admission control: slots, the circuit breaker and its probe, and concurrent writes to them.
 
-tests/integration/test_dispatcher.py shows the consequences for runs.
+tests/integration/test_outage.py and test_worker.py show the consequences for runs.
 """
 
 import os
@@ -31,7 +31,7 @@ DUE = OUTAGE.next_try_at
 
 
 @pytest.fixture(autouse=True)
-def _bound(stack, monkeypatch):
+def _configured_tables(stack, monkeypatch):
     for name, value in (lambda_environment(stack.function("process"), stack) | CREDENTIALS).items():
         monkeypatch.setenv(name, value)
     tables.configure(os.environ)

@@ -13,12 +13,12 @@ from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.whisperx import Timeouts, connect
 from tests.integration.audio import Bytes, parts
 from tests.integration.socket_servers import read_request, self_signed, server
-from tests.integration.timeouts import IMPATIENT, PATIENT
+from tests.integration.timeouts import LONG_TIMEOUTS, SHORT_TIMEOUTS
 
 SECRET = "k3y-that-stays-here"
 
 
-def send(url, audio=None, name="abc.wav", key=SECRET, timeouts=PATIENT, **settings):
+def send(url, audio=None, name="abc.wav", key=SECRET, timeouts=LONG_TIMEOUTS, **settings):
     dialect = connect(WhisperXSettings(whisperx_url=url, **settings), key)
     return dialect.send(audio or Bytes(1000), name, timeouts)
 
@@ -196,7 +196,7 @@ def test_server_that_reads_only_after_its_previous_job_is_waited_for():
 
     with server(busy) as url:
         dialect = connect(WhisperXSettings(whisperx_url=url), "")
-        transcript = dialect.send(Bytes(20 * 1024 * 1024), "a.wav", Timeouts(connect_seconds, PATIENT.total))
+        transcript = dialect.send(Bytes(20 * 1024 * 1024), "a.wav", Timeouts(connect_seconds, LONG_TIMEOUTS.total))
     assert transcript.segments == ()
 
 
@@ -210,7 +210,7 @@ def test_server_that_reads_too_slowly_is_a_failed_attempt():
     with server(slow) as url:
         try:
             with pytest.raises(RetryableError) as raised:
-                send(url, Bytes(50 * 1024 * 1024), timeouts=IMPATIENT)
+                send(url, Bytes(50 * 1024 * 1024), timeouts=SHORT_TIMEOUTS)
         finally:
             client_gave_up.set()
     assert raised.value.code == "timeout"
@@ -224,7 +224,7 @@ def test_memory_does_not_grow_with_the_audio():
     with server(swallow) as url:
         dialect = connect(WhisperXSettings(whisperx_url=url), "")
         tracemalloc.start()
-        transcript = dialect.send(Bytes(64 * 1024 * 1024), "a.wav", PATIENT)
+        transcript = dialect.send(Bytes(64 * 1024 * 1024), "a.wav", LONG_TIMEOUTS)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert transcript.segments == ()

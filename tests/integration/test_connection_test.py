@@ -17,7 +17,7 @@ from testing.scripted_service import Reply, ScriptedService
 from testing.waiting import LIMIT_SECONDS
 from tests.integration.socket_servers import has_hung_up, read_request, self_signed, server, wait_for_hang_up
 
-pytestmark = pytest.mark.usefixtures("patient_connection_test")
+pytestmark = pytest.mark.usefixtures("long_connection_test_timeout")
 
 KEY = "planted-key-5f2e"
 ASR, TASKS, OPENAI = "/asr", "/speech-to-text", "/v1/audio/transcriptions"

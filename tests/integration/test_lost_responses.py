@@ -15,7 +15,7 @@ LEASE = NOW + timedelta(minutes=16)
 
 @pytest.fixture
 def new(handlers):
-    handlers.queue()  # configures the models
+    handlers.queue()  # configures the tables
     return transitions.create("s3://b", "a.wav", size=9, etag="e", modified_at=NOW, now=NOW)
 
 

@@ -21,7 +21,7 @@ from callscribe.whisperx.client import WhisperXClient
 from testing.waiting import LIMIT_SECONDS
 from tests.integration.audio import Bytes
 from tests.integration.socket_servers import has_hung_up, read_request, server, wait_for_hang_up
-from tests.integration.timeouts import IMPATIENT, PATIENT
+from tests.integration.timeouts import LONG_TIMEOUTS, SHORT_TIMEOUTS
 
 KEY, TEXT, NUMBER = "planted-key-5f2e", "planted words", "12025550143"
 PLANTED = (KEY, TEXT, NUMBER)
@@ -146,7 +146,7 @@ class Outcome:
     exchanges: list[Any]
 
 
-def send_to(serve, dialect="asr", timeouts=PATIENT):
+def send_to(serve, dialect="asr", timeouts=LONG_TIMEOUTS):
     exchanges: list[Any] = []
 
     def respond(connection):
@@ -166,7 +166,7 @@ def send_to(serve, dialect="asr", timeouts=PATIENT):
 @pytest.mark.parametrize("dialect", ["asr", "openai"])
 @pytest.mark.parametrize(("serve", "expected"), MISBEHAVIOUR.values(), ids=MISBEHAVIOUR)
 def test_misbehaving_server_maps_to_an_error_or_a_transcript(dialect, serve, expected):
-    outcome = send_to(serve, dialect, IMPATIENT if expected == TIMEOUT else PATIENT)
+    outcome = send_to(serve, dialect, SHORT_TIMEOUTS if expected == TIMEOUT else LONG_TIMEOUTS)
     (exchange,) = outcome.exchanges
     if isinstance(expected, str):
         assert outcome.result.text == expected
@@ -184,7 +184,7 @@ def test_connection_reset_during_the_upload_is_a_failed_attempt():
         reset(connection)
 
     with server(reset_early) as url, pytest.raises(RetryableError) as raised:
-        connect(WhisperXSettings(whisperx_url=url), "").send(Bytes(5_000_000), "a.wav", PATIENT)
+        connect(WhisperXSettings(whisperx_url=url), "").send(Bytes(5_000_000), "a.wav", LONG_TIMEOUTS)
     assert raised.value.code == "connection_lost"
 
 
@@ -227,12 +227,12 @@ def test_only_one_large_response_is_in_memory_at_a_time():
         return body_length(response)
 
     with server(send_large_response) as first, server(send_large_response) as second, ThreadPoolExecutor() as pool:
-        one = pool.submit(WhisperXClient(first, "", exchanges.append).get, "/", PATIENT, hold)
+        one = pool.submit(WhisperXClient(first, "", exchanges.append).get, "/", LONG_TIMEOUTS, hold)
         assert is_parsing.wait(LIMIT_SECONDS)
-        other = pool.submit(WhisperXClient(second, "", exchanges.append).get, "/", PATIENT, body_length)
+        other = pool.submit(WhisperXClient(second, "", exchanges.append).get, "/", LONG_TIMEOUTS, body_length)
         assert not wait([other], timeout=0.3).done
         with server(lambda connection: connection.sendall(http(b"{}"))) as third:
-            assert WhisperXClient(third, "", exchanges.append).get("/", PATIENT, body_length) == len(b"{}")
+            assert WhisperXClient(third, "", exchanges.append).get("/", LONG_TIMEOUTS, body_length) == len(b"{}")
         may_finish.set()
         assert one.result() == other.result() == client.LARGE_RESPONSE_BYTES + 3_000_000
 
@@ -244,11 +244,11 @@ def test_large_response_waits_for_another_one_only_until_its_deadline():
         server(send_large_response) as url,
         pytest.raises(RetryableError) as raised,
     ):
-        WhisperXClient(url, "", exchanges.append).get("/", IMPATIENT, lambda _: None)
+        WhisperXClient(url, "", exchanges.append).get("/", SHORT_TIMEOUTS, lambda _: None)
     assert raised.value.code == exchanges[0].error == "timeout"
     assert exchanges[0].bytes_received <= client.LARGE_RESPONSE_BYTES + client.DOWNLOAD_CHUNK_BYTES
     with server(send_large_response) as url:  # the lock was released
-        WhisperXClient(url, "", exchanges.append).get("/", PATIENT, lambda _: None)
+        WhisperXClient(url, "", exchanges.append).get("/", LONG_TIMEOUTS, lambda _: None)
 
 
 def test_response_that_is_too_large_is_not_read_to_its_end():

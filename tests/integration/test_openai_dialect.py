@@ -8,7 +8,7 @@ from callscribe.errors import JobFailed, PermanentError, RetryableError, Service
 from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.whisperx import Job, connect
 from tests.integration.audio import Bytes, parts
-from tests.integration.timeouts import PATIENT
+from tests.integration.timeouts import LONG_TIMEOUTS
 
 DEFAULTS = [
     ("response_format", "verbose_json"),
@@ -19,7 +19,7 @@ DEFAULTS = [
 
 def send(url, name="abc.wav", **settings):
     dialect = connect(WhisperXSettings(whisperx_url=url, whisperx_dialect="openai", **settings), "k3y")
-    return dialect.send(Bytes(1000), name, PATIENT)
+    return dialect.send(Bytes(1000), name, LONG_TIMEOUTS)
 
 
 def form_fields(received):
@@ -132,5 +132,5 @@ def test_rejected_custom_option_is_reported_as_an_invalid_option(service, reply)
 def test_job_of_another_dialect_is_lost(dialect):
     service = connect(WhisperXSettings(whisperx_url="http://127.0.0.1:9", whisperx_dialect=dialect), "")
     with pytest.raises(JobFailed) as raised:
-        service.poll(Job("a"), PATIENT)
+        service.poll(Job("a"), LONG_TIMEOUTS)
     assert raised.value.code == "job_lost"

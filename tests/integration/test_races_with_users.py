@@ -61,7 +61,7 @@ def send_requests(url, key, ids, seed):
 
 def test_concurrent_user_requests_send_nothing_twice_without_force(handlers, stack, put, service, running):
     lambdas, url = running
-    handlers.queue()  # configures the models
+    handlers.queue()  # configures the tables
     now, ids = handlers.now(), []
     for number in range(RECORDINGS):
         location = f"s3://{stack.buckets['RecordingsBucket']}"

@@ -13,7 +13,7 @@ from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import Job, connect
 from tests.integration.audio import Bytes
-from tests.integration.timeouts import PATIENT
+from tests.integration.timeouts import LONG_TIMEOUTS
 
 EXCHANGES = Path(__file__).parents[1] / "exchanges"
 SPOKEN = "Thanks for calling, how can I help?\nMy order is 4711."
@@ -79,8 +79,8 @@ def replay(service, reply):
         client = connect(WhisperXSettings(whisperx_url=service.url, whisperx_dialect=dialect), "")
         try:
             if recorded.method == "GET" and dialect == "tasks":
-                return client.poll(Job("cb9d0200"), PATIENT)
-            return client.send(Bytes(100), "abc.wav", PATIENT)
+                return client.poll(Job("cb9d0200"), LONG_TIMEOUTS)
+            return client.send(Bytes(100), "abc.wav", LONG_TIMEOUTS)
         except TranscriptionError as error:
             return error
 
@@ -118,7 +118,7 @@ def test_earlier_job_is_found_in_a_recorded_task_list(service, reply):
     recorded = RecordedExchange.load("tasks-all")
     service.replies = [reply(status=recorded.status, headers=recorded.headers, body=recorded.body)]
     dialect = connect(WhisperXSettings(whisperx_url=service.url, whisperx_dialect="tasks"), "")
-    job = dialect.send(Bytes(100), "tone2s.wav", PATIENT, is_resend=True)
+    job = dialect.send(Bytes(100), "tone2s.wav", LONG_TIMEOUTS, is_resend=True)
     assert job == Job("91eb8d3f-a805-425f-896a-9725250fcac4")
 
 

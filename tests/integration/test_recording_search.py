@@ -26,7 +26,7 @@ IN, OUT, INTERNAL = Direction
 @pytest.fixture
 def create_recording(handlers):
     """Create a recording of a call `minutes` before noon; returns its id."""
-    handlers.queue()  # configures the models
+    handlers.queue()  # configures the tables
 
     def create_recording(name, minutes=0, **fields):
         metadata = CallMetadata(**fields)

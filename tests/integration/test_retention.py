@@ -120,8 +120,8 @@ def test_recording_requeued_during_the_deletion_is_not_deleted(retaining, put, l
 def test_user_can_register_a_file_that_is_too_old_for_sync(retaining, functions, put, list_recordings):
     put("old.wav")
     assert retaining.after(days=DAYS + 1).sync()["counts"]["past_retention"] == 1
-    answer = retaining.api("POST", "/api/call-recordings", body={"path": f"{retaining.recordings_path}old.wav"})
-    assert (answer.status, set(list_recordings())) == (201, {"old.wav"})
+    response = retaining.api("POST", "/api/call-recordings", body={"path": f"{retaining.recordings_path}old.wav"})
+    assert (response.status, set(list_recordings())) == (201, {"old.wav"})
 
 
 @pytest.mark.parametrize("days", ["", "90"])

@@ -150,8 +150,8 @@ def calls(create):
 def test_dry_run_counts_the_matching_recordings_and_changes_nothing(handlers, calls, request_retry):
     recordings_before, runs_before = all_recordings(), handlers.api("GET", RUNS).body
     for body, expected in CASES:
-        answer = request_retry(**body, dryRun=True)
-        assert (answer.status, answer.json) == (200, {"count": len(expected), "exact": True, "dryRun": True}), body
+        response = request_retry(**body, dryRun=True)
+        assert (response.status, response.json) == (200, {"count": len(expected), "exact": True, "dryRun": True}), body
     assert (all_recordings(), handlers.api("GET", RUNS).body) == (recordings_before, runs_before)
 
 
@@ -161,10 +161,10 @@ def test_matching_recordings_are_queued_as_a_fresh_start_oldest_call_first(handl
     for body, matching in [CASES[number] for number in (12, 9, 7, 13, 3, 8, 0, 0)]:
         before, queue_before = all_recordings(), queue()
         expected = [letter for letter in reversed(matching) if letter not in done]
-        answer = request_retry(**body)
-        assert (answer.status, answer.json["status"], answer.json["trigger"]) == (200, "succeeded", "api")
-        assert answer.json["counts"] == {"matched": len(expected), "queued": len(expected), "conflicts": 0}, body
-        assert get_run(handlers, answer.json["id"]) == answer.json
+        response = request_retry(**body)
+        assert (response.status, response.json["status"], response.json["trigger"]) == (200, "succeeded", "api")
+        assert response.json["counts"] == {"matched": len(expected), "queued": len(expected), "conflicts": 0}, body
+        assert get_run(handlers, response.json["id"]) == response.json
         assert queue() == queue_before + [calls[letter] for letter in expected], body
         after = all_recordings()
         for id_ in queue()[len(queue_before) :]:
@@ -197,20 +197,20 @@ def test_retry_that_exceeds_one_request_continues_with_the_next_runs_of_queue(
     handlers, many, request_retry, functions, queue, queued
 ):
     functions["queue"] = 15_000
-    answer = request_retry(errorCode="service_error")
-    assert (answer.status, answer.json["status"], answer.json["finishedAt"]) == (202, "running", None)
-    assert answer.json["counts"] == {"matched": 5, "queued": 2, "conflicts": 0}
-    assert answer.json["filter"] == {"transcriptionStatus": "failed", "errorCode": "service_error"}
-    assert get_run(handlers, answer.json["id"]) == answer.json
+    response = request_retry(errorCode="service_error")
+    assert (response.status, response.json["status"], response.json["finishedAt"]) == (202, "running", None)
+    assert response.json["counts"] == {"matched": 5, "queued": 2, "conflicts": 0}
+    assert response.json["filter"] == {"transcriptionStatus": "failed", "errorCode": "service_error"}
+    assert get_run(handlers, response.json["id"]) == response.json
     assert queue() == many[:2:-1]
     queue_run = handlers.queue()
     assert (queue_run["task"], queue_run["counts"]["queued"]) == ("queue_transcriptions", 0)
-    finished = get_run(handlers, answer.json["id"])
+    finished = get_run(handlers, response.json["id"])
     assert (finished["status"], finished["counts"]["queued"]) == ("succeeded", 5)
     assert finished["duration"] > 0
     assert queue() == queued == many[::-1]
     handlers.queue()
-    assert get_run(handlers, answer.json["id"]) == finished
+    assert get_run(handlers, response.json["id"]) == finished
 
 
 def test_each_run_of_queue_continues_the_retry_until_its_time_is_up(
@@ -344,7 +344,7 @@ def test_recording_claimed_or_deleted_meanwhile_is_a_conflict(handlers, many, re
     apply_transition = recordings.apply_transition
 
     def apply_too_late(recording_id, transition):
-        with signing_as("somebody"), monkeypatch.context() as patch:
+        with signing_as("another-user"), monkeypatch.context() as patch:
             patch.setattr(recordings, "apply_transition", apply_transition)
             if recording_id == many[2]:
                 claim(recording_id, handlers.now())
@@ -364,12 +364,12 @@ def test_write_with_a_lost_response_is_counted_once(handlers, many, queue, monke
     assert len(queue()) == 2
     resumable = runs.resumable
 
-    def lose_the_next_answer(now):
+    def lose_the_next_response(now):
         unfinished_runs = resumable(now)
         lose_response(operation)
         return unfinished_runs
 
-    monkeypatch.setattr(runs, "resumable", lose_the_next_answer)
+    monkeypatch.setattr(runs, "resumable", lose_the_next_response)
     handlers.after(seconds=1).queue()
     assert get_run(handlers, run_id)["counts"] == {"matched": 5, "queued": 5, "conflicts": 0}
 
@@ -411,10 +411,10 @@ def test_store_error_at_the_very_end_queues_nothing_twice(handlers, many, reques
 
     with monkeypatch.context() as patch:
         patch.setattr(runs, "extend_lease", refuse)
-        answer = request_retry()
-    assert (answer.status, answer.json["status"], answer.json["counts"]["queued"]) == (202, "running", 5)
+        response = request_retry()
+    assert (response.status, response.json["status"], response.json["counts"]["queued"]) == (202, "running", 5)
     handlers.after(minutes=7).queue()
-    assert get_run(handlers, answer.json["id"])["status"] == "succeeded"
+    assert get_run(handlers, response.json["id"])["status"] == "succeeded"
     assert queued == many[::-1]
 
 
@@ -460,6 +460,6 @@ INVALID = [
 def test_invalid_filter_is_refused_and_nothing_is_queued(handlers, create, functions, queue):
     create("a")
     for body in INVALID:
-        answer = handlers.api("POST", RETRY, body=body)
-        assert (answer.status, (answer.json or {}).get("error", {}).get("code")) == (400, "invalid_request"), body
+        response = handlers.api("POST", RETRY, body=body)
+        assert (response.status, (response.json or {}).get("error", {}).get("code")) == (400, "invalid_request"), body
     assert queue() == []

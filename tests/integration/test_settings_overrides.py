@@ -29,7 +29,7 @@ def put(handlers):
 @pytest.fixture
 def create_recordings(handlers):
     """Create recordings of files with these names."""
-    handlers.queue()  # configures the models
+    handlers.queue()  # configures the tables
 
     def create_recordings(*names):
         for name in names:
@@ -47,10 +47,10 @@ def test_template_applies_until_a_setting_is_overridden_and_after_it_is_set_to_n
         "phoneSystem": "yeastar", "timeZone": "Europe/Berlin", "patterns": [], "channels": "auto",
         "extensions": ["mp3", "wav"], "phoneSystems": sorted(SYSTEMS), "changed": [],
     }  # fmt: skip
-    answer = put(phoneSystem="freepbx", patterns=[PATTERN], extensions=[".WAV", "ogg"])
-    assert answer.status == 200
-    assert answer.json == handlers.api("GET", MODULE).json
-    assert answer.json == template | {
+    response = put(phoneSystem="freepbx", patterns=[PATTERN], extensions=[".WAV", "ogg"])
+    assert response.status == 200
+    assert response.json == handlers.api("GET", MODULE).json
+    assert response.json == template | {
         "phoneSystem": "freepbx", "patterns": [PATTERN], "extensions": ["ogg", "wav"],
         "changed": ["phoneSystem", "patterns", "extensions"],
     }  # fmt: skip
@@ -60,8 +60,8 @@ def test_template_applies_until_a_setting_is_overridden_and_after_it_is_set_to_n
 
 def test_empty_value_overrides_the_template(handlers, put):
     handlers.overrides["PHONE_SYSTEM"] = "yeastar"
-    answer = put(phoneSystem="").json
-    assert (answer["phoneSystem"], answer["changed"]) == ("", ["phoneSystem"])
+    response = put(phoneSystem="").json
+    assert (response["phoneSystem"], response["changed"]) == ("", ["phoneSystem"])
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,10 @@ def test_empty_value_overrides_the_template(handlers, put):
 )
 def test_invalid_setting_is_400_names_the_field_and_saves_nothing(handlers, put, field, value):
     before = put(timeZone="Asia/Kolkata").json
-    answer = put(**{"phoneSystem": "freepbx", "enabled": False, field: value})
-    assert (answer.status, answer.json["error"]["code"]) == (400, "invalid_settings")
-    assert [detail["field"] for detail in answer.json["error"]["details"]] == [field]
-    assert field in answer.json["error"]["message"]
+    response = put(**{"phoneSystem": "freepbx", "enabled": False, field: value})
+    assert (response.status, response.json["error"]["code"]) == (400, "invalid_settings")
+    assert [detail["field"] for detail in response.json["error"]["details"]] == [field]
+    assert field in response.json["error"]["message"]
     assert handlers.api("GET", MODULE).json == before
 
 
@@ -87,8 +87,8 @@ def test_invalid_setting_is_400_names_the_field_and_saves_nothing(handlers, put,
     [{"phoneSystem": 1}, {"patterns": "x"}, {"surprise": 1}, {"enabled": None}, {"extensions": [1]}, [], None, "x"],
 )
 def test_malformed_body_is_400(handlers, body):
-    answer = handlers.api("PUT", MODULE, body=body)
-    assert (answer.status, answer.json["error"]["code"]) == (400, "invalid_request")
+    response = handlers.api("PUT", MODULE, body=body)
+    assert (response.status, response.json["error"]["code"]) == (400, "invalid_request")
 
 
 def test_second_of_two_concurrent_updates_is_refused(handlers, put):
@@ -133,5 +133,5 @@ def test_preview_counts_parsed_names_and_changes_nothing(handlers, create_record
 
 
 def test_preview_refuses_invalid_settings(handlers):
-    answer = handlers.api("POST", f"{MODULE}/preview", body={"patterns": ["("]})
-    assert (answer.status, answer.json["error"]["details"][0]["field"]) == (400, "patterns")
+    response = handlers.api("POST", f"{MODULE}/preview", body={"patterns": ["("]})
+    assert (response.status, response.json["error"]["details"][0]["field"]) == (400, "patterns")

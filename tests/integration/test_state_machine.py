@@ -56,14 +56,14 @@ write_counts_of_polls = st.integers(3, 8) | st.just(ALL_WRITES)
 delays = st.sampled_from([0, 0, 130, 1000])
 """Seconds: none, until a retry is due, until a crashed worker's lease has expired."""
 
-modes = st.sampled_from([Mode.ANSWERS, Mode.ANSWERS, *Mode])
+modes = st.sampled_from([Mode.RESPONDS, Mode.RESPONDS, *Mode])
 
 tasks = st.sampled_from(["process", "sync", "queue"])
 
 job_durations = st.sampled_from([100.0, 0.0, 1500.0, ENDLESS_SECONDS])
 """Seconds."""
 
-JOB_EVENT_MODES = {"rejected": Mode.REJECTS, "forgotten": Mode.ANSWERS}
+JOB_EVENT_MODES = {"rejected": Mode.REJECTS, "forgotten": Mode.RESPONDS}
 
 job_events = st.sampled_from(["none", *JOB_EVENT_MODES])
 

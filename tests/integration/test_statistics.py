@@ -30,7 +30,7 @@ def overview(handlers):
         assert response.status == 200, response.body
         return response.json
 
-    overview("activity")  # configures the models
+    overview("activity")  # configures the tables
     return overview
 
 

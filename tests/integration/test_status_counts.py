@@ -15,7 +15,7 @@ REF = TranscriptRef(version="v", language=None, duration=None, preview="", no_sp
 
 @pytest.fixture(autouse=True)
 def configured(handlers):
-    handlers.queue()  # configures the models
+    handlers.queue()  # configures the tables
 
 
 def create_completed(number, at):

@@ -10,7 +10,7 @@ from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.whisperx import Job, connect
 from callscribe.whisperx.dialects import tasks as tasks_dialect
 from tests.integration.audio import Bytes, parts
-from tests.integration.timeouts import IMPATIENT, PATIENT
+from tests.integration.timeouts import LONG_TIMEOUTS, SHORT_TIMEOUTS
 
 QUEUED = {"identifier": "cb9d0200-50a0", "message": "Task queued"}
 NO_GPU = "CUDA failed with error no CUDA-capable device is detected"
@@ -29,7 +29,7 @@ def task(identifier, status="completed", name="abc.wav", started_at="2026-11-22T
 
 
 def send(dialect, name="abc.wav", *, is_resend=False):
-    return dialect.send(Bytes(100), name, PATIENT, is_resend=is_resend)
+    return dialect.send(Bytes(100), name, LONG_TIMEOUTS, is_resend=is_resend)
 
 
 def test_audio_is_sent_as_a_form_field_with_options_in_the_query_and_returns_a_job(service, reply):
@@ -153,7 +153,7 @@ def test_audio_is_not_resent_when_the_task_list_is_invalid(service, reply, statu
 def test_404_from_a_proxy_is_an_outage_and_does_not_lose_the_job(service, reply, body):
     service.replies = [reply(status=404, body=body)]
     with pytest.raises(ServiceUnavailable) as raised:
-        tasks(service.url).poll(Job("a"), PATIENT)
+        tasks(service.url).poll(Job("a"), LONG_TIMEOUTS)
     assert raised.value.code == "endpoint_not_found"
 
 
@@ -183,7 +183,7 @@ def test_audio_is_not_resent_when_the_task_list_does_not_arrive(service, reply, 
 
 def test_poll_that_times_out_or_loses_its_connection_is_not_an_outage(service, reply):
     service.replies = [reply(close=True)]
-    for timeouts, code in ((PATIENT, "connection_lost"), (IMPATIENT, "timeout")):
+    for timeouts, code in ((LONG_TIMEOUTS, "connection_lost"), (SHORT_TIMEOUTS, "timeout")):
         with pytest.raises(RetryableError) as raised:
             tasks(service.url).poll(Job("a"), timeouts)
         assert (raised.type, raised.value.code) == (RetryableError, code)
@@ -192,7 +192,7 @@ def test_poll_that_times_out_or_loses_its_connection_is_not_an_outage(service, r
 
 def test_poll_with_a_refused_connection_is_an_outage():
     with pytest.raises(ServiceUnavailable):
-        tasks("http://127.0.0.1:9").poll(Job("a"), PATIENT)
+        tasks("http://127.0.0.1:9").poll(Job("a"), LONG_TIMEOUTS)
 
 
 @pytest.mark.parametrize(
@@ -215,12 +215,12 @@ def test_recording_that_failed_for_lack_of_a_gpu_is_resent_to_the_cpu(service, r
 def test_audio_for_a_server_without_a_gpu_is_sent_to_the_cpu_for_an_hour(service, reply, monkeypatch):
     service.replies = [json_reply(reply, {"status": "failed", "error": NO_GPU}), json_reply(reply, QUEUED)]
     with pytest.raises(JobFailed):
-        tasks(service.url).poll(Job("a"), PATIENT)
+        tasks(service.url).poll(Job("a"), LONG_TIMEOUTS)
     send(tasks(service.url), "other-0.wav")
     monkeypatch.setattr(tasks_dialect, "NO_GPU_SECONDS", -1.0)
     service.replies = [json_reply(reply, {"status": "failed", "error": NO_GPU}), json_reply(reply, QUEUED)]
     with pytest.raises(JobFailed):
-        tasks(service.url).poll(Job("a"), PATIENT)
+        tasks(service.url).poll(Job("a"), LONG_TIMEOUTS)
     send(tasks(service.url), "other-0.wav")
     queries = [received.query for received in service.received if received.method == "POST"]
     assert queries == [{"device": ["cpu"], "compute_type": ["int8"]}, {}]
@@ -236,7 +236,7 @@ def test_listed_task_with_an_invalid_identifier_is_an_invalid_response(service, 
 @pytest.mark.parametrize("status", ["queued", "processing"])
 def test_poll_returns_nothing_while_the_job_runs(service, reply, status):
     service.replies = [json_reply(reply, {"status": status, "result": None, "metadata": {}, "error": None})]
-    assert tasks(service.url).poll(Job("a-1"), PATIENT) is None
+    assert tasks(service.url).poll(Job("a-1"), LONG_TIMEOUTS) is None
     assert (service.received[0].method, service.received[0].path) == ("GET", "/task/a-1")
 
 
@@ -251,7 +251,7 @@ def test_poll_returns_nothing_while_the_job_runs(service, reply, status):
 )
 def test_poll_of_a_completed_job_returns_its_transcript(service, reply, result, metadata, text, language):
     service.replies = [json_reply(reply, {"status": "completed", "result": result, "metadata": metadata})]
-    transcript = tasks(service.url).poll(Job("a"), PATIENT)
+    transcript = tasks(service.url).poll(Job("a"), LONG_TIMEOUTS)
     assert (transcript.text, transcript.language) == (text, language)
 
 
@@ -295,7 +295,7 @@ POLL_ERRORS = [
 def test_each_failed_poll_maps_to_an_error(service, reply, status, body, error_type, code, expected_message):
     service.replies = [json_reply(reply, body, status=status)]
     with pytest.raises(error_type) as raised:
-        tasks(service.url).poll(Job("a"), PATIENT)
+        tasks(service.url).poll(Job("a"), LONG_TIMEOUTS)
     assert (raised.type, raised.value.code) == (error_type, code)
     assert raised.value.status == (None if status == 200 else status)
     assert expected_message in raised.value.message
@@ -356,7 +356,7 @@ def test_every_exchange_is_logged_without_secrets(service, reply):
     job = send(dialect, is_resend=True)
     for _ in range(2):
         with pytest.raises((RetryableError, ServiceUnavailable)):
-            dialect.poll(job, PATIENT)
+            dialect.poll(job, LONG_TIMEOUTS)
     logged = [(each.method, each.url.removeprefix(service.url), each.status, each.error) for each in exchanges]
     assert logged == [
         ("GET", "/task/all", 200, None),

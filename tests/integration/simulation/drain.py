@@ -41,7 +41,7 @@ def drain(world: World, checker: InvariantChecker) -> None:
 
     Raises: AssertionError, when something is left undone.
     """
-    world.service.mode, world.service.job_seconds = Mode.ANSWERS, 0.0
+    world.service.mode, world.service.job_seconds = Mode.RESPONDS, 0.0
     for task in Task:
         settings_overrides.set_paused(task, paused=False)
     for tick in range(MAX_TICKS):

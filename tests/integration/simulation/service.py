@@ -20,14 +20,14 @@ from tests.integration.simulation.actors import Actor, Fault, PausePoint, curren
 class Mode(Enum):
     """How the service responds to audio, and to requests about a job."""
 
-    ANSWERS = auto()
+    RESPONDS = auto()
     FAILS = auto()
     REJECTS = auto()
     """A permanent error because of the audio; a job fails."""
     UNAVAILABLE = auto()
     UNAVAILABLE_FOR_A_WHILE = auto()
     """With a Retry-After."""
-    NEVER_ANSWERS = auto()
+    NEVER_RESPONDS = auto()
     """It hangs after it has received the audio."""
     GARBLES = auto()
     """It does the work, but its response is invalid."""
@@ -94,7 +94,7 @@ class SimulatedService:
     get_time: Callable[[], datetime]
     on_upload: Callable[[Upload], None]
     on_event: Callable[[str], None]
-    mode: Mode = Mode.ANSWERS
+    mode: Mode = Mode.RESPONDS
     job_seconds: float = 0.0
     """Duration of jobs that are created from now on."""
     jobs: dict[str, SimulatedJob] = field(default_factory=dict)
@@ -126,7 +126,7 @@ class SimulatedService:
         mode = self.mode
         upload = Upload(actor, actor.claimed, until)
         assert name.startswith(upload.claimed.id)
-        if self.with_jobs and mode in (Mode.ANSWERS, Mode.NEVER_ANSWERS, Mode.GARBLES):
+        if self.with_jobs and mode in (Mode.RESPONDS, Mode.NEVER_RESPONDS, Mode.GARBLES):
             ends_at = self.get_time() + timedelta(seconds=self.job_seconds)
             job = SimulatedJob(f"job-{len(self.jobs) + 1}", name, upload.claimed, self.get_time(), ends_at, was_listed)
             self.jobs[job.id] = upload.job = job
@@ -173,7 +173,7 @@ class SimulatedService:
         """
 
         def ready() -> bool:
-            return self.mode is not Mode.NEVER_ANSWERS or self.get_time() >= until
+            return self.mode is not Mode.NEVER_RESPONDS or self.get_time() >= until
 
         fault = actor.pause(PausePoint(name, ready, is_write=True))
         mode = self.mode
@@ -195,7 +195,7 @@ class SimulatedService:
             self._raise_for_mode(mode, until)
 
         def ready() -> bool:
-            return mode is not Mode.NEVER_ANSWERS or self.get_time() >= until
+            return mode is not Mode.NEVER_RESPONDS or self.get_time() >= until
 
         fault = actor.pause(PausePoint("service response", ready, is_write=True))
         if self.get_time() >= until:
@@ -213,7 +213,7 @@ class SimulatedService:
             raise ServiceUnavailable(
                 "no connection", retry_after=RETRY_AFTER_SECONDS if mode is Mode.UNAVAILABLE_FOR_A_WHILE else None
             )
-        if mode is Mode.NEVER_ANSWERS or self.get_time() >= until:
+        if mode is Mode.NEVER_RESPONDS or self.get_time() >= until:
             raise RetryableError("no response in time", code="timeout")
         if mode is Mode.FAILS:
             raise RetryableError("500", code="service_error")

@@ -226,7 +226,7 @@ class World:
     def _record_upload(self, upload: Upload) -> None:
         self.totals["uploads"] += 1
         self.totals["uploaded again"] += any(earlier.claimed.id == upload.claimed.id for earlier in self.uploads)
-        self.totals["without a response"] += self.service.mode is Mode.NEVER_ANSWERS
+        self.totals["without a response"] += self.service.mode is Mode.NEVER_RESPONDS
         self.uploads.append(upload)
         self.on_upload(upload)
 
