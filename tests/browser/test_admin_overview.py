@@ -167,7 +167,7 @@ def test_outage_is_shown_in_every_view_while_it_lasts(page, served, quick_servic
         page.get_by_role("link", name="Server requests").click()
         expect(page.get_by_role("heading", name="Server requests", level=1)).to_be_visible()
         page.clock.fast_forward("00:11")
-        expect(alert).to_contain_text("2 failed attempts to reconnect")
+        expect(alert).to_contain_text("2 attempts failed")
         expect(time_element(alert, outage["since"])).to_be_visible()
     served.run("process")
     page.clock.fast_forward("00:11")

@@ -108,8 +108,8 @@ def test_call_title_has_an_arrow_only_if_the_direction_is_known(call, metadata, 
 @pytest.mark.parametrize(
     ("counts", "text"),
     [
-        ({"listed": 1200, "added": 1, "completed": 0, "waiting": 3}, "1,200 listed, 1 added, 3 incomplete"),
-        ({"listed": 2, "incomplete": 1}, "2 listed, the next run continues the scan"),
+        ({"listed": 1200, "added": 1, "completed": 0, "waiting": 3}, "1,200 listed, 1 added, 3 incomplete files"),
+        ({"listed": 2, "incomplete": 1}, "2 listed, stopped early: the next scan finds the rest"),
         ({"completed": 2, "jobs_pending": 1, "audio_seconds": 125},
          "2 completed, 1 in progress on the server, 2 min 5 s of audio"),
         ({"queued": 0, "conflicts": 0}, "nothing to do"),

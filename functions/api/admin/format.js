@@ -116,7 +116,7 @@ export const humanize = (code) => code.replaceAll("_", " ").replace("gpu", "GPU"
 
 export const capitalize = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-// The counts of a run that are not zero: `12 listed, 1 added, 3 incomplete`.
+// The counts of a run that are not zero: `12 listed, 1 added, 3 incomplete files`.
 export function runSummary({ incomplete, audio_seconds: audioSeconds, ...counts }) {
   const parts = Object.entries(counts)
     .filter(([, count]) => count)
