@@ -64,7 +64,7 @@ def wait_for_overview(page: Page) -> None:
     wait_until_loaded(page)
 
 
-def test_status_counts_equal_those_of_the_api_and_link_to_the_recordings(page, served):
+def test_status_counts_match_the_api_and_link_to_the_recordings(page, served):
     sign_in(page, served)
     summary = served.request(SUMMARY)
     flow = page.get_by_role("list", name=f"Status of {summary['total']} recordings")
@@ -319,7 +319,7 @@ def format_bytes(number: int) -> str:
     return f"{number} bytes" if number < 1000 else f"{number / 1000:.{int(number < 10_000)}f} kB"
 
 
-def test_server_requests_equal_those_of_the_api(page, served):
+def test_server_requests_match_the_api(page, served):
     sign_in(page, served, "/admin/server-requests")
     requests = served.request("transcription-calls")["items"]
     assert {each["status"] for each in requests} >= {200, 415, 500}

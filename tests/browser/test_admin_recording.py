@@ -147,7 +147,7 @@ def test_search_finds_matches_in_the_transcript(page, served):
     expect(match_count).to_have_count(0)
 
 
-def test_downloaded_transcript_equals_that_of_the_api(page, served):
+def test_downloaded_transcript_matches_the_api(page, served):
     recording = open_recording(page, served, GREETING)
     headers = {"Authorization": f"Bearer {served.key}"}
     for format_ in ("txt", "srt", "vtt", "json"):

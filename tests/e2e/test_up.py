@@ -110,7 +110,7 @@ def test_undecodable_recording_fails_and_is_named(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_own_folder_is_transcribed_by_an_own_server(folder, tmp_path, dialect):
+def test_users_folder_is_transcribed_by_the_users_server(folder, tmp_path, dialect):
     with recogniser("own-key", dialect) as url:
         status, output = run(
             "up", "--recordings", str(folder), "--whisperx", url, "--dialect", dialect, "--api-key", "own-key",

@@ -84,7 +84,7 @@ def test_page_is_not_served_elsewhere(handlers, path):
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/admin", "/admin/recordings/x", "/admin/assets/x/main.js"])
-def test_other_methods_than_get_are_refused(handlers, method, path):
+def test_methods_other_than_get_return_405(handlers, method, path):
     response = handlers.api(method, path, key=None, accept_encoding="gzip")
     assert (response.status, response.headers["Allow"]) == (405, "GET")
 
@@ -215,7 +215,7 @@ def test_files_contain_no_keys_and_no_names_of_the_account(handlers, stack, page
         assert not [content for content in contents if text in content], text
 
 
-def test_libraries_are_those_of_npm_as_their_readme_documents():
+def test_vendored_libraries_match_npm_and_their_readme():
     """`make vendor` writes them. After an update, document the new versions and digests in their README."""
     readme = (FOLDER / "vendor/README.md").read_text("utf-8")
     makefile = (ROOT / "Makefile").read_text("utf-8")

@@ -86,7 +86,7 @@ def open_and_acquire_probe(token="mine"):
 # slots ---------------------------------------------------------------------------------------------------------------
 
 
-def test_slot_knows_how_many_slots_are_held():
+def test_acquired_slot_has_the_number_of_held_slots():
     assert [acquire(token).held_count for token in "abc"] == [1, 2, 3]
     assert held_tokens() == ["a", "b", "c"]
 
@@ -110,7 +110,7 @@ def test_slot_is_held_until_its_lease_expires():
     assert held_tokens() == ["b"]
 
 
-def test_refusal_costs_one_write_and_one_read(count_requests):
+def test_acquire_without_a_free_slot_costs_one_write_and_one_read(count_requests):
     acquire("a", limit=1)
     with count_requests() as requests:
         assert acquire("b", limit=1) is None
@@ -177,13 +177,13 @@ def test_probe_starts_when_due_and_again_after_its_lease_has_expired():
     assert (item().probe, item().probe_lease) == ("next", LATER)
 
 
-def test_repeated_write_of_the_probe_keeps_it_the_probe():
+def test_probe_stays_the_probe_when_its_write_is_repeated():
     probe = open_and_acquire_probe()
     assert acquire("mine", DUE) == probe
     assert item().probe == "mine"
 
 
-def test_repeated_write_of_a_slot_from_before_the_outage_is_no_probe():
+def test_slot_acquired_before_the_outage_is_not_the_probe_when_its_write_is_repeated():
     slot = acquire("mine")
     open_and_acquire_probe("probe")
     assert acquire("mine") == slot
@@ -213,7 +213,7 @@ def test_dead_probe_is_replaced_by_only_one_worker(meanwhile):
     assert item().probe == "quick"
 
 
-def test_job_is_polled_by_any_worker_while_the_circuit_is_closed_and_only_by_the_probe_while_it_is_open():
+def test_only_the_probe_polls_while_the_circuit_is_open():
     job: Slot = acquire("job")
     assert admission.acquire_probe(job, "poll", NOW, LEASE) is job
     open_circuit()
@@ -250,7 +250,7 @@ def test_slots_from_before_the_outage_neither_end_nor_extend_it():
     assert (held_tokens(), admission.to_outage(item())) == (["job"], OUTAGE)
 
 
-def test_probe_without_a_result_leaves_the_next_try_to_another_worker():
+def test_another_worker_probes_after_a_probe_without_a_result():
     admission.release(open_and_acquire_probe())
     assert (held_tokens(), admission.to_outage(item())) == ([], OUTAGE)
     assert (item().probe, item().probe_lease) == (None, None)

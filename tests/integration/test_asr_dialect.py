@@ -119,7 +119,7 @@ def test_each_status_maps_to_an_error_class_and_code(service, reply, status, err
         ("21 Oct 2015 99999999999999999999:28:00 GMT", None),
     ],
 )
-def test_retry_after_is_read_as_seconds_or_as_a_date_on_the_service_s_clock(service, reply, header, seconds):
+def test_retry_after_may_be_seconds_or_a_date(service, reply, header, seconds):
     headers = {"Retry-After": header, "Date": "Wed, 21 Oct 2026 07:27:00 GMT"}
     service.replies = [reply(status=503, headers=headers)]
     with pytest.raises(ServiceUnavailable) as raised:
@@ -184,7 +184,7 @@ def test_audio_that_becomes_shorter_during_the_upload_is_a_failed_attempt(servic
 SILENCE = b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\nConnection: close\r\n\r\n{"segments": []}'
 
 
-def test_server_that_reads_only_after_its_previous_job_is_waited_for():
+def test_client_waits_while_the_server_finishes_its_previous_job():
     """Usual for these servers, and longer than the connect timeout."""
 
     connect_seconds = 0.2

@@ -167,7 +167,7 @@ def test_killed_probe_is_followed_by_another_after_its_lease(handlers, stack, se
 
 
 @pytest.mark.slow
-def test_queue_run_killed_at_any_request_leaves_each_recording_to_be_queued_once(
+def test_each_recording_is_queued_once_after_a_queue_run_is_killed_at_any_request(
     handlers, stack, workers, reset, subtests
 ):
     def add_an_old_transcript():
@@ -301,9 +301,7 @@ def jobs(service, workers, reply):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("run", ["that sends", "that polls"])
-def test_worker_killed_during_a_job_leaves_it_to_be_found_and_never_resends_it(
-    handlers, stack, workers, reset, jobs, subtests, run
-):
+def test_job_of_a_killed_worker_is_found_and_never_resent(handlers, stack, workers, reset, jobs, subtests, run):
     """Points before the claim and around reads change nothing in the store, so they are left out here."""
 
     def prepare_run():

@@ -70,9 +70,7 @@ def test_handler_receives_the_event_and_a_lambda_context(lambdas: Lambdas) -> No
     }
 
 
-def test_handler_has_its_own_environment_and_nothing_of_the_users(
-    lambdas: Lambdas, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_handler_does_not_inherit_the_users_environment(lambdas: Lambdas, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "the-users")
     monkeypatch.setenv("HTTP_PROXY", "http://proxy")
     environment = lambdas.invoke("echo", {}).payload["environment"]

@@ -91,7 +91,9 @@ def test_failed_run_of_a_user_does_not_count_for_the_alarm(handlers, read_metric
     assert read_metrics()["sync", "RunsFailed"] == [0.0]
 
 
-def test_outage_is_neither_a_failed_run_nor_a_missing_success(handlers, put, service, reply, read_metrics, monkeypatch):
+def test_outage_fires_neither_the_errors_nor_the_no_successful_run_alarm(
+    handlers, put, service, reply, read_metrics, monkeypatch
+):
     monkeypatch.setattr(observability.metrics.provider, "service", "process")
     service.replies = [reply(status=503)]
     put("a.wav")

@@ -188,7 +188,7 @@ def test_connection_reset_during_the_upload_is_a_failed_attempt():
     assert raised.value.code == "connection_lost"
 
 
-def test_error_body_that_does_not_arrive_is_not_waited_for(monkeypatch):
+def test_client_does_not_wait_for_an_error_body(monkeypatch):
     monkeypatch.setattr(client, "ERROR_BODY_SECONDS", 0.2)
 
     def stall(connection):

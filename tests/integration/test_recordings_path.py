@@ -123,7 +123,7 @@ def test_unusual_key_prefix_finds_nothing_outside_the_source(sync, bucket, list_
     assert set(list_recordings()) <= {"a.wav"}
 
 
-def test_sync_checks_the_path_itself_whoever_invokes_it(handlers, folder, list_recordings):
+def test_sync_validates_the_path_for_every_caller(handlers, folder, list_recordings):
     handlers.overrides["RECORDINGS_PATH"] = f"{folder}/in"
     for path in ("/etc", f"{folder}/in/link", f"{folder}/in/\0"):
         run = handlers.sync(recordingsPath=path)

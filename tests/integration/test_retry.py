@@ -156,7 +156,7 @@ def test_dry_run_counts_the_matching_recordings_and_changes_nothing(handlers, ca
 
 
 @both_engines
-def test_matching_recordings_are_queued_as_a_fresh_start_oldest_call_first(handlers, calls, request_retry, queue):
+def test_matching_recordings_are_queued_with_zero_attempts_oldest_call_first(handlers, calls, request_retry, queue):
     done = ""
     for body, matching in [CASES[number] for number in (12, 9, 7, 13, 3, 8, 0, 0)]:
         before, queue_before = all_recordings(), queue()

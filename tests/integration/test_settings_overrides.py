@@ -39,7 +39,7 @@ def create_recordings(handlers):
     return create_recordings
 
 
-def test_template_applies_until_a_setting_is_overridden_and_after_it_is_set_to_null(handlers, put):
+def test_null_restores_the_template_value_of_an_overridden_setting(handlers, put):
     handlers.overrides |= {"PHONE_SYSTEM": "yeastar", "TIME_ZONE": "Europe/Berlin", "AUDIO_EXTENSIONS": "wav mp3"}
     template = handlers.api("GET", MODULE).json
     assert template == {
@@ -91,7 +91,7 @@ def test_malformed_body_is_400(handlers, body):
     assert (response.status, response.json["error"]["code"]) == (400, "invalid_request")
 
 
-def test_second_of_two_concurrent_updates_is_refused(handlers, put):
+def test_second_of_two_concurrent_updates_returns_409(handlers, put):
     handlers.queue()
     previous = settings_overrides.load()
     assert settings_overrides.save(Module.CALL_RECORDINGS, previous, {"time_zone": "Asia/Kolkata"})

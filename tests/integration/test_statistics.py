@@ -163,7 +163,7 @@ def test_activity_includes_the_audio_seconds_of_a_process_run(handlers, put, ove
 # the queue -----------------------------------------------------------------------------------------------------------
 
 
-def test_oldest_queued_at_is_that_of_the_longest_waiting_recording(overview, create_queued, count_requests):
+def test_oldest_queued_at_comes_from_the_longest_waiting_recording(overview, create_queued, count_requests):
     create_queued("a", 20)
     create_queued("b", 50)
     create_queued("c", 10)

@@ -127,7 +127,7 @@ def test_current_transcript_stays_readable_during_a_new_transcription(handlers, 
     assert handlers.api("GET", f"{recording.path}/versions").json["items"][0]["current"]
 
 
-def test_unknown_version_returns_404_without_needless_requests(handlers, recording, count_requests):
+def test_unknown_version_returns_404_without_extra_requests(handlers, recording, count_requests):
     malformed = [
         "",
         "x",

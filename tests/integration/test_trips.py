@@ -68,13 +68,13 @@ def warm_handlers(handlers, put):
     return handlers
 
 
-def test_an_uploaded_recording_is_pending_after_few_files(warm_handlers, upload_event):
+def test_uploaded_recording_is_pending_after_few_files(warm_handlers, upload_event):
     with count_calls() as calls:
         assert warm_handlers.sync(**upload_event)["counts"]["added"] == 1
     assert len(calls) <= MAX_FILES_OF_AN_UPLOAD, describe(calls)
 
 
-def test_a_recording_is_transcribed_by_few_files(warm_handlers, put):
+def test_recording_is_transcribed_by_few_files(warm_handlers, put):
     put(NAME)
     warm_handlers.sync_and_queue()
     with count_calls() as calls:
@@ -82,7 +82,7 @@ def test_a_recording_is_transcribed_by_few_files(warm_handlers, put):
     assert len(calls) <= MAX_FILES_OF_A_TRANSCRIPTION, describe(calls)
 
 
-def test_a_status_is_changed_by_few_files(warm_handlers, put, list_recordings, service, reply):
+def test_status_is_changed_by_few_files(warm_handlers, put, list_recordings, service, reply):
     service.replies = [reply(status=400)]
     put(NAME)
     warm_handlers.transcribe()

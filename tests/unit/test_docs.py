@@ -96,7 +96,7 @@ def test_every_server_has_a_section_with_its_docker_commands_and_settings():
         assert f"`{dialect}` |" in section, server
 
 
-def test_a_setting_has_the_same_names_on_the_page_in_the_api_the_template_and_the_command_line():
+def test_setting_names_agree_across_page_api_template_and_cli():
     row = re.compile(r"^\| ([^|]+) \| `(\w+)` \| (?:`(\w+)`|–) \| (?:`(--[\w-]+)`|–) \|$", re.MULTILINE)
     rows = row.findall(read_page("api.md"))
     forms = (ROOT / "functions/api/admin/forms.js").read_text()
@@ -122,7 +122,7 @@ def test_every_route_is_documented():
 
 
 @pytest.mark.parametrize("function", ["Sync", "Queue", "Process", "Api"])
-def test_a_function_gets_the_environment_variables_that_it_reads_and_no_others(function):
+def test_function_gets_the_environment_variables_that_it_reads_and_no_others(function):
     declared = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
     declared |= set(TEMPLATE["Resources"][f"{function}Function"]["Properties"]["Environment"]["Variables"])
     read = {field.name.upper() for settings in (StoreSettings, *SETTINGS[function]) for field in fields(settings)}
@@ -228,7 +228,7 @@ def test_groups_of_patterns_kinds_of_files_and_extensions_are_documented():
     assert set(re.search(r"in upper or lower case: ([^.]+)\.", page)[1].split(", ")) == file_types.AUDIO_EXTENSIONS
 
 
-def test_the_examples_of_custom_patterns_match():
+def test_examples_of_custom_patterns_match():
     page = read_page("phone-systems.md")
     examples = re.findall(r"^(\S.*)\n    (\S.*\(\?P<.*)$", page, re.MULTILINE)
     first, second = [extract_metadata(name, patterns=[CustomPattern.parse(pattern)]) for name, pattern in examples]
@@ -269,7 +269,7 @@ def test_every_option_of_local_up_is_documented():
         assert f"`{option}" in README, option
 
 
-def test_the_docs_name_only_make_targets_that_exist():
+def test_docs_name_only_make_targets_that_exist():
     makefile = (ROOT / "Makefile").read_text()
     for page in PAGES:
         for target in re.findall(r"(?:`|^)make ([a-z-]+)", page.read_text(), re.MULTILINE):

@@ -41,7 +41,7 @@ def documented_metrics():
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_notifies_the_topic_both_ways_and_links_to_its_documentation(name):
+def test_alarm_notifies_the_topic_both_ways_and_links_to_its_documentation(name):
     alarm = ALARMS[name]
     assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmsTopic"}]
     page, _, heading = re.search(r"(docs/operations\.md)#([\w-]+)$", alarm["AlarmDescription"]).group().partition("#")
@@ -66,7 +66,7 @@ def test_alarms_and_dashboard_use_documented_metrics():
     }
 
 
-def test_the_alarm_for_missing_runs_fires_when_no_metric_is_written():
+def test_alarm_for_missing_runs_fires_when_no_metric_is_written():
     """CloudWatch looks back further than the alarm says for missing data points, so they are filled with 0."""
     for task in ("Sync", "Queue", "Process"):
         alarm = ALARMS[f"{task}NoSuccessfulRunAlarm"]
@@ -80,14 +80,14 @@ def test_no_alarm_evaluates_more_than_the_day_that_cloudwatch_allows():
         assert all(int(stat["Period"]) * int(alarm["EvaluationPeriods"]) <= 86400 for stat in stats)
 
 
-def test_the_dashboard_shows_every_alarm_and_every_log():
+def test_dashboard_shows_every_alarm_and_every_log():
     body = json.loads(deployed()["Dashboard"]["DashboardBody"])
     shown = json.dumps(body)
     assert all(f"{name}.Arn" in shown for name in ALARMS)
     assert all(name in shown for name in ("SyncLogs", "QueueLogs", "ProcessLogs", "ApiLogs"))
 
 
-def test_an_alarm_email_is_subscribed_to_the_topic():
+def test_alarm_email_is_subscribed_to_the_topic():
     assert "AlarmsSubscription" not in deployed()
     subscription = deployed(AlarmEmail="it@example.com")["AlarmsSubscription"]
     topic = granted.named_arn("sns", "AlarmsTopic")
@@ -102,7 +102,7 @@ def test_every_log_group_has_the_configured_retention():
     assert {deployed(LogRetentionDays="7")[name]["RetentionInDays"] for name in groups} == {"7"}
 
 
-def test_the_access_log_contains_no_path_and_no_query():
+def test_access_log_contains_no_path_and_no_query():
     log_format = RESOURCES["HttpApi"]["Properties"]["AccessLogSettings"]["Format"]
     json.loads(log_format)
     assert set(re.findall(r"\$context\.([\w.]+)", log_format)) == {

@@ -33,7 +33,7 @@ def test_row_has_these_fields_in_this_order(capsys):
     assert call["provenance"]["caller"] == "name"
 
 
-def test_size_of_an_existing_file_is_taken_into_account(tmp_path, capsys):
+def test_existing_file_is_classified_by_its_size(tmp_path, capsys):
     (tmp_path / CALL).write_bytes(b"")
     assert [row["file_kind"] for row in print_rows(capsys, CALL, tmp_path / CALL)] == ["audio", "incomplete"]
 

@@ -204,7 +204,7 @@ def test_signer_is_read_from_the_header_or_the_url():
     assert find_signer("Bearer key", "limit=1") is None
 
 
-def test_handler_and_its_threads_sign_with_its_name_and_test_clients_with_their_own():
+def test_requests_are_signed_with_the_name_of_their_function():
     def signers():
         return KEY.get_frozen_credentials().access_key, Credentials("own", "").get_frozen_credentials().access_key
 
@@ -352,7 +352,7 @@ def test_template_grants_permissions_only_in_roles():
 
 
 @pytest.mark.parametrize("name", sorted(granted.functions()))
-def test_of_the_policies_that_sam_attaches_code_may_use_only_logs_and_traces(name):
+def test_code_uses_only_logs_and_traces_of_sams_managed_policies(name):
     managed_policies = json.loads(aws_managed_policies_data)
     attached = [
         parse_statement({**managed, "Sid": policy})

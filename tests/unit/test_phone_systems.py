@@ -69,7 +69,7 @@ def test_table_has_a_name_of_every_system():
     assert set(SYSTEMS) - covered == {"issabel", "goautodial"}  # they write the names of FreePBX and VICIdial
 
 
-def test_every_system_with_a_default_channel_layout_exists():
+def test_default_channel_layouts_name_only_known_systems():
     assert set(DEFAULT_LAYOUTS) <= set(SYSTEMS)
 
 
@@ -82,7 +82,7 @@ TRAPS = [
 
 @pytest.mark.parametrize("trap", TRAPS)
 @pytest.mark.parametrize("path", ["{}.wav", "/data/2023/05/17/{}.mp3", "{}/{}.wav", "a_{}.wav", "{}-all.wav"])
-def test_digits_that_are_not_a_phone_number_are_not_taken_for_one(path, trap):
+def test_other_digits_are_not_parsed_as_a_phone_number(path, trap):
     metadata = extract_metadata(path.format(trap, trap))
     assert (metadata.caller, metadata.callee, metadata.extension, metadata.remote_number) == (None,) * 4
 

@@ -101,7 +101,7 @@ def test_processes_until_nothing_is_left(clock, script):
     ],
     ids=["scheduled retry", "more than one run queues", "job on the server"],
 )
-def test_unfinished_recordings_are_waited_for_silently(clock, counts, recordings):
+def test_waits_silently_for_unfinished_recordings(clock, counts, recordings):
     stack = ScriptedStack([EMPTY_SUMMARY | counts, EMPTY_SUMMARY], **recordings, process=[process_run()])
     assert stack.run_until_done() is None
     assert stack.invoked_tasks.count("queue") == 2
@@ -153,7 +153,7 @@ def test_error_that_needs_a_user_is_reported_at_once(clock, status, code):
 
 
 @pytest.mark.parametrize("status", ["failed", "skipped"])
-def test_failed_or_skipped_sync_ends_it(clock, status):
+def test_stops_when_sync_fails_or_is_skipped(clock, status):
     stack = ScriptedStack(sync=[{"status": status, "error": "The folder does not exist."}])
     assert stack.run_until_done() == "The folder does not exist."
 
@@ -163,7 +163,7 @@ def test_gives_up_when_every_process_run_crashes(clock):
         ScriptedStack(process=[TaskError("process crashed.")]).run_until_done()
 
 
-def test_incomplete_files_are_waited_for_and_then_named(clock):
+def test_waits_for_incomplete_files_then_names_them(clock):
     incomplete = sync_run([{"path": "/calls/a.wav", "reason": "It is empty."}], waiting=2)
     assert ScriptedStack(sync=[incomplete, sync_run()], process=[process_run()]).run_until_done() is None
     stack = ScriptedStack(sync=[incomplete], process=[process_run()])

@@ -249,7 +249,7 @@ def test_rules_fire_only_when_due() -> None:
     assert fired[2:] == [("stack-process", "2026-11-22T12:36:00Z")]
 
 
-def test_missed_firings_are_fired_once_after_sleep() -> None:
+def test_missed_schedule_fires_once_after_sleep() -> None:
     clock, fired = Clock(), list[str]()
     scheduler = Scheduler(
         stack(rule("process", "cron(* * * * ? *)")), lambda _, event: fired.append(event["time"]), clock

@@ -90,7 +90,7 @@ def test_sidecar_belongs_to_the_audio_with_its_stem(sidecar, audio, belongs):
 
 
 @given(st.lists(st.text("ab.-_/", min_size=1, max_size=5), max_size=8, unique=True))
-def test_group_is_in_the_contiguous_range_of_keys_that_begin_with_its_group_key(names):
+def test_all_keys_between_the_members_of_a_group_begin_with_its_group_key(names):
     keys = sorted(
         (f"{name}{suffix}" for name in names for suffix in (".wav", ".json", "_metadata.json", ".wav.TXT")),
         key=str.encode,

@@ -73,7 +73,7 @@ def test_words_without_times_stay_with_the_previous_word():
     assert lines(merged) == ["caller: Number 4711", "agent: Yes", "caller: please"]
 
 
-def test_segment_is_not_split_if_its_words_are_not_those_of_its_text():
+def test_segment_is_not_split_if_its_words_do_not_match_its_text():
     left = transcript_of(spoken(("vier", 0.0, 0.5), ("sieben", 3.0, 3.5), text="4 7"))
     right = transcript_of(spoken(("Ja", 1.0, 1.5)))
     assert lines(merge_channels({LEFT: left, RIGHT: right}, ChannelLayout.CALLER_LEFT)) == ["caller: 4 7", "agent: Ja"]
@@ -84,7 +84,7 @@ def test_left_channel_comes_first_at_the_same_time():
     assert lines(merge_channels({RIGHT: both, LEFT: both}, ChannelLayout.CALLER_RIGHT)) == ["agent: A", "caller: A"]
 
 
-def test_language_is_that_of_the_channel_with_more_text():
+def test_language_comes_from_the_channel_with_more_text():
     long, short = transcript_of(spoken(("Viel", 0, 1), ("Text", 1, 2)), language="de"), transcript_of(language="nn")
     assert merge_channels({LEFT: short, RIGHT: long}, ChannelLayout.CALLER_LEFT).language == "de"
     assert merge_channels({LEFT: long, RIGHT: short}, ChannelLayout.CALLER_LEFT).language == "de"

@@ -71,8 +71,8 @@ def test_no_policy_grants_all_actions_or_all_resources():
 
 
 @pytest.mark.parametrize(("name", "presigned"), [("ProcessFunction", set()), ("ApiFunction", {"RecordingsBucket"})])
-def test_a_function_that_reads_a_bucket_may_list_it_because_s3_hides_missing_objects_otherwise(name, presigned):
-    """Objects of which a function only presigns URLs are not read by it."""
+def test_functions_that_read_a_bucket_may_list_it(name, presigned):
+    """Otherwise S3 hides missing objects. Objects of which a function only presigns URLs are not read by it."""
     grants = [grant for statement in granted.statements()[name] for grant in statement.grants]
     read, listed = (
         {bucket for grant in grants if grant.action == action for bucket in re.findall(r"\w+Bucket\b", grant.resource)}
@@ -142,7 +142,7 @@ def test_only_functions_that_need_the_vpc_or_efs_get_it(parameters, in_vpc, moun
         ({"RecordingsPath": "/mnt/audio", "EfsMountPath": "/mnt/audio"}, "EfsAccessPoint is empty"),
     ],
 )
-def test_a_combination_that_would_deploy_but_not_work_is_rejected(parameters, message):
+def test_combination_that_would_deploy_but_not_work_is_rejected(parameters, message):
     with pytest.raises(ValueError, match=message):
         granted.intrinsics(parameters)
 
@@ -160,7 +160,7 @@ def test_rules_use_only_the_intrinsic_functions_that_cloudformation_allows_in_ru
             assert used(value) <= {"Ref", "Fn::Not", "Fn::Equals", "Fn::Contains"}
 
 
-def test_a_folder_without_an_access_point_that_no_rule_catches_fails_in_lambda():
+def test_lambda_rejects_a_folder_without_an_access_point_that_the_rules_miss():
     """Lambda rejects a file system without an ARN, which is better than a stack that finds no recordings."""
     function = granted.resolved(FUNCTION, {"RecordingsPath": "/mnt/recordings/2026"})["SyncFunction"]
     assert function["FileSystemConfigs"] == [{"Arn": "", "LocalMountPath": "/mnt/recordings"}]
@@ -180,7 +180,7 @@ def test_a_folder_without_an_access_point_that_no_rule_catches_fails_in_lambda()
         ("SecurityGroups", ["", "sg-0123abcd,sg-0123456789abcdef0"], ["subnet-0123abcd", "sg-0123abcd;sg-0123abce"]),
     ],
 )
-def test_a_parameter_rejects_invalid_values(name, valid, invalid):
+def test_parameter_rejects_invalid_values(name, valid, invalid):
     pattern = re.compile(TEMPLATE["Parameters"][name]["AllowedPattern"])
     is_list = TEMPLATE["Parameters"][name]["Type"] != "String"
 
@@ -197,7 +197,7 @@ def test_a_parameter_rejects_invalid_values(name, valid, invalid):
      ("s3://the.irs-2/in/2026/", "the.irs-2", "ENABLED"), ("/mnt/recordings", "RecordingsBucket", "DISABLED"),
      ("/mnt/recordings/2026", "RecordingsBucket", "DISABLED")],
 )  # fmt: skip
-def test_an_upload_to_the_recordings_bucket_starts_sync(path, bucket, state):
+def test_upload_to_the_recordings_bucket_starts_sync(path, bucket, state):
     parameters = {**(EFS if path.startswith("/") else {}), "RecordingsPath": path}
     stack_bucket = granted.resolved(BUCKET, parameters)["RecordingsBucket"]
     assert stack_bucket["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}

@@ -195,7 +195,7 @@ def test_transcript_without_times_is_spread_over_the_recording():
     assert times(without_times) == [(0, 2000), (10_000, 12_000), (20_000, 22_000), (30_000, 32_000)]
 
 
-def test_segment_without_times_has_those_of_its_words():
+def test_segment_without_times_gets_the_times_of_its_words():
     words = (Word(text="of"), Word(text="its", start=3.0, end=3.5), Word(text="words", start=4.0, end=4.5))
     assert times(document(Segment(text="of its words", words=words))) == [(3000, 4500)]
 
