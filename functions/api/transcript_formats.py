@@ -26,8 +26,8 @@ PAUSE_MARKS = tuple(".?!…,;:。？！、，；：")
 WHITESPACE_AND_CONTROLS = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 """Whatever a parser may take for the end of a line or a block, and control characters."""
 
-INVISIBLE_CHARACTERS = re.compile("[\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-"""Text direction overrides, which reverse the text after them; byte order marks; lone surrogates."""
+UNSAFE_CHARACTERS = re.compile("[\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+"""Removed: text direction overrides, which reverse the text after them; byte order marks; lone surrogates."""
 
 SUBRIP_REPLACEMENTS = str.maketrans("<>{}", "‹›()")
 """SubRip has no escaping: what players take for markup or an arrow is replaced with similar characters."""
@@ -116,7 +116,7 @@ def _clean_segments(document: TranscriptDocument) -> list[Segment]:
 
 
 def _clean_text(value: str) -> str:
-    return WHITESPACE_AND_CONTROLS.sub(" ", INVISIBLE_CHARACTERS.sub("", value)).strip()
+    return WHITESPACE_AND_CONTROLS.sub(" ", UNSAFE_CHARACTERS.sub("", value)).strip()
 
 
 def _with_speaker(speaker: str | None, text: str) -> str:
@@ -237,7 +237,7 @@ def _word_spans(segment: Segment, whole: TextSpan) -> list[TextSpan]:
 
     Only `whole` if the words are not those of the text, since their offsets in the text are then unknown.
     """
-    word_offsets = _word_offsets(segment)
+    word_offsets = _locate_words(segment)
     if word_offsets is None:
         return [whole]
     starts: list[tuple[int, float, float | None]] = []
@@ -256,7 +256,7 @@ def _word_spans(segment: Segment, whole: TextSpan) -> list[TextSpan]:
     ]
 
 
-def _word_offsets(segment: Segment) -> list[tuple[int, Word]] | None:
+def _locate_words(segment: Segment) -> list[tuple[int, Word]] | None:
     """The offset of each word in the text, including punctuation before it; None if the text has other words.
 
     Words may lack the text's punctuation, and may follow each other without a space.

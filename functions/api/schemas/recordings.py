@@ -164,13 +164,13 @@ class CountResponse(ResponseModel):
     exact: bool = Field(description="False if counting took longer than one request may; `count` is then a minimum.")
 
 
-INVISIBLE_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Control characters and direction marks, which are copied along with numbers from other programs."""
+CONTROLS_AND_DIRECTION_MARKS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Removed from corrected metadata: they are copied along with numbers from other programs."""
 
 MetadataText = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
-    BeforeValidator(lambda value: INVISIBLE_CHARACTERS.sub("", value) if isinstance(value, str) else value),
+    BeforeValidator(lambda value: CONTROLS_AND_DIRECTION_MARKS.sub("", value) if isinstance(value, str) else value),
 ]
 
 

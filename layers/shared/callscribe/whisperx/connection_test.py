@@ -19,16 +19,13 @@ from callscribe.errors import TranscriptionError
 from callscribe.settings.whisperx import DIALECTS, WhisperXSettings
 from callscribe.whisperx import RequestLogger, Timeouts, get_dialect_info
 from callscribe.whisperx.client import WhisperXClient
-from callscribe.whisperx.response_errors import Response, exception_chain, raise_for_status
+from callscribe.whisperx.response_errors import MISSING_ROUTE_STATUSES, Response, exception_chain, raise_for_status
 
 MAX_TEST_SECONDS = 15.0
 """The limit for the whole test, since a user is waiting for its result."""
 
 CONNECT_SECONDS = 4.0
 RESPONSE_SECONDS = 6.0
-
-MISSING_ROUTE_STATUSES = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
-"""A server need not have the route."""
 
 AUTH_ERROR_STATUSES = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 

@@ -26,6 +26,9 @@ from callscribe.clock import utc_now
 from callscribe.errors import BadGateway, PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
 from callscribe.transcripts.transcript import invalid_response_error
 
+MISSING_ROUTE_STATUSES = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+"""The server does not have the requested route."""
+
 
 def is_success(status: int) -> bool:
     return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES

@@ -19,7 +19,15 @@ from callscribe.transcripts.transcript import Transcript, invalid_response_error
 from callscribe.whisperx import DialectInfo, Job, RequestLogger, Service, Timeouts
 from callscribe.whisperx.client import WhisperXClient
 from callscribe.whisperx.dialects.base import MultipartUpload, Parameters, build_parameters
-from callscribe.whisperx.response_errors import NO_GPU, ErrorMapping, ErrorTable, Response, hint, raise_for_status
+from callscribe.whisperx.response_errors import (
+    MISSING_ROUTE_STATUSES,
+    NO_GPU,
+    ErrorMapping,
+    ErrorTable,
+    Response,
+    hint,
+    raise_for_status,
+)
 
 SUPPORTED_EXTENSIONS = {
     *("aac", "amr", "avi", "awb", "m4a", "mkv", "mov", "mp3", "mp4", "oga", "ogg", "wav", "wma", "wmv"),
@@ -50,8 +58,6 @@ CPU_OPTIONS = (("device", "cpu"), ("compute_type", "int8"))
 DIALECT_ERRORS: ErrorTable = {
     400: ErrorMapping(PermanentError, "not_audio", "The service does not accept this audio ({}).")
 }
-
-MISSING_ROUTE_STATUSES = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 
 ROUTE_NOT_FOUND_DETAILS = ("Not Found", "Method Not Allowed")
 """FastAPI's texts. A proxy whose server is down also responds with 404, but with other texts."""
