@@ -68,7 +68,7 @@ def test_status_counts_match_the_api_and_link_to_the_recordings(page, served):
     sign_in(page, served)
     summary = served.request(SUMMARY)
     flow = page.get_by_role("list", name=f"Status of {summary['total']} recordings")
-    for step in ("sync every 5 minutes", "queue every 10 minutes", "process every minute"):
+    for step in ("Find recordings every 5 minutes", "Queue every 10 minutes", "Transcribe every minute"):
         expect(flow.get_by_role("listitem").filter(has_text=step)).to_be_visible()
     expect(flow.get_by_role("link")).to_have_count(len(STATUSES))
     for status in STATUSES:

@@ -13,6 +13,7 @@ import {
   humanize,
   pluralize,
   STATUS_LABELS,
+  TASK_LABELS,
 } from "../format.js";
 import { html } from "../html.js";
 import { useOnChange, usePolling } from "../polling.js";
@@ -57,7 +58,7 @@ async function fetchLastScan(signal) {
 }
 
 const STATUS_DESCRIPTIONS = {
-  pending: "found by sync",
+  pending: "not in the queue yet",
   queued: "waiting to be sent",
   processing: "on the server",
   completed: "transcript stored",
@@ -65,10 +66,6 @@ const STATUS_DESCRIPTIONS = {
 };
 
 function StatusFlow({ counts, tasks = [] }) {
-  const schedule = (command) => {
-    const task = tasks.find((each) => each.command === command);
-    return task && (task.paused ? "paused" : task.schedule);
-  };
   const card = (status) => html`<${Link} class="card ${status}" href=${urlFor("recordings", { status })}>
     <span class="name">${STATUS_LABELS[status]}</span>
     <strong>${formatNumber(counts[status])}</strong>
@@ -76,12 +73,16 @@ function StatusFlow({ counts, tasks = [] }) {
   <//>`;
   const arrow = (label, note, kind = "") =>
     html`<li class="arrow ${kind}"><span>${label}</span> <small>${note}</small></li>`;
+  const taskArrow = (command) => {
+    const task = tasks.find((each) => each.command === command);
+    return arrow(TASK_LABELS[command], task && (task.paused ? "paused" : task.schedule));
+  };
   return html`<ol class="flow" aria-label="Status of ${pluralize(counts.total, "recording")}">
-    ${arrow("sync", schedule("sync_recordings"))}
+    ${taskArrow("sync_recordings")}
     <li>${card("pending")}</li>
-    ${arrow("queue", schedule("queue_transcriptions"))}
+    ${taskArrow("queue_transcriptions")}
     <li>${card("queued")}</li>
-    ${arrow("process", schedule("process_transcription"))}
+    ${taskArrow("process_transcription")}
     <li>${card("processing")}</li>
     ${arrow("success", null, "to-completed")}
     <li class="to-completed">${card("completed")}</li>
