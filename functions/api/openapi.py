@@ -27,7 +27,7 @@ UTC. Lists are paginated: send `nextCursor` as `cursor`, with the same filters, 
 TAG_DESCRIPTIONS: Mapping[str, str] = {
     "call-recordings": "List, view, correct and transcribe recordings; get their transcripts and audio.",
     "scheduler": "Scheduled tasks and their runs.",
-    "transcription-calls": "HTTP requests to the transcription service.",
+    "transcription-calls": "HTTP requests to the WhisperX server.",
     "modules": "Settings of the integrations.",
     "health": "Health check.",
 }

@@ -167,7 +167,7 @@ def test_page_is_accessible_during_an_outage(page, served, violations, quick_ser
     served.run("process")
     quick_service.choose_reply = replies(reply)
     sign_in(page, served)
-    expect(page.get_by_text("The transcription service is unavailable")).to_be_visible()
+    expect(page.get_by_text("The WhisperX server is unavailable")).to_be_visible()
     wait_until_loaded(page)
     assert_accessible(page, violations, "outage")
 

@@ -157,7 +157,7 @@ def test_outage_is_shown_in_every_view_while_it_lasts(page, served, quick_servic
         overloaded.setattr(quick_service, "choose_reply", lambda _: reply(status=503, headers=headers))
         served.run("process")
         page.clock.fast_forward("00:11")
-        expect(alert).to_contain_text("The transcription service is unavailable")
+        expect(alert).to_contain_text("The WhisperX server is unavailable")
         outage = served.request(SUMMARY)["outage"]
         expect(alert).to_contain_text(f"Last error: {outage['message']}")
         expect(time_element(alert, outage["since"])).to_be_visible()

@@ -58,7 +58,7 @@ def test_relative_time_has_one_unit(call, seconds, text):
     assert call("formatRelativeTime", NOW_MS + 1000 * seconds, NOW_MS) == text
 
 
-ERROR = {"code": "service_error", "httpStatus": 503, "message": "The service failed (503)."}
+ERROR = {"code": "service_error", "httpStatus": 503, "message": "The WhisperX server failed (503)."}
 SINCE = "2026-11-27T23:05:00Z"
 
 

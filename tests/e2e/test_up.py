@@ -104,7 +104,7 @@ def test_undecodable_recording_fails_and_is_named(tmp_path):
     assert (failed["status"], failed["attempts"], failed["error"]["code"]) == ("failed", 5, "service_error")
     assert failed["metadata"]["nextAttemptAt"] is None
     name = Path(failed["path"]).name
-    assert re.search(rf"^failed: {re.escape(name)}: The service failed \(500\)", output, re.MULTILINE)
+    assert re.search(rf"^failed: {re.escape(name)}: The WhisperX server failed \(500\)", output, re.MULTILINE)
     assert "6 of 7 recordings completed." in output
 
 

@@ -84,7 +84,10 @@ def test_groups_are_sorted_by_count_then_by_code():
 
 
 def test_group_has_its_latest_error_and_earliest_time_in_any_reading_order():
-    first, latest = failure(minutes=1, status=500), failure(minutes=9, status=504, message="The service failed (504).")
+    first, latest = (
+        failure(minutes=1, status=500),
+        failure(minutes=9, status=504, message="The WhisperX server failed (504)."),
+    )
     between = failure(minutes=4)
     for failures in ([first, between, latest], [latest, first, between], [between, latest, first]):
         (group,) = ranked_groups(*failures)

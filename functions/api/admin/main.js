@@ -94,7 +94,7 @@ function Layout({ signOut }) {
 // Screen readers announce it when it appears, but not each time its relative times change.
 function OutageBanner({ outage }) {
   if (!outage) return null;
-  return html`<${Notice} kind="error" title="The transcription service is unavailable">
+  return html`<${Notice} kind="error" title="The WhisperX server is unavailable">
     <p aria-live="off">
       Since <${Clock} at=${outage.since} /> (<${Ago} at=${outage.since} />).
       ${" "}${pluralize(outage.failures, "attempt")} failed; next one at <${Clock} at=${outage.nextTryAt} />.

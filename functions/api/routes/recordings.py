@@ -79,7 +79,7 @@ def list_recordings(  # noqa: PLR0917 — one per query parameter
 
 @router.get("/api/call-recordings/status-summary")
 def get_status_summary() -> StatusSummary:
-    """Count the recordings by status, and report an outage of the transcription service.
+    """Count the recordings by status, and report an outage of the WhisperX server.
 
     A recording that changes its status at this moment may be counted under either.
     """

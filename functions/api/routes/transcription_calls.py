@@ -1,4 +1,4 @@
-"""/api/transcription-calls: the HTTP requests to the transcription service."""
+"""/api/transcription-calls: the HTTP requests to the WhisperX server."""
 
 from typing import Annotated, Literal
 
@@ -37,7 +37,7 @@ def list_transcription_calls(  # noqa: PLR0917 — one per query parameter
     limit: Limit = 100,
     cursor: NextCursor = None,
 ) -> TranscriptionCallList:
-    """List the HTTP requests to the transcription service of the last 30 days, newest first."""
+    """List the HTTP requests to the WhisperX server of the last 30 days, newest first."""
     require_ordered(since, until)
     scope = f"calls|{recording_id}|{status}|{since}|{until}"
     page = service_requests.page(

@@ -38,7 +38,9 @@ class FailureGroupResponse(ResponseModel):
     http_status: int | None = Field(description="`httpStatus` of the latest recording's error.", examples=[500])
     count: int = Field(examples=[12])
     final: int = Field(description="Recordings that are not retried automatically.", examples=[3])
-    message: str = Field(description="Message of the latest.", examples=["The service failed (500). See its log."])
+    message: str = Field(
+        description="Message of the latest.", examples=["The WhisperX server failed (500). See its log."]
+    )
     first_at: datetime = Field(description="Earliest of the recordings' last failures.")
     last_at: datetime = Field(description="Latest of the recordings' last failures.")
 

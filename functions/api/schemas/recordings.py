@@ -27,12 +27,12 @@ class FailureResponse(ResponseModel):
     """The error that ended the last attempt."""
 
     code: str = Field(examples=["service_error"])
-    message: str = Field(examples=["The service failed (500). See its log."])
+    message: str = Field(examples=["The WhisperX server failed (500). See its log."])
     at: datetime
     retryable: bool = Field(description="Whether errors of this kind can go away without a change of the audio.")
     http_status: int | None = Field(
         validation_alias=AliasChoices("httpStatus", "status"),  # in responses, and in the record
-        description="HTTP error status of the service; null if there was none.",
+        description="HTTP error status of the WhisperX server; null if there was none.",
         examples=[500],
     )
 
@@ -98,7 +98,9 @@ class RecordingResponse(MetadataResponse):
     )
     error: FailureResponse | None = Field(description="Error of the last attempt, until one succeeds.")
     next_attempt_at: datetime | None = Field(description="When it is retried; null if it needs a manual retry.")
-    job_started_at: datetime | None = Field(description="When the job that the service is running for it was started.")
+    job_started_at: datetime | None = Field(
+        description="When the job that the WhisperX server is running for it was started."
+    )
     audio: AudioResponse | None
     transcript: TranscriptSummary | None
 
@@ -136,10 +138,10 @@ class RecordingList(ResponseModel):
 
 
 class OutageResponse(ResponseModel):
-    """An outage of the transcription service."""
+    """An outage of the WhisperX server."""
 
     since: datetime
-    next_try_at: datetime = Field(description="When one recording is sent to test the service again.")
+    next_try_at: datetime = Field(description="When the next probe is sent: one recording, to test the server.")
     failures: int = Field(description="Consecutive failed attempts to reconnect.")
     code: str = Field(examples=["service_unavailable"])
     message: str
@@ -154,7 +156,7 @@ class StatusSummary(ResponseModel):
     completed: int
     failed: int
     total: int
-    outage: OutageResponse | None = Field(description="Null while the transcription service is available.")
+    outage: OutageResponse | None = Field(description="Null while the WhisperX server is available.")
 
 
 class CountResponse(ResponseModel):

@@ -1,4 +1,4 @@
-"""Scheduled tasks, their runs, and requests to the transcription service in responses."""
+"""Scheduled tasks, their runs, and requests to the WhisperX server in responses."""
 
 from datetime import datetime
 from typing import Any
@@ -75,7 +75,7 @@ class TaskUpdateRequest(RequestModel):
 
 
 class TranscriptionCall(ResponseModel):
-    """One HTTP request to the transcription service."""
+    """One HTTP request to the WhisperX server."""
 
     recording_id: str
     attempt: int
@@ -90,7 +90,7 @@ class TranscriptionCall(ResponseModel):
 
 
 class TranscriptionCallList(ResponseModel):
-    """A page of requests to the transcription service."""
+    """A page of requests to the WhisperX server."""
 
     items: list[TranscriptionCall]
     next_cursor: str | None

@@ -141,8 +141,8 @@ def parse_transcript(payload: Any) -> Transcript:
 def invalid_response_error() -> RetryableError:
     """The error for a successful response that is not a transcript."""
     return RetryableError(
-        "The service responded with success but without a transcript: the response was truncated, or something other "
-        "than WhisperX responds at this URL. Check the server URL and the dialect.",
+        "The WhisperX server responded with success but without a transcript: the response was truncated, or something "
+        "other than WhisperX responds at this URL. Check the server URL and the dialect.",
         code="invalid_response",
     )
 

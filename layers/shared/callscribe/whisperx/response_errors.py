@@ -70,16 +70,21 @@ type ErrorTable = Mapping[int, ErrorMapping]
 AUTHENTICATION_FAILED = ErrorMapping(
     ServiceUnavailable,
     "authentication_failed",
-    "The service rejected the API key ({}), or requires one and none is set. Set the right API key.",
+    "The WhisperX server rejected the API key ({}), or requires one and none is set. Set the right API key.",
 )
 ENDPOINT_NOT_FOUND = ErrorMapping(
     ServiceUnavailable,
     "endpoint_not_found",
-    "The service has no such route ({}). Correct the server URL, which must not contain a route such as /asr, or the "
-    "dialect.",
+    "The WhisperX server has no such route ({}). Correct the server URL, which must not contain a route such as /asr, "
+    "or the dialect.",
 )
 BAD_GATEWAY = ErrorMapping(
-    BadGateway, BadGateway.code, "A proxy reports that the service is down ({}). Start it, or correct the server URL."
+    BadGateway,
+    BadGateway.code,
+    "A proxy reports that the WhisperX server is down ({}). Start it, or correct the server URL.",
+)
+SERVICE_BUSY = ErrorMapping(
+    ServiceUnavailable, "service_busy", "The WhisperX server reports that it is overloaded ({})."
 )
 SERVICE_BUSY = ErrorMapping(ServiceUnavailable, "service_busy", "The service reports that it is overloaded ({}).")
 INCOMPLETE_RESPONSE = ErrorMapping(RetryableError, "invalid_response", "The response is incomplete ({}).")
@@ -91,9 +96,9 @@ DEFAULT_ERRORS: ErrorTable = {
     404: ENDPOINT_NOT_FOUND,
     405: ENDPOINT_NOT_FOUND,
     407: ErrorMapping(ServiceUnavailable, "authentication_failed", "A proxy requires authentication ({})."),
-    408: ErrorMapping(RetryableError, "timeout", "The service stopped waiting for the audio ({})."),
-    413: ErrorMapping(PermanentError, "too_large", "The audio exceeds the size limit of the service ({})."),
-    415: ErrorMapping(PermanentError, "not_audio", "The service does not accept this kind of audio ({})."),
+    408: ErrorMapping(RetryableError, "timeout", "The WhisperX server stopped waiting for the audio ({})."),
+    413: ErrorMapping(PermanentError, "too_large", "The audio exceeds the size limit of the WhisperX server ({})."),
+    415: ErrorMapping(PermanentError, "not_audio", "The WhisperX server does not accept this kind of audio ({})."),
     429: SERVICE_BUSY,
     502: BAD_GATEWAY,
     503: SERVICE_BUSY,
@@ -109,8 +114,8 @@ the configuration, not of the recording."""
 SERVICE_ERROR = ErrorMapping(
     RetryableError,
     "service_error",
-    "The service failed ({}). Some servers respond like this to audio that they cannot decode, or to a language or "
-    "model that they do not have.",
+    "The WhisperX server failed ({}). Some servers respond like this to audio that they cannot decode, or to a "
+    "language or model that they do not have.",
 )
 BY_STATUS_CLASS: ErrorTable = {
     1: INCOMPLETE_RESPONSE,
@@ -119,7 +124,7 @@ BY_STATUS_CLASS: ErrorTable = {
         "endpoint_not_found",
         "The server URL redirects ({}). Set it to the target of the redirect.",
     ),
-    4: ErrorMapping(PermanentError, "request_rejected", "The service rejected the request ({})."),
+    4: ErrorMapping(PermanentError, "request_rejected", "The WhisperX server rejected the request ({})."),
 }
 """For statuses that are in no table, by their first digit; SERVICE_ERROR for all others."""
 
@@ -154,7 +159,7 @@ HINTS = (
 INVALID_OPTIONS = ErrorMapping(
     ServiceUnavailable,
     "invalid_options",
-    "The service does not accept the value of an option ({}). Correct it in the settings of WhisperX.",
+    "The WhisperX server does not accept the value of an option ({}). Correct it in the settings of WhisperX.",
 )
 """Here {} is the names of the options."""
 
@@ -256,15 +261,16 @@ def map_network_error(error: Exception, status: int | None, bytes_sent: int | No
     reason = (root_cause.strerror if isinstance(root_cause, OSError) else None) or type(root_cause).__name__
     if not was_reached:
         return ServiceUnavailable(
-            f"No connection to the transcription service ({reason}). "
+            f"No connection to the WhisperX server ({reason}). "
             "Check that it runs, that the server URL is right, and that this network can reach it."
         )
     if isinstance(error, DecodeError):
         return invalid_response_error()
     if isinstance(error, ReadTimeout) or isinstance(root_cause, TimeoutError):
-        return RetryableError("The service did not respond in time.", code="timeout")
+        return RetryableError("The WhisperX server did not respond in time.", code="timeout")
     return RetryableError(
-        f"The connection to the service was lost before the response was complete ({reason}).", code="connection_lost"
+        f"The connection to the WhisperX server was lost before the response was complete ({reason}).",
+        code="connection_lost",
     )
 
 

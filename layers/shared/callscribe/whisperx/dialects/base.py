@@ -80,7 +80,7 @@ class MultipartUpload:
         Raises: RetryableError, when the audio is cut short or the deadline has passed.
         """
         if time.monotonic() > self._deadline:
-            raise RetryableError("The service read the audio too slowly.", code="timeout")
+            raise RetryableError("The WhisperX server read the audio too slowly.", code="timeout")
         if size < 0:
             size = self._length
         if self._head:

@@ -33,9 +33,10 @@ DIALECT_ERRORS: ErrorTable = {
     404: ErrorMapping(
         ServiceUnavailable,
         "endpoint_not_found",
-        "The service has no such route or no such model ({}). Correct the server URL, the dialect or the model.",
+        "The WhisperX server has no such route or no such model ({}). Correct the server URL, the dialect or the "
+        "model.",
     ),
-    422: ErrorMapping(PermanentError, "not_audio", "The service cannot decode this audio ({})."),
+    422: ErrorMapping(PermanentError, "not_audio", "The WhisperX server cannot decode this audio ({})."),
 }
 
 

@@ -56,13 +56,15 @@ _no_gpu_until: dict[str, float] = {}
 CPU_OPTIONS = (("device", "cpu"), ("compute_type", "int8"))
 
 DIALECT_ERRORS: ErrorTable = {
-    400: ErrorMapping(PermanentError, "not_audio", "The service does not accept this audio ({}).")
+    400: ErrorMapping(PermanentError, "not_audio", "The WhisperX server does not accept this audio ({}).")
 }
 
 ROUTE_NOT_FOUND_DETAILS = ("Not Found", "Method Not Allowed")
 """FastAPI's texts. A proxy whose server is down also responds with 404, but with other texts."""
 
-TASK_LIST_UNAVAILABLE = "The service does not list its tasks. The audio is not sent, since the service may have it."
+TASK_LIST_UNAVAILABLE = (
+    "The WhisperX server does not list its tasks. The audio is not sent, since the server may have it."
+)
 
 TASK_LIST_PATH = "/task/all"
 DIALECT_INFO = DialectInfo(
@@ -160,7 +162,7 @@ def _parse_tasks(response: Response) -> list[Mapping[str, Any]]:
 
 def _parse_result(response: Response) -> Transcript | None:
     if _is_task_not_found(response):
-        message = f"The service no longer knows the job ({response.status}). The audio is sent again."
+        message = f"The WhisperX server no longer knows the job ({response.status}). The audio is sent again."
         raise JobFailed(message, code="job_lost", status=response.status)
     task = _parse_object(raise_for_status(response))
     match task.get("status"):
@@ -171,7 +173,7 @@ def _parse_result(response: Response) -> Transcript | None:
         case "failed":
             error_text = str(task.get("error"))
             code = NO_GPU_CODE if _is_no_gpu_failure(task) else JobFailed.code
-            raise JobFailed(f"The service accepted the audio, but its job failed.{hint(error_text)}", code=code)
+            raise JobFailed(f"The WhisperX server accepted the audio, but its job failed.{hint(error_text)}", code=code)
     raise invalid_response_error()
 
 
