@@ -26,7 +26,7 @@ SearchFilter = Annotated[
     Text | Absent,
     Query(
         alias="search",
-        description="A call id, a recording id, a phone number as in `phoneNumber`, or the beginning of a file name.",
+        description="A call ID, a recording ID, a phone number as in `phoneNumber`, or the beginning of a file name.",
     ),
 ]
 NumberFilter = Annotated[

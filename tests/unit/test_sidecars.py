@@ -383,7 +383,7 @@ ROWS = {
     "extension": "extension",
     "direction": "direction",
     "start": "started_at",
-    "call id": "call_id",
+    "call ID": "call_id",
     "phone system": "phone_system",
 }
 

@@ -151,7 +151,7 @@ def recording_not_found() -> ApiError:
     return ApiError(
         HTTPStatus.NOT_FOUND,
         "recording_not_found",
-        "There is no recording with this id.",
+        "There is no recording with this ID.",
     )
 
 

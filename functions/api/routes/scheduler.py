@@ -99,7 +99,7 @@ def get_run(run_id: Annotated[str, Path(alias="runId", description="Id of the ru
     """Get one run: its progress or its result."""
     run = runs.get(run_id, utc_now()) if RUN_ID.fullmatch(run_id) else None
     if run is None:
-        raise ApiError(HTTPStatus.NOT_FOUND, "run_not_found", "There is no run with this id. Runs are kept 30 days.")
+        raise ApiError(HTTPStatus.NOT_FOUND, "run_not_found", "There is no run with this ID. Runs are kept 30 days.")
     return RunResponse.model_validate(run.to_api())
 
 

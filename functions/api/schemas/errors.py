@@ -12,8 +12,8 @@ class Problem(ResponseModel):
 
     code: str = Field(description="For programs: a stable identifier.", examples=["recording_not_found"])
     message: str = Field(
-        description="For people: what is wrong and what to do.",
-        examples=["There is no recording with this id."],
+        description="For users: what is wrong and what to do.",
+        examples=["There is no recording with this ID."],
     )
     details: list[dict[str, Any]] = Field(
         description="For an invalid request, each `field` with its `message`; for a failed run, the run."

@@ -26,7 +26,7 @@ GROUPS: Mapping[str, str] = {
     "callee": "the number that was called",
     "extension": "the extension on our side",
     "remote_number": "the number of the other party, if it is not known who called",
-    "call_id": "the phone system's id of the call",
+    "call_id": "the phone system's ID of the call",
     "party": "the name of the other party",
     "date": "20230517, 2023-05-17, 17-05-2023, 230517",
     "time": "142530, 14:25:30, 14-25-30, 1425",
