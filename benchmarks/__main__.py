@@ -83,7 +83,10 @@ def run_git(*arguments: str) -> str:
 
 
 def select_benchmarks(names: list[str], *, quick: bool) -> Mapping[str, int]:
-    """Parse NAME and NAME=N arguments into the benchmarks to run (none: all) and their numbers. Raises ValueError."""
+    """Parse NAME and NAME=N arguments into the benchmarks to run (none: all) and their numbers.
+
+    Raises: ValueError, when an argument is invalid.
+    """
     defaults = {name: benchmark.quick if quick else benchmark.number for name, benchmark in BENCHMARKS.items()}
     selected = {}
     for argument in names:

@@ -66,7 +66,10 @@ class Prices:
 
 
 def load(path: Path) -> Prices:
-    """Load prices of another region or month from a JSON object with the names above. Raises ValueError."""
+    """Load prices of another region or month from a JSON object with the names above.
+
+    Raises: ValueError, when it has another name or shape.
+    """
     overrides = json.loads(path.read_text("utf-8"))
     names = {field.name for field in fields(Prices)}
     for name, price in overrides.items() if isinstance(overrides, dict) else [("the document", overrides)]:

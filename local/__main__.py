@@ -119,7 +119,7 @@ def _parse_port(text: str) -> int:
 
 
 def _parse_options(args: argparse.Namespace) -> Options:
-    """Raises LocalError for an invalid option."""
+    """Convert the arguments to options. Raises: LocalError, when one is invalid."""
     values = {f"--{name.replace('_', '-')}": value for name, value in vars(args).items()}
     for option, find_error in (("--whisperx", http_url), ("--aws-endpoint", http_url), ("--options", query_string)):
         if values[option] and (reason := find_error(values[option])):
@@ -139,7 +139,7 @@ def _parse_options(args: argparse.Namespace) -> Options:
 
 
 def _check_json(path: Path) -> None:
-    """Check that the file can be written: before hours of work, not after them. Raises LocalError."""
+    """Check that the file can be written: before hours of work, not after them. Raises: LocalError, when it cannot."""
     if not path.parent.is_dir():
         raise LocalError(f"--json {path}: the folder {path.parent} does not exist.")
     if path.is_dir():

@@ -36,7 +36,7 @@ class BuiltFunction:
 def build_functions() -> dict[str, BuiltFunction]:
     """Build if anything has changed, and return the functions by their names in the template.
 
-    Raises LocalError if the build fails.
+    Raises: LocalError, when the build fails.
     """
     STAMP.parent.mkdir(exist_ok=True)
     with STAMP.with_suffix(".lock").open("w") as lock:

@@ -28,7 +28,7 @@ class QuietHandler(WSGIRequestHandler):
 class HttpServer:
     """An HTTP server that binds its port at once, so that its URL is known before the application exists.
 
-    Clients that connect before `start` wait. `port` 0 is any free port. Raises OSError if the port is taken.
+    Clients that connect before `start` wait. `port` 0 is any free port. Raises: OSError, when the port is taken.
     """
 
     def __init__(self, port: int = 0, host: str = LOCALHOST, handler: type[WSGIRequestHandler] = QuietHandler) -> None:

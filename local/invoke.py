@@ -42,7 +42,7 @@ def announce_stack(stack: Stack, url: str) -> Iterator[None]:
 def invoke(task: str, event: Mapping[str, Any] | None) -> Any:
     """Invoke the function of a task with `event` (None: its scheduled event) and return its result.
 
-    Raises LocalError if the function failed or no stack is running.
+    Raises: LocalError, when the function failed or no stack is running.
     """
     try:
         running = json.loads(RUNNING_FILE.read_text(encoding="utf-8"))

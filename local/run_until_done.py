@@ -69,8 +69,9 @@ def run_until_done(
 ) -> str | None:
     """Run sync, queue and process until every recording is completed or has failed with no retries left.
 
-    Returns the problem if that is impossible, otherwise None. Raises TaskError if process crashes repeatedly, and at
-    once if sync or queue does.
+    Returns the problem if that is impossible, otherwise None.
+
+    Raises: TaskError, when process crashes repeatedly, or sync or queue once.
 
     `invoke` runs a task (`sync`, `queue` or `process`) and returns its run. `refresh` is called when much may have
     changed. `print_line` prints why nothing happens.
@@ -118,7 +119,10 @@ def _count_messages(counts: dict[str, int], messages: dict[str, str]) -> list[st
 def _process_until_done(
     invoke: Callable[[str], dict[str, Any]], api: ApiClient, print_line: Callable[[str], None]
 ) -> str | None:
-    """Process until nothing is left. Returns the problem if that is impossible. Raises TaskError if all runs crash."""
+    """Process until nothing is left; return the problem if that is impossible.
+
+    Raises: TaskError, when all runs crash.
+    """
     has_reported_lease = False
     unavailable_since: float | None = None
     while True:
@@ -153,7 +157,7 @@ def _process_until_done(
 
 
 def _run_process(invoke: Callable[[str], dict[str, Any]], print_line: Callable[[str], None]) -> dict[str, Any]:
-    """Run process until a run does not crash. Raises TaskError after MAX_CONSECUTIVE_CRASHES in a row."""
+    """Run process until a run does not crash. Raises: TaskError, after MAX_CONSECUTIVE_CRASHES in a row."""
     for _ in range(MAX_CONSECUTIVE_CRASHES - 1):
         try:
             return invoke("process")

@@ -95,7 +95,7 @@ class RunningStack:
     api: ApiClient
 
     def invoke(self, task: str) -> dict[str, Any]:
-        """Run a task as its schedule would, and return its run. Raises TaskError."""
+        """Run a task as its schedule would, and return its run. Raises: TaskError, when it crashes."""
         name = self.stack.function(task).name
         rule = next(rule for rule in self.stack.rules if rule.function == name)
         result = self.lambdas.invoke(name, scheduled_event(rule, utc_now(), self.stack))

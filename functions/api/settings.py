@@ -20,7 +20,10 @@ from functions.api.errors import ApiError
 
 @cache
 def configure_tables() -> None:
-    """Configure the tables from the environment, once per process. Raises: ConfigurationError, when one is missing."""
+    """Configure the tables from the environment, once per OS process.
+
+    Raises: ConfigurationError, when a name is missing.
+    """
     tables.configure(os.environ)
 
 
@@ -31,7 +34,10 @@ def cors_origins() -> str:
 
 @cache
 def settings() -> ApiSettings:
-    """Read once per process, when a request first needs it. Raises: ConfigurationError, when one is invalid."""
+    """Read the environment, once per OS process and when a request first needs it.
+
+    Raises: ConfigurationError, when a setting is invalid.
+    """
     return from_env(ApiSettings, os.environ)
 
 

@@ -61,7 +61,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
 
 def _enqueue_pending(run: Run, lambda_deadline: datetime) -> None:
-    """Queue pending recordings, up to the limit of one run. Raises StoreError."""
+    """Queue pending recordings, up to the limit of one run. Raises: StoreError."""
     run.counts.update(queued=0, conflicts=0)
     for entry in recordings.next_entries(Status.PENDING, MAX_PER_RUN):
         if lambda_deadline - utc_now() < SHUTDOWN_MARGIN:

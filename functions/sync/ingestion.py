@@ -216,7 +216,7 @@ class FileIngester:
             self.publish_events()
 
     def _store_transcript(self, record_id: str, file_metadata: FileMetadata) -> TranscriptRef | None:
-        """Store the transcript of a sidecar, if there is one. Raises RetryableError."""
+        """Store the transcript of a sidecar, if there is one. Raises: RetryableError, when S3 fails."""
         transcript, sidecar = file_metadata.transcript, file_metadata.transcript_sidecar
         if not transcript or not sidecar:
             return None

@@ -68,6 +68,8 @@ class MetadataReader:
         """Whether the recording still has this fingerprint. Raises RetryableError.
 
         A file without a row in its index is read again when the index has changed.
+
+        Raises: RetryableError, when it is not known whether there is an index.
         """
         index_file = self._find_index(file.key)
         return fingerprint == compute_fingerprint(
@@ -105,7 +107,10 @@ class MetadataReader:
         return recorded_at(metadata, self.zone, file.modified_at)
 
     def _find_index(self, key: str) -> SourceFile | None:
-        """Return the index of the recording's folder. Raises RetryableError."""
+        """Return the index of the recording's folder, or None.
+
+        Raises: RetryableError, when it is not known whether there is one.
+        """
         if not self._indexes and not self.look_up_indexes:
             return None
         for folder, index_path in iter_index_candidates(key):

@@ -66,7 +66,7 @@ _server_lock = Lock()
 def serve_aws(host: str = LOCALHOST) -> Iterator[str]:
     """Serve an empty AWS on a free port and yield its endpoint URL. Everything in it is deleted at the end.
 
-    Raises RuntimeError for a second one in this process: moto stores everything in global variables, so the second
+    Raises: RuntimeError, when this process already has one: moto stores everything in global variables, so the second
     would empty the first.
     """
     if not _server_lock.acquire(blocking=False):

@@ -43,7 +43,7 @@ def scheduled_event(rule: Rule, scheduled_at: datetime, stack: Stack) -> Any:
 class Scheduler:
     """Calls `invoke(function name, event)` when a rule of the stack is due. A context manager.
 
-    `invoke` must not wait for the function. Raises ValueError for a schedule that cannot be parsed.
+    `invoke` must not wait for the function. Raises: ValueError, when a schedule cannot be parsed.
     """
 
     def __init__(

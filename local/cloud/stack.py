@@ -65,7 +65,7 @@ class Stack:
     rules: tuple[Rule, ...]
 
     def function(self, name: str) -> Function:
-        """Find a function by its logical id, name, ARN or the folder of its handler (`sync`). Raises KeyError."""
+        """Find a function by its logical id, name, ARN or the folder of its handler (`sync`). Raises: KeyError."""
         for function in self.functions.values():
             folder = function.handler.split(".")[1:2]
             if name in (function.logical_id, function.name, function.arn, *folder):
@@ -76,7 +76,7 @@ class Stack:
 def deploy(template_path: Path, endpoint: str, parameters: Mapping[str, str], *, name: str = "callscribe") -> Stack:
     """Create the stack, or update an existing one, which keeps its data.
 
-    Raises ValueError if the template or a parameter is invalid, or if the declaration of an existing table has changed.
+    Raises: ValueError, when the template or a parameter is invalid, or the declaration of an existing table differs.
     """
     template = read_template(template_path, parameters)
     account_id: str = aws_client("sts", endpoint).get_caller_identity()["Account"]

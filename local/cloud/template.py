@@ -33,7 +33,7 @@ class ParameterError(ValueError):
 
 
 def read_template(path: Path, parameters: Mapping[str, str]) -> dict[str, Json]:
-    """Read a SAM template and transform it into CloudFormation as AWS does. Raises ValueError if it is invalid."""
+    """Read a SAM template and transform it into CloudFormation as AWS does. Raises: ValueError, when it is invalid."""
     template = yaml_parse(path.read_text("utf-8"))
     if unknown := parameters.keys() - template.get("Parameters", {}).keys():
         raise ValueError(f"{path} declares no parameter {', '.join(sorted(unknown))}")
@@ -65,8 +65,8 @@ def transform(template: dict[str, Json], parameters: Mapping[str, str]) -> dict[
 def parameter_values(template: Mapping[str, Json], overrides: Mapping[str, str]) -> dict[str, str]:
     """Return the value of every parameter: its override or its default.
 
-    Raises ParameterError for a value that is not allowed, ValueError if a value is missing or a rule of the template is
-    violated.
+    Raises: ParameterError, when a value is not allowed; ValueError, when a value is missing or a rule of the template
+    is violated.
     """
     values = {name: declaration.get("Default") for name, declaration in template.get("Parameters", {}).items()}
     values |= overrides

@@ -74,8 +74,9 @@ class Lambdas:
     def invoke(self, name: str, event: Any, *, wait: bool = True) -> InvocationResult:
         """Invoke a function, named as for `Stack.function`.
 
-        Without `wait`, the result has no payload: see the function's log. Raises KeyError for an unknown function,
-        TypeError if the event is not JSON, and RuntimeError after `stop`.
+        Without `wait`, the result has no payload: see the function's log.
+
+        Raises: KeyError, for an unknown function; TypeError, when the event is not JSON; RuntimeError, after `stop`.
         """
         pool = self._pools[self.stack.function(name).name]
         request_id = str(uuid.uuid4())
@@ -127,7 +128,7 @@ class _FunctionPool:
     _changed: Condition = field(default_factory=Condition)
 
     def register_event(self) -> None:
-        """Count an event as in progress, so that `stop` waits for it. Raises RuntimeError after `stop`."""
+        """Count an event as in progress, so that `stop` waits for it. Raises: RuntimeError, after `stop`."""
         with self._changed:
             if self._stopped:
                 raise RuntimeError("the functions have been stopped")

@@ -60,7 +60,7 @@ class WorkerProcess:
     def exchange(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Send an event and wait up to `seconds` for its result, not counting the start of the process.
 
-        Raises TimeoutError, or WorkerLostError if the process ends; the worker cannot be used after either.
+        Raises: TimeoutError; WorkerLostError, when the process ends. The worker cannot be used after either.
         """
         if not self._ready:
             self._receive(START_TIMEOUT_SECONDS)

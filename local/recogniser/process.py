@@ -15,7 +15,7 @@ from local.http_server import LOCALHOST
 def run_recogniser(dialect: str, log: Path, host: str = LOCALHOST) -> Iterator[str]:
     """Run a recogniser with this dialect within the context and yield its URL; its errors are written to `log`.
 
-    Raises LocalError if it does not start.
+    Raises: LocalError, when it does not start.
     """
     command = [sys.executable, "-m", "local.recogniser", "--host", host, "--port", "0", "--dialect", dialect]
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -31,7 +31,7 @@ class Utterance(NamedTuple):
 
 
 def iter_pcm_blocks(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield blocks of 16-bit mono PCM at SAMPLE_RATE. Raises UndecodableAudio."""
+    """Yield blocks of 16-bit mono PCM at SAMPLE_RATE. Raises: UndecodableAudio."""
     try:
         with _open(file) as audio:
             if audio.samplerate not in SAMPLE_RATES:
@@ -96,7 +96,7 @@ class Recogniser:
         self.lock = threading.Lock()
 
     def transcribe(self, file: IO[bytes]) -> dict[str, Any]:
-        """Transcribe a recording into WhisperX's JSON. Raises UndecodableAudio."""
+        """Transcribe a recording into WhisperX's JSON. Raises: UndecodableAudio."""
         samples = 0
 
         def counted_blocks() -> Iterator[bytes]:

@@ -21,7 +21,10 @@ PAUSE_SECONDS = 0.5
 
 
 def run_sam(port: int) -> int:
-    """Serve the HTTP API on `port` (0: any free one) until Ctrl-C; return the exit status. Raises LocalError."""
+    """Serve the HTTP API on `port` (0: any free one) until Ctrl-C; return the exit status.
+
+    Raises: LocalError, when Docker is missing or the API does not start.
+    """
     if reason := unavailable_reason():
         raise LocalError(f"sam local needs Docker: {reason}. `make demo` runs the same functions without it.")
     address = find_address()

@@ -39,7 +39,7 @@ def unavailable_reason() -> str | None:
 
 
 def find_address() -> ContainerAddress:
-    """Find the address for servers that containers use. Raises LocalError if nothing can listen there.
+    """Find the address for servers that containers use. Raises: LocalError, when nothing can listen there.
 
     On Linux it is the bridge that the containers are connected to, so that the servers are not visible in the network.
     """
@@ -63,7 +63,7 @@ def find_address() -> ContainerAddress:
 
 
 def find_free_port(host: str, port: int = 0) -> int:
-    """Return `port` if it is free, or any free port for 0. Raises OSError if it is taken."""
+    """Return `port` if it is free, or any free port for 0. Raises: OSError, when it is taken."""
     with socket.create_server((host, port)) as listener:
         return int(listener.getsockname()[1])
 

@@ -29,7 +29,7 @@ ISOLATED_ENVIRONMENT = {
 def run_sam_service(name: str, config: Path, host: str, port: int, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """Run `sam local NAME` within the context, and wait until it listens. It starts containers on demand.
 
-    Its output, and that of the functions, is written to `log`. Raises LocalError if it does not start.
+    Its output, and that of the functions, is written to `log`. Raises: LocalError, when it does not start.
     """
     if not SAM.exists():
         raise LocalError("SAM CLI is not installed. `make sam-local` installs it into .venv-sam.")

@@ -48,7 +48,7 @@ def has_hung_up(connection, seconds=0.0):
 
 
 def wait_for_hang_up(connection):
-    """Wait until the client closes the connection. Raises AssertionError if it never does."""
+    """Wait until the client closes the connection. Raises: AssertionError, when it never does."""
     assert has_hung_up(connection, LIMIT_SECONDS), "the client did not hang up"
 
 
