@@ -29,7 +29,7 @@ SHUTDOWN_MARGIN = timedelta(seconds=20)
 
 @cache
 def configure_tables() -> StoreSettings:
-    """Configure the tables from the environment, once per process, and return their settings."""
+    """Configure the tables from the environment, once per OS process, and return their settings."""
     return tables.configure(os.environ)
 
 

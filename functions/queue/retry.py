@@ -1,9 +1,9 @@
-"""retry_recordings: queues all failed recordings that match a filter, in as many runs of queue as that takes.
+"""retry_recordings: queues all failed recordings that match a filter, in as many runs of the queue task as that takes.
 
-The run is stored from its start, with its filters and a cursor. Whoever works on it holds a lease until Lambda would
-stop it; after that, the next run of queue resumes the retry. No recording is queued twice: a queued one is no longer
-`failed`, and one that fails again does so after the run started. The counts of a run that was killed lack what it had
-queued since it last saved its cursor.
+The retry is stored as a run from its start, with its filters and a cursor. The invocation that works on it holds a
+lease until Lambda would stop it; after that, the next run of the queue task resumes the retry. No recording is queued
+twice: a queued one is no longer `failed`, and one that fails again does so after the run started. The counts of a run
+that was killed lack what it had queued since it last saved its cursor.
 """
 
 import json
@@ -58,7 +58,7 @@ def start(filters: RecordingFilter, run_id: str | None, clock: Clock, lambda_dea
 
 
 def resume(clock: Clock, lambda_deadline: datetime) -> None:
-    """Continue the retries whose lease has expired. If DynamoDB fails, the next run of queue tries again."""
+    """Continue the retries whose lease has expired. If DynamoDB fails, the next run of the queue task tries again."""
     try:
         for run in runs.resumable(clock()):
             if _is_time_up(clock, lambda_deadline):
@@ -70,7 +70,7 @@ def resume(clock: Clock, lambda_deadline: datetime) -> None:
 
 
 def _run(run: Run, clock: Clock, lambda_deadline: datetime) -> None:
-    """Finish the run, or leave it to the next run of queue when time is up or DynamoDB fails."""
+    """Finish the run, or leave it to the next run of the queue task when time is up or DynamoDB fails."""
     try:
         while _queue_batch(run, clock):
             if _is_time_up(clock, lambda_deadline):
@@ -82,7 +82,7 @@ def _run(run: Run, clock: Clock, lambda_deadline: datetime) -> None:
     except StoreError as error:
         run.status, run.finished_at = RunStatus.RUNNING, None  # as it is stored
         logger.warning("retry interrupted, will resume", run=run.id, reason=error.message)
-    except Exception as error:  # left as it is, the run would fail every run of queue from now on
+    except Exception as error:  # left as it is, the run would fail every run of the queue task from now on
         _finish(run, clock, error)
         raise
 

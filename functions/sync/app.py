@@ -33,13 +33,13 @@ SHUTDOWN_MARGIN = timedelta(minutes=1)
 
 @cache
 def configure_tables() -> StoreSettings:
-    """Configure the tables from the environment, once per process, and return their settings."""
+    """Configure the tables from the environment, once per OS process, and return their settings."""
     return tables.configure(os.environ)
 
 
 @cache
 def load_env() -> SyncEnv:
-    """Read the environment, once per process and not before the first event."""
+    """Read the environment, once per OS process and not before the first event."""
     return from_env(SyncEnv, os.environ)
 
 

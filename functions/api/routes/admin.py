@@ -56,7 +56,7 @@ class Site:
 
 @cache
 def load_site() -> Site:
-    """Read the files, once per process."""
+    """Read the files, once per OS process."""
     paths = sorted(path for path in FOLDER.rglob("*") if path.suffix in MEDIA_TYPES)
     files = {path.relative_to(FOLDER).as_posix(): path.read_text("utf-8") for path in paths}
     return Site(files, sha256(repr(files).encode()).hexdigest()[:16])

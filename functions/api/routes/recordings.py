@@ -93,8 +93,8 @@ def get_status_summary() -> StatusSummary:
 def get_activity() -> ActivityResponse:
     """Get the activity of the last 24 hours by hour, and the age of the queue.
 
-    The numbers come from the runs of process, by the hour in which each run started. They do not include what a killed
-    run did after it last saved its progress.
+    The numbers come from the runs of the process task, by the hour in which each run started. They do not include what
+    a killed run did after it last saved its progress.
     """
     return ActivityResponse.model_validate(statistics.load_activity(utc_now()))
 

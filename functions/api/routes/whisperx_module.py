@@ -51,9 +51,9 @@ def get_whisperx_module() -> WhisperXModule:
 def update_whisperx_module(change: Annotated[WhisperXUpdateRequest, Body()]) -> WhisperXModule:
     """Change the submitted settings, together or not at all.
 
-    They apply from the next run of process, the key within five minutes. If `baseUrl` changes to another server,
-    `apiKey` must be sent too. With `{"enabled": false}`, nothing is queued or transcribed until the module is enabled
-    again.
+    They apply from the next run of the process task, the key within five minutes. If `baseUrl` changes to another
+    server, `apiKey` must be sent too. With `{"enabled": false}`, nothing is queued or transcribed until the module is
+    enabled again.
     """
     overrides = settings_overrides.load()
     new_overrides = _validate_settings(overrides.whisperx, change)
@@ -107,9 +107,9 @@ def _to_response(overrides: Mapping[str, Any], disabled_state: DisabledState, *,
 def _replaced_key(key: str | None, server: str) -> Iterator[None]:
     """Store the key, unless it is None, before the enclosed work; restore the previous key if that fails.
 
-    The key is stored with the `server` it belongs to, and process sends it to no other, even if two users change the
-    settings at the same time. An empty key means that none is sent. If the function dies in between, the new key stays
-    with the previous settings: the client got no response and sets both again.
+    The key is stored with the `server` it belongs to, and the process task sends it to no other, even if two users
+    change the settings at the same time. An empty key means that none is sent. If the function dies in between, the new
+    key stays with the previous settings: the client got no response and sets both again.
 
     Raises: StoreError, which never quotes the key.
     """
@@ -131,7 +131,7 @@ def _is_key_set() -> bool:
     """Whether a key is stored. Raises: StoreError."""
     try:
         return bool(json.loads(_read_secret())[KEY_FIELD])
-    except (ValueError, KeyError, TypeError):  # not written by this API; runs of process report it
+    except (ValueError, KeyError, TypeError):  # not written by this API; runs of the process task report it
         return False
 
 

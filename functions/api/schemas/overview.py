@@ -9,7 +9,7 @@ from functions.api.schemas.base import ResponseModel
 
 
 class ActivityHourResponse(ResponseModel):
-    """What the runs of process that started within one hour have done."""
+    """What the runs of the process task that started within one hour have done."""
 
     starts_at: datetime = Field(description="Start of the clock hour, in UTC.", examples=["2026-11-18T09:00:00Z"])
     transcribed: int = Field(description="Completed recordings.", examples=[12])

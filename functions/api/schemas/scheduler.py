@@ -30,7 +30,7 @@ class RunResponse(ResponseModel):
     duration: float | None = Field(None, description="Seconds; null while it runs.")
     counts: dict[str, int] = Field(
         default_factory=dict,
-        description="Number of recordings by result; for process also `audio_seconds`, the transcribed audio.",
+        description="Number of recordings by result; for the process task also `audio_seconds`, the transcribed audio.",
     )
     waiting: list[IncompleteFileResponse] = Field(
         default_factory=list, description="Incomplete files, up to a maximum."

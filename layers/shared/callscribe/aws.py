@@ -131,7 +131,7 @@ def read_secret(name: str) -> str:
 
 
 def client(service: AwsService) -> Any:
-    """The client for a service: one per process, created on first use by the first thread that needs it."""
+    """The client for a service: one per OS process, created by the first thread that needs it."""
     with _client_lock:
         return _create_client(service)
 

@@ -12,7 +12,7 @@ from callscribe.settings.environment import min_value, validated_field
 class ApiSettings(CallRecordingsEnv):
     """`…_function`: the names of the functions that the API invokes. `…_schedule`: their schedule expressions.
 
-    `max_attempts` is only shown here; process applies it.
+    `max_attempts` is only shown here; the process task applies it.
     """
 
     transcripts_bucket: str

@@ -41,7 +41,7 @@ class ProcessSettings(WhisperXSettings, ChannelSettings):
     ) -> Self:
         """The effective settings of a run, from the overrides of both modules.
 
-        Of the module call-recordings, only the settings of the channels concern process.
+        Of the module call-recordings, only the channel settings concern the process task.
         """
         names = [field.name for field in fields(ChannelSettings) if field.name in call_recordings_overrides]
         channel_overrides = {name: call_recordings_overrides[name] for name in names}
