@@ -23,7 +23,7 @@ DEFAULT_BODY = (
 
 @dataclass
 class Reply:
-    """How the service answers one request. `close` drops the connection after the audio.
+    """How the service responds to one request. `close` drops the connection after the audio.
 
     `delay_seconds` makes it likely that requests overlap. To prove that they do, use `ScriptedService.hold_until`.
     """
@@ -59,7 +59,7 @@ class ReceivedRequest:
 
 
 class ScriptedService:
-    """Answers each request with the next of `replies`, and repeats the last one; `choose_reply` takes precedence."""
+    """Sends the next of `replies` for each request, and repeats the last one; `choose_reply` takes precedence."""
 
     def __init__(self) -> None:
         self.replies: list[Reply] = [Reply()]
@@ -91,7 +91,7 @@ class ScriptedService:
         self._thread.start()
 
     def hold_until(self, request_count: int) -> None:
-        """Answer no request before this many have arrived in total."""
+        """Respond to no request before this many have arrived in total."""
         with self._changed:
             self._expected_count = request_count
             self._changed.notify_all()

@@ -36,7 +36,7 @@ def send(handlers, put, list_recordings, stack, monkeypatch):
         "startedAt": "2026-11-27T12:00:00Z",
         "ok": True,
         "code": "ok",
-        "message": "It answers.",
+        "message": "It responds.",
     }
     placeholders = {"{recordingId}": item["id"], "{runId}": run, "{command}": "sync_recordings", "{path}": item["path"]}
     invoked = Mock(return_value=finished_run)

@@ -66,8 +66,8 @@ def required_permissions(service: str, request: Request, status: int) -> set[tup
         raise UnknownRequestError(f"{service}: {request.method} {request.path}")
     needed = set(_SERVICES[service](request))
     if status == HTTPStatus.NOT_FOUND and "X-Amz-Signature" not in request.query:
-        # without permission to list the bucket, S3 answers 403 instead of 404 for a missing object; for a client that
-        # follows a presigned URL this makes no difference
+        # without permission to list the bucket, S3 responds with 403 instead of 404 for a missing object; for a client
+        # that follows a presigned URL this makes no difference
         requested = [arn for action, arn in needed if action == "s3:GetObject"]
         needed |= {("s3:ListBucket", arn.partition("/")[0]) for arn in requested}
     return needed
