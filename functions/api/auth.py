@@ -23,7 +23,7 @@ KEY_CACHE_SECONDS = 60
 """How long a removed key may still be accepted, as long as Secrets Manager responds."""
 
 MIN_REFRESH_SECONDS = 1
-"""An unknown key makes the secret be read again, so that a new key works at once, but not again within this time: a
+"""An unknown key makes the secret be read again, so that a new key works immediately, but not again within this time: a
 client that guesses keys cannot run up the cost of Secrets Manager."""
 
 STALE_KEYS_SECONDS = 900

@@ -75,8 +75,8 @@ def check_parameters_and_body(app: APIGatewayHttpResolver, next_middleware: Any)
     """Reject query parameters and bodies that the route does not accept, and updates without a change.
 
     Middleware of all routes. A misspelled filter, or one in a body that the route ignores, would list everything. Pages
-    and Powertools' own not-found route accept anything. From here on, log lines contain the route, if it is one of the
-    API.
+    and Powertools' own not-found route accept anything. From here on, log lines of API
+    routes include the route.
 
     Raises: ApiError 400.
     """
@@ -92,7 +92,7 @@ def check_parameters_and_body(app: APIGatewayHttpResolver, next_middleware: Any)
             raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", message, details=details)
         body = app.current_event.body
         if body and not route.dependant.body_params and json.loads(body):
-            message = f"This route accepts no body. {accepted_hint}"
+            message = "This route accepts no body."
             raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_request", message)
         if body and route.method == HTTPMethod.PUT and not json.loads(body):
             message = "The body contains no change. Send at least one member with its new value."

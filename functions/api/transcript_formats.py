@@ -24,13 +24,13 @@ PAUSE_MARKS = tuple(".?!…,;:。？！、，；：")
 """Punctuation after which a caption preferably ends."""
 
 WHITESPACE_AND_CONTROLS = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029]+")
-"""Whatever a parser may take for the end of a line or a block, and control characters."""
+"""Whatever a parser may treat as the end of a line or a block, and control characters."""
 
 UNSAFE_CHARACTERS = re.compile("[\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 """Removed: text direction overrides, which reverse the text after them; byte order marks; lone surrogates."""
 
 SUBRIP_REPLACEMENTS = str.maketrans("<>{}", "‹›()")
-"""SubRip has no escaping: what players take for markup or an arrow is replaced with similar characters."""
+"""SubRip has no escaping: what players interpret as markup or an arrow is replaced with similar characters."""
 
 type TranscriptDocument = Mapping[str, Any]
 """A stored transcript, as `Transcript.to_document` returns it."""

@@ -112,7 +112,7 @@ def test_transcript_speakers_and_sidecar_are_shown_as_text(page, served):
         assert_shown_as_text(page, *HOSTILE_TEXTS)
     for query in ("\\", "[*", "(?=", "$&"):
         search.fill(query)
-        expect(page.get_by_text("no match")).to_be_visible()
+        expect(page.get_by_text("No matches")).to_be_visible()
 
 
 def test_error_text_of_the_service_is_not_shown_and_edited_metadata_is_text(page, served):

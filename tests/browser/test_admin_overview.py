@@ -305,7 +305,9 @@ def test_retry_of_a_group_without_failures_says_so(page, served):
     expect(failure_group(page, "Service error")).to_be_visible()
     served.request("call-recordings/retry", "POST", {})
     page.get_by_role("button", name="Retry all: service error").click()
-    expect(page.get_by_text("None of these recordings is failed any more.")).to_be_visible()
+    expect(
+        page.get_by_text("There is nothing left to retry: none of these recordings has the status Failed.")
+    ).to_be_visible()
     expect(page.get_by_text("No failures")).to_be_visible()
     page.get_by_role("link", name="Overview").click()
     expect(page.get_by_role("region", name="Failures by error")).to_contain_text("No failures")

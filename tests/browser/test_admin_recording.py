@@ -138,11 +138,11 @@ def test_search_finds_matches_in_the_transcript(page, served):
         expect(match_count).to_have_text(count)
         expect(segments(page).filter(has=current)).to_contain_text(text)
     field.fill("yours")
-    expect(match_count).to_have_text("no match")
+    expect(match_count).to_have_text("No matches")
     expect(page.get_by_role("button", name="Next match")).to_be_disabled()
     expect(page.locator("mark")).to_have_count(0)
     field.fill("(hotel")  # not a regular expression
-    expect(match_count).to_have_text("no match")
+    expect(match_count).to_have_text("No matches")
     field.fill("")
     expect(match_count).to_have_count(0)
 

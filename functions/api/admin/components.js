@@ -55,7 +55,7 @@ export function PageHeading({ title, children }) {
   </header>`;
 }
 
-// `kind`: "error", "success", or empty. Screen readers announce errors at once.
+// `kind`: "error", "success", or empty. Screen readers announce errors immediately.
 export function Notice({ kind = "", title, children, role }) {
   return html`<div class="notice ${kind}" role=${role ?? (kind === "error" ? "alert" : "status")}>
     ${title && html`<strong>${title}</strong>`}

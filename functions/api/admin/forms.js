@@ -123,7 +123,7 @@ export function WhisperXFields({ values, draft, set, ...rest }) {
       ...${field}
       name="language"
       title="Language"
-      help="Two letters, such as en. Leave empty to let the server detect it, which is unreliable on silence."
+      help="Two or three letters, such as en. Leave empty to let the server detect it, which is unreliable on silence."
     />
     <${TextField}
       ...${field}
@@ -197,7 +197,7 @@ export function CallRecordingsFields({ values, saved, set, ...rest }) {
       name="channels"
       title="Channels"
       options=${CHANNEL_MODES}
-      help="Which channel of a stereo recording is the agent, and which the caller: the other party, also in outbound calls."
+      help="In stereo recordings, which channel the caller is on: the other party, in inbound and in outbound calls. The agent is on the other channel."
     />
     <${MultiValueField}
       ...${field}
@@ -205,7 +205,7 @@ export function CallRecordingsFields({ values, saved, set, ...rest }) {
       rows="2"
       name="extensions"
       title="File extensions"
-      help="Only files with these extensions are recordings, separated by spaces: wav mp3."
+      help="Separate with spaces, such as wav mp3. Other files are ignored."
     />
     <${MultiValueField}
       ...${field}

@@ -17,7 +17,7 @@ export function Player({ id, name, missing, media }) {
   const fetchUrl = async (position, playing) => {
     try {
       const { url } = await request(audioLinkPath(id));
-      // links created within one second are equal, and with an unchanged URL no player tries again by itself
+      // links created within one second are equal, and with an unchanged URL no player retries automatically
       if (media.current?.getAttribute("src") === url) media.current.load();
       setState({ url, fetchedAt: performance.now(), position, playing, problem: null });
     } catch (error) {

@@ -4,11 +4,11 @@ import { useCallback, useEffect, useRef, useState } from "./vendor/hooks.js";
 
 const RETRY_SECONDS = 30;
 
-// Calls `load(signal)` at once, when `inputs` change, and every `seconds` while the tab is visible. Without `seconds`, data
-// is loaded once; they may be a function of the data. A temporary error is always retried.
+// Calls `load(signal)` immediately, when `inputs` change, and every `seconds` while the tab is visible. `seconds` is a number
+// or a function of the data; without it, data is loaded once. A temporary error is always retried.
 //
 // Data stays while it reloads, and if that fails: then `error` says why, and `loadedAt` how old the data is. Other inputs
-// start without data. `refresh()` reloads at once, and resolves when that is done.
+// start without data. `refresh()` reloads immediately, and resolves when that is done.
 export function usePolling(load, inputs, seconds) {
   const [state, setState] = useState({ key: null });
   const key = JSON.stringify(inputs);

@@ -18,7 +18,7 @@ export function useRetry(onDone) {
       const { count, exact } = await sendRetry({ ...given, dryRun: true });
       if (!count && exact) {
         onDone();
-        return "None of these recordings is failed any more.";
+        return "There is nothing left to retry: none of these recordings has the status Failed.";
       }
       setConfirmation({
         title: `Retry ${countLabel(count, exact)}?`,
@@ -36,7 +36,7 @@ export function useRetry(onDone) {
   return { ...action, retryAll, dialog };
 }
 
-// A count that took longer than one request may is a lower bound, and may be zero.
+// If counting takes longer than one request may, the count is a lower bound, possibly zero.
 function countLabel(count, exact) {
   if (exact) return pluralize(count, "failed recording");
   return count ? `at least ${pluralize(count, "failed recording")}` : "all matching recordings";

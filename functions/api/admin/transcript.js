@@ -61,7 +61,7 @@ export function Transcript({ id, transcript, media }) {
       </label>
       ${
         search &&
-        html`<span role="status">${matches.length ? `${matchIndex + 1} of ${pluralize(matches.length, "match", "matches")}` : "no match"}</span>
+        html`<span role="status">${matches.length ? `${matchIndex + 1} of ${pluralize(matches.length, "match", "matches")}` : "No matches"}</span>
         <button type="button" aria-label="Previous match" disabled=${!matches.length} onClick=${() => goToMatch(-1)}>↑</button>
         <button type="button" aria-label="Next match" disabled=${!matches.length} onClick=${() => goToMatch(1)}>↓</button>`
       }

@@ -143,4 +143,4 @@ class ModuleTestResult(ResponseModel):
 
     ok: bool
     code: str = Field(examples=["connection_refused"])
-    message: str = Field(description="For people: what is wrong and what to do.")
+    message: str = Field(description="For users: what is wrong and what to do.")

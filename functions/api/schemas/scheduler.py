@@ -15,7 +15,7 @@ class IncompleteFileResponse(ResponseModel):
     path: str
     size: int = Field(description="Bytes.")
     since: datetime = Field(description="When the file was last modified.")
-    reason: str = Field(description="For people: why it is considered incomplete.")
+    reason: str = Field(description="For users: why it is considered incomplete.")
 
 
 class RunResponse(ResponseModel):

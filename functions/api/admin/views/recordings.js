@@ -222,7 +222,7 @@ function NoRecordings({ query, nextCursor }) {
   <//>`;
 }
 
-// Retries each recording by itself: one that cannot be retried does not stop the others. Throws if none could be.
+// Retries each recording in its own request: one that cannot be retried does not stop the others. Throws if none could be.
 async function retryEach(ids) {
   const remaining = [...ids];
   const errors = [];

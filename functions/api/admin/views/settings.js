@@ -128,7 +128,7 @@ const COLUMNS = [
   ["Phone system", ""],
 ];
 
-// The metadata that the settings, with their unsaved changes, read from the newest file names.
+// The metadata that the settings (including unsaved changes) extract from the newest file names.
 function NamePreview({ draft, submit }) {
   const [preview, setPreview] = useState(null);
   const { busy, result, run } = useAction();
