@@ -65,7 +65,7 @@ class MetadataReader:
             self._indexes[folder] = file
 
     def is_unchanged(self, fingerprint: str, file: SourceFile, sidecar_files: Sequence[SourceFile]) -> bool:
-        """Whether the recording still has this fingerprint. Raises RetryableError.
+        """Whether the recording still has this fingerprint.
 
         A file without a row in its index is read again when the index has changed.
 

@@ -1,7 +1,7 @@
 """Scans a source: compares its listing with the known files, and ingests the files of one recording together.
 
 The listing and the index of known files are both sorted by key, so one pass over the two finds every new, changed and
-missing file. Neither is held in memory. A scan stops in time, and the next one resumes where it stopped.
+missing file. Neither is held in memory. A scan stops before Lambda's timeout, and the next one resumes there.
 """
 
 from bisect import insort
@@ -34,7 +34,7 @@ CLOCK_CHECK_INTERVAL = 100
 """Files between two checks of the clock."""
 
 CHECKPOINT_INTERVAL = timedelta(minutes=1)
-"""How often a long scan logs its progress and saves a checkpoint, from which another one resumes should it die."""
+"""How often a long scan logs its progress and saves a checkpoint, from which the next scan resumes if this one dies."""
 
 CHECKPOINT_LEASE = 3 * CHECKPOINT_INTERVAL
 """A scan that has saved no checkpoint for this long is considered dead, and the next run resumes it."""

@@ -1,6 +1,6 @@
 """Every error that Callscribe raises on purpose, in one tree.
 
-    CallscribeError                  code: a stable word for programs · message: what to do, for people
+    CallscribeError                  code: a stable word for programs · message: what to do, for users
     ├── ConfigurationError           a setting is missing or invalid: nothing is tried
     ├── StoreError                   DynamoDB, or S3 for transcripts, failed: the run ends, the next one continues
     ├── SourceError                  the recordings location cannot be listed

@@ -50,7 +50,7 @@ class RecordingPath:
 def parse_path(path: str) -> RecordingPath:
     """Split an S3 key, a URL or a local path, also one of Windows. The bucket or host is not a folder.
 
-    Percent-encoding is decoded in each part of the path by itself, so `%2F` does not split a part.
+    Percent-encoding is decoded in each part of the path separately, so `%2F` does not split a part.
     """
     scheme, url, rest = path.partition("://")
     if url and scheme.isalnum():

@@ -14,7 +14,7 @@ from callscribe.phone_systems.filename_pattern import (
 )
 
 MIN_NUMBER_DIGITS = 5
-"""Fewer digits without a word around them are not taken for a phone number."""
+"""Fewer digits without a word around them are not treated as a phone number."""
 
 SAMSUNG_PREFIXES = (
     *("Call recording", "Call Recording", "Voice call", "Anrufaufnahme", "Anrufaufzeichnung", "Запись вызова"),
@@ -35,7 +35,7 @@ def _assign_remote_side(metadata: CallMetadata, groups: Groups, _path: Recording
 
 
 def _strip_samsung_prefix(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata | None:
-    """Reject a name that has neither Samsung's prefix nor only a number: six digits need not be a date."""
+    """Reject a name that has neither Samsung's prefix nor only a number: six digits are not always a date."""
     remote = groups["remote"] or ""
     for prefix in SAMSUNG_PREFIXES:
         if remote == prefix or remote.startswith(prefix + " "):

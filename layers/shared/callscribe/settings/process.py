@@ -16,7 +16,8 @@ NO_OVERRIDES: Mapping[str, Any] = {}
 class ProcessSettings(WhisperXSettings, ChannelSettings):
     """The template's defaults; with overrides applied, the effective settings of a run.
 
-    `retry_base_seconds`: the delay after the first failed attempt; it doubles with each further one.
+    `retry_base_seconds`: the maximum delay after the first failed attempt. It doubles with each further one, up to an
+    hour; the actual delay is between half and all of it.
     `outage_pause_seconds`: the delay after the service was found unavailable; it doubles with each failed probe.
     `job_timeout_minutes`: how long a job of a `tasks` server may run before it counts as a failed attempt.
     `process_interval_seconds`: how often a run starts recordings, `recordings_per_run` each time.

@@ -1,7 +1,7 @@
 """Read call metadata from a record of keys and values: the aliases of each field, and the parsers of their values.
 
-A filename pattern defines what is where in a name. Here a key does, and the value may be a JSON number, an address or a
-whole caller ID. Any script may have written it, so a date may be American.
+In a sidecar the key names the field, as the position does in a file name. The value may be a JSON number, an address or
+a whole caller ID. Any script may have written it, so a date may be American.
 """
 
 import re

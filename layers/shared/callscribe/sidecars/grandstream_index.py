@@ -81,7 +81,7 @@ def parse_index(body: bytes) -> GrandstreamIndex:
 
 
 def _parse_rows(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Parse each line by itself, so that an unclosed quote does not affect other lines."""
+    """Parse each line separately, so that an unclosed quote does not affect other lines."""
     for line in lines:
         with suppress(csv.Error):
             yield from csv.reader([line])

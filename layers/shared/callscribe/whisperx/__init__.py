@@ -26,7 +26,7 @@ class DialectInfo:
     list_member: str = ""
     """The member that is a list in the response of the first of these routes; empty if it has none."""
     optional_suffix: str = ""
-    """What the server's URL may end with, but need not."""
+    """What the server's URL may end with."""
 
     def to_base_url(self, url: str) -> str:
         """The server's URL without the optional suffix; routes are appended to it."""

@@ -27,7 +27,7 @@ from callscribe.whisperx.dialects.base import MultipartUpload, Parameters
 from callscribe.whisperx.response_errors import NETWORK_ERRORS, Response, is_success, map_network_error
 
 UPLOAD_BLOCK_BYTES = 64 * 1024
-"""How much of the audio is read and sent at once; with a quarter of it, sending takes half as long again."""
+"""How much of the audio is read and sent at a time. With a quarter of this size, sending takes 50 % longer."""
 
 DOWNLOAD_CHUNK_BYTES = 64 * 1024
 

@@ -45,7 +45,7 @@ def _failure(code: str, message: str) -> ConnectionTestResult:
 
 NO_RESPONSE = _failure(
     "no_response",
-    "The server was reached but has not responded yet. This need not be an outage: many of these servers do not "
+    "The server was reached but has not responded yet. This is not necessarily an outage: many of these servers do not "
     "respond while they transcribe. Try again when it is idle.",
 )
 UNFINISHED = _failure(

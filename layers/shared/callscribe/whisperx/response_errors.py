@@ -86,7 +86,6 @@ BAD_GATEWAY = ErrorMapping(
 SERVICE_BUSY = ErrorMapping(
     ServiceUnavailable, "service_busy", "The WhisperX server reports that it is overloaded ({})."
 )
-SERVICE_BUSY = ErrorMapping(ServiceUnavailable, "service_busy", "The service reports that it is overloaded ({}).")
 INCOMPLETE_RESPONSE = ErrorMapping(RetryableError, "invalid_response", "The response is incomplete ({}).")
 
 DEFAULT_ERRORS: ErrorTable = {
@@ -108,8 +107,8 @@ DEFAULT_ERRORS: ErrorTable = {
     523: BAD_GATEWAY,
     530: BAD_GATEWAY,
 }
-"""With 401 to 405, 429, 502, 503 and Cloudflare's, the service did not try the audio. A missing route is an error of
-the configuration, not of the recording."""
+"""401, 403, 404, 405, 407, 429 and 503 mean that the service did not try the audio; with the bad gateways, it may have
+crashed on it. A missing route is an error of the configuration, not of the recording."""
 
 SERVICE_ERROR = ErrorMapping(
     RetryableError,

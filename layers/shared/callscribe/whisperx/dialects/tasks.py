@@ -149,7 +149,7 @@ def _parse_job(response: Response) -> Job:
 
 
 def _parse_tasks(response: Response) -> list[Mapping[str, Any]]:
-    # the task may be the one missing: a server without the list takes `all` for the identifier of a task
+    # the task may be the one missing: a server without the list treats `all` as the identifier of a task
     if _is_route_not_found(response) or _is_task_not_found(response):
         return []
     if response.status in MISSING_ROUTE_STATUSES:
