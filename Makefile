@@ -4,7 +4,7 @@
 #   ARCHITECTURE  the processor to build for: x86_64 (default) or arm64, as in the template's parameter of that name
 #   BUILD_DIR     the folder for the built functions
 #   STAGE         the stage to deploy, a section of samconfig.toml: default, staging, production
-#   JOBS          how many test files run at once: one more than processors, because many of them wait; 0: no parallel runs
+#   JOBS          how many test files run at the same time: one more than processors, because many of them wait; 0: no parallel runs
 
 ARGS         ?=
 ARCHITECTURE ?= x86_64

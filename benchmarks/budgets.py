@@ -50,7 +50,7 @@ BUDGETS = {
 class Row:
     """A row of the table. `figure`: None if it could not be measured.
 
-    `baseline`: what it is compared with, or what it consists of. `budget` is its limit and `name` the budget's name; a
+    `baseline`: the reference figure, or a breakdown. `budget` is its limit and `name` the budget's name; a
     row without a budget is for information.
     """
 

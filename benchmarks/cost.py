@@ -30,7 +30,7 @@ MEMORY_GB = {"sync": 1.0, "queue": 0.5, "process": 0.5, "api": 1.0}
 EPHEMERAL_STORAGE_GB = 1.5  # of process; another 0.5 GB is free
 MAX_SLOTS, MAX_PER_RUN = 100, 1000  # what the template allows
 MAX_WAIT_SECONDS = 880  # a run of process lasts 15 minutes at most, and reserves 20 seconds to store the result
-PEAK_FACTOR = 2.6  # calls in the busiest hour of a working day, relative to the mean: the settings must suffice for it
+PEAK_FACTOR = 2.6  # peak-hour calls of a working day, relative to the mean; settings are sized for the peak
 
 REQUEST_SECONDS = 0.012  # of a request from a function with 512 MB
 RUN_SECONDS = 0.05  # of a warm run without its requests

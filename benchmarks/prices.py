@@ -28,7 +28,7 @@ BILL_LINES = {
     "X-Ray": ("trace",),
     "audio out to the server": ("out_gb",),
 }
-"""The lines of the bill, and the prices that each adds up."""
+"""The prices summed in each line of the bill."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

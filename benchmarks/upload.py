@@ -68,7 +68,7 @@ class SizedBody:
 
 
 def send_bare(location: str, name: str, url: str) -> None:
-    """Send the audio with a GET and a POST and nothing else, in the product's block size, which is faster."""
+    """Send the audio with only a GET and a POST, with the product's block size: faster than the library's default."""
     import requests
     from requests.adapters import HTTPAdapter
 

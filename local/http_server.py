@@ -26,7 +26,7 @@ class QuietHandler(WSGIRequestHandler):
 
 
 class HttpServer:
-    """An HTTP server that binds its port at once, so that its URL is known before the application exists.
+    """An HTTP server that binds its port immediately, so that its URL is known before the application exists.
 
     Clients that connect before `start` wait. `port` 0 is any free port. Raises: OSError, when the port is taken.
     """

@@ -20,10 +20,10 @@ MAX_OUTAGE_SECONDS = 20.0
 """How long to retry a WhisperX server that is unavailable before giving up."""
 
 MAX_WAIT = timedelta(minutes=5)
-"""Give up at once if the server requests a longer pause than this."""
+"""Give up immediately if the server requests a longer pause than this."""
 
 MAX_CONSECUTIVE_CRASHES = 5
-"""Give up after this many process runs in a row have crashed: then the cause is not one recording."""
+"""Give up after this many process runs in a row have crashed, because then a single recording is not the cause."""
 
 MAX_INCOMPLETE_SECONDS = 90.0
 """How long to wait for incomplete files: they need a minute without a change; the rest is a margin."""

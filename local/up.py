@@ -32,7 +32,7 @@ STATE = ROOT / ".callscribe"
 CONSOLE = Console()
 
 DEMO_OVERRIDES = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1"}
-"""Shorter pauses than in the cloud, because you are watching."""
+"""Shorter delays than in the cloud, for interactive use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

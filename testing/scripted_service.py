@@ -67,7 +67,7 @@ class ScriptedService:
         self.received: list[ReceivedRequest] = []
         self.max_concurrent = 0
         self.max_concurrent_per_recording = 0
-        """How many requests for one recording were in progress at once."""
+        """How many requests for one recording were in progress at the same time."""
         self._expected_count = 0
         self._timeout_error = ""
         self._in_progress: Counter[str] = Counter()

@@ -30,7 +30,7 @@ Credentials.get_frozen_credentials = _credentials
 
 @contextmanager
 def signing_as(function: str) -> Iterator[None]:
-    """Sign with this name what the handlers' clients send within the block, here or in a `SigningThreadPool`."""
+    """Within the block, sign requests of the handlers' clients with this name, here or in a `SigningThreadPool`."""
     token = _signing_function.set(function)
     try:
         yield

@@ -13,7 +13,7 @@ from functions.api.schedule import Schedule, parse_schedule
 from local.cloud.stack import Rule, Stack
 
 _MAX_WAIT_SECONDS = 1.0
-"""The clock is checked at least this often, for when it jumps (a laptop that slept)."""
+"""Maximum seconds between clock checks, so that a jump (laptop sleep) is noticed."""
 
 
 @dataclass(slots=True)

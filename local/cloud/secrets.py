@@ -8,8 +8,8 @@ from typing import Any
 from local.cloud.client import aws_client
 
 _FINGERPRINT_TAG = "local:declared"
-"""A tag with a fingerprint of the declared properties: a changed parameter updates an existing secret, but a value that
-a user has changed since stays, as in CloudFormation."""
+"""A tag with a fingerprint of the declared properties. As in CloudFormation, a deployment updates an existing secret
+only if a parameter has changed, so it keeps a value that a user changed."""
 
 
 def make_secret(client: Any, name: str, properties: Mapping[str, Any]) -> str:

@@ -69,7 +69,7 @@ def find_free_port(host: str, port: int = 0) -> int:
 
 
 def has_image() -> bool:
-    """Whether the image exists locally. If so, SAM CLI need not check its registry for a newer one at each start."""
+    """Whether the image exists locally. If so, SAM CLI can start without checking its registry for a newer one."""
     return _docker("image", "inspect", IMAGE).returncode == 0
 
 

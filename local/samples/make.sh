@@ -1,5 +1,5 @@
 #!/bin/sh
-# Creates the sample recordings in this folder. They are committed, so you need not run this to use them.
+# Creates the sample recordings in this folder. They are committed, so you do not have to run this to use them.
 # Debian packages: flite festival festvox-us-slt-hts sox libsox-fmt-mp3
 set -eu
 cd "$(dirname "$0")"

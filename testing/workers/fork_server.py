@@ -1,4 +1,4 @@
-"""Forks worker processes from one that has imported everything already, so that they start at once.
+"""Forks worker processes from one that has imported everything already, so that they start immediately.
 
 Run it as `python -m testing.workers.fork_server FD MODULE` in the environment of the function. It calls `preload` of
 the module once, before it forks. FD is a socket of packets; each packet starts one worker. It contains the environment

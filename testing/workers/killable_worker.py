@@ -43,7 +43,7 @@ class RequestRecorder:
         self._lock = threading.Lock()
 
     def record(self, name: str, recording: str, send: Callable[[], Any]) -> Any:
-        """Send a request, unless the worker is to die before it."""
+        """Send a request, unless the worker must die first."""
         entry: dict[str, Any] = {"name": name, "status": None}
         with self._lock:
             number = len(self.requests)

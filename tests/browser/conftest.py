@@ -41,7 +41,7 @@ def pytest_runtest_setup() -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One per module and no longer: other tests need an event loop of their own in this thread."""
+    """Module-scoped, because other tests need this thread's event loop."""
     with chromium.launch() as browser:
         yield browser
 

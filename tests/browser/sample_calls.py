@@ -105,7 +105,7 @@ def long_call() -> bytes:
 
 
 def write_long_call(folder: Path) -> None:
-    """Write a file that sync ingests at once."""
+    """Write a file that sync ingests immediately."""
     file = folder / LONG_CALL
     file.write_bytes(audio(LONG_CALL))
     backdate(file)

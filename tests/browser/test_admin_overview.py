@@ -153,7 +153,7 @@ def test_outage_is_shown_in_every_view_while_it_lasts(page, served, quick_servic
     expect(page.get_by_role("link", name="Queued")).to_be_visible()
     expect(alert).to_have_count(0)
     with monkeypatch.context() as overloaded:
-        headers = {"Retry-After": "0"}  # the test need not wait for the next attempt
+        headers = {"Retry-After": "0"}  # the test does not have to wait for the next attempt
         overloaded.setattr(quick_service, "choose_reply", lambda _: reply(status=503, headers=headers))
         served.run("process")
         page.clock.fast_forward("00:11")

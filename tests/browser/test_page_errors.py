@@ -1,4 +1,4 @@
-"""PageErrors notices what a page must not do. Otherwise the other browser tests would prove nothing about it."""
+"""PageErrors detects forbidden behaviour; without this, the other browser tests could pass vacuously."""
 
 import re
 from collections.abc import Iterator

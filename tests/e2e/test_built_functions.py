@@ -74,7 +74,7 @@ def test_function_imports_only_from_its_own_folder_and_the_layer(built: dict[str
 
 
 def test_every_source_file_is_shipped_byte_compiled(built: dict[str, BuiltFunction]) -> None:
-    """Lambda cannot write byte code, and zipping changes the times by which Python checks it otherwise."""
+    """Lambda cannot write byte code, and zipping changes the mtimes that Python otherwise uses to validate it."""
 
     def flags(source: Path) -> bytes:
         compiled = source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc"

@@ -211,7 +211,7 @@ def test_stack_keeps_running_serves_its_api_and_stops_on_ctrl_c(folder):
         accepted = requests.post(f"{url}{path}/transcribe", headers=form, data='{"force": true}', timeout=LIMIT_SECONDS)
         assert accepted.status_code == 202
         wait_until(lambda: request("GET", path).json()["transcript"]["version"] != item["transcript"]["version"])
-        # at once, not by the next scheduled run
+        # immediately, not by the next scheduled run
         runs = "/api/scheduler/runs?task=process_transcription&trigger=api&status=succeeded"
         (started,) = wait_until(lambda: request("GET", runs).json()["items"])
         assert started["counts"]["completed"] == 1

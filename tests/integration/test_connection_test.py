@@ -178,7 +178,7 @@ def test_busy_server_is_not_reported_as_down(monkeypatch):
     with server(wait_for_hang_up) as url:
         result = check(url)
     assert (result.ok, result.code) == (False, "no_response")
-    assert "need not be an outage" in result.message
+    assert "not necessarily an outage" in result.message
 
 
 def test_whole_test_ends_within_its_limit(monkeypatch):

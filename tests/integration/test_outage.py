@@ -131,7 +131,7 @@ def test_only_one_recording_is_sent_as_a_probe(handlers, queue_up, service, repl
     assert len(service.received) == before + 1
     service.replies = [reply()]
     run = handlers.after(minutes=2).process()
-    assert run["counts"]["completed"] == 1 + 4  # after a successful probe, the run continues at once
+    assert run["counts"]["completed"] == 1 + 4  # after a successful probe, the run continues immediately
 
 
 def test_probe_that_is_not_sent_leaves_the_try_to_the_next_recording(

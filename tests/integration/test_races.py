@@ -1,4 +1,4 @@
-"""Many runs at once, in separate processes: nothing is sent twice, and no more at once than allowed.
+"""Many concurrent runs, in separate processes: nothing is sent twice, and no more at the same time than allowed.
 
 On two implementations of DynamoDB, so that this depends on the conditional writes and not on one implementation.
 """

@@ -197,7 +197,7 @@ def test_sidecar_that_cannot_be_opened_is_read_by_the_next_scan(source, monkeypa
 
 @pytest.mark.parametrize("sidecar", ["a_metadata.json", ".rd_files_netdisk_2026-04.csv"])
 def test_upload_event_reads_the_same_files_as_a_full_scan(handlers, put, stack, sidecar):
-    """Otherwise the two would overwrite the record in turns."""
+    """Otherwise the two would keep overwriting each other's record."""
     folder = "" if sidecar.startswith(".") else "2026-04/"
     body = json.dumps(METADATA) if folder else f"{INDEX}a.mp3,{METADATA['caller']},0488930190,1714132800,1\n"
     put(f"{folder}{sidecar}", body.encode())

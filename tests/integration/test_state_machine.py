@@ -140,7 +140,7 @@ class Simulation(RuleBasedStateMachine):
 
     @rule(mode=modes, delay=delays, writes=write_counts, between=write_counts, rest=write_counts, fault=faults)
     def overlap_two_runs(self, mode: Mode, delay: int, writes: int, between: int, rest: int, fault: Fault) -> None:
-        """Two runs of process at once: one by the schedule and one by a user, or one event delivered twice."""
+        """Two concurrent runs of process: one by the schedule and one by a user, or one event delivered twice."""
         self.ensure_work(delay)
         self.world.service.mode = mode
         first, second = self.world.start("process"), self.world.start("process")

@@ -1,7 +1,7 @@
 """Trips: how many files of `functions/` and `layers/` the code passes through for one piece of work.
 
-A reader has to follow the same way, so a trip over many files is hard to read even if each file is short. A budget may
-be lowered; to raise it needs a reason.
+A reader has to follow the same path, so a trip over many files is hard to read even if each file is short. A budget may
+be lowered; raising it needs a reason.
 """
 
 import json

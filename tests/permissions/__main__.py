@@ -1,4 +1,4 @@
-"""`python -m tests.permissions` prints each function's permissions, and how often the last run used them."""
+"""Print each function's permissions, and how often the last run used them: `python -m tests.permissions`."""
 
 import json
 import sys

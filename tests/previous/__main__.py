@@ -1,4 +1,4 @@
-"""Saves what this version declares and stores, for the upgrade test of the next one: `python -m tests.previous`.
+"""Save what this version declares and stores, for the upgrade test of the next one: `python -m tests.previous`.
 
 Run it at each release. It saves recordings in every status, with runs and server requests, as the handlers themselves
 write them.

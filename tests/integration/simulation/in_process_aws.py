@@ -98,7 +98,7 @@ class InProcessAws:
 def _response(request: AWSPreparedRequest, status: int, headers: Any, body: Any) -> AWSResponse:
     response = AWSResponse(request.url, status, headers, MockRawResponse(body))
     if not request.stream_output:
-        _ = response.content  # botocore reads it at once, too
+        _ = response.content  # botocore reads it immediately, too
     return response
 
 

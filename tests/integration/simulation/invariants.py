@@ -37,7 +37,7 @@ ALLOWED_TRANSITIONS: Mapping[str, set[tuple[Status | None, Status]]] = {
     "transcription": set(),
     "api": {(PENDING, QUEUED), (QUEUED, PENDING), (QUEUED, QUEUED), (FAILED, QUEUED), (FAILED, PENDING)},
 }
-"""Allowed transitions by actor. A second copy on purpose, so that a mistake in the product's own table shows."""
+"""Allowed transitions by actor. Duplicated on purpose, to detect mistakes in the product's table."""
 ALLOWED_TRANSITIONS = {**ALLOWED_TRANSITIONS, "force": ALLOWED_TRANSITIONS["api"] | {(COMPLETED, QUEUED)}}
 
 
@@ -250,8 +250,8 @@ class InvariantChecker:
         for is_violated, message in (
             (now.claim_token != claimed.claim_token, "uploaded without a claim"),
             (claimed.lease_expires_at <= world.current_time, "uploaded after the lease expired"),
-            (len(in_progress) > world.setup.slots, "more uploads at once than slots"),
-            (len(same) > 1, "two uploads of one recording at once"),
+            (len(in_progress) > world.setup.slots, "more concurrent uploads than slots"),
+            (len(same) > 1, "two concurrent uploads of one recording"),
             (self._counted_uploads[claimed.id] > now.attempts, "more uploads than attempts"),
             (upload.job and self._is_duplicate(upload.job), "a second job for a recording whose job is running"),
         ):

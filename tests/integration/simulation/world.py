@@ -42,7 +42,7 @@ JOB_TIMEOUT = timedelta(minutes=20)
 NO_TIME = timedelta(0)
 
 MAX_ACTIVE = 4
-"""How many runs and requests can be active at once."""
+"""How many runs and requests can be active at the same time."""
 
 BUCKET = "simulated-recordings"
 """A fixed name: the ids of recordings are derived from it, and determine their order."""
@@ -54,8 +54,8 @@ HANDLERS = {"sync": sync.lambda_handler, "queue": queue.lambda_handler, "process
 class Setup:
     """The stack's parameters in one example.
 
-    `clock_lag` is by how many seconds a process run may outlive its deadline: claim tokens exist for runs that outlive
-    their lease. It is never more than four minutes: see `status_counts.MAX_WRITE_LAG`.
+    `clock_lag`: seconds that a process run may outlive its deadline, at most four minutes: see
+    `status_counts.MAX_WRITE_LAG`. Claim tokens guard against such runs.
     """
 
     slots: int = 1
