@@ -32,7 +32,7 @@ the next invocation uses the rest."""
 
 @cache
 def load_settings() -> ProcessSettings:
-    """Read the environment, once per process and not before the first event."""
+    """Read the environment, once per OS process and not before the first event."""
     return from_env(ProcessSettings, os.environ)
 
 

@@ -186,7 +186,7 @@ def _copy_to_temp_file(audio: AudioFile) -> Iterator[AudioFile]:
 def _disk_full_error(size: int) -> RetryableError:
     return RetryableError(
         f"The stereo recording ({size / 1e6:,.0f} MB) does not fit into the function's temporary storage. "
-        "Increase EphemeralStorage of the process function, or transcribe fewer recordings at once.",
+        "Increase EphemeralStorage of the process function, or lower MaxConcurrentTranscriptions.",
         code="audio_unreadable",
     )
 

@@ -236,7 +236,7 @@ def test_slot_that_expired_between_two_polls_is_held_again(handlers, send, jobs,
     assert admission.Slot.from_set_member(holder).lease_expires_at > handlers.now()
 
 
-def test_a_poll_costs_five_requests(handlers, send, jobs, count_requests):
+def test_poll_costs_five_requests(handlers, send, jobs, count_requests):
     handlers.queue()
     with count_requests() as idle:
         handlers.process()

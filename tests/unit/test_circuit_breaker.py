@@ -35,8 +35,8 @@ def test_message_has_the_start_of_the_outage_and_its_last_error():
     later = circuit_breaker.opened_by(ServiceUnavailable("Busy.", code="service_busy"), first.next_try_at, 60, first)
     assert (later.since, later.failures, later.code, later.message) == (NOW, 2, "service_busy", "Busy.")
     assert later.describe() == (
-        "The transcription service has been unavailable since 2026-11-22T12:00:00Z, "
-        "next try at 2026-11-22T12:02:40Z, last error: Busy."
+        "The WhisperX server has been unavailable since 2026-11-22T12:00:00Z, "
+        "next probe at 2026-11-22T12:02:40Z, last error: Busy."
     )
 
 

@@ -13,7 +13,7 @@ MAX_BACKOFF_SECONDS = 900.0
 """A restarted service is detected automatically within a quarter of an hour."""
 
 MAX_RETRY_AFTER_SECONDS = 86_400.0
-"""A Retry-After of more than a day is taken for a mistake of the service."""
+"""A longer Retry-After is treated as a mistake of the service."""
 
 SCHEDULE_SLACK_SECONDS = 10.0
 """Runs start about every minute: a backoff that ends just after a run has started would last a minute longer."""
@@ -36,7 +36,7 @@ class Outage:
     def describe(self) -> str:
         """A message for the user."""
         return (
-            f"The transcription service has been unavailable since {_format_to_second(self.since)}, next try at "
+            f"The WhisperX server has been unavailable since {_format_to_second(self.since)}, next probe at "
             f"{_format_to_second(self.next_try_at)}, last error: {self.message}"
         )
 

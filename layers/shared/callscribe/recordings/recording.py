@@ -104,7 +104,7 @@ class Recording:
     `sort_key`: its position among the recordings of its status; `queue_sort_key`: its last one in the queue.
     `outage_count`: how many times a proxy reported the service as down (502) while this audio was being sent to a
     service that had been available.
-    `tracks`: what is transcribed separately and has been started; empty if all of the recording is sent at once.
+    `tracks`: what is transcribed separately and has been started; empty if the recording is sent as a whole.
     `upload_number`: part of the name under which the audio is uploaded, by which a job can be found on the server;
     incremented once the upload has a result or is given up.
     `job_started_at`: when the service accepted the running job; `job_deadline`: when the job is given up.

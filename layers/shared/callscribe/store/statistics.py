@@ -1,7 +1,7 @@
 """What an overview shows: the work of the last 24 hours by hour, the age of the queue, and the failures by error code.
 
-A client could not compute these: it would have to list every recording. The runs of process have counted their work,
-and one request reads the runs of a day. Every function here that reads or writes raises StoreError.
+A client could not compute these: it would have to list every recording. The runs of the process task have counted their
+work, and one request reads the runs of a day. Every function here that reads or writes raises StoreError.
 """
 
 from collections.abc import Iterable, Mapping
