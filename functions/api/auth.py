@@ -75,7 +75,7 @@ def _unauthorized() -> ApiError:
         HTTPStatus.UNAUTHORIZED,
         "unauthorized",
         "Send a valid API key in the header: Authorization: Bearer KEY. The key is in the stack's API-key secret. "
-        "If this was a link to audio, it has expired: request another one from the recording's audio-link.",
+        "If this is a link to audio, it is no longer valid: request another one from the recording's audio-link.",
         headers={"WWW-Authenticate": "Bearer"},
     )
 

@@ -16,7 +16,10 @@ from functions.api.settings import settings
 THROTTLED_ERROR_CODE = "TooManyRequestsException"
 """The concurrency limit of the function or the account is reached."""
 
-CONNECT_ERRORS = ("ConnectTimeoutError", "EndpointConnectionError", "ProxyConnectionError", "SSLError")
+NOT_SENT_ERRORS = (
+    *("ConnectTimeoutError", "EndpointConnectionError", "ProxyConnectionError", "SSLError"),
+    *("NoCredentialsError", "NoRegionError", "ParamValidationError"),
+)
 """botocore's exceptions before a request is sent: for example in a VPC without a route to Lambda."""
 
 
@@ -65,7 +68,7 @@ def invoke_and_wait(function_name: str, payload: dict[str, Any]) -> dict[str, An
     except AwsError as error:
         if error.code == "ReadTimeoutError":
             return None
-        if error.has_response or error.code in CONNECT_ERRORS:
+        if error.has_response or error.code in NOT_SENT_ERRORS:
             raise _start_error(error.code) from error
         message = f"The response of the function was lost ({error.code}). It may have run: list its runs."
         raise ApiError(HTTPStatus.BAD_GATEWAY, "function_failed", message) from error

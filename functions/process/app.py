@@ -80,7 +80,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     configure_tables()
     if event.get("trigger") == TEST_TRIGGER:
         return check_connection(event)
-    trigger, started_at = Trigger(event.get("trigger", Trigger.SCHEDULE)), utc_now()
+    trigger, started_at = Trigger.from_event(event), utc_now()
     ends_at = started_at + timedelta(milliseconds=context.get_remaining_time_in_millis())
     with runs.record_run(Task.PROCESS, trigger, utc_now, ends_at, event.get("run")) as run:
         overrides = settings_overrides.load_if_enabled(Task.PROCESS)

@@ -5,6 +5,7 @@ Lambda kills a run at a known time without warning, so `Deadline` decides what i
 
 import random
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
@@ -226,7 +227,7 @@ class AttemptFinalizer:
         if updated is None:
             logger.warning("claim lost, result discarded", recording_id=recording.id)
             if held_slot and held_slot.set_member != slot.set_member:  # the caller releases only `slot`
-                admission.release(held_slot)
+                admission.release(replace(held_slot, outage=None))  # the probe ends with `slot`
             return None
         self._count_result(updated, result)
         self.record_end(updated)

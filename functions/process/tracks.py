@@ -158,8 +158,8 @@ class TrackTranscriber:
             raise
         except TranscriptionError as error:
             is_transient = error.code in TRANSIENT_POLL_ERRORS and not isinstance(error, JobFailed)
-            self.service_responded = not is_transient or error.status is not None
             if not is_transient:
+                self.service_responded = True
                 raise
             logger.warning("job poll failed", recording_id=self.recording.id, code=error.code)
             return None

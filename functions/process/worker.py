@@ -40,12 +40,12 @@ class StartResult(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """An attempt in progress. `uses_up_round`: it was started from the queue; polls do not count towards a round."""
+    """An attempt in progress. `counts_towards_round`: it was started from the queue, and is not a poll."""
 
     recording: Recording
     slot: Slot
     is_isolated: bool = False
-    uses_up_round: bool = False
+    counts_towards_round: bool = False
 
 
 class Worker:
@@ -181,7 +181,7 @@ class Worker:
             return StartResult.WAIT
         entry, recording = claim
         self._remaining -= 1
-        self._submit(_Attempt(recording, slot, is_isolated=entry.is_isolated, uses_up_round=True))
+        self._submit(_Attempt(recording, slot, is_isolated=entry.is_isolated, counts_towards_round=True))
         return StartResult.STARTED
 
     def _can_finish(self, entry: QueueEntry) -> bool:
@@ -211,6 +211,9 @@ class Worker:
             held_slot = Slot(token=uuid.uuid4().hex, lease_expires_at=now)
         admitted = admission.acquire_probe(held_slot, token, now, lease_expires_at)
         if isinstance(admitted, Outage):
+            if any(attempt.slot.outage for attempt in self._in_progress.values()):  # this run's own probe decides
+                self._jobs_to_poll.appendleft(recording_to_poll)
+                return StartResult.WAIT
             self._record_skip(outage=admitted)
             return StartResult.STOP
         slot, recording = admitted, None
@@ -258,7 +261,7 @@ class Worker:
             self._deadline.record_rate(recording.size, result.seconds)
         if isinstance(result.result, ServiceUnavailable):
             self._stop_round()  # one failed try per round, even if the server requested no pause
-        elif result.service_responded and is_probe and attempt.uses_up_round:
+        elif result.service_responded and is_probe and attempt.counts_towards_round:
             self._remaining += 1  # a successful probe does not count towards the round
         if error := self._finalizer.finalize(attempt.slot, result):
             self._defer(error)

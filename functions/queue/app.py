@@ -45,7 +45,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     if "retry" in event:
         filters = RecordingFilter.from_api(event["retry"])
         return retry.start(filters, event.get("run"), utc_now, lambda_deadline).to_api()
-    trigger = Trigger(event.get("trigger", Trigger.SCHEDULE))
+    trigger = Trigger.from_event(event)
     with runs.record_run(Task.QUEUE, trigger, utc_now, lambda_deadline, event.get("run")) as run:
         retention_cutoff = utc_now() - timedelta(days=store.retention_days) if store.retention_days else None
         expire_before = status_counts.advance_checkpoint(utc_now(), retention_cutoff)

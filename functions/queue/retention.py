@@ -13,7 +13,7 @@ from callscribe.recordings.run import Run
 from callscribe.store import recordings
 
 TIME_BUDGET = timedelta(minutes=1)
-"""How long one run deletes records. The next run of queue continues."""
+"""How long one run deletes records. The next run of the queue task continues."""
 
 
 def delete_expired(cutoff: datetime, stop_at: datetime, clock: Clock, run: Run) -> None:

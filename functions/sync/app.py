@@ -138,7 +138,7 @@ def _uploaded_group_keys(detail: Mapping[str, Any], source: Source, extensions: 
 
 def _scan_source(event: Mapping[str, Any], lambda_deadline: datetime, retention_days: int) -> dict[str, Any]:
     """Scan the source, or the part of it that the event names."""
-    trigger = Trigger(event.get("trigger", Trigger.SCHEDULE))
+    trigger = Trigger.from_event(event)
     with runs.record_run(Task.SYNC, trigger, utc_now, lambda_deadline, event.get("run")) as run:
         overrides = settings_overrides.load_if_enabled(Task.SYNC)
         settings = load_env().effective_settings(overrides.call_recordings)

@@ -400,12 +400,12 @@ def test_extended_slot_is_released_when_the_claim_is_lost(handlers, send, jobs, 
 
 def test_poll_of_the_probe_does_not_use_up_the_round(handlers, send, jobs, put, list_recordings):
     handlers.overrides["MAX_CONCURRENT_TRANSCRIPTIONS"] = "3"
-    send(3)
+    send(5)
     jobs.poll_result = UNAVAILABLE
     handlers.after(minutes=1).process()
-    jobs.poll_result = HELLO
-    handlers.after(minutes=2).process()  # the poll is the probe; the round starts one more recording
-    assert len(jobs.sent) == 2
+    jobs.poll_result, sent_before = HELLO, len(jobs.sent)
+    handlers.after(minutes=2).process()  # the first poll is the probe; the round starts one more recording
+    assert len(jobs.sent) == sent_before + 1
 
 
 def test_refused_poll_of_the_probe_closes_the_circuit(handlers, send, jobs, list_recordings):
@@ -417,3 +417,41 @@ def test_refused_poll_of_the_probe_closes_the_circuit(handlers, send, jobs, list
     handlers.after(minutes=2).process()
     assert control_items.read_one(control_items.ADMISSION).outage is None
     assert only(list_recordings)["error"]["code"] == "request_rejected"
+
+
+def test_successful_poll_of_the_probe_lets_the_run_continue(handlers, send, jobs, list_recordings):
+    handlers.overrides["MAX_CONCURRENT_TRANSCRIPTIONS"] = "4"
+    send(5)
+    handlers.after(minutes=1).process()
+    jobs.poll_result = UNAVAILABLE
+    handlers.after(minutes=1).process()
+    assert control_items.read_one(control_items.ADMISSION).outage
+    jobs.poll_result, sent_before = HELLO, len(jobs.sent)
+    assert sent_before > 1
+    counts = handlers.after(minutes=2).process()["counts"]
+    assert (counts["completed"], len(jobs.sent)) == (sent_before, sent_before + 1)
+    assert control_items.read_one(control_items.ADMISSION).outage is None
+
+
+@pytest.mark.parametrize(("poll_result", "is_open"), [(UNAVAILABLE, True), (HELLO, False)])
+def test_probe_whose_claim_is_lost_still_ends_the_outage_or_extends_it(
+    handlers, send, jobs, monkeypatch, poll_result, is_open
+):
+    send()
+    jobs.poll_result = UNAVAILABLE
+    handlers.after(minutes=1).process()
+    apply_transition = recordings.apply_transition
+
+    def lose_the_result(recording_id, transition):
+        is_result = transition.updates.get("claim_token", "") is None
+        return None if is_result else apply_transition(recording_id, transition)
+
+    monkeypatch.setattr(recordings, "apply_transition", lose_the_result)
+    jobs.poll_result = poll_result
+    handlers.after(minutes=15).process()  # more than half of the slot's lease has passed
+    item = control_items.read_one(control_items.ADMISSION)
+    assert not item.slots
+    assert item.probe is None
+    assert (item.outage is not None) is is_open
+    if is_open:
+        assert item.outage.failures == 2

@@ -89,3 +89,10 @@ def test_repeated_write_of_a_polls_probe_keeps_it_the_probe(new, lose_response):
     probe = admission.acquire_probe(job, "poll", NOW, LEASE)
     assert isinstance(probe, admission.Slot)
     assert probe.probe_token == "poll"
+
+
+def test_repeated_correction_with_microseconds_succeeds(new, lose_response):
+    recordings.create(new)
+    metadata = new.metadata.with_corrections({"started_at": datetime(2026, 11, 18, 9, 30, 0, 123456, tzinfo=UTC)})
+    lose_response("UpdateItem")
+    assert recordings.update_fields(new.id, {"metadata": new.metadata}, {"metadata": metadata})

@@ -28,12 +28,11 @@ def test_each_run_is_stored_with_trigger_counts_duration_and_error(handlers, put
     assert "NoSuchBucket" in failed["error"]
 
 
-@pytest.mark.filterwarnings("ignore:No application metrics")
+@pytest.mark.parametrize("trigger", ["nightly", "", None])
 @pytest.mark.parametrize("function", ["sync", "queue", "process"])
-def test_unknown_trigger_is_an_error_and_records_no_run(handlers, function):
-    with pytest.raises(ValueError, match="'alarm' is not a valid Trigger"):
-        getattr(handlers, function)(trigger="alarm")
-    assert newest(handlers) == []
+def test_unknown_trigger_counts_as_a_request(handlers, function, trigger):
+    assert getattr(handlers, function)(trigger=trigger)["status"] == "succeeded"
+    assert [run["trigger"] for run in newest(handlers)] == ["api"]
 
 
 def test_run_without_a_result_is_shown_as_died_after_its_deadline(handlers, monkeypatch):

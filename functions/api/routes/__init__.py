@@ -1,6 +1,6 @@
 """The routes of the API, imported when a path with their prefix is first requested.
 
-A request needs one of them, and the first caller would wait for the imports of all.
+A request needs the modules of one prefix only; importing all of them would delay the first one.
 """
 
 from collections.abc import Mapping

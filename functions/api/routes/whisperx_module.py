@@ -57,12 +57,11 @@ def update_whisperx_module(change: Annotated[WhisperXUpdateRequest, Body()]) -> 
     """
     overrides = settings_overrides.load()
     new_overrides = _validate_settings(overrides.whisperx, change)
-    # read before the change, so that an error here means that nothing was changed
-    is_key_set = _is_key_set() if change.new_api_key is None else bool(change.new_api_key)
     with _replaced_key(
         change.new_api_key, server_origin(whisperx_defaults().effective_settings(new_overrides).whisperx_url)
     ):
         disabled_state = save_overrides(Module.WHISPERX, overrides, new_overrides, change.requested_enabled)
+    is_key_set = _is_key_set() if change.new_api_key is None else bool(change.new_api_key)
     return _to_response(new_overrides, disabled_state, is_key_set=is_key_set)
 
 

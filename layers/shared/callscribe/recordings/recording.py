@@ -78,7 +78,7 @@ class AudioTrack:
 
     `speaker` is assigned to the channel when its transcription starts; later settings do not change it.
     `job` is the service's id of the running transcription; `transcript_version` that of a finished one in S3.
-    `failure`: why it failed in the current attempt, which continues because the other channel has a job.
+    `failure`: why it failed in the current attempt; removed when the attempt ends.
     """
 
     channel: Channel | None = None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from callscribe.clock import to_iso
 from callscribe.recordings.service_request import ServiceRequest
@@ -27,6 +27,12 @@ class Trigger(StrEnum):
     API = "api"
     UPLOAD = "upload"
     """A file was written to the recordings bucket."""
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> Self:
+        """The trigger that an event names: the schedule if it names none, the API if it names an unknown one."""
+        name = event.get("trigger", cls.SCHEDULE)
+        return cls(name) if name in cls else cls.API
 
 
 TEST_TRIGGER = "test"
@@ -80,7 +86,7 @@ MAX_LISTED = 20
 class Run:
     """One execution of a task, updated while it runs. Times are UTC.
 
-    `counts`: how many recordings had which result; for process also `audio_seconds`, the transcribed audio.
+    `counts`: how many recordings had which result; for the process task also `audio_seconds`, the transcribed audio.
     `deadline`: when Lambda will have stopped it; a run that is still `running` after that has died. A retry, which
     several invocations work on, is leased until its deadline.
     """

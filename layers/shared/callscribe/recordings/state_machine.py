@@ -92,7 +92,7 @@ runs, so that every run polls: a server that restarts is unavailable for about a
 afterwards."""
 
 MAX_OUTAGES_PER_RECORDING = 5
-"""How many 502s a recording may meet on a service that was available: more are no coincidence, its audio crashes it."""
+"""From this 502 on, on a service that was available, each one is a failed attempt: the audio crashes the service."""
 
 
 def claim(entry: QueueEntry, token: str, now: datetime, lease_expires_at: datetime) -> Transition:
@@ -209,8 +209,8 @@ def requeue_after_outage(
     """processing → queued, by the claim's worker: the service was unavailable, so the attempt does not count.
 
     The recording keeps its previous sort key. But behind a proxy, audio that crashes the server looks like an outage.
-    Once that has happened `MAX_OUTAGES_PER_RECORDING` times with this recording, each further time is a failed attempt.
-    An outage that a probe meets does not count: it had begun before.
+    From the `MAX_OUTAGES_PER_RECORDING`th time on that this happens with a recording, it is a failed attempt. An outage
+    that a probe meets does not count: it had begun before.
     """
     outage_count = recording.outage_count + (isinstance(error, BadGateway) and not is_probe)
     if outage_count >= MAX_OUTAGES_PER_RECORDING and isinstance(error, BadGateway):

@@ -7,6 +7,7 @@ slot at the same moment do not conflict as long as one is free. Every function h
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from pynamodb.expressions.condition import size
 
 from callscribe.clock import to_iso
+from callscribe.errors import StoreError
 from callscribe.recordings.circuit_breaker import Outage
 from callscribe.store import control_items
 from callscribe.store.tables import ControlModel as Item
@@ -125,7 +127,8 @@ def extend(slot: Slot, lease_expires_at: datetime) -> Slot:
     extended = replace(slot, lease_expires_at=lease_expires_at)
     # add before delete: in between, the slot is counted twice, but never free
     control_items.write(control_items.ADMISSION, [Item.slots.add({extended.set_member})])
-    control_items.write(control_items.ADMISSION, [Item.slots.delete({slot.set_member})])
+    with suppress(StoreError):  # the previous lease expires by itself
+        control_items.write(control_items.ADMISSION, [Item.slots.delete({slot.set_member})])
     return extended
 
 

@@ -67,7 +67,8 @@ def apply_transition(recording_id: str, transition: Transition) -> Recording | N
 def update_fields(recording_id: str, expected: Mapping[str, Any], updates: Mapping[str, Any]) -> Recording | None:
     """Update fields of a recording other than its status.
 
-    Return it, or None if it no longer has the expected values.
+    Return it, or None if it no longer has the expected values. If the response to the write was lost, a recording that
+    has the updated values counts as updated.
     """
     try:
         return _update(recording_id, _with_expected(RecordingModel.id.exists(), expected), updates)
@@ -160,8 +161,15 @@ def _was_ours(recording_id: str, transition: Transition) -> Recording | None:
 
 
 def _has_values(recording: Recording, updates: Mapping[str, Any]) -> bool:
-    """Whether the recording has these values; increments are not compared."""
-    return all(getattr(recording, name) == value or isinstance(value, Increment) for name, value in updates.items())
+    """Whether the recording has these values as they are stored; increments are not compared."""
+    return all(
+        isinstance(value, Increment) or _as_stored(getattr(recording, name)) == _as_stored(value)
+        for name, value in updates.items()
+    )
+
+
+def _as_stored(value: Any) -> Any:
+    return to_item(value) if isinstance(value, CallMetadata) else value  # times in metadata are stored in milliseconds
 
 
 def get(recording_id: str) -> Recording | None:
