@@ -281,17 +281,28 @@ def test_channels_of_a_stereo_call_are_two_jobs_one_after_the_other(handlers, pu
     assert [segment["speaker"] for segment in document["segments"]] == ["caller", "agent"]
 
 
-def test_other_channel_is_sent_when_the_job_of_one_fails(handlers, put, jobs, list_recordings):
-    handlers.overrides |= {"CHANNELS": "caller-left", "MAX_ATTEMPTS": "2"}
+@pytest.fixture
+def fail_stereo_call(handlers, put, list_recordings):
+    """Processes a stereo call until no attempt is left, and returns the failed recording."""
+
+    def fail_stereo_call():
+        handlers.overrides |= {"CHANNELS": "caller-left", "MAX_ATTEMPTS": "2"}
+        put("call.wav", wav(tone(2, 8_000, 300), tone(2, 8_000, 700)))
+        handlers.sync_and_queue()
+        for _ in range(12):
+            handlers.process()
+            handlers.advance_clock(minutes=2)
+        item = only(list_recordings)
+        assert (item["transcriptionStatus"], item["attempts"], item["nextAttemptAt"]) == ("failed", 2, None)
+        return item
+
+    return fail_stereo_call
+
+
+def test_other_channel_is_sent_when_the_job_of_one_fails(handlers, jobs, fail_stereo_call):
     jobs.failing_name = "left"
     jobs.poll_result = HELLO
-    put("call.wav", wav(tone(2, 8_000, 300), tone(2, 8_000, 700)))
-    handlers.sync_and_queue()
-    for _ in range(12):
-        handlers.process()
-        handlers.advance_clock(minutes=2)
-    item = only(list_recordings)
-    assert (item["transcriptionStatus"], item["attempts"], item["nextAttemptAt"]) == ("failed", 2, None)
+    item = fail_stereo_call()
     assert [name.rpartition("-")[2] for name in jobs.sent] == ["left.wav", "right.wav", "left.wav"]
     assert len(set(jobs.sent)) == len(jobs.sent)
     assert item["transcript"]["partial"]
@@ -302,16 +313,9 @@ def test_other_channel_is_sent_when_the_job_of_one_fails(handlers, put, jobs, li
     )
 
 
-def test_each_channel_is_sent_once_in_each_attempt_when_all_jobs_fail(handlers, put, jobs, list_recordings):
-    handlers.overrides |= {"CHANNELS": "caller-left", "MAX_ATTEMPTS": "2"}
+def test_each_channel_is_sent_once_in_each_attempt_when_all_jobs_fail(jobs, fail_stereo_call):
     jobs.failing_name = ".wav"
-    put("call.wav", wav(tone(2, 8_000, 300), tone(2, 8_000, 700)))
-    handlers.sync_and_queue()
-    for _ in range(12):
-        handlers.process()
-        handlers.advance_clock(minutes=2)
-    item = only(list_recordings)
-    assert (item["transcriptionStatus"], item["attempts"], item["nextAttemptAt"]) == ("failed", 2, None)
+    item = fail_stereo_call()
     assert (item["error"]["code"], item["transcript"]) == ("job_failed", None)
     assert [name.rpartition("-")[2] for name in jobs.sent] == ["left.wav", "right.wav"] * 2
     assert not control_items.read_one(control_items.ADMISSION).slots
