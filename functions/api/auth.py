@@ -5,7 +5,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
@@ -39,7 +39,7 @@ AUDIO_PATH = re.compile("/api/call-recordings/([a-z2-7]{20})/audio")
 class _CachedKeys:
     """Keys by name; when they were read and when the secret was last requested, by the monotonic clock."""
 
-    keys: dict[str, str]
+    keys: dict[str, str] = field(repr=False)
     read_at: float
     requested_at: float
 

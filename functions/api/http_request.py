@@ -75,8 +75,7 @@ def check_parameters_and_body(app: APIGatewayHttpResolver, next_middleware: Any)
     """Reject query parameters and bodies that the route does not accept, and updates without a change.
 
     Middleware of all routes. A misspelled filter, or one in a body that the route ignores, would list everything. Pages
-    and Powertools' own not-found route accept anything. From here on, log lines of API
-    routes include the route.
+    and Powertools' own not-found route accept anything. From here on, log lines of API routes include the route.
 
     Raises: ApiError 400.
     """

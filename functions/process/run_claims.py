@@ -257,7 +257,7 @@ class AttemptFinalizer:
             error_fields = {"code": result.code, "reason": result.message}
         log = logger.warning if error_fields else logger.info
         log(
-            "attempt ended" if recording.status is not Status.PROCESSING else "job pending",
+            "job pending" if recording.status is Status.PROCESSING else "attempt ended",
             recording_id=recording.id,
             result=count_name,
             final=recording.is_terminal,

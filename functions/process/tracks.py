@@ -75,7 +75,7 @@ class TrackTranscriber:
     def run(self) -> bool:
         """Poll the pending job, then send what is not sent yet. Return whether all tracks are done.
 
-        If one channel fails, the other one is sent all the same.
+        If one channel fails, the other one is sent anyway.
 
         Raises: TranscriptionError, a retryable one if any track has one.
         """

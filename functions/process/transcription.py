@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qsl
 
 from callscribe import aws
 from callscribe.aws import AwsError
@@ -39,7 +38,7 @@ long."""
 class _CachedSecret:
     """The secret with the key, the server URL that it was read for, and when, by the monotonic clock."""
 
-    value: Any
+    value: Any = field(repr=False)
     server_url: str
     read_at: float
 
@@ -244,7 +243,7 @@ def request_options(settings: ProcessSettings) -> dict[str, Any]:
     `WhisperXOptions` overrides the individual settings. Of custom options only the names are recorded, because a value
     may be a secret.
     """
-    options = dict(parse_qsl(settings.whisperx_options, keep_blank_values=True))
+    options = dict(settings.extra_options)
     return {
         "language": options.get("language", settings.whisperx_language) or None,
         "model": options.get("model", settings.whisperx_model) or None,

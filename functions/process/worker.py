@@ -254,16 +254,16 @@ class Worker:
             for future, attempt in list(self._in_progress.items()):
                 self._finish(future, future.result() if future.done() else _timed_out_attempt(attempt.recording))
 
-    def _finish(self, future: Future[AttemptResult], result: AttemptResult) -> None:
+    def _finish(self, future: Future[AttemptResult], ended: AttemptResult) -> None:
         attempt = self._in_progress.pop(future)
         recording, is_probe = attempt.recording, attempt.slot.outage is not None
-        if result.service_responded and isinstance(result.result, TranscriptRef) and recording.job_started_at is None:
-            self._deadline.record_rate(recording.size, result.seconds)
-        if isinstance(result.result, ServiceUnavailable):
+        if ended.service_responded and isinstance(ended.result, TranscriptRef) and recording.job_started_at is None:
+            self._deadline.record_rate(recording.size, ended.seconds)
+        if isinstance(ended.result, ServiceUnavailable):
             self._stop_round()  # one failed try per round, even if the server requested no pause
-        elif result.service_responded and is_probe and attempt.counts_towards_round:
+        elif ended.service_responded and is_probe and attempt.counts_towards_round:
             self._remaining += 1  # a successful probe does not count towards the round
-        if error := self._finalizer.finalize(attempt.slot, result):
+        if error := self._finalizer.finalize(attempt.slot, ended):
             self._defer(error)
 
     def _save_progress(self) -> None:

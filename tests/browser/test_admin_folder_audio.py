@@ -122,6 +122,14 @@ def test_download_has_the_whole_file_under_its_name(page, player):
     assert started.value.path().read_bytes() == audio(LONG_CALL)
 
 
+def test_failed_download_shows_the_message_of_the_api(page, player, page_errors):
+    page_errors.expect("status of 404")
+    error = {"code": "audio_missing", "message": "The file does not exist any more."}
+    page.route(lambda url: "signature=" in url, lambda route: route.fulfill(status=404, json={"error": error}))
+    page.get_by_role("button", name="Download audio").click()
+    expect(page.get_by_text(error["message"])).to_be_visible()
+
+
 def test_playback_continues_with_a_new_link_when_the_old_one_has_expired(page, served, page_errors):
     page_errors.expect("status of 401")
     page.clock.install()

@@ -128,18 +128,19 @@ def test_failure_counts_link_to_the_recordings(page, served):
     expect(page.locator(f'a[href="/admin/recordings/{failed}"]')).to_be_visible()
 
 
-def test_incomplete_file_is_listed_with_its_reason_until_it_is_gone(page, served):
+@pytest.mark.parametrize("name", ["still empty.wav", "copied.wav.part"])
+def test_incomplete_file_is_listed_with_its_reason_until_it_is_gone(page, served, name):
     page.clock.install()
     sign_in(page, served)
     expect(incomplete_files(page)).to_contain_text("No incomplete files.")
-    served.store("2026/11/19/still empty.wav", b"")
+    served.store(f"2026/11/19/{name}", b"")
     served.run("sync")
     page.clock.fast_forward("01:01")
     (file,) = served.request("scheduler/runs?task=sync_recordings&limit=1")["items"][0]["waiting"]
     expect(incomplete_files(page)).to_contain_text("1 file is incomplete")
-    expect(incomplete_files(page).get_by_role("listitem")).to_contain_text("still empty.wav")
+    expect(incomplete_files(page).get_by_role("listitem")).to_contain_text(name)
     expect(incomplete_files(page).get_by_role("listitem")).to_contain_text(file["reason"])
-    served.remove("2026/11/19/still empty.wav")
+    served.remove(f"2026/11/19/{name}")
     served.run("sync")
     page.clock.fast_forward("01:01")
     expect(incomplete_files(page)).to_contain_text("No incomplete files.")

@@ -79,6 +79,33 @@ def test_tasks_show_schedule_next_run_and_last_run(page, served):
         expect(stat(shown, "Last run")).to_contain_text(each["lastRun"]["status"].capitalize())
 
 
+@pytest.mark.parametrize(
+    ("changes", "next_run"),
+    [
+        ({"paused": True}, "paused"),
+        ({"moduleEnabled": False}, "none while call-recordings is disabled"),
+        ({}, "unknown"),  # a rate without a run
+    ],
+)
+def test_task_without_a_next_run_says_why(page, served, changes, next_run):
+    tasks = served.request("scheduler/tasks")
+    (sync,) = (each for each in tasks["items"] if each["command"] == "sync_recordings")
+    body = {"items": [sync | {"nextRunAt": None} | changes]}
+    page.route("**/api/scheduler/tasks", lambda route: route.fulfill(json=body))
+    sign_in(page, served, "/admin/scheduler")
+    expect(stat(task(page, "sync_recordings"), "Next run")).to_have_text(next_run)
+
+
+def test_page_of_runs_without_a_match_leads_to_the_next_page(page, served):
+    empty_page = {"items": [], "nextCursor": "next-page"}
+    page.route(re.compile("/api/scheduler/runs"), lambda route: route.fulfill(json=empty_page))
+    sign_in(page, served, "/admin/scheduler?status=failed")
+    expect(page.get_by_text("No matching runs on this page.")).to_be_visible()
+    expect(page.get_by_role("link", name=re.compile("[Nn]ext|[Oo]lder"))).to_have_attribute(
+        "href", re.compile("status=failed&cursor=next-page")
+    )
+
+
 def test_last_runs_are_shown_as_a_chart_and_a_summary(page, served):
     sign_in(page, served, "/admin/scheduler")
     seen_statuses: set[str] = set()

@@ -16,6 +16,7 @@ from callscribe.recordings.recording import Status
 from callscribe.store import recordings
 from functions.api import auth
 from functions.api.auth import KEY_CACHE_SECONDS
+from functions.api.errors import ApiError
 from local.cloud.client import aws_client
 from testing.handlers import read_api_key
 
@@ -89,6 +90,16 @@ def test_new_key_works_immediately_and_a_removed_key_for_up_to_a_minute(handlers
     advance_time(1.1)
     statuses += [handlers.api("GET", LIST, key=key).status for key in (old, "k-new")]
     assert statuses == [200, 401, 200, 200, 401, 200, 401]
+
+
+def test_each_request_without_a_key_gets_an_error_of_its_own(handlers):
+    handlers.api("GET", LIST)  # loads the keys
+    errors = []
+    for _ in range(2):
+        with pytest.raises(ApiError) as raised:
+            auth.require_key({"headers": {}})
+        errors.append(raised.value)
+    assert errors[0] is not errors[1]  # a shared one would keep the frames of every request, and the keys in them
 
 
 def test_cached_keys_work_for_fifteen_minutes_without_secrets_manager(handlers, stack, advance_time, monkeypatch):

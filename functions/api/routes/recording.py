@@ -35,7 +35,7 @@ from functions.api.settings import effective_call_recordings, settings
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
-RecordingId = Annotated[str, Path(alias="recordingId", description="Id of the recording.")]
+RecordingId = Annotated[str, Path(alias="recordingId", description="ID of the recording.")]
 IfNoneMatch = Annotated[str | Absent, Header(description="`ETag` of the client's content: 304 if unchanged.")]
 
 

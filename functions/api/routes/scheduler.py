@@ -95,7 +95,7 @@ def list_runs(  # noqa: PLR0917 — one per query parameter
 
 
 @router.get("/api/scheduler/runs/<runId>", responses=documented_responses(404))
-def get_run(run_id: Annotated[str, Path(alias="runId", description="Id of the run.")]) -> RunResponse:
+def get_run(run_id: Annotated[str, Path(alias="runId", description="ID of the run.")]) -> RunResponse:
     """Get one run: its progress or its result."""
     run = runs.get(run_id, utc_now()) if RUN_ID.fullmatch(run_id) else None
     if run is None:

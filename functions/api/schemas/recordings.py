@@ -142,7 +142,7 @@ class OutageResponse(ResponseModel):
 
     since: datetime
     next_try_at: datetime = Field(description="When the next probe is sent: one recording, to test the server.")
-    failures: int = Field(description="Consecutive failed attempts to reconnect.")
+    failures: int = Field(description="Consecutive failed attempts, including the first one.")
     code: str = Field(examples=["service_unavailable"])
     message: str
 

@@ -7,7 +7,7 @@ from callscribe.call_metadata.phone_numbers import digits_only, parse_phone_numb
 from callscribe.recordings.recording import ID_PATTERN, MAX_KEY_BYTES, Recording
 
 MAX_NUMBERS = 3
-"""How many different numbers of a call are indexed: caller, callee and extension. A fourth one is rare, and is not."""
+"""How many different numbers of a call are indexed: caller, callee, extension. There is rarely a fourth one."""
 
 SUFFIX_DIGITS = 4
 """How many last digits of a number are indexed; fewer do not find a longer number."""

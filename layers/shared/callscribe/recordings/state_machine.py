@@ -92,7 +92,7 @@ runs, so that every run polls: a server that restarts is unavailable for about a
 afterwards."""
 
 MAX_OUTAGES_PER_RECORDING = 5
-"""From this 502 on, on a service that was available, each one is a failed attempt: the audio crashes the service."""
+"""A recording's 502 of this number, and each further one, is a failed attempt: its audio crashes the service."""
 
 
 def claim(entry: QueueEntry, token: str, now: datetime, lease_expires_at: datetime) -> Transition:
@@ -209,8 +209,8 @@ def requeue_after_outage(
     """processing → queued, by the claim's worker: the service was unavailable, so the attempt does not count.
 
     The recording keeps its previous sort key. But behind a proxy, audio that crashes the server looks like an outage.
-    From the `MAX_OUTAGES_PER_RECORDING`th time on that this happens with a recording, it is a failed attempt. An outage
-    that a probe meets does not count: it had begun before.
+    From its fifth 502 on (`MAX_OUTAGES_PER_RECORDING`), a recording has failed instead. A 502 that a probe meets does
+    not count: the outage had begun before.
     """
     outage_count = recording.outage_count + (isinstance(error, BadGateway) and not is_probe)
     if outage_count >= MAX_OUTAGES_PER_RECORDING and isinstance(error, BadGateway):

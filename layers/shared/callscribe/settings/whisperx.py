@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from callscribe.settings import environment
 from callscribe.settings.environment import validated_field
@@ -44,6 +44,11 @@ class WhisperXSettings:
     whisperx_diarize: bool = False
     whisperx_model: str = ""
     whisperx_options: str = validated_field(environment.query_string, default="")
+
+    @property
+    def extra_options(self) -> list[tuple[str, str]]:
+        """The parsed `whisperx_options`; a name may occur several times, and a value may be empty."""
+        return parse_qsl(self.whisperx_options, keep_blank_values=True)
 
     def effective_settings(self, overrides: Mapping[str, Any]) -> Self:
         """The effective settings: template defaults with user overrides applied."""

@@ -9,7 +9,6 @@ import mimetypes
 import time
 import uuid
 from collections.abc import Iterable, Sequence
-from urllib.parse import parse_qsl
 
 from urllib3.fields import RequestField
 
@@ -34,7 +33,7 @@ class SynchronousService:
 
 def build_parameters(defaults: Iterable[tuple[str, str]], settings: WhisperXSettings) -> Parameters:
     """The defaults that are not empty, and `WhisperXOptions`, which takes precedence over defaults of the same name."""
-    overrides = parse_qsl(settings.whisperx_options, keep_blank_values=True)
+    overrides = settings.extra_options
     overridden = {name for name, _ in overrides}
     return [*((name, value) for name, value in defaults if value and name not in overridden), *overrides]
 
