@@ -3,7 +3,7 @@
     CallscribeError                  code: a stable word for programs · message: what to do, for users
     ├── ConfigurationError           a setting is missing or invalid: nothing is tried
     ├── StoreError                   DynamoDB, or S3 for transcripts, failed: the run ends, the next one continues
-    ├── SourceError                  the recordings location cannot be listed
+    ├── SourceError                  the recordings path cannot be listed
     ├── SidecarError                 a sidecar cannot be read: the recording is ingested without it
     ├── RunSkipped                   there is a reason to do nothing now: the run records it
     ├── InvalidTransition            a status change that the state machine does not allow
