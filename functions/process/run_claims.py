@@ -10,10 +10,9 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
-from callscribe import event_publisher
 from callscribe.clock import CLOCK_SKEW, Clock
 from callscribe.errors import CallscribeError, ServiceUnavailable, StoreError, TranscriptionError
-from callscribe.observability import add_count, add_duration, logger
+from callscribe.observability import add_count, add_duration, logger, publish_completed
 from callscribe.recordings import circuit_breaker, state_machine
 from callscribe.recordings.circuit_breaker import Outage
 from callscribe.recordings.recording import QueueEntry, Recording, Status, TranscriptRef
@@ -209,7 +208,7 @@ class AttemptFinalizer:
 
     def publish_events(self) -> None:
         """Publish events for the recordings collected since the last time."""
-        event_publisher.publish_completed(self._unpublished)
+        publish_completed(self._unpublished)
         self._unpublished.clear()
 
     def _apply_result(self, slot: Slot, attempt: AttemptResult) -> Slot | None:

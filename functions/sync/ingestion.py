@@ -9,11 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from zlib import crc32
 
-from callscribe import event_publisher
 from callscribe.call_metadata.metadata import Provenance, merge, to_item
 from callscribe.clock import Clock, to_iso
 from callscribe.errors import TranscriptionError
-from callscribe.observability import logger
+from callscribe.observability import MAX_EVENT_BATCH, logger, publish_completed
 from callscribe.recordings import transitions
 from callscribe.recordings.recording import (
     MAX_KEY_BYTES,
@@ -105,7 +104,7 @@ class FileIngester:
     def publish_events(self) -> None:
         """Publish the events of the recordings completed since the last time."""
         if self._completed:
-            event_publisher.publish_completed(self._completed)
+            publish_completed(self._completed)
             self._completed.clear()
 
     def _ingest(self, file: SourceFile, known: KnownFile | None, sidecars: Sequence[SourceFile]) -> None:
@@ -212,7 +211,7 @@ class FileIngester:
     def _count_completed(self, recording: Recording) -> None:
         self.run.increment("completed")
         self._completed.append(recording)
-        if len(self._completed) == event_publisher.MAX_BATCH:
+        if len(self._completed) == MAX_EVENT_BATCH:
             self.publish_events()
 
     def _store_transcript(self, record_id: str, file_metadata: FileMetadata) -> TranscriptRef | None:
