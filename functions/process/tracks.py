@@ -43,7 +43,7 @@ JOB_TIMEOUT_MESSAGE = (
     "is sent again."
 )
 
-TRANSIENT_POLL_ERRORS = ("timeout", "connection_lost", "service_error")
+TRANSIENT_POLL_ERRORS = ("timeout", "connection_lost", "service_error", "gateway_timeout")
 """Errors of a poll that say nothing about the job: it is polled again."""
 
 EMPTY_TRANSCRIPT = Transcript(segments=())

@@ -84,7 +84,7 @@ def test_unusual_file_names_do_not_break_the_body(service, name):
         (503, ServiceUnavailable, "service_busy"),
         (500, RetryableError, "service_error"),
         (408, RetryableError, "timeout"),
-        (504, RetryableError, "service_error"),
+        (504, RetryableError, "gateway_timeout"),
         (599, RetryableError, "service_error"),
         (400, PermanentError, "request_rejected"),
         (413, PermanentError, "too_large"),

@@ -95,8 +95,8 @@ SERVERS = {
         {"/openapi.json": (400, "The plain HTTP request was sent to HTTPS port")},
         "asr",
         False,
-        "request_rejected",
-        "It requires https",
+        "wrong_settings",
+        "requires https",
     ),
 }
 

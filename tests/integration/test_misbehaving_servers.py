@@ -14,7 +14,13 @@ from typing import Any
 
 import pytest
 
-from callscribe.errors import PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
+from callscribe.errors import (
+    PermanentError,
+    RetryableError,
+    ServiceUnavailable,
+    SuspectedOutage,
+    TranscriptionError,
+)
 from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.whisperx import Timeouts, client, connect
 from callscribe.whisperx.client import WhisperXClient
@@ -107,7 +113,7 @@ MISBEHAVIOUR: dict[str, tuple[Any, Any]] = {
     "Content-Length not a number": (http(TRANSCRIPT_JSON, length="many"), TEXT),
     "two Content-Lengths": (http(TRANSCRIPT_JSON, "200 OK", "Content-Length: 7"), CONNECTION_LOST),
     "invalid chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + TRANSCRIPT_JSON, CONNECTION_LOST),
-    "not HTTP": (ECHO.encode(), CONNECTION_LOST),
+    "not HTTP": (ECHO.encode(), (SuspectedOutage, "wrong_settings")),
     "invalid status": (f"HTTP/1.1 fine {ECHO}\r\n\r\n".encode(), CONNECTION_LOST),
     "endless header": (b"HTTP/1.1 200 OK\r\nX-Echo: " + ECHO.encode() * 2000, CONNECTION_LOST),
     "endless headers": (b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 500, CONNECTION_LOST),

@@ -108,7 +108,7 @@ def test_response_of_each_server_is_parsed(service, reply, payload):
         ),
         (422, {"detail": [{"loc": ["body", "file"]}]}, PermanentError, "not_audio", "422"),
         (503, {"detail": "Out of GPU memory; retry shortly."}, ServiceUnavailable, "service_busy", "503"),
-        (504, {}, RetryableError, "service_error", "504"),
+        (504, {}, RetryableError, "gateway_timeout", "504"),
     ],
 )
 def test_each_error_response_maps_to_an_error(service, reply, status, body, error_type, code, expected_message):

@@ -85,6 +85,8 @@ MODULES_OF_ONE_FUNCTION = {
         "whisperx.dialects.openai",
         "whisperx.dialects.tasks",
         "whisperx.response_errors",
+        "whisperx.error_tables",
+        "whisperx.network_errors",
     ),
 }
 """Modules of the layer that fewer than two functions use, by the reason why they are in the layer nevertheless."""

@@ -37,7 +37,7 @@ RETIRED = (
     *("longest_in_line", "ended_before", "pending_position", "queued_position", "due_position", "final_position"),
     *("allowed_for_person", "module_settings", "whisperx_settings", "PatientAdapter", "OneRequest", "TellsSomebody"),
     *("lost_races", "passed_over", "under_way", "stopped_early", "too_old", "key_refused", "wrong_address"),
-    *("wrong_settings", "being_transcribed", "changed_meanwhile", "function_slow", "unreadable_answer"),
+    *("being_transcribed", "changed_meanwhile", "function_slow", "unreadable_answer"),
     *("AlarmSilenceSeconds", "AlarmQueueMinutes", "FailedEvents", "UploadsCommand", "AlarmsCommand"),
     *("UploadsPassedOver", "RecordingsFailedFinally", "JobsUnderWay", "EventsLost", "ScheduledRuns", "FilesWaiting"),
     *("AudioTranscribed", "OldestQueuedAge", "StoreTranscriptsThatLayBeside", "TellWhatWasCompleted"),

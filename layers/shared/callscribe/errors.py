@@ -13,7 +13,9 @@
         ├── PermanentError           the same audio will not succeed: a user has to act
         └── ServiceUnavailable       the service did not try the audio (not reached, overloaded, wrongly configured):
             │                        the attempt does not count
-            └── BadGateway           a proxy reports the service as down; this audio may be what brings it down
+            ├── ServerStopped        the connection was refused: the server's OS process has ended
+            └── SuspectedOutage      it looks like wrong settings or an outage, but this audio may be the cause
+                └── BadGateway       a proxy reports that the server's OS process has ended, or ended just now
 
 The class decides what happens to a recording, never the message text. No message contains a key, a transcript, or a
 file name: names of recordings contain phone numbers.
@@ -95,5 +97,13 @@ class ServiceUnavailable(TranscriptionError):
         self.retry_after = retry_after
 
 
-class BadGateway(ServiceUnavailable):
+class ServerStopped(ServiceUnavailable):
+    pass
+
+
+class SuspectedOutage(ServiceUnavailable):
+    """After several of these on a server that was available, further ones count as attempts (`state_machine`)."""
+
+
+class BadGateway(SuspectedOutage):
     code = "service_down"

@@ -16,7 +16,7 @@ from typing import Any
 
 from callscribe.call_metadata.metadata import Provenance
 from callscribe.clock import to_iso
-from callscribe.errors import BadGateway, InvalidTransition, RetryableError, ServiceUnavailable, TranscriptionError
+from callscribe.errors import InvalidTransition, RetryableError, ServiceUnavailable, SuspectedOutage, TranscriptionError
 from callscribe.recordings.recording import (
     ISOLATED,
     QueueEntry,
@@ -212,8 +212,8 @@ def requeue_after_outage(
     From its fifth 502 on (`MAX_OUTAGES_PER_RECORDING`), a recording has failed instead. A 502 that a probe meets does
     not count: the outage had begun before.
     """
-    outage_count = recording.outage_count + (isinstance(error, BadGateway) and not is_probe)
-    if outage_count >= MAX_OUTAGES_PER_RECORDING and isinstance(error, BadGateway):
+    outage_count = recording.outage_count + (isinstance(error, SuspectedOutage) and not is_probe)
+    if outage_count >= MAX_OUTAGES_PER_RECORDING and isinstance(error, SuspectedOutage):
         retryable_error = RetryableError(error.message, code=error.code, status=error.status)
         return fail(recording, retryable_error, policy, now, jitter, outage_count=outage_count)
     return _release_claim(

@@ -24,7 +24,8 @@ from callscribe.errors import RetryableError, TranscriptionError
 from callscribe.recordings.service_request import HttpExchange
 from callscribe.whisperx import RequestLogger, Timeouts
 from callscribe.whisperx.dialects.base import MultipartUpload, Parameters
-from callscribe.whisperx.response_errors import NETWORK_ERRORS, Response, is_success, map_network_error
+from callscribe.whisperx.network_errors import NETWORK_ERRORS, map_network_error
+from callscribe.whisperx.response_errors import Response, is_success
 
 UPLOAD_BLOCK_BYTES = 64 * 1024
 """How much of the audio is read and sent at a time. With a quarter of this size, sending takes 50 % longer."""
@@ -177,7 +178,7 @@ class WhisperXClient:
             code = error.code
             raise
         except NETWORK_ERRORS as error:
-            mapped_error = map_network_error(error, status, bytes_sent=body.bytes_sent if body else None)
+            mapped_error = map_network_error(error, self._url, status, bytes_sent=body.bytes_sent if body else None)
             code = mapped_error.code
             raise mapped_error from error
         finally:

@@ -19,7 +19,9 @@ from callscribe.errors import TranscriptionError
 from callscribe.settings.whisperx import DIALECTS, WhisperXSettings
 from callscribe.whisperx import RequestLogger, Timeouts, get_dialect_info
 from callscribe.whisperx.client import WhisperXClient
-from callscribe.whisperx.response_errors import MISSING_ROUTE_STATUSES, Response, exception_chain, raise_for_status
+from callscribe.whisperx.error_tables import CLIENT_CERTIFICATE_REQUIRED, MISSING_ROUTE_STATUSES
+from callscribe.whisperx.network_errors import describe_certificate_error, exception_chain
+from callscribe.whisperx.response_errors import Response, raise_for_status
 
 MAX_TEST_SECONDS = 15.0
 """The limit for the whole test, since a user is waiting for its result."""
@@ -96,19 +98,6 @@ CONNECTION_ERRORS: tuple[tuple[type[BaseException], ConnectionTestResult], ...] 
     (TimeoutError, NO_RESPONSE),
 )
 """When there was no response: the result for the first of these in the exception chain; NOT_HTTP for all others."""
-
-CERTIFICATE_MESSAGE = "The server's certificate {}, so nothing is sent to the server. {}"
-CERTIFICATE_ERRORS = {
-    10: ("has expired", "Renew it."),
-    18: ("is self-signed", "Use one of a trusted authority, or http:// within a private network."),
-    19: ("is signed by an untrusted authority", "Use one of a trusted authority."),
-    20: ("is signed by an untrusted authority, or sent without it", "Configure the server to send the whole chain."),
-    62: ("is for another host name", "Use the name in the certificate in the server URL."),
-    64: ("is for another IP address", "Use the name in the certificate in the server URL."),
-}
-"""By the verification codes of OpenSSL (X509_V_ERR_…)."""
-
-OTHER_CERTIFICATE_ERROR = ("cannot be trusted", "Check it.")
 
 RESULTS_BY_ERROR_CODE = {"timeout": NO_RESPONSE, "invalid_response": NOT_WHISPERX}
 """When a response began to arrive."""
@@ -230,10 +219,9 @@ def _connection_failure(error: TranscriptionError) -> ConnectionTestResult:
     chain = list(exception_chain(error))
     for each in chain:
         if isinstance(each, ssl.SSLCertVerificationError):
-            return _failure(
-                "certificate",
-                CERTIFICATE_MESSAGE.format(*CERTIFICATE_ERRORS.get(each.verify_code, OTHER_CERTIFICATE_ERROR)),
-            )
+            return _failure("certificate", describe_certificate_error(each))
+    if error.message == CLIENT_CERTIFICATE_REQUIRED.message.format("TLS"):
+        return _failure(error.code, error.message)
     for error_type, result in CONNECTION_ERRORS:
         if any(isinstance(each, error_type) for each in chain):
             return result

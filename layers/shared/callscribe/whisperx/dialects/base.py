@@ -17,7 +17,8 @@ from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcripts.transcript import Transcript, parse_response
 from callscribe.whisperx import Job, Timeouts
-from callscribe.whisperx.response_errors import ErrorTable, Response, raise_for_status
+from callscribe.whisperx.error_tables import ErrorTable
+from callscribe.whisperx.response_errors import Response, raise_for_status
 
 type Parameters = Sequence[tuple[str, str]]
 """Request options by name, for the query or the form fields; a name may occur several times."""

@@ -18,7 +18,7 @@ from callscribe.whisperx.dialects.base import (
     build_parameters,
     parse_transcript_response,
 )
-from callscribe.whisperx.response_errors import ErrorMapping, ErrorTable
+from callscribe.whisperx.error_tables import ErrorMapping, ErrorTable
 
 DIALECT_INFO = DialectInfo(
     server_name="OpenAI's API",

@@ -19,15 +19,8 @@ from callscribe.transcripts.transcript import Transcript, invalid_response_error
 from callscribe.whisperx import DialectInfo, Job, RequestLogger, Service, Timeouts
 from callscribe.whisperx.client import WhisperXClient
 from callscribe.whisperx.dialects.base import MultipartUpload, Parameters, build_parameters
-from callscribe.whisperx.response_errors import (
-    MISSING_ROUTE_STATUSES,
-    NO_GPU,
-    ErrorMapping,
-    ErrorTable,
-    Response,
-    hint,
-    raise_for_status,
-)
+from callscribe.whisperx.error_tables import MISSING_ROUTE_STATUSES, NO_GPU, ErrorMapping, ErrorTable
+from callscribe.whisperx.response_errors import Response, hint, raise_for_status
 
 SUPPORTED_EXTENSIONS = {
     *("aac", "amr", "avi", "awb", "m4a", "mkv", "mov", "mp3", "mp4", "oga", "ogg", "wav", "wma", "wmv"),
@@ -222,7 +215,7 @@ def _parse_identifier(task: Mapping[str, Any]) -> str:
 
 
 def _is_no_gpu_failure(task: Mapping[str, Any]) -> bool:
-    return task.get("status") == "failed" and NO_GPU.search(str(task.get("error"))) is not None
+    return task.get("status") == "failed" and re.search(NO_GPU, str(task.get("error"))) is not None
 
 
 def _recording_id(name: str) -> str:
