@@ -61,6 +61,11 @@ def test_custom_options_are_sent_in_the_query_and_take_precedence(service):
     }
 
 
+def test_empty_option_leaves_out_the_default(service):
+    send(service.url, whisperx_options="word_timestamps=&task=")
+    assert service.received[0].query.keys() == {"output"}
+
+
 @pytest.mark.parametrize("name", ["a b.mp3", 'quo"te.wav', "ü.wav", "line\nbreak.wav", "no-extension"])
 def test_unusual_file_names_do_not_break_the_body(service, name):
     send(service.url, name=name)

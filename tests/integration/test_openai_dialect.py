@@ -55,6 +55,67 @@ def test_unset_options_are_not_sent_and_custom_options_take_precedence(service):
     assert [form_fields(received)[0] for received in service.received] == [DEFAULTS, [DEFAULTS[0], DEFAULTS[2]]]
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("response_format=json", [("response_format", "json")]),
+        ("response_format=", []),
+        ("response_format=&prompt=", []),
+        ("timestamp_granularities[]=", DEFAULTS[:1]),
+        ("response_format=diarized_json", [("chunking_strategy", "auto"), ("response_format", "diarized_json")]),
+        ("response_format=diarized_json&chunking_strategy=", [("response_format", "diarized_json")]),
+        ("response_format=verbose_json", [*DEFAULTS[1:], DEFAULTS[0]]),
+        (
+            "response_format=json&timestamp_granularities[]=word",
+            [("response_format", "json"), ("timestamp_granularities[]", "word")],
+        ),
+    ],
+)
+def test_empty_options_and_those_of_another_format_are_not_sent(service, options, expected):
+    send(service.url, whisperx_options=options)
+    assert form_fields(service.received[0])[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("whisper-1", DEFAULTS),
+        ("Systran/faster-whisper-large-v3", DEFAULTS),
+        ("gpt-4o-transcribe", [("response_format", "json")]),
+        ("gpt-4o-mini-transcribe-2025-12-15", [("response_format", "json")]),
+        ("gpt-transcribe", [("response_format", "json")]),
+        ("openai/gpt-4o-transcribe", [("response_format", "json")]),
+        ("gpt-4o-transcribe-diarize", [("response_format", "diarized_json"), ("chunking_strategy", "auto")]),
+    ],
+)
+def test_each_model_is_sent_what_it_knows(service, model, expected):
+    send(service.url, whisperx_model=model)
+    send(service.url, whisperx_options=f"model={model}")
+    by_setting, by_option = (form_fields(received)[0] for received in service.received)
+    assert by_setting == [("model", model), *expected]
+    assert by_option == [*expected, ("model", model)]
+
+
+def test_openai_models_are_not_sent_diarize(service):
+    send(service.url, whisperx_model="gpt-4o-transcribe-diarize", whisperx_diarize=True)
+    assert "diarize" not in dict(form_fields(service.received[0])[0])
+
+
+def test_diarized_json_is_read_with_times_and_speakers(service, reply):
+    """As in OpenAI's API reference."""
+    segments = [
+        {"type": "transcript.text.segment", "id": "1", "start": 0.0, "end": 1.5, "text": "Hello.", "speaker": "A"},
+        {"type": "transcript.text.segment", "id": "2", "start": 1.5, "end": 2.8, "text": "Bye.", "speaker": "B"},
+    ]
+    document = {"task": "transcribe", "duration": 2.8, "text": "Hello. Bye.", "segments": segments, "usage": {}}
+    service.replies = [reply(body=json.dumps(document).encode(), headers={"Content-Type": "application/json"})]
+    transcript = send(service.url, whisperx_model="gpt-4o-transcribe-diarize")
+    assert [(each.start, each.end, each.speaker, each.text) for each in transcript.segments] == [
+        (0.0, 1.5, "A", "Hello."),
+        (1.5, 2.8, "B", "Bye."),
+    ]
+
+
 @pytest.mark.parametrize("option", ['na"me', "na\r\nme", "ü"])
 def test_unusual_option_names_do_not_break_the_body(service, option):
     send(service.url, whisperx_options=f"{option}=a%0D%0A--b")

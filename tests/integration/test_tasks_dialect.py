@@ -201,6 +201,7 @@ def test_poll_with_a_refused_connection_is_an_outage():
         ("", "abc-0-left.wav", NO_GPU, {"device": ["cpu"], "compute_type": ["int8"]}),
         ("compute_type=float32", "abc-0-left.wav", NO_GPU, {"device": ["cpu"], "compute_type": ["float32"]}),
         ("device=cuda", "abc-0-left.wav", NO_GPU, {"device": ["cuda"]}),
+        ("device=", "abc-0-left.wav", NO_GPU, {}),
         ("", "abc-0-left.wav", "something else", {}),
         ("", "of-another-0-left.wav", NO_GPU, {}),
     ],

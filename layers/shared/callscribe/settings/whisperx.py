@@ -47,7 +47,7 @@ class WhisperXSettings:
 
     @property
     def extra_options(self) -> list[tuple[str, str]]:
-        """The parsed `whisperx_options`; a name may occur several times, and a value may be empty."""
+        """The parsed `whisperx_options`; a name may occur several times. One with an empty value is not to be sent."""
         return parse_qsl(self.whisperx_options, keep_blank_values=True)
 
     def effective_settings(self, overrides: Mapping[str, Any]) -> Self:

@@ -33,10 +33,14 @@ class SynchronousService:
 
 
 def build_parameters(defaults: Iterable[tuple[str, str]], settings: WhisperXSettings) -> Parameters:
-    """The defaults that are not empty, and `WhisperXOptions`, which takes precedence over defaults of the same name."""
+    """The defaults, and `WhisperXOptions`, which takes precedence over defaults of the same name.
+
+    What is empty is not sent: `response_format=` in `WhisperXOptions` leaves out the default.
+    """
     overrides = settings.extra_options
     overridden = {name for name, _ in overrides}
-    return [*((name, value) for name, value in defaults if value and name not in overridden), *overrides]
+    parameters = [*((name, value) for name, value in defaults if name not in overridden), *overrides]
+    return [(name, value) for name, value in parameters if value]
 
 
 def parse_transcript_response(response: Response, error_table: ErrorTable | None = None) -> Transcript:

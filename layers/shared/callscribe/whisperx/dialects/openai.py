@@ -4,6 +4,8 @@ POST /v1/audio/transcriptions with the multipart field `file`; every option is a
 level deeper, and some servers send no text next to them.
 """
 
+import re
+from collections.abc import Mapping
 from functools import partial
 
 from callscribe.errors import PermanentError, ServiceUnavailable
@@ -14,6 +16,7 @@ from callscribe.whisperx import DialectInfo, RequestLogger, Service, Timeouts
 from callscribe.whisperx.client import WhisperXClient
 from callscribe.whisperx.dialects.base import (
     MultipartUpload,
+    Parameters,
     SynchronousService,
     build_parameters,
     parse_transcript_response,
@@ -39,6 +42,19 @@ DIALECT_ERRORS: ErrorTable = {
     422: ErrorMapping(PermanentError, "not_audio", "The WhisperX server cannot decode this audio ({})."),
 }
 
+WITHOUT_TIMES = re.compile("(^|[/:])gpt-(.+-)?transcribe")
+"""OpenAI's models that know neither `verbose_json` nor `timestamp_granularities[]`, also behind a proxy that puts a
+provider before the name. Source: OpenAI's API reference, "Create transcription"."""
+
+WITH_SPEAKERS = re.compile(f"{WITHOUT_TIMES.pattern}.*-diarize")
+"""Of these, the ones that return segments with times and speakers, but only as `diarized_json`."""
+
+OPTIONS_OF_FORMAT: Mapping[str, Parameters] = {
+    "verbose_json": (("timestamp_granularities[]", "word"), ("timestamp_granularities[]", "segment")),
+    "diarized_json": (("chunking_strategy", "auto"),),  # required for more than 30 seconds of audio
+}
+"""What is sent with a `response_format`; servers reject it with any other."""
+
 
 def connect(settings: WhisperXSettings, api_key: str, log_request: RequestLogger) -> Service:
     return OpenAiService(settings, api_key, log_request)
@@ -47,18 +63,26 @@ def connect(settings: WhisperXSettings, api_key: str, log_request: RequestLogger
 class OpenAiService(SynchronousService):
     def __init__(self, settings: WhisperXSettings, api_key: str, log_request: RequestLogger) -> None:
         self._client = WhisperXClient(DIALECT_INFO.to_base_url(settings.whisperx_url), api_key, log_request)
-        defaults = [
-            ("model", settings.whisperx_model),
-            ("language", settings.whisperx_language),
-            ("response_format", "verbose_json"),
-            ("timestamp_granularities[]", "word"),
-            ("timestamp_granularities[]", "segment"),
-            ("diarize", "true" if settings.whisperx_diarize else ""),
-        ]
-        self._fields = build_parameters(defaults, settings)
+        self._fields = _build_fields(settings)
 
     def send(self, audio: Audio, name: str, timeouts: Timeouts, *, is_resend: bool = False) -> Transcript:  # noqa: ARG002
         body = MultipartUpload(audio, field="file", name=name, fields=self._fields)
         return self._client.post(
             DIALECT_INFO.upload_path, body, timeouts, partial(parse_transcript_response, error_table=DIALECT_ERRORS)
         )
+
+
+def _build_fields(settings: WhisperXSettings) -> Parameters:
+    options = {"model": settings.whisperx_model, **dict(settings.extra_options)}
+    model = options["model"]
+    default_format = (
+        "diarized_json" if WITH_SPEAKERS.search(model) else "json" if WITHOUT_TIMES.search(model) else "verbose_json"
+    )
+    defaults = [
+        ("model", settings.whisperx_model),
+        ("language", settings.whisperx_language),
+        ("response_format", default_format),
+        *OPTIONS_OF_FORMAT.get(options.get("response_format", default_format), ()),
+        ("diarize", "true" if settings.whisperx_diarize and default_format == "verbose_json" else ""),
+    ]
+    return build_parameters(defaults, settings)

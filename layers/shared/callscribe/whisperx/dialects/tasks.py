@@ -112,7 +112,7 @@ class TasksService:
         # min_speakers and max_speakers are never sent: some servers mix them up
         defaults = [("language", self._settings.whisperx_language), ("model", self._settings.whisperx_model)]
         query = build_parameters(defaults, self._settings)
-        names = {name for name, _ in query}
+        names = {name for name, _ in (*query, *self._settings.extra_options)}  # an empty option is not to be sent
         if "device" not in names and time.monotonic() < _no_gpu_until.get(self._settings.whisperx_url, 0.0):
             return [*query, *((name, value) for name, value in CPU_OPTIONS if name not in names)]
         return query
