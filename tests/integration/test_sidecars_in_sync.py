@@ -41,7 +41,7 @@ def get_transcript(handlers):
         ("a.txt", b"Good morning.\nHello.", "Good morning.\nHello."),
         ("a.transcription.txt", "Grüß Gott.".encode(), "Grüß Gott."),
         ("a.json", json.dumps(TRANSCRIPT).encode(), "Good morning."),
-        ("a.mp3.json", b'{"transcription": "Hello."}', "Hello."),
+        ("a.mp3.json", b'{"transcription": "Hello there."}', "Hello there."),
     ],
 )
 def test_transcript_in_a_sidecar_completes_the_recording(
@@ -164,7 +164,7 @@ def test_indexes_of_many_months_are_listed_before_all_of_their_folders(source):
 
 @pytest.mark.parametrize("sidecar", ["a.txt", "a.json", ".rd_files_netdisk_2026-04.csv"])
 def test_sidecar_that_cannot_be_opened_is_read_by_the_next_scan(source, monkeypatch, sidecar):
-    bodies = {"a.txt": b"Hello.", "a.json": json.dumps(METADATA).encode()}
+    bodies = {"a.txt": b"Hello there.", "a.json": json.dumps(METADATA).encode()}
     source.put("2026-04/a.mp3")
     source.put("2026-04/a.xml", b"<call><start>2026-11-18T09:30:12.123456Z</start></call>")
     source.put(
@@ -241,7 +241,7 @@ def test_upload_of_a_sidecar_ingests_its_recording_in_either_order(handlers, put
     assert handlers.sync(**upload_event(stack, "a.mp3"))["counts"]["completed"] == 1
     put("b.mp3", AUDIO)
     assert handlers.sync(**upload_event(stack, "b.mp3"))["counts"]["added"] == 1
-    put("b.txt", b"Hello.")
+    put("b.txt", b"Hello there.")
     assert handlers.sync(**upload_event(stack, "b.txt"))["counts"]["completed"] == 1
     assert {item["transcriptionStatus"] for item in list_recordings().values()} == {"completed"}
 
@@ -253,7 +253,7 @@ def test_recording_completed_by_a_sidecar_is_published_to_eventbridge(source, ha
     monkeypatch.setattr(aws, "client", lambda service: events if service == "events" else client(service))
     for number in range(12):
         source.put(f"{number}.mp3")
-        source.put(f"{number}.txt", b"Hello.")
+        source.put(f"{number}.txt", b"Hello there.")
     assert source.sync()["completed"] == 12
     entries = [entry for request in put_events.call_args_list for entry in request.kwargs["Entries"]]
     assert [entry["DetailType"] for entry in entries] == ["Transcription Completed"] * 12

@@ -249,7 +249,7 @@ def test_recording_is_ingested_with_all_sidecars_wherever_a_scan_stops(source, h
     for number in range(6):
         source.put(f"{number}/call.json", b'{"caller": "+12025550143"}')
         source.put(f"{number}/call.mp3")
-        source.put(f"{number}/call.txt", b"Hello.")
+        source.put(f"{number}/call.txt", b"Hello there.")
     slow_down()
     scans = 1
     while handlers.sync()["counts"].get("incomplete"):

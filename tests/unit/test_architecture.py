@@ -73,6 +73,7 @@ MODULES_OF_ONE_FUNCTION = {
         "sidecars",
         "sidecars.grandstream_index",
         "sidecars.json_sidecar",
+        "sidecars.placeholders",
         "sidecars.plain_text",
         "sidecars.xml_sidecar",
     ),

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from callscribe.call_metadata.metadata import CallMetadata, Provenance
-from callscribe.sidecars.json_sidecar import parse_json_sidecar, sidecar_error
-from callscribe.sidecars.plain_text import decode_text, parse_plain_text
+from callscribe.sidecars.json_sidecar import parse_json_sidecar, parse_transcript_text, sidecar_error
+from callscribe.sidecars.plain_text import decode_text
 from callscribe.sources.file_types import AUDIO_EXTENSIONS, GRANDSTREAM_INDEX_PREFIX, HIDDEN_PREFIXES
 from callscribe.transcripts.transcript import Transcript
 
@@ -59,7 +59,7 @@ class SidecarName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sidecar:
-    """The contents of a sidecar. `transcript` is None if there is none or it is blank."""
+    """The contents of a sidecar. `transcript` is None if there is none, or only a placeholder."""
 
     metadata: CallMetadata
     transcript: Transcript | None = None
@@ -127,4 +127,4 @@ def parse_sidecar(kind: SidecarKind, body: bytes) -> Sidecar:
     text = decode_text(body)
     if text is None:
         raise sidecar_error("it is not text")
-    return Sidecar(metadata=CallMetadata(), transcript=parse_plain_text(text))
+    return Sidecar(metadata=CallMetadata(), transcript=parse_transcript_text(text))

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from callscribe.call_metadata.metadata import CallMetadata
+from callscribe.call_metadata.metadata import CallMetadata, normalise_key
 from callscribe.errors import RetryableError, SidecarError
 from callscribe.sidecars.field_parsers import (
     metadata_from_record,
@@ -15,6 +16,7 @@ from callscribe.sidecars.field_parsers import (
     parse_text_value,
     parse_timestamp_value,
 )
+from callscribe.sidecars.placeholders import is_placeholder
 from callscribe.sidecars.plain_text import parse_plain_text
 from callscribe.transcripts.transcript import Transcript, parse_transcript
 
@@ -25,6 +27,15 @@ WRAPPER_KEYS = ("metadata", "callmetadata", "call", "calldata", "cdr", "record",
 """The record may be nested under one of these keys."""
 
 TRANSCRIPT_KEYS = ("transcription", "transcript")
+
+STATUS_KEYS = ("transcriptionstatus", "transcriptstatus")
+"""Keys of the transcript's status in a record, whose own `status` is that of the call."""
+
+UNFINISHED = frozenset(
+    "pending inprogress processing queued running started notstarted submitted scheduled waiting failed error "  # noqa: SIM905 — legible
+    "canceled cancelled expired timeout disabled unavailable notavailable skipped none".split()
+)
+"""Statuses of a transcript that is not there or not complete, as `normalise_key` returns them."""
 
 type Record = Mapping[str, Any]
 """A JSON object with normalised keys."""
@@ -75,26 +86,45 @@ def _unwrap(outer: Record) -> Record:
 
 
 def _find_transcript(record: Record) -> Transcript | None:
+    if any(_is_unfinished(record.get(key)) for key in STATUS_KEYS):
+        return None
     for key in TRANSCRIPT_KEYS:
         if transcript := _parse_transcript_value(record.get(key)):
             return transcript
     return _parse_transcript_value(record) if isinstance(record.get("segments"), list | Mapping) else None
 
 
+def parse_transcript_text(text: str) -> Transcript | None:
+    """The transcript in a text, which may be JSON; None if there is none, or only a placeholder."""
+    if text.lstrip()[:1] in ("{", "[") and text.count("{") + text.count("[") <= MAX_OBJECTS:
+        with suppress(ValueError, RecursionError):
+            value = json.loads(text)
+            record = _unwrap(normalise_keys(value)) if isinstance(value, Mapping) else {}
+            return _find_transcript(record) or _parse_transcript_value(value)
+    return parse_plain_text(text)
+
+
 def _parse_transcript_value(value: Any) -> Transcript | None:
     """The transcript in a text, a list of lines, a list of segments or an object that contains one of them.
 
-    None if it is blank or none of these.
+    None if it is blank, a placeholder or none of these. Only times prove that a text is not a placeholder.
     """
     if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
         value = "\n".join(value)
     if isinstance(value, str):
-        return parse_plain_text(value)
+        return parse_transcript_text(value)
+    if isinstance(value, Mapping) and _is_unfinished(normalise_keys(value).get("status")):
+        return None
     try:
         transcript = parse_transcript({"segments": value} if isinstance(value, list) else value)
     except RetryableError:
         return None
-    return transcript if transcript.segments else None
+    has_times = any(segment.end and segment.end > (segment.start or 0.0) for segment in transcript.segments)
+    return transcript if has_times or not is_placeholder(transcript.text) else None
+
+
+def _is_unfinished(status: Any) -> bool:
+    return isinstance(status, str) and normalise_key(status) in UNFINISHED
 
 
 # schemas of some systems --------------------------------------------------------------------------------------------

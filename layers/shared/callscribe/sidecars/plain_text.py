@@ -2,6 +2,7 @@
 
 import codecs
 
+from callscribe.sidecars.placeholders import is_placeholder
 from callscribe.transcripts.transcript import Segment, Transcript
 
 BYTE_ORDER_MARKS = (
@@ -33,12 +34,12 @@ def decode_text(body: bytes) -> str | None:
 
 
 def parse_plain_text(text: str) -> Transcript | None:
-    """The transcript in a text; None if it is blank or the settings of a voicemail."""
+    """The transcript in a text; None if it is blank, a placeholder or the settings of a voicemail."""
     lines = [line for line in map(_clean_line, text.splitlines()) if line]
     if len(lines) > MAX_LINES:
         lines = [" ".join(lines)]
     spoken_lines = [line for line in lines if not line.startswith(";")]
-    if not lines or (spoken_lines and spoken_lines[0].lower() == VOICEMAIL_HEADER):
+    if is_placeholder("\n".join(lines)) or (spoken_lines and spoken_lines[0].lower() == VOICEMAIL_HEADER):
         return None
     return Transcript(segments=tuple(Segment(text=line) for line in lines))
 

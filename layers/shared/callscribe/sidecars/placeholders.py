@@ -1,0 +1,124 @@
+"""Recognise texts that are written in place of a transcript: a status, a link, a locale, a file name, an ID.
+
+The two mistakes do not weigh the same. A placeholder that passes for a transcript loses the call for good; a transcript
+that passes for a placeholder costs one transcription by the server. So a text counts as a transcript only if it looks
+like speech, and a single word does not: `Hello?` is rare, and cannot be distinguished from `Wartend`.
+"""
+
+import re
+
+from callscribe.sources.file_types import AUDIO_EXTENSIONS, SIDECAR_EXTENSIONS
+
+STATUS_WORDS = frozenset(
+    # en: what is or is not there, and how far it is
+    "pending processing processed progress inprogress queued queue waiting running started "  # noqa: SIM905 — legible
+    "scheduled submitted transcribing transcribed generated generating uploading uploaded available unavailable "
+    "missing none null nil undefined nan n/a na n.a tbd todo tba empty blank unknown unsupported disabled skipped "
+    "cancelled canceled aborted failed failure error timeout expired completed complete done finished success ok ready "
+    "transcript transcripts transcription transcriptions transcribe placeholder status state "
+    # de
+    "ausstehend bearbeitung verarbeitung verarbeitet verfügbar fehlgeschlagen fehler abgeschlossen fertig vorhanden "
+    "transkript transkription transkribiert warteschlange deaktiviert leer "
+    # fr
+    "attente cours traitement disponible indisponible échec erreur terminé terminée vide désactivé "
+    # es, pt
+    "pendiente proceso procesando curso transcripción fallido fallida completado completada deshabilitado vacío "
+    "pendente processamento processando andamento transcrição disponível indisponível erro falhou concluído concluída "
+    # it, nl
+    "attesa corso trascrizione elaborazione disponibile errore fallito completato behandeling beschikbaar transcriptie "
+    "mislukt fout voltooid wachtrij "
+    # pl, cs, sv, da, nb, tr
+    "oczekuje toku przetwarzanie transkrypcja transkrypcji niedostępna niedostępny niedostępne błąd zakończono čeká "
+    "zpracovává přepis přepisu chyba väntar bearbetas tillgänglig transkribering misslyckades behandles tilgængelig "
+    "tilgjengelig bekliyor beklemede işleniyor mevcut transkript hata tamamlandı "
+    # ru, uk
+    "обработке обработка обрабатывается ожидание ожидании ожидает очереди недоступно недоступна недоступен ошибка "
+    "готово завершено расшифровка расшифровки транскрипция обробці обробка очікування помилка розшифровка "
+    # ar, he
+    "الانتظار المعالجة متاح متوفر النص خطأ זמין תמלול בעיבוד ממתין".split()
+)
+"""Words of which a status consists, in lower case. One of them must occur in it."""
+
+FILLER_WORDS = frozenset(
+    "the a an is are was be been being has have not no yet still currently already will soon later now for of to this "  # noqa: SIM905 — legible
+    "that call recording audio file text job request in on by with and or please wait check back again "
+    "could cannot can't due after before under enabled found set received created attempt retry language "
+    # de, fr, es, pt, it, nl, pl, sv, tr
+    "der die das ist wird wurde nicht kein keine noch in zur zum von für bitte warten läuft aufnahme anruf "
+    "le la les est en non pas aucun aucune pour de du cet cette appel encore veuillez patienter "
+    "el la no sin está aún para esta llamada por favor espere "
+    "não sem está ainda para esta chamada aguarde em "
+    "il la non nessuna nessun è ancora in per questa attendere "
+    "geen niet is nog het de in voor dit gesprek "
+    "brak nie jest w dla ingen inte är ännu ikke er ennå değil yok henüz için "
+    # ru, uk, ar, he
+    "в на нет не ещё еще нету для звонка немає ще قيد غير لا يوجد في לא אין".split()
+)
+"""Words around a status word, in lower case. Alone they may be speech: `Please wait.`"""
+
+UNSPACED_STATUS = re.compile(
+    "(?:文字起こし|書き起こし|通話|音声|转写|转录|轉錄|识别|辨識|文本|录音|錄音|正在|目前|暂|暫|尚|未|没有|沒有|等待|排队|待|已|中|无|無|なし|ありません|"
+    "処理|保留|待機|準備|失敗|失败|完成|完了|利用|不可|できません|エラー|错误|錯誤|处理|處理|进行|進行|可用|不|は|を|が|の|です|"
+    "กำลัง|ประมวลผล|รอ|ดำเนินการ|ไม่มี|ข้อความ|ล้มเหลว)+"
+)
+"""A status in Chinese, Japanese or Thai, without its spaces."""
+
+MIN_UNSPACED_LETTERS = 6
+"""Chinese, Japanese and Thai are written without spaces, so a token of this length may be a sentence."""
+
+UNSPACED_LETTERS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+
+MAX_PLACEHOLDER_LENGTH = 2_000
+"""Characters that are examined. A longer text is judged by its beginning."""
+
+MAX_STATUS_TOKENS = 16
+"""A longer text is speech, even if it consists of such words."""
+
+ERROR_MESSAGE = re.compile(
+    r"""
+    (?:(?:internal|fatal|server|api|http)\s+)?
+      (?:error|exception|failure|failed|warning|fehler|erreur|erro|errore|ошибка)
+      \s* (?:\(?[\w.-]*\d[\w.-]*\)?\s*)? [:=-]\s.*
+    | (?:could\ not|couldn't|failed\ to|unable\ to|cannot)\s+(?:be\s+)?
+      (?:transcribe|process|generate|download|fetch|load|decode|open)\b.*
+    | traceback\ \(most\ recent\ call\ last\).* | <!doctype\b.* | <html\b.* | <\?xml\b.*""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+"""A message of a program, or the error page of a server, instead of a transcript."""
+
+FILE_EXTENSION = rf"\.(?:{'|'.join(sorted(AUDIO_EXTENSIONS | SIDECAR_EXTENSIONS))}|vtt|srt|html?|pdf|docx?)"
+PATH = re.compile(
+    rf"(?:[A-Za-z]:[\\/]|[\\/]|~/|\.\.?[\\/]|[a-z][a-z0-9+.-]*://).*|(?:\S+\s){{0,5}}\S*{FILE_EXTENSION}",
+    re.IGNORECASE,
+)
+"""A path, a link, or the name of a file; both may contain spaces."""
+
+PUNCTUATION = "\"'`´“”‘’«»„.,;:!?…。！？、，*_-–—~=#|<>()[]{}/\\ \t\u200b\ufeff"
+LETTER = re.compile(r"[^\W\d_]")
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a text without times is not a transcript: blank, without letters, one word, a status, a path, an error.
+
+    `text` may have several lines.
+    """
+    text = text.strip()[:MAX_PLACEHOLDER_LENGTH]
+    tokens = [token for token in (each.strip(PUNCTUATION).casefold() for each in text.split()) if token]
+    if not tokens or not LETTER.search(text) or ERROR_MESSAGE.fullmatch(text):
+        return True
+    if "\n" not in text and PATH.fullmatch(text):
+        return True
+    if UNSPACED_LETTERS.search(text):
+        letters = "".join(each for each in text if each.isalnum() or UNSPACED_LETTERS.match(each))
+        return len(letters) < MIN_UNSPACED_LETTERS or UNSPACED_STATUS.fullmatch(letters) is not None
+    if len(tokens) == 1:
+        return True
+    words = {word for token in tokens if not _is_identifier(token) for word in re.split("[_-]+", token)}
+    if len(tokens) > MAX_STATUS_TOKENS or not words <= STATUS_WORDS | FILLER_WORDS:
+        return False
+    return not words <= FILLER_WORDS or any(map(_is_identifier, tokens))
+
+
+def _is_identifier(token: str) -> bool:
+    """Whether a token is a number, an ID, a time or a link rather than a word."""
+    return "://" in token or any(character.isdigit() for character in token)
