@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
-from zlib import crc32
 
 from callscribe.call_metadata.metadata import Provenance, merge, to_item
-from callscribe.clock import Clock, to_iso
+from callscribe.clock import Clock
 from callscribe.errors import TranscriptionError
 from callscribe.observability import MAX_EVENT_BATCH, logger, publish_completed
 from callscribe.recordings import transitions
@@ -25,11 +24,13 @@ from callscribe.recordings.recording import (
     recording_id,
 )
 from callscribe.recordings.run import IncompleteFile, Run
+from callscribe.recordings.state_machine import Transition
 from callscribe.sources import Source, SourceFile
 from callscribe.sources.file_types import WAV_EXTENSIONS, WAV_HEADER_BYTES
 from callscribe.sources.wav import HEADER_BYTES, read_header
-from callscribe.store import recordings, transcripts
+from callscribe.store import recordings
 from callscribe.store.known_files import KnownFile
+from functions.sync import sidecar_transcripts
 from functions.sync.metadata_reader import FileMetadata, MetadataReader
 
 COMPLETABLE = (Status.PENDING, Status.FAILED)
@@ -164,27 +165,40 @@ class FileIngester:
         file_metadata = self.reader.read(file, sidecars)
         if file_metadata.transcript and recording.status is Status.QUEUED:
             return  # likewise
-        new_index_key = build_index_key(file.key, file_metadata.fingerprint)
-        updates = {"index_key": new_index_key, "source_missing": None} | self._file_updates(recording, file)
+        index_key = build_index_key(file.key, file_metadata.fingerprint)
+        updates: dict[str, Any] = {"index_key": index_key, "source_missing": None}
+        updates |= self._file_updates(recording, file) | self._metadata_updates(recording, file, file_metadata)
+        if recording.status is Status.COMPLETED and recording.transcript and recording.transcript.from_sidecar:
+            if file_metadata.has_placeholder and not file_metadata.is_incomplete:
+                self._withdraw_transcript(recording, file, updates)
+                return
+            if file_metadata.transcript and sidecar_transcripts.version(file_metadata) != recording.transcript.version:
+                updates["transcript"] = self._store_transcript(recording.id, file_metadata)
+        if all(getattr(recording, name) == value for name, value in updates.items()):
+            return  # another run was faster
+        if recording.status in COMPLETABLE and (transcript := self._store_transcript(recording.id, file_metadata)):
+            self._complete_from_sidecar(recording, transcript, updates)
+            return
+        # a user may correct the metadata, or request a transcription, at the same time: then the next scan tries again
+        unchanged = ("status", "sort_key", "index_key", "metadata")
+        condition = {name: getattr(recording, name) for name in unchanged}
+        if updated := recordings.update_fields(recording.id, condition, updates):
+            self.run.increment("updated")
+            if "transcript" in updates:
+                self._queue_event(updated)
+
+    def _metadata_updates(self, recording: Recording, file: SourceFile, file_metadata: FileMetadata) -> dict[str, Any]:
+        """Return what changes in the record if what is known about the call has changed."""
         if file_metadata.is_incomplete:  # values from a file that cannot be opened now are kept
             metadata = merge(recording.metadata, file_metadata.metadata)
         else:
             metadata = merge(file_metadata.metadata, recording.metadata.only_from(Provenance.USER, Provenance.TAGS))
-        if to_item(metadata) != to_item(recording.metadata):  # compared as stored: times in milliseconds
-            recorded_at = self.reader.recorded_at(metadata, file)
-            updates |= {"metadata": metadata, "recorded_at": recorded_at}
-            if recording.status is Status.PENDING:
-                updates["sort_key"] = pending_sort_key(recorded_at)
-        if all(getattr(recording, name) == value for name, value in updates.items()):
-            return  # another run was faster
-        transcript = self._store_transcript(recording.id, file_metadata) if recording.status in COMPLETABLE else None
-        if transcript:
-            self._complete_from_sidecar(recording, transcript, updates)
-            return
-        # a user may correct the metadata at the same time: then the next scan tries again
-        condition = {"status": recording.status, "index_key": recording.index_key, "metadata": recording.metadata}
-        if recordings.update_fields(recording.id, condition, updates):
-            self.run.increment("updated")
+        if to_item(metadata) == to_item(recording.metadata):  # compared as stored: times in milliseconds
+            return {}
+        recorded_at = self.reader.recorded_at(metadata, file)
+        updates = {"metadata": metadata, "recorded_at": recorded_at}
+        is_pending = recording.status is Status.PENDING
+        return updates | {"sort_key": pending_sort_key(recorded_at)} if is_pending else updates
 
     def _file_updates(self, recording: Recording, file: SourceFile) -> dict[str, Any]:
         """Return what changes in the record if the file has changed. What was transcribed is not overwritten."""
@@ -201,35 +215,38 @@ class FileIngester:
         self, recording: Recording, transcript: TranscriptRef, updates: Mapping[str, Any]
     ) -> None:
         transition = transitions.complete_from_sidecar(recording, transcript, self.clock())
-        condition = {**transition.condition, "metadata": recording.metadata}
-        completed = recordings.apply_transition(
-            recording.id, replace(transition, condition=condition, updates={**updates, **transition.updates})
-        )
-        if completed:
+        if completed := _apply(transition, recording, updates):
             self._count_completed(completed)
+
+    def _withdraw_transcript(self, recording: Recording, file: SourceFile, updates: Mapping[str, Any]) -> None:
+        """Make the recording pending: it is transcribed from its file as it is now."""
+        file_updates = {"source_changed": None, "size": file.size, "etag": file.etag, "modified_at": file.modified_at}
+        recorded_at = updates.get("recorded_at", recording.recorded_at)
+        transition = transitions.withdraw_transcript(replace(recording, recorded_at=recorded_at), self.clock())
+        if _apply(transition, recording, {**updates, **file_updates}):
+            self.run.increment("updated")
 
     def _count_completed(self, recording: Recording) -> None:
         self.run.increment("completed")
+        self._queue_event(recording)
+
+    def _queue_event(self, recording: Recording) -> None:
         self._completed.append(recording)
         if len(self._completed) == MAX_EVENT_BATCH:
             self.publish_events()
 
     def _store_transcript(self, record_id: str, file_metadata: FileMetadata) -> TranscriptRef | None:
         """Store the transcript of a sidecar, if there is one. Raises: RetryableError, when S3 fails."""
-        transcript, sidecar = file_metadata.transcript, file_metadata.transcript_sidecar
-        if not transcript or not sidecar:
+        if not file_metadata.transcript:
             return None
-        # the version depends only on the sidecar: a run that dies here and is repeated writes the same object
-        version = transcripts.new_version(sidecar.modified_at, f"{crc32(sidecar.fingerprint.encode()):08x}")
-        produced_by = {"recordingId": record_id, "version": version, "sidecar": True, "createdAt": to_iso(self.clock())}
-        transcripts.put(self.bucket, record_id, version, transcript.to_document(produced_by))
-        return TranscriptRef(
-            version=version,
-            language=transcript.language,
-            duration=transcript.duration,
-            preview=transcript.preview,
-            no_speech=not transcript.segments,
-        )
+        return sidecar_transcripts.store(self.bucket, record_id, file_metadata, self.clock())
+
+
+def _apply(transition: Transition, recording: Recording, updates: Mapping[str, Any]) -> Recording | None:
+    """Apply a transition together with other updates, unless a user corrects the metadata at the same time."""
+    condition = {**transition.condition, "metadata": recording.metadata}
+    combined = replace(transition, condition=condition, updates={**updates, **transition.updates})
+    return recordings.apply_transition(recording.id, combined)
 
 
 def incomplete_reason(file: SourceFile, source: Source, now: datetime, min_age: timedelta) -> str | None:

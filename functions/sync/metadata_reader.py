@@ -29,6 +29,7 @@ IN_INDEX = "indexed"
 class FileMetadata:
     """What was read about one recording. `transcript` comes from the sidecar `transcript_sidecar`.
 
+    `has_placeholder`: no sidecar has a transcript, and one of them has a placeholder in its place.
     `is_incomplete`: a file could not be opened. It is not part of the fingerprint, so the next scan tries again.
     """
 
@@ -36,6 +37,7 @@ class FileMetadata:
     fingerprint: str
     transcript: Transcript | None = None
     transcript_sidecar: SourceFile | None = None
+    has_placeholder: bool = False
     is_incomplete: bool = False
 
 
@@ -99,6 +101,7 @@ class MetadataReader:
             ),
             transcript=transcript,
             transcript_sidecar=transcript_sidecar,
+            has_placeholder=transcript is None and any(sidecar.has_placeholder for _, sidecar in parsed_sidecars),
             is_incomplete=is_index_unreadable or len(opened_files) < len(sidecar_files),
         )
 

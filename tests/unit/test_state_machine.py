@@ -129,6 +129,21 @@ def test_transcript_sidecar_completes_a_recording_that_was_not_claimed_in_the_me
     )
 
 
+def test_withdrawn_transcript_makes_a_recording_pending_unless_it_was_transcribed_in_the_meantime():
+    stored = replace(make_full(Status.COMPLETED, **LEARNED), transcript=replace(REF, from_sidecar=True))
+    transition = transitions.withdraw_transcript(stored, NOW)
+    assert transition.condition == {"sort_key": stored.sort_key}
+    assert after(stored, transition) == replace(
+        stored,
+        status=Status.PENDING,
+        status_since=NOW,
+        sort_key=recording.pending_sort_key(stored.recorded_at),
+        queue_sort_key=None,
+        attempts=0,
+        outage_count=0,
+    )
+
+
 @pytest.mark.parametrize("from_status", Status)
 @pytest.mark.parametrize("to_status", Status)
 def test_user_can_make_only_the_transitions_of_the_table(from_status, to_status):
@@ -443,8 +458,10 @@ def test_path_is_formatted_as_a_user_writes_it(location, key, path):
     assert transitions.create(location, key, size=1, etag=None, modified_at=NOW, now=NOW).path == path
 
 
-def test_only_a_user_can_make_a_completed_recording_leave_its_status():
-    for actor in Actor:
-        assert actor in state_machine.TRANSITIONS
-        if actor is not Actor.USER:
-            assert Status.COMPLETED not in state_machine.TRANSITIONS[actor]
+def test_only_a_user_or_a_changed_sidecar_can_make_a_completed_recording_leave_its_status():
+    assert set(state_machine.TRANSITIONS) == set(Actor)
+    leaving = {actor: table.get(Status.COMPLETED, ()) for actor, table in state_machine.TRANSITIONS.items()}
+    assert {actor: targets for actor, targets in leaving.items() if targets} == {
+        Actor.USER: (Status.QUEUED,),
+        Actor.SYNC: (Status.PENDING,),
+    }

@@ -44,7 +44,8 @@ class Failure:
 class TranscriptRef:
     """The current transcript in S3. `duration` in seconds; `preview` is the beginning of its text.
 
-    `partial`: only one channel of a stereo recording could be transcribed.
+    `partial`: only one channel of a stereo recording could be transcribed. `from_sidecar`: it was not made by the
+    WhisperX server but read from a sidecar, and changes with it.
     """
 
     version: str
@@ -53,6 +54,7 @@ class TranscriptRef:
     preview: str
     no_speech: bool
     partial: bool = False
+    from_sidecar: bool = False
 
 
 class Channel(StrEnum):

@@ -45,7 +45,11 @@ class Actor(StrEnum):
 
 
 TRANSITIONS: Mapping[Actor, Mapping[Status, tuple[Status, ...]]] = {
-    Actor.SYNC: {Status.PENDING: (Status.COMPLETED,), Status.FAILED: (Status.COMPLETED,)},
+    Actor.SYNC: {
+        Status.PENDING: (Status.COMPLETED,),
+        Status.FAILED: (Status.COMPLETED,),
+        Status.COMPLETED: (Status.PENDING,),
+    },
     Actor.QUEUE: {Status.PENDING: (Status.QUEUED,)},
     Actor.PROCESS: {
         Status.QUEUED: (Status.PROCESSING,),

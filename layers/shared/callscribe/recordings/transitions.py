@@ -78,6 +78,25 @@ def complete_from_sidecar(recording: Recording, transcript: TranscriptRef, now: 
     )
 
 
+def withdraw_transcript(recording: Recording, now: datetime) -> Transition:
+    """completed → pending, by sync: the sidecar whose transcript the recording had now holds a placeholder.
+
+    Requires the sort key that was read: a recording that was transcribed in the meantime has another. The transcript
+    stays until there is a new one.
+    """
+    return build_transition(
+        Actor.SYNC,
+        recording.status,
+        Status.PENDING,
+        now,
+        condition={"sort_key": recording.sort_key},
+        sort_key=pending_sort_key(recording.recorded_at),
+        queue_sort_key=None,
+        attempts=0,
+        outage_count=0,
+    )
+
+
 def enqueue(entry: QueueEntry, now: datetime) -> Transition:
     """pending → queued. The previous sort key is the time of the call, and becomes part of the new one."""
     sort_key = queued_sort_key(now, entry.sort_key)

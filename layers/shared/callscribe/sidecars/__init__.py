@@ -59,10 +59,14 @@ class SidecarName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sidecar:
-    """The contents of a sidecar. `transcript` is None if there is none, or only a placeholder."""
+    """The contents of a sidecar. `transcript` is None if there is none.
+
+    `has_placeholder`: it has a placeholder, or nothing, where it would have the transcript.
+    """
 
     metadata: CallMetadata
     transcript: Transcript | None = None
+    has_placeholder: bool = False
 
 
 def group_key(key: str, extensions: Collection[str] = AUDIO_EXTENSIONS) -> str:
@@ -118,8 +122,12 @@ def parse_sidecar(kind: SidecarKind, body: bytes) -> Sidecar:
     if len(body) > MAX_SIDECAR_BYTES:
         raise sidecar_error(f"it is larger than {MAX_SIDECAR_BYTES // 1_000_000} MB")
     if kind is SidecarKind.JSON:
-        metadata, transcript = parse_json_sidecar(body)
-        return Sidecar(metadata=metadata.with_provenance(Provenance.SIDECAR), transcript=transcript)
+        metadata, transcript, has_placeholder = parse_json_sidecar(body)
+        return Sidecar(
+            metadata=metadata.with_provenance(Provenance.SIDECAR),
+            transcript=transcript,
+            has_placeholder=has_placeholder,
+        )
     if kind is SidecarKind.XML:
         from callscribe.sidecars.xml_sidecar import parse_xml_sidecar
 
@@ -127,4 +135,5 @@ def parse_sidecar(kind: SidecarKind, body: bytes) -> Sidecar:
     text = decode_text(body)
     if text is None:
         raise sidecar_error("it is not text")
-    return Sidecar(metadata=CallMetadata(), transcript=parse_transcript_text(text))
+    transcript = parse_transcript_text(text)
+    return Sidecar(metadata=CallMetadata(), transcript=transcript, has_placeholder=transcript is None)

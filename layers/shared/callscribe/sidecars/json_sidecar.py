@@ -41,15 +41,15 @@ type Record = Mapping[str, Any]
 """A JSON object with normalised keys."""
 
 
-def parse_json_sidecar(body: bytes) -> tuple[CallMetadata, Transcript | None]:
-    """The call metadata and the transcript, which is None if there is none.
+def parse_json_sidecar(body: bytes) -> tuple[CallMetadata, Transcript | None, bool]:
+    """The call metadata; the transcript, or None; whether there is no transcript where it would be.
 
     Raises: SidecarError, if it is not JSON, too large, or neither an object nor a list of objects.
     """
     document = _load_json(body)
     if isinstance(document, list) and document and all(isinstance(each, Mapping) for each in document):
         if transcript := _parse_transcript_value(document):  # a list of segments
-            return CallMetadata(), transcript
+            return CallMetadata(), transcript, False
         document = document[0] if len(document) == 1 else {}
     if not isinstance(document, Mapping):
         raise sidecar_error("it is JSON, but neither an object nor a list of objects")
@@ -58,7 +58,8 @@ def parse_json_sidecar(body: bytes) -> tuple[CallMetadata, Transcript | None]:
     metadata = schema.read(record) if schema else metadata_from_record(record)
     if schema and not metadata.phone_system:
         metadata = replace(metadata, phone_system=schema.system)
-    return metadata, _find_transcript(record)
+    transcript = _find_transcript(record)
+    return metadata, transcript, transcript is None and not record.keys().isdisjoint((*TRANSCRIPT_KEYS, *STATUS_KEYS))
 
 
 def sidecar_error(reason: str) -> SidecarError:

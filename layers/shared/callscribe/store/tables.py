@@ -57,6 +57,7 @@ class TranscriptMap(MapAttribute[str, object]):
     preview = UnicodeAttribute()
     no_speech = BooleanAttribute()
     partial = BooleanAttribute(default=False)
+    from_sidecar = BooleanAttribute(default=False)
 
 
 class AudioMap(MapAttribute[str, object]):
