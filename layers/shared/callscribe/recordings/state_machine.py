@@ -46,8 +46,7 @@ class Actor(StrEnum):
 
 TRANSITIONS: Mapping[Actor, Mapping[Status, tuple[Status, ...]]] = {
     Actor.SYNC: {
-        Status.PENDING: (Status.COMPLETED,),
-        Status.FAILED: (Status.COMPLETED,),
+        **dict.fromkeys((Status.PENDING, Status.FAILED), (Status.COMPLETED,)),
         Status.COMPLETED: (Status.PENDING,),
     },
     Actor.QUEUE: {Status.PENDING: (Status.QUEUED,)},
@@ -295,10 +294,7 @@ def build_transition(
     condition: Mapping[str, Any] | None = None,
     **updates: Any,
 ) -> Transition:
-    """A transition that the table allows.
-
-    Raises: InvalidTransition.
-    """
+    """A transition that the table allows. Raises: InvalidTransition."""
     if to_status not in TRANSITIONS[actor].get(from_status, ()):
         raise InvalidTransition(f"{actor} cannot change a recording from {from_status} to {to_status}")
     return Transition(from_status, to_status, condition or {}, {"status_since": now, **updates})
