@@ -217,7 +217,7 @@ class TrackTranscriber:
         if audio is None or audio.channels != len(Channel):
             return None
         phone_system = self._settings.phone_system or self.recording.metadata.phone_system or ""
-        return channel_layout(self._settings.channels, phone_system)
+        return channel_layout(self._settings.channels, phone_system, self.recording.metadata)
 
     def _send_channels(self, splitter: StereoSplitter) -> None:
         for channel in filter(None, self._unsent_channels()):

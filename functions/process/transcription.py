@@ -24,7 +24,7 @@ from callscribe.recordings.service_request import HttpExchange, ServiceRequest
 from callscribe.settings.process import ProcessSettings
 from callscribe.settings.whisperx import HEADER_SAFE, server_origin
 from callscribe.store import transcripts
-from callscribe.transcripts.stereo import CALLER, ChannelLayout, merge_channels
+from callscribe.transcripts.stereo import ChannelLayout, merge_channels
 from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import RequestLogger, Service, connect
 from functions.process.tracks import TrackTranscriber
@@ -255,5 +255,9 @@ def request_options(settings: ProcessSettings) -> dict[str, Any]:
 
 def _original_layout(recording: Recording) -> ChannelLayout:
     """Return the channel layout under which the recording's tracks were started."""
-    left_speaker = next(track.speaker for track in recording.tracks if track.channel is Channel.LEFT)
-    return ChannelLayout.CALLER_LEFT if left_speaker == CALLER else ChannelLayout.CALLER_RIGHT
+    speakers = {track.channel: track.speaker for track in recording.tracks}
+    return next(
+        layout
+        for layout in ChannelLayout
+        if all(layout.speaker_for(channel) == speakers[channel] for channel in Channel)
+    )

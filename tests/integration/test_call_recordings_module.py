@@ -189,7 +189,7 @@ def test_process_uses_the_channels_and_phone_system_settings(handlers, put, serv
     assert transcribe("c.wav") == ([""], None)
     put(channels="auto")
     assert transcribe("d.wav") == ([""], None)
-    put(phoneSystem="yeastar")
+    put(phoneSystem="amazon-connect")
     assert transcribe("e.wav") == (["left", "right"], "caller")
     assert put(channels=None).json["channels"] == "caller-right"
     assert put(channels="both").status == 400

@@ -83,11 +83,43 @@ def test_both_channels_are_merged_in_chronological_order(transcribe, transcript,
     assert (item["transcriptionStatus"], item["attempts"], item["transcript"]["partial"]) == ("completed", 1, False)
 
 
-def test_layout_follows_from_the_phone_system_of_the_file_name(handlers, transcribe, transcript):
-    name = "20251104180000-1762254000_106001-+66819970136-104-Inbound.wav"  # Yeastar: the received audio is on the left
+@pytest.mark.parametrize(
+    ("name", "phone_system", "left", "right"),
+    [
+        ("1001_5551234567_17-05-2026_14:25:30.wav", "fusionpbx", "agent", "caller"),
+        ("5551234567_1001_17-05-2026_14:25:30.wav", "fusionpbx", "caller", "agent"),
+        ("1002_1001_17-05-2026_14:25:30.wav", "fusionpbx", "caller", "callee"),
+        ("1001.2023-05-17-14-25-30.wav", "freeswitch", "caller", "callee"),
+        ("20230414_215701.088-0400_in_+15551234567.wav", "bcr", "agent", "caller"),
+        ("20230414_215701.088-0400_out_+15551234567.wav", "bcr", "agent", "caller"),
+    ],
+)
+def test_speakers_follow_from_phone_system_and_direction(transcribe, transcript, name, phone_system, left, right):
     item = transcribe(wav(LEFT, RIGHT), "auto", name)
-    assert item["phoneSystem"] == "yeastar"
-    assert [segment["speaker"] for segment in transcript(item)["segments"]] == ["caller", "agent", "caller", "agent"]
+    assert item["phoneSystem"] == phone_system
+    assert [segment["speaker"] for segment in transcript(item)["segments"]] == [left, right, left, right]
+
+
+def test_recording_of_a_system_whose_layout_is_not_documented_is_sent_unsplit(transcribe, service):
+    item = transcribe(wav(LEFT, RIGHT), "auto", "20251104180000-1762254000_106001-104-+66819970136-Outbound.wav")
+    assert (item["phoneSystem"], [each.channel for each in service.received]) == ("yeastar", [""])
+
+
+def test_direction_in_a_sidecar_decides_who_is_the_agent(put, transcribe, transcript):
+    put("1001.2023-05-17-14-25-30.json", b'{"direction": "outbound"}')
+    item = transcribe(wav(LEFT, RIGHT), "auto", "1001.2023-05-17-14-25-30.wav")
+    assert [segment["speaker"] for segment in transcript(item)["segments"]] == ["agent", "caller", "agent", "caller"]
+
+
+def test_failed_channel_keeps_its_label_until_it_is_retried(transcribe, transcript, handlers, reply):
+    name = "1002_1001_17-05-2026_14:25:30.wav"
+    item = transcribe(wav(LEFT, RIGHT), "auto", name, right=reply(status=400))
+    assert {segment["speaker"] for segment in transcript(item)["segments"]} == {"caller"}
+    assert handlers.api("POST", f"/api/call-recordings/{item['id']}/transcribe").status < 300
+    assert {segment["speaker"] for segment in transcript(transcribe(None, "auto", name))["segments"]} == {
+        "caller",
+        "callee",
+    }
 
 
 @pytest.mark.parametrize("file_format", ["wav", "mp3"])

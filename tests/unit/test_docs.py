@@ -22,7 +22,7 @@ from callscribe.settings.process import ProcessSettings
 from callscribe.settings.sync import SyncEnv
 from callscribe.settings.whisperx import DIALECTS, WhisperXSettings
 from callscribe.sources import file_types
-from callscribe.transcripts.stereo import DEFAULT_LAYOUTS
+from callscribe.transcripts.stereo import DEFAULT_LAYOUTS, ChannelLayout
 from functions.api.app import app
 from functions.api.routes import load_all_routes
 from functions.api.schemas.modules import CallRecordingsTestRequest, WhisperXTestRequest
@@ -205,15 +205,21 @@ def test_every_metric_is_documented():
     assert {"RecordingsAdded", "OldestQueuedAgeSeconds"} <= names <= set(rows)
 
 
+OTHER_PARTY = {
+    None: "–",
+    ChannelLayout.CALLER_LEFT: "left",
+    ChannelLayout.CALLER_RIGHT: "right",
+    ChannelLayout.CALLING_SIDE_LEFT: "left if it called",
+}
+
+
 def test_every_phone_system_is_documented_with_a_file_name_that_is_recognised():
     page = read_page("phone-systems.md")
     rows = dict(re.findall(r"^\| [^|]+ \| `([^`]+)` \| (.*) \|$", page, re.MULTILINE))
     assert set(rows) == set(SYSTEMS)
     for system, row in rows.items():
         names, *_, other_party = row.split(" | ")
-        assert other_party.startswith(
-            DEFAULT_LAYOUTS[system].removeprefix("caller-") if system in DEFAULT_LAYOUTS else "–"
-        )
+        assert re.sub(r" \(.*", "", other_party) == OTHER_PARTY[DEFAULT_LAYOUTS.get(system)]
         name = names.split("`")[1].replace("CONTACTID", "c04b9f56-069a-4baa-8cbf-cbd10b3b5da3")
         name = name.replace(
             "=ID/RECORDING", "=7c0e1a52-0a55-4f3d-9a43-2f5a3e1c9d10/0d4f7a55-2b1c-4c4e-8f0f-6f5b7a8c9d0e"

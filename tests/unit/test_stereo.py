@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callscribe.call_metadata.metadata import CallMetadata, Direction
 from callscribe.recordings.recording import Channel
-from callscribe.transcripts.stereo import DEFAULT_LAYOUTS, ChannelLayout, merge_channels
+from callscribe.transcripts.stereo import AUTO, ChannelLayout, channel_layout, merge_channels
 from callscribe.transcripts.transcript import Segment, Transcript, Word
 
 LEFT, RIGHT = Channel.LEFT, Channel.RIGHT
@@ -91,10 +92,42 @@ def test_language_comes_from_the_channel_with_more_text():
     assert merge_channels({}, ChannelLayout.CALLER_LEFT) == Transcript(segments=())
 
 
-@pytest.mark.parametrize(("system", "left_speaker"), [("amazon-connect", "caller"), ("vicidial", "agent")])
-def test_default_layouts_of_phone_systems(system, left_speaker):
-    assert DEFAULT_LAYOUTS[system].speaker_for(LEFT) == left_speaker
-    assert DEFAULT_LAYOUTS[system].speaker_for(RIGHT) != left_speaker
+INBOUND, OUTBOUND, INTERNAL = Direction
+NUMBER = "5551234567"
+
+
+@pytest.mark.parametrize(
+    ("system", "call", "left", "right"),
+    [
+        ("amazon-connect", {"direction": OUTBOUND}, "caller", "agent"),
+        ("puzzel", {"direction": INBOUND}, "caller", "agent"),
+        ("vicidial", {}, "agent", "caller"),
+        ("bcr", {"direction": INBOUND}, "agent", "caller"),
+        ("bcr", {"direction": OUTBOUND}, "agent", "caller"),
+        ("freeswitch", {"direction": INBOUND}, "caller", "agent"),
+        ("freeswitch", {"direction": OUTBOUND}, "agent", "caller"),
+        ("fusionpbx", {"direction": OUTBOUND, "caller": NUMBER, "callee": "1001"}, "agent", "caller"),
+        ("fusionpbx", {"direction": INTERNAL, "caller": "1001", "callee": NUMBER}, "caller", "callee"),
+        # the direction is unknown, but one side is an extension and the other one is not
+        ("fusionpbx", {"caller": "1001", "callee": NUMBER}, "agent", "caller"),
+        ("fusionpbx", {"caller": NUMBER, "callee": "1001"}, "caller", "agent"),
+        ("fusionpbx", {"caller": "1001", "callee": "1002"}, "caller", "callee"),
+        ("fusionpbx", {"caller": NUMBER, "callee": NUMBER}, "caller", "callee"),
+        ("fusionpbx", {"callee": "1001"}, "caller", "callee"),
+        ("fusionpbx", {}, "caller", "callee"),
+    ],
+)
+def test_speakers_follow_from_the_phone_system_and_the_sides_of_the_call(system, call, left, right):
+    layout = channel_layout(AUTO, system, CallMetadata(**call))
+    assert [layout.speaker_for(channel) for channel in (LEFT, RIGHT)] == [left, right]
+
+
+def test_layout_that_is_set_takes_precedence_over_that_of_the_phone_system():
+    call = CallMetadata(direction=OUTBOUND)
+    assert channel_layout("mono", "freeswitch", call) is None
+    assert channel_layout("caller-left", "freeswitch", call) is ChannelLayout.CALLER_LEFT
+    assert channel_layout("calling-side-left", "", call) is ChannelLayout.CALLER_RIGHT
+    assert channel_layout(AUTO, "", call) is channel_layout(AUTO, "yeastar", call) is None
 
 
 @st.composite

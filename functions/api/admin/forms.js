@@ -13,6 +13,7 @@ const CHANNEL_MODES = {
   mono: "mono – send the recording unchanged",
   "caller-left": "caller-left – the caller is on the left channel",
   "caller-right": "caller-right – the caller is on the right channel",
+  "calling-side-left": "calling-side-left – the side that called is on the left channel",
 };
 const TIME_ZONES = Intl.supportedValuesOf("timeZone");
 
@@ -197,7 +198,7 @@ export function CallRecordingsFields({ values, saved, set, ...rest }) {
       name="channels"
       title="Channels"
       options=${CHANNEL_MODES}
-      help="In stereo recordings, which channel the caller is on: the other party, in inbound and in outbound calls. The agent is on the other channel."
+      help="In stereo recordings, which channel the caller is on: the other party, in inbound and in outbound calls. The agent is on the other channel. With calling-side-left, the direction of the call decides who is the agent."
     />
     <${MultiValueField}
       ...${field}

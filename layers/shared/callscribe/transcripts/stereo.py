@@ -7,48 +7,84 @@ from enum import StrEnum
 from heapq import merge as merge_sorted
 from itertools import groupby
 
+from callscribe.call_metadata.metadata import CallMetadata, Direction
+from callscribe.call_metadata.phone_numbers import parse_extension
 from callscribe.recordings.recording import Channel
 from callscribe.transcripts.transcript import Segment, Transcript
 
-CALLER, AGENT = "caller", "agent"
+CALLER, AGENT, CALLEE = "caller", "agent", "callee"
 
 
 class ChannelLayout(StrEnum):
-    """The channel of the caller: the other party. The agent, who uses the phone system, is on the other channel."""
+    """Which party is on which channel.
+
+    If one side is the agent, who uses the phone system, the other party is the caller, whoever called. Otherwise the
+    side that called is the caller, and the other one the callee.
+    """
 
     CALLER_LEFT = "caller-left"
     CALLER_RIGHT = "caller-right"
+    CALLING_SIDE_LEFT = "calling-side-left"
+    """The side that called is on the left. Which of the two is the agent depends on the direction of the call."""
 
     def speaker_for(self, channel: Channel) -> str:
         """The speaker label for a channel."""
-        caller_channel = Channel.LEFT if self is ChannelLayout.CALLER_LEFT else Channel.RIGHT
-        return CALLER if channel is caller_channel else AGENT
+        left, right = _SPEAKERS[self]
+        return left if channel is Channel.LEFT else right
 
+    def for_direction(self, direction: Direction | None) -> "ChannelLayout":
+        """The layout of a call of this direction; unchanged if there is no agent, or the agent's side is not known."""
+        return _LAYOUT_BY_DIRECTION.get((self, direction), self)
+
+
+_SPEAKERS: Mapping[ChannelLayout, tuple[str, str]] = {
+    ChannelLayout.CALLER_LEFT: (CALLER, AGENT),
+    ChannelLayout.CALLER_RIGHT: (AGENT, CALLER),
+    ChannelLayout.CALLING_SIDE_LEFT: (CALLER, CALLEE),
+}
+_LAYOUT_BY_DIRECTION: Mapping[tuple[ChannelLayout, Direction | None], ChannelLayout] = {
+    (ChannelLayout.CALLING_SIDE_LEFT, Direction.INBOUND): ChannelLayout.CALLER_LEFT,
+    (ChannelLayout.CALLING_SIDE_LEFT, Direction.OUTBOUND): ChannelLayout.CALLER_RIGHT,
+}
 
 DEFAULT_LAYOUTS: Mapping[str, ChannelLayout] = {
     "amazon-connect": ChannelLayout.CALLER_LEFT,
-    "freeswitch": ChannelLayout.CALLER_LEFT,
-    "fusionpbx": ChannelLayout.CALLER_LEFT,
-    "puzzel": ChannelLayout.CALLER_LEFT,
-    "yeastar": ChannelLayout.CALLER_LEFT,
+    "bcr": ChannelLayout.CALLER_RIGHT,
+    "freeswitch": ChannelLayout.CALLING_SIDE_LEFT,
+    "fusionpbx": ChannelLayout.CALLING_SIDE_LEFT,
     "goautodial": ChannelLayout.CALLER_RIGHT,
+    "puzzel": ChannelLayout.CALLER_LEFT,
     "vicidial": ChannelLayout.CALLER_RIGHT,
 }
-"""By phone system, for those confirmed. FreeSWITCH and Yeastar record what they receive on the left."""
+"""By phone system, for those confirmed. FreeSWITCH's documentation of RECORD_STEREO: leg A, the caller, is on the left.
+BCR (https://github.com/chenxiaolong/BCR/pull/772): the uplink, the user of the phone, is on the left. Yeastar documents
+that the received audio is on the left, but not of which side, so it is not listed."""
 
 AUTO, MONO = "auto", "mono"
 CHANNEL_MODES = (AUTO, MONO, *ChannelLayout)
 """The values of the setting `channels`."""
 
 
-def channel_layout(channels: str, phone_system: str) -> ChannelLayout | None:
+def channel_layout(channels: str, phone_system: str, metadata: CallMetadata) -> ChannelLayout | None:
     """The layout of a stereo recording for the setting `channels`; None to send the recording unsplit.
 
-    `auto` uses the default of the phone system; `phone_system` is empty if it is unknown.
+    `auto` uses the default of the phone system. `phone_system` is empty if it is unknown.
     """
     if channels == AUTO:
-        return DEFAULT_LAYOUTS.get(phone_system)
-    return None if channels == MONO else ChannelLayout(channels)
+        layout = DEFAULT_LAYOUTS.get(phone_system)
+    else:
+        layout = None if channels == MONO else ChannelLayout(channels)
+    return layout.for_direction(_find_direction(metadata)) if layout else None
+
+
+def _find_direction(call: CallMetadata) -> Direction | None:
+    """The direction; if it is unknown, it follows from an extension on one side and a longer number on the other."""
+    if call.direction or not call.caller or not call.callee:
+        return call.direction
+    is_caller_local, is_callee_local = (parse_extension(number) is not None for number in (call.caller, call.callee))
+    if is_caller_local == is_callee_local:
+        return None
+    return Direction.OUTBOUND if is_caller_local else Direction.INBOUND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
