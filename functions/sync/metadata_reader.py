@@ -10,7 +10,7 @@ from datetime import datetime, tzinfo
 from zlib import crc32
 
 from callscribe import phone_systems, sidecars
-from callscribe.call_metadata.metadata import CallMetadata, merge, recorded_at
+from callscribe.call_metadata.metadata import CallMetadata, merge, recorded_at, with_offset_of_zone
 from callscribe.errors import SidecarError, TranscriptionError
 from callscribe.observability import logger
 from callscribe.phone_systems.custom_patterns import CustomPattern
@@ -90,6 +90,7 @@ class MetadataReader:
             display_path(self.source.location, file.key), self.phone_system, self.patterns
         )
         metadata = merge(*(sidecar.metadata for _, sidecar in parsed_sidecars), row or CallMetadata(), name_metadata)
+        metadata = with_offset_of_zone(metadata, self.zone)
         with_transcript = ((each, sidecar.transcript) for each, sidecar in parsed_sidecars if sidecar.transcript)
         transcript_sidecar, transcript = max(with_transcript, key=_transcript_detail, default=(None, None))
         opened_files = [each for each in sidecar_files if each.key not in self._unopened_keys]

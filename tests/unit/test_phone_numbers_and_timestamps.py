@@ -1,6 +1,7 @@
 """Phone numbers, extensions, names and timestamps, in file names and in sidecars."""
 
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from hypothesis import given
@@ -152,19 +153,34 @@ def test_unambiguous_timestamp_is_the_same_in_a_name_and_in_a_sidecar(text):
     assert as_iso(parse_timestamp_value(text)) == (VALID | VALID_IN_SIDECARS).get(text)
 
 
-@given(st.datetimes(datetime(2002, 1, 1), datetime(2032, 1, 1)), st.integers(-48, 56), st.integers(0, 119))  # noqa: DTZ001
-def test_server_utc_offset_is_derived_from_a_local_time_and_an_epoch(utc, quarters, delay):
-    utc = utc.replace(microsecond=0)
-    offset = timedelta(minutes=15) * quarters
-    epoch = str(int(utc.replace(tzinfo=UTC).timestamp()))
-    assert timestamps.utc_offset(utc + offset + timedelta(seconds=delay), epoch) == offset
+CALL = datetime(2025, 11, 4, 11, 0, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
-    "difference", [timedelta(seconds=120), timedelta(minutes=7), timedelta(hours=14.5), timedelta(hours=-12.5)]
-)
-def test_inconsistent_local_time_and_epoch_give_no_offset(difference):
-    assert timestamps.utc_offset(datetime(2023, 5, 17, 14, 25, 30) + difference, "1684333530") is None  # noqa: DTZ001
+def local(offset, delay=timedelta()):
+    """The local time of a phone system with this UTC offset, so long after CALL."""
+    return (CALL + offset + delay).replace(tzinfo=None)
+
+
+@given(st.sampled_from(sorted(timestamps.UTC_OFFSETS)), st.integers(-10, 119))
+def test_server_utc_offset_is_derived_from_a_local_time_and_an_epoch(offset, delay):
+    assert timestamps.utc_offset(local(offset, timedelta(seconds=delay)), CALL) == offset
+
+
+@pytest.mark.parametrize("hours", [-12.5, 0.25, 4.75, 5.25, 7.25, 7.5, 8.5, 14.25, 15])
+def test_difference_that_is_no_offset_in_use_gives_no_offset(hours):
+    assert timestamps.utc_offset(local(timedelta(hours=hours)), CALL) is None
+
+
+@pytest.mark.parametrize("seconds", [-60, -11, 120, 5 * 60, 7.5 * 60, 28 * 60])
+def test_inconsistent_local_time_and_epoch_give_no_offset(seconds):
+    assert timestamps.utc_offset(local(timedelta(hours=7), timedelta(seconds=seconds)), CALL) is None
+
+
+def test_utc_offsets_are_those_of_the_time_zone_database():
+    days = [datetime(year, month, 15, tzinfo=UTC) for year in (2024, 2026) for month in (1, 7)]
+    in_use = {day.astimezone(ZoneInfo(name)).utcoffset() for name in available_timezones() for day in days}
+    assert in_use <= timestamps.UTC_OFFSETS
+    assert {offset for offset in timestamps.UTC_OFFSETS if offset % timedelta(hours=1)} <= in_use
 
 
 NOT_NUMBERS = (

@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from enum import StrEnum
 from typing import Any
 
+from callscribe.call_metadata import timestamps
+
 
 class Direction(StrEnum):
     """The direction of a call, from the point of view of the phone system that recorded it."""
@@ -52,6 +54,9 @@ class Provenance(StrEnum):
     """The file name, by a custom pattern."""
     NAME = "name"
     FOLDER = "folder"
+
+
+_PATH_PROVENANCES = frozenset((Provenance.PATTERN, Provenance.NAME, Provenance.FOLDER))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,10 +133,13 @@ def merge(*readings: CallMetadata) -> CallMetadata:
 def recorded_at(metadata: CallMetadata, zone: tzinfo, fallback: datetime) -> datetime:
     """The start of the call in UTC. A time without a zone or offset is in `zone`.
 
+    If the call id begins with the epoch of the call, this is the start: the local time may be that of the answer.
     Without a start, this is `fallback`. For a date without a time, it is `fallback` if that is on the same day,
     otherwise the beginning of the day.
     """
     started_at = metadata.started_at
+    if epoch := _call_epoch(metadata):
+        return epoch
     if metadata.utc_offset is not None:
         zone = timezone(metadata.utc_offset)
     try:
@@ -142,6 +150,35 @@ def recorded_at(metadata: CallMetadata, zone: tzinfo, fallback: datetime) -> dat
         return datetime(started_at.year, started_at.month, started_at.day, tzinfo=zone).astimezone(UTC)
     except (OverflowError, ValueError):  # a conversion to UTC that leaves the range of datetime, as in the year 1
         return fallback
+
+
+def with_offset_of_zone(metadata: CallMetadata, zone: tzinfo) -> CallMetadata:
+    """Add the UTC offset of `zone`, if the epoch in the call id confirms it: the call was answered within the hour."""
+    started_at, epoch = metadata.started_at, _call_epoch(metadata)
+    offset = epoch.astimezone(zone).utcoffset() if epoch else None
+    if metadata.utc_offset is not None or not epoch or offset is None or not isinstance(started_at, datetime):
+        return metadata
+    delay = started_at - epoch.replace(tzinfo=None) - offset
+    if not timedelta(0) <= delay < timedelta(hours=1):
+        return metadata
+    provenance = {**metadata.provenance, "utc_offset": metadata.provenance["started_at"]}
+    return replace(metadata, utc_offset=offset, provenance=provenance)
+
+
+def _call_epoch(metadata: CallMetadata) -> datetime | None:
+    """The epoch of the call, in UTC, with which its id begins; None if its digits may be something else.
+
+    They are an epoch if the local time or date of the call, read from the same source, fits. A name without a time is
+    enough if its id has Asterisk's counter, `1684333530.12`.
+    """
+    epoch = timestamps.parse_unique_id(metadata.call_id or "")
+    sources = {metadata.provenance[name] for name in ("started_at", "call_id") if name in metadata.provenance}
+    is_same_source = sources <= _PATH_PROVENANCES or (len(sources) == 1 and Provenance.USER not in sources)
+    if epoch is None or not is_same_source:
+        return None
+    if metadata.started_at is None:
+        return epoch if sources <= _PATH_PROVENANCES and "." in (metadata.call_id or "") else None
+    return epoch if timestamps.can_be_local_time_of(metadata.started_at, epoch) else None
 
 
 def format_started_at(started_at: datetime | date) -> str:

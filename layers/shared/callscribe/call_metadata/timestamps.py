@@ -11,12 +11,19 @@ PLAUSIBLE_YEARS = range(1980, 2100)
 EPOCH_UNITS = ((10**8, 10**10, 1), (10**11, 10**13, 1_000), (10**14, 10**16, 1_000_000))
 """Minimum, limit and units per second: between 1973 and 2286, the size of an epoch determines its unit."""
 
+UTC_OFFSETS = frozenset(
+    [timedelta(hours=hours) for hours in range(-12, 15)]
+    + [timedelta(hours=hours) for hours in (-9.5, -3.5, -2.5, 3.5, 4.5, 5.5, 5.75, 6.5, 8.75, 9.5, 10.5, 12.75, 13.75)]
+)
+"""The UTC offsets that are in use, with and without daylight saving time (IANA time zone database)."""
 QUARTER_HOUR = timedelta(minutes=15)
 """UTC offsets are multiples of it."""
-MIN_UTC_OFFSET, MAX_UTC_OFFSET = timedelta(hours=-12), timedelta(hours=14)
-MAX_NAMING_DELAY = timedelta(seconds=120)
-"""Limit of the time between the epoch of a call and the local time in its file name."""
+MAX_CLOCK_ERROR, MAX_NAMING_DELAY = timedelta(seconds=10), timedelta(seconds=120)
+"""Limits of the time by which the local time in a file name is before, and after, the epoch of the call."""
+MAX_ANSWER_DELAY = timedelta(hours=4)
+"""Limit of the same time if the file is named when the call is answered, or when its recording begins."""
 
+_UNIQUE_ID = re.compile(r"(?:[A-Za-z][A-Za-z0-9.]*-)?([0-9]{10})(?:[._][0-9]+)?")
 _NAMED_UTC = re.compile(r"\s*(?:UTC|GMT)$")
 _SPACE_BEFORE_ZONE = re.compile(r"\s+(?=(?:[+-][0-9]{2}:?[0-9]{2}|Z)$)")
 _ISO_8601 = re.compile(r"[0-9]{4}([-/]?)[0-9]{2}\1[0-9]{2}[T _][0-9]{2}:.*")
@@ -128,23 +135,41 @@ def from_epoch(value: float) -> datetime | None:
     return None
 
 
+def parse_unique_id(text: str) -> datetime | None:
+    """The start of the call in UTC, with which an id begins: `1684333530.12`, `pbx-1684333530.12`, `1762254000_106001`.
+
+    None if the id does not begin with an epoch.
+    """
+    match = _UNIQUE_ID.fullmatch(text)
+    return parse_epoch(match[1]) if match and is_epoch(match[1]) else None
+
+
 def is_epoch(text: str) -> bool:
     """Whether ten digits are an epoch from 2001 to 2033. Larger values are more likely a phone number."""
     return len(text) == 10 and text[0] == "1" and parse_epoch(text) is not None  # noqa: PLR2004
 
 
-def utc_offset(local: datetime | date | None, epoch: str) -> timedelta | None:
-    """The server's UTC offset, from the local time and the epoch in one file name; None if they are inconsistent.
+def utc_offset(local: datetime | date | None, started_at: datetime | None) -> timedelta | None:
+    """The server's UTC offset, from the local time and the epoch in one file name; None if it cannot be derived.
 
-    The file is named shortly after the epoch of the call, so the difference is rounded to a quarter of an hour.
+    The file is usually named shortly after the call has started, so the difference is rounded to a quarter of an hour.
+    It is an offset only if it is in use: 7 h 15 min is +07:00 and a call that was answered late.
     """
-    started_at = parse_epoch(epoch)
     if started_at is None or not isinstance(local, datetime) or local.tzinfo is not None:
         return None
     difference = local - started_at.replace(tzinfo=None)
     rounded = round(difference / QUARTER_HOUR) * QUARTER_HOUR
-    fits = MIN_UTC_OFFSET <= rounded <= MAX_UTC_OFFSET and abs(difference - rounded) < MAX_NAMING_DELAY
-    return rounded if fits else None
+    is_prompt = -MAX_CLOCK_ERROR <= difference - rounded < MAX_NAMING_DELAY
+    return rounded if is_prompt and rounded in UTC_OFFSETS else None
+
+
+def can_be_local_time_of(local: datetime | date, started_at: datetime) -> bool:
+    """Whether a local time or date, anywhere in the world, may be that of a call which started at this time in UTC."""
+    earliest = started_at.replace(tzinfo=None) + min(UTC_OFFSETS) - MAX_CLOCK_ERROR
+    latest = started_at.replace(tzinfo=None) + max(UTC_OFFSETS) + MAX_ANSWER_DELAY
+    if isinstance(local, datetime):
+        return local.tzinfo is None and earliest <= local <= latest
+    return earliest.date() <= local <= latest.date()
 
 
 def date_from_folders(folders: Sequence[str]) -> date | None:

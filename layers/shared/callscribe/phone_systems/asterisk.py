@@ -21,7 +21,7 @@ def _add_date_from_folder(metadata: CallMetadata, groups: Groups, path: Recordin
     if day is None:
         return metadata
     started_at = timestamps.combine(day.isoformat(), groups["time"] or "")
-    offset = timestamps.utc_offset(started_at, (groups["unique_id"] or "").partition(".")[0])
+    offset = timestamps.utc_offset(started_at, timestamps.parse_unique_id(groups["unique_id"] or ""))
     return with_folder_fields(metadata, started_at=started_at, utc_offset=offset)
 
 

@@ -7,7 +7,7 @@ the next by a character that it cannot contain, or by fixed text, so matching ta
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, tzinfo
 from functools import lru_cache
 
 from callscribe.call_metadata import timestamps
@@ -148,7 +148,7 @@ def metadata_from_groups(groups: Groups, zone: tzinfo | None = None) -> CallMeta
         extension=parse_phone_number(groups.get("extension")),
         remote_number=parse_phone_number(groups.get("remote_number")),
         started_at=started_at,
-        utc_offset=_utc_offset(started_at, unique_id),
+        utc_offset=timestamps.utc_offset(started_at, timestamps.parse_unique_id(unique_id or "")),
         call_id=unique_id or groups.get("call_id") or None,
         party=parse_name(groups.get("party")),
     )
@@ -174,11 +174,6 @@ def with_folder_fields(metadata: CallMetadata, **fields: object) -> CallMetadata
     folder_fields = {name: value for name, value in fields.items() if value is not None}
     provenance_by_field = {**metadata.provenance, **dict.fromkeys(folder_fields, Provenance.FOLDER)}
     return replace(metadata, **folder_fields, provenance=provenance_by_field)  # type: ignore[arg-type]
-
-
-def _utc_offset(started_at: datetime | date | None, unique_id: str | None) -> timedelta | None:
-    epoch = re.search(r"(?:^|-)([0-9]{10})(?![0-9])", unique_id or "")
-    return timestamps.utc_offset(started_at, epoch[1]) if epoch else None
 
 
 @lru_cache(maxsize=256)
