@@ -6,7 +6,7 @@ A fingerprint of these files is stored in the by-key index, so a scan detects ch
 from binascii import b2a_base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from zlib import crc32
 
 from callscribe import phone_systems, sidecars
@@ -83,12 +83,12 @@ class MetadataReader:
 
         Raises: RetryableError, when it is not known whether there is an index.
         """
-        parsed_sidecars = list(self._read_sidecars(file, sidecar_files))
-        index = self._find_index(file.key)
-        row = self._find_index_row(file, index) if index else None
         name_metadata = phone_systems.extract_metadata(
             display_path(self.source.location, file.key), self.phone_system, self.patterns
         )
+        parsed_sidecars = list(self._read_sidecars(file, sidecar_files, name_metadata.started_at))
+        index = self._find_index(file.key)
+        row = self._find_index_row(file, index) if index else None
         metadata = merge(*(sidecar.metadata for _, sidecar in parsed_sidecars), row or CallMetadata(), name_metadata)
         metadata = with_offset_of_zone(metadata, self.zone)
         with_transcript = ((each, sidecar.transcript) for each, sidecar in parsed_sidecars if sidecar.transcript)
@@ -125,14 +125,15 @@ class MetadataReader:
         return None
 
     def _read_sidecars(
-        self, file: SourceFile, sidecar_files: Sequence[SourceFile]
+        self, file: SourceFile, sidecar_files: Sequence[SourceFile], known_start: datetime | date | None
     ) -> Iterator[tuple[SourceFile, Sidecar]]:
         for each in sidecar_files:
             sidecar_name = sidecars.parse_sidecar_name(each.key)
             if not sidecar_name or not sidecar_name.belongs_to(file.key):
                 continue
             try:
-                yield each, sidecars.parse_sidecar(sidecar_name.kind, self._read_body(each, sidecars.MAX_SIDECAR_BYTES))
+                body = self._read_body(each, sidecars.MAX_SIDECAR_BYTES)
+                yield each, sidecars.parse_sidecar(sidecar_name.kind, body, known_start)
             except (SidecarError, TranscriptionError) as error:
                 self._report_unreadable(each, error)
 

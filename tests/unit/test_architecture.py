@@ -71,6 +71,8 @@ MODULES_OF_ONE_FUNCTION = {
     "store has all that uses DynamoDB": ("store.known_files", "store.service_requests", "store.statistics"),
     "sidecars has all formats of metadata files": (
         "sidecars",
+        "sidecars.csv_sidecar",
+        "sidecars.freeswitch_cdr",
         "sidecars.grandstream_index",
         "sidecars.json_sidecar",
         "sidecars.placeholders",

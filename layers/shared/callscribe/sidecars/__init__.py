@@ -7,10 +7,11 @@ others list and open the files.
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from enum import StrEnum
 
 from callscribe.call_metadata.metadata import CallMetadata, Provenance
-from callscribe.sidecars.json_sidecar import parse_json_sidecar, parse_transcript_text, sidecar_error
+from callscribe.sidecars.json_sidecar import parse_json_sidecar, parse_transcript_text, read_record, sidecar_error
 from callscribe.sidecars.plain_text import decode_text
 from callscribe.sources.file_types import AUDIO_EXTENSIONS, GRANDSTREAM_INDEX_PREFIX, HIDDEN_PREFIXES
 from callscribe.transcripts.transcript import Transcript
@@ -26,15 +27,22 @@ class SidecarKind(StrEnum):
     """The transcript as plain text."""
     JSON = "json"
     XML = "xml"
+    CSV = "csv"
+    """A header row and one row."""
 
 
 GENESYS_SUFFIX = "_metadata.json"
 """Written by Genesys Cloud; the only suffix that does not begin with a dot."""
 
 SUFFIXES: Mapping[str, Sequence[tuple[str, SidecarKind]]] = {
-    "txt": ((".transcription.txt", SidecarKind.TEXT), (".txt", SidecarKind.TEXT)),
+    "txt": (
+        (".transcription.txt", SidecarKind.TEXT),
+        (".transcript.txt", SidecarKind.TEXT),
+        (".txt", SidecarKind.TEXT),
+    ),
     "json": ((GENESYS_SUFFIX, SidecarKind.JSON), (".metadata.json", SidecarKind.JSON), (".json", SidecarKind.JSON)),
-    "xml": ((".xml", SidecarKind.XML),),
+    "xml": ((".cdr.xml", SidecarKind.XML), (".xml", SidecarKind.XML)),
+    "csv": ((".csv", SidecarKind.CSV),),
 }
 """Suffixes of sidecars by extension, the longest first; in lower case."""
 
@@ -114,15 +122,22 @@ def _strip_extension(key: str) -> str:
     return key if dot < 0 else key[:dot]
 
 
-def parse_sidecar(kind: SidecarKind, body: bytes) -> Sidecar:
+def parse_sidecar(kind: SidecarKind, body: bytes, known_start: datetime | date | None = None) -> Sidecar:
     """Parse the contents of a sidecar. The fields have the provenance SIDECAR.
+
+    `known_start`: the start of the call from elsewhere, which may settle the order of day and month.
 
     Raises: SidecarError, if the contents are not of this kind or are too large.
     """
     if len(body) > MAX_SIDECAR_BYTES:
         raise sidecar_error(f"it is larger than {MAX_SIDECAR_BYTES // 1_000_000} MB")
-    if kind is SidecarKind.JSON:
-        metadata, transcript, has_placeholder = parse_json_sidecar(body)
+    if kind in (SidecarKind.JSON, SidecarKind.CSV):
+        if kind is SidecarKind.CSV:
+            from callscribe.sidecars.csv_sidecar import parse_csv_record
+
+            metadata, transcript, has_placeholder = read_record(parse_csv_record(body), known_start)
+        else:
+            metadata, transcript, has_placeholder = parse_json_sidecar(body, known_start)
         return Sidecar(
             metadata=metadata.with_provenance(Provenance.SIDECAR),
             transcript=transcript,
@@ -131,7 +146,7 @@ def parse_sidecar(kind: SidecarKind, body: bytes) -> Sidecar:
     if kind is SidecarKind.XML:
         from callscribe.sidecars.xml_sidecar import parse_xml_sidecar
 
-        return Sidecar(metadata=parse_xml_sidecar(body).with_provenance(Provenance.SIDECAR))
+        return Sidecar(metadata=parse_xml_sidecar(body, known_start).with_provenance(Provenance.SIDECAR))
     text = decode_text(body)
     if text is None:
         raise sidecar_error("it is not text")

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 from callscribe.call_metadata.metadata import CallMetadata, Direction, normalise_key, parse_direction
+from callscribe.call_metadata.numeric_dates import choose, parse_readings, to_24_hours
 from callscribe.call_metadata.phone_numbers import (
     MAX_DIGITS,
     clean_text,
@@ -19,7 +20,7 @@ from callscribe.call_metadata.phone_numbers import (
     parse_name,
     parse_phone_number,
 )
-from callscribe.call_metadata.timestamps import PLAUSIBLE_YEARS, from_epoch, parse_timestamp
+from callscribe.call_metadata.timestamps import PLAUSIBLE_YEARS, from_epoch, parse_timestamp, parse_unique_id
 
 FIELD_ALIASES: Mapping[str, Sequence[str]] = {
     "caller": (
@@ -88,7 +89,11 @@ DATE_DIGIT_COUNTS = frozenset((8, 12, 14))
 
 MONTH_NAME = re.compile("[A-Za-z]{3}")
 AMBIGUOUS_DATE = re.compile("(?:[0-9]{2}|[0-9]{6})(?![0-9])")
-"""A date that begins with a day, a month or a year of two digits. Only in file names is it known which one it is."""
+"""A date that begins with a year of two digits, or with a day or month that `parse_readings` does not understand. Only
+in file names is it known which one it is."""
+
+EVIDENCE_KEY = re.compile("time|date|epoch|stamp|start|end|answer|created|begin")
+"""Keys whose values may be another time of the same call."""
 
 
 def normalise_keys(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,11 +101,16 @@ def normalise_keys(record: Mapping[str, Any]) -> dict[str, Any]:
     return {normalise_key(key): value for key, value in reversed([*record.items()])}
 
 
-def metadata_from_record(record: Mapping[str, Any]) -> CallMetadata:
-    """The metadata in a record with normalised keys, by FIELD_ALIASES; without provenance."""
+def metadata_from_record(record: Mapping[str, Any], known_start: datetime | date | None = None) -> CallMetadata:
+    """The metadata in a record with normalised keys, by FIELD_ALIASES; without provenance.
+
+    `known_start`: the start of the call from elsewhere, which may settle the order of day and month.
+    """
     values = {field: _first_value(record, field, FIELD_PARSERS[field]) for field in FIELD_ALIASES}
     direction = values["direction"]
-    values["started_at"] = add_time_of_day(values["started_at"], record.get("time"))
+    values["started_at"] = add_time_of_day(
+        values["started_at"] or _settle_order(record, known_start), record.get("time")
+    )
     if not values["kind"]:
         values["kind"] = _parse_kind(record.get("direction"))
     remote_field = REMOTE_SIDE[direction][1] if direction in REMOTE_SIDE else None
@@ -177,12 +187,12 @@ def parse_extension_value(value: Any) -> str | None:
 def parse_timestamp_value(value: Any) -> datetime | date | None:
     """The time as written: aware for an epoch or a time with a zone, otherwise naive; a date if there is no time.
 
-    Accepts epochs in seconds, milliseconds or microseconds, ISO 8601, RFC 2822 and digits without separators.
-    `01/02/2026` is None because it is ambiguous.
+    Accepts epochs in seconds, milliseconds or microseconds, ISO 8601, RFC 2822, digits without separators, AM and PM,
+    and a day before or after the month. `01/02/2026` is None because it is ambiguous.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return from_epoch(value)
-    text = value.strip() if isinstance(value, str) and len(value) <= MAX_TIMESTAMP_LENGTH else ""
+    text = to_24_hours(value.strip()) if isinstance(value, str) and len(value) <= MAX_TIMESTAMP_LENGTH else ""
     if NUMERIC.fullmatch(text):
         timestamp = parse_timestamp(text) if text.isdecimal() and len(text) in DATE_DIGIT_COUNTS else None
         return timestamp or from_epoch(float(text))
@@ -193,7 +203,23 @@ def parse_timestamp_value(value: Any) -> datetime | date | None:
             parsed = parsedate_to_datetime(text)
             return parsed if parsed.year in PLAUSIBLE_YEARS else None
         return None
-    return None if AMBIGUOUS_DATE.match(text) else parse_timestamp(text)
+    parsed_timestamp = None if AMBIGUOUS_DATE.match(text) else parse_timestamp(text)
+    return parsed_timestamp or choose(parse_readings(text))
+
+
+def _settle_order(record: Mapping[str, Any], known_start: datetime | date | None) -> datetime | date | None:
+    """The start whose day and month may be swapped, if another time of the call confirms one of the two."""
+    texts = [to_24_hours(value) for key in FIELD_ALIASES["started_at"] if isinstance(value := record.get(key), str)]
+    readings = next(filter(None, map(parse_readings, texts)), {})
+    others: list[str | datetime | date] = [known_start] if known_start else []
+    ids = (value for key in FIELD_ALIASES["call_id"] if isinstance(value := record.get(key), str))
+    others += filter(None, map(parse_unique_id, ids))
+    for key, value in record.items() if readings else ():
+        if EVIDENCE_KEY.search(key):
+            parsed = parse_timestamp_value(value)
+            others += [to_24_hours(value)] if isinstance(value, str) else []
+            others += [parsed] if parsed else []
+    return choose(readings, others)
 
 
 def add_time_of_day(day: datetime | date | None, time: Any) -> datetime | date | None:

@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Any
 
 from callscribe.call_metadata.metadata import CallMetadata, normalise_key
 from callscribe.errors import RetryableError, SidecarError
+from callscribe.sidecars import freeswitch_cdr
 from callscribe.sidecars.field_parsers import (
     metadata_from_record,
     normalise_keys,
@@ -41,8 +43,12 @@ type Record = Mapping[str, Any]
 """A JSON object with normalised keys."""
 
 
-def parse_json_sidecar(body: bytes) -> tuple[CallMetadata, Transcript | None, bool]:
+def parse_json_sidecar(
+    body: bytes, known_start: datetime | date | None = None
+) -> tuple[CallMetadata, Transcript | None, bool]:
     """The call metadata; the transcript, or None; whether there is no transcript where it would be.
+
+    `known_start`: as for `metadata_from_record`.
 
     Raises: SidecarError, if it is not JSON, too large, or neither an object nor a list of objects.
     """
@@ -53,9 +59,15 @@ def parse_json_sidecar(body: bytes) -> tuple[CallMetadata, Transcript | None, bo
         document = document[0] if len(document) == 1 else {}
     if not isinstance(document, Mapping):
         raise sidecar_error("it is JSON, but neither an object nor a list of objects")
-    record = _unwrap(normalise_keys(document))
+    return read_record(_unwrap(normalise_keys(document)), known_start)
+
+
+def read_record(
+    record: Record, known_start: datetime | date | None = None
+) -> tuple[CallMetadata, Transcript | None, bool]:
+    """The contents of a record with normalised keys, as `parse_json_sidecar` returns them."""
     schema = next((each for each in KNOWN_SCHEMAS if any(keys <= record.keys() for keys in each.key_sets)), None)
-    metadata = schema.read(record) if schema else metadata_from_record(record)
+    metadata = schema.read(record) if schema else metadata_from_record(record, known_start)
     if schema and not metadata.phone_system:
         metadata = replace(metadata, phone_system=schema.system)
     transcript = _find_transcript(record)
@@ -201,6 +213,7 @@ def _key_sets(*sets: str) -> Sequence[frozenset[str]]:
 
 
 KNOWN_SCHEMAS = (
+    SchemaReader("freeswitch", freeswitch_cdr.KEY_SETS, freeswitch_cdr.read_freeswitch_cdr),
     SchemaReader("trunk-recorder", _key_sets("talkgroup starttime", "talkgroup freq"), _read_trunk_recorder),
     SchemaReader("bcr", _key_sets("timestampunixms calls"), _read_bcr),
     SchemaReader(

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date, datetime
 from typing import Any
 from xml.parsers import expat
 
 from callscribe.call_metadata.metadata import CallMetadata, Direction, normalise_key
 from callscribe.sidecars.field_parsers import MAX_TEXT_LENGTH, metadata_from_record, parse_number_value
+from callscribe.sidecars.freeswitch_cdr import is_freeswitch_cdr, read_freeswitch_cdr
 from callscribe.sidecars.json_sidecar import sidecar_error
 
 MAX_KEYS = 1_000
@@ -16,13 +18,15 @@ PUZZEL_KEYS = frozenset({"sessionid", "remoteaddress", "accessnumber"})
 """A file with two of these keys is from the archive of Puzzel."""
 
 
-def parse_xml_sidecar(body: bytes) -> CallMetadata:
-    """The call metadata in an XML file.
+def parse_xml_sidecar(body: bytes, known_start: datetime | date | None = None) -> CallMetadata:
+    """The call metadata in an XML file. `known_start`: as for `metadata_from_record`.
 
     Raises: SidecarError, if it is not XML or declares a document type, whose entities could fill the memory.
     """
     record = _parse_record(body)
-    metadata = metadata_from_record(record)
+    if is_freeswitch_cdr(record):
+        return read_freeswitch_cdr(record)
+    metadata = metadata_from_record(record, known_start)
     if len(PUZZEL_KEYS & record.keys()) < len(PUZZEL_KEYS) - 1:
         return metadata
     caller, callee = parse_number_value(record.get("remoteaddress")), parse_number_value(record.get("accessnumber"))
