@@ -21,8 +21,10 @@ try:
     from callscribe.phone_systems import SYSTEMS
     from callscribe.phone_systems.custom_patterns import CustomPattern
     from callscribe.recordings.run import RunStatus
+    from callscribe.settings.call_recordings import normalise_extensions
     from callscribe.settings.environment import http_url, query_string
     from callscribe.settings.whisperx import DIALECTS
+    from callscribe.sources.file_types import AUDIO_EXTENSIONS
     from callscribe.transcripts.stereo import CHANNEL_MODES
     from local import LocalError, sample_calls
     from local.cloud.template import ParameterError
@@ -99,6 +101,12 @@ def _build_parser() -> argparse.ArgumentParser:
     names_command.add_argument(
         "--pattern", action="append", default=[], metavar="REGEX", help="custom pattern with named groups (repeatable)"
     )
+    names_command.add_argument(
+        "--audio-extensions",
+        metavar="EXTENSIONS",
+        default="",
+        help='as the setting: "wav none" (default: the usual ones)',
+    )
     names_command.set_defaults(run=_run_names)
     invoke_command = commands.add_parser("invoke", help="invoke one function of the running stack")
     invoke_command.add_argument("task", choices=TASKS)
@@ -165,7 +173,9 @@ def _resolve_recordings(path: str, aws_endpoint: str | None) -> str:
 
 
 def _run_names(args: argparse.Namespace) -> int:
-    return print_names(args.paths, args.phone_system, [CustomPattern.parse(text) for text in args.pattern])
+    extensions = frozenset(normalise_extensions(args.audio_extensions.split())) or AUDIO_EXTENSIONS
+    patterns = [CustomPattern.parse(text) for text in args.pattern]
+    return print_names(args.paths, args.phone_system, patterns, extensions)
 
 
 def _run_invoke(task: str, event_file: Path | None) -> int:

@@ -5,6 +5,7 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,20 @@ from callscribe.phone_systems.custom_patterns import CustomPattern
 from callscribe.recordings.run import Run, Task, Trigger
 from callscribe.sidecars import group_key, parse_sidecar_name
 from callscribe.sources import SourceFile
-from callscribe.sources.file_types import classify
+from callscribe.sources.file_types import AUDIO_EXTENSIONS, classify
 from callscribe.sources.folder import FolderSource, path_to_key
 from functions.sync.metadata_reader import MetadataReader
 
 
-def print_names(paths: Sequence[str], system: str, patterns: Sequence[CustomPattern]) -> int:
+def print_names(
+    paths: Sequence[str],
+    system: str,
+    patterns: Sequence[CustomPattern],
+    extensions: AbstractSet[str] = AUDIO_EXTENSIONS,
+) -> int:
     """Print a line for each path: a file, all files below a folder, or only a name. Returns exit status 0."""
     for path in paths:
-        for row in _read_rows(path, system, patterns):
+        for row in _read_rows(path, system, patterns, extensions):
             print(_to_json(row))
     return 0
 
@@ -38,11 +44,13 @@ def _to_json(row: dict[str, Any]) -> str:
     return text
 
 
-def _read_rows(path: str, system: str, patterns: Sequence[CustomPattern]) -> Iterator[dict[str, Any]]:
+def _read_rows(
+    path: str, system: str, patterns: Sequence[CustomPattern], extensions: AbstractSet[str]
+) -> Iterator[dict[str, Any]]:
     """Yield what sync would read of a file, or of all files below a folder; of a name only, what is in the name."""
     kind = _path_kind(path)
     if not kind:
-        yield to_row(path, None, extract_metadata(path, system, patterns))
+        yield to_row(path, None, extract_metadata(_audio_path(path), system, patterns), extensions)
         return
     key = path_to_key(os.path.abspath(path))  # noqa: PTH100 — without resolving links
     folder, _, _ = key.rpartition("/")
@@ -52,12 +60,12 @@ def _read_rows(path: str, system: str, patterns: Sequence[CustomPattern]) -> Ite
         displayed = [(file, str(Path(path, file.key.removeprefix(source.prefix)))) for file in files]
     else:
         parent_folder, _, _ = folder.rpartition("/")
-        files = list(FolderSource(f"/{folder}").list_files(under=group_key(key)))
+        files = list(FolderSource(f"/{folder}").list_files(under=group_key(key, extensions)))
         displayed = [(file, path) for file in files if file.key == key]
     sidecars = defaultdict[str, list[SourceFile]](list)
     for file in files:
         if file.size and parse_sidecar_name(file.key):
-            sidecars[group_key(file.key)].append(file)
+            sidecars[group_key(file.key, extensions)].append(file)
     # the index of a month is in the parent folder
     source = FolderSource(f"/{parent_folder}")
     now = datetime.now(UTC)
@@ -68,14 +76,24 @@ def _read_rows(path: str, system: str, patterns: Sequence[CustomPattern]) -> Ite
     for file in files:
         reader.register_index(file)
     for file, path_text in displayed:
-        yield to_row(path_text, file.size, reader.read(file, sidecars[group_key(file.key)]).metadata)
+        yield to_row(
+            path_text, file.size, reader.read(file, sidecars[group_key(file.key, extensions)]).metadata, extensions
+        )
 
 
-def to_row(path: str, size: int | None, metadata: CallMetadata) -> dict[str, Any]:
+def _audio_path(path: str) -> str:
+    """The path of the audio that a sidecar of this name describes: the name of `a.wav.txt` is that of `a.wav`."""
+    sidecar_name = parse_sidecar_name(path)
+    return sidecar_name.audio_stem if sidecar_name else path
+
+
+def to_row(
+    path: str, size: int | None, metadata: CallMetadata, extensions: AbstractSet[str] = AUDIO_EXTENSIONS
+) -> dict[str, Any]:
     """The printed fields of a path; null if unknown. `size` in bytes, None if the file does not exist."""
     return {
         "path": path,
-        "file_kind": classify(path, size),
+        "file_kind": classify(path, size, extensions),
         "phone_system": metadata.phone_system,
         "direction": metadata.direction,
         "caller": metadata.caller,

@@ -238,7 +238,9 @@ class TrackTranscriber:
         # Never the file's own name: names contain phone numbers. The creation time is part of the name because a new
         # stack counts uploads from 0 again, and must not receive results of the previous stack.
         upload_id = f"{self.recording.created_at:%Y%m%d%H%M%S%f}-{self.recording.upload_number}"
-        extension = ".wav" if channel else PurePosixPath(self.recording.key).suffix.lower()
+        extension = PurePosixPath(self.recording.key).suffix.lower()
+        if channel or not extension[1:] or extension[1:].isdecimal():  # one channel, or a file without an extension
+            extension = ".wav"
         name = "-".join(filter(None, (self.recording.id, upload_id, channel))) + extension
         timeouts = Timeouts(CONNECT_SECONDS, self._response_timeout())
         # from here on, any error except ServiceUnavailable happened on an open connection

@@ -18,7 +18,7 @@ from callscribe.recordings.recording import display_path
 from callscribe.recordings.run import Run
 from callscribe.sidecars import GENESYS_SUFFIX, group_key
 from callscribe.sources import Source, SourceFile
-from callscribe.sources.file_types import AUDIO_EXTENSIONS, FileKind, classify
+from callscribe.sources.file_types import AUDIO_EXTENSIONS, NO_EXTENSION, FileKind, classify
 from callscribe.store import known_files, runs
 from callscribe.store.known_files import KnownFile, ScanCheckpoint
 from functions.sync.ingestion import IN_TRANSFER, FileIngester
@@ -175,7 +175,10 @@ class Scanner:
 
         Raises: SourceError, StoreError.
         """
-        self._scan(prefix=f"{key}.", sidecar_prefix=f"{key}{GENESYS_SUFFIX}")
+        if NO_EXTENSION in self.extensions:  # the recording may have no dot after its group key
+            self._scan(prefix=key)
+        else:
+            self._scan(prefix=f"{key}.", sidecar_prefix=f"{key}{GENESYS_SUFFIX}")
 
     def _scan(
         self, *, prefix: str = "", sidecar_prefix: str = "", start_after: str = "", checkpoint_name: str = ""

@@ -49,6 +49,26 @@ def test_only_configured_extensions_are_recordings():
     assert classify("a.raw", extensions=frozenset({"raw"})) is FileKind.AUDIO
 
 
+@pytest.mark.parametrize(
+    "name", ["1684333530.12", f"2026/{CALL}", "RE1234567890123456789012345678901a", "a.b/20230517142530"]
+)
+def test_file_without_an_extension_is_a_recording_by_a_setting(name):
+    assert classify(name) is FileKind.IGNORED
+    assert classify(name, 100, frozenset({"wav", "none"})) is FileKind.AUDIO
+    assert classify(name, 0, frozenset({"none"})) is FileKind.INCOMPLETE
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("README", "ignored"), ("Makefile.2", "ignored"), (".1684333530.12", "ignored"), ("20230517142530.log", "ignored"),
+     ("20230517142530.json", "sidecar"), ("20230517142530.wav.part", "incomplete"), ("part", "incomplete"),
+     ("voicemail/1001/20230517142530", "voicemail"), (f".{CALL}.wav.123456", "incomplete"),
+     ("20230517142530.wav.12345678", "incomplete"), ("20230517142530.mp3", "unknown_type")],
+)  # fmt: skip
+def test_other_files_without_an_extension_are_not_recordings(name, kind):
+    assert classify(name, 100, frozenset({"wav", "none"})) is FileKind(kind)
+
+
 PIECES = st.sampled_from(["./~\\", "wav", ".part", "INBOX", "msg0000", "voicemail", "freeswitch/", "\udce9"])
 
 

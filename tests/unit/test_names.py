@@ -33,6 +33,20 @@ def test_row_has_these_fields_in_this_order(capsys):
     assert call["provenance"]["caller"] == "name"
 
 
+def test_sidecar_has_the_metadata_of_the_name_of_its_recording(capsys):
+    names = [CALL.replace(".wav", suffix) for suffix in (".txt", ".wav.txt", ".transcript.txt", ".wav.json", ".csv")]
+    for row in print_rows(capsys, *names):
+        assert (row["file_kind"], row["direction"], row["caller"]) == ("sidecar", "outbound", "101")
+
+
+def test_file_without_an_extension_is_a_recording_by_a_setting(capsys):
+    names = [CALL.removesuffix(".wav"), "RE1234567890123456789012345678901a", "README", "x.mp3"]
+    assert [row["file_kind"] for row in print_rows(capsys, *names)] == ["ignored", "ignored", "ignored", "audio"]
+    assert print_names(names, "", (), frozenset({"none", "wav"})) == 0
+    kinds = [json.loads(line)["file_kind"] for line in capsys.readouterr().out.splitlines()]
+    assert kinds == ["audio", "audio", "ignored", "unknown_type"]
+
+
 def test_existing_file_is_classified_by_its_size(tmp_path, capsys):
     (tmp_path / CALL).write_bytes(b"")
     assert [row["file_kind"] for row in print_rows(capsys, CALL, tmp_path / CALL)] == ["audio", "incomplete"]

@@ -71,7 +71,17 @@ def test_group_key_uses_configured_audio_extensions():
 
 
 @pytest.mark.parametrize(
-    "key", ["call.wav", "a.txt/call", ".hidden.json", "._call.json", "~call.txt", ".json", ".rd_files_netdisk_2026-04.csv", ""]
+    "key",
+    [
+        "call.wav",
+        "a.txt/call",
+        ".hidden.json",
+        "._call.json",
+        "~call.txt",
+        ".json",
+        ".rd_files_netdisk_2026-04.csv",
+        "",
+    ],
 )
 def test_other_names_are_not_sidecars(key):
     assert parse_sidecar_name(key) is None

@@ -206,7 +206,7 @@ export function CallRecordingsFields({ values, saved, set, ...rest }) {
       rows="2"
       name="extensions"
       title="File extensions"
-      help="Separate with spaces, such as wav mp3. Other files are ignored."
+      help="Separate with spaces, such as wav mp3. Other files are ignored. none stands for files without an extension."
     />
     <${MultiValueField}
       ...${field}

@@ -16,6 +16,10 @@ PHONE_NUMBER = re.compile(
 """Digits and common separators, with an optional plus, in up to 40 characters. Excludes dates, and `-2`, which Android
 writes for a withheld number."""
 
+MASK = re.compile(r"[Xx]{2,12}|\*{2,12}")
+MASKED_NUMBER = re.compile(rf"(?=.*[0-9].*[0-9])\+?[0-9]{{0,12}}(?:{MASK.pattern})[0-9]{{0,12}}")
+"""A number of which some digits are hidden: `0821XXXX8663`, `0821****8663`. It shows at least two digits."""
+
 WITHHELD_NUMBERS = frozenset({"+266696687", "+7378742833", "+2562533", "+8566696", "+86282452253"})
 """ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on a phone keypad: how Twilio writes a withheld number."""
 
@@ -35,8 +39,13 @@ NOT_DIGITS = re.compile("[^0-9]+")
 
 
 def parse_phone_number(text: str | None) -> str | None:
-    """The text, stripped, if it is a phone number; None for `s`, `unknown`, `anonymous`, `null` and any other word."""
+    """The text, stripped, if it is a phone number; None for `s`, `unknown`, `anonymous`, `null` and any other word.
+
+    Some digits may be masked.
+    """
     text = (text or "").strip()
+    if MASKED_NUMBER.fullmatch(text):
+        return text
     if text in WITHHELD_NUMBERS or not PHONE_NUMBER.fullmatch(text) or len(digits_only(text)) > MAX_DIGITS:
         return None
     return text

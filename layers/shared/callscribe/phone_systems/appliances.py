@@ -4,19 +4,20 @@ from callscribe.phone_systems.filename_pattern import FilenamePattern
 
 THREECX = (
     # [Doe, John]_102-15551234567_20240305101500(77): a name may contain anything, so the match is anchored at the right
+    # [Doe, John]_102-15551234567_2024030510150077: scripts that copy the files drop the parentheses
     FilenamePattern(
         system="3cx",
         pattern=r"""
             \[ (?P<party>.*) \] _? (?P<caller>[^-_\]]*) - (?P<callee>[^-_\]]*)
-            _ (?P<date>[0-9]{8})(?P<time>[0-9]{6}) \( (?P<call_id>[0-9]+) \)""",
+            _ (?P<date>[0-9]{8})(?P<time>[0-9]{6}) (?:[_\ -]?\(? (?P<call_id>[0-9]{1,12}) \)?)?""",
         reject_invalid_date=False,
     ),
-    # without the brackets: 102-15551234567_20240305101500(77)
+    # without the brackets: 102-15551234567_20240305101500(77) 102-15551234567_2024030510150077
     FilenamePattern(
         system="3cx",
         pattern=r"""
             (?P<caller>[^-_\[\]]*) - (?P<callee>[^-_\[\]]*)
-            _ (?P<date>[0-9]{8})(?P<time>[0-9]{6}) \( (?P<call_id>[0-9]+) \)""",
+            _ (?P<date>[0-9]{8})(?P<time>[0-9]{6}) [_\ -]?\(? (?P<call_id>[0-9]{1,12}) \)?""",
     ),
 )
 

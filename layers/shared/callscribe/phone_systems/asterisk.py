@@ -1,5 +1,7 @@
 """File names of plain Asterisk: each site chooses its own; most end with the unique id."""
 
+from datetime import timedelta
+
 from callscribe.call_metadata import timestamps
 from callscribe.call_metadata.metadata import CallMetadata
 from callscribe.call_metadata.phone_numbers import parse_phone_number
@@ -34,6 +36,15 @@ def _add_caller_from_folder(metadata: CallMetadata, _groups: Groups, path: Recor
     return with_folder_fields(metadata, caller=caller)
 
 
+def _require_call_epoch(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata | None:
+    """Reject ten digits that are not the time at which the recording of this call began."""
+    called_at = timestamps.parse_unique_id(metadata.call_id or "")
+    recorded_at = timestamps.parse_epoch(groups["epoch"] or "")
+    is_epoch = called_at and recorded_at and timedelta(0) <= recorded_at - called_at <= timestamps.MAX_ANSWER_DELAY
+    has_date_or_counter = groups["date"] or "." in (metadata.call_id or "")
+    return metadata if is_epoch and has_date_or_counter else None
+
+
 PATTERNS = (
     # conf-rec-8000-1452868212.349 meetme-conf-rec-6300-1411501234.0-1000
     FilenamePattern(
@@ -42,10 +53,12 @@ PATTERNS = (
         kind=CONFERENCE,
         extension_from=no_extension,
     ),
-    # confbridge-8000-1452868212
+    # confbridge-8000-1452868212 confbridge-8000-20230517-142610-1684333570.76
     FilenamePattern(
         system="asterisk",
-        pattern=r"confbridge - (?P<callee>[^-]+) - [0-9]{10}",
+        pattern=rf"""
+            (?:confbridge|conference|meetme) - (?P<callee>[^-]+) (?:-(?P=callee))?
+            (?:-[0-9]{{10}} | -(?P<date>[0-9]{{8}})-(?P<time>[0-9]{{6}})-(?P<unique_id>{UNIQUE_ID}))""",
         kind=CONFERENCE,
         extension_from=no_extension,
     ),
@@ -63,6 +76,15 @@ PATTERNS = (
         pattern=r"""
             (?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2}) - (?P<time>[0-9]{2}-[0-9]{2}-[0-9]{2}) - (?P<callee>[^-]+)""",
         refine=_add_caller_from_folder,
+    ),
+    # MixMonitor with DATE-UNIQUEID-EPOCH: 20230517-1684333530.12-1684333532 20230517-142530-1684333530.12-1684333532
+    FilenamePattern(
+        system="asterisk",
+        pattern=r"""
+            (?:[A-Za-z]+[_-])?
+            (?:(?P<date>[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}) (?:[_-]?(?P<time>[0-9]{6}))? [_-])?
+            (?P<unique_id>[0-9]{10}(?:\.[0-9]+)?) [_-] (?P<epoch>[0-9]{10})""",
+        refine=_require_call_epoch,
     ),
     # 20230517-1684333530.12
     FilenamePattern(system="asterisk", pattern=rf"(?P<date>[0-9]{{8}}) - (?P<unique_id>{UNIQUE_ID})"),

@@ -159,9 +159,11 @@ def parse_started_at(groups: Groups, zone: tzinfo | None) -> datetime | date | N
     date_text, time_text = groups.get("date"), groups.get("time")
     if date_text and time_text:
         return timestamps.combine(date_text, time_text, timestamps.parse_zone(groups.get("zone") or "") or zone)
-    if date_text:
-        return timestamps.parse_date(date_text)
-    return timestamps.parse_epoch(groups.get("epoch") or "")
+    epoch = timestamps.parse_epoch(groups.get("epoch") or "")
+    if not date_text:
+        return epoch
+    day = timestamps.parse_date(date_text)
+    return epoch if day and epoch and timestamps.can_be_local_time_of(day, epoch) else day
 
 
 def require_number(metadata: CallMetadata, _groups: Groups, _path: RecordingPath) -> CallMetadata | None:

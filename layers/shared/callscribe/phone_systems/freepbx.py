@@ -4,6 +4,7 @@ The time is the server's local time, and the unique id begins with the epoch of 
 Elastix, the type is a letter directly before the number: `q600`, `g600`, `OUT101`.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,9 @@ LEG_SUFFIX = r"(?:-(?P<leg>in|out))?"
 """At the end of a name, `-in` or `-out` marks the audio of one side; it is not a direction."""
 DATE_TIME_AND_UID = rf"{DATE_TIME}-(?P<unique_id>{UNIQUE_ID}){LEG_SUFFIX}"
 LEG = "leg"
+CONFERENCE = "conference"
+CONFERENCE_ROOM = re.compile(r"(?:conf(?:erence|bridge)?|meetme|startmeetme)[-_]?[0-9]*", re.IGNORECASE)
+"""A room in place of a number, as the destinations of FreePBX name it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ CALL_TYPES: Mapping[str, CallType] = {
     "q": CallType(extension_from=extension_from_caller),
     "rg": CallType(extension_from=extension_from_caller),
     "parked": CallType(extension_from=extension_from_callee),
-    "conf": CallType(extension_from=extension_from_caller, kind="conference"),
+    "conf": CallType(extension_from=extension_from_caller, kind=CONFERENCE),
     "page": CallType(extension_from=extension_from_caller, kind="page"),
 }
 
@@ -64,9 +68,12 @@ def _refine_by_type(metadata: CallMetadata, groups: Groups, _path: RecordingPath
     if call_type is None or "-" not in (groups["parties"] or ""):
         return None
     callee, _, caller = (groups["parties"] or "").rpartition("-")
-    return _apply_call_type(
-        replace(metadata, caller=parse_phone_number(caller), callee=parse_phone_number(callee)), call_type, groups
-    )
+    metadata = replace(metadata, caller=parse_phone_number(caller), callee=parse_phone_number(callee))
+    metadata = _apply_call_type(metadata, call_type, groups)
+    if metadata.kind == CONFERENCE and metadata.caller == metadata.callee:  # the room itself is recorded
+        return replace(metadata, caller=None, extension=None)
+    is_in_room = CONFERENCE_ROOM.fullmatch(callee) or CONFERENCE_ROOM.fullmatch(caller)
+    return replace(metadata, kind=CONFERENCE) if is_in_room and metadata.kind is None else metadata
 
 
 def _refine_by_letter(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata:
@@ -96,13 +103,13 @@ PATTERNS = (
         extension_from=no_extension,
         refine=_refine_by_type,
     ),
-    # 8000-8000-always-20230517-142610-1684333570.76
+    # 8000-8000-always-20230517-142610-1684333570.76 8000-101-always-20230517-142610-1684333570.76
     FilenamePattern(
         system="freepbx",
-        pattern=rf"(?P<callee>[0-9*#]+) - (?P=callee) - [a-z]+ - {DATE_TIME_AND_UID}",
+        pattern=rf"(?P<callee>[0-9*\#]+) - (?:(?P=callee)|(?P<caller>[0-9*\#+]+)) - [a-z]+ - {DATE_TIME_AND_UID}",
         reject_invalid_date=False,
-        kind="conference",
-        extension_from=no_extension,
+        kind=CONFERENCE,
+        extension_from=extension_from_caller,
     ),
 )
 

@@ -46,6 +46,17 @@ def _add_customer(metadata: CallMetadata, groups: Groups, _path: RecordingPath) 
     return replace(metadata, remote_number=customer, kind="leg" if suffix in {"in", "out"} else None)
 
 
+def _add_customer_in_any_field(metadata: CallMetadata, groups: Groups, _path: RecordingPath) -> CallMetadata | None:
+    """The customer's number is the only long one, in fields whose order the site has chosen."""
+    fields = [field for name in ("before", "fields") for field in (groups[name] or "").split("_")]
+    numbers = [field for field in fields if parse_phone_number(field) and not timestamps.is_epoch(field)]
+    long_numbers = [number for number in numbers if len(digits_only(number)) >= MIN_UNAMBIGUOUS_DIGITS]
+    customer = long_numbers[0] if len(long_numbers) == 1 else None
+    if groups["epoch"] and not customer:
+        return None  # ten digits may be a number
+    return replace(metadata, remote_number=customer, kind="leg" if groups["suffix"] in {"in", "out"} else None)
+
+
 def _resolve_short_year(metadata: CallMetadata, groups: Groups, path: RecordingPath) -> CallMetadata | None:
     """Resolve a year of one digit: its decade is known only from a date in the folders."""
     timestamp = groups["short_timestamp"] or ""
@@ -64,7 +75,7 @@ def _resolve_short_year(metadata: CallMetadata, groups: Groups, path: RecordingP
 
 
 PATTERNS = (
-    # 20240711-123422_9425340132_2032_2636490-all FR_S_20051020-103108_3125551212-all
+    # 20240711-123422_9425340132_2032_2636490-all FR_S_20051020-103108_3125551212-all 20240711-123422_9425340132
     FilenamePattern(
         system="vicidial",
         pattern=r"""
@@ -79,5 +90,14 @@ PATTERNS = (
         pattern=r"(?:[A-Za-z0-9]*_){0,3} (?P<short_timestamp>[0-9]{11}) _ (?P<fields>[^-]*) - (?P<suffix>all|in|out)",
         extension_from=no_extension,
         refine=_resolve_short_year,
+    ),
+    # the time is not first, or alone: 9425340132_20240711-123422-all 1720701262_9425340132-all 20240711-123422-all
+    FilenamePattern(
+        system="vicidial",
+        pattern=r"""
+            (?:(?P<before>[^-]*)_)? (?:(?P<date>[0-9]{8})-?(?P<time>[0-9]{6}) | (?P<epoch>1[0-9]{9}))
+            (?:_(?P<fields>[^-]*))? - (?P<suffix>all|in|out)""",
+        extension_from=no_extension,
+        refine=_add_customer_in_any_field,
     ),
 )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from callscribe.call_metadata.metadata import CallMetadata
-from callscribe.call_metadata.phone_numbers import digits_only, parse_phone_number
+from callscribe.call_metadata.phone_numbers import MASK, digits_only, parse_phone_number
 from callscribe.recordings.recording import ID_PATTERN, MAX_KEY_BYTES, Recording
 
 MAX_NUMBERS = 3
@@ -22,9 +22,12 @@ def number_suffix(digits: str) -> str:
 
 
 def extract_numbers(metadata: CallMetadata) -> tuple[str, ...]:
-    """The distinct numbers of a call, as digits: caller, callee, remote number, extension."""
+    """The distinct numbers of a call, as digits: caller, callee, remote number, extension.
+
+    Of a number with masked digits, only those after the mask: the others do not follow each other.
+    """
     numbers = (metadata.caller, metadata.callee, metadata.remote_number, metadata.extension)
-    digits = dict.fromkeys(digits_only(number) for number in numbers if number)
+    digits = dict.fromkeys(digits_only(MASK.split(number)[-1]) for number in numbers if number)
     return tuple(number for number in digits if number)[:MAX_NUMBERS]
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from callscribe.call_metadata.metadata import CallMetadata, Provenance
 from callscribe.sidecars.json_sidecar import parse_json_sidecar, parse_transcript_text, read_record, sidecar_error
 from callscribe.sidecars.plain_text import decode_text
-from callscribe.sources.file_types import AUDIO_EXTENSIONS, GRANDSTREAM_INDEX_PREFIX, HIDDEN_PREFIXES
+from callscribe.sources.file_types import AUDIO_EXTENSIONS, GRANDSTREAM_INDEX_PREFIX, HIDDEN_PREFIXES, has_no_extension
 from callscribe.transcripts.transcript import Transcript
 
 MAX_SIDECAR_BYTES = 10_000_000
@@ -118,8 +118,8 @@ def iter_index_candidates(key: str) -> Iterator[tuple[str, str]]:
 
 
 def _strip_extension(key: str) -> str:
-    dot = key.rfind(".", key.rfind("/") + 1)
-    return key if dot < 0 else key[:dot]
+    name_start = key.rfind("/") + 1
+    return key if has_no_extension(key[name_start:]) else key[: key.rfind(".")]
 
 
 def parse_sidecar(kind: SidecarKind, body: bytes, known_start: datetime | date | None = None) -> Sidecar:

@@ -7,6 +7,9 @@ from enum import StrEnum
 AUDIO_EXTENSIONS = frozenset("wav wav49 mp3 m4a mp4 ogg oga opus flac webm gsm amr aac wma 3gp".split())  # noqa: SIM905 — legible
 """Extensions of recordings, in lower case."""
 
+NO_EXTENSION = "none"
+"""Among the extensions of a setting: files without an extension, such as `1684333530.12`, are recordings, too."""
+
 UNSUPPORTED_EXTENSIONS = frozenset(
     "raw pcap pcapng sln slin sln16 slin16 ulaw alaw ul al pcm g722 g723 g726 g729 ilbc spx vox dss au aif aiff "  # noqa: SIM905 — legible
     "caf ds2 awb mka mkv mov avi ts 3gpp 3g2 mp2 mpga ac3 ape wv".split()
@@ -43,6 +46,10 @@ _TEMPORARY_NAME = r"""
 _VOICEMAIL_NAME = r"msg[0-9]{4,}\.[a-z0-9]+"
 _MAILBOX_FOLDERS = frozenset("inbox old urgent work family friends deleted tmp".split())  # noqa: SIM905 — legible
 _VOICEMAIL_FOLDERS = frozenset(("voicemail", "voicemails"))
+_GREETINGS = frozenset(("unavail", "recorded_name"))
+_MAILBOX_GREETINGS = _GREETINGS | {"busy", "greet", "temp", *(f"greeting_{number}" for number in range(1, 10))}
+"""What the owner of a mailbox has recorded for callers, in Asterisk and FreeSWITCH. Words that others may use for a
+recording are a greeting only in a folder that is a mailbox, such as `default/1001`."""
 _TRASH_PREFIXES = (".snapshot", ".trash", ".stversions")
 """Prefixes of folders with copies, or deleted or old versions, of recordings."""
 _RSYNC_DELAYED_FOLDER = ".~tmp~"
@@ -64,13 +71,15 @@ class FileKind(StrEnum):
     SIDECAR = "sidecar"
     """Describes one or many recordings, and is read with them."""
     VOICEMAIL = "voicemail"
-    """A message, not a call."""
+    """A message or a greeting, not a call."""
     UNKNOWN_TYPE = "unknown_type"
     """Probably a recording, but its format cannot be transcribed."""
 
 
 def classify(path: str, size: int | None = None, extensions: AbstractSet[str] = AUDIO_EXTENSIONS) -> FileKind:
-    """Classify a file by its name and, if known, its size in bytes. `extensions`: in lower case, without a dot.
+    """Classify a file by its name and, if known, its size in bytes.
+
+    `extensions`: in lower case, without a dot; NO_EXTENSION includes files without one whose name has digits as a call.
 
     Does not consider the file's age: `incomplete_reason` in functions/sync/ingestion.py does.
     """
@@ -89,10 +98,17 @@ def classify(path: str, size: int | None = None, extensions: AbstractSet[str] = 
         and "freeswitch/" not in lower_path
         and "\\" not in lower_path
         and not lower_path.startswith("msg", name_start)
+        and lower_path[name_start:dot] not in _MAILBOX_GREETINGS
     ):
         return _classify_by_size(extension, size)
     *folders, name = path.replace("\\", "/").split("/")
     return _classify_slow([folder.lower() for folder in folders], name, size, extensions)
+
+
+def has_no_extension(name: str) -> bool:
+    """Whether a file name has no extension: digits after a dot are part of an id, such as `1684333530.12`."""
+    _, dot, extension = name.rpartition(".")
+    return not dot or extension.isdecimal()
 
 
 def _classify_slow(folders: list[str], name: str, size: int | None, extensions: AbstractSet[str]) -> FileKind:
@@ -100,6 +116,9 @@ def _classify_slow(folders: list[str], name: str, size: int | None, extensions: 
     stem, _, extension = name.lower().rpartition(".")
     if extension in INCOMPLETE_EXTENSIONS or _RSYNC_DELAYED_FOLDER in folders or _is_in_transfer(name, extensions):
         return FileKind.INCOMPLETE
+    if NO_EXTENSION in extensions and has_no_extension(name) and sum(map(str.isdigit, name)) >= MIN_CALL_DIGITS:
+        name = f"{name}.{NO_EXTENSION}"
+        stem, _, extension = name.lower().rpartition(".")
     if name.startswith(GRANDSTREAM_INDEX_PREFIX) and extension == "csv":
         return FileKind.SIDECAR
     if not stem or name.startswith(HIDDEN_PREFIXES) or any(folder.startswith(_TRASH_PREFIXES) for folder in folders):
@@ -136,6 +155,9 @@ def _is_in_transfer(name: str, extensions: AbstractSet[str]) -> bool:
 
 def _is_voicemail(folders: list[str], name: str) -> bool:
     if not _VOICEMAIL_FOLDERS.isdisjoint(folders):
+        return True
+    greetings = _MAILBOX_GREETINGS if folders and folders[-1].isdecimal() else _GREETINGS
+    if name.rpartition(".")[0] in greetings:
         return True
     return bool(folders and folders[-1] in _MAILBOX_FOLDERS and re.fullmatch(_VOICEMAIL_NAME, name))
 
