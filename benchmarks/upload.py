@@ -89,7 +89,7 @@ def send_bare(location: str, name: str, url: str) -> None:
 
 def send_attempt(location: str, name: str, url: str) -> None:
     """Do what one attempt does with the audio."""
-    from callscribe.settings.whisperx import WhisperXSettings
+    from callscribe.settings.whisperx import Credentials, WhisperXSettings
     from callscribe.sources import open_source
     from callscribe.whisperx import Timeouts, connect
     from functions.process.audio_probe import probe
@@ -97,7 +97,7 @@ def send_attempt(location: str, name: str, url: str) -> None:
     source = open_source(location)
     with source.open(f"{source.prefix}{name}") as file:
         audio = probe(file).audio
-        connect(WhisperXSettings(whisperx_url=url), "key").send(audio, name, Timeouts(5, 600))
+        connect(WhisperXSettings(whisperx_url=url), Credentials("key")).send(audio, name, Timeouts(5, 600))
 
 
 def measure_once(send: Callable[[str, str, str], None], location: str, url: str) -> tuple[float, float]:

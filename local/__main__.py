@@ -30,7 +30,7 @@ try:
     from local.cloud.template import ParameterError
     from local.invoke import invoke
     from local.names import print_names
-    from local.options import PARAMETERS
+    from local.options import PARAMETERS, parse_headers
     from local.sam.command import run_sam
     from local.up import Options, up
 except ModuleNotFoundError as error:
@@ -85,6 +85,9 @@ def _build_parser() -> argparse.ArgumentParser:
     up_command.add_argument("--whisperx", metavar="URL", help="use your own server instead of the built-in recogniser")
     up_command.add_argument("--dialect", choices=DIALECTS, default="asr", help="dialect of the server (default: asr)")
     up_command.add_argument("--api-key", metavar="KEY", default="", help="API key of the server, if it needs one")
+    up_command.add_argument(
+        "--header", action="append", default=[], metavar="NAME=VALUE", help="header for the server (repeatable)"
+    )
     up_command.add_argument("--language", metavar="CODE", default="", help="language: en, de, … (default: detect it)")
     up_command.add_argument("--model", metavar="NAME", default="", help="model (default: the server's)")
     up_command.add_argument("--options", metavar="QUERY", default="", help="more options: device=cpu&compute_type=int8")
@@ -139,6 +142,7 @@ def _parse_options(args: argparse.Namespace) -> Options:
         recordings=_resolve_recordings(args.recordings, args.aws_endpoint) if args.recordings is not None else None,
         broken=args.broken,
         parameters=sample_calls.PARAMETERS | parameters if args.samples else parameters,
+        headers=parse_headers(args.header, args.api_key),
         port=args.port,
         once=args.once,
         json=args.json,

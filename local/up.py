@@ -14,7 +14,7 @@ from local.api_client import ApiClient
 from local.build import ROOT
 from local.cloud.aws import serve_aws
 from local.cloud.scheduler import Scheduler, scheduled_event
-from local.cloud.secrets import read_api_key
+from local.cloud.secrets import read_api_key, set_headers
 from local.cloud.stack import Stack, deploy
 from local.cloud.uploads import deliver_upload_events
 from local.console import Console
@@ -39,12 +39,13 @@ DEMO_OVERRIDES = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1"}
 class Options:
     """The options of the command line. `recordings`: a folder or an s3:// path, None for the samples.
 
-    `parameters`: parameters of the template, by name.
+    `parameters`: parameters of the template, by name. `headers`: those of each request to the server.
     """
 
     recordings: str | None
     broken: bool
     parameters: dict[str, str]
+    headers: dict[str, str]
     port: int
     once: bool
     json: Path | None
@@ -114,6 +115,8 @@ def _start_stack(options: Options) -> Iterator[RunningStack]:
             log = STATE / "logs" / "recogniser.log"
             parameters["WhisperXUrl"] = exit_stack.enter_context(run_recogniser(parameters["WhisperXDialect"], log))
         stack = deploy(ROOT / "template.yaml", endpoint, parameters)
+        if options.headers:
+            set_headers(endpoint, stack.secrets["WhisperXSecret"], options.headers)
         if options.recordings is None:
             put_samples(stack, broken=options.broken)
         try:

@@ -54,7 +54,7 @@ def round_times(trigger: Trigger, started_at: datetime, interval_seconds: int) -
 def check_connection(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Report whether the configured server can be reached, and what to change if it cannot.
 
-    `payload` may hold `settings` to test instead of the stored overrides, and an `apiKey` instead of the stored key.
+    `payload` may hold `settings` to test instead of the stored overrides, and `credentials` instead of the stored ones.
     """
     from callscribe.whisperx.connection_test import ConnectionTestResult, run_connection_test
 
@@ -62,8 +62,8 @@ def check_connection(payload: Mapping[str, Any]) -> dict[str, Any]:
         overrides = payload["settings"] if "settings" in payload else settings_overrides.load().whisperx
         settings = load_settings().effective_settings(overrides)
         connection = WhisperXConnection(settings, default_url=load_settings().whisperx_url)
-        api_key = payload["apiKey"] if "apiKey" in payload else connection.load_api_key(refresh_key=True)
-        result = run_connection_test(settings, api_key)
+        credentials = connection.load_credentials(refresh_key=True, changes=payload.get("credentials", {}))
+        result = run_connection_test(settings, credentials)
     except ConfigurationError as error:
         result = ConnectionTestResult(ok=False, code=error.code, message=error.message)
     add_count("ConnectionTestsFailed", int(not result.ok))

@@ -4,12 +4,11 @@ It writes no status. Whatever the attempt learns is part of the recording that i
 continues from there.
 """
 
-import json
 import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +21,7 @@ from callscribe.recordings.recording import Channel, Recording, TranscriptRef
 from callscribe.recordings.retry_policy import will_retry
 from callscribe.recordings.service_request import HttpExchange, ServiceRequest
 from callscribe.settings.process import ProcessSettings
-from callscribe.settings.whisperx import HEADER_SAFE, server_origin
+from callscribe.settings.whisperx import Credentials, credential_errors, server_origin
 from callscribe.store import transcripts
 from callscribe.transcripts.stereo import ChannelLayout, merge_channels
 from callscribe.transcripts.transcript import Transcript
@@ -30,15 +29,15 @@ from callscribe.whisperx import RequestLogger, Service, connect
 from functions.process.tracks import TrackTranscriber
 
 KEY_CACHE_SECONDS = 300
-"""How long the WhisperX key is cached, so that most runs need no request for it. A changed key may go unnoticed this
-long."""
+"""How long the WhisperX secret is cached, so that most runs need no request for it. A changed key or header may go
+unnoticed this long."""
 
 
 @dataclass(frozen=True, slots=True)
 class _CachedSecret:
-    """The secret with the key, the server URL that it was read for, and when, by the monotonic clock."""
+    """The credentials in the secret, the server URL that they were read for, and when, by the monotonic clock."""
 
-    value: Any = field(repr=False)
+    credentials: Credentials
     server_url: str
     read_at: float
 
@@ -46,69 +45,73 @@ class _CachedSecret:
 _secret_cache: dict[str, _CachedSecret] = {}
 """By the secret's name."""
 
+NO_CHANGES: Mapping[str, Any] = {}
+ALL_CREDENTIALS = {"api_key", "headers"}
+
 
 @dataclass(slots=True)
 class WhisperXConnection:
-    """Connects to the WhisperX server with its API key.
+    """Connects to the WhisperX server with its credentials.
 
-    `default_url` is the template's server, to which the key belongs if the secret names no server.
+    `default_url` is the template's server, to which the credentials belong if the secret names no server.
     """
 
     settings: ProcessSettings
     default_url: str
-    _api_key: str = field(default="", init=False, repr=False)
+    _credentials: Credentials = field(default=Credentials(), init=False, repr=False)
 
     def prepare(self, *, refresh_key: bool) -> None:
-        """Load the key and check the settings, before a recording is claimed.
+        """Load the credentials and check the settings, before a recording is claimed.
 
         Raises: ConfigurationError.
         """
-        self._api_key = self.load_api_key(refresh_key=refresh_key)
-        connect(self.settings, self._api_key)
+        self._credentials = self.load_credentials(refresh_key=refresh_key)
+        connect(self.settings, self._credentials)
 
     def open(self, log_request: RequestLogger) -> Service:
-        """Connect with the key that was loaded last."""
-        return connect(self.settings, self._api_key, log_request)
+        """Connect with the credentials that were loaded last."""
+        return connect(self.settings, self._credentials, log_request)
 
-    def load_api_key(self, *, refresh_key: bool) -> str:
-        """Return the key from Secrets Manager; with `refresh_key`, bypass the cache.
+    def load_credentials(self, *, refresh_key: bool, changes: Mapping[str, Any] = NO_CHANGES) -> Credentials:
+        """Return the credentials from Secrets Manager; with `refresh_key`, bypass the cache.
 
-        The key is also re-read when the server changes, because a new server is stored together with its key. The key
-        is only ever sent to the server it was stored for (the template's, if the secret does not name one), so that
-        someone who can change the address through the API cannot have the key sent to a host of their own.
+        They are also re-read when the server changes, because a new server is stored together with them. They are only
+        ever sent to the server they were stored for (the template's, if the secret does not name one), so that someone
+        who can change the address through the API cannot have them sent to a host of their own. `changes` replace the
+        fields of Credentials that they name, for a test; these may be sent to any server.
 
-        Raises: ConfigurationError, when the secret is unreadable, its key cannot be sent, or is for another server.
+        Raises: ConfigurationError, when the secret is unreadable, cannot be sent, or is for another server.
         """
-        try:
-            cached = self._read_secret(refresh=refresh_key)
-            key: str = cached.value["apiKey"].strip()
-            server: str = cached.value.get("server") or server_origin(self.default_url)
-        except (AwsError, ValueError, TypeError, KeyError, AttributeError) as error:
-            reason = error.code if isinstance(error, AwsError) else type(error).__name__
-            # the cause may quote the secret, so it is in no message and no log
+        cached = None if changes.keys() >= ALL_CREDENTIALS else self._read_secret(refresh=refresh_key)
+        stored = cached.credentials if cached else Credentials()
+        kept = replace(stored, **{name: type(value)() for name, value in changes.items()})
+        if kept and (stored.server or server_origin(self.default_url)) != server_origin(self.settings.whisperx_url):
             raise ConfigurationError(
-                f"The WhisperX secret cannot be read ({reason}). "
-                'It must exist and hold {"apiKey": "…"}, with an empty string if the server needs no key.'
-            ) from None
-        if key and server != server_origin(self.settings.whisperx_url):
-            raise ConfigurationError(
-                "The key in the WhisperX secret belongs to another server and is not sent to this one. Set this "
-                "server's key in the settings of the module whisperx, or remove the key if the server needs none."
+                "The key or the headers in the WhisperX secret belong to another server and are not sent to this one. "
+                "Set this server's own in the settings of the module whisperx, or remove them if it needs none."
             )
-        if not HEADER_SAFE.fullmatch(key):
-            raise ConfigurationError(
-                "The key in the WhisperX secret cannot be sent: it must be printable ASCII without spaces. "
-                "Set it again."
-            )
-        _secret_cache[self.settings.whisperx_secret] = cached  # only now: a secret that cannot be used is read again
-        return key
+        credentials = replace(kept, **changes)
+        if errors := credential_errors(credentials):
+            problems = "; ".join(f"its {name.removeprefix('api_')} {problem}" for name, problem in errors.items())
+            raise ConfigurationError(f"The WhisperX secret cannot be used: {problems}. Set it again.")
+        if cached:  # only now: a secret that cannot be used is read again
+            _secret_cache[self.settings.whisperx_secret] = cached
+        return credentials
 
     def _read_secret(self, *, refresh: bool) -> _CachedSecret:
         name, url, now = self.settings.whisperx_secret, self.settings.whisperx_url, time.monotonic()
         cached = _secret_cache.get(name)
         if cached and not refresh and cached.server_url == url and now - cached.read_at <= KEY_CACHE_SECONDS:
             return cached
-        return _CachedSecret(json.loads(aws.read_secret(name)), url, now)
+        try:
+            return _CachedSecret(Credentials.from_secret(aws.read_secret(name)), url, now)
+        except (AwsError, ValueError) as error:
+            reason = error.code if isinstance(error, AwsError) else type(error).__name__
+            # the cause may quote the secret, so it is in no message and no log
+            raise ConfigurationError(
+                f"The WhisperX secret cannot be read ({reason}). "
+                'It must exist and hold {"apiKey": "…"}, with an empty string if the server needs no key.'
+            ) from None
 
 
 class JobPending:

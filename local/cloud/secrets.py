@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
+from callscribe.settings.whisperx import Credentials
 from local.cloud.client import aws_client
 
 _FINGERPRINT_TAG = "local:declared"
@@ -33,6 +35,13 @@ def read_api_key(endpoint: str, arn: str) -> str:
     secret = aws_client("secretsmanager", endpoint).get_secret_value(SecretId=arn)["SecretString"]
     key: str = json.loads(secret)["default"]
     return key
+
+
+def set_headers(endpoint: str, arn: str, headers: Mapping[str, str]) -> None:
+    """Store the headers of the WhisperX server next to its key. Raises: ValueError, when the secret is malformed."""
+    client = aws_client("secretsmanager", endpoint)
+    credentials = Credentials.from_secret(client.get_secret_value(SecretId=arn)["SecretString"])
+    client.put_secret_value(SecretId=arn, SecretString=replace(credentials, headers=headers, server="").to_secret())
 
 
 def _secret_value(client: Any, properties: Mapping[str, Any]) -> str:

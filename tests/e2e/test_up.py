@@ -132,7 +132,7 @@ def test_rejected_key_is_reported_and_costs_no_attempt(folder, tmp_path):
             "--json", str(tmp_path / "out.json"),
         )  # fmt: skip
     assert status == 1
-    assert re.search(r"rejected the API key \(401\).*\(See --api-key\.\)", output)
+    assert re.search(r"rejected the API key \(401\).*\(See --api-key, --header\.\)", output)
     assert "none is lost" in output
     (recording,) = json.loads((tmp_path / "out.json").read_text())
     assert (recording["status"], recording["attempts"]) == ("queued", 0)
@@ -168,6 +168,9 @@ def test_server_that_is_busy_at_first_costs_no_attempt(folder, tmp_path, service
         (["invoke", "sync"], "No stack is running"),
         (["up", "--samples", "--json", "/"], "this is a folder"),
         (["up", "--samples", "--api-key", 'a"b'], "--api-key must be printable ASCII"),
+        (["up", "--samples", "--header", "Host: a"], "--header must not contain host"),
+        (["up", "--samples", "--header", "X-API-Key"], "--header must have values"),
+        (["up", "--samples", "--api-key", "a", "--header", "Authorization=b"], "together with an API key"),
         (["up", "--recordings", "~nobody-of-this-name/calls"], "home directory"),
     ],
 )

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from callscribe.errors import ConfigurationError, PermanentError, RetryableError, ServiceUnavailable
-from callscribe.settings.whisperx import WhisperXSettings
+from callscribe.settings.whisperx import Credentials, WhisperXSettings
 from callscribe.whisperx import Timeouts, connect
 from tests.integration.audio import Bytes, parts
 from tests.integration.socket_servers import read_request, self_signed, server
@@ -19,7 +19,7 @@ SECRET = "k3y-that-stays-here"
 
 
 def send(url, audio=None, name="abc.wav", key=SECRET, timeouts=LONG_TIMEOUTS, **settings):
-    dialect = connect(WhisperXSettings(whisperx_url=url, **settings), key)
+    dialect = connect(WhisperXSettings(whisperx_url=url, **settings), Credentials(key))
     return dialect.send(audio or Bytes(1000), name, timeouts)
 
 
@@ -200,7 +200,7 @@ def test_client_waits_while_the_server_finishes_its_previous_job():
         connection.sendall(SILENCE)
 
     with server(busy) as url:
-        dialect = connect(WhisperXSettings(whisperx_url=url), "")
+        dialect = connect(WhisperXSettings(whisperx_url=url), Credentials())
         transcript = dialect.send(Bytes(20 * 1024 * 1024), "a.wav", Timeouts(connect_seconds, LONG_TIMEOUTS.total))
     assert transcript.segments == ()
 
@@ -227,7 +227,7 @@ def test_memory_does_not_grow_with_the_audio():
         connection.sendall(SILENCE)
 
     with server(swallow) as url:
-        dialect = connect(WhisperXSettings(whisperx_url=url), "")
+        dialect = connect(WhisperXSettings(whisperx_url=url), Credentials())
         tracemalloc.start()
         transcript = dialect.send(Bytes(64 * 1024 * 1024), "a.wav", LONG_TIMEOUTS)
         peak = tracemalloc.get_traced_memory()[1]
@@ -238,4 +238,4 @@ def test_memory_does_not_grow_with_the_audio():
 
 def test_unknown_dialect_is_rejected_with_the_known_ones():
     with pytest.raises(ConfigurationError, match="asr"):
-        connect(WhisperXSettings(whisperx_url="http://host", whisperx_dialect="esperanto"), "")
+        connect(WhisperXSettings(whisperx_url="http://host", whisperx_dialect="esperanto"), Credentials())

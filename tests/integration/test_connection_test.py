@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from callscribe.settings.whisperx import WhisperXSettings
+from callscribe.settings.whisperx import Credentials, WhisperXSettings
 from callscribe.whisperx import connection_test
 from callscribe.whisperx.connection_test import run_connection_test
 from testing.scripted_service import Reply, ScriptedService
@@ -55,7 +55,7 @@ def openapi(*paths):
 def check(url, dialect="asr", key="", exchanges=None):
     exchanges = [] if exchanges is None else exchanges
     settings = WhisperXSettings(whisperx_url=url, whisperx_dialect=dialect)
-    result = run_connection_test(settings, key, exchanges.append)
+    result = run_connection_test(settings, Credentials(key), exchanges.append)
     assert KEY not in result.message + str(exchanges)
     return result
 

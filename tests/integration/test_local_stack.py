@@ -14,6 +14,7 @@ import requests
 
 from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client, aws_session
+from local.cloud.secrets import set_headers
 from local.cloud.stack import Stack, deploy
 from local.lambdas.worker_process import ROOT
 from testing.waiting import LIMIT_SECONDS
@@ -237,6 +238,12 @@ def test_redeployment_keeps_a_secret_that_a_user_changed(aws: str) -> None:
     stack = deploy(TEMPLATE, aws, NEEDED)
     aws_client("secretsmanager", aws).put_secret_value(SecretId=stack.secrets["WhisperXSecret"], SecretString="mine")
     assert read_secret(deploy(TEMPLATE, aws, NEEDED), "WhisperXSecret") == "mine"
+
+
+def test_headers_are_stored_next_to_the_key(aws: str) -> None:
+    stack = deploy(TEMPLATE, aws, NEEDED | {"WhisperXApiKey": "k3y"})
+    set_headers(aws, stack.secrets["WhisperXSecret"], {"X-API-Key": "a"})
+    assert json.loads(read_secret(stack, "WhisperXSecret")) == {"apiKey": "k3y", "headers": {"X-API-Key": "a"}}
 
 
 def test_changed_table_is_rejected_and_the_stack_stays(aws: str, small: Path) -> None:

@@ -21,7 +21,7 @@ from callscribe.errors import (
     SuspectedOutage,
     TranscriptionError,
 )
-from callscribe.settings.whisperx import WhisperXSettings
+from callscribe.settings.whisperx import Credentials, WhisperXSettings
 from callscribe.whisperx import Timeouts, client, connect
 from callscribe.whisperx.client import WhisperXClient
 from testing.waiting import LIMIT_SECONDS
@@ -29,6 +29,7 @@ from tests.integration.audio import Bytes
 from tests.integration.socket_servers import has_hung_up, read_request, server, wait_for_hang_up
 from tests.integration.timeouts import LONG_TIMEOUTS, SHORT_TIMEOUTS
 
+NO_CREDENTIALS = Credentials()
 KEY, TEXT, NUMBER = "planted-key-5f2e", "planted words", "12025550143"
 PLANTED = (KEY, TEXT, NUMBER)
 ECHO = f"{TEXT} of {NUMBER} with Bearer {KEY}"
@@ -163,7 +164,7 @@ def send_to(serve, dialect="asr", timeouts=LONG_TIMEOUTS):
     with server(respond) as url:
         settings = WhisperXSettings(whisperx_url=url, whisperx_dialect=dialect, whisperx_options=f"prompt={KEY}")
         try:
-            result = connect(settings, KEY, exchanges.append).send(Bytes(1000), "abc.wav", timeouts)
+            result = connect(settings, Credentials(KEY), exchanges.append).send(Bytes(1000), "abc.wav", timeouts)
         except TranscriptionError as error:
             return Outcome(error, exchanges)
     return Outcome(result, exchanges)
@@ -190,7 +191,7 @@ def test_connection_reset_during_the_upload_is_a_failed_attempt():
         reset(connection)
 
     with server(reset_early) as url, pytest.raises(RetryableError) as raised:
-        connect(WhisperXSettings(whisperx_url=url), "").send(Bytes(5_000_000), "a.wav", LONG_TIMEOUTS)
+        connect(WhisperXSettings(whisperx_url=url), NO_CREDENTIALS).send(Bytes(5_000_000), "a.wav", LONG_TIMEOUTS)
     assert raised.value.code == "connection_lost"
 
 
@@ -233,12 +234,14 @@ def test_only_one_large_response_is_in_memory_at_a_time():
         return body_length(response)
 
     with server(send_large_response) as first, server(send_large_response) as second, ThreadPoolExecutor() as pool:
-        one = pool.submit(WhisperXClient(first, "", exchanges.append).get, "/", LONG_TIMEOUTS, hold)
+        one = pool.submit(WhisperXClient(first, NO_CREDENTIALS, exchanges.append).get, "/", LONG_TIMEOUTS, hold)
         assert is_parsing.wait(LIMIT_SECONDS)
-        other = pool.submit(WhisperXClient(second, "", exchanges.append).get, "/", LONG_TIMEOUTS, body_length)
+        other = pool.submit(
+            WhisperXClient(second, NO_CREDENTIALS, exchanges.append).get, "/", LONG_TIMEOUTS, body_length
+        )
         assert not wait([other], timeout=0.3).done
         with server(lambda connection: connection.sendall(http(b"{}"))) as third:
-            assert WhisperXClient(third, "", exchanges.append).get("/", LONG_TIMEOUTS, body_length) == len(b"{}")
+            assert WhisperXClient(third, NO_CREDENTIALS, exchanges.append).get("/", LONG_TIMEOUTS, body_length) == 2
         may_finish.set()
         assert one.result() == other.result() == client.LARGE_RESPONSE_BYTES + 3_000_000
 
@@ -250,11 +253,11 @@ def test_large_response_waits_for_another_one_only_until_its_deadline():
         server(send_large_response) as url,
         pytest.raises(RetryableError) as raised,
     ):
-        WhisperXClient(url, "", exchanges.append).get("/", SHORT_TIMEOUTS, lambda _: None)
+        WhisperXClient(url, NO_CREDENTIALS, exchanges.append).get("/", SHORT_TIMEOUTS, lambda _: None)
     assert raised.value.code == exchanges[0].error == "timeout"
     assert exchanges[0].bytes_received <= client.LARGE_RESPONSE_BYTES + client.DOWNLOAD_CHUNK_BYTES
     with server(send_large_response) as url:  # the lock was released
-        WhisperXClient(url, "", exchanges.append).get("/", LONG_TIMEOUTS, lambda _: None)
+        WhisperXClient(url, NO_CREDENTIALS, exchanges.append).get("/", LONG_TIMEOUTS, lambda _: None)
 
 
 def test_response_that_is_too_large_is_not_read_to_its_end():

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from callscribe.errors import JobFailed, PermanentError, RetryableError, ServiceUnavailable
-from callscribe.settings.whisperx import WhisperXSettings
+from callscribe.settings.whisperx import Credentials, WhisperXSettings
 from callscribe.whisperx import Job, connect
 from tests.integration.audio import Bytes, parts
 from tests.integration.timeouts import LONG_TIMEOUTS
@@ -18,7 +18,7 @@ DEFAULTS = [
 
 
 def send(url, name="abc.wav", **settings):
-    dialect = connect(WhisperXSettings(whisperx_url=url, whisperx_dialect="openai", **settings), "k3y")
+    dialect = connect(WhisperXSettings(whisperx_url=url, whisperx_dialect="openai", **settings), Credentials("k3y"))
     return dialect.send(Bytes(1000), name, LONG_TIMEOUTS)
 
 
@@ -191,7 +191,7 @@ def test_rejected_custom_option_is_reported_as_an_invalid_option(service, reply)
 
 @pytest.mark.parametrize("dialect", ["asr", "openai"])
 def test_job_of_another_dialect_is_lost(dialect):
-    service = connect(WhisperXSettings(whisperx_url="http://127.0.0.1:9", whisperx_dialect=dialect), "")
+    service = connect(WhisperXSettings(whisperx_url="http://127.0.0.1:9", whisperx_dialect=dialect), Credentials())
     with pytest.raises(JobFailed) as raised:
         service.poll(Job("a"), LONG_TIMEOUTS)
     assert raised.value.code == "job_lost"

@@ -15,7 +15,7 @@ import pytest
 import requests
 import soundfile
 
-from callscribe.settings.whisperx import DIALECTS, WhisperXSettings
+from callscribe.settings.whisperx import DIALECTS, Credentials, WhisperXSettings
 from callscribe.whisperx.connection_test import run_connection_test
 from local.recogniser.speech import SAMPLE_RATE, iter_pcm_blocks, split_utterances
 from testing.waiting import LIMIT_SECONDS, wait_until
@@ -308,7 +308,7 @@ def test_openai_dialect_has_its_own_status_codes(
 def test_connection_test_recognises_the_dialect(request: pytest.FixtureRequest, server: str, dialect: str) -> None:
     url = request.getfixturevalue(server)
     results = {
-        tested: run_connection_test(WhisperXSettings(whisperx_url=url, whisperx_dialect=tested), "")
+        tested: run_connection_test(WhisperXSettings(whisperx_url=url, whisperx_dialect=tested), Credentials())
         for tested in DIALECTS
     }
     assert results.pop(dialect).ok

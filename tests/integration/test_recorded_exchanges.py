@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from callscribe.errors import JobFailed, PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
-from callscribe.settings.whisperx import WhisperXSettings
+from callscribe.settings.whisperx import Credentials, WhisperXSettings
 from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import Job, connect
 from tests.integration.audio import Bytes
@@ -76,7 +76,7 @@ def replay(service, reply):
         recorded = RecordedExchange.load(name)
         service.replies = [reply(status=recorded.status, headers=recorded.headers, body=recorded.body)]
         dialect = "asr" if recorded.path.startswith(("/asr", "/health")) else "tasks"
-        client = connect(WhisperXSettings(whisperx_url=service.url, whisperx_dialect=dialect), "")
+        client = connect(WhisperXSettings(whisperx_url=service.url, whisperx_dialect=dialect), Credentials())
         try:
             if recorded.method == "GET" and dialect == "tasks":
                 return client.poll(Job("cb9d0200"), LONG_TIMEOUTS)
@@ -117,7 +117,7 @@ def test_speakers_and_times_of_a_recorded_transcript_are_parsed(replay):
 def test_earlier_job_is_found_in_a_recorded_task_list(service, reply):
     recorded = RecordedExchange.load("tasks-all")
     service.replies = [reply(status=recorded.status, headers=recorded.headers, body=recorded.body)]
-    dialect = connect(WhisperXSettings(whisperx_url=service.url, whisperx_dialect="tasks"), "")
+    dialect = connect(WhisperXSettings(whisperx_url=service.url, whisperx_dialect="tasks"), Credentials())
     job = dialect.send(Bytes(100), "tone2s.wav", LONG_TIMEOUTS, is_resend=True)
     assert job == Job("91eb8d3f-a805-425f-896a-9725250fcac4")
 

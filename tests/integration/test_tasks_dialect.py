@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from callscribe.errors import JobFailed, PermanentError, RetryableError, ServiceUnavailable
-from callscribe.settings.whisperx import WhisperXSettings
+from callscribe.settings.whisperx import Credentials, WhisperXSettings
 from callscribe.whisperx import Job, connect
 from callscribe.whisperx.dialects import tasks as tasks_dialect
 from tests.integration.audio import Bytes, parts
@@ -17,7 +17,9 @@ NO_GPU = "CUDA failed with error no CUDA-capable device is detected"
 
 
 def tasks(url, log_request=lambda _: None, **settings):
-    return connect(WhisperXSettings(whisperx_url=url, whisperx_dialect="tasks", **settings), "k3y", log_request)
+    return connect(
+        WhisperXSettings(whisperx_url=url, whisperx_dialect="tasks", **settings), Credentials("k3y"), log_request
+    )
 
 
 def json_reply(reply, value, **options):

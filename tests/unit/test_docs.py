@@ -104,8 +104,8 @@ def test_setting_names_agree_across_page_api_template_and_cli():
     assert {(field, label) for label, field, _, _ in rows} == set(re.findall(r'name="(\w+)"\s+title="([^"]+)"', forms))
     assert {field for _, field, _, _ in rows} == {to_camel(name) for name in settings}
     assert {parameter for _, _, parameter, _ in rows} - {""} <= TEMPLATE["Parameters"].keys()
-    options = {parameter: option for _, _, parameter, option in rows if option}
-    assert options == PARAMETERS | {"RecordingsPath": "--recordings"}
+    options = {parameter or field: option for _, field, parameter, option in rows if option}
+    assert options == PARAMETERS | {"RecordingsPath": "--recordings", "headers": "--header"}
 
 
 def test_every_route_is_documented():

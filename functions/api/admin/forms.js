@@ -98,6 +98,57 @@ function MultiValueField({ values, set, separator, rows, ...rest }) {
   <//>`;
 }
 
+const HEADERS_HELP = {
+  set: (names) => `Set: ${names.join(", ")}. The values are never shown. Enter all of them again to change one.`,
+  missing: () => "For a server or proxy that requires others than the API key, one per line: NAME: VALUE. A user and a password: Authorization: Basic USER:PASSWORD. Stored like the key.",
+  removed: () => "The headers will be removed when you save.",
+};
+
+// The text of the headers is kept as typed while there are unsaved headers. A line without a colon has an empty value, which the
+// API rejects.
+function HeadersField({ values, draft, set, ...rest }) {
+  const [typed, setTyped] = useState("");
+  const parse = (text) =>
+    Object.fromEntries(
+      text
+        .split("\n")
+        .map((line) => line.trim())
+        .filter(Boolean)
+        .map((line) => [line.split(":")[0].trim(), line.split(":").slice(1).join(":").trim()]),
+    );
+  const text = draft.headers ? typed || toLines(draft.headers) : "";
+  const onInput = ({ target }) => {
+    setTyped(target.value);
+    const headers = parse(target.value);
+    set("headers", Object.keys(headers).length ? headers : "");
+  };
+  const state = draft.headers === null ? "removed" : values.headerNames.length ? "set" : "missing";
+  return html`<${Field} ...${rest} name="headers" title="Server headers" help=${HEADERS_HELP[state](values.headerNames)}>
+      ${(attributes) => html`<textarea
+          rows="2"
+          spellcheck=${false}
+          autocomplete="off"
+          value=${text}
+          onInput=${onInput}
+          ...${attributes}
+        ></textarea>`}
+    <//>
+    ${
+      values.headerNames.length > 0 &&
+      html`<button
+        type="button"
+        class="link"
+        aria-disabled=${draft.headers === null}
+        onClick=${() => set("headers", null)}
+      >Remove headers</button>`
+    }`;
+}
+
+const toLines = (headers) =>
+  Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}`)
+    .join("\n");
+
 const API_KEY_HELP = {
   set: "A key is set. It is never shown. Enter a new one to replace it.",
   missing: "No key is set. Keys are stored in Secrets Manager and never shown.",
@@ -166,7 +217,8 @@ export function WhisperXFields({ values, draft, set, ...rest }) {
         aria-disabled=${draft.apiKey === null}
         onClick=${() => set("apiKey", null)}
       >Remove key</button>`
-    }`;
+    }
+    <${HeadersField} values=${values} draft=${draft} set=${set} ...${rest} />`;
 }
 
 export function CallRecordingsFields({ values, saved, set, ...rest }) {

@@ -1,8 +1,8 @@
-"""/api/modules/whisperx: the customer's server, its settings, and its API key, which is write-only."""
+"""/api/modules/whisperx: the customer's server, its settings, and its credentials, which are write-only."""
 
-import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler.openapi.params import Body
@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from callscribe import aws
 from callscribe.errors import StoreError
 from callscribe.recordings.run import Module
-from callscribe.settings.whisperx import ENV_FIELD, HEADER_SAFE, VALIDATORS, server_origin
+from callscribe.settings.whisperx import ENV_FIELD, VALIDATORS, Credentials, credential_errors, server_origin
 from callscribe.store import settings_overrides
 from callscribe.store.settings_overrides import DisabledState
 from functions.api import invoke
@@ -27,15 +27,13 @@ from functions.api.settings import (
     whisperx_defaults,
 )
 
-KEY_NOT_HEADER_SAFE = "contains characters that cannot be sent in a header: use printable ASCII without spaces"
-
-KEY_FOR_ANOTHER_SERVER = (
-    "is required, because baseUrl is another server and the stored key is not sent to it; "
-    "send null if the server needs no key"
+FOR_ANOTHER_SERVER = (
+    "{}, because baseUrl is another server and the stored ones are not sent to it; send null if the server needs none"
 )
-
-KEY_FIELD, SERVER_FIELD = "apiKey", "server"
-"""Members of the secret, a JSON object: the key, and the origin of the server that it belongs to."""
+REQUIRED = {
+    "api_key": FOR_ANOTHER_SERVER.format("is required"),
+    "headers": FOR_ANOTHER_SERVER.format("are required"),
+}
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
@@ -44,25 +42,26 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 def get_whisperx_module() -> WhisperXModule:
     """Get the effective settings: template defaults with the changes made here."""
     overrides = settings_overrides.load()
-    return _to_response(overrides.whisperx, overrides.disabled_state, is_key_set=_is_key_set())
+    return _to_response(overrides.whisperx, overrides.disabled_state, _parse_secret(_read_secret()))
 
 
 @router.put("/api/modules/whisperx", responses=documented_responses(409))
 def update_whisperx_module(change: Annotated[WhisperXUpdateRequest, Body()]) -> WhisperXModule:
     """Change the submitted settings, together or not at all.
 
-    They apply from the next run of the process task, the key within five minutes. If `baseUrl` changes to another
-    server, `apiKey` must be sent too. With `{"enabled": false}`, nothing is queued or transcribed until the module is
-    enabled again.
+    They apply from the next run of the process task, the key and the headers within five minutes. If `baseUrl` changes
+    to another server, `apiKey` and `headers` must be sent too, if they are set. With `{"enabled": false}`, nothing is
+    queued or transcribed until the module is enabled again.
     """
-    overrides = settings_overrides.load()
-    new_overrides = _validate_settings(overrides.whisperx, change)
-    with _replaced_key(
-        change.new_api_key, server_origin(whisperx_defaults().effective_settings(new_overrides).whisperx_url)
-    ):
+    overrides, secret = settings_overrides.load(), _read_secret()
+    credentials = _parse_secret(secret)
+    new_overrides = _validate_settings(overrides.whisperx, change, credentials)
+    if new_credentials := change.new_credentials:
+        server = server_origin(whisperx_defaults().effective_settings(new_overrides).whisperx_url)
+        credentials = replace(credentials, **new_credentials, server=server)
+    with _replaced_secret(secret, credentials.to_secret()) if new_credentials else nullcontext():
         disabled_state = save_overrides(Module.WHISPERX, overrides, new_overrides, change.requested_enabled)
-    is_key_set = _is_key_set() if change.new_api_key is None else bool(change.new_api_key)
-    return _to_response(new_overrides, disabled_state, is_key_set=is_key_set)
+    return _to_response(new_overrides, disabled_state, credentials)
 
 
 @router.post("/api/modules/whisperx/test", responses=documented_responses(502, 504))
@@ -73,69 +72,77 @@ def check_whisperx_module(request: Annotated[WhisperXTestRequest | Absent, Body(
     """
     payload: dict[str, Any] = {}
     if request:
-        payload["settings"] = _validate_settings(settings_overrides.load().whisperx, request)
-        if request.new_api_key is not None:
-            payload["apiKey"] = request.new_api_key
+        stored = _parse_secret(_read_secret())
+        payload["settings"] = _validate_settings(settings_overrides.load().whisperx, request, stored)
+        if new_credentials := request.new_credentials:
+            # if nothing is stored, the function need not read the secret, which may be malformed
+            payload["credentials"] = ({} if stored else {"api_key": "", "headers": {}}) | new_credentials
     return ModuleTestResult(**invoke.run_module_test(settings().process_function, payload))
 
 
-def _validate_settings(overrides: Mapping[str, Any], request: WhisperXTestRequest) -> dict[str, Any]:
-    """Merge and validate the settings. Raises: ApiError 400, which lists every error but never quotes a key."""
-    key_errors = {} if HEADER_SAFE.fullmatch(request.new_api_key or "") else {"api_key": KEY_NOT_HEADER_SAFE}
-    new_overrides = validate_overrides(overrides, request.submitted_settings(), VALIDATORS, key_errors)
+def _validate_settings(
+    overrides: Mapping[str, Any], request: WhisperXTestRequest, stored: Credentials
+) -> dict[str, Any]:
+    """Merge and validate the settings. Raises: ApiError 400, which lists every error but never quotes a secret."""
+    new_credentials = request.new_credentials
+    errors = credential_errors(replace(stored, **new_credentials)) if new_credentials else {}
+    new_overrides = validate_overrides(overrides, request.submitted_settings(), VALIDATORS, errors)
     # Otherwise someone who may change the address could read the key by having it sent to a server of their own.
     before, after = (
-        whisperx_defaults().effective_settings(values).whisperx_url for values in (overrides, new_overrides)
+        server_origin(whisperx_defaults().effective_settings(values).whisperx_url)
+        for values in (overrides, new_overrides)
     )
-    if request.new_api_key is None and server_origin(before) != server_origin(after) and _is_key_set():
-        raise settings_error({"api_key": KEY_FOR_ANOTHER_SERVER})
+    stored_for = stored.server or server_origin(whisperx_defaults().whisperx_url)
+    if stored_for != after and (before != after or new_credentials):
+        missing = [name for name in REQUIRED if getattr(stored, name) and name not in new_credentials]
+        if missing:
+            raise settings_error({name: REQUIRED[name] for name in missing})
     return new_overrides
 
 
-def _to_response(overrides: Mapping[str, Any], disabled_state: DisabledState, *, is_key_set: bool) -> WhisperXModule:
+def _to_response(
+    overrides: Mapping[str, Any], disabled_state: DisabledState, credentials: Credentials
+) -> WhisperXModule:
     effective_settings = whisperx_defaults().effective_settings(overrides)
     return WhisperXModule(
         enabled=Module.WHISPERX not in disabled_state.disabled_modules,
         **{name: getattr(effective_settings, field) for name, field in ENV_FIELD.items()},
-        api_key_set=is_key_set,
+        api_key_set=bool(credentials.api_key),
+        header_names=list(credentials.headers),
         changed=[to_camel(name) for name in ENV_FIELD if name in overrides],
     )
 
 
 @contextmanager
-def _replaced_key(key: str | None, server: str) -> Iterator[None]:
-    """Store the key, unless it is None, before the enclosed work; restore the previous key if that fails.
+def _replaced_secret(previous: str, secret: str) -> Iterator[None]:
+    """Store the secret before the enclosed work; restore the previous one if that fails.
 
-    The key is stored with the `server` it belongs to, and the process task sends it to no other, even if two users
-    change the settings at the same time. An empty key means that none is sent. If the function dies in between, the new
-    key stays with the previous settings: the client got no response and sets both again.
+    The credentials are stored with the server they belong to, and the process task sends them to no other, even if two
+    users change the settings at the same time. If the function dies in between, the new ones stay with the previous
+    settings: the client got no response and sets both again.
 
-    Raises: StoreError, which never quotes the key.
+    Raises: StoreError, which never quotes the secret.
     """
-    if key is None:
-        yield
-        return
-    previous_secret, secret = _read_secret(), json.dumps({KEY_FIELD: key, SERVER_FIELD: server})
-    _write_secret(secret, "store the key")
+    _write_secret(secret, "store the key and the headers")
     try:
         yield
     except BaseException:
         with suppress(StoreError):  # the first error is the one to report
             if _read_secret() == secret:  # no one else has changed it in the meantime
-                _write_secret(previous_secret, "restore the previous key")
+                _write_secret(previous, "restore the previous secret")
         raise
 
 
-def _is_key_set() -> bool:
-    """Whether a key is stored. Raises: StoreError."""
+def _parse_secret(secret: str) -> Credentials:
+    """The stored credentials; none if the secret was not written by this API and is malformed."""
     try:
-        return bool(json.loads(_read_secret())[KEY_FIELD])
-    except (ValueError, KeyError, TypeError):  # not written by this API; runs of the process task report it
-        return False
+        return Credentials.from_secret(secret)
+    except ValueError:  # runs of the process task report it
+        return Credentials()
 
 
 def _read_secret() -> str:
-    with _secret_errors("return the secret of the key"):
+    with _secret_errors("return the secret of the WhisperX server"):
         return aws.read_secret(settings().whisperx_secret)
 
 

@@ -15,8 +15,8 @@ ShortText = Annotated[str, Field(max_length=100)]
 
 
 def extract_settings(request: RequestModel) -> dict[str, Any]:
-    """Return the submitted settings by name, in the order of the fields, without the switch and the API key."""
-    field_names = request.model_fields_set - {"enabled", "api_key"}
+    """Return the submitted settings by name, in the order of the fields, without the switch and the credentials."""
+    field_names = request.model_fields_set - {"enabled", "api_key", "headers"}
     return {name: getattr(request, name) for name in type(request).model_fields if name in field_names}
 
 
@@ -79,6 +79,9 @@ class WhisperXModule(ResponseModel):
     model: str = Field(description="Empty: the server's default.")
     options: str = Field(description="Additional request options of the server.", examples=["compute_type=int8"])
     api_key_set: bool = Field(description="Whether an API key is stored. The key itself is never returned.")
+    header_names: list[str] = Field(
+        description="Names of the stored headers. Their values are never returned.", examples=[["X-API-Key"]]
+    )
     changed: list[str] = Field(description="Settings that override the template's.")
 
 
@@ -101,17 +104,27 @@ class WhisperXTestRequest(RequestModel):
         max_length=4096,
         description="API key of the server, kept in Secrets Manager. Null or empty: none is sent.",
     )
+    headers: Annotated[dict[str, SecretStr], Field(max_length=100)] | None = Field(
+        None,
+        description=(
+            "Headers of each request, kept in Secrets Manager. They replace all stored ones. Null or empty: none. "
+            "A user and a password can be written as `Basic USER:PASSWORD`."
+        ),
+        examples=[{"X-API-Key": "the-key"}, {"Authorization": "Basic user:password"}],
+    )
 
     def submitted_settings(self) -> dict[str, Any]:
         """Return the submitted settings by name."""
         return extract_settings(self)
 
     @property
-    def new_api_key(self) -> str | None:
-        """The submitted key; empty to remove it, None if the request does not contain it."""
-        if "api_key" not in self.model_fields_set:
-            return None
-        return self.api_key.get_secret_value() if self.api_key else ""
+    def new_credentials(self) -> dict[str, Any]:
+        """The fields of Credentials that the request contains; an empty value removes what is stored."""
+        submitted: dict[str, Any] = {
+            "api_key": self.api_key.get_secret_value() if self.api_key else "",
+            "headers": {name: value.get_secret_value() for name, value in (self.headers or {}).items()},
+        }
+        return {name: value for name, value in submitted.items() if name in self.model_fields_set}
 
 
 class WhisperXUpdateRequest(WhisperXTestRequest, ModuleUpdateModel):

@@ -1,11 +1,13 @@
 """The settings of the module whisperx: the template's defaults, and the overrides set over the API.
 
-The API key is not one of them: it is stored in Secrets Manager, with the server that it was set for.
+The credentials are not among them: they are stored in Secrets Manager, with the server that they were set for.
 """
 
+import json
 import re
+from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
@@ -29,6 +31,32 @@ MODEL_NAME = re.compile("[A-Za-z0-9._/:-]*")
 
 HEADER_SAFE = re.compile("[!-~]*")
 """An API key that can be sent in a header: printable ASCII without spaces."""
+
+HEADER_NAME = re.compile("[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+"""A token of RFC 9110, 5.6.2."""
+
+HEADER_VALUE = re.compile("(?=.{1,4096}$)[!-~]([ -~]*[!-~])?")
+"""Printable ASCII, with spaces inside. Many servers reject longer values."""
+
+MAX_HEADERS = 20
+
+RESERVED_HEADERS = {
+    *(
+        "accept",
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+    ),
+    *("keep-alive", "proxy-connection", "range", "te", "trailer", "transfer-encoding", "upgrade"),
+}
+"""Headers that Callscribe sets itself, or that would change how the request is sent or answered; in lower case."""
+
+BASIC_WITH_PASSWORD = re.compile("(?i:basic) +([^:]*:.*)")
+"""A user and a password as a user types them. In base64, as they are sent (RFC 7617), there is no colon."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +83,82 @@ class WhisperXSettings:
         return replace(self, **{ENV_FIELD[name]: value for name, value in overrides.items()})
 
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What lets a request in at the WhisperX server: an API key, sent as `Bearer`, and headers; each may be empty.
+
+    `server`: the origin of the server that they were set for; empty means the template's.
+    """
+
+    api_key: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    server: str = ""
+
+    @classmethod
+    def from_secret(cls, text: str) -> Self:
+        """Read them from the text of the secret. Raises: ValueError, which does not quote it, when it is malformed."""
+        try:
+            secret = json.loads(text)
+            key, headers, server = secret.get("apiKey", ""), secret.get("headers") or {}, secret.get("server") or ""
+            is_valid = bool(secret.keys() & {"apiKey", "headers"}) and isinstance(server, str)
+            is_valid = is_valid and all(isinstance(value, str) for value in (key, *headers.values()))
+        except (ValueError, AttributeError, RecursionError):
+            is_valid = False
+        if not is_valid:
+            raise ValueError("malformed")
+        return cls(key.strip(), headers, server)
+
+    def to_secret(self) -> str:
+        """The text of the secret."""
+        members = {"headers": dict(self.headers), "server": self.server}
+        return json.dumps({"apiKey": self.api_key} | {name: value for name, value in members.items() if value})
+
+    def __bool__(self) -> bool:
+        return bool(self.api_key or self.headers)
+
+    @property
+    def request_headers(self) -> dict[str, str]:
+        """The headers of each request."""
+        headers = {
+            name: _encode_password(value) if name.lower() == "authorization" else value
+            for name, value in self.headers.items()
+        }
+        return headers | ({"Authorization": f"Bearer {self.api_key}"} if self.api_key else {})
+
+
+def _encode_password(value: str) -> str:
+    match = BASIC_WITH_PASSWORD.fullmatch(value)
+    return f"Basic {b64encode(match[1].encode()).decode()}" if match else value
+
+
+def credential_errors(credentials: Credentials) -> dict[str, str]:
+    """What is wrong with credentials, by setting, without quoting a value; empty if they can be sent."""
+    results = {
+        "api_key": None
+        if HEADER_SAFE.fullmatch(credentials.api_key)
+        else "contains characters that cannot be sent in a header: use printable ASCII without spaces",
+        "headers": _headers_error(credentials),
+    }
+    return {name: problem for name, problem in results.items() if problem}
+
+
+def _headers_error(credentials: Credentials) -> str | None:
+    names = [name.lower() for name in credentials.headers]
+    if not all(map(HEADER_NAME.fullmatch, names)):
+        return "must have names such as X-API-Key: letters, digits and hyphens"
+    if reserved := RESERVED_HEADERS.intersection(names):
+        return f"must not contain {', '.join(sorted(reserved))}: Callscribe sets these itself, or cannot use them"
+    if not all(map(HEADER_VALUE.fullmatch, credentials.headers.values())):
+        return "must have values of at most 4096 characters of printable ASCII; none may be empty"
+    if len(names) > MAX_HEADERS or len(set(names)) < len(names):
+        return f"must be at most {MAX_HEADERS}, each only once"
+    if credentials.api_key and "authorization" in names:
+        return "must not contain Authorization together with an API key, which is sent in it: remove one of them"
+    return None
+
+
 def server_origin(url: str) -> str:
-    """The scheme, host and port of a URL: an API key that was set for one path may be sent to another."""
+    """The scheme, host and port of a URL: credentials that were set for one path may be sent to another."""
     parts = urlsplit(url)
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     return f"{parts.scheme}://{(parts.hostname or '').removesuffix('.')}:{port}"

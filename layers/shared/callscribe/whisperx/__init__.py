@@ -8,7 +8,7 @@ from typing import Protocol
 
 from callscribe.errors import ConfigurationError
 from callscribe.recordings.service_request import HttpExchange
-from callscribe.settings.whisperx import DIALECTS, WhisperXSettings
+from callscribe.settings.whisperx import DIALECTS, Credentials, WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcripts.transcript import Transcript
 
@@ -68,9 +68,15 @@ type RequestLogger = Callable[[HttpExchange], None]
 """Called once with each HTTP exchange when it has ended, successfully or not."""
 
 
-def connect(settings: WhisperXSettings, api_key: str, log_request: RequestLogger = lambda _exchange: None) -> Service:
-    """The configured service; `api_key` may be empty. Raises: ConfigurationError, when there is no such dialect."""
-    service: Service = _import_dialect(settings.whisperx_dialect).connect(settings, api_key, log_request)
+def connect(
+    settings: WhisperXSettings, credentials: Credentials, log_request: RequestLogger = lambda _exchange: None
+) -> Service:
+    """The configured service. Raises: ConfigurationError, when there is no such dialect."""
+    dialect = _import_dialect(settings.whisperx_dialect)
+    from callscribe.whisperx.client import WhisperXClient  # the dialect has imported it already
+
+    url = dialect.DIALECT_INFO.to_base_url(settings.whisperx_url)
+    service: Service = dialect.connect(settings, WhisperXClient(url, credentials, log_request))
     return service
 
 
@@ -81,7 +87,7 @@ def get_dialect_info(dialect: str) -> DialectInfo:
 
 
 def _import_dialect(dialect: str) -> ModuleType:
-    """The Python module of a dialect, with `DIALECT_INFO` and `connect(settings, api_key, log_request)`.
+    """The Python module of a dialect, with `DIALECT_INFO` and `connect(settings, client)`.
 
     Imported on first use, so that a cold start does not pay for dialects that are not used.
     """

@@ -6,7 +6,7 @@ but these servers read nothing while they run another job, so five seconds of th
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,7 @@ from urllib3.util import Timeout
 from callscribe.clock import utc_now
 from callscribe.errors import RetryableError, TranscriptionError
 from callscribe.recordings.service_request import HttpExchange
+from callscribe.settings.whisperx import Credentials
 from callscribe.whisperx import RequestLogger, Timeouts
 from callscribe.whisperx.dialects.base import MultipartUpload, Parameters
 from callscribe.whisperx.network_errors import NETWORK_ERRORS, map_network_error
@@ -50,14 +51,15 @@ ERROR_BODY_SECONDS = 5.0
 """For the body of an error response: enough for the messages of servers; the rest is not waited for."""
 
 
-class BearerAuth(AuthBase):
-    """Sends the API key with each request. Passed as `auth`, because a .netrc of the machine overrides a header."""
+class HeaderAuth(AuthBase):
+    """Sends headers with each request. Passed as `auth`, even if empty: otherwise requests would use the machine's
+    .netrc, which overrides a header."""
 
-    def __init__(self, key: str) -> None:
-        self._value = f"Bearer {key}"
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = self._value
+        request.headers.update(self._headers)
         return request
 
 
@@ -138,9 +140,9 @@ class WhisperXClient:
     Raises: RetryableError, PermanentError or ServiceUnavailable.
     """
 
-    def __init__(self, url: str, api_key: str, log_request: RequestLogger) -> None:
+    def __init__(self, url: str, credentials: Credentials, log_request: RequestLogger) -> None:
         self._url = url.rstrip("/")
-        self._auth = BearerAuth(api_key) if api_key else None
+        self._auth = HeaderAuth(credentials.request_headers)
         self._log_request = log_request
 
     def get[T](self, path: str, timeouts: Timeouts, parse: Callable[[Response], T]) -> T:

@@ -16,7 +16,7 @@ from typing import Any
 from requests.exceptions import ConnectTimeout
 
 from callscribe.errors import TranscriptionError
-from callscribe.settings.whisperx import DIALECTS, WhisperXSettings
+from callscribe.settings.whisperx import DIALECTS, Credentials, WhisperXSettings
 from callscribe.whisperx import RequestLogger, Timeouts, get_dialect_info
 from callscribe.whisperx.client import WhisperXClient
 from callscribe.whisperx.error_tables import CLIENT_CERTIFICATE_REQUIRED, MISSING_ROUTE_STATUSES
@@ -104,7 +104,7 @@ RESULTS_BY_ERROR_CODE = {"timeout": NO_RESPONSE, "invalid_response": NOT_WHISPER
 
 
 def run_connection_test(
-    settings: WhisperXSettings, api_key: str, log_request: RequestLogger = lambda _exchange: None
+    settings: WhisperXSettings, credentials: Credentials, log_request: RequestLogger = lambda _exchange: None
 ) -> ConnectionTestResult:
     """Test the connection within MAX_TEST_SECONDS. Whatever the server does is a result, not an error.
 
@@ -112,7 +112,7 @@ def run_connection_test(
     """
     executor = ThreadPoolExecutor(1)  # name resolution has no timeout of its own
     try:
-        return executor.submit(ConnectionTest(settings, api_key, log_request).run).result(MAX_TEST_SECONDS)
+        return executor.submit(ConnectionTest(settings, credentials, log_request).run).result(MAX_TEST_SECONDS)
     except TimeoutError:
         return UNFINISHED
     finally:
@@ -120,14 +120,14 @@ def run_connection_test(
 
 
 class ConnectionTest:
-    def __init__(self, settings: WhisperXSettings, api_key: str, log_request: RequestLogger) -> None:
+    def __init__(self, settings: WhisperXSettings, credentials: Credentials, log_request: RequestLogger) -> None:
         self._dialect = settings.whisperx_dialect
         configured_first = sorted(DIALECTS, key=lambda dialect: dialect != self._dialect)
         self._dialects = {dialect: get_dialect_info(dialect) for dialect in configured_first}
         url = get_dialect_info(self._dialect).to_base_url(settings.whisperx_url)
-        self._has_key = bool(api_key)
-        self._client = WhisperXClient(url, api_key, log_request)
-        self._client_without_key = WhisperXClient(url, "", log_request)
+        self._has_key = bool(credentials)
+        self._client = WhisperXClient(url, credentials, log_request)
+        self._client_without_key = WhisperXClient(url, Credentials(), log_request)
         self._deadline = time.monotonic() + MAX_TEST_SECONDS
 
     def run(self) -> ConnectionTestResult:

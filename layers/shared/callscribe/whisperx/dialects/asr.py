@@ -8,7 +8,7 @@ after the client has disconnected. Its model is set when it starts.
 from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcripts.transcript import Transcript
-from callscribe.whisperx import DialectInfo, RequestLogger, Service, Timeouts
+from callscribe.whisperx import DialectInfo, Service, Timeouts
 from callscribe.whisperx.client import WhisperXClient
 from callscribe.whisperx.dialects.base import (
     MultipartUpload,
@@ -22,13 +22,13 @@ DIALECT_INFO = DialectInfo(
 )
 
 
-def connect(settings: WhisperXSettings, api_key: str, log_request: RequestLogger) -> Service:
-    return AsrService(settings, api_key, log_request)
+def connect(settings: WhisperXSettings, client: WhisperXClient) -> Service:
+    return AsrService(settings, client)
 
 
 class AsrService(SynchronousService):
-    def __init__(self, settings: WhisperXSettings, api_key: str, log_request: RequestLogger) -> None:
-        self._client = WhisperXClient(settings.whisperx_url, api_key, log_request)
+    def __init__(self, settings: WhisperXSettings, client: WhisperXClient) -> None:
+        self._client = client
         defaults = {
             "task": "transcribe",
             "output": "json",

@@ -12,7 +12,7 @@ from callscribe.errors import PermanentError, ServiceUnavailable
 from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcripts.transcript import Transcript
-from callscribe.whisperx import DialectInfo, RequestLogger, Service, Timeouts
+from callscribe.whisperx import DialectInfo, Service, Timeouts
 from callscribe.whisperx.client import WhisperXClient
 from callscribe.whisperx.dialects.base import (
     MultipartUpload,
@@ -56,13 +56,13 @@ OPTIONS_OF_FORMAT: Mapping[str, Parameters] = {
 """What is sent with a `response_format`; servers reject it with any other."""
 
 
-def connect(settings: WhisperXSettings, api_key: str, log_request: RequestLogger) -> Service:
-    return OpenAiService(settings, api_key, log_request)
+def connect(settings: WhisperXSettings, client: WhisperXClient) -> Service:
+    return OpenAiService(settings, client)
 
 
 class OpenAiService(SynchronousService):
-    def __init__(self, settings: WhisperXSettings, api_key: str, log_request: RequestLogger) -> None:
-        self._client = WhisperXClient(DIALECT_INFO.to_base_url(settings.whisperx_url), api_key, log_request)
+    def __init__(self, settings: WhisperXSettings, client: WhisperXClient) -> None:
+        self._client = client
         self._fields = _build_fields(settings)
 
     def send(self, audio: Audio, name: str, timeouts: Timeouts, *, is_resend: bool = False) -> Transcript:  # noqa: ARG002

@@ -16,7 +16,7 @@ from callscribe.errors import JobFailed, PermanentError, RetryableError, Service
 from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcripts.transcript import Transcript, invalid_response_error, parse_json, parse_transcript
-from callscribe.whisperx import DialectInfo, Job, RequestLogger, Service, Timeouts
+from callscribe.whisperx import DialectInfo, Job, Service, Timeouts
 from callscribe.whisperx.client import WhisperXClient
 from callscribe.whisperx.dialects.base import MultipartUpload, Parameters, build_parameters
 from callscribe.whisperx.error_tables import MISSING_ROUTE_STATUSES, NO_GPU, ErrorMapping, ErrorTable
@@ -68,16 +68,16 @@ DIALECT_INFO = DialectInfo(
 )
 
 
-def connect(settings: WhisperXSettings, api_key: str, log_request: RequestLogger) -> Service:
-    return TasksService(settings, api_key, log_request)
+def connect(settings: WhisperXSettings, client: WhisperXClient) -> Service:
+    return TasksService(settings, client)
 
 
 class TasksService:
     """Once a job has failed for lack of a GPU, jobs are sent to the CPU, unless the options name a device."""
 
-    def __init__(self, settings: WhisperXSettings, api_key: str, log_request: RequestLogger) -> None:
+    def __init__(self, settings: WhisperXSettings, client: WhisperXClient) -> None:
         self._settings = settings
-        self._client = WhisperXClient(settings.whisperx_url, api_key, log_request)
+        self._client = client
 
     def send(self, audio: Audio, name: str, timeouts: Timeouts, *, is_resend: bool = False) -> Job:
         monotonic_start = time.monotonic()
