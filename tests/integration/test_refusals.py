@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from callscribe.errors import PermanentError, RetryableError, ServerStopped, ServiceUnavailable, SuspectedOutage
-from callscribe.settings.whisperx import WhisperXSettings
+from callscribe.settings.whisperx import Credentials, WhisperXSettings
 from callscribe.whisperx import connect, network_errors
 from testing.waiting import LIMIT_SECONDS
 from tests.integration.audio import Bytes
@@ -19,7 +19,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def send(url, dialect="asr", size=1000, **settings):
-    return connect(WhisperXSettings(whisperx_url=url, whisperx_dialect=dialect, **settings), "k3y").send(
+    return connect(WhisperXSettings(whisperx_url=url, whisperx_dialect=dialect, **settings), Credentials("k3y")).send(
         Bytes(size), "abc.wav", LONG_TIMEOUTS
     )
 

@@ -258,7 +258,7 @@ export function CallRecordingsFields({ values, saved, set, ...rest }) {
       rows="2"
       name="extensions"
       title="File extensions"
-      help="Separate with spaces, such as wav mp3. Other files are ignored. none stands for files without an extension."
+      help="Separate with spaces, such as wav mp3. Other files are ignored. none means files without an extension."
     />
     <${MultiValueField}
       ...${field}
