@@ -168,7 +168,7 @@ class FileIngester:
         index_key = build_index_key(file.key, file_metadata.fingerprint)
         updates: dict[str, Any] = {"index_key": index_key, "source_missing": None}
         updates |= self._file_updates(recording, file) | self._metadata_updates(recording, file, file_metadata)
-        if recording.status is Status.COMPLETED and recording.transcript and recording.transcript.from_sidecar:
+        if recording.status is Status.COMPLETED and recording.transcript and recording.transcript.is_from_sidecar:
             if file_metadata.has_placeholder and not file_metadata.is_incomplete:
                 self._withdraw_transcript(recording, file, updates)
                 return

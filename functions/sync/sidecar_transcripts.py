@@ -4,7 +4,7 @@ from datetime import datetime
 from zlib import crc32
 
 from callscribe.clock import to_iso
-from callscribe.recordings.recording import TranscriptRef
+from callscribe.recordings.recording import SIDECAR_CHECKSUM_LENGTH, TranscriptRef
 from callscribe.store import transcripts
 from functions.sync.metadata_reader import FileMetadata
 
@@ -16,7 +16,10 @@ def version(file_metadata: FileMetadata) -> str:
     another version.
     """
     sidecar = file_metadata.transcript_sidecar
-    return transcripts.new_version(sidecar.modified_at, f"{crc32(sidecar.fingerprint.encode()):08x}") if sidecar else ""
+    if sidecar is None:
+        return ""
+    checksum = f"{crc32(sidecar.fingerprint.encode()):0{SIDECAR_CHECKSUM_LENGTH}x}"
+    return transcripts.new_version(sidecar.modified_at, checksum)
 
 
 def store(bucket: str, record_id: str, file_metadata: FileMetadata, now: datetime) -> TranscriptRef | None:
@@ -33,5 +36,4 @@ def store(bucket: str, record_id: str, file_metadata: FileMetadata, now: datetim
         duration=transcript.duration,
         preview=transcript.preview,
         no_speech=not transcript.segments,
-        from_sidecar=True,
     )

@@ -1,4 +1,4 @@
-"""Texts that stand where a transcript should be: the recording must be sent to the server all the same."""
+"""Texts in place of a transcript: the recording must be sent to the server all the same."""
 
 import json
 

@@ -130,7 +130,7 @@ def test_transcript_sidecar_completes_a_recording_that_was_not_claimed_in_the_me
 
 
 def test_withdrawn_transcript_makes_a_recording_pending_unless_it_was_transcribed_in_the_meantime():
-    stored = replace(make_full(Status.COMPLETED, **LEARNED), transcript=replace(REF, from_sidecar=True))
+    stored = make_full(Status.COMPLETED, **LEARNED)
     transition = transitions.withdraw_transcript(stored, NOW)
     assert transition.condition == {"sort_key": stored.sort_key}
     assert after(stored, transition) == replace(

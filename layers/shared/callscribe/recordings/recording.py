@@ -40,12 +40,15 @@ class Failure:
     status: int | None = None
 
 
+SIDECAR_CHECKSUM_LENGTH = 8
+"""Hexadecimal digits."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptRef:
     """The current transcript in S3. `duration` in seconds; `preview` is the beginning of its text.
 
-    `partial`: only one channel of a stereo recording could be transcribed. `from_sidecar`: it was not made by the
-    WhisperX server but read from a sidecar, and changes with it.
+    `partial`: only one channel of a stereo recording could be transcribed.
     """
 
     version: str
@@ -54,7 +57,14 @@ class TranscriptRef:
     preview: str
     no_speech: bool
     partial: bool = False
-    from_sidecar: bool = False
+
+    @property
+    def is_from_sidecar(self) -> bool:
+        """Whether it was read from a sidecar, with which it changes; the WhisperX server has made all others.
+
+        The version ends with a checksum of the sidecar, or with the claim token of a worker, which is longer.
+        """
+        return len(self.version.rpartition("-")[2]) == SIDECAR_CHECKSUM_LENGTH
 
 
 class Channel(StrEnum):

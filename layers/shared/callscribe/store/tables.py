@@ -57,7 +57,6 @@ class TranscriptMap(MapAttribute[str, object]):
     preview = UnicodeAttribute()
     no_speech = BooleanAttribute()
     partial = BooleanAttribute(default=False)
-    from_sidecar = BooleanAttribute(default=False)
 
 
 class AudioMap(MapAttribute[str, object]):
