@@ -21,6 +21,9 @@ from callscribe.sidecars.grandstream_index import MAX_INDEX_BYTES, GrandstreamIn
 from callscribe.sources import Source, SourceFile
 from callscribe.transcripts.transcript import Transcript
 
+LEG_RECORD_SYSTEMS = ("freeswitch", "fusionpbx", None)
+"""Detected phone systems that may write a record of each leg; None is a name that any system may have written."""
+
 IN_INDEX = "indexed"
 """Replaces the fingerprint of an index with a row for the file: the index grows with every call, its rows stay."""
 
@@ -87,6 +90,8 @@ class MetadataReader:
             display_path(self.source.location, file.key), self.phone_system, self.patterns
         )
         parsed_sidecars = list(self._read_sidecars(file, sidecar_files, name_metadata.started_at))
+        if not parsed_sidecars and name_metadata.phone_system in LEG_RECORD_SYSTEMS:
+            parsed_sidecars += self._read_leg_record(file)
         index = self._find_index(file.key)
         row = self._find_index_row(file, index) if index else None
         metadata = merge(*(sidecar.metadata for _, sidecar in parsed_sidecars), row or CallMetadata(), name_metadata)
@@ -136,6 +141,19 @@ class MetadataReader:
                 yield each, sidecars.parse_sidecar(sidecar_name.kind, body, known_start)
             except (SidecarError, TranscriptionError) as error:
                 self._report_unreadable(each, error)
+
+    def _read_leg_record(self, file: SourceFile) -> Iterator[tuple[SourceFile, Sidecar]]:
+        """Read FreeSWITCH's record of leg A, if there is one by now: it is written when the call ends.
+
+        Raises: RetryableError, when it is not known whether there is one.
+        """
+        key = sidecars.leg_record_key(file.key)
+        if record_file := self.source.stat(key) if key else None:
+            try:
+                body = self._read_body(record_file, sidecars.MAX_SIDECAR_BYTES)
+                yield record_file, sidecars.parse_sidecar(sidecars.SidecarKind.XML, body)
+            except (SidecarError, TranscriptionError) as error:
+                self._report_unreadable(record_file, error)
 
     def _find_index_row(self, file: SourceFile, index: SourceFile) -> CallMetadata | None:
         if index.key not in self._index_cache:

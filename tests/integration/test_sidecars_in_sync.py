@@ -213,6 +213,22 @@ def test_upload_event_reads_the_same_files_as_a_full_scan(handlers, put, stack, 
     assert recordings.get(id_).metadata.caller == METADATA["caller"]
 
 
+def test_freeswitch_record_of_leg_a_is_read_when_the_recording_is_found(source):
+    uuid = "6f2c0a0e-7c1b-4a57-9d53-0c2d4f1b9a11"
+    record = (
+        b'<cdr core-uuid="1"><variables><start_epoch>1684333530</start_epoch>'
+        b"<hangup_cause>OK</hangup_cause></variables>"
+        b"<callflow><caller_profile><caller_id_number>1001</caller_id_number></caller_profile></callflow></cdr>"
+    )
+    source.put(f"archive/a_{uuid}.cdr.xml", record)
+    source.put(f"archive/{uuid}.mp3")
+    source.put(f"archive/{uuid.replace('6f', '7f')}.mp3")
+    assert source.sync() == {"listed": 2, "added": 2}
+    assert source.get(f"archive/{uuid}.mp3").metadata.caller == "1001"
+    assert source.get(f"archive/{uuid}.mp3").recorded_at.isoformat() == "2023-05-17T14:25:30+00:00"
+    assert source.sync() == {"listed": 2}
+
+
 @pytest.mark.parametrize("body", [b"{", b"\0\xff" * 50, b"[" * 100_000, b'{"transcript": 5}'])
 def test_recording_is_ingested_despite_an_invalid_sidecar(source, body):
     source.put("a.mp3")

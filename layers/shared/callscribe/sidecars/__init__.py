@@ -50,6 +50,8 @@ INDEX_KEY = re.compile(
     rf"(?P<folder>(?s:.*/)?){re.escape(GRANDSTREAM_INDEX_PREFIX)}(?P<month>[0-9]{{4}}-[0-9]{{2}})\.csv", re.IGNORECASE
 )
 
+UUID = re.compile("[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+
 MONTH_FOLDER = re.compile(r"(?:^|(?<=/))[0-9]{4}-[0-9]{2}(?=/)")
 
 
@@ -108,6 +110,16 @@ def indexed_prefix(key: str) -> str | None:
     """
     match = INDEX_KEY.fullmatch(key)
     return f"{match['folder']}{match['month']}/" if match else None
+
+
+def leg_record_key(key: str) -> str | None:
+    """The key of FreeSWITCH's record of leg A of a recording: `a_UUID.cdr.xml` for `UUID.wav`; None for other names.
+
+    It is listed far from its recording, so it is not among the sidecars of a group.
+    """
+    stem = _strip_extension(key)
+    name_start = stem.rfind("/") + 1
+    return f"{stem[:name_start]}a_{stem[name_start:]}.cdr.xml" if UUID.fullmatch(stem[name_start:]) else None
 
 
 def iter_index_candidates(key: str) -> Iterator[tuple[str, str]]:
