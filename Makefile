@@ -35,12 +35,14 @@ SAM     := PATH="$(CURDIR)/.venv-sam/bin:$$PATH" .venv-sam/bin/sam
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build deploy check lint format audit lock vendor test test-all coverage demo sam-local rehearsal clean
+.PHONY: help setup setup-whisper build deploy check lint format audit lock vendor test test-all coverage demo sam-local rehearsal clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: .venv/.installed ## create .venv with everything that the local stack and the tests need
+
+setup-whisper: .venv-whisper/.installed ## create .venv-whisper for `up --recogniser whisper`: faster-whisper, without a model
 
 build: .venv-sam/.installed ## check the template and build the functions and their layer for Lambda
 	$(SAM) validate --lint
@@ -88,6 +90,7 @@ lock: ## pin the requirements of the .in files, with hashes, in the .txt files; 
 	$(LOCK) requirements/sam.in -o requirements/sam.txt
 	$(LOCK) requirements/audit.in -o requirements/audit.txt
 	$(LOCK) requirements/runtime.in -o requirements/runtime.txt
+	$(LOCK) requirements/whisper.in -c requirements/dev.txt -o requirements/whisper.txt
 
 vendor: ## download the libraries of the admin page
 	@rm -rf .build/vendor && mkdir -p .build/vendor
@@ -104,7 +107,7 @@ PYTEST = PYTHONHASHSEED=0 $(VENV)/python -m pytest -rs -n $(JOBS) --dist loadfil
 test: .venv/.installed ## run the quick tests, in about four minutes
 	$(PYTEST) -m "not slow" $(ARGS)
 
-test-all: .venv/.installed .venv-sam/.installed $(DYNALITE) $(AXE) ## run every test that this machine can run, and measure coverage
+test-all: .venv/.installed .venv-sam/.installed .venv-whisper/.installed $(DYNALITE) $(AXE) ## run every test that this machine can run, and measure coverage
 	$(PYTEST) --cov --cov-report= $(ARGS)
 
 # COVERED is the minimum coverage of lines and branches, in percent. The COMPLETE modules decide what happens to a recording, so
@@ -159,6 +162,10 @@ endef
 
 .venv-audit/.installed: requirements/audit.txt
 	$(call environment,.venv-audit,$<)
+	@touch $@
+
+.venv-whisper/.installed: requirements/whisper.txt
+	$(call environment,.venv-whisper,$<)
 	@touch $@
 
 # $(call from_npm,PACKAGE@VERSION)

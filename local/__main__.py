@@ -31,6 +31,7 @@ try:
     from local.invoke import invoke
     from local.names import print_names
     from local.options import PARAMETERS, parse_headers
+    from local.recogniser import ENGINES
     from local.sam.command import run_sam
     from local.up import Options, up
 except ModuleNotFoundError as error:
@@ -83,6 +84,14 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     up_command.add_argument("--broken", action="store_true", help="with --samples: add one that cannot be decoded")
     up_command.add_argument("--whisperx", metavar="URL", help="use your own server instead of the built-in recogniser")
+    up_command.add_argument(
+        "--recogniser",
+        choices=ENGINES,
+        help="what the built-in recogniser is (default: pocketsphinx, without a network)",
+    )
+    up_command.add_argument(
+        "--model-dir", type=Path, metavar="DIR", help="with --recogniser whisper: a folder with a model"
+    )
     up_command.add_argument("--dialect", choices=DIALECTS, default="asr", help="dialect of the server (default: asr)")
     up_command.add_argument("--api-key", metavar="KEY", default="", help="API key of the server, if it needs one")
     up_command.add_argument(
@@ -135,6 +144,12 @@ def _parse_options(args: argparse.Namespace) -> Options:
     for option, find_error in (("--whisperx", http_url), ("--aws-endpoint", http_url), ("--options", query_string)):
         if values[option] and (reason := find_error(values[option])):
             raise LocalError(f"{option} {reason}")
+    if args.whisperx and (args.recogniser or args.model_dir):
+        raise LocalError(
+            "--recogniser and --model-dir are for the built-in recogniser: leave them out with --whisperx."
+        )
+    if args.model_dir and args.recogniser != "whisper":
+        raise LocalError("--model-dir needs --recogniser whisper.")
     if args.json:
         _check_json(args.json.absolute())
     parameters = {name: values[option] for name, option in PARAMETERS.items() if values[option]}
@@ -143,6 +158,8 @@ def _parse_options(args: argparse.Namespace) -> Options:
         broken=args.broken,
         parameters=sample_calls.PARAMETERS | parameters if args.samples else parameters,
         headers=parse_headers(args.header, args.api_key),
+        recogniser=args.recogniser or ENGINES[0],
+        model_dir=args.model_dir and args.model_dir.expanduser().absolute(),
         port=args.port,
         once=args.once,
         json=args.json,

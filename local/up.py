@@ -39,13 +39,16 @@ DEMO_OVERRIDES = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1"}
 class Options:
     """The options of the command line. `recordings`: a folder or an s3:// path, None for the samples.
 
-    `parameters`: parameters of the template, by name. `headers`: those of each request to the server.
+    `parameters`: parameters of the template, by name. `headers`: those of each request to the server. `recogniser`: the
+    engine of the built-in recogniser.
     """
 
     recordings: str | None
     broken: bool
     parameters: dict[str, str]
     headers: dict[str, str]
+    recogniser: str
+    model_dir: Path | None
     port: int
     once: bool
     json: Path | None
@@ -113,7 +116,14 @@ def _start_stack(options: Options) -> Iterator[RunningStack]:
         parameters = options.parameters | DEMO_OVERRIDES
         if "WhisperXUrl" not in parameters:
             log = STATE / "logs" / "recogniser.log"
-            parameters["WhisperXUrl"] = exit_stack.enter_context(run_recogniser(parameters["WhisperXDialect"], log))
+            recogniser = run_recogniser(
+                parameters["WhisperXDialect"],
+                log,
+                engine=options.recogniser,
+                model_dir=options.model_dir,
+                print_line=CONSOLE.print_line,
+            )
+            parameters["WhisperXUrl"] = exit_stack.enter_context(recogniser)
         stack = deploy(ROOT / "template.yaml", endpoint, parameters)
         if options.headers:
             set_headers(endpoint, stack.secrets["WhisperXSecret"], options.headers)

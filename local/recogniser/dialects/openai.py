@@ -4,11 +4,12 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from local.recogniser.fastapi import validation_errors
-from local.recogniser.speech import Recogniser, UndecodableAudio
+from local.recogniser.dialects.fastapi import read_options, validation_errors
+from local.recogniser.engines.audio import UndecodableAudio
+from local.recogniser.engines.base import Recogniser
 
-MODEL = "pocketsphinx"
-MODELS = ("", MODEL, "whisper-1")  # the last is the default of clients of OpenAI's API
+DEFAULT_MODELS = ("", "whisper-1")
+"""Accepted besides the engine's own model: clients of OpenAI's API send the second one by default."""
 
 type Reply = Response | dict[str, Any] | tuple[dict[str, Any], int]
 
@@ -16,31 +17,34 @@ type Reply = Response | dict[str, Any] | tuple[dict[str, Any], int]
 def add_routes(app: Flask, recogniser: Recogniser) -> None:
     @app.post("/v1/audio/transcriptions")
     def transcriptions() -> Reply:
-        if error := _request_error():
+        if error := _request_error(recogniser):
             return error
         try:
-            return _to_response(recogniser.transcribe(request.files["file"].stream))
+            return _to_response(recogniser.transcribe(request.files["file"].stream, read_options(request.form)))
         except UndecodableAudio:
             return {"detail": "Failed to load audio: the file is not a decodable audio file."}, 422
 
     @app.get("/v1/models")
     def models() -> Reply:
-        return {"object": "list", "data": [{"object": "model", "id": MODEL, "created": 0, "owned_by": "callscribe"}]}
+        model = {"object": "model", "id": recogniser.engine.model, "created": 0, "owned_by": "callscribe"}
+        return {"object": "list", "data": [model]}
 
     @app.get("/healthcheck")
     def health() -> Reply:
         return {"status": "healthy"}
 
 
-def _request_error() -> tuple[dict[str, Any], int] | None:
+def _request_error(recogniser: Recogniser) -> tuple[dict[str, Any], int] | None:
     """Return the error response to an invalid request, or None."""
-    if errors := validation_errors("file", ()):
+    if errors := validation_errors("file", location="body"):
         return {"detail": errors}, 422
-    if request.form.get("model", "") not in MODELS:
+    if request.form.get("model", "") not in (*DEFAULT_MODELS, recogniser.engine.model):
         return {"detail": "Model not found."}, 404
-    language = request.form.get("language", "en")
-    if language != "en":
-        problem = {"type": "enum", "loc": ["body", "language"], "msg": "Input should be 'en'", "input": language}
+    language = request.form.get("language", "")
+    if not recogniser.knows(language):
+        expected = ", ".join(f"'{code}'" for code in sorted(recogniser.engine.languages))
+        message = f"Input should be one of {expected}"
+        problem = {"type": "enum", "loc": ["body", "language"], "msg": message, "input": language}
         return {"detail": [problem]}, 422
     return None
 

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 from flask import Flask, Response, request
 
-from local.recogniser.fastapi import validation_errors
-from local.recogniser.speech import Recogniser
+from local.recogniser.dialects.fastapi import read_options, validation_errors
+from local.recogniser.engines.base import Recogniser
 
 BOOLEAN_OPTIONS = ("encode", "vad_filter", "word_timestamps", "diarize")
 
@@ -19,18 +19,18 @@ def add_routes(app: Flask, recogniser: Recogniser) -> None:
         errors = validation_errors("audio_file", BOOLEAN_OPTIONS)
         if errors or audio is None:
             return {"detail": errors}, 422
-        language, output = request.args.get("language", "en"), request.args.get("output", "txt")
-        if language not in ("", "en"):
-            raise ValueError("language must be 'en': there is no model for another language")
+        options, output = read_options(request.args), request.args.get("output", "txt")
+        if not recogniser.knows(options.language):
+            raise ValueError("there is no model for this language")
         if output not in ("json", "txt"):
             raise ValueError("output must be 'json' or 'txt'")
-        result = recogniser.transcribe(audio.stream)
+        result = recogniser.transcribe(audio.stream, options)
         if output == "json":
             body = json.dumps(result)
         else:
             body = "".join(segment["text"].strip() + "\n" for segment in result["segments"])
         response = Response(body, content_type="text/plain; charset=utf-8")
-        response.headers["Asr-Engine"] = "pocketsphinx"
+        response.headers["Asr-Engine"] = recogniser.engine.name
         name = quote(f"{audio.filename}.{output}")
         response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         return response

@@ -1,6 +1,7 @@
 """The dialect `tasks`, as in whisperX-FastAPI: each upload becomes a job for one worker, and clients poll its status.
 
-Unlike in the real server, jobs are lost when it stops, and `device` and `model` are ignored.
+Unlike in the real server, jobs are lost when it stops, `device` and `model` are ignored, and without `language` it is
+detected if the engine can do that. As in the real server, the segments have no figures besides their times.
 """
 
 import shutil
@@ -15,12 +16,14 @@ from typing import IO, Any
 
 from flask import Flask, request
 
-from local.recogniser.fastapi import validation_errors
-from local.recogniser.speech import Recogniser, UndecodableAudio, iter_pcm_blocks
+from local.recogniser.dialects.fastapi import read_options, validation_errors
+from local.recogniser.engines.audio import UndecodableAudio, iter_pcm_blocks
+from local.recogniser.engines.base import Recogniser, RecognitionOptions
 
 EXTENSIONS = {
     ".wav", ".mp3", ".ogg", ".oga", ".m4a", ".aac", ".amr", ".awb", ".wma", ".mp4", ".mov", ".avi", ".wmv", ".mkv",
 }  # fmt: skip
+SEGMENT_FIELDS = ("start", "end", "text", "words")
 MAX_IN_MEMORY_BYTES = 10_000_000  # of a queued upload; larger ones are on disk
 
 NOT_FOUND = {"error": {"message": "The requested task could not be found.", "code": "TASK_NOT_FOUND"}}, 404
@@ -34,7 +37,7 @@ class RecogniserJob:
 
     identifier: str
     file_name: str
-    language: str
+    language: str | None
     status: str = "queued"
     task_type: str = "full_process"
     url: str | None = None
@@ -51,35 +54,45 @@ class JobWorker:
         self.jobs: dict[str, RecogniserJob] = {}
         self.results: dict[str, dict[str, Any]] = {}
         self._recogniser = recogniser
-        self._queue: Queue[tuple[str, IO[bytes]]] = Queue()
+        self._queue: Queue[tuple[str, IO[bytes], RecognitionOptions]] = Queue()
         threading.Thread(target=self._run, daemon=True).start()
 
-    def add(self, job: RecogniserJob, audio: IO[bytes]) -> None:
+    def add(self, job: RecogniserJob, audio: IO[bytes], options: RecognitionOptions) -> None:
         self.jobs[job.identifier] = job
-        self._queue.put((job.identifier, audio))
+        self._queue.put((job.identifier, audio, options))
 
     def _run(self) -> None:
         while True:
-            identifier, audio = self._queue.get()
+            identifier, audio, options = self._queue.get()
             with audio:
-                self._run_job(identifier, audio)
+                self._run_job(identifier, audio, options)
 
-    def _run_job(self, identifier: str, audio: IO[bytes]) -> None:
+    def _run_job(self, identifier: str, audio: IO[bytes], options: RecognitionOptions) -> None:
         started_at = datetime.now(UTC)
         self._update(identifier, status="processing", start_time=started_at.isoformat())
-        language = self.jobs[identifier].language
-        if language != "en":
-            message = f"'{language}' is not a valid language code (accepted language codes: en)"
+        if not self._recogniser.knows(options.language):
+            codes = ", ".join(sorted(self._recogniser.engine.languages))
+            message = f"'{options.language}' is not a valid language code (accepted language codes: {codes})"
             self._update(identifier, status="failed", error=message)
             return
         try:
-            self.results[identifier] = self._recogniser.transcribe(audio)
+            result = self._recogniser.transcribe(audio, options)
         except Exception as error:  # noqa: BLE001 — the thread must survive for the next job
             self._update(identifier, status="failed", error=str(error))
             return
+        self.results[identifier] = {
+            "segments": [{name: segment[name] for name in SEGMENT_FIELDS} for segment in result["segments"]],
+            "word_segments": result["word_segments"],
+        }
         ended_at = datetime.now(UTC)
         duration = (ended_at - started_at).total_seconds()
-        self._update(identifier, status="completed", duration=duration, end_time=ended_at.isoformat())
+        self._update(
+            identifier,
+            status="completed",
+            language=result["language"],
+            duration=duration,
+            end_time=ended_at.isoformat(),
+        )
 
     def _update(self, identifier: str, **changes: Any) -> None:
         if identifier in self.jobs:
@@ -117,7 +130,7 @@ def add_routes(app: Flask, recogniser: Recogniser) -> None:
 
 
 def _submit(worker: JobWorker) -> Reply:
-    if errors := validation_errors("file", ()):
+    if errors := validation_errors("file"):
         return {"detail": errors}, 422
     upload = request.files["file"]
     name = upload.filename or ""
@@ -128,8 +141,9 @@ def _submit(worker: JobWorker) -> Reply:
     if not _is_decodable(audio):
         audio.close()
         return {"error": {"message": "Audio processing failed.", "code": "AUDIO_PROCESSING_ERROR"}}, 400
-    job = RecogniserJob(str(uuid.uuid4()), name, request.args.get("language", "en"))
-    worker.add(job, audio)
+    options = read_options(request.args)
+    job = RecogniserJob(str(uuid.uuid4()), name, options.language)
+    worker.add(job, audio, options)
     return {"identifier": job.identifier, "message": "Task queued"}
 
 
@@ -150,5 +164,4 @@ def _to_response(worker: JobWorker, identifier: str) -> Reply:
     if job is None:
         return NOT_FOUND
     metadata = asdict(job) | {"task_params": {"language": job.language, "device": "cpu"}}
-    result_body = result and {name: result[name] for name in ("segments", "word_segments")}
-    return {"status": job.status, "result": result_body, "metadata": metadata, "error": job.error}
+    return {"status": job.status, "result": result, "metadata": metadata, "error": job.error}

@@ -1,0 +1,1 @@
+"""The HTTP APIs of WhisperX servers: one Python module for each dialect."""

@@ -1,0 +1,1 @@
+"""What turns audio into words: PocketSphinx, which is always installed, and Whisper, which is an option."""
