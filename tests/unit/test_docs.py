@@ -88,7 +88,7 @@ def test_pages_name_only_parameters_and_resources_that_exist():
 
 def test_every_server_has_a_section_with_its_docker_commands_and_settings():
     page = read_page("whisperx-servers.md")
-    servers = re.findall(r"^\| \[([\w-]+)\]\(#[\w-]+\) \| `(\w+)` \|", page, re.MULTILINE)
+    servers = re.findall(r"^\| \[([\w.-]+)\]\(#[\w-]+\) \| `(\w+)` \|", page, re.MULTILINE)
     assert {dialect for _, dialect in servers} == set(DIALECTS)
     for server, dialect in servers:
         section = page.partition(f"\n## {server}\n")[2].partition("\n## ")[0]
