@@ -114,6 +114,14 @@ def test_speech_is_recognised_up_to_the_last_sample(recogniser: str) -> None:
     assert result["segments"][-1]["end"] <= 3.9
 
 
+def test_resampling_adds_no_noise() -> None:
+    samples = np.tile(np.array([0, 400, 0, -400], np.int16), SAMPLE_RATE)
+    recording = encode(np.stack([samples, samples], axis=1), SAMPLE_RATE // 2, subtype="PCM_16")
+    decoded = np.frombuffer(b"".join(iter_pcm_blocks(io.BytesIO(recording))), np.int16)
+    steady = decoded[SAMPLE_RATE : 2 * SAMPLE_RATE]
+    assert (steady[:8000] == steady[8000:]).all()
+
+
 def test_speech_without_pauses_is_split_into_consecutive_utterances() -> None:
     samples, rate = soundfile.read(SAMPLES / SHORTEST)
     phrase = samples[int(0.3 * rate) : int(1.8 * rate)]

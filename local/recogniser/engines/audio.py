@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import soxr
@@ -34,10 +34,15 @@ def iter_pcm_blocks(file: IO[bytes]) -> Iterator[bytes]:
     """Yield blocks of 16-bit mono PCM at SAMPLE_RATE. Stereo is mixed, as real servers do. Raises: UndecodableAudio."""
     try:
         with open_decoder(_UploadedFile(file)) as (rate, stereo_blocks):
-            resample = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="int16")
+            # not int16: soxr adds dither to integers, noise that can change a word of PocketSphinx
+            resample = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
             for block in stereo_blocks:
-                left, right = (np.frombuffer(channel, np.int16).astype(np.int32) for channel in block)
-                yield resample.resample_chunk(((left + right) // 2).astype(np.int16)).tobytes()
-            yield resample.resample_chunk(np.zeros(0, np.int16), last=True).tobytes()
+                left, right = (np.frombuffer(channel, np.int16).astype(np.float32) for channel in block)
+                yield _to_pcm(resample.resample_chunk((left + right) / 2))
+            yield _to_pcm(resample.resample_chunk(np.zeros(0, np.float32), last=True))
     except PermanentError as error:
         raise UndecodableAudio(str(error)) from error
+
+
+def _to_pcm(samples: Any) -> bytes:
+    return bytes(np.rint(np.clip(samples, -32_768, 32_767)).astype(np.int16).tobytes())
