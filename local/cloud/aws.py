@@ -15,6 +15,7 @@ from moto.events.models import Rule
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 
+from local.cloud.dynamodb import patch_moto
 from local.http_server import LOCALHOST, HttpServer, QuietHandler
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def _send_if_pattern(rule: Rule, *event: Any, **options: Any) -> None:
 
 
 Rule.send_to_targets = _send_if_pattern  # type: ignore[assignment, method-assign]
+patch_moto()
 
 
 class SerializedApp:
