@@ -19,9 +19,9 @@ class ApiClient:
         self._session.trust_env = False  # no proxy for loopback
         self._session.headers["Authorization"] = f"Bearer {key}"
 
-    def recordings(self, status: str | None = None) -> Iterator[dict[str, Any]]:
+    def recordings(self, status: str | None = None, page_size: int = PAGE_SIZE) -> Iterator[dict[str, Any]]:
         """Yield all recordings, or those with this status, reading page by page."""
-        query: dict[str, str | None] = {"limit": str(PAGE_SIZE), "transcriptionStatus": status}
+        query: dict[str, str | None] = {"limit": str(page_size), "transcriptionStatus": status}
         while True:
             page = self._request("GET", "/api/call-recordings", query)
             yield from page["items"]

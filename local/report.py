@@ -1,6 +1,7 @@
 """The result of `up`: the JSON file of `--json`, and the last lines on the console."""
 
 import json
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -10,6 +11,9 @@ from local.api_client import ApiClient
 from local.options import describe_error
 from local.watch import escape_unprintable
 
+UNFINISHED = ("failed", "processing", "queued", "pending")
+"""The statuses of recordings that are named at the end, in this order."""
+MAX_NAMED = 20
 METADATA_FIELDS = (
     *("size", "audio", "recordedAt", "modifiedAt", "createdAt", "statusSince", "nextAttemptAt"),
     *("phoneSystem", "direction", "caller", "callee", "extension", "remoteNumber", "party", "callId", "kind"),
@@ -59,12 +63,19 @@ def write_json(path: Path, recordings: list[dict[str, Any]]) -> None:
         temporary_path.unlink(missing_ok=True)
 
 
-def summary_lines(recordings: list[dict[str, Any]]) -> list[str]:
-    """Return the count of completed recordings, and the name and error of each other one."""
-    completed = sum(recording["status"] == "completed" for recording in recordings)
-    lines = [f"{completed} of {len(recordings)} recordings completed."]
-    for recording in recordings:
-        if recording["status"] != "completed":
-            reason = f": {describe_error(recording['error'])}" if recording["error"] else ""
-            lines.append(escape_unprintable(f"{recording['status']}: {PurePosixPath(recording['path']).name}{reason}"))
+def summary_lines(api: ApiClient) -> list[str]:
+    """Return the count of completed recordings, and the name and error of the first of the others.
+
+    Takes a few requests, however many recordings there are.
+    """
+    counts = {status: api.summary()[status] for status in ("completed", *UNFINISHED)}
+    total, others = sum(counts.values()), sum(counts[status] for status in UNFINISHED)
+    lines = [f"{counts['completed']} of {total} recordings completed."]
+    unfinished = chain.from_iterable(api.recordings(status, MAX_NAMED) for status in UNFINISHED if counts[status])
+    for recording in islice(unfinished, MAX_NAMED):
+        status, error = recording["transcriptionStatus"], recording["error"]
+        reason = f": {describe_error(error)}" if error else ""
+        lines.append(escape_unprintable(f"{status}: {PurePosixPath(recording['path']).name}{reason}"))
+    if others > MAX_NAMED:
+        lines.append(f"… and {others - MAX_NAMED} more.")
     return lines

@@ -10,14 +10,19 @@ from typing import Any
 import requests
 
 from callscribe.clock import utc_now
-from callscribe.errors import ConfigurationError, ServiceUnavailable
+from callscribe.errors import BadGateway, ConfigurationError, ServiceUnavailable
 from functions.sync.ingestion import IN_TRANSFER
 from local.api_client import ApiClient
 from local.options import describe_error
 from local.watch import escape_unprintable
 
-MAX_OUTAGE_SECONDS = 20.0
-"""How long to retry a WhisperX server that is unavailable before giving up."""
+MAX_OUTAGE_SECONDS = 300.0
+"""How long to wait for a WhisperX server that cannot be reached or is not ready: many load a model for a minute or two,
+some of them before they listen."""
+
+MAX_WRONG_SERVER_SECONDS = 20.0
+"""How long to wait for a server that responds, but as another kind of server or with 404: a proxy may do so while the
+server behind it starts."""
 
 MAX_WAIT = timedelta(minutes=5)
 """Give up immediately if the server requests a longer pause than this."""
@@ -26,7 +31,8 @@ MAX_CONSECUTIVE_CRASHES = 5
 """Give up after this many process runs in a row have crashed, because then a single recording is not the cause."""
 
 MAX_INCOMPLETE_SECONDS = 90.0
-"""How long to wait for incomplete files: they need a minute without a change; the rest is a margin."""
+"""How long to wait for incomplete files once nothing else is left to do: they need a minute without a change; the rest
+is a margin. An empty file that has not changed for as long is not waited for."""
 
 PAUSE_SECONDS = 1.0
 
@@ -36,6 +42,9 @@ MAX_LISTED = 3
 SERVICE_UNAVAILABLE = ServiceUnavailable.code
 """The error code of a run that found the circuit breaker open."""
 
+OUTAGE_CODES = (SERVICE_UNAVAILABLE, BadGateway.code)
+"""Error codes of a server that cannot be reached, or responds that it is not ready."""
+
 DIAGNOSTIC_CODES = ("wrong_dialect", "not_whisperx")
 """Codes of the connection test that explain an outage better than the error of a recording."""
 
@@ -44,6 +53,8 @@ NEEDS_USER = (ConfigurationError.code, "paused", "module_disabled", "authenticat
 them: a proxy also responds 404 while the server behind it starts."""
 
 REMARKS = {
+    "empty": "file(s) are empty: they contain no audio.",
+    "archived": "file(s) are archived, for example in S3 Glacier. Restore them first.",
     "ignored": "file(s) ignored: not recordings, by their names.",
     "in_transfer": "file(s) still being copied, by their names. They are ingested once they are renamed.",
     "sidecars_unreadable": "sidecar file(s) unreadable; their recordings were ingested without them.",
@@ -66,48 +77,67 @@ def run_until_done(
     api: ApiClient,
     refresh: Callable[[], None],
     print_line: Callable[[str], None],
+    *,
+    what_remains: str = "",
+    is_processing: Callable[[], bool] = lambda: False,
 ) -> str | None:
     """Run sync, queue and process until every recording is completed or has failed with no retries left.
 
-    Returns the problem if that is impossible, otherwise None.
+    Returns the problem if that is impossible, otherwise None. Files without audio are no problem.
 
     Raises: TaskError, when process crashes repeatedly, or sync or queue once.
 
     `invoke` runs a task (`sync`, `queue` or `process`) and returns its run. `refresh` is called when much may have
-    changed. `print_line` prints why nothing happens.
+    changed. `print_line` prints why nothing happens. `what_remains` says what becomes of the recordings after
+    an outage.
+    `is_processing` returns whether a process run that this stack has started in the background is in progress.
     """
-    started_at = time.monotonic()
+    idle_since: float | None = None
     reported_count = 0
     while True:
+        synced_at = time.monotonic()
         sync_run = invoke("sync")
         if sync_run["status"] != "succeeded":
             return str(sync_run["error"])
         counts = sync_run["counts"]
-        incomplete_count = counts["waiting"]
         refresh()
         invoke("queue")
         refresh()
-        outage = _process_until_done(invoke, api, print_line)
+        outage, has_processed = _process_until_done(invoke, api, print_line, is_processing)
         if outage:
-            return f"{outage}{_diagnose_server(api)} The recordings stay queued; none is lost."
+            return f"{outage} {what_remains}".rstrip()
         if counts.get("incomplete"):
             continue  # there are more files than one run can list
-        if not incomplete_count:
-            for remark in _count_messages(counts, REMARKS):
+        waiting, empty = _split_incomplete(sync_run)
+        if not waiting:
+            remarks = counts | {"empty": counts.get("empty", 0) + empty}
+            for remark in _count_messages(remarks, REMARKS):
                 print_line(remark)
             return " ".join(_count_messages(counts, PROBLEMS)) or None
-        if time.monotonic() - started_at > MAX_INCOMPLETE_SECONDS:
-            described = _describe_incomplete(sync_run)
-            return f"{incomplete_count} file(s) are still incomplete: {described} Each sync checks them again."
-        if incomplete_count != reported_count:
-            reported_count = incomplete_count
-            print_line(f"Waiting for {incomplete_count} incomplete file(s): {_describe_incomplete(sync_run)}")
+        if has_processed:
+            idle_since = None  # so much time has passed that the files must be looked at again
+            continue
+        idle_since = idle_since or synced_at
+        if synced_at - idle_since > MAX_INCOMPLETE_SECONDS:
+            return f"{waiting} file(s) are still incomplete: {_describe_incomplete(sync_run)}"
+        if waiting != reported_count:
+            reported_count = waiting
+            print_line(f"Waiting for {waiting} incomplete file(s): {_describe_incomplete(sync_run)}")
         time.sleep(PAUSE_SECONDS)
 
 
+def _split_incomplete(sync_run: dict[str, Any]) -> tuple[int, int]:
+    """The number of incomplete files to wait for, and of those that are empty and no longer change."""
+    changed_before = utc_now() - timedelta(seconds=MAX_INCOMPLETE_SECONDS)
+    files = [file for file in sync_run["waiting"] if file["size"] == 0 and file["reason"] != IN_TRANSFER]
+    empty = sum(datetime.fromisoformat(file["since"]) < changed_before for file in files)
+    return sync_run["counts"]["waiting"] - empty, empty
+
+
 def _describe_incomplete(sync_run: dict[str, Any]) -> str:
-    """Name the first incomplete files, with the reasons."""
+    """Name the first incomplete files, with the reasons; those with sound first."""
     incomplete = [file for file in sync_run["waiting"] if file["reason"] != IN_TRANSFER]
+    incomplete.sort(key=lambda file: file["size"] == 0)
     descriptions = [f"{PurePosixPath(file['path']).name}: {file['reason']}" for file in incomplete[:MAX_LISTED]]
     return escape_unprintable(" ".join(descriptions)) + (" …" if len(incomplete) > MAX_LISTED else "")
 
@@ -117,43 +147,76 @@ def _count_messages(counts: dict[str, int], messages: dict[str, str]) -> list[st
 
 
 def _process_until_done(
-    invoke: Callable[[str], dict[str, Any]], api: ApiClient, print_line: Callable[[str], None]
-) -> str | None:
-    """Process until nothing is left; return the problem if that is impossible.
+    invoke: Callable[[str], dict[str, Any]],
+    api: ApiClient,
+    print_line: Callable[[str], None],
+    is_processing: Callable[[], bool],
+) -> tuple[str | None, bool]:
+    """Process until nothing is left. Return the problem if that is impossible, and whether anything was processed.
 
     Raises: TaskError, when all runs crash.
     """
-    has_reported_lease = False
-    unavailable_since: float | None = None
+    has_reported_lease = has_processed = False
+    outage = _Outage(api, print_line)
     while True:
         run = _run_process(invoke, print_line)
         if run["counts"].get("completed") or run["counts"].get("failed"):
-            unavailable_since = None
+            has_processed = True
+            outage.end()
             continue
-        if run["status"] != "failed" and run["errorCode"] not in (SERVICE_UNAVAILABLE, *NEEDS_USER):
-            unavailable_since = None
-            if not _has_work_left(api):
-                return None
-            if not has_reported_lease and any(item["jobStartedAt"] is None for item in api.recordings("processing")):
-                has_reported_lease = True
-                print_line(
-                    "A recording is claimed by a worker that crashed or belongs to another stack. "
-                    "Its lease expires within 16 minutes."
-                )
-            # a retry is not due yet, no slot is free, or more recordings were pending than one run queues
+        if run["status"] == "failed" or run["errorCode"] in (SERVICE_UNAVAILABLE, *NEEDS_USER):
+            if problem := outage.give_up_reason(run):
+                return problem, has_processed
             time.sleep(PAUSE_SECONDS)
-            invoke("queue")
             continue
+        outage.end()
+        if not _has_work_left(api):
+            return None, has_processed
+        if not has_reported_lease and _has_foreign_claim(api, is_processing):
+            has_reported_lease = True
+            print_line(
+                "A recording is claimed by a worker that crashed or belongs to another stack. "
+                "Its lease expires within 16 minutes."
+            )
+        # a retry is not due yet, no slot is free, or more recordings were pending than one run queues
+        time.sleep(PAUSE_SECONDS)
+        invoke("queue")
+
+
+class _Outage:
+    """How long the WhisperX server has been unavailable, and whether to wait longer."""
+
+    def __init__(self, api: ApiClient, print_line: Callable[[str], None]) -> None:
+        self._api = api
+        self._print_line = print_line
+        self._since: float | None = None
+
+    def end(self) -> None:
+        """Note that a run met no outage."""
+        if self._since is not None:
+            self._since = None
+            self._print_line("The WhisperX server is available again.")
+
+    def give_up_reason(self, run: dict[str, Any]) -> str | None:
+        """Return the problem of a run that failed, or was skipped because of an outage; None to try again."""
         reason = describe_error({"code": run["errorCode"], "message": run["error"]})
         if run["errorCode"] in NEEDS_USER:
             return reason
-        if unavailable_since is None:
-            unavailable_since = time.monotonic()
-            print_line(f"{reason} Retrying.")
-        is_outage_too_long = run["status"] == "failed" and time.monotonic() - unavailable_since > MAX_OUTAGE_SECONDS
-        if is_outage_too_long or _is_next_probe_too_late(api):
-            return reason
-        time.sleep(PAUSE_SECONDS)
+        has_failed = run["status"] == "failed"
+        diagnosis = _diagnose_server(self._api) if has_failed else ""
+        may_be_loading = run["errorCode"] in OUTAGE_CODES and not diagnosis
+        max_seconds = MAX_OUTAGE_SECONDS if may_be_loading else MAX_WRONG_SERVER_SECONDS
+        if self._since is None:
+            self._since = time.monotonic()
+            cause = " The server may still be loading its model." if may_be_loading else ""
+            self._print_line(f"{reason}{diagnosis}{cause} Retrying for up to {max_seconds:.0f} seconds.")
+        is_too_long = has_failed and time.monotonic() - self._since > max_seconds
+        return f"{reason}{diagnosis}" if is_too_long or _is_next_probe_too_late(self._api) else None
+
+
+def _has_foreign_claim(api: ApiClient, is_processing: Callable[[], bool]) -> bool:
+    """Whether a recording is claimed, but by no worker of this stack and by no job on the server."""
+    return not is_processing() and any(item["jobStartedAt"] is None for item in api.recordings("processing"))
 
 
 def _run_process(invoke: Callable[[str], dict[str, Any]], print_line: Callable[[str], None]) -> dict[str, Any]:

@@ -31,6 +31,14 @@ from local.watch import Watcher
 STATE = ROOT / ".callscribe"
 CONSOLE = Console()
 
+KEPT = "The recordings stay queued at the AWS endpoint. Run the command again to continue."
+NOT_KEPT = "Your files are unchanged. The simulated AWS ends with this run: run the command again to start over."
+RETRIED = "The recordings stay queued, and the scheduled runs try again."
+"""What becomes of the recordings that are left: with --aws-endpoint, with --once, and while the stack keeps running."""
+
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as in a shell."""
+
 DEMO_OVERRIDES = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1"}
 """Shorter delays than in the cloud, for interactive use."""
 
@@ -65,28 +73,42 @@ def up(options: Options) -> int:
             exit_stack.enter_context(Scheduler(running.stack, invoke_async))
             exit_stack.enter_context(deliver_upload_events(invoke_async))
         exit_stack.callback(CONSOLE.show_counts, {})
+        has_stopped = False
         with Watcher(
             running.api, CONSOLE.print_line, CONSOLE.show_counts, running.lambdas.monitor_activity(exclude="api")
         ) as watcher:
-            problem = _run_tasks(running, watcher, keep_running=not options.once)
-            watcher.refresh()
+            try:
+                problem = _run_tasks(running, watcher, options)
+            except KeyboardInterrupt:
+                problem, has_stopped = "Stopped before all recordings were processed.", True
         CONSOLE.show_counts({})
-        return _report(running, problem, options.json)
+        exit_status = _report(running, problem, options.json)
+        return INTERRUPTED if has_stopped and options.once else exit_status
 
 
-def _run_tasks(running: "RunningStack", watcher: Watcher, *, keep_running: bool) -> str | None:
-    """Run the tasks until nothing is left to do or, with `keep_running`, until Ctrl-C. Returns the problem, if any."""
+def _run_tasks(running: "RunningStack", watcher: Watcher, options: Options) -> str | None:
+    """Run the tasks until nothing is left to do or, without --once, until Ctrl-C. Returns the problem, if any.
+
+    Raises: KeyboardInterrupt, when it is stopped before that.
+    """
     try:
-        problem = run_until_done(running.invoke, running.api, watcher.refresh, CONSOLE.print_line)
+        problem = run_until_done(
+            running.invoke,
+            running.api,
+            watcher.refresh,
+            CONSOLE.print_line,
+            what_remains=KEPT if options.aws_endpoint else NOT_KEPT if options.once else RETRIED,
+            is_processing=lambda: running.lambdas.is_running("process"),
+        )
     except TaskError as error:
         problem = str(error)
-    except KeyboardInterrupt:
-        return "Stopped before all recordings were processed."
-    if keep_running:
-        if problem:
-            CONSOLE.print_line(problem)
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
+    if options.once:
+        watcher.refresh()
+        return problem
+    if problem:
+        CONSOLE.print_line(problem)
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
     return problem
 
 
@@ -156,10 +178,10 @@ def _print_welcome(running: RunningStack) -> None:
 
 
 def _report(running: RunningStack, problem: str | None, path: Path | None) -> int:
-    recordings = collect_records(running.api)
-    if path:
-        write_json(path, recordings)
-    for text in ("", *summary_lines(recordings), *([problem] if problem else [])):
+    summary = summary_lines(running.api)
+    for text in ("", *summary, *([problem] if problem else [])):
         CONSOLE.print_line(text)
-    completed = all(recording["status"] == "completed" for recording in recordings)
-    return 0 if completed and problem is None else 1
+    if path:
+        CONSOLE.print_line(f"Writing all recordings to {path}. Press Ctrl-C to skip this.")
+        write_json(path, collect_records(running.api))
+    return 0 if len(summary) == 1 and problem is None else 1

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import Any, Self
 
@@ -50,13 +51,17 @@ class Watcher:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Stop at once, also in the middle of a refresh."""
         self._stopped.set()
         self._thread.join()
 
     def refresh(self) -> None:
         """Print what has changed since the last refresh. Raises `requests.RequestException`."""
         with self._refresh_lock:
-            items = sorted(self._api.recordings(), key=lambda item: str(item["statusSince"]))
+            listed = list(takewhile(lambda _: not self._stopped.is_set(), self._api.recordings()))
+            if self._stopped.is_set():
+                return
+            items = sorted(listed, key=lambda item: str(item["statusSince"]))
             for item in items:
                 state = (f"{item['transcriptionStatus']} {item['statusSince']}", item["attempts"])
                 previous, attempts = self._states.get(item["id"], ("", 0))

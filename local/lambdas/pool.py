@@ -101,6 +101,10 @@ class Lambdas:
 
         return has_run
 
+    def is_running(self, name: str) -> bool:
+        """Return whether this function is handling an event, or has one waiting."""
+        return self._pools[self.stack.function(name).name].in_progress > 0
+
     def stop(self, grace_seconds: float = 0.0) -> None:
         """Accept no more events, give those in progress `grace_seconds` to finish, and end all workers."""
         for pool in self._pools.values():

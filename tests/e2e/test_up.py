@@ -133,7 +133,7 @@ def test_rejected_key_is_reported_and_costs_no_attempt(folder, tmp_path):
         )  # fmt: skip
     assert status == 1
     assert re.search(r"rejected the API key \(401\).*\(See --api-key, --header\.\)", output)
-    assert "none is lost" in output
+    assert "run the command again to start over" in output
     (recording,) = json.loads((tmp_path / "out.json").read_text())
     assert (recording["status"], recording["attempts"]) == ("queued", 0)
     assert "Traceback" not in output

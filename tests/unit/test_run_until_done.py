@@ -37,7 +37,7 @@ class ScriptedStack:
         run = self.runs[task].pop(0) if len(self.runs[task]) > 1 else self.runs[task][0]
         if isinstance(run, Exception):
             raise run
-        return run
+        return run() if callable(run) else run
 
     def summary(self):
         return self._summaries.pop(0) if len(self._summaries) > 1 else self._summaries[0]
@@ -48,8 +48,8 @@ class ScriptedStack:
     def test_service(self):
         return self.test_result
 
-    def run_until_done(self: Any):
-        return run_until_done(self.invoke, self, lambda: None, self.printed.append)
+    def run_until_done(self: Any, **options):
+        return run_until_done(self.invoke, self, lambda: None, self.printed.append, **options)
 
 
 def sync_run(incomplete=(), **counts):
@@ -108,20 +108,40 @@ def test_waits_silently_for_unfinished_recordings(clock, counts, recordings):
     assert stack.printed == []
 
 
-def test_recording_claimed_by_another_worker_is_mentioned_once(clock):
+@pytest.mark.parametrize(("is_processing", "messages"), [(False, 1), (True, 0)])
+def test_claim_of_no_worker_of_this_stack_is_mentioned_once(clock, is_processing, messages):
     processing = {**EMPTY_SUMMARY, "processing": 1}
     stack = ScriptedStack(
         [processing, processing, EMPTY_SUMMARY], processing=[{"jobStartedAt": None}], process=[process_run()]
     )
-    assert stack.run_until_done() is None
-    assert len(stack.printed) == 1
+    assert stack.run_until_done(is_processing=lambda: is_processing) is None
+    assert len(stack.printed) == messages
 
 
 def test_long_outage_is_reported_with_the_option_to_correct(clock):
     stack = ScriptedStack(process=[failed_run()])
     assert stack.run_until_done().startswith("The server is down. (See --whisperx.)")
     assert len(stack.printed) == 1
+    assert 300 < clock[0] < 310
+
+
+@pytest.mark.parametrize("code", ["service_unavailable", "service_down"])
+def test_server_that_loads_its_model_for_two_minutes_is_waited_for(clock, code):
+    stack = ScriptedStack(process=[*[failed_run(code=code)] * 120, process_run(completed=1), process_run()])
+    assert stack.run_until_done() is None
+    assert clock[0] > 100
+    assert "loading its model" in stack.printed[0]
+    assert "available again" in stack.printed[1]
+
+
+def test_server_that_responds_404_is_not_waited_for_as_long(clock):
+    assert ScriptedStack(process=[failed_run(code="endpoint_not_found")]).run_until_done()
     assert 20 < clock[0] < 25
+
+
+def test_outage_is_reported_with_what_becomes_of_the_recordings(clock):
+    problem = ScriptedStack(process=[failed_run()]).run_until_done(what_remains="They stay queued.")
+    assert problem.endswith(" They stay queued.")
 
 
 def test_gives_up_when_the_server_requests_a_long_pause(clock):
@@ -136,6 +156,7 @@ def test_connection_test_explains_a_server_of_another_dialect(clock):
     stack = ScriptedStack(process=[failed_run()])
     stack.test_result = {"ok": False, "code": "wrong_dialect", "message": "Another dialect."}
     assert "Another dialect. (See --dialect.)" in stack.run_until_done()
+    assert 20 < clock[0] < 25
 
 
 @pytest.mark.parametrize(
@@ -163,15 +184,50 @@ def test_gives_up_when_every_process_run_crashes(clock):
         ScriptedStack(process=[TaskError("process crashed.")]).run_until_done()
 
 
+def incomplete_file(name, size=100, age_seconds=0, reason="It grows."):
+    since = datetime.now(UTC) - timedelta(seconds=age_seconds)
+    return {"path": f"/calls/{name}", "size": size, "since": since.isoformat(), "reason": reason}
+
+
 def test_waits_for_incomplete_files_then_names_them(clock):
-    incomplete = sync_run([{"path": "/calls/a.wav", "reason": "It is empty."}], waiting=2)
+    empty, grows = incomplete_file("b.wav", 0, reason="It is empty."), incomplete_file("a.wav")
+    incomplete = sync_run([empty, grows], waiting=2)
     assert ScriptedStack(sync=[incomplete, sync_run()], process=[process_run()]).run_until_done() is None
     stack = ScriptedStack(sync=[incomplete], process=[process_run()])
     problem = stack.run_until_done()
-    assert problem.startswith("2 file(s)")
-    assert "a.wav: It is empty." in problem
+    assert problem.startswith("2 file(s) are still incomplete: a.wav: It grows. b.wav")
     assert len(stack.printed) == 1
     assert 60 < clock[0] < 120
+
+
+def test_files_are_looked_at_again_after_a_long_transcription(clock):
+    incomplete = sync_run([incomplete_file("a.wav")], waiting=1)
+
+    def transcribe():
+        clock[0] += 600
+        return process_run(completed=1)
+
+    stack = ScriptedStack(sync=[incomplete, incomplete, sync_run()], process=[transcribe, process_run()])
+    assert stack.run_until_done() is None
+    assert stack.invoked_tasks.count("sync") == 3
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        sync_run([incomplete_file("a.wav", 0, age_seconds=3600)], waiting=1),
+        sync_run(empty=1),
+        sync_run(archived=1),
+        sync_run(ignored=1),
+    ],
+    ids=["empty for an hour", "counted as empty", "archived", "ignored"],
+)
+def test_files_that_cannot_be_transcribed_are_mentioned_and_no_problem(clock, run):
+    stack = ScriptedStack(sync=[run], process=[process_run()])
+    assert stack.run_until_done() is None
+    (message,) = stack.printed
+    assert message.startswith("1 file(s)")
+    assert clock[0] == 0
 
 
 def test_files_that_sync_cannot_ingest_are_reported(clock):
