@@ -30,7 +30,7 @@ try:
     from local.cloud.template import ParameterError
     from local.invoke import invoke
     from local.names import print_names
-    from local.options import PARAMETERS, parse_headers
+    from local.options import PARAMETERS, effect_remarks, merge_settings, parse_headers, parse_settings
     from local.recogniser import ENGINES
     from local.sam.command import run_sam
     from local.up import Options, up
@@ -54,7 +54,10 @@ REPORTED_ERRORS = (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit status: 0 success, 1 not all recordings completed, 2 it could not start."""
+    """Run one command and return its exit status: 0 success, 1 not all recordings completed, 2 it could not start.
+
+    130 after Ctrl-C.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for file names that the terminal cannot show
     for signum in (signal.SIGTERM, signal.SIGHUP):
@@ -64,7 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except ParameterError as error:
-        print(f"{parser.prog}: {PARAMETERS.get(error.parameter, error.parameter)} {error.reason}", file=sys.stderr)
+        is_set = any(text.startswith(f"{error.parameter}=") for text in getattr(args, "set", ()))
+        option = f"--set {error.parameter}" if is_set else PARAMETERS.get(error.parameter, error.parameter)
+        print(f"{parser.prog}: {option} {error.reason}", file=sys.stderr)
         return 2
     except REPORTED_ERRORS as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
@@ -92,7 +97,7 @@ def _build_parser() -> argparse.ArgumentParser:
     up_command.add_argument(
         "--model-dir", type=Path, metavar="DIR", help="with --recogniser whisper: a folder with a model"
     )
-    up_command.add_argument("--dialect", choices=DIALECTS, default="asr", help="dialect of the server (default: asr)")
+    up_command.add_argument("--dialect", choices=DIALECTS, help="dialect of the server (default: asr)")
     up_command.add_argument("--api-key", metavar="KEY", default="", help="API key of the server, if it needs one")
     up_command.add_argument(
         "--header", action="append", default=[], metavar="NAME=VALUE", help="header for the server (repeatable)"
@@ -102,6 +107,7 @@ def _build_parser() -> argparse.ArgumentParser:
     up_command.add_argument("--options", metavar="QUERY", default="", help="more options: device=cpu&compute_type=int8")
     up_command.add_argument("--channels", choices=CHANNEL_MODES, help="speakers of stereo calls (default: auto)")
     up_command.add_argument("--phone-system", metavar="NAME", default="", help="what recorded the calls: yeastar, …")
+    _add_set_option(up_command)
     up_command.add_argument("--port", type=_parse_port, default=0, help="port of the HTTP API (default: any free port)")
     up_command.add_argument("--once", action="store_true", help="exit when done, with 0 if all recordings completed")
     up_command.add_argument("--json", type=Path, metavar="FILE", help="write all recordings to this file at the end")
@@ -128,8 +134,16 @@ def _build_parser() -> argparse.ArgumentParser:
     sam_command.add_argument(
         "--port", type=_parse_port, default=SAM_PORT, help=f"port of the HTTP API (default: {SAM_PORT}; 0: any free)"
     )
-    sam_command.set_defaults(run=lambda args: run_sam(args.port))
+    _add_set_option(sam_command)
+    sam_command.set_defaults(run=lambda args: run_sam(args.port, parse_settings(args.set)))
     return parser
+
+
+def _add_set_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE",
+        help="set any parameter of template.yaml, as for a deployment (repeatable)",
+    )  # fmt: skip
 
 
 def _parse_port(text: str) -> int:
@@ -152,7 +166,10 @@ def _parse_options(args: argparse.Namespace) -> Options:
         raise LocalError("--model-dir needs --recogniser whisper.")
     if args.json:
         _check_json(args.json.absolute())
-    parameters = {name: values[option] for name, option in PARAMETERS.items() if values[option]}
+    settings = parse_settings(args.set)
+    parameters = merge_settings(
+        {name: values[option] for name, option in PARAMETERS.items() if values[option]}, settings
+    )
     return Options(
         recordings=_resolve_recordings(args.recordings, args.aws_endpoint) if args.recordings is not None else None,
         broken=args.broken,
@@ -160,6 +177,7 @@ def _parse_options(args: argparse.Namespace) -> Options:
         headers=parse_headers(args.header, args.api_key),
         recogniser=args.recogniser or ENGINES[0],
         model_dir=args.model_dir and args.model_dir.expanduser().absolute(),
+        remarks=effect_remarks(settings),
         port=args.port,
         once=args.once,
         json=args.json,

@@ -1,13 +1,21 @@
-"""The options of `up` that set parameters of the template, and which option to correct after an error.
+"""The options that set parameters of the template, `--set` among them, and which option to correct after an error.
 
 Messages of the layer use the setting's name on the admin page; docs/api.md has all of its names.
 """
 
 import re
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from samtranslator.yaml_helper import yaml_parse
 
 from callscribe.settings.whisperx import Credentials, credential_errors
 from local import LocalError
+from local.build import ROOT
+from local.cloud.template import check_parameter
+
+TEMPLATE = ROOT / "template.yaml"
 
 PARAMETERS = {
     "WhisperXUrl": "--whisperx",
@@ -20,6 +28,13 @@ PARAMETERS = {
     "PhoneSystem": "--phone-system",
 }
 """The option that sets a parameter."""
+
+NO_EFFECT = {
+    *("EfsAccessPoint", "EfsMountPath", "Subnets", "SecurityGroups"),
+    *("ApiRateLimit", "ApiBurstLimit", "DeleteRecordingsAfterDays", "LogRetentionDays", "Architecture"),
+    *("AlarmEmail", "AlarmQueueAgeMinutes", "AlarmFailedRecordings", "AlarmNoSuccessSeconds"),
+}
+"""Parameters of what the local stack lacks: a VPC, EFS, limits of API Gateway, lifecycle rules, log groups, alarms."""
 
 OPTIONS_BY_ERROR_CODE = {
     "service_unavailable": ("--whisperx",),
@@ -42,6 +57,46 @@ def parse_headers(texts: Iterable[str], api_key: str) -> dict[str, str]:
     if problem := errors.get("headers"):
         raise LocalError(f"--header {problem}")
     return headers
+
+
+def parse_settings(texts: Iterable[str]) -> dict[str, str]:
+    """Parse the values of `--set`, each `NAME=VALUE`, and check them against the template.
+
+    Raises: LocalError, when a name is unknown or given twice; ParameterError, when a value is not allowed.
+    """
+    declarations: Mapping[str, Any] = yaml_parse(TEMPLATE.read_text("utf-8"))["Parameters"]
+    settings: dict[str, str] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise LocalError(f"--set {name}: write NAME=VALUE, such as --set MaxAttempts=3.")
+        if name not in declarations:
+            raise LocalError(f"--set {name}: the template has no such parameter.{_suggest(name, declarations)}")
+        if name == "RecordingsPath":
+            raise LocalError("--set RecordingsPath: use --samples or --recordings, which say where the recordings are.")
+        if name in settings:
+            raise LocalError(f"--set {name} is given twice.")
+        check_parameter(name, value, declarations[name])
+        settings[name] = value
+    return settings
+
+
+def merge_settings(parameters: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
+    """Add the parameters of `--set` to those of other options. Raises: LocalError, when both set the same one."""
+    for name in sorted(parameters.keys() & settings.keys()):
+        raise LocalError(f"{PARAMETERS[name]} and --set {name} set the same parameter. Use one of them.")
+    return {**parameters, **settings}
+
+
+def effect_remarks(settings: Mapping[str, str]) -> list[str]:
+    """Name the parameters of `--set` that are valid, but have no effect here."""
+    return [f"{name} has no effect in the local stack." for name in settings if name in NO_EFFECT]
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    by_lower = {each.lower(): each for each in known}
+    matches = get_close_matches(name.lower(), by_lower, n=1)
+    return f" Did you mean {by_lower[matches[0]]}?" if matches else " docs/configuration.md lists all."
 
 
 def describe_error(error: Mapping[str, str]) -> str:

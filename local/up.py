@@ -47,8 +47,8 @@ DEMO_OVERRIDES = {"RetryBaseSeconds": "1", "OutagePauseSeconds": "1"}
 class Options:
     """The options of the command line. `recordings`: a folder or an s3:// path, None for the samples.
 
-    `parameters`: parameters of the template, by name. `headers`: those of each request to the server. `recogniser`: the
-    engine of the built-in recogniser.
+    `parameters`: parameters of the template, by name. `remarks`: lines to print about them at the start.
+    `headers`: those of each request to the server. `recogniser`: the engine of the built-in recogniser.
     """
 
     recordings: str | None
@@ -57,6 +57,7 @@ class Options:
     headers: dict[str, str]
     recogniser: str
     model_dir: Path | None
+    remarks: list[str]
     port: int
     once: bool
     json: Path | None
@@ -65,6 +66,8 @@ class Options:
 
 def up(options: Options) -> int:
     """Start the stack and run the tasks; with --once, stop when done. Returns the exit status."""
+    for remark in options.remarks:
+        CONSOLE.print_line(remark)
     with ExitStack() as exit_stack:
         running = exit_stack.enter_context(_start_stack(options))
         if not options.once:
@@ -135,11 +138,11 @@ class RunningStack:
 def _start_stack(options: Options) -> Iterator[RunningStack]:
     with ExitStack() as exit_stack:
         endpoint = options.aws_endpoint or exit_stack.enter_context(serve_aws())
-        parameters = options.parameters | DEMO_OVERRIDES
+        parameters = DEMO_OVERRIDES | options.parameters
         if "WhisperXUrl" not in parameters:
             log = STATE / "logs" / "recogniser.log"
             recogniser = run_recogniser(
-                parameters["WhisperXDialect"],
+                parameters.get("WhisperXDialect", "asr"),
                 log,
                 engine=options.recogniser,
                 model_dir=options.model_dir,

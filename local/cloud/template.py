@@ -73,21 +73,36 @@ def parameter_values(template: Mapping[str, Json], overrides: Mapping[str, str])
     if missing := [name for name, value in values.items() if value is None]:
         raise ValueError(f"these parameters have no default and need a value: {', '.join(missing)}")
     for name, value in values.items():
-        declaration = template["Parameters"][name]
-        for item in split_list(str(value)) if is_list(declaration) else [str(value)]:
-            _check_parameter(name, item, declaration)
+        check_parameter(name, str(value), template["Parameters"][name])
     texts = {name: str(value) for name, value in values.items()}
     if violations := Intrinsics(template, texts, lambda logical_id, _: logical_id).rule_violations():
         raise ValueError(" ".join(violations))
     return texts
 
 
-def _check_parameter(name: str, value: str, declaration: Mapping[str, Json]) -> None:
+def check_parameter(name: str, value: str, declaration: Mapping[str, Json]) -> None:
+    """Check a value as CloudFormation does; of a list, each item. Raises: ParameterError, when it is not allowed."""
+    for item in split_list(value) if is_list(declaration) else [value]:
+        if reason := _find_violation(item, declaration):
+            raise ParameterError(name, declaration.get("ConstraintDescription", reason))
+
+
+def _find_violation(value: str, declaration: Mapping[str, Json]) -> str | None:
+    """Return the constraint that the value violates, or None."""
     pattern, allowed = declaration.get("AllowedPattern"), declaration.get("AllowedValues")
     if pattern and not re.fullmatch(pattern, value):
-        raise ParameterError(name, declaration.get("ConstraintDescription", f"must match {pattern}"))
+        return f"must match {pattern}"
     if allowed and value not in list(map(str, allowed)):
-        raise ParameterError(name, f"must be one of {', '.join(map(str, allowed))}")
+        return f"must be one of {', '.join(str(each) or '(empty)' for each in allowed)}"
+    is_number = declaration["Type"] == "Number"
+    if is_number and not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
+        return "must be a number"
+    size, kind = (float(value), "Value") if is_number else (len(value), "Length")
+    for word, limit, sign in (("least", f"Min{kind}", 1), ("most", f"Max{kind}", -1)):
+        if limit in declaration and sign * size < sign * declaration[limit]:
+            text = f"at {word} {declaration[limit]}"
+            return f"must be {text}" if is_number else f"must have {text} characters"
+    return None
 
 
 def resolve_resources(

@@ -1,6 +1,7 @@
 """`sam`: runs the built functions in containers, with moto as AWS, the sample recordings and the recogniser."""
 
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 
 from local import LocalError
@@ -9,6 +10,7 @@ from local.cloud.aws import serve_aws
 from local.cloud.secrets import read_api_key
 from local.cloud.stack import Stack, deploy
 from local.http_server import LOCALHOST
+from local.options import effect_remarks
 from local.recogniser.process import run_recogniser
 from local.sam.containers import SAM, find_address, find_free_port, has_image, unavailable_reason
 from local.sam.files import write_files
@@ -20,8 +22,10 @@ CONFIG = STATE / "samconfig.toml"
 PAUSE_SECONDS = 0.5
 
 
-def run_sam(port: int) -> int:
+def run_sam(port: int, parameters: Mapping[str, str]) -> int:
     """Serve the HTTP API on `port` (0: any free one) until Ctrl-C; return the exit status.
+
+    `parameters` are those of the template. Containers must be able to reach a `WhisperXUrl` among them.
 
     Raises: LocalError, when Docker is missing or the API does not start.
     """
@@ -32,13 +36,19 @@ def run_sam(port: int) -> int:
         port = find_free_port(LOCALHOST, port)
     except OSError as error:
         raise LocalError(f"Port {port}: {error.strerror}. Choose another one with --port.") from error
+    for remark in effect_remarks(parameters):
+        print(remark, flush=True)
     print("Building the functions …", flush=True)
     build_functions()
     STATE.mkdir(parents=True, exist_ok=True)
     with ExitStack() as exit_stack:
         aws = exit_stack.enter_context(serve_aws(host=address.listen_host))
-        whisperx = exit_stack.enter_context(run_recogniser("asr", STATE / "recogniser.log", address.listen_host))
-        stack = deploy(ROOT / "template.yaml", aws, {"WhisperXUrl": address.container_url(whisperx), **PARAMETERS})
+        parameters = PARAMETERS | dict(parameters)
+        if "WhisperXUrl" not in parameters:
+            dialect = parameters.get("WhisperXDialect", "asr")
+            url = exit_stack.enter_context(run_recogniser(dialect, STATE / "recogniser.log", address.listen_host))
+            parameters["WhisperXUrl"] = address.container_url(url)
+        stack = deploy(ROOT / "template.yaml", aws, parameters)
         put_samples(stack)
         key = read_api_key(aws, stack.secrets["ApiKeySecret"])
         lambda_port = find_free_port(address.listen_host)

@@ -1,6 +1,7 @@
 """Queries of the local DynamoDB: the results of moto's own code, and of dynalite, with sorted indexes."""
 
 import uuid
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -29,7 +30,7 @@ CONDITIONS = {
     "AND {} BETWEEN :a AND :b": 2,
     "AND begins_with({}, :a)": 1,
 }
-TEXTS = st.sampled_from(["a", "aa", "ab", "b", "ba", "ü", "\uffee", "\N{HEADPHONE}"])
+TEXTS = st.sampled_from(["a", "aa", "ab", "b", "ba", "é", "ü"])
 NUMBERS = st.sampled_from(["-3", "0", "2", "10", "10.5"])
 ITEMS = st.fixed_dictionaries(
     {"p": TEXTS, "q": TEXTS}, optional={"g": st.sampled_from("uv"), "n": NUMBERS, "x": TEXTS, "y": TEXTS}
@@ -116,8 +117,8 @@ class Engine:
             self.client.update_item(TableName=self.name, Key=key, AttributeUpdates=changes)
 
     def pages(self, request):
-        pages: list[dict] = []
-        start: dict = {}
+        pages: list[dict[str, Any]] = []
+        start: dict[str, Any] = {}
         while True:
             page = self.client.query(TableName=self.name, **request, **start)
             pages.append(page)
