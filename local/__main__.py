@@ -1,6 +1,7 @@
 """The command line: `python -m local up`, `… invoke`, `… sam`, `… names`."""
 
 import argparse
+import errno
 import io
 import json
 import os
@@ -72,10 +73,17 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{parser.prog}: {option} {error.reason}", file=sys.stderr)
         return 2
     except REPORTED_ERRORS as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        print(f"{parser.prog}: {_describe_error(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _describe_error(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        place = f" at {error.filename}" if error.filename else ""
+        return f"the disk is full{place}. Free some space, then start again. Logs are in .callscribe/logs."
+    return str(error)
 
 
 def _build_parser() -> argparse.ArgumentParser:

@@ -42,7 +42,7 @@ MAX_LISTED = 3
 SERVICE_UNAVAILABLE = ServiceUnavailable.code
 """The error code of a run that found the circuit breaker open."""
 
-OUTAGE_CODES = (SERVICE_UNAVAILABLE, BadGateway.code)
+OUTAGE_CODES = (SERVICE_UNAVAILABLE, BadGateway.code, "service_busy")
 """Error codes of a server that cannot be reached, or responds that it is not ready."""
 
 DIAGNOSTIC_CODES = ("wrong_dialect", "not_whisperx")

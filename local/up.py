@@ -1,7 +1,7 @@
 """`up`: the whole stack on this machine, from the same template that is deployed."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from local.cloud.stack import Stack, deploy
 from local.cloud.uploads import deliver_upload_events
 from local.console import Console
 from local.http_server import HttpServer
-from local.invoke import announce_stack
+from local.invoke import announce_stack, find_other_stack
 from local.lambdas.gateway import LocalGateway
 from local.lambdas.pool import Lambdas
 from local.recogniser.process import run_recogniser
@@ -138,6 +138,11 @@ class RunningStack:
 def _start_stack(options: Options) -> Iterator[RunningStack]:
     with ExitStack() as exit_stack:
         endpoint = options.aws_endpoint or exit_stack.enter_context(serve_aws())
+        if other_url := find_other_stack(endpoint):
+            CONSOLE.print_line(
+                f"Another stack is running on {endpoint}: {other_url}. Both work on the same recordings, but no "
+                "recording is sent by both at once. To run them separately, use another endpoint."
+            )
         parameters = DEMO_OVERRIDES | options.parameters
         if "WhisperXUrl" not in parameters:
             log = STATE / "logs" / "recogniser.log"
@@ -163,11 +168,29 @@ def _start_stack(options: Options) -> Iterator[RunningStack]:
         if options.recordings is not None:
             # replaces the template's parameter, which accepts folders only below the EFS mount
             environment["RECORDINGS_PATH"] = options.recordings
-        lambdas = exit_stack.enter_context(Lambdas(stack, STATE, environment))
+        lambdas = exit_stack.enter_context(_run_lambdas(stack, environment, keeps_state=bool(options.aws_endpoint)))
         server.start(LocalGateway(lambdas, "api"))
         exit_stack.enter_context(announce_stack(stack, server.url))
         key = read_api_key(stack.endpoint, stack.secrets["ApiKeySecret"])
         yield RunningStack(stack, lambdas, ApiClient(server.url, key))
+
+
+@contextmanager
+def _run_lambdas(stack: Stack, environment: Mapping[str, str], *, keeps_state: bool) -> Iterator[Lambdas]:
+    """Run the functions. With `keeps_state`, give back at the end what stopped runs of process held."""
+    with Lambdas(stack, STATE, environment) as lambdas:
+        try:
+            yield lambdas
+        finally:
+            lambdas.stop()
+            if keeps_state:
+                try:
+                    count = lambdas.release_claims()
+                except RuntimeError as error:
+                    CONSOLE.print_line(f"{error} They expire within 16 minutes.")
+                else:
+                    if count:
+                        CONSOLE.print_line(f"{count} recording(s) were being transcribed, and are queued again.")
 
 
 def _print_welcome(running: RunningStack) -> None:
@@ -186,5 +209,8 @@ def _report(running: RunningStack, problem: str | None, path: Path | None) -> in
         CONSOLE.print_line(text)
     if path:
         CONSOLE.print_line(f"Writing all recordings to {path}. Press Ctrl-C to skip this.")
-        write_json(path, collect_records(running.api))
+        try:
+            write_json(path, collect_records(running.api))
+        except OSError as error:
+            raise LocalError(f"--json {path}: cannot write it: {error.strerror}.") from error
     return 0 if len(summary) == 1 and problem is None else 1

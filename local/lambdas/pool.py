@@ -8,12 +8,15 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Condition, Thread
 from typing import Any, Self
 
+from callscribe.clock import utc_now
+from callscribe.store.runs import new_run_id
 from local.cloud.client import CREDENTIALS
 from local.cloud.stack import Function, Stack
 from local.lambdas.worker_process import ROOT, WorkerLostError, WorkerProcess
@@ -22,6 +25,11 @@ WORKERS_PER_FUNCTION = 10
 """Enough for a page that sends many requests in parallel; with its imports alone, a worker has 35 to 50 MB."""
 _KILL_TIMEOUT_SECONDS = 10.0
 """How long `stop` waits for workers that it has killed."""
+
+PROCESS_HANDLER = "functions.process.app.lambda_handler"
+RELEASE_HANDLER = "local.lambdas.stopped_runs.lambda_handler"
+RELEASE_SECONDS = 20.0
+"""How long `release_claims` may take."""
 
 type WorkerFactory = Callable[[Mapping[str, str], Path], WorkerProcess]
 """Starts a worker with this environment, which writes to this log."""
@@ -52,6 +60,7 @@ class Lambdas:
         worker_factory: WorkerFactory = WorkerProcess,
     ) -> None:
         self.stack = stack
+        self._process = next((each for each in stack.functions.values() if each.handler == PROCESS_HANDLER), None)
         logs = state / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         self._pools = {
@@ -78,8 +87,13 @@ class Lambdas:
 
         Raises: KeyError, for an unknown function; TypeError, when the event is not JSON; RuntimeError, after `stop`.
         """
-        pool = self._pools[self.stack.function(name).name]
+        function = self.stack.function(name)
+        pool = self._pools[function.name]
         request_id = str(uuid.uuid4())
+        if function == self._process and isinstance(
+            event, dict
+        ):  # so that `release_claims` knows which runs it has stopped
+            event = {"run": new_run_id(utc_now()), **event}
         json.dumps(event)
         pool.register_event()
         if wait:
@@ -100,6 +114,29 @@ class Lambdas:
             return changed or previous[1] > 0
 
         return has_run
+
+    def release_claims(self) -> int:
+        """Give back what runs of process held that `stop` or Ctrl-C has killed. Return how many recordings that were.
+
+        Only after `stop`. Raises: RuntimeError, when AWS cannot be reached; the leases expire then.
+        """
+        pool = self._pools[self._process.name] if self._process else None
+        if not pool or not pool.killed_runs:
+            return 0
+        overrides = {**CREDENTIALS, "_HANDLER": RELEASE_HANDLER, "AWS_LAMBDA_LOG_STREAM_NAME": "stop"}
+        worker = WorkerProcess({**pool.environment, **overrides}, pool.log)
+        try:
+            request = {"request_id": "stop", "arn": pool.function.arn, "timeout_seconds": RELEASE_SECONDS}
+            response = worker.exchange({**request, "event": {"runs": pool.killed_runs}}, RELEASE_SECONDS)
+        except (TimeoutError, WorkerLostError) as error:
+            raise RuntimeError(f"the claims of stopped runs were not released: {error}") from error
+        finally:
+            worker.kill()
+            worker.close()
+        if response["failed"]:
+            raise RuntimeError(f"the claims of stopped runs were not released. See {pool.log}.")
+        pool.killed_runs.clear()
+        return int(response["payload"])
 
     def is_running(self, name: str) -> bool:
         """Return whether this function is handling an event, or has one waiting."""
@@ -126,6 +163,8 @@ class _FunctionPool:
     """The number of events that are waiting or running."""
     started_count: int = 0
     """The number of events so far."""
+    killed_runs: list[str] = field(default_factory=list)
+    """The ids of runs that were in progress when their workers were killed by `stop` or Ctrl-C."""
     _idle: list[WorkerProcess] = field(default_factory=list)
     _busy: set[WorkerProcess] = field(default_factory=set)
     _stopped: bool = False
@@ -176,9 +215,14 @@ class _FunctionPool:
             response = worker.exchange(request, seconds)
             is_reusable = not response["last"]
             return InvocationResult(request_id, json.loads(response["payload"]), response["failed"])
+        except KeyboardInterrupt:
+            self._note_killed(event)
+            raise
         except TimeoutError as error:
             return self._failure(request_id, "Sandbox.Timedout", str(error))
         except WorkerLostError:
+            if self._stopped:
+                self._note_killed(event)
             return self._failure(request_id, "Runtime.ExitError", f"Runtime exited with error: {worker.close()}")
         finally:
             # also after Ctrl-C, while the worker still handles an event with no one waiting for the result
@@ -191,9 +235,13 @@ class _FunctionPool:
                     self._idle.append(worker)
                 self._changed.notify_all()
 
+    def _note_killed(self, event: Any) -> None:
+        if isinstance(event, dict) and "run" in event:
+            self.killed_runs.append(event["run"])
+
     def _failure(self, request_id: str, error_type: str, message: str) -> InvocationResult:
         payload = {"errorType": error_type, "errorMessage": f"RequestId: {request_id} Error: {message}"}
-        with self.log.open("a", encoding="utf-8") as log:
+        with suppress(OSError), self.log.open("a", encoding="utf-8") as log:  # a full disk must not hide the result
             log.write(json.dumps(payload) + "\n")
         return InvocationResult(request_id, payload, failed=True)
 

@@ -13,6 +13,7 @@ from moto.dynamodb.models.table import Table
 from local.cloud.client import aws_client
 from local.cloud.dynamodb import queries
 from testing import dynalite
+from testing.waiting import wait_until
 
 KEYS = {"table": "pq", "by-text": "gq", "by-number": "gn", "all-by-number": "gn"}
 PROJECTIONS = {
@@ -102,6 +103,7 @@ class Engine:
         indexes = [index | dynalite.THROUGHPUT for index in DEFINITION["GlobalSecondaryIndexes"]]
         definition = DEFINITION | dynalite.THROUGHPUT | {"GlobalSecondaryIndexes": indexes}
         self.client.create_table(TableName=name, **definition)
+        wait_until(lambda: self.client.describe_table(TableName=name)["Table"]["TableStatus"] == "ACTIVE")
 
     def write(self, kind, item):
         key = {name: {"S": item[name]} for name in "pq"}

@@ -125,7 +125,7 @@ def test_long_outage_is_reported_with_the_option_to_correct(clock):
     assert 300 < clock[0] < 310
 
 
-@pytest.mark.parametrize("code", ["service_unavailable", "service_down"])
+@pytest.mark.parametrize("code", ["service_unavailable", "service_down", "service_busy"])
 def test_server_that_loads_its_model_for_two_minutes_is_waited_for(clock, code):
     stack = ScriptedStack(process=[*[failed_run(code=code)] * 120, process_run(completed=1), process_run()])
     assert stack.run_until_done() is None
