@@ -21,6 +21,8 @@ from callscribe.recordings.state_machine import Transition
 from callscribe.settings.process import ProcessSettings
 from callscribe.store import admission, recordings
 from callscribe.store.admission import Slot
+from functions.process.job_slots import hold_for_job, server_stopped_at
+from functions.process.refusals import new_refusal, pause_after_refusals
 from functions.process.transcription import AttemptResult, JobPending, TranscriptionResult
 
 MIN_BATCH_SIZE = 10
@@ -40,10 +42,6 @@ RESULT_METRICS = {
     Status.PROCESSING: ("jobs_pending", "JobsInProgress"),
 }
 """The run's count and the metric for each status that a claim can end with."""
-
-JOB_SLOT_LEASE = timedelta(minutes=20)
-"""How long a slot is held for a job without being polled. A poll extends it once half of it has passed."""
-
 
 STORE_MARGIN = timedelta(seconds=20)
 """Reserved for storing the results."""
@@ -218,7 +216,7 @@ class AttemptFinalizer:
             self._run.end(RunStatus.FAILED, result.message, result.code)
         held_slot = None
         if isinstance(result, JobPending) or _has_running_job(attempt):  # the first is repeated for the type checker
-            held_slot = admission.extend_for_job(slot, now, now + JOB_SLOT_LEASE)
+            held_slot, recording = hold_for_job(slot, attempt, self._settings.max_concurrent_transcriptions, now)
             transition = state_machine.await_job(recording, held_slot.set_member, now)
         else:
             transition = self._build_transition(attempt, result, now, is_probe=slot.outage is not None)
@@ -269,11 +267,22 @@ class AttemptFinalizer:
             outage = circuit_breaker.opened_by(
                 attempt.result, self._clock(), self._settings.outage_pause_seconds, slot.outage
             )
-            (admission.open_circuit if keeps_slot else admission.release_and_open)(slot, outage)
-        elif attempt.service_responded:
-            (admission.close_circuit if keeps_slot else admission.release_and_close)(slot)
-        else:
+            stopped_at = server_stopped_at(attempt.result, self._clock())
+            (admission.open_circuit if keeps_slot else admission.release_and_open)(slot, outage, stopped_at)
+        elif not attempt.service_responded:
             (admission.drop_probe if keeps_slot else admission.release)(slot)
+        elif keeps_slot:  # after refusals, an accepted job shows nothing yet: only its transcript does
+            is_inconclusive = slot.outage is not None and slot.outage.by_refusals
+            (admission.drop_probe if is_inconclusive else admission.close_circuit)(slot)
+        elif isinstance(attempt.result, TranscriptRef):
+            admission.release_and_close(slot, is_success=True)
+        elif refusal := new_refusal(attempt):
+            refused_ids = admission.release_and_count(slot, refusal, attempt.recording.id)
+            if pause_after_refusals(attempt.result, refused_ids, self._clock(), self._settings, self._run):
+                # those that were given back have not ended
+                self._unpublished = [recording for recording in self._unpublished if recording.id not in refused_ids]
+        else:
+            admission.release_and_close(slot)
 
 
 def _audio_seconds(recording: Recording) -> int:

@@ -248,7 +248,7 @@ class TrackTranscriber:
         result = self._service.send(audio, name, timeouts, is_resend=self.recording.error is not None)
         if isinstance(result, Job):
             now = self._clock()
-            self._update(job_started_at=now, job_deadline=now + self._job_timeout)
+            self._update(job_started_at=now, job_deadline=now + self._job_timeout, job_presumed_lost_at=None)
             self._update_track(channel, job=result.id)
         else:
             self._transcripts[channel] = result

@@ -24,6 +24,8 @@ from callscribe.recordings.run import Run, RunStatus, Task
 from callscribe.settings.process import ProcessSettings
 from callscribe.store import admission, recordings, runs, settings_overrides
 from callscribe.store.admission import Slot
+from functions.process import job_slots
+from functions.process.refusals import as_outage
 from functions.process.run_claims import AttemptFinalizer, ClaimQueue, Deadline
 from functions.process.transcription import AttemptResult, JobPending, Transcriber
 
@@ -203,13 +205,11 @@ class Worker:
     def _poll_next(self) -> StartResult:
         """Poll a job, in the slot that is held for it; during an outage, only as the probe."""
         recording_to_poll = self._jobs_to_poll.popleft()
-        now, lease_expires_at = self._clock(), self._deadline.lease_expires_at
-        token = uuid.uuid4().hex
-        if recording_to_poll.slot:
-            held_slot = Slot.from_set_member(recording_to_poll.slot)
-        else:
-            held_slot = Slot(token=uuid.uuid4().hex, lease_expires_at=now)
-        admitted = admission.acquire_probe(held_slot, token, now, lease_expires_at)
+        now, lease_expires_at, token = self._clock(), self._deadline.lease_expires_at, uuid.uuid4().hex
+        limit = self._settings.max_concurrent_transcriptions
+        admitted = job_slots.acquire_for_poll(recording_to_poll, limit, token, now, lease_expires_at)
+        if admitted is None:
+            return StartResult.STARTED  # this one is polled later, the next one now
         if isinstance(admitted, Outage):
             if any(attempt.slot.outage for attempt in self._in_progress.values()):  # this run's own probe decides
                 self._jobs_to_poll.appendleft(recording_to_poll)
@@ -224,13 +224,12 @@ class Worker:
             )
         finally:
             if recording is None:
-                admission.drop_probe(slot)
+                (admission.release if slot.token == token else admission.drop_probe)(slot)
         if recording:
-            if any(track.is_unsent for track in recording.tracks):
-                try:
-                    slot = admission.extend(slot, lease_expires_at)
-                except StoreError as error:  # the recording is claimed, so it is polled in the slot as it is
-                    self._defer(error)
+            try:
+                slot = job_slots.extend_for_tracks(slot, recording, lease_expires_at)
+            except StoreError as error:  # the recording is claimed, so it is polled in the slot as it is
+                self._defer(error)
             self._submit(_Attempt(recording, slot))
         return StartResult.STARTED
 
@@ -256,6 +255,8 @@ class Worker:
 
     def _finish(self, future: Future[AttemptResult], ended: AttemptResult) -> None:
         attempt = self._in_progress.pop(future)
+        if attempt.slot.outage:
+            ended = as_outage(ended, attempt.slot.outage)
         recording, is_probe = attempt.recording, attempt.slot.outage is not None
         if ended.service_responded and isinstance(ended.result, TranscriptRef) and recording.job_started_at is None:
             self._deadline.record_rate(recording.size, ended.seconds)

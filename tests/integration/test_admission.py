@@ -159,6 +159,34 @@ def test_slot_of_a_running_job_stays_held_until_it_is_released(keep, release, ar
     assert held_tokens() == []
 
 
+def test_refusals_are_counted_by_recording_and_by_kind_until_a_success():
+    def refuse(refusal, recording_id):
+        return admission.release_and_count(acquire(), refusal, recording_id)
+
+    assert refuse("415 not_audio", "a") == {"a"}
+    assert refuse("415 not_audio", "b") == {"a", "b"}
+    assert refuse("500 service_error", "c") == {"c"}
+    assert refuse("415 not_audio", "b") == {"a", "b"}
+    admission.release_and_close(acquire())
+    assert refuse("415 not_audio", "d") == {"a", "b", "d"}
+    admission.release_and_close(acquire(), is_success=True)
+    assert refuse("415 not_audio", "e") == {"e"}
+    assert held_tokens() == []
+
+
+def test_refusal_of_a_probe_closes_the_circuit_and_counts():
+    assert admission.release_and_count(open_and_acquire_probe(), "415 not_audio", "a") == {"a"}
+    assert (held_tokens(), item().outage, item().probe) == ([], None, None)
+
+
+def test_pause_opens_a_closed_circuit_and_forgets_the_refusals():
+    admission.release_and_count(acquire(), "415 not_audio", "a")
+    admission.pause(OUTAGE)
+    assert (item().refusals, admission.to_outage(item())) == (None, OUTAGE)
+    admission.pause(LATER_OUTAGE)
+    assert admission.to_outage(item()) == OUTAGE
+
+
 # circuit breaker ----------------------------------------------------------------------------------------------------
 
 
@@ -215,7 +243,7 @@ def test_dead_probe_is_replaced_by_only_one_worker(meanwhile):
 
 def test_only_the_probe_polls_while_the_circuit_is_open():
     job: Slot = acquire("job")
-    assert admission.acquire_probe(job, "poll", NOW, LEASE) is job
+    assert admission.acquire_probe(job, "poll", NOW, LEASE) == job
     open_circuit()
     assert admission.acquire_probe(job, "poll", DUE - TICK, LEASE) == OUTAGE
     probe = acquire_probe("poll", DUE)

@@ -266,6 +266,7 @@ def test_status_summary_counts_each_status(handlers, pending_recordings):
     handlers.api("PUT", f"{LIST}/{pending_recordings[0].id}", body={"transcriptionStatus": "queued"})
     assert handlers.api("GET", f"{LIST}/status-summary").json == {
         "pending": 2, "queued": 1, "processing": 0, "completed": 0, "failed": 0, "total": 3, "outage": None,
+        "lostJobs": None,
     }  # fmt: skip
 
 

@@ -59,7 +59,7 @@ MAX_MODULES = 8
 LARGER_FOLDERS = {
     "functions/api": 10,
     "functions/api/routes": 9,
-    "functions/process": 9,
+    "functions/process": 11,
     "layers/shared/callscribe/phone_systems": 11,
     "layers/shared/callscribe/recordings": 9,
     "layers/shared/callscribe/store": 15,
@@ -89,6 +89,7 @@ MODULES_OF_ONE_FUNCTION = {
         "whisperx.dialects.tasks",
         "whisperx.response_errors",
         "whisperx.error_tables",
+        "whisperx.keepalive",
         "whisperx.network_errors",
     ),
 }

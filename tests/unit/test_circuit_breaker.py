@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callscribe.errors import ServiceUnavailable
+from callscribe.errors import JobFailed, PermanentError, RetryableError, ServiceUnavailable
 from callscribe.recordings import circuit_breaker
 from callscribe.recordings.run import Run, RunStatus, Task, Trigger
 
@@ -45,6 +45,44 @@ def test_retry_after_takes_precedence_up_to_one_day(retry_after, delay):
     outage = circuit_breaker.opened_by(ServiceUnavailable("Busy.", retry_after=retry_after), NOW, 60, None)
     assert outage.next_try_at == NOW + timedelta(seconds=delay)
     assert outage.backoff_seconds == 60
+
+
+def test_refusals_are_identical_by_status_and_code():
+    refused = [
+        PermanentError("A.", code="request_rejected", status=400),
+        RetryableError("B.", code="service_error", status=500),
+        RetryableError("C.", code="connection_lost"),
+        JobFailed("D."),
+    ]
+    keys = [circuit_breaker.refusal_key(error) for error in refused]
+    assert keys == ["400 request_rejected", "500 service_error", "None connection_lost", "None job_failed"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ERROR,
+        RetryableError("Too slow.", code="timeout"),
+        RetryableError("Bug.", code="internal_error"),
+        PermanentError("Gone.", code="audio_missing"),
+        JobFailed("Lost.", code="job_lost", status=404),
+    ],
+)
+def test_error_that_settings_cannot_cause_is_no_refusal(error):
+    assert circuit_breaker.refusal_key(error) is None
+
+
+def test_pause_after_refusals_doubles_up_to_two_minutes():
+    error, now = PermanentError("No.", code="not_audio", status=415), NOW
+    outage = circuit_breaker.paused_by(error, now, 60)
+    assert (outage.code, outage.by_refusals, outage.failures) == ("wrong_settings", True, 1)
+    results = []
+    for _ in range(3):
+        results.append((outage.next_try_at - now).total_seconds())
+        now = outage.next_try_at
+        outage = circuit_breaker.opened_by(circuit_breaker.same_refusals(error), now, 60, outage)
+    assert results == [50, 110, 110]
+    assert outage.by_refusals
 
 
 # runs ----------------------------------------------------------------------------------------------------------------

@@ -128,7 +128,7 @@ export function runSummary({ incomplete, audio_seconds: audioSeconds, ...counts 
 
 // The progress of a recording, and what happens next: a list of texts, or of [text, timestamp].
 export function progressSummary(recording, now = Date.now()) {
-  const { transcriptionStatus, attempts, error, statusSince, jobStartedAt, nextAttemptAt, transcript } = recording;
+  const { transcriptionStatus, attempts, error, statusSince, nextAttemptAt, transcript } = recording;
   const attempt = `attempt ${attempts} of ${Math.max(attempts, recording.maxAttempts)}`;
   const reason = error && String(error.httpStatus ?? humanize(error.code));
   const parts = {
@@ -138,7 +138,7 @@ export function progressSummary(recording, now = Date.now()) {
       attempts && `next: attempt ${attempts + 1}`,
       error && `last error: ${reason}`,
     ],
-    processing: () => [attempt, jobStartedAt ? ["job running since", jobStartedAt] : ["since", statusSince]],
+    processing: () => [attempt, jobProgress(recording)],
     failed: () => [attempt, reason, nextAttempt(nextAttemptAt, now)],
     completed: () => [
       ["transcribed", statusSince],
@@ -147,6 +147,14 @@ export function progressSummary(recording, now = Date.now()) {
     ],
   }[transcriptionStatus]();
   return parts.filter(Boolean);
+}
+
+// What is waited for: the server, or its job. A job from before a restart may be lost, and then the recording is sent again.
+function jobProgress({ statusSince, jobStartedAt, jobPresumedLostAt, jobDeadline }) {
+  if (jobPresumedLostAt) {
+    return ["waiting for the server to finish the job that it had before its restart, until", jobDeadline];
+  }
+  return jobStartedAt ? ["job running since", jobStartedAt] : ["since", statusSince];
 }
 
 // A retry that is due also waits until the queue is empty.

@@ -87,14 +87,18 @@ function Layout({ signOut }) {
     </header>
     <main id="main" tabindex="-1">
       <${OutageBanner} outage=${summary.data?.outage} />
+      <${LostJobsBanner} jobs=${summary.data?.lostJobs} />
       <${View} key=${path.join("/")} path=${path} query=${query} summary=${summary} />
     </main>`;
 }
 
+// Codes of outages in which the server responds, so a user has to act.
+const REFUSALS = new Set(["wrong_settings", "invalid_options", "payment_required", "authentication_failed"]);
+
 // Screen readers announce it when it appears, but not each time its relative times change.
 function OutageBanner({ outage }) {
   if (!outage) return null;
-  return html`<${Notice} kind="error" title="The WhisperX server is unavailable">
+  return html`<${Notice} kind="error" title=${REFUSALS.has(outage.code) ? "The WhisperX server refuses the recordings" : "The WhisperX server is unavailable"}>
     <p aria-live="off">
       Since <${Clock} at=${outage.since} /> (<${Ago} at=${outage.since} />).
       ${" "}${pluralize(outage.failures, "attempt")} failed; next one at <${Clock} at=${outage.nextTryAt} />.
@@ -103,6 +107,16 @@ function OutageBanner({ outage }) {
     <p>
       Transcription resumes automatically. No recording is lost or loses an attempt.${" "}
       <${Link} href=${urlFor("settings")}>Test the connection<//>
+    </p>
+  <//>`;
+}
+
+function LostJobsBanner({ jobs }) {
+  if (!jobs) return null;
+  return html`<${Notice} title="The WhisperX server was restarted">
+    <p aria-live="off">
+      Waiting for the server to finish ${pluralize(jobs.count, "job")} that it had before its restart, until${" "}
+      <${Clock} at=${jobs.until} />. If it does not, the recordings are sent again. Other recordings are not held up.
     </p>
   <//>`;
 }

@@ -36,6 +36,7 @@ from functions.api.schemas.base import Absent
 from functions.api.schemas.overview import ActivityResponse, FailureSummary, to_failure_group_response
 from functions.api.schemas.recordings import (
     CountResponse,
+    LostJobsResponse,
     OutageResponse,
     RecordingList,
     RetryCount,
@@ -86,7 +87,10 @@ def get_status_summary() -> StatusSummary:
     summary = status_counts.load_status_counts()
     count_by_status = {status.value: count for status, count in summary.counts.items()}
     outage = OutageResponse.model_validate(summary.outage) if summary.outage else None
-    return StatusSummary(**count_by_status, total=sum(count_by_status.values()), outage=outage)
+    now = utc_now()
+    lost_until = [until for until in summary.lost_jobs_until if until > now]
+    lost_jobs = LostJobsResponse(count=len(lost_until), until=lost_until[-1]) if lost_until else None
+    return StatusSummary(**count_by_status, total=sum(count_by_status.values()), outage=outage, lost_jobs=lost_jobs)
 
 
 @router.get("/api/call-recordings/activity")

@@ -101,6 +101,11 @@ class RecordingResponse(MetadataResponse):
     job_started_at: datetime | None = Field(
         description="When the job that the WhisperX server is running for it was started."
     )
+    job_presumed_lost_at: datetime | None = Field(
+        description="When the WhisperX server was found to have stopped, and so has probably lost the job. The job is "
+        "polled until `jobDeadline`, while other recordings are sent; then the recording is sent again."
+    )
+    job_deadline: datetime | None = Field(description="When the job is given up, and the recording sent again.")
     audio: AudioResponse | None
     transcript: TranscriptSummary | None
 
@@ -147,6 +152,13 @@ class OutageResponse(ResponseModel):
     message: str
 
 
+class LostJobsResponse(ResponseModel):
+    """Jobs that the WhisperX server had before it was restarted, and may finish nevertheless."""
+
+    count: int = Field(examples=[1])
+    until: datetime = Field(description="When the last of them is given up, and its recording sent again.")
+
+
 class StatusSummary(ResponseModel):
     """Number of recordings by status; exact."""
 
@@ -157,6 +169,9 @@ class StatusSummary(ResponseModel):
     failed: int
     total: int
     outage: OutageResponse | None = Field(description="Null while the WhisperX server is available.")
+    lost_jobs: LostJobsResponse | None = Field(
+        description="Jobs from before a restart of the WhisperX server that are waited for; null if there are none."
+    )
 
 
 class CountResponse(ResponseModel):

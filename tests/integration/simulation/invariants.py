@@ -29,6 +29,7 @@ ALLOWED_TRANSITIONS: Mapping[str, set[tuple[Status | None, Status]]] = {
     "process": {
         (QUEUED, PROCESSING),
         (FAILED, PROCESSING),
+        (FAILED, QUEUED),
         (PROCESSING, PROCESSING),
         (PROCESSING, COMPLETED),
         (PROCESSING, FAILED),
@@ -120,7 +121,7 @@ class InvariantChecker:
             self._check_claim(actor, was, now)
         elif was.status is PROCESSING:
             self._check_release(actor, was, now)
-        elif actor.kind in ("api", "force"):
+        elif actor.kind in ("api", "force") or transition == (FAILED, QUEUED):
             assert (now.attempts, now.outage_count, now.next_attempt_at) == (0, 0, None), "attempts were not reset"
             self._counted_uploads[now.id] = 0
         else:

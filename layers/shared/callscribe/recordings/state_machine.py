@@ -52,7 +52,7 @@ TRANSITIONS: Mapping[Actor, Mapping[Status, tuple[Status, ...]]] = {
     Actor.QUEUE: {Status.PENDING: (Status.QUEUED,)},
     Actor.PROCESS: {
         Status.QUEUED: (Status.PROCESSING,),
-        Status.FAILED: (Status.PROCESSING,),
+        Status.FAILED: (Status.PROCESSING, Status.QUEUED),
         Status.PROCESSING: (Status.QUEUED, Status.FAILED),
     },
     Actor.POLLER: {Status.PROCESSING: (Status.PROCESSING,)},
@@ -91,8 +91,7 @@ class Transition:
 POLL_MIN, POLL_MAX = timedelta(seconds=2), timedelta(seconds=50)
 POLL_FRACTION = 0.1
 """A job is polled again after this fraction of the time since it was accepted. POLL_MAX is below the minute between two
-runs, so that every run polls: a server that restarts is unavailable for about a minute, and does not report the restart
-afterwards."""
+runs, so every run polls: a server that restarts is unavailable for about a minute, and does not report it later."""
 
 MAX_OUTAGES_PER_RECORDING = 5
 """A recording's 502 of this number, and each further one, is a failed attempt: its audio crashes the service."""
@@ -120,7 +119,7 @@ def claim(entry: QueueEntry, token: str, now: datetime, lease_expires_at: dateti
 def await_job(recording: Recording, slot: str, now: datetime) -> Transition:
     """processing → processing, by the claim's worker: the service runs a job, and any run may poll for it.
 
-    The slot stays held. The sort key is the time of the next poll: the longer the job runs, the less often.
+    The sort key is the time of the next poll: the longer the job runs, the less often.
     """
     job_started_at = recording.job_started_at or now
     poll_delay = min(max(POLL_FRACTION * (now - job_started_at), POLL_MIN), POLL_MAX)
@@ -276,6 +275,7 @@ def _release_claim(actor: Actor, recording: Recording, to_status: Status, now: d
         "upload_number": recording.upload_number,
         "job_started_at": recording.job_started_at if recording.has_job else None,
         "job_deadline": recording.job_deadline if recording.has_job else None,
+        "job_presumed_lost_at": recording.job_presumed_lost_at if recording.has_job else None,
         **updates,
     }
     if Provenance.TAGS in recording.metadata.provenance.values():

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from callscribe.call_metadata.metadata import CallMetadata
 from callscribe.clock import to_iso
-from callscribe.errors import InvalidTransition
+from callscribe.errors import InvalidTransition, TranscriptionError
 from callscribe.recordings.recording import (
     QueueEntry,
     Recording,
@@ -16,6 +16,7 @@ from callscribe.recordings.recording import (
     queued_sort_key,
     recording_id,
 )
+from callscribe.recordings.retry_policy import to_failure
 from callscribe.recordings.state_machine import TRANSITIONS, Actor, Increment, Transition, build_transition
 
 EMPTY_METADATA = CallMetadata()
@@ -75,6 +76,7 @@ def complete_from_sidecar(recording: Recording, transcript: TranscriptRef, now: 
         tracks=(),
         job_started_at=None,
         job_deadline=None,
+        job_presumed_lost_at=None,
     )
 
 
@@ -101,6 +103,28 @@ def enqueue(entry: QueueEntry, now: datetime) -> Transition:
     """pending → queued. The previous sort key is the time of the call, and becomes part of the new one."""
     sort_key = queued_sort_key(now, entry.sort_key)
     return build_transition(Actor.QUEUE, entry.status, Status.QUEUED, now, sort_key=sort_key, queue_sort_key=sort_key)
+
+
+def requeue_refused(recording: Recording, error: TranscriptionError, now: datetime) -> Transition:
+    """failed → queued, by process: the server refused other recordings in the same way, so its attempts do not count.
+
+    It goes to the end of the queue, so that other recordings show whether the settings are the cause. Requires the sort
+    key that was read.
+    """
+    sort_key = queued_sort_key(now, to_iso(recording.recorded_at))
+    return build_transition(
+        Actor.PROCESS,
+        recording.status,
+        Status.QUEUED,
+        now,
+        condition={"sort_key": recording.sort_key},
+        sort_key=sort_key,
+        queue_sort_key=sort_key,
+        attempts=0,
+        outage_count=0,
+        next_attempt_at=None,
+        error=to_failure(error, now),
+    )
 
 
 def user_transition(
@@ -136,6 +160,7 @@ def user_transition(
             "upload_number": Increment(int(recording.has_job)),  # it may have been sent again since it was read
             "job_started_at": None,
             "job_deadline": None,
+            "job_presumed_lost_at": None,
         },
     )
 

@@ -34,7 +34,8 @@ class Slot:
 
     `probe_token` is that of the probe, where it is not the slot's own: a poll uses the slot that is held for its job.
     `held_count` is how many slots were held once this one was acquired: unique among slots acquired at one moment, so
-    runs use it to start with different entries.
+    runs use it to start with different entries. `server_stopped_at`: when the server was last seen to have stopped, and
+    with it all jobs that it was running.
     """
 
     token: str
@@ -42,6 +43,7 @@ class Slot:
     outage: Outage | None = None
     probe_token: str = ""
     held_count: int = 1
+    server_stopped_at: datetime | None = None
 
     @property
     def set_member(self) -> str:
@@ -68,8 +70,9 @@ def acquire(limit: int, token: str, now: datetime, lease_expires_at: datetime) -
         if updated := control_items.write(
             control_items.ADMISSION, [add_member], has_room & Item.outage.does_not_exist()
         ):
-            return replace(slot, held_count=len(updated.slots or ()))
+            return replace(slot, held_count=len(updated.slots or ()), server_stopped_at=updated.server_stopped_at)
         current = control_items.read_one(control_items.ADMISSION)
+        slot = replace(slot, server_stopped_at=current.server_stopped_at)
         members = current.slots or set()
         outage = to_outage(current)
         if slot.set_member in members:  # the response to the write was lost and botocore repeated it
@@ -96,6 +99,7 @@ def acquire_probe(slot: Slot, token: str, now: datetime, lease_expires_at: datet
     is due. Else return the outage.
     """
     current = control_items.read_one(control_items.ADMISSION)
+    slot = replace(slot, server_stopped_at=current.server_stopped_at)
     outage = to_outage(current)
     if outage is None:
         return slot
@@ -120,6 +124,31 @@ def extend_for_job(slot: Slot, now: datetime, lease_expires_at: datetime) -> Slo
     return extended
 
 
+def release_lost_job(slot: Slot, until: datetime, limit: int, now: datetime) -> Slot | None:
+    """Release the slot of a job that the server has presumably lost, but remember the job `until` it is given up.
+
+    Return what now identifies the job in place of the slot. None if `limit` such jobs are remembered already: then this
+    one keeps its slot, so that never more than twice as many run as allowed if they are all alive.
+    """
+    lost = replace(slot, lease_expires_at=until)
+    actions = [Item.slots.delete({slot.set_member}), Item.lost_job_slots.add({lost.set_member})]
+    has_room = Item.lost_job_slots.does_not_exist() | (size(Item.lost_job_slots) < limit)
+    if control_items.write(control_items.ADMISSION, actions, has_room):
+        return lost
+    members = control_items.read_one(control_items.ADMISSION).lost_job_slots or set()
+    if expired := {member for member in members if member < to_iso(now)}:
+        control_items.write(control_items.ADMISSION, [Item.lost_job_slots.delete(expired)])
+        return lost if control_items.write(control_items.ADMISSION, actions, has_room) else None
+    return None
+
+
+def extend_lost_job(slot: Slot, until: datetime) -> Slot:
+    """Remember a job longer that `release_lost_job` remembers as `slot`. The previous entry is released or expires."""
+    lost = replace(slot, lease_expires_at=until)
+    control_items.write(control_items.ADMISSION, [Item.lost_job_slots.add({lost.set_member})])
+    return lost
+
+
 def extend(slot: Slot, lease_expires_at: datetime) -> Slot:
     """Extend the lease of the slot to `lease_expires_at`, if it ends before: another channel will be sent in it."""
     if slot.lease_expires_at >= lease_expires_at:
@@ -135,22 +164,36 @@ def extend(slot: Slot, lease_expires_at: datetime) -> Slot:
 def release(slot: Slot) -> None:
     """Release the slot. Nothing was learned about the service: a probe leaves the next try to another worker.
 
-    This and the next two functions also release a previous lease of a slot that `extend_for_job` has extended.
+    This and the next functions also release a previous lease of a slot that `extend_for_job` has extended, and what
+    `release_lost_job` remembers.
     """
-    _end(slot, [_remove(slot)], DROP_PROBE)
+    _end(slot, _remove(slot), DROP_PROBE)
 
 
-def release_and_close(slot: Slot) -> None:
+def release_and_close(slot: Slot, *, is_success: bool = False) -> None:
     """Release the slot and, if it is the probe's, close the circuit: the service responded.
 
-    Only a probe ends an outage: other recordings were sent before it began.
+    Only a probe ends an outage: other recordings were sent before it began. A success ends a series of refusals.
     """
-    _end(slot, [_remove(slot)], CLOSE_CIRCUIT)
+    _end(slot, [*_remove(slot), *([Item.refusals.remove()] if is_success else [])], CLOSE_CIRCUIT)
 
 
-def release_and_open(slot: Slot, outage: Outage) -> None:
-    """Release the slot and open the circuit; for a probe, keep it open. Only the first to report an outage opens it."""
-    _end_unavailable(slot, [_remove(slot)], outage)
+def release_and_count(slot: Slot, refusal: str, recording_id: str) -> set[str]:
+    """As `release_and_close`, and count the refusal. Return the IDs of all recordings refused in the same way.
+
+    The count is a set of recordings, so one that is refused again counts once, and concurrent writes do not conflict.
+    """
+    updated = _end(slot, [*_remove(slot), Item.refusals.add({f"{refusal} {recording_id}"})], CLOSE_CIRCUIT)
+    members = (member.rpartition(" ") for member in (updated and updated.refusals) or ())
+    return {id_ for key, _, id_ in members if key == refusal}
+
+
+def release_and_open(slot: Slot, outage: Outage, server_stopped_at: datetime | None = None) -> None:
+    """Release the slot and open the circuit; for a probe, keep it open. Only the first to report an outage opens it.
+
+    `server_stopped_at`: the server was seen to have stopped at that time.
+    """
+    _end_unavailable(slot, [*_remove(slot), *_stopped(server_stopped_at)], outage)
 
 
 def drop_probe(slot: Slot) -> None:
@@ -163,9 +206,15 @@ def close_circuit(slot: Slot) -> None:
     _end(slot, [], CLOSE_CIRCUIT)
 
 
-def open_circuit(slot: Slot, outage: Outage) -> None:
+def open_circuit(slot: Slot, outage: Outage, server_stopped_at: datetime | None = None) -> None:
     """As `release_and_open`, but the slot stays held for a job that is still running."""
-    _end_unavailable(slot, [], outage)
+    _end_unavailable(slot, _stopped(server_stopped_at), outage)
+
+
+def pause(outage: Outage) -> None:
+    """Open the circuit, if it is closed, after refusals: they are counted from the start again."""
+    actions = [Item.outage.set(OutageMap(**asdict(outage))), Item.refusals.remove()]
+    control_items.write(control_items.ADMISSION, actions, Item.outage.does_not_exist())
 
 
 def reset_backoff(now: datetime) -> None:
@@ -187,20 +236,31 @@ def _unchanged_condition(outage: Outage, probe_token: str | None) -> Any:
     return same_probe & (Item.outage.next_try_at == outage.next_try_at)
 
 
-def _remove(slot: Slot) -> Any:
-    return Item.slots.delete({slot.set_member})
+def lost_jobs_until(item: Item) -> list[datetime]:
+    """Until when each of the jobs that the server has presumably lost is waited for, the latest last."""
+    return sorted(Slot.from_set_member(member).lease_expires_at for member in item.lost_job_slots or ())
 
 
-def _end(slot: Slot, slot_actions: list[Any], probe_actions: Sequence[Any]) -> None:
+def _remove(slot: Slot) -> list[Any]:
+    return [Item.slots.delete({slot.set_member}), Item.lost_job_slots.delete({slot.set_member})]
+
+
+def _stopped(server_stopped_at: datetime | None) -> list[Any]:
+    return [Item.server_stopped_at.set(server_stopped_at)] if server_stopped_at else []
+
+
+def _end(slot: Slot, slot_actions: list[Any], probe_actions: Sequence[Any]) -> Item | None:
     """End a claim's use of the slot: always apply `slot_actions`; `probe_actions` only while its probe is current.
 
-    No other worker holds this slot, even after its lease has expired.
+    No other worker holds this slot, even after its lease has expired. Return the updated item, if it was updated.
     """
-    was_probe = slot.outage is not None and control_items.write(
-        control_items.ADMISSION, [*slot_actions, *probe_actions], Item.probe == (slot.probe_token or slot.token)
-    )
-    if slot_actions and not was_probe:
-        control_items.write(control_items.ADMISSION, slot_actions)
+    is_current_probe = Item.probe == (slot.probe_token or slot.token)
+    updated = None
+    if slot.outage is not None:
+        updated = control_items.write(control_items.ADMISSION, [*slot_actions, *probe_actions], is_current_probe)
+    if slot_actions and not updated:
+        updated = control_items.write(control_items.ADMISSION, slot_actions)
+    return updated
 
 
 def _end_unavailable(slot: Slot, slot_actions: list[Any], outage: Outage) -> None:

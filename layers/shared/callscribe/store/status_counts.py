@@ -7,7 +7,7 @@ StoreError.
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,10 +33,14 @@ INVALIDATION_WINDOW = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class StatusCounts:
-    """The counts by status. `outage` is None while the transcription service is available."""
+    """The counts by status. `outage` is None while the transcription service is available.
+
+    `lost_jobs_until`: until when each job that the service has presumably lost is waited for, the latest last.
+    """
 
     counts: Mapping[Status, int]
     outage: Outage | None
+    lost_jobs_until: Sequence[datetime] = ()
 
 
 def load_status_counts() -> StatusCounts:
@@ -47,7 +51,8 @@ def load_status_counts() -> StatusCounts:
     uncounted_range = RecordingModel.sort_key > counted_until if counted_until else None
     counts = {status: _count(status, uncounted_range if status is Status.COMPLETED else None) for status in Status}
     counts[Status.COMPLETED] += int(checkpoint.completed_count or 0)
-    return StatusCounts(counts, admission.to_outage(items[control_items.ADMISSION]))
+    item = items[control_items.ADMISSION]
+    return StatusCounts(counts, admission.to_outage(item), admission.lost_jobs_until(item))
 
 
 def advance_checkpoint(now: datetime, retention_cutoff: datetime | None = None) -> datetime | None:

@@ -108,6 +108,7 @@ class RecordingModel(Model):
     upload_number = NumberAttribute(default=0)
     job_started_at = UTCDateTimeAttribute(null=True)
     job_deadline = UTCDateTimeAttribute(null=True)
+    job_presumed_lost_at = UTCDateTimeAttribute(null=True)
     slot = UnicodeAttribute(null=True)
     metadata_hash = UnicodeAttribute(null=True)
     """A hash of the metadata, for conditions: not every implementation of DynamoDB compares maps."""
@@ -137,6 +138,7 @@ class OutageMap(MapAttribute[str, object]):
     failures = NumberAttribute()
     code = UnicodeAttribute()
     message = UnicodeAttribute()
+    by_refusals = BooleanAttribute(default=False)
 
 
 class ControlModel(Model):
@@ -148,9 +150,14 @@ class ControlModel(Model):
     name = UnicodeAttribute(hash_key=True)
     # admission: the held slots and the circuit breaker
     slots = UnicodeSetAttribute(null=True)
+    # the released slots of jobs that the server has presumably lost, and when it was last seen to have stopped
+    lost_job_slots = UnicodeSetAttribute(null=True)
+    server_stopped_at = UTCDateTimeAttribute(null=True)
     outage = OutageMap(null=True)
     probe = UnicodeAttribute(null=True)
     probe_lease = UTCDateTimeAttribute(null=True)
+    # how the server refused recordings since the last success, each with the recording's ID
+    refusals = UnicodeSetAttribute(null=True)
     # paused-tasks: the tasks that a user has paused
     paused = UnicodeSetAttribute(null=True)
     # call-recordings, whisperx: whether the module is enabled, its settings overrides, and their `write_token`

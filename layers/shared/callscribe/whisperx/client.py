@@ -25,6 +25,7 @@ from callscribe.recordings.service_request import HttpExchange
 from callscribe.settings.whisperx import Credentials
 from callscribe.whisperx import RequestLogger, Timeouts
 from callscribe.whisperx.dialects.base import MultipartUpload, Parameters
+from callscribe.whisperx.keepalive import KEEPALIVE, SocketOptions
 from callscribe.whisperx.network_errors import NETWORK_ERRORS, map_network_error
 from callscribe.whisperx.response_errors import Response, is_success
 
@@ -32,6 +33,7 @@ UPLOAD_BLOCK_BYTES = 64 * 1024
 """How much of the audio is read and sent at a time. With a quarter of this size, sending takes 50 % longer."""
 
 DOWNLOAD_CHUNK_BYTES = 64 * 1024
+
 
 MIN_SOCKET_TIMEOUT_SECONDS = 0.01
 """A timeout of 0 would make the socket non-blocking."""
@@ -66,13 +68,15 @@ class HeaderAuth(AuthBase):
 class SplitTimeoutAdapter(HTTPAdapter):
     """The transport of a session. `socket_timeout`, in seconds, applies once the connection is made."""
 
-    def __init__(self, socket_timeout: float) -> None:
+    def __init__(self, socket_timeout: float, socket_options: SocketOptions) -> None:
         self.socket_timeout = socket_timeout
+        self._socket_options = [*HTTPConnection.default_socket_options, *socket_options]
         self.sockets: list[Any] = []
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, blocksize=UPLOAD_BLOCK_BYTES, **kwargs)
+        kwargs |= {"blocksize": UPLOAD_BLOCK_BYTES, "socket_options": self._socket_options}
+        super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {
             "http": _pool_class(HTTPConnectionPool, HTTPConnection, self),
             "https": _pool_class(HTTPSConnectionPool, HTTPSConnection, self),
@@ -98,9 +102,9 @@ def _pool_class(pool: type[Any], connection: type[Any], adapter: SplitTimeoutAda
 class NoRedirectSession(requests.Session):
     """Follows no redirects, since a redirected POST becomes a GET without audio, and does not read their body."""
 
-    def __init__(self, timeouts: Timeouts) -> None:
+    def __init__(self, timeouts: Timeouts, socket_options: SocketOptions) -> None:
         super().__init__()
-        self._adapter = SplitTimeoutAdapter(timeouts.total)
+        self._adapter = SplitTimeoutAdapter(timeouts.total, socket_options)
         for scheme in ("http://", "https://"):
             self.mount(scheme, self._adapter)
 
@@ -140,8 +144,16 @@ class WhisperXClient:
     Raises: RetryableError, PermanentError or ServiceUnavailable.
     """
 
-    def __init__(self, url: str, credentials: Credentials, log_request: RequestLogger) -> None:
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials,
+        log_request: RequestLogger,
+        *,
+        socket_options: SocketOptions = KEEPALIVE,
+    ) -> None:
         self._url = url.rstrip("/")
+        self._socket_options = socket_options
         self._auth = HeaderAuth(credentials.request_headers)
         self._log_request = log_request
 
@@ -168,7 +180,7 @@ class WhisperXClient:
         try:
             with (
                 ExitStack() as exit_stack,
-                NoRedirectSession(timeouts) as session,
+                NoRedirectSession(timeouts, self._socket_options) as session,
                 self._open(session, request, timeouts, deadline) as response,
             ):
                 status = response.status_code
