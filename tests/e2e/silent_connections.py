@@ -23,6 +23,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 from callscribe.errors import TranscriptionError
+from callscribe.settings.whisperx import Credentials
 from callscribe.whisperx import Timeouts
 from callscribe.whisperx.client import WhisperXClient
 from callscribe.whisperx.dialects.base import MultipartUpload
@@ -108,7 +109,9 @@ def serve_slowly(response_seconds: float) -> None:
 def upload(socket_options: SocketOptions, timeout_seconds: float) -> dict[str, Any]:
     """Send audio as all dialects do. Return the outcome, and how many seconds it took."""
     started_at = time.monotonic()
-    client = WhisperXClient(f"http://{SERVER_ADDRESS}:{PORT}", "", lambda _: None, socket_options=socket_options)
+    client = WhisperXClient(
+        f"http://{SERVER_ADDRESS}:{PORT}", Credentials(), lambda _: None, socket_options=socket_options
+    )
     timeouts = Timeouts(LIMIT_SECONDS, timeout_seconds)
     outcome = "service_unavailable"
     while outcome == "service_unavailable" and time.monotonic() - started_at < LIMIT_SECONDS:  # it is not listening yet

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 
+from callscribe.settings.whisperx import Credentials
 from callscribe.whisperx import client
 from callscribe.whisperx.client import WhisperXClient
 from callscribe.whisperx.keepalive import keepalive_options
@@ -43,7 +44,7 @@ def used_options(monkeypatch, tmp_path):
                 connection.sendall(RESPONSE)
 
         with server(respond) as url:
-            dialect = WhisperXClient(url.replace("http", scheme, 1), "", lambda _: None, **keywords)
+            dialect = WhisperXClient(url.replace("http", scheme, 1), Credentials(), lambda _: None, **keywords)
             dialect.get("/", LONG_TIMEOUTS, lambda _: None)
         return options[0]
 
