@@ -24,7 +24,7 @@ BUDGETS = {
     "scan.cpu": Budget("scan with nothing new: CPU, relative to listing alone", 1.5, "×"),
     "scan.puts": Budget("scan with new objects: writes for each of them", 1),
     "scan.reads": Budget("scan with new objects: reads of objects and records", 0),
-    "requests.new": Budget("sync of a new object: extra requests", 1, "requests"),
+    "requests.new": Budget("sync of a new object: extra requests", 2, "requests"),
     "requests.updates": Budget("queue: updates for each pending recording", 1),
     "requests.queue": Budget("queue: other requests", 12, "requests"),
     "requests.recording": Budget("process, one recording on `asr`, warm", 12, "requests"),

@@ -17,7 +17,8 @@ from callscribe.recordings.run import Run, Task, Trigger
 from callscribe.sidecars import group_key, parse_sidecar_name
 from callscribe.sources import SourceFile
 from callscribe.sources.file_types import AUDIO_EXTENSIONS, classify
-from callscribe.sources.folder import FolderSource, path_to_key
+from callscribe.sources.folder import FolderSource
+from callscribe.sources.folder_keys import path_to_key
 from functions.sync.metadata_reader import MetadataReader
 
 

@@ -4,7 +4,7 @@ A file without audio is never sent, because Whisper would hallucinate text for i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from callscribe.call_metadata.metadata import CallMetadata
 from callscribe.errors import PermanentError
@@ -95,6 +95,8 @@ def probe(audio: AudioFile) -> AudioProbe:
         raise _no_audio_error("The file is a WAV header without audio.")
     has_known_codec = wav and wav.available_size and wav.info.codec
     info, raw_tags = (wav.info, read_tags(head)) if wav and has_known_codec else _probe_with_decoder(audio, head)
+    if wav and not wav.is_finalized:
+        info = replace(info, is_unfinished=True)
     tag_metadata = audio_tags.extract_metadata(raw_tags, info.duration) if raw_tags else CallMetadata()
     return AudioProbe(info, tag_metadata, ReplayedFile(audio, head))
 

@@ -15,7 +15,13 @@ from typing import Any
 from callscribe import aws
 from callscribe.aws import AwsError
 from callscribe.clock import Clock, to_iso
-from callscribe.errors import ConfigurationError, RetryableError, ServiceUnavailable, TranscriptionError
+from callscribe.errors import (
+    AudioRefused,
+    ConfigurationError,
+    RetryableError,
+    ServiceUnavailable,
+    TranscriptionError,
+)
 from callscribe.observability import logger, safe_exception_info
 from callscribe.recordings.recording import Channel, Recording, TranscriptRef
 from callscribe.recordings.retry_policy import will_retry
@@ -26,6 +32,7 @@ from callscribe.store import transcripts
 from callscribe.transcripts.stereo import ChannelLayout, merge_channels
 from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import RequestLogger, Service, connect
+from functions.process.source_refusal import explain_refusal
 from functions.process.tracks import TrackTranscriber
 
 KEY_CACHE_SECONDS = 300
@@ -192,6 +199,8 @@ class Transcriber:
             if tracks.run():
                 return self._store(tracks.recording, tracks.load_transcripts()), None
             result = JobPending()
+        except AudioRefused as error:
+            result = explain_refusal(tracks.recording, error)
         except TranscriptionError as error:
             result = error
             retry_policy = self.settings.retry_policy

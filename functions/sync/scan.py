@@ -21,12 +21,14 @@ from callscribe.sources import Source, SourceFile
 from callscribe.sources.file_types import AUDIO_EXTENSIONS, NO_EXTENSION, FileKind, classify
 from callscribe.store import known_files, runs
 from callscribe.store.known_files import KnownFile, ScanCheckpoint
+from functions.sync import record_updates
 from functions.sync.ingestion import IN_TRANSFER, FileIngester
 from functions.sync.metadata_reader import MetadataReader
 
 COUNTS = (
-    *("listed", "added", "completed", "updated", "missing"),
-    *("waiting", "in_transfer", "ignored", "past_retention", "path_too_long", "unreadable", "sidecars_unreadable"),
+    *("listed", "added", "completed", "updated", "transcribed_again", "missing"),
+    *("waiting", "in_transfer", "empty", "archived", "ignored"),
+    *("past_retention", "path_too_long", "unreadable", "sidecars_unreadable"),
 )
 """Counts of a run. docs/sync.md explains each."""
 
@@ -225,7 +227,7 @@ class Scanner:
 
     def _visit(self, item: ScannedFile | KnownFile, grouper: FileGrouper) -> None:
         if isinstance(item, KnownFile):
-            self.ingester.mark_missing(item)
+            record_updates.mark_missing(self.ingester, item)
             return
         file = item.file
         kind = FileKind.AUDIO if item.known else classify(file.key, None, self.extensions)

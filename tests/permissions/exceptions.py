@@ -10,10 +10,15 @@ BY_THE_SERVICE = "Lambda itself uses it, with the function's role; the code does
 _FAILED = f"{BY_THE_SERVICE} It sends failed events to their queue."
 _MOUNT = f"{BY_THE_SERVICE} It mounts EFS, which does not exist locally."
 
+_DECRYPT = "S3 uses it, in the name of the function, for objects that are encrypted with a key of KMS."
+
 NEVER_USED: Mapping[tuple[str, str], str] = {
     ("SyncFunction", "MountRecordings"): _MOUNT,
     ("ProcessFunction", "MountRecordings"): _MOUNT,
     ("ApiFunction", "MountRecordings"): _MOUNT,
+    ("SyncFunction", "DecryptRecordings"): _DECRYPT,
+    ("ProcessFunction", "DecryptRecordings"): _DECRYPT,
+    ("ApiFunction", "DecryptRecordings"): _DECRYPT,
     ("SyncFunction", "sqs:SendMessage"): _FAILED,
     ("QueueFunction", "sqs:SendMessage"): _FAILED,
     ("ProcessFunction", "sqs:SendMessage"): _FAILED,

@@ -21,7 +21,10 @@ EXTERNAL_BUCKET = "another-bucket"
 _SERVER = {"WhisperXUrl": "http://whisperx.test"}
 DEPLOYMENTS: tuple[dict[str, str], ...] = (
     {},
-    {"RecordingsPath": f"s3://{EXTERNAL_BUCKET}/calls/"},
+    {
+        "RecordingsPath": f"s3://{EXTERNAL_BUCKET}/calls/",
+        "RecordingsKmsKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/recordings",
+    },
     {
         "RecordingsPath": "/mnt/recordings",
         "EfsAccessPoint": f"arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:access-point/fsap-0123456789abcdef0",

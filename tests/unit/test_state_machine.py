@@ -458,7 +458,7 @@ def test_path_is_formatted_as_a_user_writes_it(location, key, path):
     assert transitions.create(location, key, size=1, etag=None, modified_at=NOW, now=NOW).path == path
 
 
-def test_only_a_user_or_a_changed_sidecar_can_make_a_completed_recording_leave_its_status():
+def test_only_a_user_or_sync_can_make_a_completed_recording_leave_its_status():
     assert set(state_machine.TRANSITIONS) == set(Actor)
     leaving = {actor: table.get(Status.COMPLETED, ()) for actor, table in state_machine.TRANSITIONS.items()}
     assert {actor: targets for actor, targets in leaving.items() if targets} == {

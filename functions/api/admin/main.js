@@ -95,10 +95,15 @@ function Layout({ signOut }) {
 // Codes of outages in which the server responds, so a user has to act.
 const REFUSALS = new Set(["wrong_settings", "invalid_options", "payment_required", "authentication_failed"]);
 
+function outageTitle(code) {
+  if (code === "access_denied") return "The recordings cannot be read";
+  return REFUSALS.has(code) ? "The WhisperX server refuses the recordings" : "The WhisperX server is unavailable";
+}
+
 // Screen readers announce it when it appears, but not each time its relative times change.
 function OutageBanner({ outage }) {
   if (!outage) return null;
-  return html`<${Notice} kind="error" title=${REFUSALS.has(outage.code) ? "The WhisperX server refuses the recordings" : "The WhisperX server is unavailable"}>
+  return html`<${Notice} kind="error" title=${outageTitle(outage.code)}>
     <p aria-live="off">
       Since <${Clock} at=${outage.since} /> (<${Ago} at=${outage.since} />).
       ${" "}${pluralize(outage.failures, "attempt")} failed; next one at <${Clock} at=${outage.nextTryAt} />.

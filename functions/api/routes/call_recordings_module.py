@@ -16,6 +16,7 @@ from callscribe.call_metadata.metadata import CallMetadata, Provenance, recorded
 from callscribe.recordings.recording_filter import RecordingFilter
 from callscribe.recordings.run import Module
 from callscribe.settings.call_recordings import VALIDATORS, CallRecordingsSettings, normalise_extensions
+from callscribe.sources import ARCHIVED
 from callscribe.store import recording_queries, settings_overrides
 from callscribe.store.settings_overrides import DisabledState
 from functions.api import invoke
@@ -39,8 +40,8 @@ SAMPLE_SIZE = 200
 MAX_EXAMPLES = 20
 """Names that a preview shows of those that were understood, and of those that were not."""
 
-ACCEPTED_TEST_CODES = ("no_recordings",)
-"""Failed tests that do not prevent a new recordings path: there may be no recordings yet."""
+ACCEPTED_TEST_CODES = ("no_recordings", ARCHIVED)
+"""Failed tests that do not prevent a new recordings path: there may be no recordings yet, or only an archive."""
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
@@ -56,7 +57,7 @@ def get_call_recordings_module() -> CallRecordingsModule:
 def update_call_recordings_module(change: Annotated[CallRecordingsUpdateRequest, Body()]) -> CallRecordingsModule:
     """Change the submitted settings, together or not at all. Metadata of existing recordings does not change.
 
-    A new `recordingsPath` is tested first and rejected if sync cannot list it.
+    A new `recordingsPath` is tested first and rejected if sync cannot list it, or cannot read its newest recording.
     """
     overrides = settings_overrides.load()
     new_overrides = _validate_settings(overrides.call_recordings, change.submitted_settings())

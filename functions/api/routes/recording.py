@@ -17,7 +17,7 @@ from callscribe.recordings.recording import ID_PATTERN, Recording, Status, displ
 from callscribe.recordings.recording import recording_id as derive_recording_id
 from callscribe.recordings.run import RunStatus, Task, Trigger
 from callscribe.settings.call_recordings import CallRecordingsSettings
-from callscribe.sources import open_source, resolve_key
+from callscribe.sources import ARCHIVED, open_source, resolve_key
 from callscribe.sources.file_types import FileKind, classify
 from callscribe.store import admission, recordings, transcripts
 from functions.api import invoke
@@ -228,6 +228,9 @@ def _register_via_sync(recording_id: str, path: str) -> Recording:
         raise ApiError(HTTPStatus.BAD_GATEWAY, "sync_failed", run["error"], details=[run])
     if run["status"] == RunStatus.SKIPPED:
         raise ApiError(HTTPStatus.CONFLICT, run["errorCode"], run["error"])
+    if run["counts"].get(ARCHIVED):
+        message = "The file is archived in S3 Glacier. Restore it; the next sync then ingests it."
+        raise ApiError(HTTPStatus.CONFLICT, "not_complete", message)
     for incomplete_file in run["waiting"]:
         if incomplete_file["path"] == path:
             message = f"The file is incomplete: {incomplete_file['reason']} Sync will check it again."

@@ -143,7 +143,7 @@ class RecordingList(ResponseModel):
 
 
 class OutageResponse(ResponseModel):
-    """An outage of the WhisperX server."""
+    """An outage of the WhisperX server; with the code `access_denied`, of the source of the recordings."""
 
     since: datetime
     next_try_at: datetime = Field(description="When the next probe is sent: one recording, to test the server.")
@@ -168,7 +168,7 @@ class StatusSummary(ResponseModel):
     completed: int
     failed: int
     total: int
-    outage: OutageResponse | None = Field(description="Null while the WhisperX server is available.")
+    outage: OutageResponse | None = Field(description="Null while recordings can be read and sent.")
     lost_jobs: LostJobsResponse | None = Field(
         description="Jobs from before a restart of the WhisperX server that are waited for; null if there are none."
     )

@@ -63,6 +63,7 @@ class AwsError(Exception):
 
     `code`: the error code in AWS's response or, when no response came, the class name of botocore's exception.
     `retries`: how many times botocore repeated the request.
+    `mentions_kms`: whether S3 names a permission of KMS as the reason.
     """
 
     def __init__(self, error: BaseException) -> None:
@@ -70,6 +71,7 @@ class AwsError(Exception):
         self.code: str = response["Error"]["Code"] if response else type(error).__name__
         self.retries: int = response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
         self.has_response = bool(response)
+        self.mentions_kms = "kms:" in response.get("Error", {}).get("Message", "").lower()
         super().__init__(self.code)
 
     @property

@@ -9,11 +9,13 @@
     ├── InvalidTransition            a status change that the state machine does not allow
     └── TranscriptionError           one attempt on one recording ended without a transcript
         ├── RetryableError           the same audio may succeed later
-        │   └── JobFailed            the service has ended or forgotten a job, and there is no transcript
+        │   ├── JobFailed            the service has ended or forgotten a job, and there is no transcript
+        │   └── AudioRefused         S3 or the file system refuses to return this file: the attempt does not count
         ├── PermanentError           the same audio will not succeed: a user has to act
         └── ServiceUnavailable       the service did not try the audio (not reached, overloaded, wrongly configured):
             │                        the attempt does not count
             ├── ServerStopped        the connection was refused: the server's OS process has ended
+            ├── SourceRefused        no recording can be read: a permission is missing, and nothing is sent
             └── SuspectedOutage      it looks like wrong settings or an outage, but this audio may be the cause
                 └── BadGateway       a proxy reports that the server's OS process has ended, or ended just now
 
@@ -62,6 +64,7 @@ class TranscriptionError(CallscribeError):
     """`status` is the HTTP status if the service responded; None otherwise."""
 
     code = "transcription_error"
+    counts_as_attempt = True
 
     def __init__(self, message: str, *, code: str | None = None, status: int | None = None) -> None:
         super().__init__(message, code=code)
@@ -74,6 +77,11 @@ class RetryableError(TranscriptionError):
 
 class JobFailed(RetryableError):
     code = "job_failed"
+
+
+class AudioRefused(RetryableError):
+    code = "access_denied"
+    counts_as_attempt = False
 
 
 class PermanentError(TranscriptionError):
@@ -107,3 +115,7 @@ class SuspectedOutage(ServiceUnavailable):
 
 class BadGateway(SuspectedOutage):
     code = "service_down"
+
+
+class SourceRefused(ServiceUnavailable):
+    code = "access_denied"

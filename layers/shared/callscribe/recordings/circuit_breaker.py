@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from callscribe.clock import to_iso
-from callscribe.errors import ServiceUnavailable, TranscriptionError
+from callscribe.errors import ServiceUnavailable, SourceRefused, TranscriptionError
 
 MAX_BACKOFF_SECONDS = 900.0
 """A restarted service is detected automatically within a quarter of an hour."""
@@ -34,7 +34,7 @@ SCHEDULE_SLACK_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """The service has been unavailable `since` this time (UTC).
+    """The service, or the source of the recordings, has been unavailable `since` this time (UTC).
 
     `backoff_seconds` is doubled if the next probe fails; `failures` counts the failures so far.
     `by_refusals`: identical refusals opened the circuit, so any further refusal keeps it open.
@@ -50,8 +50,10 @@ class Outage:
 
     def describe(self) -> str:
         """A message for the user."""
+        is_source = self.code == SourceRefused.code
+        subject = "No recording could be read" if is_source else "The WhisperX server has been unavailable"
         return (
-            f"The WhisperX server has been unavailable since {_format_to_second(self.since)}, next probe at "
+            f"{subject} since {_format_to_second(self.since)}, next probe at "
             f"{_format_to_second(self.next_try_at)}, last error: {self.message}"
         )
 

@@ -76,12 +76,16 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioInfo:
-    """The audio properties found in the file. `duration` in seconds, `sample_rate` in Hz."""
+    """The audio properties found in the file. `duration` in seconds, `sample_rate` in Hz.
+
+    `is_unfinished`: its header was not filled in, so the recorder may have been still writing.
+    """
 
     codec: str | None = None
     duration: float | None = None
     sample_rate: int | None = None
     channels: int | None = None
+    is_unfinished: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,9 +23,23 @@ class RetryPolicy:
         )
 
 
+REFUSED_DELAY = timedelta(hours=1)
+"""How long to leave a file alone that could not be read for lack of a permission, or because it is archived."""
+
+
+def next_attempt(
+    recording: Recording, error: TranscriptionError, policy: RetryPolicy, now: datetime, jitter: random.Random
+) -> datetime | None:
+    """When to try again after this error; None if only a user can."""
+    if not error.counts_as_attempt:
+        return now + REFUSED_DELAY
+    return now + policy.delay(recording.attempts, jitter) if will_retry(recording, error, policy) else None
+
+
 def will_retry(recording: Recording, error: TranscriptionError, policy: RetryPolicy) -> bool:
     """Whether there is another attempt after this error."""
-    return not isinstance(error, PermanentError) and recording.attempts < policy.max_attempts
+    has_attempts_left = recording.attempts < policy.max_attempts or not error.counts_as_attempt
+    return has_attempts_left and not isinstance(error, PermanentError)
 
 
 def to_failure(error: TranscriptionError, now: datetime) -> Failure:

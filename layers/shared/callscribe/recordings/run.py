@@ -1,5 +1,6 @@
 """A run: one execution of a task, with its counts and its result."""
 
+from bisect import insort
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -102,7 +103,7 @@ class Run:
     service_requests: list[ServiceRequest] = field(default_factory=list)
     """Requests to the transcription service that are not stored yet."""
     incomplete_files: list[IncompleteFile] = field(default_factory=list)
-    """The first files that it found and did not ingest yet."""
+    """The largest files that it found and did not ingest yet, the largest first."""
     error: str | None = None
     """Why it failed or was skipped, for the user."""
     error_code: str | None = None
@@ -121,10 +122,10 @@ class Run:
         self.counts[name] = self.counts.get(name, 0) + amount
 
     def add_incomplete(self, file: IncompleteFile, count_name: str) -> None:
-        """Count a file that is not complete yet, and list it if it is among the first."""
+        """Count a file that is not complete yet, and list it if it is among the largest: empty ones matter least."""
         self.increment(count_name)
-        if len(self.incomplete_files) < MAX_LISTED:
-            self.incomplete_files.append(file)
+        insort(self.incomplete_files, file, key=lambda each: -each.size)
+        del self.incomplete_files[MAX_LISTED:]
 
     def end(self, status: RunStatus, error: str | None = None, code: str | None = None) -> None:
         self.status, self.error, self.error_code = status, error, code

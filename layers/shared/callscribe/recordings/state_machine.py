@@ -27,7 +27,7 @@ from callscribe.recordings.recording import (
     retry_sort_key,
     terminal_sort_key,
 )
-from callscribe.recordings.retry_policy import RetryPolicy, to_failure, will_retry
+from callscribe.recordings.retry_policy import RetryPolicy, next_attempt, to_failure
 
 
 class Actor(StrEnum):
@@ -46,7 +46,8 @@ class Actor(StrEnum):
 
 TRANSITIONS: Mapping[Actor, Mapping[Status, tuple[Status, ...]]] = {
     Actor.SYNC: {
-        **dict.fromkeys((Status.PENDING, Status.FAILED), (Status.COMPLETED,)),
+        Status.PENDING: (Status.COMPLETED,),
+        Status.FAILED: (Status.COMPLETED, Status.PENDING),
         Status.COMPLETED: (Status.PENDING,),
     },
     Actor.QUEUE: {Status.PENDING: (Status.QUEUED,)},
@@ -181,11 +182,10 @@ def fail(
 
     `transcript` is that of one channel, once the other is given up. It never replaces a previous full transcript.
     """
-    next_attempt_at = None
-    if will_retry(recording, error, policy):
-        next_attempt_at = now + policy.delay(recording.attempts, jitter)
+    next_attempt_at = next_attempt(recording, error, policy, now, jitter)
     has_full_transcript = recording.transcript is not None and not recording.transcript.partial
     updates: dict[str, Any] = {"transcript": transcript} if transcript and not has_full_transcript else {}
+    updates["attempts"] = recording.attempts - (not error.counts_as_attempt)
     return _release_claim(
         Actor.WORKER,
         recording,
@@ -241,20 +241,11 @@ def recover_expired(recording: Recording, policy: RetryPolicy, now: datetime) ->
         "See the log of the process function at that time.",
         code="worker_lost",
     )
-    if recording.attempts >= policy.max_attempts:
-        return _release_claim(
-            Actor.PROCESS, recording, Status.FAILED, now, sort_key=terminal_sort_key(now), error=to_failure(error, now)
-        )
     sort_key = queued_sort_key(now, to_iso(recording.recorded_at)) + ISOLATED
-    return _release_claim(
-        Actor.PROCESS,
-        recording,
-        Status.QUEUED,
-        now,
-        sort_key=sort_key,
-        queue_sort_key=sort_key,
-        error=to_failure(error, now),
-    )
+    to_status, updates = Status.QUEUED, {"sort_key": sort_key, "queue_sort_key": sort_key}
+    if recording.attempts >= policy.max_attempts:
+        to_status, updates = Status.FAILED, {"sort_key": terminal_sort_key(now)}
+    return _release_claim(Actor.PROCESS, recording, to_status, now, error=to_failure(error, now), **updates)
 
 
 def _release_claim(actor: Actor, recording: Recording, to_status: Status, now: datetime, **updates: Any) -> Transition:

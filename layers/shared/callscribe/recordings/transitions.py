@@ -1,7 +1,9 @@
 """The transitions of sync, queue and users, which need no claim. `state_machine` has the table of all transitions."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from callscribe.call_metadata.metadata import CallMetadata
 from callscribe.clock import to_iso
@@ -96,6 +98,37 @@ def withdraw_transcript(recording: Recording, now: datetime) -> Transition:
         queue_sort_key=None,
         attempts=0,
         outage_count=0,
+    )
+
+
+def transcribe_again(
+    recording: Recording, now: datetime, recorded_at: datetime, file_updates: Mapping[str, Any]
+) -> Transition:
+    """completed → pending, failed → pending, by sync: its file has changed, which `file_updates` store.
+
+    Requires the sort key and the index key that were read, so each change of a file leads to one transcription. The
+    transcript stays until the new one is stored. Nothing of the previous file is used for it: neither the transcript of
+    a channel nor a job.
+    """
+    return build_transition(
+        Actor.SYNC,
+        recording.status,
+        Status.PENDING,
+        now,
+        condition={"sort_key": recording.sort_key, "index_key": recording.index_key},
+        **{
+            **file_updates,
+            "sort_key": pending_sort_key(recorded_at),
+            "queue_sort_key": None,
+            "attempts": 0,
+            "outage_count": 0,
+            "next_attempt_at": None,
+            "source_changed": None,
+            "tracks": (),
+            "upload_number": Increment(1),
+            "job_started_at": None,
+            "job_deadline": None,
+        },
     )
 
 

@@ -9,17 +9,24 @@ from typing import Protocol
 from callscribe.errors import ConfigurationError
 from callscribe.recordings.recording import MAX_KEY_BYTES
 
+ARCHIVED = "archived"
+"""The error code of a file that S3 has archived."""
+
 PATH_ADVICE = "It must be s3://BUCKET/PREFIX/ or the absolute path of a folder such as /mnt/recordings"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """A file as its source lists it. `size` in bytes, `modified_at` in UTC, `etag` only from S3."""
+    """A file as its source lists it. `size` in bytes, `modified_at` in UTC, `etag` only from S3.
+
+    `is_archived`: S3 does not return its contents until somebody restores it.
+    """
 
     key: str
     size: int
     modified_at: datetime
     etag: str | None = None
+    is_archived: bool = False
 
     @property
     def name(self) -> str:
@@ -68,7 +75,7 @@ class Source(Protocol):
     location: str
     prefix: str
     may_be_partial: bool
-    """Whether a listed file may still be being written: in a folder yes, in S3 never."""
+    """Whether a listed file may change without notice: in a folder yes, in S3 only by another upload."""
     unreadable_count: int
     """How many entries `list_files` has skipped so far because it could not read them."""
 
@@ -86,10 +93,17 @@ class Source(Protocol):
         Raises: RetryableError.
         """
 
+    def read_at(self, file: SourceFile, offset: int, size: int) -> bytes | None:
+        """At most `size` bytes of a listed file from `offset`; None if it has changed since. One request to S3.
+
+        Raises: as `open`.
+        """
+
     def open(self, key: str) -> AbstractContextManager[OpenFile]:
         """Open a file.
 
-        Raises: PermanentError, if the file does not exist; RetryableError, if it cannot be read now.
+        Raises: PermanentError, if the file does not exist; AudioRefused, if a permission is missing or the file is
+        archived; RetryableError, if it cannot be read now.
         """
 
     def presigned_url(self, key: str, expires_in: int, *, content_type: str, disposition: str) -> str | None:

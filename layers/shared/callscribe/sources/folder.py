@@ -12,24 +12,16 @@ from itertools import batched, chain
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO
 
-from callscribe.errors import PermanentError, RetryableError, SourceError
+from callscribe.errors import AudioRefused, PermanentError, RetryableError, SourceError
 from callscribe.observability import logger
 from callscribe.sources import Source, SourceFile
+from callscribe.sources.folder_keys import escape_name, key_to_path
 
 MAX_NAMES_IN_MEMORY = 50_000
 """Names of one folder, about 10 MB. More are sorted on disk."""
 
 MAX_DEPTH = 64
 """Nested folders that are listed. Each stays open while its contents are listed, and a process may have 1,024 open."""
-
-_PRIVATE_USE_BASE = 0x10FD00
-ESCAPE_DECODE = {_PRIVATE_USE_BASE + byte: 0xDC00 + byte for byte in range(0x80, 0x100)}
-"""Linux allows any bytes in a name, DynamoDB only UTF-8. In a key, each byte that is not UTF-8 is represented by a
-private use character; in Python it is a lone surrogate."""
-ESCAPE_ENCODE = {surrogate: private for private, surrogate in ESCAPE_DECODE.items()} | {
-    private: "".join(chr(_PRIVATE_USE_BASE + byte) for byte in chr(private).encode()) for private in ESCAPE_DECODE
-}
-"""The inverse. If a name contains such a private use character, each of its bytes is escaped."""
 
 
 class FolderAudio:
@@ -185,6 +177,10 @@ class FolderSource:
             opener = partial(_open_nonblocking, dir_fd=self._open_parent(key, stack))
             return open(_entry_name(key.rpartition("/")[2]), "rb", opener=opener)
 
+    def read_at(self, file: SourceFile, offset: int, size: int) -> bytes | None:
+        with self.open(file.key) as audio:
+            return audio.read_at(offset, size) if audio.stat(file.key) == file else None
+
     @contextmanager
     def open(self, key: str) -> Iterator[FolderAudio]:
         try:
@@ -199,6 +195,8 @@ class FolderSource:
                 if error.errno == errno.ELOOP
                 else f"The audio file cannot be opened ({error.strerror}). Check that the function's user may read it."
             )
+            if isinstance(error, PermissionError):
+                raise AudioRefused(message) from error
             raise RetryableError(message, code="audio_unreadable") from error
         with file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -241,17 +239,6 @@ def sorted_keys(folder: str, folder_fd: int) -> Iterable[str]:
     )
 
 
-def key_to_path(key: str) -> str:
-    """The absolute path of the file with this key."""
-    return f"/{key if key.isascii() else key.translate(ESCAPE_DECODE)}"
-
-
-def path_to_key(path: str) -> str:
-    """The key of the file at this absolute path."""
-    key = path.lstrip("/")
-    return key if key.isascii() else key.translate(ESCAPE_ENCODE)
-
-
 def _entry_name(key: str) -> str:
     """The name of the file or folder with this key, in its parent folder."""
     return key_to_path(key.rstrip("/").rpartition("/")[2])[1:]
@@ -261,7 +248,7 @@ def _iter_keys(folder: str, folder_fd: int) -> Iterator[str]:
     with os.scandir(folder_fd) as entries:
         for entry in entries:
             if not entry.is_symlink():
-                name = entry.name if entry.name.isascii() else entry.name.translate(ESCAPE_ENCODE)
+                name = escape_name(entry.name)
                 yield f"{folder}{name}/" if entry.is_dir(follow_symlinks=False) else folder + name
 
 

@@ -1,19 +1,55 @@
 """Recordings in an S3 bucket."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
 from callscribe import aws
 from callscribe.aws import AwsError, map_aws_errors
-from callscribe.errors import ConfigurationError, PermanentError, RetryableError, SourceError, TranscriptionError
-from callscribe.sources import PATH_ADVICE, Source, SourceFile
+from callscribe.errors import (
+    AudioRefused,
+    ConfigurationError,
+    PermanentError,
+    RetryableError,
+    SourceError,
+    TranscriptionError,
+)
+from callscribe.sources import ARCHIVED, PATH_ADVICE, Source, SourceFile
 
 LISTING_ADVICE = {
     "NoSuchBucket": "The bucket does not exist. Create it, or correct the recordings path.",
     "AccessDenied": "The functions have no permission to list the bucket. Deploy the stack with this recordings path.",
 }
 """What to do when a listing fails, by S3's error code."""
+
+ARCHIVE_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
+"""Storage classes from which an object must be restored. GLACIER_IR is not one. The archive tiers of
+INTELLIGENT_TIERING are not listed: S3 names them only when the object is requested (`ARCHIVED_CODE`)."""
+
+ARCHIVED_CODE = "InvalidObjectState"
+CHANGED_CODES = ("PreconditionFailed", "412", "InvalidRange", "416")
+
+ROLES = "the roles SyncFunctionRole, ProcessFunctionRole and ApiFunctionRole of the stack"
+KMS_ADVICE = (
+    f"Allow kms:Decrypt to {ROLES}: in the policy of the bucket's KMS key and, for a key of another account, also by "
+    "RecordingsKmsKeyArn."
+)
+ACCESS_ADVICE = (
+    f"Allow s3:GetObject on the objects of the bucket to {ROLES}. If another account uploads the recordings, also set "
+    'the object ownership of the bucket to "Bucket owner enforced".'
+)
+CREDENTIALS_ADVICE = "S3 does not accept the credentials of the function. Check them, and the clock."
+REFUSAL_ADVICE: Mapping[str, str] = {
+    **dict.fromkeys(("AccessDenied", "403", "Forbidden", "AllAccessDisabled"), ACCESS_ADVICE),
+    **dict.fromkeys(
+        ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "RequestTimeTooSkewed"),
+        CREDENTIALS_ADVICE,
+    ),
+    "AccountProblem": "AWS has suspended the account of the bucket.",
+    "NoSuchBucket": "The bucket does not exist. Create it, or correct the recordings path.",
+}
+"""What to do when S3 refuses to return an object, by its error code."""
 
 
 class S3Audio:
@@ -67,7 +103,11 @@ class S3Source:
         self.prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
 
     def list_files(self, under: str = "", after: str = "") -> Iterator[SourceFile]:
-        params = {"Prefix": max(self.prefix, under, key=len)}
+        # the storage class stays the same when an object is restored, so the listing must contain the restore status
+        params: dict[str, Any] = {
+            "Prefix": max(self.prefix, under, key=len),
+            "OptionalObjectAttributes": ["RestoreStatus"],
+        }
         if after:
             params["StartAfter"] = after
         pages = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.bucket, **params)
@@ -75,7 +115,11 @@ class S3Source:
             for page in pages:
                 for entry in page.get("Contents", ()):
                     yield SourceFile(
-                        key=entry["Key"], size=entry["Size"], modified_at=entry["LastModified"], etag=entry["ETag"]
+                        key=entry["Key"],
+                        size=entry["Size"],
+                        modified_at=entry["LastModified"],
+                        etag=entry["ETag"],
+                        is_archived=entry.get("StorageClass") in ARCHIVE_CLASSES and not _is_restored(entry),
                     )
 
     def stat(self, key: str) -> SourceFile | None:
@@ -86,9 +130,29 @@ class S3Source:
             if error.is_not_found:
                 return None
             raise _to_audio_error(error) from error
+        has_copy = 'ongoing-request="false"' in response.get("Restore", "")
         return SourceFile(
-            key=key, size=response["ContentLength"], modified_at=response["LastModified"], etag=response["ETag"]
+            key=key,
+            size=response["ContentLength"],
+            modified_at=response["LastModified"],
+            etag=response["ETag"],
+            is_archived=response.get("StorageClass") in ARCHIVE_CLASSES and not has_copy,
         )
+
+    def read_at(self, file: SourceFile, offset: int, size: int) -> bytes | None:
+        byte_range = f"bytes={offset}-{offset + size - 1}"
+        try:
+            with map_aws_errors():
+                response = aws.client("s3").get_object(
+                    Bucket=self.bucket, Key=file.key, IfMatch=file.etag, Range=byte_range
+                )
+                with response["Body"] as body:
+                    part: bytes = body.read()
+        except AwsError as error:
+            if error.code in CHANGED_CODES:
+                return None
+            raise _to_audio_error(error) from error
+        return part
 
     def presigned_url(self, key: str, expires_in: int, *, content_type: str, disposition: str) -> str | None:
         response_headers = {"ResponseContentType": content_type, "ResponseContentDisposition": disposition}
@@ -117,9 +181,23 @@ class S3Source:
         return SourceError(f"S3 did not list the bucket '{self.bucket}' ({error.code}). {advice}")
 
 
+def _is_restored(entry: Mapping[str, Any]) -> bool:
+    """Whether S3 lists a temporary copy of an archived object."""
+    status = entry.get("RestoreStatus", {})
+    return "RestoreExpiryDate" in status and not status.get("IsRestoreInProgress")
+
+
 def _to_audio_error(error: AwsError) -> TranscriptionError:
     if error.is_not_found:
         return PermanentError("The file does not exist any more. Restore it, then retry.", code="audio_missing")
+    if error.code == ARCHIVED_CODE:
+        message = "S3 has archived the recording. Restore it: it is then transcribed within an hour."
+        return AudioRefused(message, code=ARCHIVED)
+    is_kms = error.mentions_kms or error.code.startswith("KMS.")
+    if advice := KMS_ADVICE if is_kms else REFUSAL_ADVICE.get(error.code):
+        role = f"the role of {os.environ.get('AWS_LAMBDA_FUNCTION_NAME', 'the function')}"
+        reason = f"{role} may not use the KMS key of the object" if is_kms else f"refused to {role}"
+        return AudioRefused(f"S3 does not return the recording ({error.code}): {reason}. {advice}")
     if error.has_response:
         return RetryableError(f"S3 did not return the audio file ({error.code}).", code="audio_unreadable")
     return RetryableError(f"S3 could not be reached ({error.code}).", code="audio_unreadable")

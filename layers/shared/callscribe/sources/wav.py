@@ -1,5 +1,6 @@
 """Parse the header of a WAV file. Most recordings are WAV, and their headers must not require a decoder."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import Struct
@@ -10,7 +11,11 @@ from callscribe.transcripts.transcript import MAX_DURATION_SECONDS
 HEADER_BYTES = 65_536
 """The audio begins within this many bytes in all but unusual files."""
 
+MAX_TRAILER_BYTES = 65_536
+"""A trailer is not longer: more bytes after the end that the header declares are audio that is still being appended."""
+
 RIFF, CHUNK, FORMAT, DS64 = Struct("<4sI4s"), Struct("<4sI"), Struct("<HHIIHH"), Struct("<QQ")
+CHUNK_ID = re.compile(rb"[A-Za-z0-9_ ]{4}")
 SUBFORMAT_OFFSET = 24
 """Offset of the actual format tag in an extensible `fmt ` chunk."""
 
@@ -57,6 +62,8 @@ class WavHeader:
     available_size: int | None
     is_finalized: bool = False
     """Whether the header is consistent with the size of the file. It is not while a recorder is still writing."""
+    trailer_offset: int | None = None
+    """Where other bytes follow the end that the header declares; None if there are none. `is_trailer` examines them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +92,7 @@ def read_header(head: bytes, file_size: int) -> WavHeader | None:
     riff_id, riff_size, form_type = RIFF.unpack_from(head)
     if riff_id not in (b"RIFF", b"RF64", b"BW64") or form_type != b"WAVE":
         return None
-    format_chunk, long_sizes = _FormatChunk(), None
+    format_chunk, long_sizes = _FormatChunk(), (UNKNOWN_SIZE, UNKNOWN_SIZE)
     for chunk_id, offset, chunk_size in _iter_chunks(head):
         body = head[offset : offset + chunk_size]
         if chunk_id == b"ds64" and len(body) >= DS64.size:
@@ -93,26 +100,64 @@ def read_header(head: bytes, file_size: int) -> WavHeader | None:
         elif chunk_id == b"fmt " and len(body) >= FORMAT.size:
             format_chunk = _parse_format(body)
         elif chunk_id == b"data":
-            total_size, data_size = long_sizes if long_sizes and chunk_size == UNKNOWN_SIZE else (riff_size, chunk_size)
-            # in a finalized header, a data size of 0 is right even before other chunks: the RIFF size matches the file
-            is_size_known = data_size != UNKNOWN_SIZE and (data_size or total_size + CHUNK.size == file_size)
-            bytes_left = max(0, file_size - offset)
-            size = min(data_size, bytes_left) if is_size_known else bytes_left
-            # the file ends with the audio or at the RIFF size; data that is appended later is in neither
-            valid_file_sizes = {
-                end + padding for end in (offset + data_size, total_size + CHUNK.size) for padding in (0, end % 2)
-            }
-            return WavHeader(
-                info=format_chunk.to_audio_info(size),
-                data_offset=offset,
-                data_size=data_size if is_size_known else None,
-                available_size=size,
-                is_finalized=is_size_known and data_size == size and file_size in valid_file_sizes,
-            )
+            total_size = long_sizes[0] if riff_size == UNKNOWN_SIZE else riff_size
+            data_size = long_sizes[1] if chunk_size == UNKNOWN_SIZE else chunk_size
+            riff_end = total_size + CHUNK.size
+            return _locate_audio(head, file_size, format_chunk, offset, data_size=data_size, riff_end=riff_end)
     known_size = 0 if len(head) >= file_size else None
     return WavHeader(
         info=format_chunk.to_audio_info(known_size), data_offset=None, data_size=None, available_size=known_size
     )
+
+
+def _locate_audio(
+    head: bytes, file_size: int, format_chunk: _FormatChunk, offset: int, *, data_size: int, riff_end: int
+) -> WavHeader:
+    """Compare the sizes in the header with the size of the file. `riff_end`: the size of the file by the RIFF size.
+
+    While a recorder writes, both sizes are 0, a placeholder (0xFFFFFFFF, 0x7FFFF000, 0x80000000, …) or those of an
+    earlier moment. Once one of them agrees with the file, the header was written when the file was closed. Writers
+    calculate it wrongly by up to the length of the header: many write the size of the whole file as that of the audio.
+    """
+    bytes_left = max(0, file_size - offset)
+    is_riff_right = file_size in (riff_end, riff_end + riff_end % 2)
+    # a data size of 0 is right if the RIFF size is, too, and other chunks follow
+    is_size_known = data_size != UNKNOWN_SIZE and (
+        data_size > 0 or (is_riff_right and is_trailer(head[offset:], bytes_left))
+    )
+    size = min(data_size, bytes_left) if is_size_known else bytes_left
+    declared_ends = [end for end in (riff_end, offset + data_size) if end > offset]
+    is_finalized = is_riff_right or any(abs(file_size - end) <= offset for end in declared_ends)
+    trailer_offset = offset + size if size < bytes_left and not is_finalized else None
+    return WavHeader(
+        info=format_chunk.to_audio_info(size),
+        data_offset=offset,
+        data_size=data_size if is_size_known else None,
+        available_size=size,
+        is_finalized=is_finalized,
+        trailer_offset=trailer_offset,
+    )
+
+
+def is_trailer(start: bytes, length: int) -> bool:
+    """Whether the bytes after the audio are no audio: other chunks up to the end of the file, or zeros that fill it up.
+
+    `start`: the first of these `length` bytes. Chunks that continue after `start` are assumed to end with the file.
+    """
+    return any(_is_chunk_list(start[padding:], length - padding) for padding in (0, 1))
+
+
+def _is_chunk_list(start: bytes, length: int) -> bool:
+    offset = 0
+    while offset < length:
+        rest = start[offset:]
+        if not rest.strip(b"\0"):
+            return not rest or len(start) >= length
+        if len(rest) < CHUNK.size or not CHUNK_ID.match(rest):
+            return False
+        size = CHUNK.unpack_from(rest)[1]
+        offset += CHUNK.size + size + size % 2
+    return offset <= length + 1  # the last chunk may lack its padding
 
 
 def read_tags(head: bytes) -> dict[str, str]:

@@ -192,6 +192,11 @@ def next_entries(status: Status, limit: int) -> list[QueueEntry]:
     return _query_entries(status, None, limit)
 
 
+def newest_entries(status: Status, limit: int) -> list[QueueEntry]:
+    """The last recordings of this status, in the reverse order of their sort keys."""
+    return _query_entries(status, None, limit, is_reversed=True)
+
+
 def oldest_queued() -> QueueEntry | None:
     """The queued recording that has waited longest; None if the queue is empty.
 
@@ -213,9 +218,11 @@ def expired_claims(now: datetime, limit: int) -> list[QueueEntry]:
     return _query_entries(Status.PROCESSING, RecordingModel.sort_key < to_iso(now), limit)
 
 
-def _query_entries(status: Status, condition: Any, limit: int) -> list[QueueEntry]:
+def _query_entries(status: Status, condition: Any, limit: int, *, is_reversed: bool = False) -> list[QueueEntry]:
     with map_dynamodb_errors():
-        models = RecordingModel.by_status.query(status.value, condition, limit=limit, page_size=limit)
+        models = RecordingModel.by_status.query(
+            status.value, condition, limit=limit, page_size=limit, scan_index_forward=not is_reversed
+        )
         return [QueueEntry(model.id, status, model.sort_key) for model in models]
 
 

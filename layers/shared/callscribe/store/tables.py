@@ -64,6 +64,7 @@ class AudioMap(MapAttribute[str, object]):
     duration = NumberAttribute(null=True)
     sample_rate = NumberAttribute(null=True)
     channels = NumberAttribute(null=True)
+    is_unfinished = BooleanAttribute(null=True)
 
 
 class AudioTrackMap(MapAttribute[str, object]):
