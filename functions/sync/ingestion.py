@@ -22,7 +22,7 @@ from callscribe.recordings.run import IncompleteFile, Run
 from callscribe.sources import ARCHIVED, Source, SourceFile
 from callscribe.sources.file_types import WAV_EXTENSIONS, WAV_HEADER_BYTES
 from callscribe.sources.wav import HEADER_BYTES, MAX_TRAILER_BYTES, WavHeader, is_trailer, read_header
-from callscribe.store import recordings
+from callscribe.store import known_files, recordings
 from callscribe.store.known_files import KnownFile
 from functions.sync import record_updates, sidecar_transcripts
 from functions.sync.metadata_reader import FileMetadata, MetadataReader
@@ -65,16 +65,19 @@ class FileIngester:
     """Recordings with events that are not published yet."""
     _restore_checks: int = 0
 
-    def ingest(self, file: SourceFile, known: KnownFile | None, sidecars: Sequence[SourceFile]) -> None:
+    def ingest(self, file: SourceFile, known: KnownFile | None, sidecars: Sequence[SourceFile]) -> bool:
         """Create or update the record of a listed file, if the file, its sidecars or its index have changed.
+
+        Return whether the file has a record.
 
         Raises: StoreError.
         """
         try:
-            self._ingest(file, known, sidecars)
+            return self._ingest(file, known, sidecars)
         except TranscriptionError as error:  # deleted meanwhile, or unreadable: the next scan tries again
             self.run.increment("archived" if error.code == ARCHIVED else "unreadable")
             logger.warning("file unreadable", code=error.code)
+            return known is not None
 
     def report_incomplete(
         self, file: SourceFile, incomplete_file: SourceFile, reason: str, count_name: str = "waiting"
@@ -94,20 +97,21 @@ class FileIngester:
             publish_completed(self._completed)
             self._completed.clear()
 
-    def _ingest(self, file: SourceFile, known: KnownFile | None, sidecars: Sequence[SourceFile]) -> None:
+    def _ingest(self, file: SourceFile, known: KnownFile | None, sidecars: Sequence[SourceFile]) -> bool:
         if known and known.fingerprint is not None and self.reader.is_unchanged(known.fingerprint, file, sidecars):
-            return
+            return True
         reason = self._reason_to_leave_out(file) if known is None else None
         if reason:
             self.run.increment(reason)
-            return
-        if self._report_if_incomplete(file, sidecars):
-            return
+            return False
+        if self.report_if_incomplete(file, sidecars):
+            return known is not None
         if known is None and self._create_recording(file, sidecars):
-            return
-        recording = recordings.get(recording_id(self.source.location, file.key))
+            return True
+        recording = known_files.find_recording(self.source.location, file.key)
         if recording:  # else it was deleted meanwhile
             record_updates.update(self, recording, file, sidecars)
+        return True
 
     def _reason_to_leave_out(self, file: SourceFile) -> str | None:
         """Return the count for a new file that cannot be ingested, complete or not."""
@@ -118,7 +122,7 @@ class FileIngester:
             return "path_too_long"
         return ARCHIVED if file.is_archived and self._is_still_archived(file) else None
 
-    def _report_if_incomplete(self, file: SourceFile, sidecars: Sequence[SourceFile]) -> bool:
+    def report_if_incomplete(self, file: SourceFile, sidecars: Sequence[SourceFile]) -> bool:
         """Report the file if it or one of its sidecars is not complete yet."""
         now = self.clock()
         for each in (file, *sidecars):

@@ -18,7 +18,7 @@ from callscribe.recordings.recording import (
 )
 from callscribe.recordings.state_machine import Transition
 from callscribe.sources import SourceFile
-from callscribe.store import recordings
+from callscribe.store import known_files, recordings
 from callscribe.store.known_files import KnownFile
 from functions.sync import sidecar_transcripts
 from functions.sync.metadata_reader import FileMetadata
@@ -43,26 +43,19 @@ def update(ingester: "FileIngester", recording: Recording, file: SourceFile, sid
     file_metadata = ingester.reader.read(file, sidecars)
     if file_metadata.transcript and recording.status is Status.QUEUED:
         return  # likewise
-    previous_file = SourceFile(
-        key=recording.key, size=recording.size, modified_at=recording.modified_at, etag=recording.etag
-    )
-    has_changed = previous_file.fingerprint != file.fingerprint
-    is_transcribed_again = has_changed and must_transcribe_again(recording, file)
+    is_transcribed_again = _has_changed(recording, file) and must_transcribe_again(recording, file)
     index_key = build_index_key(file.key, file_metadata.fingerprint)
     updates: dict[str, Any] = {"index_key": index_key, "source_missing": None}
-    if not has_changed:
-        updates["source_changed"] = None
-    elif recording.status is Status.COMPLETED and not is_transcribed_again:
-        updates["source_changed"] = recording.source_changed or ingester.clock()
-    else:
-        updates |= {"size": file.size, "etag": file.etag, "modified_at": file.modified_at}
+    updates |= _change_of_file(ingester, recording, file, is_transcribed_again=is_transcribed_again)
     updates |= _metadata_updates(ingester, recording, file, file_metadata)
-    if recording.status is Status.COMPLETED and recording.transcript and recording.transcript.is_from_sidecar:
-        if file_metadata.has_placeholder and not file_metadata.is_incomplete:
-            _withdraw_transcript(ingester, recording, file, updates)
-            return
-        if file_metadata.transcript and sidecar_transcripts.version(file_metadata) != recording.transcript.version:
-            updates["transcript"] = ingester.store_transcript(recording.id, file_metadata)
+    has_sidecar_transcript = (
+        recording.status is Status.COMPLETED and recording.transcript and recording.transcript.is_from_sidecar
+    )
+    if has_sidecar_transcript and file_metadata.has_placeholder and not file_metadata.is_incomplete:
+        _withdraw_transcript(ingester, recording, updates | _file_updates(file))
+        return
+    if has_sidecar_transcript and _has_new_transcript(recording, file_metadata):
+        updates["transcript"] = ingester.store_transcript(recording.id, file_metadata)
     if all(getattr(recording, name) == value for name, value in updates.items()):
         return  # another run was faster
     transcript = ingester.store_transcript(recording.id, file_metadata) if recording.status in COMPLETABLE else None
@@ -70,15 +63,56 @@ def update(ingester: "FileIngester", recording: Recording, file: SourceFile, sid
         _complete_from_sidecar(ingester, recording, transcript, updates)
     elif is_transcribed_again:
         _transcribe_again(ingester, recording, updates)
+    else:
+        _save(ingester, recording, updates)
+
+
+def _save(ingester: "FileIngester", recording: Recording, updates: Mapping[str, Any]) -> None:
     # a user may correct the metadata, or request a transcription, at the same time: then the next scan tries again
-    elif updated := recordings.update_fields(recording.id, _unchanged_condition(recording), updates):
+    condition = {name: getattr(recording, name) for name in ("status", "sort_key", "index_key", "metadata")}
+    if updated := recordings.update_fields(recording.id, condition, updates):
         ingester.run.increment("updated")
         if "transcript" in updates:
             ingester.queue_event(updated)
 
 
-def _unchanged_condition(recording: Recording) -> dict[str, Any]:
-    return {name: getattr(recording, name) for name in ("status", "sort_key", "index_key", "metadata")}
+def _has_changed(recording: Recording, file: SourceFile) -> bool:
+    """Whether the file has changed. One that the record has moved to has the same audio, and has not."""
+    previous_file = SourceFile(
+        key=recording.key, size=recording.size, modified_at=recording.modified_at, etag=recording.etag
+    )
+    return recording.key == file.key and previous_file.fingerprint != file.fingerprint
+
+
+def _change_of_file(
+    ingester: "FileIngester", recording: Recording, file: SourceFile, *, is_transcribed_again: bool
+) -> dict[str, Any]:
+    """Return what changes in the record if the file has. What was transcribed is not overwritten."""
+    if recording.key != file.key:  # the record had moved to another format, which is gone
+        return _file_updates(file)
+    if not _has_changed(recording, file):
+        return {"source_changed": None}
+    if recording.status is Status.COMPLETED and not is_transcribed_again:
+        return {"source_changed": recording.source_changed or ingester.clock()}
+    return _file_updates(file) | {"tracks": ()}  # the channels were those of the previous file
+
+
+def _has_new_transcript(recording: Recording, file_metadata: FileMetadata) -> bool:
+    return (
+        file_metadata.transcript is not None
+        and recording.transcript is not None
+        and sidecar_transcripts.version(file_metadata) != recording.transcript.version
+    )
+
+
+def _file_updates(file: SourceFile) -> dict[str, Any]:
+    return {
+        "key": file.key,
+        "size": file.size,
+        "etag": file.etag,
+        "modified_at": file.modified_at,
+        "source_changed": None,
+    }
 
 
 def _metadata_updates(
@@ -112,17 +146,11 @@ def _complete_from_sidecar(
         ingester.count_completed(completed)
 
 
-def _withdraw_transcript(
-    ingester: "FileIngester", recording: Recording, file: SourceFile, updates: Mapping[str, Any]
-) -> None:
+def _withdraw_transcript(ingester: "FileIngester", recording: Recording, updates: Mapping[str, Any]) -> None:
     """Make the recording pending: it is transcribed from its file as it is now."""
     recorded_at = updates.get("recorded_at", recording.recorded_at)
     transition = transitions.withdraw_transcript(replace(recording, recorded_at=recorded_at), ingester.clock())
-    if _apply(
-        transition,
-        recording,
-        {**updates, "source_changed": None, "size": file.size, "etag": file.etag, "modified_at": file.modified_at},
-    ):
+    if _apply(transition, recording, updates):
         ingester.run.increment("updated")
 
 
@@ -150,6 +178,38 @@ def must_transcribe_again(recording: Recording, file: SourceFile) -> bool:
     return bool(recording.audio.is_unfinished) or has_grown
 
 
+def move(ingester: "FileIngester", known: KnownFile, file: SourceFile, sidecars: Sequence[SourceFile]) -> None:
+    """Move the record of a file that is gone to another file of the same call, once that is complete.
+
+    The id, the transcript and the metadata stay. A recording that has failed because its file was gone is transcribed.
+
+    Raises: StoreError.
+    """
+    location = ingester.source.location
+    try:
+        if ingester.source.stat(known.key) or ingester.report_if_incomplete(file, sidecars):
+            return
+        file_metadata = ingester.reader.read(file, sidecars)
+    except TranscriptionError:  # the next scan tries again
+        ingester.run.increment("unreadable")
+        return
+    recording = known_files.find_recording(location, known.key)
+    if recording is None or recording.status is Status.PROCESSING:
+        return  # its worker still reads the old file, or needs to find out that it is gone
+    updates = {
+        **_file_updates(file),
+        "index_key": build_index_key(file.key, file_metadata.fingerprint),
+        "metadata": merge(recording.metadata, file_metadata.metadata),
+        "source_missing": None,
+    }
+    if recording.status is Status.FAILED and recording.error and recording.error.code == "audio_missing":
+        _transcribe_again(ingester, recording, updates)
+        return
+    condition = {"status": recording.status, "index_key": recording.index_key, "metadata": recording.metadata}
+    if recordings.update_fields(recording.id, condition, updates):
+        ingester.run.increment("moved")
+
+
 def mark_missing(ingester: "FileIngester", known: KnownFile) -> None:
     """Mark a recording as missing if its file is not listed and a request for the file itself does not find it."""
     try:
@@ -160,7 +220,10 @@ def mark_missing(ingester: "FileIngester", known: KnownFile) -> None:
         return
     expected_index_key = known.key if known.fingerprint is None else build_index_key(known.key, known.fingerprint)
     updates = {"index_key": None, "source_missing": ingester.clock()}
-    if recordings.update_fields(
-        recording_id(ingester.source.location, known.key), {"index_key": expected_index_key}, updates
-    ):
+    condition = {"index_key": expected_index_key}
+    if recordings.update_fields(recording_id(ingester.source.location, known.key), condition, updates):
+        ingester.run.increment("missing")
+        return
+    recording = known_files.find_recording(ingester.source.location, known.key)  # one that has moved keeps its id
+    if recording and recordings.update_fields(recording.id, condition, updates):
         ingester.run.increment("missing")

@@ -21,13 +21,13 @@ from callscribe.sources import Source, SourceFile
 from callscribe.sources.file_types import AUDIO_EXTENSIONS, NO_EXTENSION, FileKind, classify
 from callscribe.store import known_files, runs
 from callscribe.store.known_files import KnownFile, ScanCheckpoint
-from functions.sync import record_updates
+from functions.sync import formats, record_updates
 from functions.sync.ingestion import IN_TRANSFER, FileIngester
 from functions.sync.metadata_reader import MetadataReader
 
 COUNTS = (
     *("listed", "added", "completed", "updated", "transcribed_again", "missing"),
-    *("waiting", "in_transfer", "empty", "archived", "ignored"),
+    *("moved", "duplicates", "waiting", "in_transfer", "empty", "archived", "ignored"),
     *("past_retention", "path_too_long", "unreadable", "sidecars_unreadable"),
 )
 """Counts of a run. docs/sync.md explains each."""
@@ -57,6 +57,7 @@ class ScannedFile(NamedTuple):
 class FileGroup:
     """Files with one group key: `audio` are recordings, or have a record; `sidecars` belong to them.
 
+    `missing` have a record, but are not listed.
     `preceding_key` is the last key listed before all of them, `last_position` the position of the last one in the
     listing.
     """
@@ -65,6 +66,7 @@ class FileGroup:
     preceding_key: str
     last_position: int = 0
     audio: list[ScannedFile] = field(default_factory=list)
+    missing: list[KnownFile] = field(default_factory=list)
     sidecars: list[SourceFile] = field(default_factory=list)
 
 
@@ -107,9 +109,9 @@ class FileGrouper:
         """The last key listed before all open groups."""
         return min((group.preceding_key for group in self._open_groups), default=self.last_key)
 
-    def add(self, scanned_file: ScannedFile, *, is_sidecar: bool) -> list[FileGroup]:
-        """Add the next file of the listing, and return the groups that are complete without it."""
-        key, finished = scanned_file.key, []
+    def add(self, item: ScannedFile | KnownFile, *, is_sidecar: bool = False) -> list[FileGroup]:
+        """Add the next file, listed or missing, and return the groups that are complete without it."""
+        key, finished = item.key, []
         self._position += 1
         while self._open_groups and not key.startswith(self._open_groups[-1].key):
             finished.append(self._open_groups.pop())
@@ -123,10 +125,12 @@ class FileGrouper:
             group = FileGroup(target_key, self.last_key)
             insort(self._open_groups, group, key=lambda each: len(each.key))
         group.last_position = self._position
-        if is_sidecar:
-            group.sidecars.append(scanned_file.file)
+        if isinstance(item, KnownFile):
+            group.missing.append(item)
+        elif is_sidecar:
+            group.sidecars.append(item.file)
         else:
-            group.audio.append(scanned_file)
+            group.audio.append(item)
         return finished
 
     def flush(self) -> list[FileGroup]:
@@ -227,7 +231,7 @@ class Scanner:
 
     def _visit(self, item: ScannedFile | KnownFile, grouper: FileGrouper) -> None:
         if isinstance(item, KnownFile):
-            record_updates.mark_missing(self.ingester, item)
+            self._ingest(grouper.add(item))
             return
         file = item.file
         kind = FileKind.AUDIO if item.known else classify(file.key, None, self.extensions)
@@ -246,8 +250,13 @@ class Scanner:
     def _ingest(self, groups: Iterable[FileGroup]) -> None:
         for group in groups:
             sidecars = [file for file in group.sidecars if file.size]
+            if len(group.audio) + len(group.missing) > 1:
+                formats.ingest_formats(self.ingester, group.audio, group.missing, sidecars)
+                continue
             for scanned_file in group.audio:
                 self.ingester.ingest(scanned_file.file, scanned_file.known, sidecars)
+            for known in group.missing:
+                record_updates.mark_missing(self.ingester, known)
 
     def _save_checkpoint(self, checkpoint_name: str, resume_after: str, now: datetime) -> None:
         logger.info("scan progress", counts=self.run.counts)

@@ -235,6 +235,9 @@ def _register_via_sync(recording_id: str, path: str) -> Recording:
         if incomplete_file["path"] == path:
             message = f"The file is incomplete: {incomplete_file['reason']} Sync will check it again."
             raise ApiError(HTTPStatus.CONFLICT, "not_complete", message)
+    if run["counts"].get("listed") and not run["counts"].get("unreadable"):
+        message = "The file is another format of a call that has a recording. Search for its name."
+        raise ApiError(HTTPStatus.CONFLICT, "conflict", message)
     raise ApiError(HTTPStatus.NOT_FOUND, "file_not_found", "The file does not exist or cannot be read.")
 
 

@@ -80,7 +80,7 @@ class MetadataResponse(ResponseModel):
 class RecordingResponse(MetadataResponse):
     """One audio file of a call with its metadata and status. Times are UTC, except `startedAt`."""
 
-    id: str = Field(description="Stable: derived from the path of the file.", examples=["q5z3w7xk2m4n6p8r3t5v"])
+    id: str = Field(description="Stable: derived from the first path of the file.", examples=["q5z3w7xk2m4n6p8r3t5v"])
     path: str = Field(examples=["s3://recordings/2026/11/18/in-2025550100-2025550143.wav"])
     size: int = Field(description="Bytes.", examples=[102444])
     source_changed: datetime | None = Field(

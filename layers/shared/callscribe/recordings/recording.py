@@ -221,7 +221,10 @@ ID_PATTERN = re.compile("[a-z2-7]{20}")
 
 
 def recording_id(location: str, key: str) -> str:
-    """The id of a file, always the same, so that a file cannot have two records: 100 bits, 20 characters."""
+    """The id of a file, always the same, so that a file cannot have two records: 100 bits, 20 characters.
+
+    A record that moves to another format of the same call keeps the id of the first file.
+    """
     return _short_hash(f"{location}\n{key}", 20)
 
 

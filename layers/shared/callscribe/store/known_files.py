@@ -12,13 +12,16 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from callscribe.aws import map_dynamodb_errors
-from callscribe.recordings.recording import MAX_KEY_BYTES, source_hash
-from callscribe.store import control_items
+from callscribe.recordings.recording import MAX_KEY_BYTES, Recording, build_index_key, recording_id, source_hash
+from callscribe.store import control_items, recordings
 from callscribe.store.tables import ControlModel as Item
 from callscribe.store.tables import RecordingModel
 
 BEFORE_PARSE = "before-parse.dynamodb.Query"
 """botocore's event before it parses the response to a query."""
+
+FINGERPRINT_EXAMPLE = "abcd"
+"""All fingerprints have this length."""
 
 
 class KnownFile(NamedTuple):
@@ -62,6 +65,27 @@ def iter_known(location: str, prefix: str, after_key: str = "") -> Iterator[Know
         start_key = page.get("LastEvaluatedKey")
         if start_key is None:
             return
+
+
+def find_recording(location: str, key: str) -> Recording | None:
+    """The record of a file. One more request for a file that its record has moved to: the record keeps its id.
+
+    A record whose own file is gone may also be that of a previous file with this key.
+    """
+    recording = recordings.get(recording_id(location, key))
+    if recording is None or recording.key == key:
+        return recording or _find_moved(location, key)
+    return _find_moved(location, key) or (recording if recording.index_key is None else None)
+
+
+def _find_moved(location: str, key: str) -> Recording | None:
+    index_key: Any = RecordingModel.index_key
+    has_fingerprint = build_index_key(key, FINGERPRINT_EXAMPLE) != key
+    condition = index_key.startswith(f"{key}\0") if has_fingerprint else index_key == key
+    with map_dynamodb_errors():
+        entries = list(RecordingModel.by_key.query(source_hash(location), condition, limit=1))
+    recording = recordings.get(entries[0].id) if entries else None
+    return recording if recording and recording.key == key else None
 
 
 def _query_unparsed(location: str, condition: Any, start_key: Any) -> dict[str, Any]:

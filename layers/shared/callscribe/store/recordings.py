@@ -136,6 +136,8 @@ def _update(recording_id: str, condition: Any, updates: Mapping[str, Any]) -> Re
     model = RecordingModel(recording_id)
     actions: list[Any] = []
     search_attributes = _search_attributes(updates["metadata"]) if "metadata" in updates else {}
+    if "key" in updates:
+        search_attributes["name"] = normalise_file_name(updates["key"]) or None
     for name, value in {**updates, **search_attributes}.items():
         attribute = getattr(RecordingModel, name)
         if value is None or value == ():
