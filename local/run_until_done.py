@@ -53,8 +53,9 @@ NEEDS_USER = (ConfigurationError.code, "paused", "module_disabled", "authenticat
 them: a proxy also responds 404 while the server behind it starts."""
 
 REMARKS = {
-    "empty": "file(s) are empty: they contain no audio.",
-    "archived": "file(s) are archived, for example in S3 Glacier. Restore them first.",
+    "archived": "recording(s) archived in S3 Glacier. They are ingested once they are restored.",
+    "duplicates": "file(s) are another format of a recording: same folder, same name.",
+    "empty": "file(s) without audio for a day or longer.",
     "ignored": "file(s) ignored: not recordings, by their names.",
     "in_transfer": "file(s) still being copied, by their names. They are ingested once they are renamed.",
     "sidecars_unreadable": "sidecar file(s) unreadable; their recordings were ingested without them.",

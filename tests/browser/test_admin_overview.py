@@ -146,6 +146,18 @@ def test_incomplete_file_is_listed_with_its_reason_until_it_is_gone(page, served
     expect(incomplete_files(page)).to_contain_text("No incomplete files.")
 
 
+def test_archived_recordings_are_counted_apart(page, served):
+    page.clock.install()
+    sign_in(page, served)
+    served.store("2026/11/19/cold.wav", b"RIFF", StorageClass="GLACIER")
+    served.run("sync")
+    page.clock.fast_forward("01:01")
+    expect(incomplete_files(page)).to_contain_text("No incomplete files.")
+    expect(incomplete_files(page)).to_contain_text("1 recording is archived")
+    served.remove("2026/11/19/cold.wav")
+    served.run("sync")
+
+
 def test_outage_is_shown_in_every_view_while_it_lasts(page, served, quick_service, reply, monkeypatch):
     queue_call(served)
     page.clock.install()

@@ -45,10 +45,10 @@ class ServedStack:
             (sample,) = SAMPLES.rglob(name)
             self.store(f"2026/11/18/{sample.name}", sample.read_bytes())
 
-    def store(self, key: str, content: bytes) -> None:
-        """Upload a file to the recordings bucket."""
+    def store(self, key: str, content: bytes, **options: Any) -> None:
+        """Upload a file to the recordings bucket. `options` are those of PutObject."""
         s3 = aws_client("s3", self.stack.endpoint)
-        s3.put_object(Bucket=self.stack.buckets["RecordingsBucket"], Key=key, Body=content)
+        s3.put_object(Bucket=self.stack.buckets["RecordingsBucket"], Key=key, Body=content, **options)
 
     def remove(self, key: str) -> None:
         """Delete a file from the recordings bucket."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callscribe.recordings.recording import AudioInfo
-from callscribe.sources.wav import read_header, read_tags
+from callscribe.sources.wav import is_trailer, read_header, read_tags
 from testing.made_audio import fmt, riff, tone, wav
 
 PCM = fmt(1, 1, 8000, 16)
@@ -98,6 +98,34 @@ def test_file_that_grew_or_shrank_is_not_finalized():
     assert (truncated.data_offset, truncated.data_size) == (44, 16_000)
     assert (truncated.available_size, truncated.info.duration) == (8_000, 0.5)
     assert not truncated.is_finalized
+
+
+UNCOUNTED = b"LIST" + struct.pack("<I", 12) + b"INFOISFT" + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("trailer", "expected"),
+    [
+        *((bytes(2048), True), (UNCOUNTED, True), (b"\0" + UNCOUNTED, True), (UNCOUNTED + bytes(100), True)),
+        *((SECOND, True), (b"\x10\x20" * 500, False), (b"\x01" * 4, False)),
+        (b"LIST" + struct.pack("<I", 4000) + bytes(30), False),
+    ],
+)
+def test_chunks_and_zeros_after_the_audio_are_no_audio(trailer, expected):
+    whole = riff((b"fmt ", PCM), (b"data", bytes(8000)))
+    header = read_header(whole + trailer, len(whole + trailer))
+    if not header.is_finalized:
+        assert header.trailer_offset == len(whole)
+    assert is_trailer(trailer, len(trailer)) is expected
+
+
+@pytest.mark.parametrize("size", [len(SECOND), len(SECOND) + 8, len(SECOND) + 36, len(SECOND) + 44, len(SECOND) + 45])
+def test_header_that_counts_itself_is_finalized(size):
+    file = riff((b"fmt ", PCM), (b"data", SECOND), size=0)
+    file = file[:40] + struct.pack("<I", size) + file[44:]
+    header = read_header(file, len(file))
+    assert header.is_finalized == (size <= len(SECOND) + 44)
+    assert header.available_size == len(SECOND)
 
 
 def test_sizes_of_rf64_are_taken_from_the_ds64_chunk():

@@ -36,9 +36,12 @@ export const DIRECTION_LABELS = { inbound: "Inbound", outbound: "Outbound", inte
 // Counts of a run whose names in the API need other words; all others are humanized.
 const COUNT_LABELS = {
   conflicts: "changed in the meantime",
+  duplicates: "in another format",
+  empty: "without audio",
   in_transfer: "still being uploaded",
   jobs_pending: "in progress on the server",
   path_too_long: "with a path that is too long",
+  moved: "converted or renamed",
   past_retention: "older than the retention period",
   sidecars_unreadable: "unreadable sidecars",
   waiting: "incomplete files",

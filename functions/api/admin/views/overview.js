@@ -173,21 +173,26 @@ function IncompleteFiles({ run }) {
       It ${run.status === "skipped" ? "was skipped" : run.status} <${Ago} at=${run.startedAt} />: ${run.error} See <${Link} href=${urlFor("scheduler")}>Scheduler<//>.
     <//>`;
   const count = (run.counts.waiting ?? 0) + (run.counts.in_transfer ?? 0);
-  if (!count) return html`<${EmptyState} title="No incomplete files.">Last scan: <${Ago} at=${run.startedAt} />.<//>`;
-  const files = run.waiting.toSorted((one, other) => new Date(one.since) - new Date(other.since));
-  return html`<p>${pluralize(count, "file is", "files are")} incomplete, and will be ingested once complete.</p>
-    <${FileList} files=${files.slice(0, MAX_FILES)} />
+  const { archived = 0, empty = 0 } = run.counts;
+  return html`${
+    count
+      ? html`<p>${pluralize(count, "file is", "files are")} incomplete, and will be ingested once complete.</p>`
+      : html`<${EmptyState} title="No incomplete files.">Last scan: <${Ago} at=${run.startedAt} />.<//>`
+  }
+    ${archived > 0 && html`<p>${pluralize(archived, "recording is", "recordings are")} archived in S3 Glacier, and will be ingested once restored.</p>`}
+    ${empty > 0 && html`<p>${pluralize(empty, "file has", "files have")} had no audio for a day or longer.</p>`}
+    ${run.waiting.length > 0 && html`<${FileList} files=${run.waiting.slice(0, MAX_FILES)} />`}
     ${
-      files.length > MAX_FILES &&
+      run.waiting.length > MAX_FILES &&
       html`<details>
-        <summary>Show ${formatNumber(files.length - MAX_FILES)} more</summary>
-        <${FileList} files=${files.slice(MAX_FILES)} />
+        <summary>Show ${formatNumber(run.waiting.length - MAX_FILES)} more</summary>
+        <${FileList} files=${run.waiting.slice(MAX_FILES)} />
       </details>`
     }
-    ${count > files.length && html`<p class="help">A run lists up to ${formatNumber(files.length)} files.</p>`}`;
+    ${count + empty > run.waiting.length && html`<p class="help">A run lists up to ${formatNumber(run.waiting.length)} files.</p>`}`;
 }
 
-// Oldest first.
+// Largest first: those without audio come last.
 const FileList = ({ files }) => html`<ul class="incomplete-files">
     ${files.map(
       ({ path, size, since, reason }) => html`<li key=${path}>
