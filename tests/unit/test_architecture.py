@@ -81,6 +81,7 @@ MODULES_OF_ONE_FUNCTION = {
     ),
     "whisperx has all that talks to the server; the dialects are imported by name": (
         "whisperx",
+        "whisperx.authentication",
         "whisperx.client",
         "whisperx.connection_test",
         "whisperx.dialects.asr",

@@ -58,6 +58,8 @@ RESERVED_HEADERS = {
 BASIC_WITH_PASSWORD = re.compile("(?i:basic) +([^:]*:.*)")
 """A user and a password as a user types them. In base64, as they are sent (RFC 7617), there is no colon."""
 
+PASSWORD_HEADERS = ("authorization", "proxy-authorization")
+
 
 @dataclass(frozen=True, kw_only=True)
 class WhisperXSettings:
@@ -120,7 +122,7 @@ class Credentials:
     def request_headers(self) -> dict[str, str]:
         """The headers of each request."""
         headers = {
-            name: _encode_password(value) if name.lower() == "authorization" else value
+            name: _encode_password(value) if name.lower() in PASSWORD_HEADERS else value
             for name, value in self.headers.items()
         }
         return headers | ({"Authorization": f"Bearer {self.api_key}"} if self.api_key else {})

@@ -43,7 +43,8 @@ def _wrong_settings(message: str) -> ErrorMapping:
 AUTHENTICATION_FAILED = ErrorMapping(
     ServiceUnavailable,
     "authentication_failed",
-    "The WhisperX server rejected the API key ({}), or requires one and none is set. Set the right API key.",
+    "The WhisperX server rejected the API key ({}), or requires one and none is set. Set the right API key, or the "
+    "header that this server requires instead.",
 )
 ENDPOINT_NOT_FOUND = ErrorMapping(
     ServiceUnavailable,

@@ -18,7 +18,9 @@ from typing import Any
 
 from callscribe.clock import utc_now
 from callscribe.errors import ServiceUnavailable, TranscriptionError
+from callscribe.whisperx.authentication import requested_credentials
 from callscribe.whisperx.error_tables import (
+    AUTHENTICATION_FAILED,
     BY_STATUS_CLASS,
     DEFAULT_ERRORS,
     DETECTED_OPTIONS,
@@ -82,7 +84,9 @@ def hint(text: str) -> str:
 def _to_error(response: Response, mapping: ErrorMapping) -> TranscriptionError:
     text = response.body.decode(errors="replace")
     detail = str(response.status)
-    if refined := _refine(response, text):
+    if credentials := requested_credentials(response.status, response.headers, response.body):
+        mapping = ErrorMapping(ServiceUnavailable, AUTHENTICATION_FAILED.code, credentials)
+    elif refined := _refine(response, text):
         mapping = refined
     elif not issubclass(mapping.error_type, ServiceUnavailable) and (names := _invalid_options(response)):
         mapping, detail = INVALID_OPTIONS, ", ".join(names)
