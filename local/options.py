@@ -44,6 +44,7 @@ OPTIONS_BY_ERROR_CODE = {
     "endpoint_not_found": ("--whisperx", "--dialect", "--model"),
     "not_whisperx": ("--whisperx",),
     "wrong_dialect": ("--dialect",),
+    "model_not_found": ("--model",),
     "invalid_options": ("--language", "--model", "--options"),
 }
 """The options to correct, by error code."""

@@ -45,7 +45,7 @@ SERVICE_UNAVAILABLE = ServiceUnavailable.code
 OUTAGE_CODES = (SERVICE_UNAVAILABLE, BadGateway.code, "service_busy")
 """Error codes of a server that cannot be reached, or responds that it is not ready."""
 
-DIAGNOSTIC_CODES = ("wrong_dialect", "not_whisperx")
+DIAGNOSTIC_CODES = ("wrong_dialect", "not_whisperx", "model_not_found")
 """Codes of the connection test that explain an outage better than the error of a recording."""
 
 NEEDS_USER = (ConfigurationError.code, "paused", "module_disabled", "authentication_failed", "invalid_options")

@@ -56,7 +56,8 @@ def check_connection(payload: Mapping[str, Any]) -> dict[str, Any]:
 
     `payload` may hold `settings` to test instead of the stored overrides, and `credentials` instead of the stored ones.
     """
-    from callscribe.whisperx.connection_test import ConnectionTestResult, run_connection_test
+    from callscribe.whisperx.connection_failures import ConnectionTestResult
+    from callscribe.whisperx.connection_test import run_connection_test
 
     try:
         overrides = payload["settings"] if "settings" in payload else settings_overrides.load().whisperx

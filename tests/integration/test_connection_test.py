@@ -80,7 +80,7 @@ SERVERS = {
         "choose the dialect tasks",
     ),
     "another API": (openapi("/users"), "asr", False, "not_whisperx", "does not look like"),
-    "no routes": ({}, "asr", False, "not_whisperx", "URL"),
+    "no routes": ({}, "asr", True, "unverified", "without audio"),
     "a site that responds to every path": (
         dict.fromkeys(["/openapi.json", ASR, TASKS, OPENAI, "/task/all", "/v1/models"], (200, "<html>")),
         "asr",

@@ -83,6 +83,7 @@ MODULES_OF_ONE_FUNCTION = {
         "whisperx",
         "whisperx.authentication",
         "whisperx.client",
+        "whisperx.connection_failures",
         "whisperx.connection_test",
         "whisperx.dialects.asr",
         "whisperx.dialects.base",

@@ -107,9 +107,9 @@ def http_url(value: str) -> str | None:
     if not is_valid:
         return "must be a URL like http://whisperx.example:9000"
     if url.username or url.password:
-        return "must not contain a user name or password: the API key has its own setting"
+        return "must not contain a user name or password: API keys and headers have their own settings"
     if "?" in value or "#" in value:
-        return "must not contain ? or #: the paths of the server's routes are appended to it"
+        return "must not contain ? or #: request options have their own setting"
     return None
 
 

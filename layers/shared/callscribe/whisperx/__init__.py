@@ -12,6 +12,9 @@ from callscribe.settings.whisperx import DIALECTS, Credentials, WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcripts.transcript import Transcript
 
+PAGES = ("/docs", "/redoc", "/openapi.json")
+"""Pages of a FastAPI server, whose URL a user may have copied."""
+
 
 @dataclass(frozen=True, slots=True)
 class DialectInfo:
@@ -27,10 +30,20 @@ class DialectInfo:
     """The member that is a list in the response of the first of these routes; empty if it has none."""
     optional_suffix: str = ""
     """What the server's URL may end with."""
+    lists_models: bool = False
+    """Whether that list holds the server's models."""
 
     def to_base_url(self, url: str) -> str:
-        """The server's URL without the optional suffix; routes are appended to it."""
-        return url.rstrip("/").removesuffix(self.optional_suffix)
+        """The URL to which routes are appended: without the upload route, a page of FastAPI or the optional suffix.
+
+        People copy such a URL from the server's documentation. To reach a server whose own path ends like one of these,
+        the setting holds the whole URL of the upload route.
+        """
+        url = url.rstrip("/")
+        for suffix in (self.upload_path, *PAGES, self.optional_suffix):
+            if suffix and url.endswith(suffix):
+                return url.removesuffix(suffix).rstrip("/")
+        return url
 
 
 @dataclass(frozen=True, slots=True)

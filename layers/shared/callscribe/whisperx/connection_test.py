@@ -5,22 +5,26 @@ what was not checked.
 """
 
 import json
-import socket
-import ssl
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-
-from requests.exceptions import ConnectTimeout
 
 from callscribe.errors import TranscriptionError
 from callscribe.settings.whisperx import DIALECTS, Credentials, WhisperXSettings
 from callscribe.whisperx import RequestLogger, Timeouts, get_dialect_info
+from callscribe.whisperx.authentication import requested_credentials
 from callscribe.whisperx.client import WhisperXClient
-from callscribe.whisperx.error_tables import CLIENT_CERTIFICATE_REQUIRED, MISSING_ROUTE_STATUSES
-from callscribe.whisperx.network_errors import describe_certificate_error, exception_chain
+from callscribe.whisperx.connection_failures import (
+    NOT_WHISPERX,
+    UNFINISHED,
+    UNVERIFIED,
+    ConnectionTestResult,
+    connection_failure,
+    failure,
+)
+from callscribe.whisperx.error_tables import MISSING_ROUTE_STATUSES
 from callscribe.whisperx.response_errors import Response, raise_for_status
 
 MAX_TEST_SECONDS = 15.0
@@ -31,76 +35,22 @@ RESPONSE_SECONDS = 6.0
 
 AUTH_ERROR_STATUSES = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
-
-@dataclass(frozen=True, slots=True)
-class ConnectionTestResult:
-    """`code` is for programs, `message` for users: what was found, and what to do about it."""
-
-    ok: bool
-    code: str
-    message: str
-
-
-def _failure(code: str, message: str) -> ConnectionTestResult:
-    return ConnectionTestResult(ok=False, code=code, message=message)
-
-
-NO_RESPONSE = _failure(
-    "no_response",
-    "The server was reached but has not responded yet. This is not necessarily an outage: many of these servers do not "
-    "respond while they transcribe. Try again when it is idle.",
+POST_ONLY_STATUSES = (
+    *MISSING_ROUTE_STATUSES,
+    *(HTTPStatus.BAD_REQUEST, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, HTTPStatus.UNPROCESSABLE_ENTITY),
+    HTTPStatus.NOT_IMPLEMENTED,
 )
-UNFINISHED = _failure(
-    "no_response",
-    "The test did not end in time: this network cannot resolve the host name, or the server responds too slowly. Check "
-    "the server URL and the name server, or try again when the server is idle.",
-)
-NOT_HTTP = _failure(
-    "not_http",
-    "The server closed the connection, or did not respond in HTTP. If it uses TLS, the server URL must begin with "
-    "https://; otherwise another program is listening on this port.",
-)
-NOT_WHISPERX = _failure(
-    "not_whisperx",
-    "Something responds at this URL, but it does not look like a WhisperX server. Correct the server URL: it must not "
-    "contain a route such as /asr; behind a proxy, it must contain the path to the server.",
-)
-CONNECTION_ERRORS: tuple[tuple[type[BaseException], ConnectionTestResult], ...] = (
-    (
-        socket.gaierror,
-        _failure(
-            "name_not_found",
-            "The host name in the server URL was not found. Check its spelling, and that this network can resolve it.",
-        ),
-    ),
-    (
-        ConnectionRefusedError,
-        _failure(
-            "connection_refused",
-            "The host refuses connections on this port. Start the server, or correct the port in the server URL.",
-        ),
-    ),
-    (
-        ConnectTimeout,
-        _failure(
-            "connect_timeout",
-            "The host does not respond on this port. Check the server URL, the firewall or security group, and that "
-            "this network has a route to the host.",
-        ),
-    ),
-    (
-        ssl.SSLError,
-        _failure(
-            "tls_failed",
-            "The TLS handshake failed. If the server uses plain HTTP, the server URL must begin with http://.",
-        ),
-    ),
-    (TimeoutError, NO_RESPONSE),
-)
-"""When there was no response: the result for the first of these in the exception chain; NOT_HTTP for all others."""
+"""What a server responds to a GET if it only knows its upload route, or a proxy hides the others."""
 
-RESULTS_BY_ERROR_CODE = {"timeout": NO_RESPONSE, "invalid_response": NOT_WHISPERX}
-"""When a response began to arrive."""
+OPENAPI_PATH = "/openapi.json"
+
+MODEL_ID = re.compile("[A-Za-z0-9][A-Za-z0-9._/:-]{0,79}")
+SPEECH_MODEL = re.compile("(?i)whisper|transcri|speech|voxtral|parakeet|canary|asr|stt")
+MAX_SHOWN_MODELS = 10
+"""Of the models that a server lists, the message shows this many, and only names that look like names."""
+
+MODEL_ALIAS = "whisper-1"
+"""Many servers accept OpenAI's name for their own model, and do not list it."""
 
 
 def run_connection_test(
@@ -124,55 +74,100 @@ class ConnectionTest:
         self._dialect = settings.whisperx_dialect
         configured_first = sorted(DIALECTS, key=lambda dialect: dialect != self._dialect)
         self._dialects = {dialect: get_dialect_info(dialect) for dialect in configured_first}
-        url = get_dialect_info(self._dialect).to_base_url(settings.whisperx_url)
-        self._has_key = bool(credentials)
-        self._client = WhisperXClient(url, credentials, log_request)
-        self._client_without_key = WhisperXClient(url, Credentials(), log_request)
+        self._settings = settings
+        self._credentials = credentials
+        self._log_request = log_request
+        self._base_url = self._dialects[self._dialect].to_base_url(settings.whisperx_url)
         self._deadline = time.monotonic() + MAX_TEST_SECONDS
 
     def run(self) -> ConnectionTestResult:
         try:
-            return self._evaluate(self._get("/openapi.json"))
+            result = self._evaluate()
+            return (self._test_other_readings() if result in (NOT_WHISPERX, UNVERIFIED) else None) or result
         except TranscriptionError as error:
-            return _connection_failure(error)
+            return connection_failure(error)
 
-    def _evaluate(self, openapi_response: Response) -> ConnectionTestResult:
-        if failure := self._check_status(openapi_response):
-            return failure
-        spoken_dialects = self._dialects_in_openapi(openapi_response) or [
-            dialect for dialect in self._dialects if self._has_route(dialect)
-        ]
+    def _evaluate(self) -> ConnectionTestResult:
+        openapi_response = self._get(OPENAPI_PATH)
+        is_hidden = openapi_response.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_IMPLEMENTED)
+        if not is_hidden and (problem := self._check_status(openapi_response)):
+            return problem
+        spoken_dialects = self._spoken_dialects(openapi_response)
         if self._dialect in spoken_dialects:
-            return self._check_key()
+            return self._check_credentials()
         if spoken_dialects:
-            servers = " and ".join(self._dialects[dialect].server_name for dialect in spoken_dialects)
-            suggestion = f"choose the dialect {' or '.join(spoken_dialects)} instead of {self._dialect}"
-            return _failure("wrong_dialect", f"The server responds like {servers}: {suggestion}.")
-        return NOT_WHISPERX
+            return self._wrong_dialect(spoken_dialects)
+        upload_response = self._get(self._dialects[self._dialect].upload_path)
+        responses = (openapi_response, upload_response)
+        if all(response.status in POST_ONLY_STATUSES for response in responses):
+            return UNVERIFIED
+        problems = (self._check_status(response) for response in responses)
+        return next((problem for problem in problems if problem), NOT_WHISPERX)
 
-    def _check_key(self) -> ConnectionTestResult:
-        """The dialect is right. Check the API key with a route that may require one."""
+    def _test_other_readings(self) -> ConnectionTestResult | None:
+        """The result if the URL ends in the route of another dialect, or in the path to the server."""
+        own_url, given_url = self._base_url, self._settings.whisperx_url.rstrip("/")
+        readings = [dialect_info.to_base_url(given_url) for dialect_info in self._dialects.values()]
+        for self._base_url in sorted({*readings, given_url} - {own_url}):
+            spoken_dialects = self._spoken_dialects(self._get(OPENAPI_PATH))
+            if self._dialect in spoken_dialects:
+                route = self._dialects[self._dialect].upload_path
+                return failure(
+                    "endpoint_not_found",
+                    f"The routes of the server begin below this URL. Append {route} to the server URL.",
+                )
+            if spoken_dialects:
+                return self._wrong_dialect(spoken_dialects)
+        return None
+
+    def _wrong_dialect(self, spoken_dialects: list[str]) -> ConnectionTestResult:
+        servers = " and ".join(self._dialects[dialect].server_name for dialect in spoken_dialects)
+        suggestion = f"choose the dialect {' or '.join(spoken_dialects)} instead of {self._dialect}"
+        return failure("wrong_dialect", f"The server responds like {servers}: {suggestion}.")
+
+    def _check_credentials(self) -> ConnectionTestResult:
+        """The dialect is right. Check the credentials with a route that may require them, then the model."""
+        result = "No API key is set, and this test did not require one."
+        if self._credentials:
+            result = "The API key was not checked: this server does not require one for the requests of this test."
+        response = None
         for path in self._dialects[self._dialect].auth_check_paths:
             response = self._get(path)
-            if response.status not in MISSING_ROUTE_STATUSES:
-                break
-        if failure := self._check_status(response):
-            return failure
-        if not self._has_key:
-            key_result = "No API key is set, and this test did not require one."
-        elif self._get(path, self._client_without_key).status in AUTH_ERROR_STATUSES:
-            key_result = "It accepts the API key."
-        else:
-            key_result = "The API key was not checked: this server does not require one for the requests of this test."
-        message = f"The server responds and uses the dialect {self._dialect}. {key_result}"
+            is_hidden = path == OPENAPI_PATH and response.status == HTTPStatus.FORBIDDEN
+            if response.status in MISSING_ROUTE_STATUSES or is_hidden:
+                continue
+            if problem := self._check_status(response):
+                return problem
+            if self._credentials and self._get(path, Credentials()).status in AUTH_ERROR_STATUSES:
+                result = "It accepts the API key." if self._credentials.api_key else "It accepts the headers."
+            break
+        message = f"The server responds and uses the dialect {self._dialect}. {result}"
+        models = _listed_models(response) if response and self._dialects[self._dialect].lists_models else None
+        if models is not None:
+            return self._check_model(models, message)
         return ConnectionTestResult(ok=True, code="ok", message=message)
 
-    def _dialects_in_openapi(self, response: Response) -> list[str]:
-        """The dialects with an upload route in the server's OpenAPI description; none if it has no description."""
-        paths = _json_member(response, "paths")
-        if not isinstance(paths, dict):
-            return []
-        return [dialect for dialect, dialect_info in self._dialects.items() if dialect_info.upload_path in paths]
+    def _check_model(self, models: list[str], message: str) -> ConnectionTestResult:
+        model = dict(self._settings.extra_options).get("model", self._settings.whisperx_model)
+        shown = _describe_models(models)
+        if model and models and model not in (*models, MODEL_ALIAS):
+            advice = "Choose one of these, or load the model on the server." if shown else "Correct the model."
+            return failure("model_not_found", f"The server does not have the model {model}. {shown}{advice}")
+        if model in models:
+            return ConnectionTestResult(ok=True, code="ok", message=f"{message} It has the model {model}.")
+        if not model and models:
+            shown = f"No model is set, so the server uses its default, if it has one. {shown}"
+        return ConnectionTestResult(ok=True, code="ok", message=f"{message} {shown or 'It lists no models.'}".rstrip())
+
+    def _spoken_dialects(self, openapi_response: Response) -> list[str]:
+        """The dialects with an upload route in the server's OpenAPI description, or with a route that responds."""
+        paths = _json_member(openapi_response, "paths")
+        described = [
+            dialect
+            for dialect, dialect_info in self._dialects.items()
+            if isinstance(paths, dict) and dialect_info.upload_path in paths
+        ]
+        return described or [dialect for dialect in self._dialects if self._has_route(dialect)]
 
     def _has_route(self, dialect: str) -> bool:
         """Whether the server has the upload route of a dialect, which allows POST only, or the dialect's list."""
@@ -187,21 +182,25 @@ class ConnectionTest:
         """The failure that the status means; None for success, and for a route that does not exist."""
         if response.status in MISSING_ROUTE_STATUSES:
             return None
-        if response.status in AUTH_ERROR_STATUSES and not self._has_key:
-            return _failure(
+        is_explained = requested_credentials(response.status, response.headers, response.body) is not None
+        if response.status in AUTH_ERROR_STATUSES and not self._credentials and not is_explained:
+            return failure(
                 "authentication_failed",
-                f"The server requires an API key ({response.status}), and none is set. Set the API key.",
+                f"The server requires an API key ({response.status}), and none is set. Set the API key, or the header "
+                "that this server requires instead.",
             )
         try:
             raise_for_status(response)
         except TranscriptionError as error:
-            return _failure(error.code, error.message)
+            return failure(error.code, error.message)
         return None
 
-    def _get(self, path: str, client: WhisperXClient | None = None) -> Response:
+    def _get(self, path: str, credentials: Credentials | None = None) -> Response:
         seconds_left = max(0.1, self._deadline - time.monotonic())
         timeouts = Timeouts(min(CONNECT_SECONDS, seconds_left), min(RESPONSE_SECONDS, seconds_left))
-        return (client or self._client).get(path, timeouts, lambda response: response)
+        credentials = self._credentials if credentials is None else credentials
+        client = WhisperXClient(self._base_url, credentials, self._log_request)
+        return client.get(path, timeouts, lambda response: response)
 
 
 def _json_member(response: Response, name: str) -> Any:
@@ -212,17 +211,19 @@ def _json_member(response: Response, name: str) -> Any:
         return None
 
 
-def _connection_failure(error: TranscriptionError) -> ConnectionTestResult:
-    """Why there was no response."""
-    if error.code == "endpoint_not_found":
-        return _failure(error.code, error.message)
-    chain = list(exception_chain(error))
-    for each in chain:
-        if isinstance(each, ssl.SSLCertVerificationError):
-            return _failure("certificate", describe_certificate_error(each))
-    if error.message == CLIENT_CERTIFICATE_REQUIRED.message.format("TLS"):
-        return _failure(error.code, error.message)
-    for error_type, result in CONNECTION_ERRORS:
-        if any(isinstance(each, error_type) for each in chain):
-            return result
-    return RESULTS_BY_ERROR_CODE.get(error.code, NOT_HTTP)
+def _listed_models(response: Response) -> list[str] | None:
+    """The ids of the models in a response in OpenAI's form; None if it has another one."""
+    models = _json_member(response, "data")
+    if not isinstance(models, list):
+        return None
+    return [model["id"] for model in models if isinstance(model, dict) and isinstance(model.get("id"), str)]
+
+
+def _describe_models(models: list[str]) -> str:
+    """A sentence that lists the models; those for speech, if their names say so. Empty if no name can be shown."""
+    names = sorted({name for name in models if MODEL_ID.fullmatch(name)})
+    names = [name for name in names if SPEECH_MODEL.search(name)] or names
+    if not names:
+        return ""
+    more = f" and {len(names) - MAX_SHOWN_MODELS} more" if len(names) > MAX_SHOWN_MODELS else ""
+    return f"It has: {', '.join(names[:MAX_SHOWN_MODELS])}{more}. "

@@ -118,7 +118,7 @@ def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__context__
 
 
-def describe_certificate_error(error: ssl.SSLCertVerificationError) -> str:
+def _describe_certificate_error(error: ssl.SSLCertVerificationError) -> str:
     """Say what is wrong with the server's certificate, and what to do."""
     return CERTIFICATE_MESSAGE.format(*CERTIFICATE_ERRORS.get(error.verify_code, OTHER_CERTIFICATE_ERROR))
 
@@ -134,7 +134,7 @@ def _was_reached(causes: list[BaseException], status: int | None, bytes_sent: in
 def _settings_error(cause: BaseException) -> ServiceUnavailable | None:
     """The error, if only wrong settings of Callscribe, the server or its proxy have such a cause."""
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return ServiceUnavailable(describe_certificate_error(cause), code="certificate")
+        return ServiceUnavailable(_describe_certificate_error(cause), code="certificate")
     if isinstance(cause, ssl.SSLError):
         is_known = any(known in (cause.reason or "") for known in CLIENT_CERTIFICATE_REASONS)
         return _wrong_settings(CLIENT_CERTIFICATE_REQUIRED.message.format("TLS")) if is_known else None

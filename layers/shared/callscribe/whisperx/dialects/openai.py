@@ -29,6 +29,7 @@ DIALECT_INFO = DialectInfo(
     auth_check_paths=("/v1/models", "/models/catalog"),
     list_member="data",
     optional_suffix="/v1",
+    lists_models=True,
 )
 """The suffix is optional because clients of OpenAI's API expect the URL to end with it."""
 
