@@ -31,7 +31,14 @@ try:
     from local.cloud.template import ParameterError
     from local.invoke import invoke
     from local.names import print_names
-    from local.options import PARAMETERS, effect_remarks, merge_settings, parse_headers, parse_settings
+    from local.options import (
+        PARAMETERS,
+        effect_remarks,
+        merge_settings,
+        parse_headers,
+        parse_settings,
+        read_ca_certificates,
+    )
     from local.recogniser import ENGINES
     from local.sam.command import run_sam
     from local.up import Options, up
@@ -107,6 +114,9 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     up_command.add_argument("--dialect", choices=DIALECTS, help="dialect of the server (default: asr)")
     up_command.add_argument("--api-key", metavar="KEY", default="", help="API key of the server, if it needs one")
+    up_command.add_argument(
+        "--ca", type=Path, metavar="FILE", help="certificate of a private authority that signs the server's (PEM)"
+    )
     up_command.add_argument(
         "--header", action="append", default=[], metavar="NAME=VALUE", help="header for the server (repeatable)"
     )
@@ -186,6 +196,7 @@ def _parse_options(args: argparse.Namespace) -> Options:
         recogniser=args.recogniser or ENGINES[0],
         model_dir=args.model_dir and args.model_dir.expanduser().absolute(),
         remarks=effect_remarks(settings),
+        ca_certificates=read_ca_certificates(args.ca) if args.ca else "",
         port=args.port,
         once=args.once,
         json=args.json,

@@ -6,10 +6,12 @@ Messages of the layer use the setting's name on the admin page; docs/api.md has 
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
+from callscribe.settings.certificates import ca_certificates
 from callscribe.settings.whisperx import Credentials, credential_errors
 from local import LocalError
 from local.build import ROOT
@@ -42,6 +44,7 @@ OPTIONS_BY_ERROR_CODE = {
     "invalid_response": ("--whisperx", "--dialect"),
     "authentication_failed": ("--api-key", "--header"),
     "endpoint_not_found": ("--whisperx", "--dialect", "--model"),
+    "certificate": ("--whisperx", "--ca"),
     "not_whisperx": ("--whisperx",),
     "wrong_dialect": ("--dialect",),
     "model_not_found": ("--model",),
@@ -98,6 +101,17 @@ def _suggest(name: str, known: Iterable[str]) -> str:
     by_lower = {each.lower(): each for each in known}
     matches = get_close_matches(name.lower(), by_lower, n=1)
     return f" Did you mean {by_lower[matches[0]]}?" if matches else " docs/configuration.md lists all."
+
+
+def read_ca_certificates(path: Path) -> str:
+    """Read the file of the option --ca. Raises: LocalError, when it has no usable certificate."""
+    try:
+        pem = path.read_text("utf-8", errors="replace")
+    except OSError as error:
+        raise LocalError(f"--ca {path}: cannot read it: {error.strerror}") from error
+    if problem := ca_certificates(pem) if pem else "is empty":
+        raise LocalError(f"--ca {path}: {problem}")
+    return pem
 
 
 def describe_error(error: Mapping[str, str]) -> str:

@@ -48,7 +48,14 @@ OUTAGE_CODES = (SERVICE_UNAVAILABLE, BadGateway.code, "service_busy")
 DIAGNOSTIC_CODES = ("wrong_dialect", "not_whisperx", "model_not_found")
 """Codes of the connection test that explain an outage better than the error of a recording."""
 
-NEEDS_USER = (ConfigurationError.code, "paused", "module_disabled", "authentication_failed", "invalid_options")
+NEEDS_USER = (
+    ConfigurationError.code,
+    "paused",
+    "module_disabled",
+    "authentication_failed",
+    "invalid_options",
+    "certificate",
+)
 """Error codes of runs that will fail or be skipped again until you fix the cause. `endpoint_not_found` is not one of
 them: a proxy also responds 404 while the server behind it starts."""
 

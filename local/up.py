@@ -48,7 +48,8 @@ class Options:
     """The options of the command line. `recordings`: a folder or an s3:// path, None for the samples.
 
     `parameters`: parameters of the template, by name. `remarks`: lines to print about them at the start.
-    `headers`: those of each request to the server. `recogniser`: the engine of the built-in recogniser.
+    `headers`: those of each request to the server. `ca_certificates`: those that it trusts, in PEM format.
+    `recogniser`: the engine of the built-in recogniser.
     """
 
     recordings: str | None
@@ -58,6 +59,7 @@ class Options:
     recogniser: str
     model_dir: Path | None
     remarks: list[str]
+    ca_certificates: str
     port: int
     once: bool
     json: Path | None
@@ -164,7 +166,7 @@ def _start_stack(options: Options) -> Iterator[RunningStack]:
         except OSError as error:
             raise LocalError(f"Port {options.port}: {error.strerror}. Choose another one with --port.") from error
         exit_stack.callback(server.close)
-        environment = {"AWS_ENDPOINT_URL_LAMBDA": server.url}
+        environment = {"AWS_ENDPOINT_URL_LAMBDA": server.url, "WHISPERX_CA_CERTIFICATE": options.ca_certificates}
         if options.recordings is not None:
             # replaces the template's parameter, which accepts folders only below the EFS mount
             environment["RECORDINGS_PATH"] = options.recordings

@@ -26,8 +26,8 @@ from callscribe.errors import TranscriptionError
 from callscribe.settings.whisperx import Credentials
 from callscribe.whisperx import Timeouts
 from callscribe.whisperx.client import WhisperXClient
+from callscribe.whisperx.connection_options import KEEPALIVE, SocketOptions, keepalive_options
 from callscribe.whisperx.dialects.base import MultipartUpload
-from callscribe.whisperx.keepalive import KEEPALIVE, SocketOptions, keepalive_options
 from testing.waiting import LIMIT_SECONDS
 from tests.integration.audio import Bytes
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from callscribe.whisperx.keepalive import keepalive_options
+from callscribe.whisperx.connection_options import keepalive_options
 from tests.e2e import silent_connections
 
 pytestmark = pytest.mark.slow

@@ -2,8 +2,9 @@
 
 import select
 import socket
+import ssl
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 
@@ -79,3 +80,48 @@ def self_signed(folder, *, days=1, address="127.0.0.1"):
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
     )
     return file
+
+
+def tls_server(file, body=b'{"paths": {"/asr": {}}}'):
+    """A function for `server` that responds to one request over TLS, with the key and the certificate in a file."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+
+    def serve(connection):
+        with suppress(OSError), context.wrap_socket(connection, server_side=True) as tls_connection:
+            read_request(tls_connection)
+            tls_connection.sendall(
+                b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+            )
+
+    return serve
+
+
+def private_authority(folder, *, address="127.0.0.1"):
+    """Write the certificate of an authority, and a key with a certificate that it signed, into two files.
+
+    As people make them: they lack extensions that RFC 5280 requires.
+    """
+    start, end = datetime.now(UTC) - timedelta(days=1), datetime.now(UTC) + timedelta(days=1)
+    authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Authority of {folder.name}"[:64])])
+    authority = x509.CertificateBuilder(authority_name, authority_name, authority_key.public_key(), 1, start, end)
+    authority = authority.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=False)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "whisperx")])
+    certificate = (
+        x509.CertificateBuilder(authority_name, name, key.public_key(), 2, start, end)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(address))]), critical=False)
+        .sign(authority_key, SHA256())
+    )
+    authority_file, file = folder / "authority.pem", folder / "signed.pem"
+    authority_file.write_bytes(authority.sign(authority_key, SHA256()).public_bytes(Encoding.PEM))
+    file.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
+    )
+    return authority_file, file
+
+
+def certificate_of(file):
+    """The certificate in a file that also holds its key, in PEM format."""
+    text = file.read_text()
+    return text[text.index("-----BEGIN CERTIFICATE") :]

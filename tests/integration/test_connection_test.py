@@ -2,7 +2,6 @@
 
 import json
 import socket
-import ssl
 import time
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
@@ -15,7 +14,14 @@ from callscribe.whisperx import connection_test
 from callscribe.whisperx.connection_test import run_connection_test
 from testing.scripted_service import Reply, ScriptedService
 from testing.waiting import LIMIT_SECONDS
-from tests.integration.socket_servers import has_hung_up, read_request, self_signed, server, wait_for_hang_up
+from tests.integration.socket_servers import (
+    has_hung_up,
+    read_request,
+    self_signed,
+    server,
+    tls_server,
+    wait_for_hang_up,
+)
 
 pytestmark = pytest.mark.usefixtures("long_connection_test_timeout")
 
@@ -207,41 +213,6 @@ def test_server_that_does_not_use_http(greeting):
         result = check(url)
     assert result.code == "not_http"
     assert "https" in result.message
-
-
-def tls_server(certificate):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-
-    def serve(connection):
-        with suppress(OSError), context.wrap_socket(connection, server_side=True) as tls_connection:
-            read_request(tls_connection)
-            body = json.dumps({"paths": {ASR: {}}}).encode()
-            tls_connection.sendall(
-                b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-            )
-
-    return serve
-
-
-@pytest.mark.parametrize(
-    ("certificate", "is_trusted", "code", "expected_message"),
-    [
-        ({}, True, "ok", "dialect asr"),
-        ({}, False, "certificate", "self-signed"),
-        ({"days": 0}, True, "certificate", "expired"),
-        ({"address": "127.0.0.2"}, True, "certificate", "another IP address"),
-    ],
-    ids=["valid", "self-signed", "expired", "for another address"],
-)
-def test_invalid_certificate_is_explained(tmp_path, monkeypatch, certificate, is_trusted, code, expected_message):
-    file = self_signed(tmp_path, **certificate)
-    if is_trusted:
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
-    with server(tls_server(file), connections=2) as url:
-        result = check(url.replace("http:", "https:"))
-    assert result.code == code
-    assert expected_message in result.message
 
 
 def test_https_url_for_a_plain_http_server(service):

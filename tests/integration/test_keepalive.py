@@ -9,7 +9,7 @@ import pytest
 from callscribe.settings.whisperx import Credentials
 from callscribe.whisperx import client
 from callscribe.whisperx.client import WhisperXClient
-from callscribe.whisperx.keepalive import keepalive_options
+from callscribe.whisperx.connection_options import keepalive_options
 from tests.integration.socket_servers import read_request, self_signed, server
 from tests.integration.timeouts import LONG_TIMEOUTS
 

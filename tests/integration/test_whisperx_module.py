@@ -71,7 +71,8 @@ def test_overrides_take_precedence_and_null_restores_the_template(handlers, put,
     template = handlers.api("GET", MODULE).json
     assert template == {
         "slug": "whisperx", "enabled": True, "baseUrl": service.url, "dialect": "asr", "language": "en",
-        "diarize": True, "model": "", "options": "device=cpu", "apiKeySet": False, "headerNames": [], "changed": [],
+        "diarize": True, "model": "", "options": "device=cpu", "caCertificate": "",
+        "apiKeySet": False, "headerNames": [], "changed": [],
     }  # fmt: skip
     overrides = {
         "baseUrl": "https://gpu-box/base/", "dialect": "tasks", "language": "", "diarize": False, "model": "large-v3",

@@ -91,7 +91,7 @@ MODULES_OF_ONE_FUNCTION = {
         "whisperx.dialects.tasks",
         "whisperx.response_errors",
         "whisperx.error_tables",
-        "whisperx.keepalive",
+        "whisperx.connection_options",
         "whisperx.network_errors",
     ),
 }

@@ -105,7 +105,7 @@ def test_setting_names_agree_across_page_api_template_and_cli():
     assert {field for _, field, _, _ in rows} == {to_camel(name) for name in settings}
     assert {parameter for _, _, parameter, _ in rows} - {""} <= TEMPLATE["Parameters"].keys()
     options = {parameter or field: option for _, field, parameter, option in rows if option}
-    assert options == PARAMETERS | {"RecordingsPath": "--recordings", "headers": "--header"}
+    assert options == PARAMETERS | {"RecordingsPath": "--recordings", "headers": "--header", "caCertificate": "--ca"}
 
 
 def test_every_route_is_documented():

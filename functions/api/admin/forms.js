@@ -98,6 +98,8 @@ function MultiValueField({ values, set, separator, rows, ...rest }) {
   <//>`;
 }
 
+const CA_CERTIFICATE_HELP =
+  "For https:// with a private authority: its certificate in PEM format, or the self-signed one of the server. It is trusted in addition to public authorities.";
 const HEADERS_HELP = {
   set: (names) => `Set: ${names.join(", ")}. The values are never shown. Enter all of them again to change one.`,
   missing: () => "For a server or proxy that requires others than the API key, one per line: NAME: VALUE. A user and a password: Authorization: Basic USER:PASSWORD. Stored like the key.",
@@ -195,6 +197,15 @@ export function WhisperXFields({ values, draft, set, ...rest }) {
       title="Speaker diarization"
       help="Request speaker labels from the server."
     />
+    <${Field} ...${rest} name="caCertificate" title="CA certificate" help=${CA_CERTIFICATE_HELP}>
+      ${(attributes) => html`<textarea
+          rows="2"
+          spellcheck=${false}
+          value=${values.caCertificate}
+          onInput=${(event) => set("caCertificate", event.target.value.trim())}
+          ...${attributes}
+        ></textarea>`}
+    <//>
     <${Field}
       ...${rest}
       name="apiKey"

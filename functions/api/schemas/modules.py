@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, StrictBool
 
 from callscribe.recordings.run import Module
+from callscribe.settings.certificates import MAX_PEM_LENGTH
 from callscribe.settings.whisperx import DIALECTS
 from callscribe.transcripts.stereo import CHANNEL_MODES
 from functions.api.schemas.base import ModuleUpdateModel, RequestModel, ResponseModel, update_model_config
@@ -78,6 +79,7 @@ class WhisperXModule(ResponseModel):
     diarize: bool = Field(description="Whether to request speaker diarization.")
     model: str = Field(description="Empty: the server's default.")
     options: str = Field(description="Additional request options of the server.", examples=["compute_type=int8"])
+    ca_certificate: str = Field(description="Certificates that are trusted in addition to public authorities, in PEM.")
     api_key_set: bool = Field(description="Whether an API key is stored. The key itself is never returned.")
     header_names: list[str] = Field(
         description="Names of the stored headers. Their values are never returned.", examples=[["X-API-Key"]]
@@ -98,6 +100,10 @@ class WhisperXTestRequest(RequestModel):
     model: ShortText | None = Field(None, description="For servers with several models. Empty: the server's default.")
     options: Annotated[str, Field(max_length=1000)] | None = Field(
         None, description="Additional request options of the server, such as compute_type=int8. Not for secrets."
+    )
+    ca_certificate: Annotated[str, Field(max_length=2 * MAX_PEM_LENGTH)] | None = Field(
+        None,
+        description="Certificate of the private authority that signed the server's, or the server's own, in PEM.",
     )
     api_key: SecretStr | None = Field(
         None,

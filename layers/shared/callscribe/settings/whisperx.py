@@ -12,6 +12,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from callscribe.settings import environment
+from callscribe.settings.certificates import ca_certificates
 from callscribe.settings.environment import validated_field
 
 DIALECTS = ("asr", "tasks", "openai")
@@ -24,6 +25,7 @@ ENV_FIELD: Mapping[str, str] = {
     "diarize": "whisperx_diarize",
     "model": "whisperx_model",
     "options": "whisperx_options",
+    "ca_certificate": "whisperx_ca_certificate",
 }
 """The field of WhisperXSettings, which is also the environment variable, for each name of the API."""
 
@@ -66,6 +68,8 @@ class WhisperXSettings:
     """How to reach the customer's WhisperX server. With an empty `language` or `model`, the server decides.
 
     `options` are further request options, named as the server names them: `device=cpu&compute_type=int8`.
+    `whisperx_ca_certificate`: certificates in PEM format that are trusted in addition to public authorities. It has no
+    parameter in the template, because all variables of a Lambda function together may have 4 KB.
     """
 
     whisperx_url: str = validated_field(environment.http_url)
@@ -74,6 +78,7 @@ class WhisperXSettings:
     whisperx_diarize: bool = False
     whisperx_model: str = ""
     whisperx_options: str = validated_field(environment.query_string, default="")
+    whisperx_ca_certificate: str = validated_field(ca_certificates, default="")
 
     @property
     def extra_options(self) -> list[tuple[str, str]]:
@@ -177,5 +182,6 @@ VALIDATORS: Mapping[str, environment.Validator] = {
     "diarize": lambda _value: None,
     "model": _validate_model,
     "options": environment.query_string,
+    "ca_certificate": ca_certificates,
 }
 """By the name of the setting."""

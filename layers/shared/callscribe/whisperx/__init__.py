@@ -89,7 +89,8 @@ def connect(
     from callscribe.whisperx.client import WhisperXClient  # the dialect has imported it already
 
     url = dialect.DIALECT_INFO.to_base_url(settings.whisperx_url)
-    service: Service = dialect.connect(settings, WhisperXClient(url, credentials, log_request))
+    client = WhisperXClient(url, credentials, log_request, ca_certificates=settings.whisperx_ca_certificate)
+    service: Service = dialect.connect(settings, client)
     return service
 
 

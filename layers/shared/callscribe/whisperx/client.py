@@ -24,8 +24,8 @@ from callscribe.errors import RetryableError, TranscriptionError
 from callscribe.recordings.service_request import HttpExchange
 from callscribe.settings.whisperx import Credentials
 from callscribe.whisperx import RequestLogger, Timeouts
+from callscribe.whisperx.connection_options import KEEPALIVE, SocketOptions, tls_context
 from callscribe.whisperx.dialects.base import MultipartUpload, Parameters
-from callscribe.whisperx.keepalive import KEEPALIVE, SocketOptions
 from callscribe.whisperx.network_errors import NETWORK_ERRORS, map_network_error
 from callscribe.whisperx.response_errors import Response, is_success
 
@@ -68,9 +68,10 @@ class HeaderAuth(AuthBase):
 class SplitTimeoutAdapter(HTTPAdapter):
     """The transport of a session. `socket_timeout`, in seconds, applies once the connection is made."""
 
-    def __init__(self, socket_timeout: float, socket_options: SocketOptions) -> None:
+    def __init__(self, socket_timeout: float, socket_options: SocketOptions, ca_certificates: str) -> None:
         self.socket_timeout = socket_timeout
         self._socket_options = [*HTTPConnection.default_socket_options, *socket_options]
+        self._ca_certificates = ca_certificates
         self.sockets: list[Any] = []
         super().__init__()
 
@@ -81,6 +82,12 @@ class SplitTimeoutAdapter(HTTPAdapter):
             "http": _pool_class(HTTPConnectionPool, HTTPConnection, self),
             "https": _pool_class(HTTPSConnectionPool, HTTPSConnection, self),
         }
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002 — as requests calls it
+        """Verify with the shared context, whatever REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE of the machine contain."""
+        if url.lower().startswith("https:"):
+            conn.conn_kw["ssl_context"] = tls_context(self._ca_certificates)
+            conn.cert_reqs, conn.ca_certs, conn.ca_cert_dir = "CERT_REQUIRED", None, None
 
     def set_read_timeout(self, seconds: float) -> None:
         """Limit how long each further read from the socket may take."""
@@ -102,9 +109,9 @@ def _pool_class(pool: type[Any], connection: type[Any], adapter: SplitTimeoutAda
 class NoRedirectSession(requests.Session):
     """Follows no redirects, since a redirected POST becomes a GET without audio, and does not read their body."""
 
-    def __init__(self, timeouts: Timeouts, socket_options: SocketOptions) -> None:
+    def __init__(self, timeouts: Timeouts, socket_options: SocketOptions, ca_certificates: str) -> None:
         super().__init__()
-        self._adapter = SplitTimeoutAdapter(timeouts.total, socket_options)
+        self._adapter = SplitTimeoutAdapter(timeouts.total, socket_options, ca_certificates)
         for scheme in ("http://", "https://"):
             self.mount(scheme, self._adapter)
 
@@ -139,7 +146,8 @@ class HttpRequest:
 
 
 class WhisperXClient:
-    """Sends requests to the service at one URL. `parse` turns the response, whatever its status, into the result.
+    """Sends requests to the service at one URL. `ca_certificates`, in PEM format, are trusted in addition to public
+    ones. `parse` turns the response, whatever its status, into the result.
 
     Raises: RetryableError, PermanentError or ServiceUnavailable.
     """
@@ -150,9 +158,11 @@ class WhisperXClient:
         credentials: Credentials,
         log_request: RequestLogger,
         *,
+        ca_certificates: str = "",
         socket_options: SocketOptions = KEEPALIVE,
     ) -> None:
         self._url = url.rstrip("/")
+        self._ca_certificates = ca_certificates
         self._socket_options = socket_options
         self._auth = HeaderAuth(credentials.request_headers)
         self._log_request = log_request
@@ -180,7 +190,7 @@ class WhisperXClient:
         try:
             with (
                 ExitStack() as exit_stack,
-                NoRedirectSession(timeouts, self._socket_options) as session,
+                NoRedirectSession(timeouts, self._socket_options, self._ca_certificates) as session,
                 self._open(session, request, timeouts, deadline) as response,
             ):
                 status = response.status_code

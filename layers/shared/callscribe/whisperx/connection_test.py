@@ -199,7 +199,8 @@ class ConnectionTest:
         seconds_left = max(0.1, self._deadline - time.monotonic())
         timeouts = Timeouts(min(CONNECT_SECONDS, seconds_left), min(RESPONSE_SECONDS, seconds_left))
         credentials = self._credentials if credentials is None else credentials
-        client = WhisperXClient(self._base_url, credentials, self._log_request)
+        ca_certificates = self._settings.whisperx_ca_certificate
+        client = WhisperXClient(self._base_url, credentials, self._log_request, ca_certificates=ca_certificates)
         return client.get(path, timeouts, lambda response: response)
 
 

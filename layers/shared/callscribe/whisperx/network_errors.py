@@ -29,17 +29,23 @@ NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError, UnicodeError)
 """What the libraries raise when an exchange fails."""
 
 CERTIFICATE_MESSAGE = "The server's certificate {}, so nothing is sent to the server. {}"
-CERTIFICATE_ERRORS = {
-    10: ("has expired", "Renew it."),
-    18: ("is self-signed", "Use one of a trusted authority, or http:// within a private network."),
-    19: ("is signed by an untrusted authority", "Use one of a trusted authority."),
-    20: ("is signed by an untrusted authority, or sent without it", "Configure the server to send the whole chain."),
-    62: ("is for another host name", "Use the name in the certificate in the server URL."),
-    64: ("is for another IP address", "Use the name in the certificate in the server URL."),
+UNKNOWN_AUTHORITY = "Set the certificate of that authority as the CA certificate of the server."
+OTHER_NAME = "Use the name in the certificate in the server URL, or issue a certificate for the name in the URL."
+CERTIFICATE_PROBLEMS = {
+    9: ("is not valid yet", "Check the clock of the machine that issued it."),
+    10: ("has expired, or that of its authority has", "Renew it."),
+    18: ("is self-signed", "If it is your own, set it as the CA certificate of the server."),
+    19: ("is signed by an authority that is not public", UNKNOWN_AUTHORITY),
+    20: (
+        "is signed by an unknown authority, or sent without that of its authority",
+        f"{UNKNOWN_AUTHORITY} If it is a public one, configure the server to send the whole chain.",
+    ),
+    62: ("is for another host name", OTHER_NAME),
+    64: ("is for another IP address", OTHER_NAME),
 }
 """By the verification codes of OpenSSL (X509_V_ERR_…)."""
 
-OTHER_CERTIFICATE_ERROR = ("cannot be trusted", "Check it.")
+OTHER_CERTIFICATE_PROBLEM = ("cannot be trusted", "Check it with: openssl s_client -connect HOST:PORT")
 
 IN_TLS = "it responds in TLS"
 NOT_HTTP = "Another program than an HTTP server responds on this port. Correct the server URL."
@@ -118,11 +124,6 @@ def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__context__
 
 
-def _describe_certificate_error(error: ssl.SSLCertVerificationError) -> str:
-    """Say what is wrong with the server's certificate, and what to do."""
-    return CERTIFICATE_MESSAGE.format(*CERTIFICATE_ERRORS.get(error.verify_code, OTHER_CERTIFICATE_ERROR))
-
-
 def _was_reached(causes: list[BaseException], status: int | None, bytes_sent: int | None) -> bool:
     if status is not None:
         return True
@@ -134,7 +135,8 @@ def _was_reached(causes: list[BaseException], status: int | None, bytes_sent: in
 def _settings_error(cause: BaseException) -> ServiceUnavailable | None:
     """The error, if only wrong settings of Callscribe, the server or its proxy have such a cause."""
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return ServiceUnavailable(_describe_certificate_error(cause), code="certificate")
+        problem = CERTIFICATE_PROBLEMS.get(cause.verify_code, OTHER_CERTIFICATE_PROBLEM)
+        return ServiceUnavailable(CERTIFICATE_MESSAGE.format(*problem), code="certificate")
     if isinstance(cause, ssl.SSLError):
         is_known = any(known in (cause.reason or "") for known in CLIENT_CERTIFICATE_REASONS)
         return _wrong_settings(CLIENT_CERTIFICATE_REQUIRED.message.format("TLS")) if is_known else None
