@@ -130,7 +130,7 @@ KEYS = {
     "right for openai": (["/v1/models"], "openai", KEY, "ok", "It accepts the API key"),
     "wrong for openai": (["/v1/models"], "openai", "other", "authentication_failed", "Set the right API key"),
     "missing for openai": (["/v1/models"], "openai", "", "authentication_failed", "none is set"),
-    "not checked": ([], "asr", KEY, "ok", "was not checked"),
+    "not checked": ([], "asr", KEY, "ok", "did not check the API key"),
     "not required": ([], "openai", "", "ok", "did not require one"),
 }
 

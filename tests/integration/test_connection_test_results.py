@@ -108,12 +108,15 @@ URLS = [
     ("asr", "/proxy/asr", "/proxy"),
     ("asr", "/asr/asr", "/asr"),
     ("openai", "/proxy/v1/audio/transcriptions", "/proxy"),
+    ("openai", "/v1/openai/audio/transcriptions/", "/v1/openai"),
+    ("openai", "/inference", ""),
 ]
 
 
 @pytest.mark.parametrize(("dialect", "path", "base"), URLS)
 def test_url_may_end_with_the_route_or_a_page(service, respond, reply, dialect, path, base):
     route = {"asr": ASR, "tasks": TASKS, "openai": OPENAI}[dialect]
+    route = {"/v1/openai/audio/transcriptions/": "/audio/transcriptions", "/inference": "/inference"}.get(path, route)
     respond(openapi(route, prefix=base))
     assert check(service.url + path, dialect).code == "ok"
     service.choose_reply = None

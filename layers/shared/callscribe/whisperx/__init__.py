@@ -1,7 +1,7 @@
 """The client for the transcription service: one Python module per dialect, all behind the interface `Service`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from types import ModuleType
 from typing import Protocol
@@ -32,6 +32,14 @@ class DialectInfo:
     """What the server's URL may end with."""
     lists_models: bool = False
     """Whether that list holds the server's models."""
+    other_upload_paths: tuple[str, ...] = ()
+    """Upload routes of some servers of this dialect; used if the server's URL ends with one."""
+
+    def for_url(self, url: str) -> "DialectInfo":
+        """The same with the upload route that the server's URL ends with, if it names one."""
+        url = url.rstrip("/")
+        named = [path for path in (self.upload_path, *self.other_upload_paths) if url.endswith(path)]
+        return replace(self, upload_path=named[0]) if named else self
 
     def to_base_url(self, url: str) -> str:
         """The URL to which routes are appended: without the upload route, a page of FastAPI or the optional suffix.
@@ -88,7 +96,7 @@ def connect(
     dialect = _import_dialect(settings.whisperx_dialect)
     from callscribe.whisperx.client import WhisperXClient  # the dialect has imported it already
 
-    url = dialect.DIALECT_INFO.to_base_url(settings.whisperx_url)
+    url = dialect.DIALECT_INFO.for_url(settings.whisperx_url).to_base_url(settings.whisperx_url)
     client = WhisperXClient(url, credentials, log_request, ca_certificates=settings.whisperx_ca_certificate)
     service: Service = dialect.connect(settings, client)
     return service

@@ -73,7 +73,9 @@ class ConnectionTest:
     def __init__(self, settings: WhisperXSettings, credentials: Credentials, log_request: RequestLogger) -> None:
         self._dialect = settings.whisperx_dialect
         configured_first = sorted(DIALECTS, key=lambda dialect: dialect != self._dialect)
-        self._dialects = {dialect: get_dialect_info(dialect) for dialect in configured_first}
+        self._dialects = {
+            dialect: get_dialect_info(dialect).for_url(settings.whisperx_url) for dialect in configured_first
+        }
         self._settings = settings
         self._credentials = credentials
         self._log_request = log_request
@@ -127,9 +129,10 @@ class ConnectionTest:
 
     def _check_credentials(self) -> ConnectionTestResult:
         """The dialect is right. Check the credentials with a route that may require them, then the model."""
+        name = "API key" if self._credentials.api_key else "headers"
         result = "No API key is set, and this test did not require one."
         if self._credentials:
-            result = "The API key was not checked: this server does not require one for the requests of this test."
+            result = f"It did not check the {name}, which this server does not require for the requests of this test."
         response = None
         for path in self._dialects[self._dialect].auth_check_paths:
             response = self._get(path)
@@ -139,7 +142,7 @@ class ConnectionTest:
             if problem := self._check_status(response):
                 return problem
             if self._credentials and self._get(path, Credentials()).status in AUTH_ERROR_STATUSES:
-                result = "It accepts the API key." if self._credentials.api_key else "It accepts the headers."
+                result = f"It accepts the {name}."
             break
         message = f"The server responds and uses the dialect {self._dialect}. {result}"
         models = _listed_models(response) if response and self._dialects[self._dialect].lists_models else None

@@ -30,8 +30,10 @@ DIALECT_INFO = DialectInfo(
     list_member="data",
     optional_suffix="/v1",
     lists_models=True,
+    other_upload_paths=("/audio/transcriptions", "/inference"),
 )
-"""The suffix is optional because clients of OpenAI's API expect the URL to end with it."""
+"""The suffix is optional because clients of OpenAI's API expect the URL to end with it. Providers whose API is not
+below /v1 have the route /audio/transcriptions, and whisper.cpp has /inference unless it is started with another one."""
 
 DIALECT_ERRORS: ErrorTable = {
     404: ErrorMapping(
@@ -64,12 +66,13 @@ def connect(settings: WhisperXSettings, client: WhisperXClient) -> Service:
 class OpenAiService(SynchronousService):
     def __init__(self, settings: WhisperXSettings, client: WhisperXClient) -> None:
         self._client = client
+        self._upload_path = DIALECT_INFO.for_url(settings.whisperx_url).upload_path
         self._fields = _build_fields(settings)
 
     def send(self, audio: Audio, name: str, timeouts: Timeouts, *, is_resend: bool = False) -> Transcript:  # noqa: ARG002
         body = MultipartUpload(audio, field="file", name=name, fields=self._fields)
         return self._client.post(
-            DIALECT_INFO.upload_path, body, timeouts, partial(parse_transcript_response, error_table=DIALECT_ERRORS)
+            self._upload_path, body, timeouts, partial(parse_transcript_response, error_table=DIALECT_ERRORS)
         )
 
 
