@@ -44,7 +44,7 @@ OPTIONS_BY_ERROR_CODE = {
     "invalid_response": ("--whisperx", "--dialect"),
     "authentication_failed": ("--api-key", "--header"),
     "endpoint_not_found": ("--whisperx", "--dialect", "--model"),
-    "certificate": ("--whisperx", "--ca"),
+    "certificate": ("--ca", "--whisperx"),
     "not_whisperx": ("--whisperx",),
     "wrong_dialect": ("--dialect",),
     "model_not_found": ("--model",),

@@ -168,6 +168,8 @@ def test_server_that_is_busy_at_first_costs_no_attempt(folder, tmp_path, service
         (["invoke", "sync"], "No stack is running"),
         (["up", "--samples", "--json", "/"], "this is a folder"),
         (["up", "--samples", "--api-key", 'a"b'], "--api-key must be printable ASCII"),
+        (["up", "--samples", "--ca", __file__], "certificates in PEM format"),
+        (["up", "--samples", "--ca", "/no/file.pem"], "cannot read it"),
         (["up", "--samples", "--header", "Host: a"], "--header must not contain host"),
         (["up", "--samples", "--header", "X-API-Key"], "--header must have values"),
         (["up", "--samples", "--api-key", "a", "--header", "Authorization=b"], "together with an API key"),

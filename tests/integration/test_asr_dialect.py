@@ -12,7 +12,7 @@ from callscribe.errors import ConfigurationError, PermanentError, RetryableError
 from callscribe.settings.whisperx import Credentials, WhisperXSettings
 from callscribe.whisperx import Timeouts, connect
 from tests.integration.audio import Bytes, parts
-from tests.integration.socket_servers import read_request, self_signed, server
+from tests.integration.socket_servers import certificate_of, read_request, self_signed, server
 from tests.integration.timeouts import LONG_TIMEOUTS, SHORT_TIMEOUTS
 
 SECRET = "k3y-that-stays-here"
@@ -148,16 +148,9 @@ def test_invalid_host_name_does_not_consume_an_attempt(host):
         send(f"http://{host}:9000")
 
 
-@pytest.fixture
-def certificate(tmp_path, monkeypatch):
-    """A certificate for 127.0.0.1 that `requests` trusts."""
-    file = self_signed(tmp_path)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
-    return file
-
-
 @pytest.mark.parametrize("is_trusted", [True, False])
-def test_tls_failure_is_an_outage_before_the_upload_and_a_failed_attempt_after_it(certificate, monkeypatch, is_trusted):
+def test_tls_failure_is_an_outage_before_the_upload_and_a_failed_attempt_after_it(tmp_path, is_trusted):
+    certificate = self_signed(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
 
@@ -170,10 +163,9 @@ def test_tls_failure_is_an_outage_before_the_upload_and_a_failed_attempt_after_i
             read_request(tls_connection)
             tcp_connection.sendall(b"not a TLS record")
 
-    if not is_trusted:
-        monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    ca_certificate = certificate_of(certificate) if is_trusted else ""
     with server(break_tls) as url, pytest.raises(RetryableError if is_trusted else ServiceUnavailable):
-        send(url.replace("http:", "https:"))
+        send(url.replace("http:", "https:"), whisperx_ca_certificate=ca_certificate)
 
 
 def test_https_url_for_a_plain_http_server_is_an_outage(service):

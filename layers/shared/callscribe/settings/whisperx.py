@@ -43,17 +43,8 @@ HEADER_VALUE = re.compile("(?=.{1,4096}$)[!-~]([ -~]*[!-~])?")
 MAX_HEADERS = 20
 
 RESERVED_HEADERS = {
-    *(
-        "accept",
-        "accept-encoding",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "expect",
-        "host",
-    ),
-    *("keep-alive", "proxy-connection", "range", "te", "trailer", "transfer-encoding", "upgrade"),
+    *("accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type"),
+    *("expect", "host", "keep-alive", "proxy-connection", "range", "te", "trailer", "transfer-encoding", "upgrade"),
 }
 """Headers that Callscribe sets itself, or that would change how the request is sent or answered; in lower case."""
 

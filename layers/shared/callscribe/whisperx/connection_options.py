@@ -1,8 +1,8 @@
 """How connections to the server are made: TCP keepalive, and the certificates that are trusted.
 
 A server can be silent for a quarter of an hour while it transcribes. NAT gateways, load balancers and firewalls of AWS
-forget connections that are silent for 350 seconds, others sooner, and then its response never arrives. Keepalive prevents
-that: an operating system acknowledges its packets even while the server is busy.
+forget connections that are silent for 350 seconds, others sooner, and then its response never arrives. An operating
+system acknowledges keepalive packets even while its server is busy.
 """
 
 import socket

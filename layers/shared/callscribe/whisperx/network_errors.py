@@ -29,16 +29,16 @@ NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError, UnicodeError)
 """What the libraries raise when an exchange fails."""
 
 CERTIFICATE_MESSAGE = "The server's certificate {}, so nothing is sent to the server. {}"
-UNKNOWN_AUTHORITY = "Set the certificate of that authority as the CA certificate of the server."
+PRIVATE_AUTHORITY = "Set the certificate of this authority as the CA certificate of the server."
 OTHER_NAME = "Use the name in the certificate in the server URL, or issue a certificate for the name in the URL."
 CERTIFICATE_PROBLEMS = {
     9: ("is not valid yet", "Check the clock of the machine that issued it."),
     10: ("has expired, or that of its authority has", "Renew it."),
     18: ("is self-signed", "If it is your own, set it as the CA certificate of the server."),
-    19: ("is signed by an authority that is not public", UNKNOWN_AUTHORITY),
+    19: ("is signed by an authority that is not public", PRIVATE_AUTHORITY),
     20: (
-        "is signed by an unknown authority, or sent without that of its authority",
-        f"{UNKNOWN_AUTHORITY} If it is a public one, configure the server to send the whole chain.",
+        "is signed by an authority that is not public, or was sent without its chain",
+        f"{PRIVATE_AUTHORITY} If it is a public one, configure the server to send the whole chain.",
     ),
     62: ("is for another host name", OTHER_NAME),
     64: ("is for another IP address", OTHER_NAME),
