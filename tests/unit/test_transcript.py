@@ -5,7 +5,8 @@ import json
 import pytest
 
 from callscribe.errors import RetryableError
-from callscribe.transcripts.transcript import PREVIEW_LENGTH, Segment, Transcript, Word, parse_response
+from callscribe.transcripts.response_parser import parse_response
+from callscribe.transcripts.transcript import PREVIEW_LENGTH, Segment, Transcript, Word
 
 SEGMENT = {"start": 0.031, "end": 0.96, "text": " Thanks for calling."}
 
@@ -200,7 +201,7 @@ def test_end_before_the_start_is_dropped():
 
 def test_invalid_times_are_dropped():
     huge = b"1" + b"0" * 400
-    for invalid_time in (b"NaN", b"Infinity", b"-1", b"1e300", b'"1.0"', b"null", b"[]", huge):
+    for invalid_time in (b"NaN", b"Infinity", b"-1", b"1e300", b'"soon"', b"true", b"null", b"[]", huge):
         (segment,) = parse_response(b'{"segments": [{"text": "a", "start": %s, "end": 1}]}' % invalid_time).segments
         assert (segment.start, segment.end) == (None, 1.0)
 
@@ -221,7 +222,15 @@ def test_document_is_json_with_its_provenance():
         "text": "Thanks for calling.",
         "noSpeech": False,
         "segments": [
-            {"text": "Thanks for calling.", "start": 0.031, "end": 0.96, "speaker": None, "channel": None, "words": []}
+            {
+                "text": "Thanks for calling.",
+                "start": 0.031,
+                "end": 0.96,
+                "speaker": None,
+                "channel": None,
+                "words": [],
+                "flags": [],
+            }
         ],
         "producedBy": {"attempt": 2},
     }

@@ -20,7 +20,8 @@ from callscribe.sidecars.field_parsers import (
 )
 from callscribe.sidecars.placeholders import is_placeholder
 from callscribe.sidecars.plain_text import parse_plain_text
-from callscribe.transcripts.transcript import Transcript, parse_transcript
+from callscribe.transcripts.response_parser import parse_transcript
+from callscribe.transcripts.transcript import Transcript
 
 MAX_OBJECTS = 250_000
 """Objects and lists of a file, to limit the memory that it takes. Each word of a transcript is one object."""

@@ -22,7 +22,7 @@ from callscribe.errors import (
     SuspectedOutage,
     TranscriptionError,
 )
-from callscribe.transcripts.transcript import invalid_response_error
+from callscribe.transcripts.response_parser import invalid_response_error
 from callscribe.whisperx.error_tables import CLIENT_CERTIFICATE_REQUIRED, HTTPS_REQUIRED, WRONG_SETTINGS
 
 NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError, UnicodeError)

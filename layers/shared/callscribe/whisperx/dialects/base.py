@@ -15,7 +15,8 @@ from urllib3.fields import RequestField
 from callscribe.errors import JobFailed, RetryableError
 from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.sources import Audio
-from callscribe.transcripts.transcript import Transcript, parse_response
+from callscribe.transcripts.response_parser import parse_response
+from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import Job, Timeouts
 from callscribe.whisperx.error_tables import ErrorTable
 from callscribe.whisperx.response_errors import Response, raise_for_status

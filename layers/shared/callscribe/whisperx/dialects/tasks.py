@@ -15,7 +15,8 @@ from typing import Any
 from callscribe.errors import JobFailed, PermanentError, RetryableError, ServiceUnavailable
 from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.sources import Audio
-from callscribe.transcripts.transcript import Transcript, invalid_response_error, parse_json, parse_transcript
+from callscribe.transcripts.response_parser import invalid_response_error, parse_json, parse_transcript
+from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import DialectInfo, Job, Service, Timeouts
 from callscribe.whisperx.client import WhisperXClient
 from callscribe.whisperx.dialects.base import MultipartUpload, Parameters, build_parameters
