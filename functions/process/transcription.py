@@ -29,6 +29,7 @@ from callscribe.recordings.service_request import HttpExchange, ServiceRequest
 from callscribe.settings.process import ProcessSettings
 from callscribe.settings.whisperx import Credentials, credential_errors, server_origin
 from callscribe.store import transcripts
+from callscribe.transcripts.quality import assess
 from callscribe.transcripts.stereo import ChannelLayout, merge_channels
 from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import RequestLogger, Service, connect
@@ -218,8 +219,10 @@ class Transcriber:
 
         Raises: RetryableError, when S3 does not accept it.
         """
-        transcript = by_channel.get(None) or merge_channels(
-            {channel: transcript for channel, transcript in by_channel.items() if channel}, _original_layout(recording)
+        duration = recording.audio.duration if recording.audio else None
+        assessed = {channel: assess(transcript, duration) for channel, transcript in by_channel.items()}
+        transcript = assessed.get(None) or merge_channels(
+            {channel: transcript for channel, transcript in assessed.items() if channel}, _original_layout(recording)
         )
         options = request_options(self.settings)
         missing_channels = [track.channel for track in recording.tracks if track.channel not in by_channel]
@@ -236,8 +239,8 @@ class Transcriber:
         }
         document = transcript.to_document(produced_by) | {"missingChannels": missing_channels}
         document["language"] = document["language"] or options["language"]  # some servers do not report it
-        if recording.audio and recording.audio.duration is not None:
-            document["duration"] = recording.audio.duration
+        if duration is not None:
+            document["duration"] = duration
         transcripts.put(self.settings.transcripts_bucket, recording.id, version, document)
         return TranscriptRef(
             version=version,

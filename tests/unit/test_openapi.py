@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from callscribe.transcripts.transcript import MEASURES
 from functions.api.app import app
 from functions.api.openapi import build_openapi
 from functions.api.routes import load_all_routes
@@ -55,7 +56,8 @@ def test_schemas_are_complete_described_and_camel_case():
         assert not name.endswith("Response")
         assert schema.get("description") or "enum" in schema, name
         for member in schema.get("properties", {}):
-            assert re.fullmatch("[a-z]+([A-Z][a-z]*)*", member), (name, member)
+            # the measures of a segment keep the names that all servers have for them
+            assert member in MEASURES or re.fullmatch("[a-z]+([A-Z][a-z]*)*", member), (name, member)
 
 
 def test_request_bodies_accept_no_null_and_no_unknown_members():

@@ -16,6 +16,7 @@ from functions.api.openapi import documented_responses
 from functions.api.routes.recording import IfNoneMatch, RecordingId, get_or_404
 from functions.api.schemas.base import Absent
 from functions.api.schemas.recordings import VersionList, VersionResponse
+from functions.api.schemas.transcripts import TranscriptDocument
 from functions.api.settings import settings
 from functions.api.transcript_formats import FORMAT_VERSION, FORMATS
 
@@ -32,7 +33,7 @@ TRANSCRIPT_RESPONSES: dict[int, Any] = {
     200: {
         "description": "The transcript.",
         "content": {
-            content_types.APPLICATION_JSON: {"schema": {"type": "object"}},
+            content_types.APPLICATION_JSON: {"model": TranscriptDocument},
             **{form.media_type: {"schema": {"type": "string"}} for form in FORMATS.values()},
         },
     }
