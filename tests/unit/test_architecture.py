@@ -57,7 +57,7 @@ MAX_MODULES = 8
 """Modules directly in a folder, without its `__init__.py`."""
 
 LARGER_FOLDERS = {
-    "functions/api": 10,
+    "functions/api": 9,
     "functions/api/routes": 9,
     "functions/process": 12,
     "layers/shared/callscribe/phone_systems": 11,

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from callscribe.transcripts.transcript import Segment, Transcript, Word
 from functions.api import transcript_formats
-from functions.api.transcript_formats import MAX_CUE_CHARACTERS, MAX_CUE_SECONDS, SUBRIP_REPLACEMENTS
+from functions.api.transcript_formats import SUBRIP_REPLACEMENTS
+from functions.api.transcript_formats.caption_lines import MAX_LINE_CHARACTERS
+from functions.api.transcript_formats.cues import MAX_CUE_SECONDS, build_cues
 
 SENTENCE = 'Thanks for calling. How may I help you today? We have rooms, and breakfast "as you like it" is well-known.'
 
@@ -67,7 +69,7 @@ def parse_srt(text):
     captions = [(caption.start // ms, caption.end // ms, caption.content) for caption in srt.parse(text)]
     if all(end < 99 * 3600_000 for _, end, _ in captions):  # pysubs2 parses only two digits of hours
         events = pysubs2.SSAFile.from_string(text, format_="srt", keep_unknown_html_tags=True)
-        assert [(event.start, event.end, event.text) for event in events] == captions
+        assert [(event.start, event.end, event.text.replace("\\N", "\n")) for event in events] == captions
     assert [caption.index for caption in srt.parse(text)] == list(range(1, len(captions) + 1))
     return captions
 
@@ -85,13 +87,13 @@ def parse_vtt(text):
     ]
     events = pysubs2.SSAFile.from_string(text, format_="vtt")
     without_speakers = [(start, end, text) for start, end, _, text in captions]
-    assert [(event.start, event.end, unescape(event.text)) for event in events] == without_speakers
+    assert [(event.start, event.end, unescape(event.text.replace("\\N", "\n"))) for event in events] == without_speakers
     return captions
 
 
 def checked_cues(transcript_document):
     """The cues of a document, after checking that all parsers find them in both rendered files."""
-    cues = transcript_formats.build_cues(transcript_document)
+    cues = build_cues(transcript_document)
     assert parse_vtt(transcript_formats.render_webvtt(transcript_document)) == [
         (cue.start, cue.end, cue.speaker, cue.text) for cue in cues
     ]
@@ -99,7 +101,13 @@ def checked_cues(transcript_document):
     assert parse_srt(transcript_formats.render_subrip(transcript_document)) == [
         (cue.start, cue.end, line.translate(SUBRIP_REPLACEMENTS)) for cue, line in zip(cues, lines, strict=True)
     ]
-    assert all(cue.start < cue.end for cue in cues)
+    assert all(cue.start < cue.end <= cue.start + MAX_CUE_SECONDS * 1000 for cue in cues)
+    for cue in cues:
+        first, *others = (*cue.lines,)
+        prefix = len(f"{cue.speaker}: ") if cue.speaker else 0
+        assert len(first) + min(prefix, MAX_LINE_CHARACTERS // 2) <= MAX_LINE_CHARACTERS
+        assert len(others) <= 1
+        assert all(len(line) <= MAX_LINE_CHARACTERS for line in others)
     assert all(one.start <= following.start for one, following in pairwise(cues))
     return cues
 
@@ -121,7 +129,7 @@ def test_every_text_and_speaker_is_rendered(text):
             assert len(captions) == 3
             continue
         cues = checked_cues(document(*segments))
-        assert [cue.text for cue in cues] == ["before", clean(text), "after"]
+        assert [" ".join(cue.lines) for cue in cues] == ["before", clean(text), "after"]
         assert {cue.speaker for cue in cues} == {clean(speaker) if speaker else None}
 
 
@@ -203,8 +211,8 @@ def test_segment_without_times_gets_the_times_of_its_words():
 def test_long_segment_is_split_between_words_preferably_after_punctuation():
     cues = checked_cues(document(spoken(SENTENCE, start=10.0, interval=0.3, speaker="agent")))
     assert [cue.text for cue in cues] == [
-        "Thanks for calling. How may I help you today? We have rooms,",
-        'and breakfast "as you like it" is well-known.',
+        "Thanks for calling.\nHow may I help you today? We have rooms,",
+        'and breakfast "as\nyou like it" is well-known.',
     ]
     assert [(cue.start, cue.end) for cue in cues] == [(10_000, 13_570), (13_600, 15_970)]
     assert {cue.speaker for cue in cues} == {"agent"}
@@ -220,8 +228,8 @@ def test_words_may_lack_punctuation_and_spaces():
         Word(text=character, start=index * 0.1, end=index * 0.1 + 0.1) for index, character in enumerate(text)
     )
     cues = checked_cues(document(Segment(text=text, start=0.0, end=12.0, words=characters)))
-    assert "".join(cue.text for cue in cues) == text
-    assert all(cue.text.endswith("、") and len(cue.text) <= MAX_CUE_CHARACTERS for cue in cues)
+    assert "".join(line for cue in cues for line in cue.lines) == text
+    assert all(line.endswith("、") for cue in cues for line in cue.lines)
 
 
 def timed(*words):
@@ -233,10 +241,48 @@ def timed(*words):
     [(), timed("other", "words"), timed("Thanks", "How", "known"), timed("Thanks", "for", "calling"), timed("", " ")],
     ids=["none", "other", "some", "first", "empty"],
 )
-def test_long_segment_is_not_split_if_its_words_have_no_usable_times(words):
-    assert times(document(Segment(text=SENTENCE, start=1.0, end=20.0, words=words))) == [(1000, 20_000)]
-    untimed = tuple(Word(text=word) for word in SENTENCE.split())
-    assert times(document(Segment(text=SENTENCE, start=1.0, end=20.0, words=untimed))) == [(1000, 20_000)]
+def test_long_segment_is_split_in_proportion_if_its_words_have_no_usable_times(words):
+    cues = checked_cues(document(Segment(text=SENTENCE, start=1.0, end=20.0, words=words)))
+    assert " ".join(line for cue in cues for line in cue.lines) == SENTENCE
+    if len(words) != len(SENTENCE.split()):
+        assert (cues[0].start, cues[-1].end) == (1000, 20_000)
+        assert all(one.end <= following.start for one, following in pairwise(cues))
+
+
+@pytest.mark.parametrize("speaker", [None, "agent", "SPEAKER_00", "Customer service of the northern region"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{SENTENCE} {SENTENCE}",
+        "W" * 200,
+        "https://example.com/" + "path/" * 30,
+        "今日は天気がいいですね。「散歩に行きましょう」と言いました。" * 6,
+        "ขอบคุณที่โทรหาเราวันนี้เราจะช่วยอะไรคุณได้บ้าง" * 4,
+        "您好！！！！！！！！！！" * 12,
+        "((((((((((" * 10,
+        "a-b " * 60,
+    ],
+    ids=["sentences", "one word", "URL", "Japanese", "Thai", "marks", "brackets", "short words"],
+)
+def test_captions_have_at_most_two_lines_of_42_characters(text, speaker):
+    cues = checked_cues(document(Segment(text=text, start=0.0, end=60.0, speaker=speaker)))
+    assert "".join(line for cue in cues for line in cue.lines).replace(" ", "") == text.replace(" ", "")
+    assert [(cue.start, cue.end) for cue in cues] == sorted((cue.start, cue.end) for cue in cues)
+
+
+def test_lines_are_balanced_and_break_after_punctuation():
+    (cue,) = build_cues(
+        document(Segment(text="I would like to change my room, if it is possible today.", start=0, end=4))
+    )
+    assert cue.lines == ("I would like to change my room,", "if it is possible today.")
+    (cue,) = build_cues(
+        document(
+            Segment(
+                text="今日は天気がとてもいいですね「散歩に行きましょう」と父が言いましたので行きます", start=0, end=4
+            )
+        )
+    )
+    assert cue.lines == ("今日は天気がとてもいいですね「散歩に行きましょう」と父が言いましたので行きます",)
 
 
 def test_punctuation_stays_with_its_word():
@@ -291,8 +337,5 @@ def test_all_parsers_read_the_rendered_files_and_no_text_is_lost(segments, durat
 @given(st.lists(st.sampled_from(SENTENCE.split()), min_size=1, max_size=80), st.floats(0.05, 3), st.floats(0, 400_000))
 def test_captions_of_timed_words_are_short_and_do_not_overlap(words, interval, start):
     cues = checked_cues(document(spoken(" ".join(words), start=start, interval=interval)))
-    assert " ".join(cue.text for cue in cues) == " ".join(words)
-    assert all(
-        len(cue.text) <= MAX_CUE_CHARACTERS and cue.end - cue.start <= MAX_CUE_SECONDS * 1000 + 1 for cue in cues
-    )
+    assert " ".join(line for cue in cues for line in cue.lines) == " ".join(words)
     assert all(one.end <= following.start for one, following in pairwise(cues))

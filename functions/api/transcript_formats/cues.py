@@ -1,12 +1,12 @@
-"""Transcripts as files for users and media players: plain text, SubRip (.srt) and WebVTT (.vtt)."""
+"""Captions of a transcript: their times, and how long segments are split."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from callscribe.transcripts.transcript import Segment, Word
+from functions.api.transcript_formats.caption_lines import PAUSE_MARKS, indent_of, unit_pattern, wrap
 
 CHARACTERS_PER_SECOND = 15
 """The assumed speed of speech when a transcript has no times; also a comfortable reading speed for captions."""
@@ -14,14 +14,8 @@ CHARACTERS_PER_SECOND = 15
 MIN_CUE_SECONDS = 1.0
 """The minimum duration of a caption with estimated times: a "yes" would disappear before it is noticed."""
 
-MAX_CUE_CHARACTERS = 2 * 42
-"""The two lines of 42 characters that are usual for subtitles."""
-
 MAX_CUE_SECONDS = 7.0
 """The maximum duration of a caption that is usual for subtitles."""
-
-PAUSE_MARKS = tuple(".?!…,;:。？！、，；：")
-"""Punctuation after which a caption preferably ends."""
 
 WHITESPACE_AND_CONTROLS = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 """Whatever a parser may treat as the end of a line or a block, and control characters."""
@@ -29,67 +23,28 @@ WHITESPACE_AND_CONTROLS = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 UNSAFE_CHARACTERS = re.compile("[\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 """Removed: text direction overrides, which reverse the text after them; byte order marks; lone surrogates."""
 
-SUBRIP_REPLACEMENTS = str.maketrans("<>{}", "‹›()")
-"""SubRip has no escaping: what players interpret as markup or an arrow is replaced with similar characters."""
-
 type TranscriptDocument = Mapping[str, Any]
 """A stored transcript, as `Transcript.to_document` returns it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A caption with one line of text. Times are milliseconds from the start; `end` is later than `start`."""
+    """A caption with one or two lines. Times are milliseconds from the start; `end` is later than `start`."""
 
     start: int
     end: int
-    text: str
+    lines: tuple[str, ...]
     speaker: str | None
 
-
-@dataclass(frozen=True, slots=True)
-class TranscriptFormat:
-    """A file format for transcripts."""
-
-    media_type: str
-    render: Callable[[TranscriptDocument], str]
-
-
-def render_text(document: TranscriptDocument) -> str:
-    """Plain text: one line per segment."""
-    return "".join(f"{_with_speaker(segment.speaker, segment.text)}\n" for segment in _clean_segments(document))
-
-
-def render_subrip(document: TranscriptDocument) -> str:
-    """SubRip: numbered captions."""
-    return "".join(
-        f"{number}\n{_format_time(cue.start, ',')} --> {_format_time(cue.end, ',')}\n"
-        f"{_with_speaker(cue.speaker, cue.text).translate(SUBRIP_REPLACEMENTS)}\n\n"
-        for number, cue in enumerate(build_cues(document), start=1)
-    )
-
-
-def render_webvtt(document: TranscriptDocument) -> str:
-    """WebVTT (https://www.w3.org/TR/webvtt1/): speakers are voice spans."""
-    return "WEBVTT\n" + "".join(
-        f"\n{_format_time(cue.start, '.')} --> {_format_time(cue.end, '.')}\n"
-        f"{f'<v {escape(cue.speaker, quote=False)}>' if cue.speaker else ''}{escape(cue.text, quote=False)}\n"
-        for cue in build_cues(document)
-    )
-
-
-FORMAT_VERSION = "1"
-"""Part of the ETag: increase it with every change to the rendered files, so that cached ones become stale."""
-
-FORMATS = {
-    "txt": TranscriptFormat("text/plain", render_text),
-    "srt": TranscriptFormat("application/x-subrip", render_subrip),
-    "vtt": TranscriptFormat("text/vtt", render_webvtt),
-}
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
 
 
 def build_cues(document: TranscriptDocument) -> list[Cue]:
-    """The captions, sorted by start. A long segment becomes several captions if its words have times."""
-    segments = _clean_segments(document)
+    """The captions, sorted by start. A long segment becomes several, split at the times of its words if they have some,
+    and otherwise in proportion to the characters."""
+    segments = clean_segments(document)
     cues = [
         _to_cue(segment, text_span)
         for segment, times in zip(segments, _segment_times(segments, document["duration"]), strict=True)
@@ -98,7 +53,7 @@ def build_cues(document: TranscriptDocument) -> list[Cue]:
     return sorted(cues, key=lambda cue: cue.start)
 
 
-def _clean_segments(document: TranscriptDocument) -> list[Segment]:
+def clean_segments(document: TranscriptDocument) -> list[Segment]:
     """The segments that have text, with all text cleaned."""
     cleaned = (
         Segment(
@@ -117,18 +72,6 @@ def _clean_segments(document: TranscriptDocument) -> list[Segment]:
 
 def _clean_text(value: str) -> str:
     return WHITESPACE_AND_CONTROLS.sub(" ", UNSAFE_CHARACTERS.sub("", value)).strip()
-
-
-def _with_speaker(speaker: str | None, text: str) -> str:
-    return f"{speaker}: {text}" if speaker else text
-
-
-def _format_time(milliseconds: int, decimal_separator: str) -> str:
-    """`01:02:03.004`; hours have as many digits as needed."""
-    seconds, milliseconds = divmod(milliseconds, 1000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{seconds:02}{decimal_separator}{milliseconds:03}"
 
 
 def _segment_times(segments: Sequence[Segment], duration: float | None) -> Iterator[tuple[float, float]]:
@@ -200,18 +143,29 @@ def _split_segment(segment: Segment, start: float, end: float) -> Iterator[TextS
         yield whole
         return
     cue_spans: list[TextSpan] = []
-    for span in _word_spans(segment, whole):
-        while cue_spans and not _fits_in_cue(segment, [*cue_spans, span]):
-            count = _find_break(segment, cue_spans)
-            yield _join_spans(cue_spans[:count])
-            cue_spans = cue_spans[count:]
-        cue_spans.append(span)
+    for word_span in _word_spans(segment, whole):
+        for span in [word_span] if _fits_in_cue(segment, [word_span]) else _split_in_proportion(segment, word_span):
+            while cue_spans and not _fits_in_cue(segment, [*cue_spans, span]):
+                count = _find_break(segment, cue_spans)
+                yield _join_spans(cue_spans[:count])
+                cue_spans = cue_spans[count:]
+            cue_spans.append(span)
     yield _join_spans(cue_spans)
 
 
+def _split_in_proportion(segment: Segment, span: TextSpan) -> Iterator[TextSpan]:
+    """A span for each word, or each character of scripts without spaces, with its share of the time."""
+    length = span.text_end - span.text_start
+    position = span.start
+    for match in unit_pattern(indent_of(segment.speaker)).finditer(segment.text, span.text_start, span.text_end):
+        end = span.start + (span.end - span.start) * (match.end() - span.text_start) / length
+        yield TextSpan(match.start(), match.end(), position, end)
+        position = end
+
+
 def _fits_in_cue(segment: Segment, spans: Sequence[TextSpan]) -> bool:
-    cue_text = segment.text[spans[0].text_start : spans[-1].text_end].rstrip()
-    return len(cue_text) <= MAX_CUE_CHARACTERS and spans[-1].end - spans[0].start <= MAX_CUE_SECONDS
+    cue_text = segment.text[spans[0].text_start : spans[-1].text_end].strip()
+    return spans[-1].end - spans[0].start <= MAX_CUE_SECONDS and wrap(cue_text, indent_of(segment.speaker)) is not None
 
 
 def _find_break(segment: Segment, spans: Sequence[TextSpan]) -> int:
@@ -224,8 +178,9 @@ def _find_break(segment: Segment, spans: Sequence[TextSpan]) -> int:
 
 def _to_cue(segment: Segment, span: TextSpan) -> Cue:
     start = round(span.start * 1000)
-    end = max(round(span.end * 1000), start + 1)
-    return Cue(start, end, segment.text[span.text_start : span.text_end].strip(), segment.speaker)
+    end = max(round(min(span.end, span.start + MAX_CUE_SECONDS) * 1000), start + 1)
+    text = segment.text[span.text_start : span.text_end].strip()
+    return Cue(start, end, wrap(text, indent_of(segment.speaker)) or (text,), segment.speaker)
 
 
 def _join_spans(spans: Sequence[TextSpan]) -> TextSpan:
