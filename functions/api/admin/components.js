@@ -50,7 +50,7 @@ export function PageHeading({ title, children }) {
     isFirstView = false;
   }, []);
   return html`<header class="heading">
-    <h1 tabindex="-1" ref=${heading}>${title}</h1>
+    <h1 tabindex="-1" dir="auto" ref=${heading}>${title}</h1>
     ${children && html`<div class="actions">${children}</div>`}
   </header>`;
 }

@@ -68,7 +68,7 @@ function MetadataList({ recording }) {
   const { audio, metadataOrigins, path, size, id } = recording;
   const known = Object.entries(FIELDS).filter(([name]) => recording[name] !== null);
   const file = {
-    File: html`<span class="path">${path}</span>`,
+    File: html`<span class="path" dir="auto">${path}</span>`,
     Size: formatBytes(size),
     Audio: audio && formatAudio(audio),
     ID: html`<code>${id}</code>`,
@@ -77,7 +77,7 @@ function MetadataList({ recording }) {
       ${known.map(
         ([name, { title, format = String, hint }]) => html`<div key=${name} title=${hint}>
           <dt>${title}</dt>
-          <dd>${format(recording[name])} <small title="Source">${SOURCE_LABELS[metadataOrigins[name]] ?? ""}</small></dd>
+          <dd><span dir="auto">${format(recording[name])}</span> <small title="Source">${SOURCE_LABELS[metadataOrigins[name]] ?? ""}</small></dd>
         </div>`,
       )}
       ${Object.entries(file).map(([title, value]) => value && html`<div key=${title}><dt>${title}</dt><dd>${value}</dd></div>`)}
@@ -126,7 +126,7 @@ function MetadataForm({ recording, onSaved, onCancel }) {
     const attributes = { name, "aria-invalid": invalid, "aria-describedby": invalid ? `${name}-error` : null };
     const value = recording[name] ?? "";
     if (name !== "direction")
-      return html`<input type="text" autocomplete="off" maxlength="100" defaultValue=${value} ...${attributes} />`;
+      return html`<input type="text" dir="auto" autocomplete="off" maxlength="100" defaultValue=${value} ...${attributes} />`;
     return html`<select ...${attributes}>
       <option value="" selected=${!value}>Unknown</option>
       ${Object.entries(DIRECTION_LABELS).map(([direction, text]) => html`<option value=${direction} selected=${direction === value}>${text}</option>`)}

@@ -1,13 +1,26 @@
 // The transcript, next to the player: a click on a segment plays it, and the spoken segment is highlighted and followed.
 
-import { EmptyState } from "./components.js";
-import { capitalize, formatPosition, pluralize } from "./format.js";
+import { EmptyState, Notice } from "./components.js";
+import { capitalize, formatPosition, humanize, pluralize } from "./format.js";
 import { html } from "./html.js";
+import { Link, urlFor } from "./router.js";
 import { useEffect, useMemo, useRef, useState } from "./vendor/hooks.js";
 
 const SWAPPED_STORAGE_KEY = "callscribe.swapped.";
 const SPEAKER_COLOURS = 6;
 const LINGER_SECONDS = 2; // a segment stays highlighted in a pause, so that short pauses do not flicker
+const FREQUENT_SHARE = 0.2; // from this share of doubtful segments on, settings are the likely cause
+
+// Why a segment may not have been said, by its flag.
+const FLAG_LABELS = {
+  beyond_recording: "its times are after the end of the recording",
+  repetition: "it repeats itself",
+  too_fast: "nobody speaks this fast",
+  subtitle_phrase: "this is how video subtitles end, or describe sounds",
+  low_confidence: "the server was unsure of the words",
+  likely_no_speech: "the server heard no speech here",
+};
+
 const ROUNDING_SECONDS = 0.001; // after a seek to 259.818 s, the player is at 259.817999 s
 
 // `transcript` is the document as the API returns it; `media` the ref of the audio element, null if there is no audio.
@@ -57,7 +70,7 @@ export function Transcript({ id, transcript, media }) {
   return html`<div class="bar">
       <label class="wide">
         <span class="visually-hidden">Search in the transcript</span>
-        <input type="search" placeholder="Search in the transcript" value=${search} onInput=${onSearch} onKeyDown=${onKeyDown} />
+        <input type="search" dir="auto" placeholder="Search in the transcript" value=${search} onInput=${onSearch} onKeyDown=${onKeyDown} />
       </label>
       ${
         search &&
@@ -68,8 +81,9 @@ export function Transcript({ id, transcript, media }) {
       <label><input type="checkbox" checked=${following} onChange=${(event) => setFollowing(event.target.checked)} /> Follow</label>
       ${speakers.length === 2 && html`<button type="button" aria-pressed=${swapped} onClick=${swap}>Swap speakers</button>`}
     </div>
+    <${DoubtfulSegments} segments=${segments} />
     <ol class="transcript" ref=${list} tabindex="0" aria-label="Transcript" lang=${language}>
-      ${segments.map(({ start, speaker, text }, index) => {
+      ${segments.map(({ start, speaker, text, flags = [] }, index) => {
         const { side, colour, name } = speakerStyle(speaker, speakers, swapped);
         const isNewSpeaker = index === 0 || segments[index - 1].speaker !== speaker;
         return html`<li
@@ -78,7 +92,7 @@ export function Transcript({ id, transcript, media }) {
             class="side-${side} speaker-${colour} ${index === spoken ? "spoken" : ""}"
             aria-current=${index === spoken ? "true" : null}
           >
-          ${isNewSpeaker && name && html`<span class="speaker">${name}</span>`}
+          ${isNewSpeaker && name && html`<span class="speaker" dir="auto">${name}</span>`}
           ${
             start !== null &&
             media &&
@@ -89,10 +103,25 @@ export function Transcript({ id, transcript, media }) {
               onClick=${() => playFrom(start)}
             >${formatPosition(start)}</button>`
           }
-          <p onClick=${() => getSelection().isCollapsed && playFrom(start)}>${highlight(text, matchesBySegment.get(index), currentMatch)}</p>
+          <p dir="auto" onClick=${() => getSelection().isCollapsed && playFrom(start)}>${highlight(text, matchesBySegment.get(index), currentMatch)}</p>
+          ${flags.length > 0 && html`<small class="flag">May not have been said: ${flags.map((flag) => FLAG_LABELS[flag] ?? humanize(flag)).join("; ")}.</small>`}
         </li>`;
       })}
     </ol>`;
+}
+
+// How many segments are doubtful, and what to change if they are many.
+function DoubtfulSegments({ segments }) {
+  const count = segments.filter(({ flags }) => flags?.length).length;
+  if (!count) return null;
+  return html`<${Notice} role="note" title="${count} of ${pluralize(segments.length, "segment")} may not have been said">
+    Whisper invents text for silence, noise and music.${" "}
+    ${
+      count >= FREQUENT_SHARE * segments.length &&
+      html`For fewer of these, set the language in <${Link} href=${urlFor("settings")}>Settings<//>, and add
+      <code>vad_filter=true</code> to the additional options if your server has this option.`
+    }
+  <//>`;
 }
 
 // The speakers in the order of their first segment; of a stereo call, the caller first.

@@ -196,7 +196,7 @@ function IncompleteFiles({ run }) {
 const FileList = ({ files }) => html`<ul class="incomplete-files">
     ${files.map(
       ({ path, size, since, reason }) => html`<li key=${path}>
-        <span class="name" title=${path}>${fileName(path)}</span>
+        <span class="name" dir="auto" title=${path}>${fileName(path)}</span>
         <small>${formatBytes(size)}, last written <${Ago} at=${since} />. ${reason}</small>
       </li>`,
     )}

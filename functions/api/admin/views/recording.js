@@ -57,7 +57,7 @@ function Details({ recording, version, refresh }) {
   return html`<p class="lead">
       <${StatusBadge} status=${status} /> <span><${Progress} recording=${recording} /></span>
       <span><${Time} at=${recordedAt} /></span>
-      <span class="help">${fileName(path)}</span>
+      <span class="help" dir="auto">${fileName(path)}</span>
     </p>
     <${Problems} recording=${recording} />
     <div class="recording">

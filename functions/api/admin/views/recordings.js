@@ -196,7 +196,7 @@ function Row({ recording, selected, onSelect }) {
       }
     </div>
     <div>
-      <${Link} class="call" href=${urlFor(`recordings/${id}`)}>${name}<//>
+      <${Link} class="call" dir="auto" href=${urlFor(`recordings/${id}`)}>${name}<//>
       <small>
         <${Time} at=${recordedAt} />${direction && ` · ${DIRECTION_LABELS[direction]}`}${seconds ? ` · ${formatPosition(seconds)}` : ""}
       </small>
@@ -205,7 +205,7 @@ function Row({ recording, selected, onSelect }) {
       <${StatusBadge} status=${status} />
       <small title=${error?.message}><${Progress} recording=${recording} />${recording.sourceMissing ? " · file missing" : ""}${recording.sourceChanged ? " · file changed" : ""}</small>
     </div>
-    <p class="preview" title=${path}>${transcript?.preview || (parties ? fileName(path) : "")}</p>
+    <p class="preview" dir="auto" title=${path}>${transcript?.preview || (parties ? fileName(path) : "")}</p>
   </li>`;
 }
 

@@ -162,7 +162,7 @@ function PreviewResult({ preview }) {
       rows=${examples.map(({ path, direction, caller, callee, remoteNumber, extension, recordedAt, phoneSystem }) => ({
         key: path,
         cells: [
-          html`<span class="path">${fileName(path)}</span>`,
+          html`<span class="path" dir="auto">${fileName(path)}</span>`,
           DIRECTION_LABELS[direction] ?? "",
           caller ?? remoteNumber,
           callee ?? extension,
@@ -173,6 +173,6 @@ function PreviewResult({ preview }) {
     />
     ${
       notUnderstood.length > 0 &&
-      html`<details><summary>Not recognised</summary><ul>${notUnderstood.map((path) => html`<li class="path" key=${path}>${fileName(path)}</li>`)}</ul></details>`
+      html`<details><summary>Not recognised</summary><ul>${notUnderstood.map((path) => html`<li class="path" dir="auto" key=${path}>${fileName(path)}</li>`)}</ul></details>`
     }`;
 }
