@@ -70,6 +70,7 @@ def endless_error(connection):
 
 
 INVALID_RESPONSE = (RetryableError, "invalid_response")
+SERVICE_ERROR = (RetryableError, "service_error")
 CONNECTION_LOST = (RetryableError, "connection_lost")
 TIMEOUT = (RetryableError, "timeout")
 
@@ -80,8 +81,8 @@ MISBEHAVIOUR: dict[str, tuple[Any, Any]] = {
     "empty": (text(b""), INVALID_RESPONSE),
     "whitespace": (text(b" \r\n "), INVALID_RESPONSE),
     "truncated JSON": (text(TRANSCRIPT_JSON[:-9]), INVALID_RESPONSE),
-    "an error with status 200": (text(json.dumps({"error": ECHO}).encode()), INVALID_RESPONSE),
-    "a detail with status 200": (text(json.dumps({"detail": ECHO}).encode()), INVALID_RESPONSE),
+    "an error with status 200": (text(json.dumps({"error": ECHO}).encode()), SERVICE_ERROR),
+    "a detail with status 200": (text(json.dumps({"detail": ECHO}).encode()), SERVICE_ERROR),
     "a string": (text(json.dumps(ECHO).encode()), INVALID_RESPONSE),
     "plain text with another content type": (text(ECHO.encode(), "application/octet-stream"), INVALID_RESPONSE),
     "binary data": (text(bytes(range(256))), INVALID_RESPONSE),

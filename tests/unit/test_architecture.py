@@ -88,6 +88,7 @@ MODULES_OF_ONE_FUNCTION = {
         "whisperx.dialects.asr",
         "whisperx.dialects.base",
         "whisperx.dialects.openai",
+        "whisperx.dialects.reported_errors",
         "whisperx.dialects.tasks",
         "whisperx.response_errors",
         "whisperx.error_tables",

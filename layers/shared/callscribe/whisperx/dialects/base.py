@@ -18,6 +18,7 @@ from callscribe.sources import Audio
 from callscribe.transcripts.response_parser import parse_response
 from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import Job, Timeouts
+from callscribe.whisperx.dialects.reported_errors import find_reported_error
 from callscribe.whisperx.error_tables import ErrorTable
 from callscribe.whisperx.response_errors import Response, raise_for_status
 
@@ -45,9 +46,15 @@ def build_parameters(defaults: Iterable[tuple[str, str]], settings: WhisperXSett
 
 
 def parse_transcript_response(response: Response, error_table: ErrorTable | None = None) -> Transcript:
-    """Raises: TranscriptionError for the status; RetryableError, when the body is not a transcript."""
+    """Raises: TranscriptionError, for the status or an error in the body; RetryableError, when it is no transcript."""
     raise_for_status(response, error_table)
-    return parse_response(response.body, response.content_type)
+    try:
+        transcript = parse_response(response.body, response.content_type)
+    except RetryableError as error:
+        raise find_reported_error(response, error_table) or error from None
+    if not transcript.segments and (reported := find_reported_error(response, error_table)):
+        raise reported
+    return transcript
 
 
 class MultipartUpload:

@@ -20,6 +20,7 @@ from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import DialectInfo, Job, Service, Timeouts
 from callscribe.whisperx.client import WhisperXClient
 from callscribe.whisperx.dialects.base import MultipartUpload, Parameters, build_parameters
+from callscribe.whisperx.dialects.reported_errors import find_reported_error
 from callscribe.whisperx.error_tables import MISSING_ROUTE_STATUSES, NO_GPU, ErrorMapping, ErrorTable
 from callscribe.whisperx.response_errors import Response, hint, raise_for_status
 
@@ -139,7 +140,10 @@ def supported_file_name(name: str) -> str:
 
 
 def _parse_job(response: Response) -> Job:
-    return Job(_parse_identifier(_parse_object(raise_for_status(response, DIALECT_ERRORS))))
+    try:
+        return Job(_parse_identifier(_parse_object(raise_for_status(response, DIALECT_ERRORS))))
+    except RetryableError as error:
+        raise (response.is_success and find_reported_error(response, DIALECT_ERRORS)) or error from None
 
 
 def _parse_tasks(response: Response) -> list[Mapping[str, Any]]:
@@ -164,11 +168,11 @@ def _parse_result(response: Response) -> Transcript | None:
             return None
         case "completed":
             return _parse_task_transcript(task)
-        case "failed":
+        case "failed" | "failure" | "error":
             error_text = str(task.get("error"))
             code = NO_GPU_CODE if _is_no_gpu_failure(task) else JobFailed.code
             raise JobFailed(f"The WhisperX server accepted the audio, but its job failed.{hint(error_text)}", code=code)
-    raise invalid_response_error()
+    raise find_reported_error(response) or invalid_response_error()
 
 
 def _parse_task_transcript(task: Mapping[str, Any]) -> Transcript:
