@@ -32,6 +32,7 @@ def test_audio_is_sent_as_a_form_field_and_options_in_the_query(service):
         "task": ["transcribe"],
         "output": ["json"],
         "word_timestamps": ["true"],
+        "vad_filter": ["true"],
         "language": ["en"],
         "diarize": ["true"],
     }
@@ -52,18 +53,42 @@ def test_unset_key_and_options_are_not_sent(service):
 
 
 def test_custom_options_are_sent_in_the_query_and_take_precedence(service):
-    send(service.url, whisperx_model="large-v3", whisperx_options="vad_filter=true&task=translate&hotwords=")
+    send(service.url, whisperx_model="large-v3", whisperx_options="vad_filter=false&task=translate&hotwords=")
     assert service.received[0].query == {
         "output": ["json"],
         "word_timestamps": ["true"],
-        "vad_filter": ["true"],
+        "vad_filter": ["false"],
         "task": ["translate"],
     }
 
 
 def test_empty_option_leaves_out_the_default(service):
     send(service.url, whisperx_options="word_timestamps=&task=")
-    assert service.received[0].query.keys() == {"output"}
+    assert service.received[0].query.keys() == {"output", "vad_filter"}
+
+
+VAD_FILTER_REFUSED = (
+    b'{"detail": [{"type": "extra_forbidden", "loc": ["query", "vad_filter"], "msg": "x", "input": "true"}]}'
+)
+
+
+@pytest.mark.parametrize(("status", "body"), [(422, VAD_FILTER_REFUSED), (400, b"unknown option: vad_filter")])
+def test_server_that_does_not_know_vad_filter_costs_no_attempt_and_gets_it_no_more(service, reply, status, body):
+    service.replies = [reply(status=status, body=body), reply()]
+    url = f"{service.url}/{status}"
+    with pytest.raises(ServiceUnavailable, match="vad_filter") as raised:
+        send(url)
+    assert raised.value.code == "invalid_options"
+    assert send(url).text == "hello there"
+    assert ["vad_filter" in request.query for request in service.received] == [True, False]
+
+
+def test_refused_value_of_the_user_is_still_sent(service, reply):
+    service.replies = [reply(status=422, body=VAD_FILTER_REFUSED)]
+    for _ in range(2):
+        with pytest.raises(ServiceUnavailable):
+            send(f"{service.url}/own", whisperx_options="vad_filter=maybe")
+    assert all(request.query["vad_filter"] == ["maybe"] for request in service.received)
 
 
 @pytest.mark.parametrize("name", ["a b.mp3", 'quo"te.wav', "ü.wav", "line\nbreak.wav", "no-extension"])
