@@ -11,7 +11,7 @@ import webvtt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callscribe.transcripts.transcript import Segment, Transcript, Word
+from callscribe.transcripts.transcript import Segment, SegmentFlag, Transcript, Word
 from functions.api import transcript_formats
 from functions.api.transcript_formats import SUBRIP_REPLACEMENTS
 from functions.api.transcript_formats.caption_lines import MAX_LINE_CHARACTERS
@@ -172,7 +172,8 @@ def test_cues_are_sorted_by_start_and_may_overlap():
 
 
 def test_cue_without_a_duration_gets_the_time_that_speaking_it_takes():
-    without_durations = document(Segment(text="x" * 30, start=5.0, end=5.0), Segment(text="y" * 30, start=9.0, end=1.0))
+    segments = (Segment(text="x" * 30, start=5.0, end=5.0), Segment(text="y" * 30, start=9.0, end=1.0))
+    without_durations = document(*segments, duration=20.0)
     assert times(without_durations) == [(5000, 7000), (9000, 11_000)]
     assert times(document(Segment(text="x", start=5.0001, end=5.0002))) == [(5000, 5001)]
 
@@ -184,10 +185,10 @@ def test_cue_without_a_duration_gets_the_time_that_speaking_it_takes():
         ([("a", 1, 2), ("x" * 30, None, None), ("b", 6, 7)], [(1000, 2000), (2000, 4000), (6000, 7000)]),
         ([("a", 1, 2), ("x" * 20, None, None), ("y" * 20, None, None), ("b", 4, 5)],
          [(1000, 2000), (2000, 3000), (3000, 4000), (4000, 5000)]),
-        ([("a", 1, 4), ("x" * 30, None, None), ("b", 4, 5)], [(1000, 4000), (4000, 6000), (4000, 5000)]),
+        ([("a", 1, 4), ("x" * 30, None, None), ("b", 4, 5)], [(1000, 4000), (4000, 5000), (4000, 5000)]),
         ([("x" * 30, None, None), ("b", 20, 21)], [(0, 2000), (20_000, 21_000)]),
         ([("x" * 30, 1, None), ("y" * 30, None, 9)], [(1000, 3000), (7000, 9000)]),
-        ([("a", 1, 4), ("x" * 60, None, 4.5), ("y" * 15, None, 4.2)], [(1000, 4000), (4000, 4500), (4500, 5500)]),
+        ([("a", 1, 4), ("x" * 60, None, 4.5), ("y" * 15, None, 4.2)], [(1000, 4000), (3500, 4500), (4000, 4500)]),
         ([("x" * 30, None, None), ("y" * 30, None, 4), ("b", 20, 21)], [(0, 2000), (2000, 4000), (20_000, 21_000)]),
         ([("x" * 60, 1, None), ("b", 3, 4)], [(1000, 3000), (3000, 4000)]),
     ],
@@ -201,6 +202,19 @@ def test_unknown_times_are_estimated_from_the_neighbours(segments, expected):
 def test_transcript_without_times_is_spread_over_the_recording():
     without_times = document(*(Segment(text="x" * 30) for _ in range(4)), duration=40.0)
     assert times(without_times) == [(0, 2000), (10_000, 12_000), (20_000, 22_000), (30_000, 32_000)]
+
+
+@pytest.mark.parametrize(
+    ("segment", "expected"),
+    [
+        (Segment(text="x" * 30, flags=(SegmentFlag.BEYOND_RECORDING,)), (2000, 3000)),
+        (Segment(text="x" * 30, start=2.5), (2000, 3000)),
+        (Segment(text="x" * 30, start=3.0, end=3.0), (2000, 3000)),
+        (Segment(text="x" * 30, start=1.5), (1500, 3000)),
+    ],
+)
+def test_estimated_times_end_with_the_recording(segment, expected):
+    assert expected in times(document(Segment(text="Hello.", start=0.0, end=3.0), segment, duration=3.0))
 
 
 def test_segment_without_times_gets_the_times_of_its_words():

@@ -78,7 +78,8 @@ def _segment_times(segments: Sequence[Segment], duration: float | None) -> Itera
     """The start and end of each segment, in seconds.
 
     Segments without times share the time between the end of the previous segment and the next known start, in
-    proportion to their lengths. If that is too short to speak them, each gets the time that speaking it takes.
+    proportion to their lengths. If that is too short to speak them, each gets the time that speaking it takes, but no
+    estimated time is after the end of the recording.
     """
     position = 0.0
     for segment, next_known_time, characters_ahead in _next_known_times(segments, duration):
@@ -95,6 +96,8 @@ def _segment_times(segments: Sequence[Segment], duration: float | None) -> Itera
             has_room = available_seconds * 2 * CHARACTERS_PER_SECOND >= characters_ahead
             position = start + (available_seconds * length / characters_ahead if has_room else spoken_seconds)
             end = min(position, start + spoken_seconds)
+            if duration is not None and start <= duration < end:
+                start, end = max(0.0, min(start, duration - MIN_CUE_SECONDS)), duration
         yield start, end
 
 
