@@ -5,7 +5,7 @@ import json
 import pytest
 
 from callscribe.errors import PermanentError, RetryableError, ServiceUnavailable
-from callscribe.settings.whisperx import WhisperXSettings
+from callscribe.settings.whisperx import Credentials, WhisperXSettings
 from callscribe.whisperx import Job, connect
 from tests.integration.audio import Bytes
 from tests.integration.timeouts import LONG_TIMEOUTS
@@ -14,7 +14,7 @@ SECRET_TEXT = "planted words of 12025550143"
 
 
 def send(url, dialect="openai"):
-    return connect(WhisperXSettings(whisperx_url=url, whisperx_dialect=dialect), "").send(
+    return connect(WhisperXSettings(whisperx_url=url, whisperx_dialect=dialect), Credentials()).send(
         Bytes(100), "a.wav", LONG_TIMEOUTS
     )
 
@@ -74,7 +74,7 @@ def test_job_that_was_not_accepted_is_mapped_like_its_status(service, reply):
 
 def test_poll_that_reports_an_error_is_not_a_lost_job(service, reply):
     service.replies = [reply(body=b'{"detail": "database is locked"}')]
-    dialect = connect(WhisperXSettings(whisperx_url=service.url, whisperx_dialect="tasks"), "")
+    dialect = connect(WhisperXSettings(whisperx_url=service.url, whisperx_dialect="tasks"), Credentials())
     with pytest.raises(RetryableError) as raised:
         dialect.poll(Job("a"), LONG_TIMEOUTS)
     assert raised.value.code == "service_error"  # the job is polled again
