@@ -119,7 +119,7 @@ def make_enqueue(aws: str, bucket: str) -> Callable[[int], None]:
 
     tables.configure(os.environ)
     s3 = aws_client("s3", aws)
-    audio = make_wav(800)
+    audio = make_wav(8000)
 
     def enqueue(number: int) -> None:
         now = datetime.now(UTC)

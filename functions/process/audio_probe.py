@@ -1,23 +1,36 @@
 """Probes an audio file before it is sent: codec, duration, channels and tags.
 
-A file without audio is never sent, because Whisper would hallucinate text for it.
+A file without audio or without sound is never sent, because Whisper would hallucinate text for it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from callscribe.call_metadata.metadata import CallMetadata
 from callscribe.errors import PermanentError
-from callscribe.recordings.recording import AudioInfo
+from callscribe.recordings.recording import AudioInfo, Channel
 from callscribe.sources import AudioFile
 from callscribe.sources.wav import HEADER_BYTES, read_header, read_tags
 from functions.process import audio_tags
+from functions.process.loudness import LevelMeter
+from functions.process.stereo_split import copy_to_temp_file, has_space_for
+
+if TYPE_CHECKING:
+    from functions.process.decoder import RandomAccess
 
 PROBE_BLOCK_BYTES = 262_144
 """Size of one read beyond the head of the file: the index of an hour of M4A fits into it."""
 
 MAX_READS = 6
 """Maximum reads beyond the head. Each one costs a request; whatever needs more stays unknown."""
+
+MAX_HEAD_BYTES = 1_048_576
+"""How much of a file is decoded in memory to find sound: a minute of 8 kHz PCM."""
+
+MIN_DECODED, DECODED_TOLERANCE_SECONDS = 0.9, 0.5
+"""The fraction of the declared duration that must have been decoded to call a file silent, except for a moment."""
 
 ID3V1_BYTES, ID3V2_HEADER_BYTES = 128, 10
 """Sizes of the tag after the audio of an MP3, and of the header of the tag before it."""
@@ -45,15 +58,20 @@ class ReplayedFile:
 class BoundedReader:
     """Gives a demuxer the head of a file and at most MAX_READS further blocks; beyond those the file seems to end.
 
-    `error`: the exception raised by a read. `is_truncated`: the file seemed to end early.
+    `error`: the exception raised by a read. `is_truncated`: the file seemed to end early. `max_reads` may be lowered.
     """
 
     def __init__(self, audio: AudioFile, head: bytes) -> None:
         self.length = audio.length
+        self.max_reads = MAX_READS
         self.error: Exception | None = None
         self.is_truncated = False
         self._read_at = audio.read_at
         self._blocks = [(0, head)]
+
+    def extend_head(self, head: bytes) -> None:
+        """Replace the head by a longer one."""
+        self._blocks[0] = (0, head)
 
     def read_at(self, offset: int, size: int) -> bytes:
         if offset >= self.length:
@@ -61,7 +79,7 @@ class BoundedReader:
         for start, block in self._blocks:
             if start <= offset < start + len(block):
                 return block[offset - start : offset - start + size]
-        if len(self._blocks) > MAX_READS or self.error:
+        if len(self._blocks) > self.max_reads or self.error:
             self.is_truncated = True
             return b""
         start = max(0, min(offset, self.length - PROBE_BLOCK_BYTES))  # one read for everything near the end
@@ -74,11 +92,43 @@ class BoundedReader:
 
 @dataclass(frozen=True, slots=True)
 class AudioProbe:
-    """The result of a probe. `audio` is the same file, to be read from its first byte."""
+    """The result of a probe. `audio` is the same file, to be read from its first byte.
+
+    `head` is its beginning, and `reader` has what else was read of it.
+    """
 
     info: AudioInfo
     tag_metadata: CallMetadata
     audio: AudioFile
+    head: bytes
+    reader: BoundedReader
+
+    @contextmanager
+    def open_if_audible(self) -> Iterator[AudioFile | None]:
+        """Yield the file, to be read from its first byte; None if it holds no sound.
+
+        Most recordings have sound in what the probe has read. If not, more is read into memory, and at last the whole
+        file into temporary storage. What cannot be decoded to its end, or has no space there, is left to the server.
+
+        Raises: what reading the file raises.
+        """
+        self.reader.max_reads = 0
+        audio, head_size = self.audio, len(self.head)
+        has_sound = _has_sound(self.reader, self.info)
+        if not has_sound and head_size < audio.length and not audio.is_local:
+            head = _read_head(audio, MAX_HEAD_BYTES)
+            self.reader.extend_head(head)
+            audio, head_size = ReplayedFile(audio, head), len(head)
+            has_sound = _has_sound(self.reader, self.info)
+        if has_sound or head_size >= audio.length:
+            yield None if has_sound is False else audio
+        elif audio.is_local:
+            yield None if _has_sound(audio, self.info) is False else audio
+        elif has_space_for(audio):
+            with copy_to_temp_file(audio) as copy:
+                yield None if _has_sound(copy, self.info) is False else copy
+        else:
+            yield audio
 
 
 def probe(audio: AudioFile) -> AudioProbe:
@@ -94,30 +144,49 @@ def probe(audio: AudioFile) -> AudioProbe:
     if wav and wav.available_size == 0:
         raise _no_audio_error("The file is a WAV header without audio.")
     has_known_codec = wav and wav.available_size and wav.info.codec
-    info, raw_tags = (wav.info, read_tags(head)) if wav and has_known_codec else _probe_with_decoder(audio, head)
+    reader = BoundedReader(audio, head)
+    info, raw_tags = (wav.info, read_tags(head)) if wav and has_known_codec else _probe_with_decoder(reader, head)
     if wav and not wav.is_finalized:
         info = replace(info, is_unfinished=True)
     tag_metadata = audio_tags.extract_metadata(raw_tags, info.duration) if raw_tags else CallMetadata()
-    return AudioProbe(info, tag_metadata, ReplayedFile(audio, head))
+    return AudioProbe(info, tag_metadata, ReplayedFile(audio, head), head, reader)
 
 
-def _read_head(audio: AudioFile) -> bytes:
+def _read_head(audio: AudioFile, max_bytes: int = HEADER_BYTES) -> bytes:
     head = bytearray()
-    while len(head) < HEADER_BYTES and (chunk := audio.read(HEADER_BYTES - len(head))):
+    while len(head) < max_bytes and (chunk := audio.read(max_bytes - len(head))):
         head += chunk
     return bytes(head)
 
 
-def _probe_with_decoder(audio: AudioFile, head: bytes) -> tuple[AudioInfo, Mapping[str, str]]:
+def _has_sound(source: "RandomAccess", info: AudioInfo) -> bool | None:
+    """Return whether the file holds sound, decoding no more than necessary; None if it cannot be decoded to its end."""
+    from functions.process.decoder import open_decoder
+
+    try:
+        with open_decoder(source) as (rate, samples):
+            meter = LevelMeter(rate, len(Channel))
+            for block in samples:
+                if meter.add(block) and meter.has_new_sound:
+                    return True
+            meter.finish()
+    except PermanentError:
+        return None
+    if any(meter.has_sound(index) for index in range(len(Channel))):
+        return True
+    min_seconds = MIN_DECODED * (info.duration or 0.0) - DECODED_TOLERANCE_SECONDS
+    return False if meter.sample_count and meter.seconds >= min_seconds else None
+
+
+def _probe_with_decoder(reader: BoundedReader, head: bytes) -> tuple[AudioInfo, Mapping[str, str]]:
     from functions.process import decoder
 
-    reader = BoundedReader(audio, head)
     result = decoder.probe(reader)
     if reader.error:
         raise reader.error
     if reader.is_truncated:
         return result or (AudioInfo(), {})
-    if result is None or (result[0] == AudioInfo() and _has_only_tags(head, audio.length)):
+    if result is None or (result[0] == AudioInfo() and _has_only_tags(head, reader.length)):
         raise _no_audio_error("The file has the format of a recording, but holds no audio.")
     return result
 

@@ -33,7 +33,7 @@ type Tags = Mapping[str, str]
 """Text tags of a file, under FFmpeg's names (`title`, `artist`, `comment`) or the file's own."""
 
 type StereoSamples = tuple[bytes, bytes]
-"""The same span of the left and the right channel, as 16-bit samples."""
+"""The same span of the left and the right channel, as 16-bit samples. Those of mono are equal."""
 
 PYAV_ERRORS = (av.FFmpegError, ValueError)
 """Exceptions that PyAV raises for a malformed file."""
@@ -164,8 +164,9 @@ def _resample(frames: Iterator[AudioFrame], rate: int) -> Iterator[StereoSamples
         frame_format = frame.format.name, frame.layout.name, frame.sample_rate
         if frame_format != previous_format:  # may change within a file that was concatenated from several
             yield from _resample_frame(resampler, None)
+            layout = "mono" if frame.layout.nb_channels == 1 else "stereo"  # from mono to stereo it would lose 3 dB
             resampler, previous_format = (
-                AudioResampler(format="s16p", layout="stereo", rate=rate, threads=1),
+                AudioResampler(format="s16p", layout=layout, rate=rate, threads=1),
                 frame_format,
             )
         frame.pts = None  # timestamps in damaged files make no sense
@@ -178,8 +179,8 @@ def _resample_frame(resampler: AudioResampler | None, frame: AudioFrame | None) 
     with suppress(*PYAV_ERRORS):
         for output_frame in resampler.resample(frame) if resampler else ():
             size = output_frame.format.bytes * output_frame.samples  # planes are padded for alignment
-            left, right = (bytes(plane)[:size] for plane in output_frame.planes)
-            yield left, right
+            planes = [bytes(plane)[:size] for plane in output_frame.planes]
+            yield planes[0], planes[-1]
 
 
 def _open(source: RandomAccess) -> InputContainer:

@@ -3,7 +3,6 @@
 import shutil
 import struct
 import tempfile
-from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -13,24 +12,18 @@ from typing import TYPE_CHECKING
 from callscribe.errors import RetryableError
 from callscribe.recordings.recording import Channel
 from callscribe.sources import AudioFile
+from functions.process.loudness import SAMPLE_BYTES, ChannelLevels, LevelMeter
 
 if TYPE_CHECKING:  # FFmpeg is loaded for the first stereo recording
-    from functions.process.decoder import RandomAccess, StereoSamples
+    from array import array
 
-SAMPLE_BYTES = 2
-"""Samples are decoded and sent as 16-bit integers."""
+    from functions.process.decoder import RandomAccess
 
 COPY_BLOCK_BYTES = 1_048_576
 """Size of one read when copying to the temporary file."""
 
 FREE_SPACE_MARGIN = 16_777_216
 """Bytes of temporary storage to leave free."""
-
-SAMPLE_STRIDE = 13
-"""One of this many samples is compared: enough to decide, and not a period at which a tone could be missed."""
-
-MAX_SILENT_PEAK = 33
-"""-60 dBFS: the peak sample of a silent channel is no louder."""
 
 MIN_AUDIBLE_RMS = 100
 """-50 dBFS, root mean square: a second quieter than this is ignored in the comparison."""
@@ -46,51 +39,23 @@ WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
 
 class ChannelComparison:
-    """Compares the channels second by second: are they equal, and which are silent? `sample_count` is per channel."""
+    """Compares the channels second by second: are they equal?"""
 
-    def __init__(self, rate: int) -> None:
-        self.sample_count = 0
-        self._peaks = dict.fromkeys(Channel, 0)
-        self._window_size = max(1, rate // SAMPLE_STRIDE)
-        self._window_count = 0
-        self._energy = self._cross_energy = 0.0
+    def __init__(self) -> None:
         self._audible_seconds = self._different_seconds = 0
 
-    def add(self, samples: "StereoSamples") -> None:
-        """Compare the next samples."""
-        self.sample_count += len(samples[0]) // SAMPLE_BYTES
-        left, right = (array("h", data)[::SAMPLE_STRIDE] for data in samples)
-        for channel, values in zip(Channel, (left, right), strict=True):
-            self._peaks[channel] = max(self._peaks[channel], max(values, default=0), -min(values, default=0))
-        self._energy += sumprod(left, left) + sumprod(right, right)
-        self._cross_energy += 2 * sumprod(left, right)
-        self._window_count += len(left)
-        if self._window_count >= self._window_size:
-            self._compare_window()
-
-    def _compare_window(self) -> None:
-        """Compare the energy of left - right with that of left + right, over one second."""
-        if self._energy >= MIN_AUDIBLE_RMS**2 * self._window_count:
+    def add(self, left: "array[int]", right: "array[int]") -> None:
+        """Compare the energy of left - right with that of left + right, over about one second."""
+        energy = sumprod(left, left) + sumprod(right, right)
+        if energy >= MIN_AUDIBLE_RMS**2 * len(left):
+            cross_energy = 2 * sumprod(left, right)
             self._audible_seconds += 1
-            self._different_seconds += self._energy - self._cross_energy > MAX_DIFFERENCE * (
-                self._energy + self._cross_energy
-            )
-        self._window_count = 0
-        self._energy = self._cross_energy = 0.0
-
-    def finish(self) -> None:
-        """Compare what is left after the last full second."""
-        if self._window_count:
-            self._compare_window()
+            self._different_seconds += energy - cross_energy > MAX_DIFFERENCE * (energy + cross_energy)
 
     @property
     def is_dual_mono(self) -> bool:
         """Whether both channels are equal, which includes both being silent."""
         return self._different_seconds <= MAX_OUTLIERS * self._audible_seconds
-
-    @property
-    def silent_channels(self) -> frozenset[Channel]:
-        return frozenset(channel for channel, peak in self._peaks.items() if peak <= MAX_SILENT_PEAK)
 
 
 class ChannelAudio:
@@ -117,23 +82,29 @@ class StereoSplitter:
     """A stereo recording whose channels can be opened one at a time, and repeatedly.
 
     `is_dual_mono`: both channels are equal, so one of them is the whole recording. `silent_channels`: Whisper would
-    hallucinate text for them.
+    hallucinate text for them. `levels`: how loud both channels are at any time. `audible_seconds`: for how long each of
+    them holds sound.
     """
 
     def __init__(self, file: "RandomAccess") -> None:
         from functions.process.decoder import not_audio_error, open_decoder
 
         self._file = file
+        comparison = ChannelComparison()
         with open_decoder(file) as (rate, samples):
-            comparison = ChannelComparison(rate)
+            meter = LevelMeter(rate, len(Channel))
             for block in samples:
-                comparison.add(block)
-            comparison.finish()
-        if not comparison.sample_count:
+                for left, right in meter.add(block):
+                    comparison.add(left, right)
+            for left, right in meter.finish():
+                comparison.add(left, right)
+        if not meter.sample_count:
             raise not_audio_error()
-        self._size = SAMPLE_BYTES * comparison.sample_count
+        self._size = SAMPLE_BYTES * meter.sample_count
         self.is_dual_mono = comparison.is_dual_mono
-        self.silent_channels = comparison.silent_channels
+        self.silent_channels = frozenset(channel for index, channel in enumerate(Channel) if not meter.has_sound(index))
+        self.audible_seconds = {channel: meter.audible_seconds(index) for index, channel in enumerate(Channel)}
+        self.levels = ChannelLevels(meter.frame_seconds, dict(zip(Channel, map(bytes, meter.levels), strict=True)))
 
     @contextmanager
     def open(self, channel: Channel) -> Iterator[ChannelAudio]:
@@ -159,22 +130,30 @@ def split_stereo(audio: AudioFile) -> Iterator[StereoSplitter]:
     if audio.is_local:
         yield StereoSplitter(audio)
     else:
-        with _copy_to_temp_file(audio) as copy:
+        with copy_to_temp_file(audio) as copy:
             yield StereoSplitter(copy)
 
 
+def has_space_for(audio: AudioFile) -> bool:
+    """Return whether a copy fits into the temporary storage."""
+    return shutil.disk_usage(tempfile.gettempdir()).free - FREE_SPACE_MARGIN >= audio.length
+
+
 @contextmanager
-def _copy_to_temp_file(audio: AudioFile) -> Iterator[AudioFile]:
+def copy_to_temp_file(audio: AudioFile) -> Iterator[AudioFile]:
+    """Copy the file to an unnamed temporary file.
+
+    Raises: RetryableError `audio_unreadable`, also when there is no space for it.
+    """
     from callscribe.sources.folder import FolderAudio
 
-    free_bytes = shutil.disk_usage(tempfile.gettempdir()).free - FREE_SPACE_MARGIN
-    if free_bytes < audio.length:
+    if not has_space_for(audio):
         raise _disk_full_error(audio.length)
     with tempfile.TemporaryFile() as file:
         try:
             while chunk := audio.read(COPY_BLOCK_BYTES):
                 file.write(chunk)
-            file.flush()
+            file.seek(0)  # writes what is buffered
         except OSError as error:  # other threads write there at the same time
             raise _disk_full_error(audio.length) from error
         copy = FolderAudio(file)

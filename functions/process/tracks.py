@@ -1,7 +1,6 @@
-"""Transcribes the tracks of a recording: the whole file, or each channel of a stereo call.
+"""Transcribes the tracks of a recording: the whole file, or each channel of a stereo call, one after the other.
 
-A track is sent, then either done or, when the server responds with a job, polled by later runs. Tracks are sent one
-after the other, because a recording has one slot.
+A track is sent, then either done or, when the server responds with a job, polled by later runs.
 """
 
 from collections.abc import Iterator
@@ -15,15 +14,16 @@ from callscribe.call_metadata.metadata import merge
 from callscribe.clock import Clock
 from callscribe.errors import JobFailed, PermanentError, RetryableError, ServiceUnavailable, TranscriptionError
 from callscribe.observability import logger
-from callscribe.recordings.recording import AudioTrack, Channel, Failure, Recording
+from callscribe.recordings.recording import AudioTrack, Channel, Recording
 from callscribe.recordings.retry_policy import to_failure
 from callscribe.settings.process import ProcessSettings
-from callscribe.sources import Audio, AudioFile, open_for_recording
+from callscribe.sources import Audio, open_for_recording
 from callscribe.store import transcripts
 from callscribe.transcripts.stereo import ChannelLayout, channel_layout
 from callscribe.transcripts.transcript import Transcript, parse_stored_transcript
 from callscribe.whisperx import Job, Service, Timeouts
-from functions.process.audio_probe import probe
+from functions.process.audio_probe import AudioProbe, probe
+from functions.process.loudness import ChannelLevels
 from functions.process.stereo_split import StereoSplitter, split_stereo
 
 CONNECT_SECONDS = 5.0
@@ -46,7 +46,7 @@ JOB_TIMEOUT_MESSAGE = (
 TRANSIENT_POLL_ERRORS = ("timeout", "connection_lost", "service_error", "gateway_timeout")
 """Errors of a poll that say nothing about the job: it is polled again."""
 
-EMPTY_TRANSCRIPT = Transcript(segments=())
+LEVELS = "levels"  # stored under this name next to the transcripts of the channels
 
 
 class TrackTranscriber:
@@ -65,8 +65,10 @@ class TrackTranscriber:
     ) -> None:
         self.recording = recording
         self.service_responded = False
+        self._levels: ChannelLevels | None = None
         self._service = service
         self._settings = settings
+        self._bucket = settings.transcripts_bucket
         self._job_timeout = timedelta(minutes=settings.job_timeout_minutes)
         self._response_deadline = response_deadline
         self._clock = clock
@@ -95,6 +97,11 @@ class TrackTranscriber:
             raise error_class(failure.message, code=failure.code, status=failure.status)
         return True
 
+    def complete_without_speech(self, channel: Channel | None) -> None:
+        """Replace the result of a track by an empty transcript."""
+        self._transcripts[channel] = Transcript(segments=())
+        self._update_track(channel)
+
     def load_transcripts(self) -> dict[Channel | None, Transcript]:
         """Return the transcripts of all tracks that are done, including those of earlier attempts.
 
@@ -103,9 +110,7 @@ class TrackTranscriber:
         loaded = dict(self._transcripts)
         for track in self.recording.tracks:
             if track.transcript_version and track.channel not in loaded:
-                document = transcripts.get_track(
-                    self._settings.transcripts_bucket, self.recording.id, track.transcript_version
-                )
+                document = transcripts.get_track(self._bucket, self.recording.id, track.transcript_version)
                 if document is None:
                     self._update_track(track.channel)
                     raise RetryableError(
@@ -115,16 +120,24 @@ class TrackTranscriber:
         return loaded
 
     def save_tracks(self) -> None:
-        """Store the channels that are done, for the attempt that completes the others."""
+        """Store the levels and the channels that are done, for the attempt that completes the others."""
         with suppress(RetryableError):  # then that attempt sends them again
             for channel, transcript in self._transcripts.items():
                 if channel is not None:
                     version = f"{self.recording.claim_token}-{channel}"
                     document = asdict(transcript)
-                    transcripts.put_track(self._settings.transcripts_bucket, self.recording.id, version, document)
+                    transcripts.put_track(self._bucket, self.recording.id, version, document)
                     self._update_track(channel, transcript_version=version)
+            if self._levels and self.recording.tracks:
+                transcripts.put_track(self._bucket, self.recording.id, LEVELS, self._levels.to_document())
 
-    # polling ----------------------------------------------------------------------------------------------------------
+    def load_levels(self) -> ChannelLevels | None:
+        """Return the levels of both channels, also if an earlier run decoded them; None if they are not available."""
+        if self._levels is None:
+            with suppress(RetryableError):
+                document = transcripts.get_track(self._bucket, self.recording.id, LEVELS)
+                self._levels = document and ChannelLevels.from_document(document)
+        return self._levels
 
     def _poll_track(self, channel: Channel | None, job: str) -> bool:
         """Return whether the job has ended with a transcript.
@@ -173,17 +186,17 @@ class TrackTranscriber:
         deadline = (self.recording.job_started_at or now) + self._job_timeout
         self._update(job_deadline=min(deadline, now + timedelta(seconds=seconds)))
 
-    # sending ----------------------------------------------------------------------------------------------------------
-
     def _send(self) -> None:
         """Send what is not sent yet, up to the first job."""
-        with self._open_probed() as audio:
+        with self.open_probed() as audio_probe:
             layout = None if self.recording.tracks else self._stereo_layout()
             resumes_channels = any(track.channel for track in self.recording.tracks)
             if not layout and not resumes_channels:
-                self._send_track(None, audio)
+                with audio_probe.open_if_audible() as audio:
+                    self._send_track(None, audio)
                 return
-            with split_stereo(audio) as splitter:
+            with split_stereo(audio_probe.audio) as splitter:
+                self._levels = splitter.levels
                 # two silent channels are equal too, but nothing is sent for them
                 if resumes_channels or not splitter.is_dual_mono or splitter.silent_channels:
                     if layout:
@@ -194,11 +207,12 @@ class TrackTranscriber:
                         )
                     self._send_channels(splitter)
                     return
-        with self._open_probed() as audio:  # read from the start again: two equal channels are sent as one
-            self._send_track(None, audio)
+        with self.open_probed() as audio_probe:  # read from the start again: two equal channels are sent as one
+            self._send_track(None, audio_probe.audio)
 
     @contextmanager
-    def _open_probed(self) -> Iterator[AudioFile]:
+    def open_probed(self) -> Iterator[AudioProbe]:
+        """Open the file and probe it. What it says about itself becomes part of the recording."""
         key = self.recording.key
         with open_for_recording(self.recording.location).open(key) as file:
             file_stat, audio_probe = file.stat(key), probe(file)
@@ -209,7 +223,7 @@ class TrackTranscriber:
                 audio=audio_probe.info,
                 metadata=merge(self.recording.metadata, audio_probe.tag_metadata),
             )
-            yield audio_probe.audio
+            yield audio_probe
 
     def _stereo_layout(self) -> ChannelLayout | None:
         """Return who speaks on which channel; None to send the file as it is."""
@@ -221,12 +235,9 @@ class TrackTranscriber:
 
     def _send_channels(self, splitter: StereoSplitter) -> None:
         for channel in filter(None, self._unsent_channels()):
-            if channel in splitter.silent_channels:
-                self._transcripts[channel] = EMPTY_TRANSCRIPT  # Whisper hallucinates text for silence
-                continue
             try:
                 with splitter.open(channel) as audio:
-                    self._send_track(channel, audio)
+                    self._send_track(channel, None if channel in splitter.silent_channels else audio)
             except ServiceUnavailable:
                 raise
             except TranscriptionError as error:
@@ -234,7 +245,10 @@ class TrackTranscriber:
             if self.recording.has_job:
                 return
 
-    def _send_track(self, channel: Channel | None, audio: Audio) -> None:
+    def _send_track(self, channel: Channel | None, audio: Audio | None) -> None:
+        if audio is None:  # Whisper hallucinates text for silence
+            self.complete_without_speech(channel)
+            return
         # Never the file's own name: names contain phone numbers. The creation time is part of the name because a new
         # stack counts uploads from 0 again, and must not receive results of the previous stack.
         upload_id = f"{self.recording.created_at:%Y%m%d%H%M%S%f}-{self.recording.upload_number}"
@@ -280,19 +294,8 @@ class TrackTranscriber:
             raise error
         self._update_track(channel, failure=to_failure(error, self._clock()))
 
-    def _update_track(
-        self,
-        channel: Channel | None,
-        *,
-        job: str | None = None,
-        transcript_version: str | None = None,
-        failure: Failure | None = None,
-    ) -> None:
-        tracks = {track.channel: track for track in self.recording.tracks}
-        track = tracks.get(channel, AudioTrack(channel=channel))
-        tracks[channel] = replace(track, job=job, transcript_version=transcript_version, failure=failure)
-        # a whole file without a job has no track
-        self._update(tracks=tuple(track for track in tracks.values() if track != AudioTrack()))
+    def _update_track(self, channel: Channel | None, **result: Any) -> None:
+        self.recording = self.recording.with_track(channel, **result)
 
     def _update(self, **changes: Any) -> None:
         self.recording = replace(self.recording, **changes)

@@ -23,7 +23,7 @@ from callscribe.errors import (
     TranscriptionError,
 )
 from callscribe.observability import logger, safe_exception_info
-from callscribe.recordings.recording import Channel, Recording, TranscriptRef
+from callscribe.recordings.recording import Channel, Failure, Recording, TranscriptRef
 from callscribe.recordings.retry_policy import will_retry
 from callscribe.recordings.service_request import HttpExchange, ServiceRequest
 from callscribe.settings.process import ProcessSettings
@@ -33,7 +33,10 @@ from callscribe.transcripts.quality import assess
 from callscribe.transcripts.stereo import ChannelLayout, merge_channels
 from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import RequestLogger, Service, connect
+from callscribe.whisperx.response_errors import is_unexplained
+from functions.process.loudness import MIN_AUDIBLE_SECONDS
 from functions.process.source_refusal import explain_refusal
+from functions.process.stereo_split import split_stereo
 from functions.process.tracks import TrackTranscriber
 
 KEY_CACHE_SECONDS = 300
@@ -198,7 +201,7 @@ class Transcriber:
         transcript = None
         try:
             if tracks.run():
-                return self._store(tracks.recording, tracks.load_transcripts()), None
+                return self._store(tracks, tracks.load_transcripts()), None
             result = JobPending()
         except AudioRefused as error:
             result = explain_refusal(tracks.recording, error)
@@ -206,25 +209,34 @@ class Transcriber:
             result = error
             retry_policy = self.settings.retry_policy
             if not isinstance(error, ServiceUnavailable) and not will_retry(tracks.recording, error, retry_policy):
-                with suppress(RetryableError):
+                with suppress(TranscriptionError):
+                    near_silence = _complete_near_silence(tracks, error)
                     if by_channel := tracks.load_transcripts():
-                        transcript = self._store(tracks.recording, by_channel)
-            if transcript and not transcript.partial:  # both channels are done: only storing them had failed
+                        transcript = self._store(tracks, by_channel, near_silence=near_silence)
+            if transcript and not transcript.partial:  # all is done: only storing had failed, or there was no speech
                 return transcript, None
         tracks.save_tracks()
         return result, transcript
 
-    def _store(self, recording: Recording, by_channel: Mapping[Channel | None, Transcript]) -> TranscriptRef:
+    def _store(
+        self,
+        tracks: TrackTranscriber,
+        by_channel: Mapping[Channel | None, Transcript],
+        *,
+        near_silence: bool = False,
+    ) -> TranscriptRef:
         """Store a new version of the transcript.
 
         Raises: RetryableError, when S3 does not accept it.
         """
-        duration = recording.audio.duration if recording.audio else None
-        assessed = {channel: assess(transcript, duration) for channel, transcript in by_channel.items()}
-        transcript = assessed.get(None) or merge_channels(
-            {channel: transcript for channel, transcript in assessed.items() if channel}, _original_layout(recording)
-        )
-        options = request_options(self.settings)
+        recording, echo_segments = tracks.recording, 0
+        audio_seconds = recording.audio.duration if recording.audio else None
+        assessed = {channel: assess(transcript, audio_seconds) for channel, transcript in by_channel.items()}
+        transcript = assessed.get(None)
+        if transcript is None:
+            channels = {channel: transcript for channel, transcript in assessed.items() if channel}
+            transcript, echo_segments = _merge(channels, tracks)
+        options = self.settings.request_options
         missing_channels = [track.channel for track in recording.tracks if track.channel not in by_channel]
         now = self.clock()
         # the claim token makes the name unique, so no version is ever overwritten; names sort by time
@@ -236,11 +248,13 @@ class Transcriber:
             "createdAt": to_iso(now),
             "dialect": self.settings.whisperx_dialect,
             "settings": options,
+            "echoSegments": echo_segments,
+            "nearSilence": near_silence,
         }
         document = transcript.to_document(produced_by) | {"missingChannels": missing_channels}
         document["language"] = document["language"] or options["language"]  # some servers do not report it
-        if duration is not None:
-            document["duration"] = duration
+        if audio_seconds is not None:
+            document["duration"] = audio_seconds
         transcripts.put(self.settings.transcripts_bucket, recording.id, version, document)
         return TranscriptRef(
             version=version,
@@ -252,20 +266,35 @@ class Transcriber:
         )
 
 
-def request_options(settings: ProcessSettings) -> dict[str, Any]:
-    """Return the request options to record with a transcript.
+def _complete_near_silence(tracks: TrackTranscriber, error: TranscriptionError) -> bool:
+    """Complete without speech what holds hardly any sound, if the server failed on it without a known cause, again.
 
-    `WhisperXOptions` overrides the individual settings. Of custom options only the names are recorded, because a value
-    may be a secret.
+    Some servers fail on audio in which they find no speech. Return whether there was such a track.
+
+    Raises: what reading the file raises.
     """
-    options = dict(settings.extra_options)
-    return {
-        "language": options.get("language", settings.whisperx_language) or None,
-        "model": options.get("model", settings.whisperx_model) or None,
-        "diarize": options.get("diarize", str(settings.whisperx_diarize)).lower() == "true",
-        "channels": settings.channels,
-        "options": sorted(options),
-    }
+    recording, has_completed = tracks.recording, False
+    failures: dict[Channel | None, Failure | TranscriptionError]
+    failures = {track.channel: track.failure for track in recording.tracks if track.failure} or {None: error}
+    if all(cause is None or is_unexplained(cause) for cause in (*failures.values(), recording.error)):
+        with tracks.open_probed() as audio_probe, split_stereo(audio_probe.audio) as splitter:
+            for channel in failures:
+                seconds = [splitter.audible_seconds[each] for each in ([channel] if channel else Channel)]
+                if max(seconds) < MIN_AUDIBLE_SECONDS:
+                    tracks.complete_without_speech(channel)
+                    has_completed = True
+    return has_completed
+
+
+def _merge(by_channel: Mapping[Channel, Transcript], tracks: TrackTranscriber) -> tuple[Transcript, int]:
+    """Return the merged transcript without echo, and from how many segments echo was left out."""
+    echo_segments = 0
+    if all(channel in by_channel and by_channel[channel].segments for channel in Channel):
+        from functions.process.crosstalk import remove_echo  # only for stereo calls
+
+        if levels := tracks.load_levels():
+            by_channel, echo_segments = remove_echo(by_channel, levels)
+    return merge_channels(by_channel, _original_layout(tracks.recording)), echo_segments
 
 
 def _original_layout(recording: Recording) -> ChannelLayout:

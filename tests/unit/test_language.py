@@ -57,7 +57,7 @@ FIRST_HITS = {
     "queue entry": "recordings/recording.py",
     "timestamp": "call_metadata/timestamps.py",
     "request body": "api/http_request.py",
-    "request options": "process/transcription.py",
+    "request options": "settings/process.py",
     "fingerprint": "sync/metadata_reader.py",
     "terminal": "recordings/recording.py",
     "terminal failure": "recordings/recording.py",

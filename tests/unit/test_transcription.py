@@ -63,7 +63,8 @@ def test_recreated_record_of_the_same_file_is_sent_under_another_name(tmp_path):
 
 def test_failed_attempt_still_returns_the_metadata_of_the_tags(tmp_path):
     comment = b"INFOICMT" + struct.pack("<I", 20) + b"caller=100;callee=1\0"
-    content = riff((b"fmt ", fmt(1, 1, 8000, 16)), (b"LIST", comment), (b"data", bytes(1000)))
+    sound = b"\0\0\0\x40" * 1000
+    content = riff((b"fmt ", fmt(1, 1, 8000, 16)), (b"LIST", comment), (b"data", sound))
     tagged = attempt(tmp_path, 0, 1, 1, content=content)
     assert tagged.result.code == "sent"
     assert (tagged.recording.metadata.caller, tagged.recording.metadata.callee) == ("100", "1")

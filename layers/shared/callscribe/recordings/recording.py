@@ -179,6 +179,21 @@ class Recording:
         """The file's path as a user writes it: `s3://bucket/a.wav`, `/mnt/recordings/a.wav`."""
         return display_path(self.location, self.key)
 
+    def with_track(
+        self,
+        channel: Channel | None,
+        *,
+        job: str | None = None,
+        transcript_version: str | None = None,
+        failure: Failure | None = None,
+    ) -> "Recording":
+        """Return the recording with this result of a track, in place of its previous one."""
+        tracks = {track.channel: track for track in self.tracks}
+        track = tracks.get(channel, AudioTrack(channel=channel))
+        tracks[channel] = replace(track, job=job, transcript_version=transcript_version, failure=failure)
+        # a whole file without a job has no track
+        return replace(self, tracks=tuple(track for track in tracks.values() if track != AudioTrack()))
+
 
 LOST_JOB_MIN_WAIT, LOST_JOB_WAIT_PER_AUDIO_SECOND = timedelta(minutes=30), 4.0
 """How long a job that is presumed lost is polled: it may be alive after all, behind a proxy or while the service shuts

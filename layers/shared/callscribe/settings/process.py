@@ -47,3 +47,19 @@ class ProcessSettings(WhisperXSettings, ChannelSettings):
         names = [field.name for field in fields(ChannelSettings) if field.name in call_recordings_overrides]
         channel_overrides = {name: call_recordings_overrides[name] for name in names}
         return replace(super().effective_settings(overrides), **channel_overrides)
+
+    @property
+    def request_options(self) -> dict[str, Any]:
+        """The request options to record with a transcript.
+
+        `WhisperXOptions` overrides the individual settings. Of custom options only the names are recorded, because a
+        value may be a secret.
+        """
+        options = dict(self.extra_options)
+        return {
+            "language": options.get("language", self.whisperx_language) or None,
+            "model": options.get("model", self.whisperx_model) or None,
+            "diarize": options.get("diarize", str(self.whisperx_diarize)).lower() == "true",
+            "channels": self.channels,
+            "options": sorted(options),
+        }

@@ -117,7 +117,7 @@ def merge_channels(transcripts: Mapping[Channel, Transcript], layout: ChannelLay
         fragments, key=lambda fragment: (fragment.channel, fragment.segment_index)
     ):
         segment_fragments = list(group)
-        segment = _slice_segment(
+        segment = slice_segment(
             by_channel[channel].segments[segment_index], segment_fragments[0].first_word, segment_fragments[-1].end_word
         )
         segments.append(_label_segment(segment, channel, layout.speaker_for(channel)))
@@ -150,7 +150,7 @@ def _split_segments(
 
 def _break_points(segment: Segment, other_starts: Sequence[float]) -> Iterator[tuple[int, float]]:
     """The index and start of each word before which the segment is split."""
-    if _word_offsets(segment) is None:
+    if word_offsets(segment) is None:
         return
     spoken_until: float | None = None
     for index, word in enumerate(segment.words):
@@ -163,7 +163,7 @@ def _break_points(segment: Segment, other_starts: Sequence[float]) -> Iterator[t
         spoken_until = max(spoken_until or 0.0, word.end or word.start)
 
 
-def _word_offsets(segment: Segment) -> list[int] | None:
+def word_offsets(segment: Segment) -> list[int] | None:
     """The offset of each word in the text; None unless all of them occur there in this order."""
     offsets, offset = [], 0
     for word in segment.words:
@@ -175,12 +175,12 @@ def _word_offsets(segment: Segment) -> list[int] | None:
     return offsets
 
 
-def _slice_segment(segment: Segment, first_word: int, end_word: int) -> Segment:
+def slice_segment(segment: Segment, first_word: int, end_word: int) -> Segment:
     """The part of a segment with the words `first_word` up to `end_word` (exclusive), and the text between them."""
     word_count = len(segment.words)
     if first_word == 0 and end_word == word_count:
         return segment
-    offsets = [*(_word_offsets(segment) or ()), len(segment.text)]
+    offsets = [*(word_offsets(segment) or ()), len(segment.text)]
     words = segment.words[first_word:end_word]
     last_word_end = max((word.end for word in words if word.end is not None), default=None)
     return replace(

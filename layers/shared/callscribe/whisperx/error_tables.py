@@ -137,6 +137,8 @@ SERVICE_ERROR = ErrorMapping(
     "The WhisperX server failed ({}). Some servers respond like this to audio that they cannot decode, or to a "
     "language or model that they do not have.",
 )
+JOB_FAILED_MESSAGE = "The WhisperX server accepted the audio, but its job failed."
+
 BY_STATUS_CLASS: ErrorTable = {
     1: INCOMPLETE_RESPONSE,
     3: ErrorMapping(

@@ -18,6 +18,7 @@ from typing import Any
 
 from callscribe.clock import utc_now
 from callscribe.errors import ServiceUnavailable, TranscriptionError
+from callscribe.recordings.recording import Failure
 from callscribe.whisperx.authentication import requested_credentials
 from callscribe.whisperx.error_tables import (
     AUTHENTICATION_FAILED,
@@ -28,6 +29,7 @@ from callscribe.whisperx.error_tables import (
     HINTS,
     HTML_ERRORS,
     INVALID_OPTIONS,
+    JOB_FAILED_MESSAGE,
     KNOWN_OPTIONS,
     PAYMENT_REQUIRED,
     PROXY_NAMES,
@@ -74,6 +76,11 @@ def raise_for_status(response: Response, error_table: ErrorTable | None = None) 
     if mapping is None and response.is_success:
         return response
     raise _to_error(response, mapping or BY_STATUS_CLASS.get(response.status // 100, SERVICE_ERROR))
+
+
+def is_unexplained(error: TranscriptionError | Failure) -> bool:
+    """Whether the server failed (5xx, or a failed job) without one of the causes in HINTS."""
+    return error.message in (SERVICE_ERROR.message.format(error.status), JOB_FAILED_MESSAGE)
 
 
 def hint(text: str) -> str:

@@ -21,7 +21,13 @@ from callscribe.whisperx import DialectInfo, Job, Service, Timeouts
 from callscribe.whisperx.client import WhisperXClient
 from callscribe.whisperx.dialects.base import MultipartUpload, Parameters, build_parameters
 from callscribe.whisperx.dialects.reported_errors import find_reported_error
-from callscribe.whisperx.error_tables import MISSING_ROUTE_STATUSES, NO_GPU, ErrorMapping, ErrorTable
+from callscribe.whisperx.error_tables import (
+    JOB_FAILED_MESSAGE,
+    MISSING_ROUTE_STATUSES,
+    NO_GPU,
+    ErrorMapping,
+    ErrorTable,
+)
 from callscribe.whisperx.response_errors import Response, hint, raise_for_status
 
 SUPPORTED_EXTENSIONS = {
@@ -171,7 +177,7 @@ def _parse_result(response: Response) -> Transcript | None:
         case "failed" | "failure" | "error":
             error_text = str(task.get("error"))
             code = NO_GPU_CODE if _is_no_gpu_failure(task) else JobFailed.code
-            raise JobFailed(f"The WhisperX server accepted the audio, but its job failed.{hint(error_text)}", code=code)
+            raise JobFailed(JOB_FAILED_MESSAGE + hint(error_text), code=code)
     raise find_reported_error(response) or invalid_response_error()
 
 
