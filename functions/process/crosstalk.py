@@ -182,7 +182,10 @@ def _is_covered(tokens: Sequence[_Token], matched: Sequence[bool], comparison: L
     coverage = common / sum(len(token.text) for token in tokens)
     if sum(matched) >= PHRASE_TOKENS:
         return coverage >= MIN_COVERAGE
-    return coverage >= MIN_SHORT_COVERAGE and comparison.is_explained_by_leak(start, end)
+    is_explained = comparison.is_explained_by_leak(start, end)
+    if is_explained is None:
+        is_explained = len(tokens) > 1  # two people say a single word at once sooner than two words
+    return coverage >= MIN_SHORT_COVERAGE and is_explained
 
 
 def _align(tokens: Sequence[_Token], other: Sequence[_Token]) -> list[bool]:

@@ -74,8 +74,8 @@ SURROUNDING_SECONDS, SURROUNDING_QUANTILE = 0.4, 0.75
 """What is compared before and after a stretch of words, and the level that a quarter of the frames exceed."""
 
 BLOCK_FRAMES, MIN_EVIDENCE_BLOCKS, LEAK_QUANTILE, LEAK_TOLERANCE = 12, 3, 0.7, 6
-"""Single words are echo only if a leak explains their level: if, in some of the half seconds in which the other party
-speaks elsewhere, this channel is as loud, relative to the other one, within a tolerance in dB."""
+"""A leak explains a level if, in some of the half seconds in which the other party speaks elsewhere, the channel is as
+loud, relative to the other one, within a tolerance in dB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +201,15 @@ class LevelComparison:
         own, other = (_quantile(levels[first:last], SURROUNDING_QUANTILE) for levels in (self._own, self._other))
         return own <= other - MARGIN
 
-    def is_explained_by_leak(self, start: float, end: float) -> bool:
-        """Return whether a leak, as it is at other times, would be as loud as the channel is in this time."""
+    def is_explained_by_leak(self, start: float, end: float) -> bool | None:
+        """Return whether a leak, as it is at other times, would be as loud as the channel is in this time.
+
+        None if the other party hardly speaks at other times.
+        """
         first, last = self._frames(start, end)
         elsewhere = self._differences - Counter(self._iter_differences(first, last))
         if elsewhere.total() < MIN_EVIDENCE_BLOCKS:
-            return False
+            return None
         difference = self._difference(first, last)
         louder = sum(count for other, count in elsewhere.items() if other >= difference - LEAK_TOLERANCE)
         return louder > (1 - LEAK_QUANTILE) * elsewhere.total()

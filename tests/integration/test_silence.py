@@ -17,7 +17,8 @@ def noise(seconds: float, dbfs: float, rate: int = RATE) -> np.ndarray[Any, Any]
 
 
 def hum(seconds: float, dbfs: float) -> np.ndarray[Any, Any]:
-    return np.sqrt(2) * 10 ** (dbfs / 20) * np.sin(2 * np.pi * 50 * np.arange(int(seconds * RATE)) / RATE)
+    wave_form = np.sin(2 * np.pi * 50 * np.arange(int(seconds * RATE)) / RATE)
+    return np.asarray(np.sqrt(2) * 10 ** (dbfs / 20) * wave_form)
 
 
 def clicks(*times: float) -> np.ndarray[Any, Any]:
@@ -34,7 +35,7 @@ def speech(samples):
         voice = np.frombuffer(file.readframes(file.getnframes()), np.int16)[::2] / 32_768
 
     def speech(dbfs: float) -> np.ndarray[Any, Any]:
-        return voice * 10 ** (dbfs / 20) / np.sqrt(np.mean(voice**2))
+        return np.asarray(voice * 10 ** (dbfs / 20) / np.sqrt(np.mean(voice**2)))
 
     return speech
 
