@@ -1,7 +1,7 @@
-"""A synthetic stereo call with crosstalk, and a stand-in for Whisper that answers what can be heard in each channel.
+"""A synthetic stereo call with crosstalk, and a model of Whisper that answers what can be heard in each channel.
 
 The voices are those of local/samples. Each party has a channel, and leaks into the other one, quieter and later, with
-the noise of a line. Whisper transcribes speech at -60 dBFS as well as at -20: that is what the stand-in is modelled on.
+the noise of a line. Whisper transcribes speech at -60 dBFS as well as at -20: that is what the model is based on.
 It finds each sentence in the audio that it receives by matching the sentence's own samples (a matched filter), and
 returns the words that are not masked by something louder. A faint sentence comes back with other times and
 another word.

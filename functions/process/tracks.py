@@ -125,8 +125,7 @@ class TrackTranscriber:
             for channel, transcript in self._transcripts.items():
                 if channel is not None:
                     version = f"{self.recording.claim_token}-{channel}"
-                    document = asdict(transcript)
-                    transcripts.put_track(self._bucket, self.recording.id, version, document)
+                    transcripts.put_track(self._bucket, self.recording.id, version, asdict(transcript))
                     self._update_track(channel, transcript_version=version)
             if self._levels and self.recording.tracks:
                 transcripts.put_track(self._bucket, self.recording.id, LEVELS, self._levels.to_document())

@@ -20,7 +20,7 @@ import soxr
 
 from callscribe.recordings import transitions
 from callscribe.settings.process import ProcessSettings
-from callscribe.settings.whisperx import WhisperXSettings
+from callscribe.settings.whisperx import Credentials, WhisperXSettings
 from callscribe.store import transcripts
 from callscribe.transcripts.stereo import ChannelLayout
 from callscribe.whisperx import connect
@@ -89,7 +89,7 @@ def transcribe(name: str, content: bytes, *, word_times: bool = True, keep_echo:
             whisperx_secret="secret",
             channels=ChannelLayout.CALLER_LEFT,
         )
-        service = connect(WhisperXSettings(whisperx_url=url), "")
+        service = connect(WhisperXSettings(whisperx_url=url), Credentials(""))
         connection: Any = SimpleNamespace(open=lambda _log_request: service)
         Transcriber(settings, connection, lambda: NOW).attempt(recording, NOW + timedelta(minutes=10), [])
     (document,) = documents
