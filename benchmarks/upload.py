@@ -92,7 +92,7 @@ def send_attempt(location: str, name: str, url: str) -> None:
     from callscribe.settings.whisperx import Credentials, WhisperXSettings
     from callscribe.sources import open_source
     from callscribe.whisperx import Timeouts, connect
-    from functions.process.audio_probe import probe
+    from functions.process.audio.probe import probe
 
     source = open_source(location)
     with source.open(f"{source.prefix}{name}") as file, probe(file).open_if_audible() as audio:

@@ -22,9 +22,9 @@ from callscribe.store import transcripts
 from callscribe.transcripts.stereo import ChannelLayout, channel_layout
 from callscribe.transcripts.transcript import Transcript, parse_stored_transcript
 from callscribe.whisperx import Job, Service, Timeouts
-from functions.process.audio_probe import AudioProbe, probe
-from functions.process.loudness import ChannelLevels
-from functions.process.stereo_split import StereoSplitter, split_stereo
+from functions.process.audio.loudness import ChannelLevels
+from functions.process.audio.probe import AudioProbe, probe
+from functions.process.audio.stereo_split import StereoSplitter, split_stereo
 
 CONNECT_SECONDS = 5.0
 

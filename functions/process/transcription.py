@@ -34,9 +34,9 @@ from callscribe.transcripts.stereo import ChannelLayout, merge_channels
 from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import RequestLogger, Service, connect
 from callscribe.whisperx.response_errors import is_unexplained
-from functions.process.loudness import MIN_AUDIBLE_SECONDS
+from functions.process.audio.loudness import MIN_AUDIBLE_SECONDS
+from functions.process.audio.stereo_split import split_stereo
 from functions.process.source_refusal import explain_refusal
-from functions.process.stereo_split import split_stereo
 from functions.process.tracks import TrackTranscriber
 
 KEY_CACHE_SECONDS = 300
@@ -290,7 +290,7 @@ def _merge(by_channel: Mapping[Channel, Transcript], tracks: TrackTranscriber) -
     """Return the merged transcript without echo, and from how many segments echo was left out."""
     echo_segments = 0
     if all(channel in by_channel and by_channel[channel].segments for channel in Channel):
-        from functions.process.crosstalk import remove_echo  # only for stereo calls
+        from functions.process.audio.crosstalk import remove_echo  # only for stereo calls
 
         if levels := tracks.load_levels():
             by_channel, echo_segments = remove_echo(by_channel, levels)

@@ -18,7 +18,7 @@ from callscribe.call_metadata.metadata import Provenance
 from callscribe.errors import PermanentError, RetryableError
 from callscribe.recordings.recording import AudioInfo
 from callscribe.sources import open_source
-from functions.process.audio_probe import MAX_READS, probe
+from functions.process.audio.probe import MAX_READS, probe
 from local.cloud.client import aws_client
 from local.cloud.stack import Stack
 from testing.made_audio import AMR, AMR_FRAME, FORMATS, GSM_FRAME, InMemoryFile, encode, fmt, riff, tone, wav
@@ -61,7 +61,7 @@ def test_wav_files_are_probed_without_loading_the_decoder(samples: Path) -> None
     code = """if True:
         import sys
         from callscribe.sources import open_source
-        from functions.process.audio_probe import probe
+        from functions.process.audio.probe import probe
         source = open_source(sys.argv[1])
         for sample in source.list_files():
             if sample.key.lower().endswith(".wav") and "broken" not in sample.key:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from functions.process.audio_probe import MAX_HEAD_BYTES, probe
+from functions.process.audio.probe import MAX_HEAD_BYTES, probe
 from testing.made_audio import AMR, AMR_FRAME, FORMATS, GSM_FRAME, InMemoryFile, encode, tone, wav
 
 RATE = 8_000
@@ -128,7 +128,7 @@ def test_long_silent_file_in_s3_is_not_sent():
 
 
 def test_file_for_which_there_is_no_space_is_sent(monkeypatch):
-    monkeypatch.setattr("functions.process.audio_probe.has_space_for", lambda _: False)
+    monkeypatch.setattr("functions.process.audio.probe.has_space_for", lambda _: False)
     assert is_sent(wav(np.zeros(200 * RATE)), is_local=False)
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from callscribe.errors import PermanentError, RetryableError
 from callscribe.recordings.recording import Channel
-from functions.process.audio_probe import probe
-from functions.process.stereo_split import split_stereo
+from functions.process.audio.probe import probe
+from functions.process.audio.stereo_split import split_stereo
 from testing.made_audio import FORMATS, InMemoryFile, encode, fmt, riff, tone, wav
 
 LEFT, RIGHT = Channel
@@ -231,7 +231,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         import resource, sys
         from callscribe.recordings.recording import Channel
         from callscribe.sources import open_source
-        from functions.process.stereo_split import split_stereo
+        from functions.process.audio.stereo_split import split_stereo
         def max_rss_mb():
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         before = max_rss_mb()

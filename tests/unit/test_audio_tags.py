@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callscribe.call_metadata.metadata import Direction, Provenance
-from functions.process.audio_tags import extract_metadata
+from functions.process.audio.tags import extract_metadata
 
 RADIO = {
     "title": '54241"Fire Dispatch"',

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from callscribe.recordings.recording import Channel
 from callscribe.transcripts.transcript import Segment, Transcript, Word
-from functions.process.crosstalk import remove_echo
-from functions.process.loudness import FULL_SCALE_LEVEL, ChannelLevels
+from functions.process.audio.crosstalk import remove_echo
+from functions.process.audio.loudness import FULL_SCALE_LEVEL, ChannelLevels
 
 LEFT, RIGHT = Channel
 FRAME_SECONDS = 0.04

@@ -8,7 +8,7 @@ import numpy as np
 import soxr
 
 from callscribe.errors import PermanentError
-from functions.process.decoder import open_decoder
+from functions.process.audio.decoder import open_decoder
 
 SAMPLE_RATE = 16_000
 """Hz, of the audio that all models were trained on."""

@@ -13,12 +13,12 @@ from callscribe.errors import PermanentError
 from callscribe.recordings.recording import AudioInfo, Channel
 from callscribe.sources import AudioFile
 from callscribe.sources.wav import HEADER_BYTES, read_header, read_tags
-from functions.process import audio_tags
-from functions.process.loudness import LevelMeter
-from functions.process.stereo_split import copy_to_temp_file, has_space_for
+from functions.process.audio import tags
+from functions.process.audio.loudness import LevelMeter
+from functions.process.audio.stereo_split import copy_to_temp_file, has_space_for
 
 if TYPE_CHECKING:
-    from functions.process.decoder import RandomAccess
+    from functions.process.audio.decoder import RandomAccess
 
 PROBE_BLOCK_BYTES = 262_144
 """Size of one read beyond the head of the file: the index of an hour of M4A fits into it."""
@@ -148,7 +148,7 @@ def probe(audio: AudioFile) -> AudioProbe:
     info, raw_tags = (wav.info, read_tags(head)) if wav and has_known_codec else _probe_with_decoder(reader, head)
     if wav and not wav.is_finalized:
         info = replace(info, is_unfinished=True)
-    tag_metadata = audio_tags.extract_metadata(raw_tags, info.duration) if raw_tags else CallMetadata()
+    tag_metadata = tags.extract_metadata(raw_tags, info.duration) if raw_tags else CallMetadata()
     return AudioProbe(info, tag_metadata, ReplayedFile(audio, head), head, reader)
 
 
@@ -161,7 +161,7 @@ def _read_head(audio: AudioFile, max_bytes: int = HEADER_BYTES) -> bytes:
 
 def _has_sound(source: "RandomAccess", info: AudioInfo) -> bool | None:
     """Return whether the file holds sound, decoding no more than necessary; None if it cannot be decoded to its end."""
-    from functions.process.decoder import open_decoder
+    from functions.process.audio.decoder import open_decoder
 
     try:
         with open_decoder(source) as (rate, samples):
@@ -179,7 +179,7 @@ def _has_sound(source: "RandomAccess", info: AudioInfo) -> bool | None:
 
 
 def _probe_with_decoder(reader: BoundedReader, head: bytes) -> tuple[AudioInfo, Mapping[str, str]]:
-    from functions.process import decoder
+    from functions.process.audio import decoder
 
     result = decoder.probe(reader)
     if reader.error:

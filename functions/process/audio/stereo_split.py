@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from callscribe.errors import RetryableError
 from callscribe.recordings.recording import Channel
 from callscribe.sources import AudioFile
-from functions.process.loudness import SAMPLE_BYTES, ChannelLevels, LevelMeter
+from functions.process.audio.loudness import SAMPLE_BYTES, ChannelLevels, LevelMeter
 
 if TYPE_CHECKING:  # FFmpeg is loaded for the first stereo recording
     from array import array
 
-    from functions.process.decoder import RandomAccess
+    from functions.process.audio.decoder import RandomAccess
 
 COPY_BLOCK_BYTES = 1_048_576
 """Size of one read when copying to the temporary file."""
@@ -87,7 +87,7 @@ class StereoSplitter:
     """
 
     def __init__(self, file: "RandomAccess") -> None:
-        from functions.process.decoder import not_audio_error, open_decoder
+        from functions.process.audio.decoder import not_audio_error, open_decoder
 
         self._file = file
         comparison = ChannelComparison()
@@ -112,7 +112,7 @@ class StereoSplitter:
 
         Raises: PermanentError `not_audio`; and what reading the file raises.
         """
-        from functions.process.decoder import open_decoder
+        from functions.process.audio.decoder import open_decoder
 
         channel_index = list(Channel).index(channel)
         with open_decoder(self._file) as (rate, samples):
