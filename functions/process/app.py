@@ -85,7 +85,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     ends_at = started_at + timedelta(milliseconds=context.get_remaining_time_in_millis())
     with runs.record_run(Task.PROCESS, trigger, utc_now, ends_at, event.get("run")) as run:
         overrides = settings_overrides.load_if_enabled(Task.PROCESS)
-        settings = load_settings().effective_settings(overrides.whisperx, overrides.call_recordings)
+        settings = load_settings().effective_settings({**overrides.call_recordings, **overrides.whisperx})
         connection = WhisperXConnection(settings, default_url=load_settings().whisperx_url)
         max_parallel = min(settings.max_concurrent_transcriptions, MAX_PARALLEL)
         executor = ThreadPoolExecutor(max_parallel)

@@ -100,7 +100,7 @@ class ClaimQueue:
     """The queue as one run sees it."""
 
     def __init__(self, settings: ProcessSettings, clock: Clock, jitter: random.Random, run: Run) -> None:
-        self._retry_policy = settings.retry_policy
+        self._settings = settings
         self._batch_size = max(MIN_BATCH_SIZE, settings.max_concurrent_transcriptions)
         self._clock = clock
         self._jitter = jitter
@@ -156,7 +156,7 @@ class ClaimQueue:
     def recover(self, expired: Recording) -> Recording | None:
         """Requeue or fail what a crashed worker left. Return the updated recording; None if another run was faster."""
         recovered = recordings.apply_transition(
-            expired.id, state_machine.recover_expired(expired, self._retry_policy, self._clock())
+            expired.id, state_machine.recover_expired(expired, self._settings.retry_policy, self._clock())
         )
         if recovered:
             if expired.slot:
@@ -233,14 +233,13 @@ class AttemptFinalizer:
     def _build_transition(
         self, attempt: AttemptResult, result: TranscriptRef | TranscriptionError, now: datetime, *, is_probe: bool
     ) -> Transition:
-        recording, policy, jitter = attempt.recording, self._settings.retry_policy, self._jitter
-        match result:
-            case ServiceUnavailable():
-                return state_machine.requeue_after_outage(recording, result, policy, now, jitter, is_probe=is_probe)
-            case TranscriptionError():
-                return state_machine.fail(recording, result, policy, now, jitter, transcript=attempt.partial_transcript)
-            case _:
-                return state_machine.complete(recording, result, now)
+        recording, jitter = attempt.recording, self._jitter
+        if isinstance(result, TranscriptRef):
+            return state_machine.complete(recording, result, now)
+        policy = self._settings.retry_policy
+        if isinstance(result, ServiceUnavailable):
+            return state_machine.requeue_after_outage(recording, result, policy, now, jitter, is_probe=is_probe)
+        return state_machine.fail(recording, result, policy, now, jitter, transcript=attempt.partial_transcript)
 
     def _count_result(self, recording: Recording, result: TranscriptionResult) -> None:
         count_name, metric = RESULT_METRICS[recording.status]

@@ -236,7 +236,7 @@ class Transcriber:
         if transcript is None:
             channels = {channel: transcript for channel, transcript in assessed.items() if channel}
             transcript, echo_segments = _merge(channels, tracks)
-        options = self.settings.request_options
+        options = {**self.settings.request_options, "channels": self.settings.channels}
         missing_channels = [track.channel for track in recording.tracks if track.channel not in by_channel]
         now = self.clock()
         # the claim token makes the name unique, so no version is ever overwritten; names sort by time
@@ -294,14 +294,6 @@ def _merge(by_channel: Mapping[Channel, Transcript], tracks: TrackTranscriber) -
 
         if levels := tracks.load_levels():
             by_channel, echo_segments = remove_echo(by_channel, levels)
-    return merge_channels(by_channel, _original_layout(tracks.recording)), echo_segments
-
-
-def _original_layout(recording: Recording) -> ChannelLayout:
-    """Return the channel layout under which the recording's tracks were started."""
-    speakers = {track.channel: track.speaker for track in recording.tracks}
-    return next(
-        layout
-        for layout in ChannelLayout
-        if all(layout.speaker_for(channel) == speakers[channel] for channel in Channel)
-    )
+    speakers = {track.channel: track.speaker for track in tracks.recording.tracks}  # of the first attempt
+    layout = ChannelLayout.from_speakers(speakers[Channel.LEFT], speakers[Channel.RIGHT])
+    return merge_channels(by_channel, layout), echo_segments

@@ -4,7 +4,8 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 
 from callscribe.errors import ServiceUnavailable
-from callscribe.whisperx.response_errors import Response, raise_for_status
+from callscribe.whisperx import Response
+from callscribe.whisperx.response_errors import raise_for_status
 
 PLANTED = "planted-9b1d"
 BASIC, BEARER, CHOICE = "Authorization to Basic USER:PASSWORD", "an API key (Bearer)", "kind of authentication"

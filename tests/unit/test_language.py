@@ -52,12 +52,12 @@ EXCLUDED = (*VENDORED, "tests/unit/test_language.py")
 
 FIRST_HITS = {
     "override": "store/settings_overrides.py",
-    "effective settings": "settings/process.py",
+    "effective settings": "settings/call_recordings.py",
     "circuit breaker": "recordings/circuit_breaker.py",
     "queue entry": "recordings/recording.py",
     "timestamp": "call_metadata/timestamps.py",
     "request body": "api/http_request.py",
-    "request options": "settings/process.py",
+    "request options": "settings/whisperx.py",
     "fingerprint": "sync/metadata_reader.py",
     "terminal": "recordings/recording.py",
     "terminal failure": "recordings/recording.py",

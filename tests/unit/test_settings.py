@@ -75,8 +75,8 @@ def test_effective_settings_of_process_apply_the_overrides_of_both_modules():
     environ = {"WHISPERX_URL": "http://host", "TRANSCRIPTS_BUCKET": "b", "WHISPERX_SECRET": "s", "CHANNELS": "mono"}
     defaults = from_env(ProcessSettings, environ)
     settings = defaults.effective_settings(
-        {"base_url": "http://other", "diarize": True},
-        {"channels": "caller-left", "phone_system": "yeastar", "time_zone": "Asia/Kolkata"},
+        {"base_url": "http://other", "diarize": True}
+        | {"channels": "caller-left", "phone_system": "yeastar", "time_zone": "Asia/Kolkata"},
     )
     assert (settings.whisperx_url, settings.whisperx_diarize) == ("http://other", True)
     assert (settings.channels, settings.phone_system) == ("caller-left", "yeastar")

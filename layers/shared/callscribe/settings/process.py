@@ -1,15 +1,11 @@
 """The environment variables of the function process_transcription."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from dataclasses import dataclass
 
 from callscribe.recordings.retry_policy import RetryPolicy
 from callscribe.settings.channels import ChannelSettings
 from callscribe.settings.environment import choice, min_value, validated_field
 from callscribe.settings.whisperx import WhisperXSettings
-
-NO_OVERRIDES: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,30 +32,3 @@ class ProcessSettings(WhisperXSettings, ChannelSettings):
     @property
     def retry_policy(self) -> RetryPolicy:
         return RetryPolicy(self.max_attempts, self.retry_base_seconds)
-
-    def effective_settings(
-        self, overrides: Mapping[str, Any], call_recordings_overrides: Mapping[str, Any] = NO_OVERRIDES
-    ) -> Self:
-        """The effective settings of a run, from the overrides of both modules.
-
-        Of the module call-recordings, only the channel settings concern the process task.
-        """
-        names = [field.name for field in fields(ChannelSettings) if field.name in call_recordings_overrides]
-        channel_overrides = {name: call_recordings_overrides[name] for name in names}
-        return replace(super().effective_settings(overrides), **channel_overrides)
-
-    @property
-    def request_options(self) -> dict[str, Any]:
-        """The request options to record with a transcript.
-
-        `WhisperXOptions` overrides the individual settings. Of custom options only the names are recorded, because a
-        value may be a secret.
-        """
-        options = dict(self.extra_options)
-        return {
-            "language": options.get("language", self.whisperx_language) or None,
-            "model": options.get("model", self.whisperx_model) or None,
-            "diarize": options.get("diarize", str(self.whisperx_diarize)).lower() == "true",
-            "channels": self.channels,
-            "options": sorted(options),
-        }

@@ -7,7 +7,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
@@ -76,9 +76,26 @@ class WhisperXSettings:
         """The parsed `whisperx_options`; a name may occur several times. One with an empty value is not to be sent."""
         return parse_qsl(self.whisperx_options, keep_blank_values=True)
 
+    @property
+    def request_options(self) -> dict[str, Any]:
+        """The request options to record with a transcript.
+
+        `WhisperXOptions` overrides the individual settings. Of custom options only the names are recorded, because a
+        value may be a secret.
+        """
+        options = dict(self.extra_options)
+        return {
+            "language": options.get("language", self.whisperx_language) or None,
+            "model": options.get("model", self.whisperx_model) or None,
+            "diarize": options.get("diarize", str(self.whisperx_diarize)).lower() == "true",
+            "options": sorted(options),
+        }
+
     def effective_settings(self, overrides: Mapping[str, Any]) -> Self:
-        """The effective settings: template defaults with user overrides applied."""
-        return replace(self, **{ENV_FIELD[name]: value for name, value in overrides.items()})
+        """The effective settings: template defaults with user overrides applied; those of others are ignored."""
+        names = {field.name for field in fields(self)}
+        by_field = {ENV_FIELD.get(name, name): value for name, value in overrides.items()}
+        return replace(self, **{name: value for name, value in by_field.items() if name in names})
 
 
 @dataclass(frozen=True, slots=True)

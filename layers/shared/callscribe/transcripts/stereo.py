@@ -32,6 +32,11 @@ class ChannelLayout(StrEnum):
         left, right = _SPEAKERS[self]
         return left if channel is Channel.LEFT else right
 
+    @classmethod
+    def from_speakers(cls, left: str | None, right: str | None) -> "ChannelLayout":
+        """The layout with these speakers on the channels."""
+        return next(layout for layout, speakers in _SPEAKERS.items() if speakers == (left, right))
+
     def for_direction(self, direction: Direction | None) -> "ChannelLayout":
         """The layout of a call of this direction; unchanged if there is no agent, or the agent's side is not known."""
         return _LAYOUT_BY_DIRECTION.get((self, direction), self)

@@ -1,7 +1,8 @@
 """The client for the transcription service: one Python module per dialect, all behind the interface `Service`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from importlib import import_module
 from types import ModuleType
 from typing import Protocol
@@ -60,6 +61,32 @@ class Timeouts:
 
     connect: float
     total: float
+
+
+def is_success(status: int) -> bool:
+    """Whether a response with this HTTP status is complete and holds what was requested."""
+    return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES and status != HTTPStatus.PARTIAL_CONTENT
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An HTTP response of the service. `headers` are case-insensitive.
+
+    `sent_options`: the names of the options in the request; they come from the settings, so a message may repeat them.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    sent_options: frozenset[str] = frozenset()
+
+    @property
+    def is_success(self) -> bool:
+        return is_success(self.status)
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("Content-Type", "")
 
 
 @dataclass(frozen=True, slots=True)

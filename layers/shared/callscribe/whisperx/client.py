@@ -23,11 +23,10 @@ from callscribe.clock import utc_now
 from callscribe.errors import RetryableError, TranscriptionError
 from callscribe.recordings.service_request import HttpExchange
 from callscribe.settings.whisperx import Credentials
-from callscribe.whisperx import RequestLogger, Timeouts
+from callscribe.whisperx import RequestLogger, Response, Timeouts, is_success
 from callscribe.whisperx.connection_options import KEEPALIVE, SocketOptions, tls_context
 from callscribe.whisperx.dialects.base import MultipartUpload, Parameters
 from callscribe.whisperx.network_errors import NETWORK_ERRORS, map_network_error
-from callscribe.whisperx.response_errors import Response, is_success
 
 UPLOAD_BLOCK_BYTES = 64 * 1024
 """How much of the audio is read and sent at a time. With a quarter of this size, sending takes 50 % longer."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from callscribe.errors import TranscriptionError
 from callscribe.settings.whisperx import DIALECTS, Credentials, WhisperXSettings
-from callscribe.whisperx import RequestLogger, Timeouts, get_dialect_info
+from callscribe.whisperx import RequestLogger, Response, Timeouts, get_dialect_info
 from callscribe.whisperx.authentication import requested_credentials
 from callscribe.whisperx.client import WhisperXClient
 from callscribe.whisperx.connection_failures import (
@@ -25,7 +25,7 @@ from callscribe.whisperx.connection_failures import (
     failure,
 )
 from callscribe.whisperx.error_tables import MISSING_ROUTE_STATUSES
-from callscribe.whisperx.response_errors import Response, raise_for_status
+from callscribe.whisperx.response_errors import raise_for_status
 
 MAX_TEST_SECONDS = 15.0
 """The limit for the whole test, since a user is waiting for its result."""

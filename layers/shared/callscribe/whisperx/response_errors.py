@@ -10,7 +10,6 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -19,6 +18,7 @@ from typing import Any
 from callscribe.clock import utc_now
 from callscribe.errors import ServiceUnavailable, TranscriptionError
 from callscribe.recordings.recording import Failure
+from callscribe.whisperx import Response
 from callscribe.whisperx.authentication import requested_credentials
 from callscribe.whisperx.error_tables import (
     AUTHENTICATION_FAILED,
@@ -41,40 +41,15 @@ from callscribe.whisperx.error_tables import (
 )
 
 
-def is_success(status: int) -> bool:
-    return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """An HTTP response of the service. `headers` are case-insensitive.
-
-    `sent_options`: the names of the options in the request; they come from the settings, so a message may repeat them.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    sent_options: frozenset[str] = frozenset()
-
-    @property
-    def is_success(self) -> bool:
-        return is_success(self.status)
-
-    @property
-    def content_type(self) -> str:
-        return self.headers.get("Content-Type", "")
-
-
 def raise_for_status(response: Response, error_table: ErrorTable | None = None) -> Response:
     """The response itself, if its status means success.
 
     Raises: TranscriptionError, of the class for the status; a dialect's `error_table` takes precedence, and well-known
     texts for which the settings are to blame take precedence over both.
     """
-    mapping = {**DEFAULT_ERRORS, **(error_table or {})}.get(response.status)
-    if mapping is None and response.is_success:
+    if response.is_success:
         return response
+    mapping = {**DEFAULT_ERRORS, **(error_table or {})}.get(response.status)
     raise _to_error(response, mapping or BY_STATUS_CLASS.get(response.status // 100, SERVICE_ERROR))
 
 

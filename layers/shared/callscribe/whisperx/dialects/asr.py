@@ -15,7 +15,7 @@ from callscribe.errors import ServiceUnavailable
 from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcripts.transcript import Transcript
-from callscribe.whisperx import DialectInfo, Service, Timeouts
+from callscribe.whisperx import DialectInfo, Response, Service, Timeouts
 from callscribe.whisperx.client import WhisperXClient
 from callscribe.whisperx.dialects.base import (
     MultipartUpload,
@@ -23,7 +23,6 @@ from callscribe.whisperx.dialects.base import (
     build_parameters,
     parse_transcript_response,
 )
-from callscribe.whisperx.response_errors import Response
 
 DIALECT_INFO = DialectInfo(
     server_name="whisper-asr-webservice", upload_path="/asr", auth_check_paths=("/openapi.json",)

@@ -17,10 +17,10 @@ from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcripts.response_parser import parse_response
 from callscribe.transcripts.transcript import Transcript
-from callscribe.whisperx import Job, Timeouts
+from callscribe.whisperx import Job, Response, Timeouts
 from callscribe.whisperx.dialects.reported_errors import find_reported_error
 from callscribe.whisperx.error_tables import ErrorTable
-from callscribe.whisperx.response_errors import Response, raise_for_status
+from callscribe.whisperx.response_errors import raise_for_status
 
 type Parameters = Sequence[tuple[str, str]]
 """Request options by name, for the query or the form fields; a name may occur several times."""
@@ -47,7 +47,8 @@ def build_parameters(defaults: Iterable[tuple[str, str]], settings: WhisperXSett
 
 def parse_transcript_response(response: Response, error_table: ErrorTable | None = None) -> Transcript:
     """Raises: TranscriptionError, for the status or an error in the body; RetryableError, when it is no transcript."""
-    raise_for_status(response, error_table)
+    if not response.is_success:
+        raise_for_status(response, error_table)
     try:
         transcript = parse_response(response.body, response.content_type)
     except RetryableError as error:

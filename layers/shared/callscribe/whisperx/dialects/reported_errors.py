@@ -7,8 +7,9 @@ from typing import Any
 
 from callscribe.errors import RetryableError, TranscriptionError
 from callscribe.transcripts.response_parser import parse_json
+from callscribe.whisperx import Response
 from callscribe.whisperx.error_tables import ErrorTable
-from callscribe.whisperx.response_errors import Response, hint, raise_for_status
+from callscribe.whisperx.response_errors import hint, raise_for_status
 
 ERROR_MEMBERS = ("error", "errors", "exception", "detail")
 STATE_MEMBERS = ("status", "state", "success", "ok")

@@ -17,7 +17,7 @@ from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.sources import Audio
 from callscribe.transcripts.response_parser import invalid_response_error, parse_json, parse_transcript
 from callscribe.transcripts.transcript import Transcript
-from callscribe.whisperx import DialectInfo, Job, Service, Timeouts
+from callscribe.whisperx import DialectInfo, Job, Response, Service, Timeouts
 from callscribe.whisperx.client import WhisperXClient
 from callscribe.whisperx.dialects.base import MultipartUpload, Parameters, build_parameters
 from callscribe.whisperx.dialects.reported_errors import find_reported_error
@@ -28,7 +28,7 @@ from callscribe.whisperx.error_tables import (
     ErrorMapping,
     ErrorTable,
 )
-from callscribe.whisperx.response_errors import Response, hint, raise_for_status
+from callscribe.whisperx.response_errors import hint, raise_for_status
 
 SUPPORTED_EXTENSIONS = {
     *("aac", "amr", "avi", "awb", "m4a", "mkv", "mov", "mp3", "mp4", "oga", "ogg", "wav", "wma", "wmv"),
