@@ -32,11 +32,11 @@ PARAMETERS = {
 """The option that sets a parameter."""
 
 NO_EFFECT = {
-    *("EfsAccessPoint", "EfsMountPath", "Subnets", "SecurityGroups"),
+    *("EfsAccessPoint", "EfsMountPath", "Subnets", "SecurityGroups", "RecordingsKmsKeyArn"),
     *("ApiRateLimit", "ApiBurstLimit", "DeleteRecordingsAfterDays", "LogRetentionDays", "Architecture"),
     *("AlarmEmail", "AlarmQueueAgeMinutes", "AlarmFailedRecordings", "AlarmNoSuccessSeconds"),
 }
-"""Parameters of what the local stack lacks: a VPC, EFS, limits of API Gateway, lifecycle rules, log groups, alarms."""
+"""Parameters of what the local stack lacks: a VPC, EFS, KMS, API limits, lifecycle rules, log groups, alarms."""
 
 OPTIONS_BY_ERROR_CODE = {
     "service_unavailable": ("--whisperx",),

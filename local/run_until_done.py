@@ -45,6 +45,9 @@ SERVICE_UNAVAILABLE = ServiceUnavailable.code
 OUTAGE_CODES = (SERVICE_UNAVAILABLE, BadGateway.code, "service_busy")
 """Error codes of a server that cannot be reached, or responds that it is not ready."""
 
+UNREADABLE_CODES = ("access_denied", "archived")
+"""Error codes of recordings whose file cannot be read until a user acts. They are retried every hour."""
+
 DIAGNOSTIC_CODES = ("wrong_dialect", "not_whisperx", "model_not_found")
 """Codes of the connection test that explain an outage better than the error of a recording."""
 
@@ -60,9 +63,9 @@ NEEDS_USER = (
 them: a proxy also responds 404 while the server behind it starts."""
 
 REMARKS = {
-    "archived": "recording(s) archived in S3 Glacier. They are ingested once they are restored.",
+    "archived": "file(s) are archived in S3 Glacier. They are ingested once they are restored.",
     "duplicates": "file(s) are another format of a recording: same folder, same name.",
-    "empty": "file(s) without audio for a day or longer.",
+    "empty": "file(s) have been without audio for a day or longer.",
     "ignored": "file(s) ignored: not recordings, by their names.",
     "in_transfer": "file(s) still being copied, by their names. They are ingested once they are renamed.",
     "sidecars_unreadable": "sidecar file(s) unreadable; their recordings were ingested without them.",
@@ -252,8 +255,10 @@ def _is_next_probe_too_late(api: ApiClient) -> bool:
 
 
 def _has_work_left(api: ApiClient) -> bool:
-    """Whether a recording is unfinished, or failed and will be retried."""
+    """Whether a recording is unfinished, or failed and will be retried without a user having to act first."""
     counts = api.summary()
     if counts["pending"] or counts["queued"] or counts["processing"]:
         return True
-    return bool(counts["failed"]) and any(item["nextAttemptAt"] for item in api.recordings("failed"))
+    return bool(counts["failed"]) and any(
+        item["nextAttemptAt"] and item["error"]["code"] not in UNREADABLE_CODES for item in api.recordings("failed")
+    )

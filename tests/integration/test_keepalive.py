@@ -10,7 +10,7 @@ from callscribe.settings.whisperx import Credentials
 from callscribe.whisperx import client
 from callscribe.whisperx.client import WhisperXClient
 from callscribe.whisperx.connection_options import keepalive_options
-from tests.integration.socket_servers import read_request, self_signed, server
+from tests.integration.socket_servers import certificate_of, read_request, self_signed, server
 from tests.integration.timeouts import LONG_TIMEOUTS
 
 RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -20,7 +20,6 @@ RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 def used_options(monkeypatch, tmp_path):
     """Sends a request, and returns the options of its connection while it is open: idle, interval, probes, no delay."""
     certificate = self_signed(tmp_path)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     options = []
     set_read_timeout = client.SplitTimeoutAdapter.set_read_timeout
 
@@ -44,7 +43,10 @@ def used_options(monkeypatch, tmp_path):
                 connection.sendall(RESPONSE)
 
         with server(respond) as url:
-            dialect = WhisperXClient(url.replace("http", scheme, 1), Credentials(), lambda _: None, **keywords)
+            trusted = {"ca_certificates": certificate_of(certificate)}
+            dialect = WhisperXClient(
+                url.replace("http", scheme, 1), Credentials(), lambda _: None, **trusted, **keywords
+            )
             dialect.get("/", LONG_TIMEOUTS, lambda _: None)
         return options[0]
 

@@ -11,7 +11,7 @@ from callscribe.settings.whisperx import Credentials, WhisperXSettings
 from callscribe.whisperx import connect, network_errors
 from testing.waiting import LIMIT_SECONDS
 from tests.integration.audio import Bytes
-from tests.integration.socket_servers import read_request, self_signed, server
+from tests.integration.socket_servers import certificate_of, read_request, self_signed, server
 from tests.integration.timeouts import LONG_TIMEOUTS
 
 HTML = {"Content-Type": "text/html"}
@@ -176,9 +176,8 @@ def test_refused_connection_means_that_the_server_has_stopped():
 
 @pytest.fixture
 def certificate(tmp_path, monkeypatch):
-    """A certificate for 127.0.0.1 that `requests` trusts."""
+    """A certificate for 127.0.0.1."""
     file = self_signed(tmp_path)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
     monkeypatch.setattr(network_errors, "TLS_CHECK_SECONDS", LIMIT_SECONDS)
     return file
 
@@ -202,7 +201,7 @@ def test_required_client_certificate_costs_no_attempt(certificate, version):
     """With TLS 1.3, the client learns of it only after it has sent audio."""
     serve = tls_server(certificate, requires_client_certificate=True, version=version)
     with server(serve) as url, pytest.raises(ServiceUnavailable) as raised:
-        send(url.replace("http:", "https:"))
+        send(url.replace("http:", "https:"), whisperx_ca_certificate=certificate_of(certificate))
     assert raised.value.code == "wrong_settings"
     assert "client certificate" in raised.value.message
 

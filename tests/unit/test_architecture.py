@@ -59,7 +59,6 @@ MAX_MODULES = 8
 LARGER_FOLDERS = {
     "functions/api": 9,
     "functions/api/routes": 9,
-    "functions/process": 9,
     "layers/shared/callscribe/phone_systems": 11,
     "layers/shared/callscribe/recordings": 9,
     "layers/shared/callscribe/store": 15,

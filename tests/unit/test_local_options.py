@@ -38,6 +38,7 @@ VALUES = {
     "AlarmEmail": "it@example.com",
     **dict.fromkeys(("SyncSchedule", "QueueSchedule", "ProcessSchedule"), "rate(2 minutes)"),
     "EfsMountPath": "/mnt/other",
+    "RecordingsKmsKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/0",
 }
 """A valid value, not the default, of each parameter that no rule of its type provides."""
 IN_VPC = {

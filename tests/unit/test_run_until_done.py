@@ -95,7 +95,7 @@ def test_processes_until_nothing_is_left(clock, script):
 @pytest.mark.parametrize(
     ("counts", "recordings"),
     [
-        ({"failed": 1}, {"failed": [{"nextAttemptAt": "soon"}]}),
+        ({"failed": 1}, {"failed": [{"nextAttemptAt": "soon", "error": {"code": "timeout"}}]}),
         ({"pending": 1}, {}),
         ({"processing": 1}, {"processing": [{"jobStartedAt": "before"}]}),
     ],
@@ -227,6 +227,14 @@ def test_files_that_cannot_be_transcribed_are_mentioned_and_no_problem(clock, ru
     assert stack.run_until_done() is None
     (message,) = stack.printed
     assert message.startswith("1 file(s)")
+    assert clock[0] == 0
+
+
+@pytest.mark.parametrize("code", ["access_denied", "archived"])
+def test_recording_that_waits_for_a_user_is_not_waited_for(clock, code):
+    failed = {"nextAttemptAt": "in an hour", "error": {"code": code}}
+    stack = ScriptedStack([EMPTY_SUMMARY | {"failed": 1}], failed=[failed], process=[process_run()])
+    assert stack.run_until_done() is None
     assert clock[0] == 0
 
 

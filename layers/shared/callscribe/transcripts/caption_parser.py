@@ -17,7 +17,7 @@ HEAD_LENGTH = 4000
 
 _TIME = r"(?:[0-9]+:)?[0-9]{1,2}:[0-9]{1,2}[.,][0-9]{1,3}"
 TIMING = re.compile(rf"\s*(\[)?({_TIME})\s*-->\s*({_TIME})(?(1)\]\s*(.*)|(?:\s.*)?$)")
-"""The line with the times of a caption, as Whisper's console prints it with the text: `[00:00.000 --> 00:01.500]  Hi.`
+"""The times of a caption, as Whisper's console prints it with the text: `[00:00.000 --> 00:01.500]  Hi.`
 Otherwise the text is on the next lines, and WebVTT's settings of the position may follow the times."""
 
 TAB_SEPARATED = re.compile(r"([0-9]+(?:\.[0-9]+)?)\t([0-9]+(?:\.[0-9]+)?)\t(.*)")
