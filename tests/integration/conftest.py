@@ -25,6 +25,7 @@ from testing import dynalite
 from testing.handlers import ROOT, Handlers, clear_clients, client
 from testing.waiting import LIMIT_SECONDS
 from testing.workers.killable_tasks import KillableTasks, killable_lambdas
+from tests.integration.refusals_of_s3 import refuse  # noqa: F401 — a fixture of several files
 from tests.integration.storage import Bucket, Folder, sync_counts
 
 

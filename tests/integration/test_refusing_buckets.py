@@ -1,12 +1,8 @@
 """Buckets and folders that list recordings but refuse to return them: for lack of a permission, or archived."""
 
-import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSResponse
-from botocore.httpsession import URLLib3Session
 
 from callscribe.recordings.recording import Status, recording_id
 from callscribe.recordings.retry_policy import REFUSED_DELAY
@@ -16,47 +12,6 @@ from testing.made_audio import tone, wav
 
 CALL = wav(tone(1, 8000))
 KMS = "User is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-central-1:123456789012:key/0"
-
-
-class RawBody:
-    def __init__(self, content):
-        self._content = [content]
-
-    def stream(self, *_, **__):
-        return iter(self._content)
-
-    def read(self, *_, **__):
-        return self._content.pop() if self._content else b""
-
-
-@pytest.fixture
-def refuse(monkeypatch):
-    """Lets S3 refuse to return the objects whose keys match a pattern, until another pattern is set."""
-    state: dict[str, Any] = {
-        "pattern": "",
-        "code": "AccessDenied",
-        "message": "Access Denied",
-        "status": 403,
-        "refused": 0,
-    }
-    send = URLLib3Session.send
-
-    def send_or_refuse(self, request):
-        is_object = request.method in ("GET", "HEAD") and "list-type" not in request.url
-        if not state["pattern"] or not is_object or not re.search(state["pattern"], request.url):
-            return send(self, request)
-        state["refused"] += 1
-        body = f"<Error><Code>{state['code']}</Code><Message>{state['message']}</Message></Error>".encode()
-        headers = {"Content-Type": "application/xml", "Content-Length": str(len(body))}
-        return AWSResponse(request.url, state["status"], headers, RawBody(b"" if request.method == "HEAD" else body))
-
-    monkeypatch.setattr(URLLib3Session, "send", send_or_refuse)
-
-    def refuse(pattern, **values):
-        state.update(pattern=pattern, **values)
-        return state
-
-    return refuse
 
 
 @pytest.fixture
