@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from local.build import BUILD_DIR, LOG, BuiltFunction, build_functions
@@ -17,7 +16,7 @@ from local.cloud.stack import Stack, deploy
 from local.lambdas.pool import lambda_environment
 from local.sam.files import examples
 from testing.emulator import emulate, run_code, unavailable_reason
-from testing.made_audio import wav
+from testing.made_audio import tone, wav
 
 FUNCTIONS = ("SyncFunction", "QueueFunction", "ProcessFunction", "ApiFunction")
 TRANSCRIBED = "hello there"  # the transcript of the scripted service
@@ -126,7 +125,7 @@ def test_built_functions_take_a_recording_from_upload_to_transcript(
 
     s3 = aws_client("s3", stack.endpoint)
     uploaded = events["upload"]["detail"]["object"]["key"]
-    s3.put_object(Bucket=stack.buckets["RecordingsBucket"], Key=uploaded, Body=wav(np.zeros(8000)))
+    s3.put_object(Bucket=stack.buckets["RecordingsBucket"], Key=uploaded, Body=wav(tone(1, 8_000)))
 
     tested, *synced = invoke("SyncFunction", "connection-test", "upload", "sync-prefix", "sync-file", "schedule")
     assert tested["ok"], tested
