@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 import numpy as np
 
+from callscribe.store.control_items import ADMISSION
+from local.cloud.client import aws_client
 from testing.made_audio import wav
 from tests.e2e.served import ServedStack
 
@@ -53,3 +55,13 @@ def find_recording(served: ServedStack, name_pattern: str) -> dict[str, Any]:
 def recording_address(served: ServedStack, name_pattern: str) -> str:
     """The address of its page."""
     return f"/admin/recordings/{find_recording(served, name_pattern)['id']}"
+
+
+def forget_refusals(served: ServedStack) -> None:
+    """Forget which recordings the server has refused, as after a success: five in a row would pause the queue."""
+    dynamodb = aws_client("dynamodb", served.stack.endpoint)
+    dynamodb.update_item(
+        TableName=served.stack.tables["ControlTable"],
+        Key={"name": {"S": ADMISSION}},
+        UpdateExpression="REMOVE refusals",
+    )

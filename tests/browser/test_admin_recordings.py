@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.admin import sign_in
-from tests.browser.recordings import TINY, call_name, find_recording, list_recordings, upload
+from tests.browser.recordings import TINY, call_name, find_recording, forget_refusals, list_recordings, upload
 from tests.browser.sample_calls import BREAKS_THE_SERVER, NO_AUDIO, ORDER, SILENCE, audio
 
 pytestmark = pytest.mark.slow
@@ -31,12 +31,11 @@ NOT_AUDIO = "/admin/recordings?status=failed&errorCode=not_audio"
 @pytest.fixture(scope="module")
 def served(served):
     """The stack with 62 more pending calls, and seven that failed permanently: four on one day, three on another."""
-    files = {call_name(f"20255501{80 + n}", FAILURE_DAY + timedelta(minutes=n)): audio(NO_AUDIO) for n in range(4)}
-    files |= {
-        call_name(f"20255501{90 + n}", OTHER_FAILURE_DAY + timedelta(minutes=n)): audio(NO_AUDIO) for n in range(3)
-    }
-    upload(served, files)
-    served.run("sync", "queue", "process")  # this also completes the sample that was queued
+    for caller, day, count in ((2025550180, FAILURE_DAY, 4), (2025550190, OTHER_FAILURE_DAY, 3)):
+        forget_refusals(served)
+        calls = {call_name(str(caller + n), day + timedelta(minutes=n)): audio(NO_AUDIO) for n in range(count)}
+        upload(served, calls)
+        served.run("sync", "queue", "process")  # the first time, this also completes the sample that was queued
     upload(served, {call_name("2025550171", OLD_DAY + timedelta(days=1)): TINY})
     served.run("sync", "queue")
     upload(served, {call_name("2025550199", OLD_DAY + timedelta(minutes=n)): TINY for n in range(OLD_CALLS)})

@@ -41,7 +41,9 @@ export function Transcript({ id, transcript, media }) {
     if (following && spoken !== null) scrollTo(list.current, `[data-segment="${spoken}"]`);
   }, [spoken, following]);
   useEffect(() => {
-    if (matches.length) scrollTo(list.current, "mark.current");
+    if (!matches.length) return;
+    list.current.scrollIntoView({ block: "nearest" });
+    scrollTo(list.current, "mark.current");
   }, [matchIndex, search]);
 
   const playFrom = (seconds) => {
