@@ -49,7 +49,7 @@ UNVERIFIED = ConnectionTestResult(
     code="unverified",
     message=(
         "Something responds at this URL, but it has no list of its routes or models. This test cannot tell "
-        "without audio whether it is a WhisperX server of this dialect. If the first recording fails with "
+        "without audio whether it is a WhisperX server of this dialect. If the first recording stays queued with "
         "endpoint_not_found, correct the server URL or the dialect."
     ),
 )

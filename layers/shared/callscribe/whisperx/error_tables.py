@@ -49,8 +49,7 @@ AUTHENTICATION_FAILED = ErrorMapping(
 ENDPOINT_NOT_FOUND = ErrorMapping(
     ServiceUnavailable,
     "endpoint_not_found",
-    "The WhisperX server has no such route ({}). Correct the server URL, which must not contain a route such as /asr, "
-    "or the dialect.",
+    "The WhisperX server has no such route ({}). Correct the server URL or the dialect.",
 )
 BAD_GATEWAY = ErrorMapping(
     BadGateway,
