@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
-from callscribe.errors import TranscriptionError
+from callscribe.errors import SuspectedOutage, TranscriptionError
 from callscribe.observability import logger
 from callscribe.recordings import circuit_breaker, transitions
 from callscribe.recordings.circuit_breaker import Outage
@@ -26,7 +26,7 @@ def new_refusal(attempt: AttemptResult) -> str | None:
     the cause itself: it fails like any other, and is never given back again.
     """
     error, recording = attempt.result, attempt.recording
-    was_given_back = recording.error is not None and recording.error.code == circuit_breaker.IDENTICAL_REFUSALS
+    was_given_back = recording.error is not None and recording.error.code == SuspectedOutage.code
     if not isinstance(error, TranscriptionError) or was_given_back or recording.attempts > 1:
         return None
     return circuit_breaker.refusal_key(error)

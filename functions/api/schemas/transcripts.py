@@ -37,8 +37,8 @@ class TranscriptSegment(ResponseModel):
     start: float | None = Field(description=TIME, examples=[1.04])
     end: float | None = Field(examples=[1.94])
     speaker: str | None = Field(
-        description="`caller` or `agent` if the channels were transcribed separately; otherwise the server's label, "
-        "with numbers as `SPEAKER_00`.",
+        description="`caller`, `agent` or `callee` if the channels were transcribed separately; otherwise the server's "
+        "label, with numbers as `SPEAKER_00`.",
         examples=["agent"],
     )
     channel: str | None = Field(description="`left` or `right` if the channels were transcribed separately.")

@@ -3,7 +3,7 @@
 import re
 from functools import cache
 
-from callscribe.transcripts.quality import UNSPACED
+from callscribe.transcripts.transcript import UNSPACED_SCRIPTS
 
 MAX_LINE_CHARACTERS = 42
 """A caption has at most two lines of this length, as is usual for subtitles. The speaker before the text counts."""
@@ -32,9 +32,9 @@ def indent_of(speaker: str | None) -> int:
 def unit_pattern(indent: int) -> re.Pattern[str]:
     """What a line is never broken within: a word that fits in it, or a character of a script without spaces with the
     brackets before it and the punctuation after it."""
-    max_length, unspaced = MAX_LINE_CHARACTERS - indent, UNSPACED.pattern[1:-1]
+    max_length = MAX_LINE_CHARACTERS - indent
     return re.compile(
-        rf"[{OPENING}]{{0,4}}(?:[{unspaced}][^\w\s{OPENING}]{{0,4}}|[^\s{unspaced}{OPENING}]{{1,{max_length}}})\s*"
+        rf"[{OPENING}]{{0,4}}(?:[{UNSPACED_SCRIPTS}][^\w\s{OPENING}]{{0,4}}|[^\s{UNSPACED_SCRIPTS}{OPENING}]{{1,{max_length}}})\s*"
         rf"|[{OPENING}]{{1,4}}\s*|\s+"
     )
 

@@ -16,7 +16,7 @@ from itertools import groupby
 
 from callscribe.recordings.recording import Channel
 from callscribe.transcripts.stereo import slice_segment, word_offsets
-from callscribe.transcripts.transcript import Segment, Transcript
+from callscribe.transcripts.transcript import UNSPACED_SCRIPTS, Segment, Transcript
 from functions.process.audio.loudness import ChannelLevels, LevelComparison
 
 TIME_TOLERANCE_SECONDS, SEGMENT_TOLERANCE = 0.4, 0.1
@@ -37,10 +37,7 @@ MAX_LOOKBACK_SECONDS = 40.0
 MAX_ALIGNMENT = 300_000
 """Maximum number of pairs of words to compare for one segment. Longer ones are kept."""
 
-UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
-"""Scripts without spaces between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
-
-TOKEN = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
+TOKEN = re.compile(rf"[{UNSPACED_SCRIPTS}]|[^\W_{UNSPACED_SCRIPTS}]+")
 
 
 @dataclass(frozen=True, slots=True)

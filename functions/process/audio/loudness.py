@@ -50,7 +50,6 @@ MIN_AUDIBLE_SECONDS = 1.0
 AUDIBLE_RUN = re.compile(b"[%c-\xff]{%d}" % (MIN_AUDIBLE_LEVEL + 1, MIN_AUDIBLE_RUN), re.DOTALL)
 AUDIBLE_FRAMES = re.compile(b"[%c-\xff]+" % (MIN_AUDIBLE_LEVEL + 1), re.DOTALL)
 
-
 MARGIN, FRAME_MARGIN = 8, 6
 """dB by which echo is quieter than the other channel: its loud frames, and each single one."""
 

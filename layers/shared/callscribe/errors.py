@@ -112,6 +112,8 @@ class ServerStopped(ServiceUnavailable):
 class SuspectedOutage(ServiceUnavailable):
     """After several of these on a server that was available, further ones count as attempts (`state_machine`)."""
 
+    code = "wrong_settings"
+
 
 class BadGateway(SuspectedOutage):
     code = "service_down"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from callscribe.clock import to_iso
-from callscribe.errors import ServiceUnavailable, SourceRefused, TranscriptionError
+from callscribe.errors import ServiceUnavailable, SourceRefused, SuspectedOutage, TranscriptionError
 
 MAX_BACKOFF_SECONDS = 900.0
 """A restarted service is detected automatically within a quarter of an hour."""
@@ -21,9 +21,6 @@ MAX_REFUSAL_BACKOFF_SECONDS = 120.0
 MAX_IDENTICAL_REFUSALS = 5
 """When the server has refused this many recordings in the same way, without a success in between, the cause is taken to
 be the settings."""
-
-IDENTICAL_REFUSALS = "wrong_settings"
-"""The code of a pause after identical refusals."""
 
 REFUSALS_WITHOUT_STATUS = ("job_failed", "connection_lost", "invalid_response")
 """Errors without an HTTP status that can have the same cause for all recordings."""
@@ -66,7 +63,7 @@ def opened_by(
     `previous` is the outage that it was a probe of. The backoff is `initial_backoff_seconds`, doubled by each failed
     probe up to `MAX_BACKOFF_SECONDS`. The service's own Retry-After takes precedence.
     """
-    max_backoff_seconds = MAX_REFUSAL_BACKOFF_SECONDS if error.code == IDENTICAL_REFUSALS else MAX_BACKOFF_SECONDS
+    max_backoff_seconds = MAX_REFUSAL_BACKOFF_SECONDS if error.code == SuspectedOutage.code else MAX_BACKOFF_SECONDS
     backoff_seconds = min(previous.backoff_seconds * 2 if previous else initial_backoff_seconds, max_backoff_seconds)
     # a sixth: all of the slack from the default backoff of a minute on, and in proportion for a shorter one
     delay_seconds = backoff_seconds - min(SCHEDULE_SLACK_SECONDS, backoff_seconds / 6)
@@ -95,7 +92,7 @@ def same_refusals(error: TranscriptionError) -> ServiceUnavailable:
     return ServiceUnavailable(
         "Several recordings in a row failed in the same way, so they are probably not the cause: check the settings "
         f"and the server. Last error: {error.message}",
-        code=IDENTICAL_REFUSALS,
+        code=SuspectedOutage.code,
         status=error.status,
     )
 

@@ -8,6 +8,7 @@ like speech, and a single word does not: `Hello?` is rare, and cannot be disting
 import re
 
 from callscribe.sources.file_types import AUDIO_EXTENSIONS, SIDECAR_EXTENSIONS
+from callscribe.transcripts.transcript import UNSPACED_SCRIPTS
 
 STATUS_WORDS = frozenset(
     # en: what is or is not there, and how far it is
@@ -66,7 +67,7 @@ UNSPACED_STATUS = re.compile(
 MIN_UNSPACED_LETTERS = 6
 """Chinese, Japanese and Thai are written without spaces, so a token of this length may be a sentence."""
 
-UNSPACED_LETTERS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+UNSPACED_LETTERS = re.compile(f"[{UNSPACED_SCRIPTS}]")
 
 MAX_PLACEHOLDER_LENGTH = 2_000
 """Characters that are examined. A longer text is judged by its beginning."""

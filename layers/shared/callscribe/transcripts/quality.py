@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cache
 
 from callscribe.transcripts.subtitle_phrases import SUBTITLE_PHRASES
-from callscribe.transcripts.transcript import Segment, SegmentFlag, Transcript, Word
+from callscribe.transcripts.transcript import UNSPACED_SCRIPTS, Segment, SegmentFlag, Transcript, Word
 
 MAX_COMPRESSION_RATIO = 2.4
 MIN_AVG_LOGPROB = -1.0
@@ -42,8 +42,7 @@ LONG_LOOP_WORDS = 20
 LONG_WORD = 15
 """Characters. A longer word is compared by characters, as those of scripts without spaces are: "hahahahahahahaha"."""
 
-UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
-"""Characters of scripts without spaces between words: Thai, Lao, Burmese, Khmer, Japanese and Chinese."""
+UNSPACED = re.compile(f"[{UNSPACED_SCRIPTS}]")
 
 SENTENCE_END = re.compile(r"[.!?…♪]+(?:\s+|$)|[。！？\n]+")
 SOUND_DESCRIPTION = re.compile(r"(?:\[[^\[\]]*\]|\([^()]*\)|\*[^*]*\*|[♪♫]|\s)+")

@@ -15,6 +15,10 @@ MAX_DURATION_SECONDS = 10_000_000
 MEASURES = ("avg_logprob", "compression_ratio", "no_speech_prob")
 """What Whisper measures for each segment; servers that do not report them omit them, and so does the document."""
 
+UNSPACED_SCRIPTS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+"""Scripts without spaces between words, as part of a regular expression's character class: Thai, Lao, Burmese, Khmer,
+Japanese and Chinese."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:

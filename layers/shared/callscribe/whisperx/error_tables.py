@@ -32,12 +32,10 @@ type ErrorTable = Mapping[int, ErrorMapping]
 MISSING_ROUTE_STATUSES = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 """The server does not have the requested route."""
 
-WRONG_SETTINGS = "wrong_settings"
-"""The code of refusals that the settings of Callscribe, a proxy or the server cause, whatever the recording is."""
-
 
 def _wrong_settings(message: str) -> ErrorMapping:
-    return ErrorMapping(SuspectedOutage, WRONG_SETTINGS, message)
+    """A refusal that the settings of Callscribe, a proxy or the server cause, whatever the recording is."""
+    return ErrorMapping(SuspectedOutage, SuspectedOutage.code, message)
 
 
 AUTHENTICATION_FAILED = ErrorMapping(

@@ -23,7 +23,7 @@ from callscribe.errors import (
     TranscriptionError,
 )
 from callscribe.transcripts.response_parser import invalid_response_error
-from callscribe.whisperx.error_tables import CLIENT_CERTIFICATE_REQUIRED, HTTPS_REQUIRED, WRONG_SETTINGS
+from callscribe.whisperx.error_tables import CLIENT_CERTIFICATE_REQUIRED, HTTPS_REQUIRED
 
 NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError, UnicodeError)
 """What the libraries raise when an exchange fails."""
@@ -99,7 +99,7 @@ def map_network_error(error: Exception, url: str, status: int | None, bytes_sent
 
 def _no_connection(root_cause: BaseException, reason: str) -> ServiceUnavailable:
     if isinstance(root_cause, ssl.SSLError) and root_cause.reason in NO_TLS_REASONS:
-        return _wrong_settings(NOT_TLS)
+        return SuspectedOutage(NOT_TLS)
     error_type = ServerStopped if isinstance(root_cause, ConnectionRefusedError) else ServiceUnavailable
     return error_type(
         f"No connection to the WhisperX server ({reason}). "
@@ -110,7 +110,7 @@ def _no_connection(root_cause: BaseException, reason: str) -> ServiceUnavailable
 def _connection_lost(url: str, status: int | None, reason: str) -> TranscriptionError:
     # a server that expects TLS and gets plain HTTP may close the connection without a response, like one that crashes
     if status is None and url.startswith("http://") and _responds_in_tls(url):
-        return _wrong_settings(HTTPS_REQUIRED.message.format(IN_TLS))
+        return SuspectedOutage(HTTPS_REQUIRED.message.format(IN_TLS))
     return RetryableError(
         f"The connection to the WhisperX server was lost before the response was complete ({reason}).",
         code="connection_lost",
@@ -139,16 +139,12 @@ def _settings_error(cause: BaseException) -> ServiceUnavailable | None:
         return ServiceUnavailable(CERTIFICATE_MESSAGE.format(*problem), code="certificate")
     if isinstance(cause, ssl.SSLError):
         is_known = any(known in (cause.reason or "") for known in CLIENT_CERTIFICATE_REASONS)
-        return _wrong_settings(CLIENT_CERTIFICATE_REQUIRED.message.format("TLS")) if is_known else None
+        return SuspectedOutage(CLIENT_CERTIFICATE_REQUIRED.message.format("TLS")) if is_known else None
     # RemoteDisconnected is a BadStatusLine too, but there the response is empty
     if isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected) and "HTTP/" not in str(cause):
         is_tls = TLS_ALERT_RECORD in cause.args[0]
-        return _wrong_settings(HTTPS_REQUIRED.message.format(IN_TLS) if is_tls else NOT_HTTP)
+        return SuspectedOutage(HTTPS_REQUIRED.message.format(IN_TLS) if is_tls else NOT_HTTP)
     return None
-
-
-def _wrong_settings(message: str) -> ServiceUnavailable:
-    return SuspectedOutage(message, code=WRONG_SETTINGS)
 
 
 def _responds_in_tls(url: str) -> bool:
