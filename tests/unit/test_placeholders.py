@@ -22,8 +22,14 @@ PLACEHOLDERS = [
     "sem transcrição", "in corso", "niet beschikbaar", "geen transcriptie", "brak transkrypcji", "mevcut değil",
     "в обработке", "нет расшифровки", "处理中", "暂无转写", "文字起こし処理中",
     "文字起こしはありません", "กำลังประมวลผล", "قيد الانتظار", "غير متاح",
+    "Není k dispozici", "Nincs elérhető", "Ei saatavilla", "Δεν είναι διαθέσιμο", "대기 중", "처리 중",
+    "đang chờ xử lý", "Không có sẵn", "Sedang diproses", "Belum tersedia", "प्रक्रिया में", "Wird noch erstellt",
+    # what a service says in place of one
+    "[no speech]", "(no audio)", "No speech detected", "Call too short to transcribe", "Access denied", "403 Forbidden",
+    "Internal Server Error", "Rate limit exceeded", "{{transcript}}", "${transcription}", "%TRANSCRIPT%",
+    "[object Object]", "Queued at 2026-11-18 09:30:00", "jobId=abc123 status=queued", "Awaiting transcription",
     # locales, links, paths, names of files, IDs
-    "en-US", "de", "pt_BR", "https://api.example.com/v1/transcripts/123", "Transcript: https://example.com/1",
+    "en-US", "de", "pt_BR", "en-US, es-ES", "https://api.example.com/v1/transcripts/123", "Transcript: https://example.com/1",
     "s3://bucket/transcripts/call 17.json", "/mnt/calls/call 17.txt", "C:\\calls\\call 17.txt", "call 17.txt",
     "true", "False", "6f2c0a0e-7c1b-4a57-9d53-0c2d4f1b9a11", "9e107d9d372bb6826bd81d3542a419d6", "job 1795014937",
     "TR1234567890", "Hello", "Hello?", "喂？",
@@ -34,6 +40,11 @@ SPEECH = [
     "Thanks for calling, how can I help?", "I have a pending order.", "I am waiting in the queue",
     "The file is called notes.txt, and I have sent it", "Error in my bill, can you help?", "My number is 5551234",
     "喂，你好，我想查一下订单", "もしもし、田中です。", "สวัสดีครับผมชื่อสมชาย", "مرحبا كيف حالك", "Добрый день",
+    "Is my order ready?", "Your order is ready.", "My card was declined", "I have no access to my account",
+    "Nobody is available right now", "Hello, [inaudible] speaking",
+    "Call failed, I will try again", "Sorry, wrong number.",
+    "Ja, ich warte.", "Je suis en attente", "No está disponible ahora, llame después",
+    "여보세요 누구세요", "Dạ, em nghe",
     "Is it available?\nNo, the transcript is not available yet.", "Call me at https://example.com please, thank you",
 ]  # fmt: skip
 

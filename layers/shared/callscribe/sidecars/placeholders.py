@@ -6,6 +6,7 @@ like speech, and a single word does not: `Hello?` is rare, and cannot be disting
 """
 
 import re
+from http import HTTPStatus
 
 from callscribe.sources.file_types import AUDIO_EXTENSIONS, SIDECAR_EXTENSIONS
 from callscribe.transcripts.transcript import UNSPACED_SCRIPTS
@@ -16,43 +17,53 @@ STATUS_WORDS = frozenset(
     "scheduled submitted transcribing transcribed generated generating uploading uploaded available unavailable "
     "missing none null nil undefined nan n/a na n.a tbd todo tba empty blank unknown unsupported disabled skipped "
     "cancelled canceled aborted failed failure error timeout expired completed complete done finished success ok ready "
-    "transcript transcripts transcription transcriptions transcribe placeholder status state "
+    "transcript transcripts transcription transcriptions transcribe placeholder status state awaiting speech detected "
+    "enabled content data coming expected eta short limit exceeded quota denied forbidden unauthorized feature "
     # de
     "ausstehend bearbeitung verarbeitung verarbeitet verfügbar fehlgeschlagen fehler abgeschlossen fertig vorhanden "
-    "transkript transkription transkribiert warteschlange deaktiviert leer "
+    "transkript transkription transkribiert warteschlange deaktiviert leer erstellt wartet "
     # fr
-    "attente cours traitement disponible indisponible échec erreur terminé terminée vide désactivé "
+    "attente cours traitement disponible indisponible échec échouée erreur terminé terminée vide désactivé "
     # es, pt
     "pendiente proceso procesando curso transcripción fallido fallida completado completada deshabilitado vacío "
     "pendente processamento processando andamento transcrição disponível indisponível erro falhou concluído concluída "
     # it, nl
     "attesa corso trascrizione elaborazione disponibile errore fallito completato behandeling beschikbaar transcriptie "
     "mislukt fout voltooid wachtrij "
-    # pl, cs, sv, da, nb, tr
-    "oczekuje toku przetwarzanie transkrypcja transkrypcji niedostępna niedostępny niedostępne błąd zakończono čeká "
-    "zpracovává přepis přepisu chyba väntar bearbetas tillgänglig transkribering misslyckades behandles tilgængelig "
-    "tilgjengelig bekliyor beklemede işleniyor mevcut transkript hata tamamlandı "
-    # ru, uk
-    "обработке обработка обрабатывается ожидание ожидании ожидает очереди недоступно недоступна недоступен ошибка "
-    "готово завершено расшифровка расшифровки транскрипция обробці обробка очікування помилка розшифровка "
-    # ar, he
-    "الانتظار المعالجة متاح متوفر النص خطأ זמין תמלול בעיבוד ממתין".split()
+    # pl, cs, sv, da, nb, fi, hu, ro, tr
+    "oczekuje toku transkrypcję przetwarzania dispozici käsitellään saatavilla odottaa litterointi elérhető "
+    "feldolgozás átirat disponibil curs prelucrare transcriere hazırlanıyor "
+    "przetwarzanie transkrypcja transkrypcji niedostępna niedostępny niedostępne błąd zakończono "
+    "čeká zpracovává přepis přepisu chyba väntar bearbetas tillgänglig transkribering misslyckades behandles "
+    "tilgængelig tilgjengelig bekliyor beklemede işleniyor mevcut transkript hata tamamlandı "
+    # el, ru, uk
+    "διαθέσιμο διαθέσιμη εξέλιξη αναμονή επεξεργασία απομαγνητοφώνηση "
+    "обработки обработке обработка обрабатывается ожидание ожидании ожидает очереди недоступно недоступна недоступен "
+    "ошибка готово завершено расшифровка расшифровки транскрипция обробці обробка очікування помилка розшифровка "
+    # ar, he, hi, ko, vi, id
+    "الانتظار المعالجة متاح متوفر النص خطأ זמין תמלול בעיבוד ממתין בהמתנה उपलब्ध प्रक्रिया प्रतीक्षा लंबित "
+    "대기 처리 전사 실패 완료 오류 처리중 대기중 사용할 sẵn xử lý chờ lỗi diproses tersedia menunggu "
+    "transkripsi gagal".split()
 )
 """Words of which a status consists, in lower case. One of them must occur in it."""
 
 FILLER_WORDS = frozenset(
     "the a an is are was be been being has have not no yet still currently already will soon later now for of to this "  # noqa: SIM905 — legible
     "that call recording audio file text job request in on by with and or please wait check back again "
-    "could cannot can't due after before under enabled found set received created attempt retry language "
+    "could cannot can't due after before under found set received created attempt retry language at too id "
+    "minutes minute seconds rate access "
     # de, fr, es, pt, it, nl, pl, sv, tr
-    "der die das ist wird wurde nicht kein keine noch in zur zum von für bitte warten läuft aufnahme anruf "
+    "der die das ist wird wurde nicht kein keine noch in zur zum von für auf bitte warten läuft aufnahme anruf "
     "le la les est en non pas aucun aucune pour de du cet cette appel encore veuillez patienter "
     "el la no sin está aún para esta llamada por favor espere "
     "não sem está ainda para esta chamada aguarde em "
     "il la non nessuna nessun è ancora in per questa attendere "
     "geen niet is nog het de in voor dit gesprek "
-    "brak nie jest w dla ingen inte är ännu ikke er ennå değil yok henüz için "
-    # ru, uk, ar, he
+    "brak nie jest w trakcie dla ingen inte är ännu ej ikke er ennå değil yok henüz için "
+    # cs, fi, hu, ro, vi, id, el
+    "není se k ei ole vielä nincs alatt în đang không có sedang belum tidak δεν είναι σε "
+    # ru, uk, ar, he, hi, ko
+    "में नहीं है 중 없음 수 "
     "в на нет не ещё еще нету для звонка немає ще قيد غير لا يوجد في לא אין".split()
 )
 """Words around a status word, in lower case. Alone they may be speech: `Please wait.`"""
@@ -87,12 +98,21 @@ ERROR_MESSAGE = re.compile(
 )
 """A message of a program, or the error page of a server, instead of a transcript."""
 
+HTTP_PHRASES = "|".join(status.phrase for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST)
+HTTP_ERROR = re.compile(rf"(?:http )?(?:[45]\d\d )?(?:{HTTP_PHRASES})[.!]?", re.IGNORECASE)
+"""The response of a server that has failed: `503 Service Unavailable`."""
+
 FILE_EXTENSION = rf"\.(?:{'|'.join(sorted(AUDIO_EXTENSIONS | SIDECAR_EXTENSIONS))}|vtt|srt|html?|pdf|docx?)"
 PATH = re.compile(
     rf"(?:[A-Za-z]:[\\/]|[\\/]|~/|\.\.?[\\/]|[a-z][a-z0-9+.-]*://).*|(?:\S+\s){{0,5}}\S*{FILE_EXTENSION}",
     re.IGNORECASE,
 )
 """A path, a link, or the name of a file; both may contain spaces."""
+
+ANNOTATION = re.compile(r"\[[^\[\]]*\] | \([^()]*\) | [$%#]?\{+[^{}]*\}+ | <[^<>]*> | %\S+%", re.VERBOSE)
+"""A text in brackets is about the call, such as `[no speech]`, or a variable that nobody has replaced."""
+
+LOCALE = re.compile("[a-z]{2,3}[-_][a-z]{2}")
 
 PUNCTUATION = "\"'`´“”‘’«»„.,;:!?…。！？、，*_-–—~=#|<>()[]{}/\\ \t\u200b\ufeff"
 LETTER = re.compile(r"[^\W\d_]")
@@ -107,19 +127,19 @@ def is_placeholder(text: str) -> bool:
     tokens = [token for token in (each.strip(PUNCTUATION).casefold() for each in text.split()) if token]
     if not tokens or not LETTER.search(text) or ERROR_MESSAGE.fullmatch(text):
         return True
-    if "\n" not in text and PATH.fullmatch(text):
+    if "\n" not in text and any(pattern.fullmatch(text) for pattern in (PATH, ANNOTATION, HTTP_ERROR)):
         return True
     if UNSPACED_LETTERS.search(text):
         letters = "".join(each for each in text if each.isalnum() or UNSPACED_LETTERS.match(each))
         return len(letters) < MIN_UNSPACED_LETTERS or UNSPACED_STATUS.fullmatch(letters) is not None
     if len(tokens) == 1:
         return True
-    words = {word for token in tokens if not _is_identifier(token) for word in re.split("[_-]+", token)}
+    words = {word for token in tokens if not _is_identifier(token) for word in re.split("[_=:-]+", token)}
     if len(tokens) > MAX_STATUS_TOKENS or not words <= STATUS_WORDS | FILLER_WORDS:
         return False
     return not words <= FILLER_WORDS or any(map(_is_identifier, tokens))
 
 
 def _is_identifier(token: str) -> bool:
-    """Whether a token is a number, an ID, a time or a link rather than a word."""
-    return "://" in token or any(character.isdigit() for character in token)
+    """Whether a token is a number, an ID, a time, a locale or a link rather than a word."""
+    return "://" in token or LOCALE.fullmatch(token) is not None or any(character.isdigit() for character in token)
