@@ -96,6 +96,39 @@ def test_single_word_is_echo_only_if_the_channels_leak(leak_elsewhere, expected)
     assert texts(left, [segment("yes", 8.05, 8.5)], channel_levels)[1] == expected
 
 
+def test_nothing_is_echo_if_the_channels_do_not_leak():
+    silent = levels(12, left=[(1, 6, SPEECH), (8, 9.5, SPEECH)], right=[(9.7, 10.2, SPEECH)])
+    left = [segment("a long story about the order of last week", 1, 6), segment("goodbye then", 8, 9.5)]
+    assert texts(left, [segment("goodbye then", 8.1, 9.4)], silent)[1] == 0
+
+
+def test_distant_party_that_says_the_same_at_once_is_kept_if_the_channels_do_not_leak():
+    faint = SPEECH - 30
+    channel_levels = levels(
+        16,
+        left=[(1, 6, SPEECH), (11, 12, SPEECH)],
+        right=[(7, 10, faint), (11, 12, faint)],
+    )
+    left = [segment("a long story about the order of last week", 1, 6), segment("bye bye", 11, 12)]
+    right = [segment("I have one more question", 7, 10), segment("bye bye", 11, 12)]
+    assert texts(left, right, channel_levels)[1] == 0
+
+
+def test_quiet_words_that_are_louder_than_the_leak_are_kept():
+    channel_levels = levels(12, left=[(1, 6, SPEECH), (8, 10, SPEECH)], right=[(1, 6, ECHO - 15), (8, 10, ECHO + 10)])
+    left = [segment("a long story about the order of last week", 1, 6), segment("no that is not all there is", 8, 10)]
+    assert texts(left, [segment("no that is all there is", 8, 10)], channel_levels)[1] == 0
+
+
+@pytest.mark.parametrize(("pause", "expected"), [(0.0, 0), (0.3, 1)])
+def test_words_of_a_sentence_are_kept_with_the_rest_of_it(pause, expected):
+    channel_levels = levels(12, left=[(1, 6, SPEECH)], right=[(1, 6, ECHO), (6.4 + pause, 8, SPEECH)])
+    left = [segment("a long story about the order of last week", 1, 6)]
+    words = (*segment("last week", 5, 6, word_times=True).words, *segment(ANSWER, 6 + pause, 8, word_times=True).words)
+    right = [Segment(text=f"last week {ANSWER}", start=5.0, end=8.0, words=words)]
+    assert texts(left, right, channel_levels)[1] == expected
+
+
 def test_segments_without_times_are_kept():
     untimed = Segment(text=QUESTION)
     assert texts([untimed], [segment(QUESTION, 1, 4)], BOTH)[1] == 0

@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from callscribe.recordings.recording import Channel
 from callscribe.transcripts.stereo import slice_segment, word_offsets
@@ -27,6 +27,12 @@ MIN_COVERAGE, MIN_SHORT_COVERAGE = 0.6, 0.8
 
 PHRASE_TOKENS = 4
 """Two people who speak at once do not say this many equal words. As many different ones in a row are not echo."""
+
+MIN_PAUSE_SECONDS = 0.15
+"""Single words are echo only if they are this far from the other words of their segment."""
+
+UNKNOWN_EDGE_SECONDS = 0.7
+"""Words without times that the other channel does not have may have been spoken this long before or after."""
 
 MIN_SIMILARITY = 0.7
 """Of two words that Whisper may have heard as the same: difflib's ratio."""
@@ -66,6 +72,8 @@ def remove_echo(
         if channel not in transcripts or other not in transcripts:
             continue
         comparison = LevelComparison(levels, channel, other)
+        if comparison.has_leak is False:
+            continue
         kept: list[Segment] = []
         for segment in transcripts[channel].segments:
             parts = _without_echo(segment, comparison, tokens[other])
@@ -126,9 +134,7 @@ def _without_echo(segment: Segment, comparison: LevelComparison, other: Sequence
         return [segment]
     times = _word_times(segment)
     if not times:
-        is_quiet = comparison.is_below(segment.start or 0.0, segment.end or 0.0)
-        is_echo = is_quiet and _echo_stretches(tokens, comparison, other) == [(0, len(tokens))]
-        return [] if is_echo else [segment]
+        return [] if _is_echo(segment, tokens, comparison, other) else [segment]
     units = range(len(times))
     if comparison.is_below(times[0][0], times[-1][1]):
         quiet = dict.fromkeys(units, True)
@@ -138,7 +144,9 @@ def _without_echo(segment: Segment, comparison: LevelComparison, other: Sequence
     for is_quiet, group in groupby(tokens, key=lambda token: quiet[token.unit]):
         run = list(group)
         for first, last in _echo_stretches(run, comparison, other) if is_quiet else ():
-            echo.update(range(run[first].unit, run[last - 1].unit + 1))
+            stretch = range(run[first].unit, run[last - 1].unit + 1)
+            if last - first >= PHRASE_TOKENS or _stands_alone(stretch, times):
+                echo.update(stretch)
     if not echo:
         return [segment]
     spoken = {token.unit for token in tokens} - echo
@@ -150,43 +158,71 @@ def _without_echo(segment: Segment, comparison: LevelComparison, other: Sequence
     return parts
 
 
+def _is_echo(segment: Segment, tokens: Sequence[_Token], comparison: LevelComparison, other: Sequence[_Token]) -> bool:
+    """Return whether the whole segment, whose words have no times, is echo."""
+    start, end = segment.start or 0.0, segment.end or 0.0
+    matched = _align(tokens, other)
+    if not (matched[0] and matched[-1]):  # the first or the last words may be of its own party, at inexact times
+        start, end = start - UNKNOWN_EDGE_SECONDS, end + UNKNOWN_EDGE_SECONDS
+    return comparison.is_below(start, end) and _echo_stretches(tokens, comparison, other) == [(0, len(tokens))]
+
+
+def _stands_alone(stretch: range, times: Sequence[tuple[float, float]]) -> bool:
+    """Return whether pauses separate these words from the other ones of their segment.
+
+    If they do not, they belong to one sentence with the others, and inexact times may have made them look quiet.
+    """
+    before, after = stretch.start - 1, stretch.stop
+    return (before < 0 or times[stretch.start][0] - times[before][1] >= MIN_PAUSE_SECONDS) and (
+        after >= len(times) or times[after][0] - times[stretch.stop - 1][1] >= MIN_PAUSE_SECONDS
+    )
+
+
 def _echo_stretches(
     tokens: Sequence[_Token], comparison: LevelComparison, other: Sequence[_Token]
 ) -> list[tuple[int, int]]:
     """The stretches of quiet tokens that the other channel's text covers, as indexes: first and end (exclusive)."""
     matched = _align(tokens, other)
     stretches: list[tuple[int, int]] = []
-    for index in (index for index, is_matched in enumerate(matched) if is_matched):
+    for index in (index for index, copy in enumerate(matched) if copy):
         if stretches and index - stretches[-1][1] < PHRASE_TOKENS:
             stretches[-1] = stretches[-1][0], index + 1
         else:
             stretches.append((index, index + 1))
     # a few other words before the first and after the last one are words that Whisper heard differently
-    if stretches and stretches[0][0] < PHRASE_TOKENS:
+    if stretches and stretches[0][0] < PHRASE_TOKENS and not _has_pause(tokens[: stretches[0][0] + 1]):
         stretches[0] = 0, stretches[0][1]
-    if stretches and len(tokens) - stretches[-1][1] < PHRASE_TOKENS:
+    if stretches and len(tokens) - stretches[-1][1] < PHRASE_TOKENS and not _has_pause(tokens[stretches[-1][1] - 1 :]):
         stretches[-1] = stretches[-1][0], len(tokens)
     return [
         (first, last) for first, last in stretches if _is_covered(tokens[first:last], matched[first:last], comparison)
     ]
 
 
-def _is_covered(tokens: Sequence[_Token], matched: Sequence[bool], comparison: LevelComparison) -> bool:
+def _has_pause(tokens: Sequence[_Token]) -> bool:
+    return any(after.start - before.end >= MIN_PAUSE_SECONDS for before, after in pairwise(tokens))
+
+
+def _is_covered(tokens: Sequence[_Token], matched: Sequence[_Token | None], comparison: LevelComparison) -> bool:
     start, end = tokens[0].start, tokens[-1].end
     if not comparison.is_below_around(start, end):
         return False
-    common = sum(len(token.text) for token, is_matched in zip(tokens, matched, strict=True) if is_matched)
+    common = sum(len(token.text) for token, copy in zip(tokens, matched, strict=True) if copy)
     coverage = common / sum(len(token.text) for token in tokens)
-    if sum(matched) >= PHRASE_TOKENS:
-        return coverage >= MIN_COVERAGE
+    copies = [copy for copy in matched if copy]
     is_explained = comparison.is_explained_by_leak(start, end)
+    if len(copies) >= PHRASE_TOKENS:
+        return coverage >= MIN_COVERAGE and is_explained is not False
+    # two people who say the same at once: with inexact times, only those of the other party may be right
+    if not comparison.is_below(copies[0].start, copies[-1].end):
+        return False
     if is_explained is None:
         is_explained = len(tokens) > 1  # two people say a single word at once sooner than two words
     return coverage >= MIN_SHORT_COVERAGE and is_explained
 
 
-def _align(tokens: Sequence[_Token], other: Sequence[_Token]) -> list[bool]:
-    """Return which tokens are also in the other channel, at about the same time and in the same order.
+def _align(tokens: Sequence[_Token], other: Sequence[_Token]) -> list[_Token | None]:
+    """Return each token's copy in the other channel, at about the same time and in the same order; None without one.
 
     The longest common subsequence, in characters.
     """
@@ -200,7 +236,7 @@ def _align(tokens: Sequence[_Token], other: Sequence[_Token]) -> list[bool]:
         ]
         if token.end >= begin
     ]
-    matched = [False] * len(tokens)
+    matched: list[_Token | None] = [None] * len(tokens)
     if len(tokens) * len(candidates) > MAX_ALIGNMENT:
         return matched
     # best[i][j]: common characters of tokens[i:] and candidates[j:]
@@ -213,7 +249,7 @@ def _align(tokens: Sequence[_Token], other: Sequence[_Token]) -> list[bool]:
     i = j = 0
     while i < len(tokens) and j < len(candidates):
         if same[i][j] and best[i][j] == best[i + 1][j + 1] + len(tokens[i].text):
-            matched[i] = True
+            matched[i] = candidates[j]
             i, j = i + 1, j + 1
         elif best[i][j] == best[i + 1][j]:
             i += 1

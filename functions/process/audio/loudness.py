@@ -66,6 +66,10 @@ NOISE_QUANTILE, NOISE_MARGIN, MAX_NOISE_LEVEL = 0.2, 6, FULL_SCALE_LEVEL - 50
 """A channel's noise: the level that a fifth of its frames do not exceed, up to a maximum. Speech is louder by a margin,
 in dB."""
 
+PAUSE_QUANTILE, MIN_LEAK_FRACTION = 0.05, 0.6
+"""A channel has a leak if, in this fraction of the half seconds in which only the other party speaks, it is louder than
+its noise: the level that a twentieth of its frames do not exceed, because even a long answer has pauses."""
+
 LOUD_QUANTILE = 0.9
 """The level of a stretch of audio is the one that a tenth of its frames exceed."""
 
@@ -176,6 +180,19 @@ class LevelComparison:
         self._speech_level = min(_quantile(own, NOISE_QUANTILE), MAX_NOISE_LEVEL) + NOISE_MARGIN
         self._differences = Counter(self._iter_differences(0, len(own)))
 
+    @property
+    def has_leak(self) -> bool | None:
+        """Whether the channel is often louder than its noise when only the other party speaks; None if that is rare."""
+        levels = [
+            _quantile(self._own[start : start + BLOCK_FRAMES], LOUD_QUANTILE)
+            for start in self._iter_blocks(0, len(self._own))
+            if self._difference(start, start + BLOCK_FRAMES) <= -MARGIN
+        ]
+        if len(levels) < MIN_EVIDENCE_BLOCKS:
+            return None
+        noise_level = _quantile(self._own, PAUSE_QUANTILE)
+        return sum(level > noise_level + NOISE_MARGIN for level in levels) > MIN_LEAK_FRACTION * len(levels)
+
     def is_below(self, start: float, end: float) -> bool:
         """Return whether the channel is well below the other one, which is audible, all the time."""
         first, last = self._frames(start, end)
@@ -209,7 +226,10 @@ class LevelComparison:
         elsewhere = self._differences - Counter(self._iter_differences(first, last))
         if elsewhere.total() < MIN_EVIDENCE_BLOCKS:
             return None
-        difference = self._difference(first, last)
+        # within a long stretch, the channel's own party may say a word
+        difference = self._difference(
+            first, last, LOUD_QUANTILE if last - first < FRAMES_PER_WINDOW else SURROUNDING_QUANTILE
+        )
         louder = sum(count for other, count in elsewhere.items() if other >= difference - LEAK_TOLERANCE)
         return louder > (1 - LEAK_QUANTILE) * elsewhere.total()
 
@@ -218,15 +238,18 @@ class LevelComparison:
         first = max(0, int((start + edge) / self._frame_seconds))
         return first, max(first + 1, int((end - edge) / self._frame_seconds))
 
-    def _difference(self, first: int, last: int) -> int:
-        own, other = (_quantile(levels[first:last], LOUD_QUANTILE) for levels in (self._own, self._other))
+    def _difference(self, first: int, last: int, quantile: float = LOUD_QUANTILE) -> int:
+        own, other = (_quantile(levels[first:last], quantile) for levels in (self._own, self._other))
         return own - other
 
     def _iter_differences(self, first: int, last: int) -> Iterator[int]:
         """The difference to the other channel in each block of frames in which that is audible."""
+        return (self._difference(start, start + BLOCK_FRAMES) for start in self._iter_blocks(first, last))
+
+    def _iter_blocks(self, first: int, last: int) -> Iterator[int]:
         for start in range(first - first % BLOCK_FRAMES, last, BLOCK_FRAMES):
             if _quantile(self._other[start : start + BLOCK_FRAMES], LOUD_QUANTILE) > MIN_AUDIBLE_LEVEL:
-                yield self._difference(start, start + BLOCK_FRAMES)
+                yield start
 
 
 def _quantile(levels: bytes, fraction: float) -> int:
