@@ -24,14 +24,14 @@ def serve_handlers(**overrides: str) -> Iterator[Handlers]:
         handlers.clear_caches()
 
 
-def put_recordings(handlers: Handlers, folder: str, count: int) -> None:
-    """Put recordings into the bucket, and queue them."""
+def put_recordings(handlers: Handlers, folder: str, count: int, audio: bytes = b"") -> None:
+    """Put recordings into the bucket, and queue them. Without `audio`, each has other bytes, which are no audio."""
     s3 = client("s3", handlers.stack.endpoint)
     for number in range(count):
         s3.put_object(
             Bucket=handlers.stack.buckets["RecordingsBucket"],
             Key=f"{folder}/{number}.wav",
-            Body=f"RIFF of {folder} {number}".encode() * 10,
+            Body=audio or f"RIFF of {folder} {number}".encode() * 10,
         )
     handlers.sync_and_queue()
 

@@ -92,6 +92,14 @@ OPTIONS = {
     "OpenAI's": (400, openai_error(param="response_format", code="unsupported_value"), "(response_format)"),
     "without an index": (400, openai_error(param="timestamp_granularities"), "(timestamp_granularities[])"),
     "with an index": (422, openai_error(param="timestamp_granularities[0]"), "(timestamp_granularities[])"),
+    "with a dot": (400, openai_error(param="timestamp_granularities.0"), "(timestamp_granularities[])"),
+    "with a path": (400, openai_error(param="body.response_format"), "(response_format)"),
+    "as JSONPath": (400, openai_error(param="$.response_format"), "(response_format)"),
+    "in camel case": (400, openai_error(param="responseFormat"), "(response_format)"),
+    "with a hyphen": (400, openai_error(param="Response-Format"), "(response_format)"),
+    "how to leave it out": (400, openai_error(param="response_format"), "additional options: response_format="),
+    "only by the code": (400, openai_error(param=None, code="unsupported_value"), "without a value"),
+    "by a code at the top": (422, b'{"code": "unknown_parameter"}', "without a value"),
     "at the top": (400, b'{"message": "no", "param": "model"}', "(model)"),
     "FastAPI's list": (400, b'{"detail": [{"loc": ["body", "response_format"], "msg": "no"}]}', "(response_format)"),
     "in a sentence": (400, b'{"detail": "response_format must be json"}', "(response_format)"),
@@ -112,6 +120,8 @@ def test_error_that_names_an_option_blames_the_settings(service, reply, status, 
 
 RECORDINGS_AT_FAULT = {
     "the file": openai_error(param="file"),
+    "the value of the file": openai_error(param="file", code="unsupported_value"),
+    "another code": openai_error(code="audio_too_short"),
     "nothing": openai_error(param=None),
     "a word of the language": b'{"detail": "The language of the audio is not supported by this model."}',
     "an unknown name": openai_error(param="12025550143"),
@@ -128,6 +138,21 @@ def test_other_errors_still_blame_the_recording(service, reply, body):
         send(service.url, "openai")
     assert raised.value.code == "request_rejected"
     assert "12025550143" not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("header", "expected_message"), [("x-api-key", "X-API-Key"), ("x-tenant", "header that Callscribe")]
+)
+@pytest.mark.parametrize("dialect", ["asr", "openai", "tasks"])
+def test_required_header_that_is_missing_costs_no_attempt(service, reply, dialect, header, expected_message):
+    """FastAPI responds like this to a request without a header that the server declares."""
+    body = json.dumps({"detail": [{"type": "missing", "loc": ["header", header], "msg": "Field required"}]}).encode()
+    service.replies = [reply(status=422, headers=JSON, body=body)]
+    with pytest.raises(ServiceUnavailable) as raised:
+        send(service.url, dialect)
+    assert raised.value.code == "authentication_failed"
+    assert expected_message in raised.value.message
+    assert "tenant" not in raised.value.message
 
 
 @pytest.mark.parametrize("code", ["insufficient_quota", "billing_hard_limit_reached", "quota_exceeded"])
