@@ -9,6 +9,9 @@ from http import HTTPStatus
 
 REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
+MISSING_HEADER = re.compile(r'"loc"\s*:\s*\[\s*"(header|cookie)"')
+"""FastAPI's error about a header that the server declares as required, with the status 422 of all invalid requests."""
+
 CLOUDFLARE_ACCESS = (
     "Cloudflare Access protects the server URL ({}). Set the server headers CF-Access-Client-Id and "
     "CF-Access-Client-Secret to those of a service token that its policy admits."
@@ -48,6 +51,8 @@ KEY_HEADERS = ("X-API-Key", "X-Auth-Token", "X-Access-Token", "X-API-Token", "X-
 
 KEY_HEADER = "The server requires its key in the header {header} ({{}}). Set this server header with the right key."
 
+UNKNOWN_HEADER = "The server requires a header that Callscribe does not send ({}). Set this server header."
+
 PHRASES = (
     ("(?i)no api key found in request", KEY_HEADER.format(header="apikey")),  # Kong
     ("(?i)subscription key", KEY_HEADER.format(header="api-key or Ocp-Apim-Subscription-Key")),  # Azure
@@ -75,7 +80,10 @@ def requested_credentials(status: int, headers: Mapping[str, str], body: bytes) 
         return next((message for pattern, message in LOCATIONS if re.search(pattern, location)), None)
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         return PROXY_BASIC if _offers("basic", headers.get("Proxy-Authenticate", "")) else None
-    return next(_find_requirements(headers, body.decode(errors="replace")), None) if status in REFUSED else None
+    text = body.decode(errors="replace")
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY and MISSING_HEADER.search(text):
+        return next(_find_requirements(headers, text), UNKNOWN_HEADER)
+    return next(_find_requirements(headers, text), None) if status in REFUSED else None
 
 
 def _find_requirements(headers: Mapping[str, str], text: str) -> Iterator[str]:

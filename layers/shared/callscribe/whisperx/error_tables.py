@@ -217,9 +217,28 @@ DETECTED_OPTIONS = {"language"}
 INVALID_OPTIONS = ErrorMapping(
     SuspectedOutage,
     "invalid_options",
-    "The WhisperX server does not accept the value of an option ({}). Correct it in the settings of WhisperX.",
+    "The WhisperX server does not accept an option or its value ({0}). Correct it in the settings. To leave "
+    "it out, write it without a value in the additional options: {1}",
 )
-"""Here {} is the names of the options."""
+"""Here {0} is the names of the options, and {1} the first one with an equals sign."""
+UNNAMED_OPTION = ErrorMapping(
+    SuspectedOutage,
+    INVALID_OPTIONS.code,
+    "The WhisperX server does not accept an option or its value, but does not say which ({0}). Correct the model, the "
+    "language or the additional options. To leave an option out, write it there without a value: response_format=",
+)
+OPTION_ERROR_CODES = {
+    *("unsupported_value", "unsupported_parameter", "unknown_parameter", "invalid_parameter", "unrecognized_parameter"),
+    *(
+        "model_not_found",
+        "invalid_model",
+        "unsupported_model",
+        "invalid_response_format",
+        "unsupported_response_format",
+    ),
+    *("invalid_language", "unsupported_language"),
+}
+"""Values of `error.code` that blame an option, in lower case, unless `error.param` names the file or something else."""
 
 KNOWN_OPTION_NAMES = (
     "align align_model async batch_size beam_size best_of chunk_size chunk_length compression_ratio_threshold "

@@ -31,11 +31,13 @@ from callscribe.whisperx.error_tables import (
     INVALID_OPTIONS,
     JOB_FAILED_MESSAGE,
     KNOWN_OPTIONS,
+    OPTION_ERROR_CODES,
     PAYMENT_REQUIRED,
     PROXY_NAMES,
     QUOTA_USED_UP,
     SERVICE_ERROR,
     SETTINGS_AT_FAULT,
+    UNNAMED_OPTION,
     ErrorMapping,
     ErrorTable,
 )
@@ -72,7 +74,9 @@ def _to_error(response: Response, mapping: ErrorMapping) -> TranscriptionError:
         mapping = refined
     elif not issubclass(mapping.error_type, ServiceUnavailable) and (names := _invalid_options(response)):
         mapping, detail = INVALID_OPTIONS, ", ".join(names)
-    message = mapping.message.format(detail) + hint(text)
+    elif not issubclass(mapping.error_type, ServiceUnavailable) and _blames_an_option(response):
+        mapping = UNNAMED_OPTION
+    message = mapping.message.format(detail, f"{detail.partition(',')[0]}=") + hint(text)
     arguments: dict[str, Any] = {"code": mapping.code, "status": response.status}
     if issubclass(mapping.error_type, ServiceUnavailable):
         arguments["retry_after"] = _retry_after(response.headers)
@@ -127,6 +131,16 @@ def _invalid_options(response: Response) -> list[str]:
     return sorted(allowed[name] for name in names) if names <= allowed.keys() - FILE_FIELDS else []
 
 
+def _blames_an_option(response: Response) -> bool:
+    """Whether the error code is about an option, but which one is not said."""
+    try:
+        document: Any = json.loads(response.body)
+        error = document["error"] if isinstance(document.get("error"), Mapping) else document
+        return not error.get("param") and str(error.get("code")).lower() in OPTION_ERROR_CODES
+    except (ValueError, RecursionError, AttributeError):
+        return False
+
+
 def _reported_options(document: Any) -> Iterator[str]:
     """Raises: TypeError, LookupError, when the document has another form."""
     error, detail = document.get("error"), document.get("detail")
@@ -149,8 +163,11 @@ def _error_sentences(document: Any) -> Iterator[str]:
 
 
 def _plain_name(name: str) -> str:
-    """The name without an index: `timestamp_granularities[]`, `timestamp_granularities.0`."""
-    return re.split(r"[\[.]", name, maxsplit=1)[0]
+    """The name as servers spell it in forms, without a path or an index: `response_format` for `body.responseFormat`
+    or `response-format`, `timestamp_granularities` for `timestamp_granularities.0`."""
+    name = re.sub(r"^(\$\.?)?((body|query|form|params?)\.)?", "", name.strip())
+    name = re.split(r"[\[.]", name, maxsplit=1)[0]
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_")
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
