@@ -107,7 +107,7 @@ def _build_parser() -> argparse.ArgumentParser:
     up_command.add_argument(
         "--recogniser",
         choices=ENGINES,
-        help="what the built-in recogniser is (default: pocketsphinx, without a network)",
+        help="engine of the built-in recogniser (default: pocketsphinx, which needs no network)",
     )
     up_command.add_argument(
         "--model-dir", type=Path, metavar="DIR", help="with --recogniser whisper: a folder with a model"

@@ -64,7 +64,7 @@ them: a proxy also responds 404 while the server behind it starts."""
 
 REMARKS = {
     "archived": "file(s) are archived in S3 Glacier. They are ingested once they are restored.",
-    "duplicates": "file(s) are another format of a recording: same folder, same name.",
+    "duplicates": "file(s) are other formats of recordings: same folder and name, another extension.",
     "empty": "file(s) have been without audio for a day or longer.",
     "ignored": "file(s) ignored: not recordings, by their names.",
     "in_transfer": "file(s) still being copied, by their names. They are ingested once they are renamed.",

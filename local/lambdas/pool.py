@@ -90,9 +90,8 @@ class Lambdas:
         function = self.stack.function(name)
         pool = self._pools[function.name]
         request_id = str(uuid.uuid4())
-        if function == self._process and isinstance(
-            event, dict
-        ):  # so that `release_claims` knows which runs it has stopped
+        # so that `release_claims` knows which runs it has stopped
+        if function == self._process and isinstance(event, dict):
             event = {"run": new_run_id(utc_now()), **event}
         json.dumps(event)
         pool.register_event()

@@ -86,7 +86,7 @@ def test_parameters_without_effect_are_those_that_change_no_environment_schedule
 
 def test_documentation_lists_the_parameters_without_effect():
     text = (TEMPLATE.parent / "docs" / "configuration.md").read_text().partition("## Try a parameter")[2]
-    sentence = text.partition("no effect there:")[2].partition(".")[0]
+    sentence = text.partition("no effect in the local stack:")[2].partition(".")[0]
     assert set(re.findall("`(.+?)`", sentence)) == NO_EFFECT
 
 

@@ -102,12 +102,11 @@ const CA_CERTIFICATE_HELP =
   "For https:// with a private authority: its certificate in PEM format, or the self-signed one of the server. It is trusted in addition to public authorities.";
 const HEADERS_HELP = {
   set: (names) => `Set: ${names.join(", ")}. The values are never shown. Enter all of them again to change one.`,
-  missing: () => "For a server or proxy that requires others than the API key, one per line: NAME: VALUE. A user and a password: Authorization: Basic USER:PASSWORD. Stored like the key.",
+  missing: () => "Only for a server or proxy that requires more than the API key. One per line: NAME: VALUE. For a user and a password: Authorization: Basic USER:PASSWORD. Stored like the key.",
   removed: () => "The headers will be removed when you save.",
 };
 
-// The text of the headers is kept as typed while there are unsaved headers. A line without a colon has an empty value, which the
-// API rejects.
+// Headers that are not saved yet are shown as typed. A line without a colon has an empty value, which the API rejects.
 function HeadersField({ values, draft, set, ...rest }) {
   const [typed, setTyped] = useState("");
   const parse = (text) =>

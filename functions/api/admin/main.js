@@ -120,8 +120,8 @@ function LostJobsBanner({ jobs }) {
   if (!jobs) return null;
   return html`<${Notice} title="The WhisperX server was restarted">
     <p aria-live="off">
-      Waiting for the server to finish ${pluralize(jobs.count, "job")} that it had before its restart, until${" "}
-      <${Clock} at=${jobs.until} />. If it does not, the recordings are sent again. Other recordings are not held up.
+      It may have lost ${pluralize(jobs.count, "job")}. Callscribe waits for the results until${" "}
+      <${Clock} at=${jobs.until} />, then sends the recordings again. Other recordings are not held up.
     </p>
   <//>`;
 }

@@ -16,7 +16,7 @@ const FLAG_LABELS = {
   beyond_recording: "its times are after the end of the recording",
   repetition: "it repeats itself",
   too_fast: "nobody speaks this fast",
-  subtitle_phrase: "this is how video subtitles end, or describe sounds",
+  subtitle_phrase: "it is a phrase from video subtitles, or describes a sound",
   low_confidence: "the server was unsure of the words",
   likely_no_speech: "the server heard no speech here",
 };
