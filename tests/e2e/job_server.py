@@ -1,7 +1,7 @@
 """A server with jobs in a process of its own, to be killed by SIGKILL while it transcribes.
 
-`python -m tests.e2e.job_server DIR KIND` starts it. It transcribes one recording at a time. `PUT /time` tells it the
-time of the test's clock, by which its jobs end, so that one of three minutes takes no longer than the test needs. DIR
+`python -m tests.e2e.job_server DIR KIND` starts it. It transcribes one recording at a time. `PUT /time` sets its
+clock to that of the test, so that one of three minutes takes no longer than the test needs. DIR
 keeps the log (`log.jsonl`), the port and the jobs.
 """
 

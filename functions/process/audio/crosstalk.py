@@ -145,7 +145,7 @@ def _without_echo(segment: Segment, comparison: LevelComparison, other: Sequence
         run = list(group)
         for first, last in _echo_stretches(run, comparison, other) if is_quiet else ():
             stretch = range(run[first].unit, run[last - 1].unit + 1)
-            if last - first >= PHRASE_TOKENS or _stands_alone(stretch, times):
+            if last - first >= PHRASE_TOKENS or _is_separate(stretch, times):
                 echo.update(stretch)
     if not echo:
         return [segment]
@@ -167,7 +167,7 @@ def _is_echo(segment: Segment, tokens: Sequence[_Token], comparison: LevelCompar
     return comparison.is_below(start, end) and _echo_stretches(tokens, comparison, other) == [(0, len(tokens))]
 
 
-def _stands_alone(stretch: range, times: Sequence[tuple[float, float]]) -> bool:
+def _is_separate(stretch: range, times: Sequence[tuple[float, float]]) -> bool:
     """Return whether pauses separate these words from the other ones of their segment.
 
     If they do not, they belong to one sentence with the others, and inexact times may have made them look quiet.
