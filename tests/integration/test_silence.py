@@ -101,6 +101,10 @@ def test_less_than_100_ms_is_not_sent(seconds, expected):
     assert is_sent(wav(tone(seconds, RATE))) == expected
 
 
+def test_samples_that_are_all_far_from_zero_are_left_to_the_server():
+    assert is_sent(wav(0.25 + np.zeros(RATE)))
+
+
 @pytest.mark.parametrize("content", [b"junk", b"RIFF" + bytes(100), bytes(100_000)])
 def test_what_cannot_be_decoded_is_left_to_the_server(content):
     assert is_sent(content)

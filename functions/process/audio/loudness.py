@@ -34,6 +34,10 @@ MAX_FRAMES = 2_000_000
 FULL_SCALE_LEVEL = 100
 """Levels are stored in one byte: dBFS plus this, root mean square without DC; 0 for digital silence."""
 
+MAX_OFFSET = 3_277
+"""The largest DC offset that is ignored, a tenth of full scale. Analog hardware has less. What a file with more holds
+is unknown, so it is left to the server."""
+
 MIN_AUDIBLE_LEVEL = FULL_SCALE_LEVEL - 57
 """A frame above this level is audible. Line noise at -60 dBFS stays below it, also in its loudest frames, and speech of
 -50 dBFS over a whole recording is louder in most syllables."""
@@ -163,8 +167,9 @@ class LevelMeter:
 
 
 def _level(values: "array[int]") -> int:
-    """Return the level of one frame. A constant offset (DC) is no sound."""
-    energy = sumprod(values, values) / len(values) - (sum(values) / len(values)) ** 2
+    """Return the level of one frame. A constant offset (DC) is no sound, unless it is too large for one."""
+    offset = min(abs(sum(values) / len(values)), MAX_OFFSET)
+    energy = sumprod(values, values) / len(values) - offset**2
     return max(0, min(255, round(FULL_SCALE_LEVEL + 10 * log10(energy / 32_768**2)))) if energy > 0 else 0
 
 
