@@ -20,7 +20,7 @@ from callscribe.recordings.recording import (
 )
 from callscribe.recordings.run import IncompleteFile, Run
 from callscribe.sources import ARCHIVED, Source, SourceFile
-from callscribe.sources.file_types import WAV_EXTENSIONS, WAV_HEADER_BYTES
+from callscribe.sources.file_types import WAV_EXTENSIONS, WAV_HEADER_BYTES, has_no_extension
 from callscribe.sources.wav import HEADER_BYTES, MAX_TRAILER_BYTES, WavHeader, is_trailer, read_header
 from callscribe.store import known_files, recordings
 from callscribe.store.known_files import KnownFile
@@ -195,7 +195,8 @@ def incomplete_reason(file: SourceFile, source: Source, now: datetime, min_age: 
 
     Raises: TranscriptionError, when the file cannot be read.
     """
-    is_wav = file.key.rpartition(".")[2].lower() in WAV_EXTENSIONS
+    # without an extension it may be one; whether it is, its first bytes show
+    is_wav = has_no_extension(file.name) or file.key.rpartition(".")[2].lower() in WAV_EXTENSIONS
     if file.size == 0:
         return EMPTY
     if is_wav and file.size <= WAV_HEADER_BYTES:

@@ -8,7 +8,7 @@ from callscribe.recordings.recording import Status
 from functions.sync.ingestion import HEADER_GRACE, NOT_FINALIZED
 from functions.sync.record_updates import GROWTH_WINDOW
 from testing.made_audio import encode, fmt, riff, tone, wav
-from tests.integration.storage import upload_event
+from tests.integration.storage import Folder, sync_counts, upload_event
 
 PCM = fmt(1, 1, 8000, 16)
 CALL = wav(tone(4, 8000))
@@ -55,6 +55,16 @@ def test_object_with_an_unfinished_header_waits_for_the_rest_of_the_call(handler
     put(NAME, CALL)
     assert handlers.sync(**upload_event(stack, NAME))["counts"]["added"] == 1
     assert list_recordings()[NAME]["size"] == len(CALL)
+
+
+def test_file_without_an_extension_waits_if_it_is_an_unfinished_wav(handlers, tmp_path):
+    folder = Folder(tmp_path)
+    handlers.overrides |= {"RECORDINGS_PATH": folder.path, "AUDIO_EXTENSIONS": "wav none"}
+    folder.put("1795867200.12", unfinished(1), age=600)
+    folder.put("1795867200.13", encode("mp3", tone(1, 16_000)), age=600)
+    assert sync_counts(handlers) == {"listed": 2, "waiting": 1, "added": 1}
+    folder.put("1795867200.12", CALL, age=600)
+    assert sync_counts(handlers) == {"listed": 2, "added": 1}
 
 
 def test_call_that_was_transcribed_from_an_unfinished_file_is_transcribed_again_once(
