@@ -45,7 +45,7 @@ SERVICE_UNAVAILABLE = ServiceUnavailable.code
 OUTAGE_CODES = (SERVICE_UNAVAILABLE, BadGateway.code, "service_busy")
 """Error codes of a server that cannot be reached, or responds that it is not ready."""
 
-UNREADABLE_CODES = ("access_denied", "archived")
+UNREADABLE_CODES = ("access_denied", "archived", "audio_missing")
 """Error codes of recordings whose file cannot be read until a user acts. They are retried every hour."""
 
 DIAGNOSTIC_CODES = ("wrong_dialect", "not_whisperx", "model_not_found")

@@ -1,10 +1,10 @@
-"""Finds out what it means that S3 or the file system refuses to return a recording: only this one, or all of them."""
+"""Finds out what it means that a recording cannot be opened: whether others can, and whether it may have moved."""
 
 from contextlib import suppress
 
 from callscribe.errors import AudioRefused, SourceRefused, StoreError, TranscriptionError
 from callscribe.recordings.recording import Recording, Status
-from callscribe.sources import open_for_recording
+from callscribe.sources import AUDIO_MISSING, open_for_recording
 from callscribe.store import recordings
 
 SECOND_OPINIONS = 2
@@ -27,6 +27,18 @@ def explain_refusal(recording: Recording, error: AudioRefused) -> AudioRefused |
         if any(_is_readable(entry.id, recording.location) for entry in entries if entry.id != recording.id):
             return error
     return SourceRefused(error.message)
+
+
+def explain_missing(recording: Recording, error: TranscriptionError) -> TranscriptionError:
+    """Return `error`; the first time that the file is gone, one that costs no attempt and is tried again.
+
+    The file may have been converted: the next sync moves the recording to the new one.
+    """
+    was_missing = recording.error is not None and recording.error.code == AUDIO_MISSING
+    if error.code != AUDIO_MISSING or was_missing:
+        return error
+    message = "The file does not exist any more. If it was converted, the next sync finds the new one; else restore it."
+    return AudioRefused(message, code=AUDIO_MISSING)
 
 
 def _is_readable(recording_id: str, location: str) -> bool:

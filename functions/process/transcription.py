@@ -36,7 +36,7 @@ from callscribe.whisperx import RequestLogger, Service, connect
 from callscribe.whisperx.response_errors import is_unexplained
 from functions.process.audio.loudness import MIN_AUDIBLE_SECONDS
 from functions.process.audio.stereo_split import split_stereo
-from functions.process.source_refusal import explain_refusal
+from functions.process.source_refusal import explain_missing, explain_refusal
 from functions.process.tracks import TrackTranscriber
 
 KEY_CACHE_SECONDS = 300
@@ -206,7 +206,7 @@ class Transcriber:
         except AudioRefused as error:
             result = explain_refusal(tracks.recording, error)
         except TranscriptionError as error:
-            result = error
+            result = error = explain_missing(tracks.recording, error)
             retry_policy = self.settings.retry_policy
             if not isinstance(error, ServiceUnavailable) and not will_retry(tracks.recording, error, retry_policy):
                 with suppress(TranscriptionError):

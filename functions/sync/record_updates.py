@@ -17,7 +17,7 @@ from callscribe.recordings.recording import (
     recording_id,
 )
 from callscribe.recordings.state_machine import Transition
-from callscribe.sources import SourceFile
+from callscribe.sources import AUDIO_MISSING, SourceFile
 from callscribe.store import known_files, recordings
 from callscribe.store.known_files import KnownFile
 from functions.sync import sidecar_transcripts
@@ -161,27 +161,31 @@ def _apply(transition: Transition, recording: Recording, updates: Mapping[str, A
     return recordings.apply_transition(recording.id, combined)
 
 
-def must_transcribe_again(recording: Recording, file: SourceFile) -> bool:
+def must_transcribe_again(recording: Recording, file: SourceFile, *, is_moved: bool = False) -> bool:
     """Whether the file, which has changed, probably holds more of the call than what was transcribed.
 
     That is so if the header of the transcribed file was unfinished, or if the file has grown soon afterwards: then it
     was uploaded while the call was going on. A file that has failed for good gets another chance. Any other change,
-    such as new tags, is left to users.
+    such as new tags, is left to users. The size of a file in another format (`is_moved`) shows nothing.
     """
     if recording.status is Status.FAILED:
-        return recording.is_terminal
+        was_missing = recording.error is not None and recording.error.code == AUDIO_MISSING
+        return recording.is_terminal or (is_moved and was_missing)
     if recording.status is not Status.COMPLETED or recording.audio is None:
         return False
     if recording.transcript and recording.transcript.is_from_sidecar:
         return False
-    has_grown = file.size > recording.size and file.modified_at - recording.modified_at <= GROWTH_WINDOW
+    has_grown = (
+        not is_moved and file.size > recording.size and file.modified_at - recording.modified_at <= GROWTH_WINDOW
+    )
     return bool(recording.audio.is_unfinished) or has_grown
 
 
 def move(ingester: "FileIngester", known: KnownFile, file: SourceFile, sidecars: Sequence[SourceFile]) -> None:
     """Move the record of a file that is gone to another file of the same call, once that is complete.
 
-    The id, the transcript and the metadata stay. A recording that has failed because its file was gone is transcribed.
+    The id, the transcript and the metadata stay. A recording that has failed for good, or was transcribed from an
+    unfinished file, is transcribed.
 
     Raises: StoreError.
     """
@@ -202,7 +206,7 @@ def move(ingester: "FileIngester", known: KnownFile, file: SourceFile, sidecars:
         "metadata": merge(recording.metadata, file_metadata.metadata),
         "source_missing": None,
     }
-    if recording.status is Status.FAILED and recording.error and recording.error.code == "audio_missing":
+    if must_transcribe_again(recording, file, is_moved=True):
         _transcribe_again(ingester, recording, updates)
         return
     condition = {"status": recording.status, "index_key": recording.index_key, "metadata": recording.metadata}
@@ -211,7 +215,13 @@ def move(ingester: "FileIngester", known: KnownFile, file: SourceFile, sidecars:
 
 
 def mark_missing(ingester: "FileIngester", known: KnownFile) -> None:
-    """Mark a recording as missing if its file is not listed and a request for the file itself does not find it."""
+    """Mark a recording as missing if its file is not listed and a request for the file itself does not find it.
+
+    For a day, the index still holds the file: a converted one may take its place.
+    """
+    location, now = ingester.source.location, ingester.clock()
+    if known.is_gone and not known.is_forgotten(now):
+        return
     try:
         if ingester.source.stat(known.key):
             return  # it was created while the source was being listed
@@ -219,11 +229,12 @@ def mark_missing(ingester: "FileIngester", known: KnownFile) -> None:
         ingester.run.increment("unreadable")
         return
     expected_index_key = known.key if known.fingerprint is None else build_index_key(known.key, known.fingerprint)
-    updates = {"index_key": None, "source_missing": ingester.clock()}
+    index_key = None if known.fingerprint is None else build_index_key(known.key, known_files.gone_fingerprint(now))
+    updates = {"index_key": None} if known.is_gone else {"index_key": index_key, "source_missing": now}
     condition = {"index_key": expected_index_key}
-    if recordings.update_fields(recording_id(ingester.source.location, known.key), condition, updates):
-        ingester.run.increment("missing")
-        return
-    recording = known_files.find_recording(ingester.source.location, known.key)  # one that has moved keeps its id
-    if recording and recordings.update_fields(recording.id, condition, updates):
+    is_updated = recordings.update_fields(recording_id(location, known.key), condition, updates)
+    if not is_updated:
+        recording = known_files.find_recording(location, known.key)  # one that has moved keeps its id
+        is_updated = recording and recordings.update_fields(recording.id, condition, updates)
+    if is_updated and not known.is_gone:
         ingester.run.increment("missing")

@@ -52,7 +52,7 @@ def test_record_of_a_completed_recording_moves_to_the_converted_file(source, han
     assert source.sync() == {"missing": 1}
     assert only_record().source_missing
     source.put(f"{STEM}.wav", WAV)
-    assert source.sync() == {"listed": 1, "updated": 1}
+    assert source.sync() == {"listed": 1, "moved": 1}
     assert (only_record().key.endswith(".wav"), only_record().source_missing) == (True, None)
     assert source.sync() == {"listed": 1}
 
@@ -77,11 +77,75 @@ def test_recording_that_failed_because_it_was_converted_is_transcribed(source, h
     handlers.queue()
     convert(source, f"{STEM}.wav", f"{STEM}.mp3")
     handlers.process()
-    assert only_record().error.code == "audio_missing"
+    failed = only_record()
+    assert (failed.error.code, failed.is_terminal, failed.attempts) == ("audio_missing", False, 0)
     assert source.sync() == {"listed": 1, "transcribed_again": 1}
     handlers.queue()
     handlers.process()
     assert (only_record().status, len(service.received)) == (Status.COMPLETED, 1)
+
+
+def test_recording_fails_for_good_when_its_file_is_still_gone_an_hour_later(source, handlers, only_record):
+    source.put(f"{STEM}.wav", WAV)
+    source.sync()
+    handlers.queue()
+    source.delete(f"{STEM}.wav")
+    handlers.process()
+    assert not only_record().is_terminal
+    handlers.advance_clock(minutes=61)
+    handlers.process()
+    assert (only_record().error.code, only_record().is_terminal) == ("audio_missing", True)
+
+
+def test_converted_file_that_appears_after_a_scan_takes_the_place_of_the_missing_one(
+    source, handlers, service, only_record
+):
+    source.put(f"{STEM}.wav", WAV)
+    source.sync()
+    handlers.queue()
+    handlers.process()
+    before = only_record()
+    source.delete(f"{STEM}.wav")
+    assert source.sync() == {"missing": 1}
+    assert only_record().source_missing
+    assert source.sync() == {}
+    handlers.advance_clock(hours=20)
+    source.put(f"{STEM}.mp3", MP3)
+    assert source.sync() == {"listed": 1, "moved": 1}
+    after = only_record()
+    assert (after.id, after.transcript, after.source_missing) == (before.id, before.transcript, None)
+    assert source.sync() == {"listed": 1}
+    assert len(service.received) == 1
+
+
+def test_file_that_is_back_is_not_missing_any_more(source, handlers, only_record):
+    for hours in (1, 30):
+        source.put(f"{STEM}.wav", WAV)
+        source.sync()
+        source.delete(f"{STEM}.wav")
+        assert source.sync() == {"missing": 1}
+        handlers.advance_clock(hours=hours)
+        assert source.sync() == {}
+        assert (only_record().index_key is None) == (hours == 30)
+        source.put(f"{STEM}.wav", WAV)
+        assert source.sync() == {"listed": 1, "updated": 1}
+        assert only_record().source_missing is None
+
+
+def test_call_that_was_transcribed_from_an_unfinished_file_is_transcribed_from_the_converted_one(
+    source, handlers, service, only_record
+):
+    source.put(f"{STEM}.wav", WAV[:40] + bytes(4) + WAV[44:16_044])
+    handlers.advance_clock(hours=2)
+    source.sync()
+    handlers.queue()
+    handlers.process()
+    assert only_record().audio.is_unfinished
+    convert(source, f"{STEM}.wav", f"{STEM}.mp3")
+    assert source.sync() == {"listed": 1, "transcribed_again": 1}
+    handlers.queue()
+    handlers.process()
+    assert (only_record().status, len(service.received)) == (Status.COMPLETED, 2)
 
 
 def test_no_second_record_is_made_while_both_files_exist(source, handlers, service, only_record):

@@ -12,6 +12,9 @@ from callscribe.recordings.recording import MAX_KEY_BYTES
 ARCHIVED = "archived"
 """The error code of a file that S3 has archived."""
 
+AUDIO_MISSING = "audio_missing"
+"""The error code of a file that does not exist."""
+
 PATH_ADVICE = "It must be s3://BUCKET/PREFIX/ or the absolute path of a folder such as /mnt/recordings"
 
 

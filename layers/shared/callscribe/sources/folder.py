@@ -14,7 +14,7 @@ from typing import IO, BinaryIO
 
 from callscribe.errors import AudioRefused, PermanentError, RetryableError, SourceError
 from callscribe.observability import logger
-from callscribe.sources import Source, SourceFile
+from callscribe.sources import AUDIO_MISSING, Source, SourceFile
 from callscribe.sources.folder_keys import escape_name, key_to_path
 
 MAX_NAMES_IN_MEMORY = 50_000
@@ -187,7 +187,7 @@ class FolderSource:
             file = self._open_file(key)
         except (FileNotFoundError, NotADirectoryError) as error:  # the latter if its folder was replaced by a file
             raise PermanentError(
-                "The file does not exist any more. Restore it, then retry.", code="audio_missing"
+                "The file does not exist any more. Restore it, then retry.", code=AUDIO_MISSING
             ) from error
         except OSError as error:
             message = (

@@ -15,7 +15,7 @@ from callscribe.errors import (
     SourceError,
     TranscriptionError,
 )
-from callscribe.sources import ARCHIVED, PATH_ADVICE, Source, SourceFile
+from callscribe.sources import ARCHIVED, AUDIO_MISSING, PATH_ADVICE, Source, SourceFile
 
 LISTING_ADVICE = {
     "NoSuchBucket": "The bucket does not exist. Create it, or correct the recordings path.",
@@ -189,7 +189,7 @@ def _is_restored(entry: Mapping[str, Any]) -> bool:
 
 def _to_audio_error(error: AwsError) -> TranscriptionError:
     if error.is_not_found:
-        return PermanentError("The file does not exist any more. Restore it, then retry.", code="audio_missing")
+        return PermanentError("The file does not exist any more. Restore it, then retry.", code=AUDIO_MISSING)
     if error.code == ARCHIVED_CODE:
         message = "S3 has archived the recording. Restore it: it is then transcribed within an hour."
         return AudioRefused(message, code=ARCHIVED)

@@ -7,7 +7,7 @@ cost more than listing the file. Every function here raises StoreError.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -24,14 +24,41 @@ FINGERPRINT_EXAMPLE = "abcd"
 """All fingerprints have this length."""
 
 
+GONE_PREFIX = "-"  # not in Base64
+GONE_HOURS = 16**3
+GONE_FOR = timedelta(days=1)
+"""How long a file that is gone stays in the index, in case its call appears in another format."""
+
+
 class KnownFile(NamedTuple):
     """A file that has a record. Its `fingerprint` is None if the key is too long to store one.
+
+    That of a file which is gone is the hour in which it was missed, so that a scan needs no request for it.
 
     A tuple: a scan creates one per file, in half the time of a frozen dataclass.
     """
 
     key: str
     fingerprint: str | None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its record is marked as missing."""
+        return self.fingerprint is not None and self.fingerprint.startswith(GONE_PREFIX)
+
+    def is_forgotten(self, now: datetime) -> bool:
+        """Whether it has been gone for GONE_FOR, so that the index need not hold it any more."""
+        hours = _hour(now) - int((self.fingerprint or "0").removeprefix(GONE_PREFIX), 16)
+        return timedelta(hours=hours % GONE_HOURS) >= GONE_FOR
+
+
+def gone_fingerprint(now: datetime) -> str:
+    """The fingerprint of a file that is gone since `now`: as long as any other, and different from all."""
+    return f"{GONE_PREFIX}{_hour(now) % GONE_HOURS:03x}"
+
+
+def _hour(now: datetime) -> int:
+    return int(now.timestamp()) // 3600
 
 
 @dataclass(frozen=True, slots=True)
