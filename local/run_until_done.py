@@ -46,7 +46,7 @@ OUTAGE_CODES = (SERVICE_UNAVAILABLE, BadGateway.code, "service_busy")
 """Error codes of a server that cannot be reached, or responds that it is not ready."""
 
 UNREADABLE_CODES = ("access_denied", "archived", "audio_missing")
-"""Error codes of recordings whose file cannot be read until a user acts. They are retried every hour."""
+"""Error codes of recordings whose file cannot be read until a user acts. They are retried after an hour."""
 
 DIAGNOSTIC_CODES = ("wrong_dialect", "not_whisperx", "model_not_found")
 """Codes of the connection test that explain an outage better than the error of a recording."""

@@ -230,7 +230,7 @@ def test_files_that_cannot_be_transcribed_are_mentioned_and_no_problem(clock, ru
     assert clock[0] == 0
 
 
-@pytest.mark.parametrize("code", ["access_denied", "archived"])
+@pytest.mark.parametrize("code", ["access_denied", "archived", "audio_missing"])
 def test_recording_that_waits_for_a_user_is_not_waited_for(clock, code):
     failed = {"nextAttemptAt": "in an hour", "error": {"code": code}}
     stack = ScriptedStack([EMPTY_SUMMARY | {"failed": 1}], failed=[failed], process=[process_run()])
