@@ -176,18 +176,20 @@ def _parse_options(args: argparse.Namespace) -> Options:
     for option, find_error in (("--whisperx", http_url), ("--aws-endpoint", http_url), ("--options", query_string)):
         if values[option] and (reason := find_error(values[option])):
             raise LocalError(f"{option} {reason}")
-    if args.whisperx and (args.recogniser or args.model_dir):
-        raise LocalError(
-            "--recogniser and --model-dir are for the built-in recogniser: leave them out with --whisperx."
-        )
     if args.model_dir and args.recogniser != "whisper":
         raise LocalError("--model-dir needs --recogniser whisper.")
+    if args.broken and not args.samples:
+        raise LocalError("--broken needs --samples.")
     if args.json:
         _check_json(args.json.absolute())
     settings = parse_settings(args.set)
     parameters = merge_settings(
         {name: values[option] for name, option in PARAMETERS.items() if values[option]}, settings
     )
+    if "WhisperXUrl" in parameters and (args.recogniser or args.model_dir):
+        raise LocalError(
+            "--recogniser and --model-dir are for the built-in recogniser: leave them out when you use your own server."
+        )
     return Options(
         recordings=_resolve_recordings(args.recordings, args.aws_endpoint) if args.recordings is not None else None,
         broken=args.broken,

@@ -13,6 +13,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from callscribe.settings.certificates import ca_certificates
 from callscribe.settings.whisperx import Credentials, credential_errors
+from functions.api.schedule import parse_schedule
 from local import LocalError
 from local.build import ROOT
 from local.cloud.template import check_parameter
@@ -81,8 +82,17 @@ def parse_settings(texts: Iterable[str]) -> dict[str, str]:
         if name in settings:
             raise LocalError(f"--set {name} is given twice.")
         check_parameter(name, value, declarations[name])
+        if name.endswith("Schedule"):
+            _check_schedule(name, value)
         settings[name] = value
     return settings
+
+
+def _check_schedule(name: str, value: str) -> None:
+    try:
+        parse_schedule(value)
+    except ValueError as error:
+        raise LocalError(f"--set {name}: {error}") from error
 
 
 def merge_settings(parameters: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:

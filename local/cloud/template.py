@@ -95,8 +95,8 @@ def _find_violation(value: str, declaration: Mapping[str, Json]) -> str | None:
     if allowed and value not in list(map(str, allowed)):
         return f"must be one of {', '.join(str(each) or '(empty)' for each in allowed)}"
     is_number = declaration["Type"] == "Number"
-    if is_number and not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
-        return "must be a number"
+    if is_number and not re.fullmatch(r"-?[0-9]+", value):  # CloudFormation also allows 1.5, but no function does
+        return "must be a whole number"
     size, kind = (float(value), "Value") if is_number else (len(value), "Length")
     for word, limit, sign in (("least", f"Min{kind}", 1), ("most", f"Max{kind}", -1)):
         if limit in declaration and sign * size < sign * declaration[limit]:

@@ -107,6 +107,7 @@ def test_any_parameter_can_be_set():
         (["MaxAttempts"], "write NAME=VALUE"),
         (["MaxAttempts=1", "MaxAttempts=2"], "twice"),
         (["RecordingsPath=s3://bucket/"], "--recordings"),
+        (["SyncSchedule=cron(99 * * * ? *)"], "--set SyncSchedule: "),
     ],
 )
 def test_invalid_setting_is_explained(texts, message):
@@ -119,8 +120,9 @@ def test_invalid_setting_is_explained(texts, message):
     [
         ("MaxAttempts=0", "must be at least 1"),
         ("MaxAttempts=101", "must be at most 100"),
-        ("MaxAttempts=many", "must be a number"),
-        ("MaxAttempts=", "must be a number"),
+        ("MaxAttempts=many", "must be a whole number"),
+        ("MaxAttempts=", "must be a whole number"),
+        ("MaxAttempts=1.5", "must be a whole number"),
         ("WhisperXDialect=klingon", "must be one of asr, tasks, openai"),
         ("ProcessIntervalSeconds=61", "must be one of 60, 30, 20, 15, 10"),
         ("WhisperXUrl=host:9000", DECLARATIONS["WhisperXUrl"]["ConstraintDescription"]),
@@ -158,6 +160,9 @@ def test_parameters_without_effect_are_mentioned():
         (["up", "--samples", "--set", "MaxAttempts=0"], "--set MaxAttempts must be at least 1"),
         (["up", "--samples", "--dialect", "asr", "--set", "WhisperXDialect=tasks"], "--dialect and --set"),
         (["sam", "--set", "WhisperXApiKey=a b"], "--set WhisperXApiKey must be printable"),
+        (["up", "--samples", "--set", "WhisperXUrl=http://a", "--recogniser", "whisper"], "leave them out"),
+        (["up", "--samples", "--whisperx", "http://a", "--recogniser", "pocketsphinx"], "leave them out"),
+        (["up", "--recordings", ".", "--broken"], "--broken needs --samples"),
     ],
 )
 def test_command_names_the_setting_to_correct(arguments, message, capsys, monkeypatch):
