@@ -36,6 +36,9 @@ NOT_KEPT = "Your files are unchanged. The simulated AWS ends with this run: run 
 RETRIED = "The recordings stay queued, and the scheduled runs try again."
 """What becomes of the recordings that are left: with --aws-endpoint, with --once, and while the stack keeps running."""
 
+MAX_REFRESH_SECONDS = 2.0
+"""How long a task may wait until the lines of the task before it are printed. With many recordings it does not wait."""
+
 INTERRUPTED = 130
 """The exit status after Ctrl-C, as in a shell."""
 
@@ -100,7 +103,7 @@ def _run_tasks(running: "RunningStack", watcher: Watcher, options: Options) -> s
         problem = run_until_done(
             running.invoke,
             running.api,
-            watcher.refresh,
+            partial(watcher.refresh, MAX_REFRESH_SECONDS),
             CONSOLE.print_line,
             what_remains=KEPT if options.aws_endpoint else NOT_KEPT if options.once else RETRIED,
             is_processing=lambda: running.lambdas.is_running("process"),

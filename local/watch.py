@@ -55,11 +55,21 @@ class Watcher:
         self._stopped.set()
         self._thread.join()
 
-    def refresh(self) -> None:
-        """Print what has changed since the last refresh. Raises `requests.RequestException`."""
-        with self._refresh_lock:
-            listed = list(takewhile(lambda _: not self._stopped.is_set(), self._api.recordings()))
-            if self._stopped.is_set():
+    def refresh(self, max_seconds: float = math.inf) -> None:
+        """Print what has changed since the last refresh. Raises `requests.RequestException`.
+
+        Prints nothing when it would take longer than `max_seconds`: the background thread does it then.
+        """
+        deadline = time.monotonic() + max_seconds
+        if not self._refresh_lock.acquire(timeout=-1 if max_seconds == math.inf else max_seconds):
+            return
+        try:
+
+            def may_continue(_: object) -> bool:
+                return not self._stopped.is_set() and time.monotonic() < deadline
+
+            listed = list(takewhile(may_continue, self._api.recordings()))
+            if not may_continue(None):
                 return
             items = sorted(listed, key=lambda item: str(item["statusSince"]))
             for item in items:
@@ -73,6 +83,8 @@ class Watcher:
                     self._print_line(format_item({**item, "transcriptionStatus": "processing"}))
                 self._print_line(format_item(item))
             self._show_counts(Counter(item["transcriptionStatus"] for item in items))
+        finally:
+            self._refresh_lock.release()
 
     def _watch(self) -> None:
         pause, refreshed_at = POLL_SECONDS, -math.inf

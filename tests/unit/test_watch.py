@@ -95,3 +95,14 @@ def test_idle_stack_is_refreshed_after_a_function_has_run_and_after_an_interval(
         assert api.refreshes == [1, 50]
         monkeypatch.setattr(watch, "IDLE_POLL_SECONDS", 0)
         wait_until(lambda: len(api.refreshes) > 4)
+
+
+def test_refresh_that_would_take_too_long_is_left_to_the_background_thread():
+    """With thousands of recordings, a task must not wait until all of them are listed."""
+    lines: list[str] = []
+    items = [{**ITEM, "transcriptionStatus": "queued"}]
+    watcher = Watcher(cast("Any", ScriptedApi(items, items)), lines.append, lambda _: None, lambda: False)
+    watcher.refresh(max_seconds=0.0)
+    assert lines == []
+    watcher.refresh()
+    assert len(lines) == 1
