@@ -66,7 +66,7 @@ def measure(number: int, *, patched: bool) -> None:
     from local.lambdas.pool import Lambdas
     from local.lambdas.worker_process import ROOT
 
-    with _run_aws(patched=patched) as (endpoint, process_id), TemporaryDirectory() as folder:
+    with run_aws(patched=patched) as (endpoint, process_id), TemporaryDirectory() as folder:
         stack = deploy(ROOT / "template.yaml", endpoint, {"WhisperXUrl": "http://127.0.0.1:9"})
         seconds = _measure_seconds(lambda: seed(stack, number))
         print(f"\n{number:,} recordings, stored in {seconds:.0f} s; AWS uses {_memory_mb(process_id, 'VmRSS'):,.0f} MB")
@@ -88,7 +88,7 @@ def measure(number: int, *, patched: bool) -> None:
         )
 
 
-def seed(stack: Stack, number: int) -> None:
+def seed(stack: Stack, number: int, *, completed_only: bool = False) -> None:
     """Store recordings as the functions would, the newest now: most completed, some queued, some failed."""
     import os
 
@@ -101,12 +101,12 @@ def seed(stack: Stack, number: int) -> None:
     now = datetime.now(UTC)
     with RecordingModel.batch_write() as batch:
         for index in range(number):
-            recording = _make_recording(index, now - SPACING * index, now)
+            recording = _make_recording(index, now - SPACING * index, now, completed_only)
             attributes = recordings._to_attributes(recording)  # noqa: SLF001 — `create` sends one request for each
             batch.save(RecordingModel(source_hash=stack.tables["RecordingsTable"], **attributes))
 
 
-def _make_recording(index: int, recorded_at: datetime, now: datetime) -> Any:
+def _make_recording(index: int, recorded_at: datetime, now: datetime, completed_only: bool) -> Any:
     from callscribe.call_metadata.metadata import CallMetadata, Direction
     from callscribe.clock import to_iso
     from callscribe.errors import RetryableError
@@ -124,10 +124,10 @@ def _make_recording(index: int, recorded_at: datetime, now: datetime) -> Any:
         recorded_at=recorded_at,
     )  # fmt: skip
     recording = replace(recording, audio=AudioInfo(codec="pcm_s16le", duration=30.0, sample_rate=8000, channels=2))
-    if index % QUEUED == 0:
+    if not completed_only and index % QUEUED == 0:
         sort_key = queued_sort_key(now, to_iso(recorded_at))
         return replace(recording, status=Status.QUEUED, sort_key=sort_key, queue_sort_key=sort_key)
-    if index % FAILED == 1:
+    if not completed_only and index % FAILED == 1:
         error = to_failure(RetryableError("The WhisperX server failed (500).", code="service_error"), now)
         return replace(recording, status=Status.FAILED, sort_key=terminal_sort_key(now), attempts=5, error=error)
     transcript = TranscriptRef(
@@ -171,7 +171,8 @@ def _memory_mb(process_id: int, name: str) -> float:
 
 
 @contextmanager
-def _run_aws(*, patched: bool) -> Iterator[tuple[str, int]]:
+def run_aws(*, patched: bool = True) -> Iterator[tuple[str, int]]:
+    """Run the simulated AWS in a process of its own, and yield its endpoint and its process ID."""
     addresses = SPAWN_CONTEXT.Queue()
     process = SPAWN_CONTEXT.Process(target=_serve, args=(addresses, patched), daemon=True)
     process.start()
