@@ -166,8 +166,13 @@ function nextAttempt(nextAttemptAt, now) {
   return new Date(nextAttemptAt) > now ? ["next attempt", nextAttemptAt] : "retries when the queue is empty";
 }
 
+const RIGHT_TO_LEFT = /[\u0590-\u08ff]/;
+
+// Isolated, so that a right-to-left name does not reverse the order around the arrow.
+const isolate = (name) => (RIGHT_TO_LEFT.test(name) ? `\u2068${name}\u2069` : name);
+
 // The parties of a call, as far as they are known; null if none is. An arrow means that it is known who called.
 export function callTitle({ caller, callee, remoteNumber, extension }) {
-  if (caller || callee) return `${caller ?? "unknown"} → ${callee ?? "unknown"}`;
+  if (caller || callee) return `${isolate(caller ?? "unknown")} → ${isolate(callee ?? "unknown")}`;
   return [remoteNumber, extension].filter(Boolean).join(" – ") || null;
 }

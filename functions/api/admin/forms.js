@@ -201,7 +201,8 @@ export function WhisperXFields({ values, draft, set, ...rest }) {
           rows="2"
           spellcheck=${false}
           value=${values.caCertificate}
-          onInput=${(event) => set("caCertificate", event.target.value.trim())}
+          onInput=${(event) => set("caCertificate", event.target.value)}
+          onChange=${(event) => set("caCertificate", event.target.value.trim())}
           ...${attributes}
         ></textarea>`}
     <//>

@@ -25,7 +25,7 @@ const ROUNDING_SECONDS = 0.001; // after a seek to 259.818 s, the player is at 2
 
 // `transcript` is the document as the API returns it; `media` the ref of the audio element, null if there is no audio.
 export function Transcript({ id, transcript, media }) {
-  const { segments, language } = transcript;
+  const { segments, language, producedBy } = transcript;
   const [swapped, setSwapped] = useState(() => sessionStorage.getItem(SWAPPED_STORAGE_KEY + id) === "yes");
   const [following, setFollowing] = useState(true);
   const [search, setSearch] = useState("");
@@ -68,7 +68,14 @@ export function Transcript({ id, transcript, media }) {
   };
 
   if (!segments.length)
-    return html`<${EmptyState} title="No speech in this recording.">The server found nothing to transcribe. This is not an error.<//>`;
+    return html`<${EmptyState} title="No speech in this recording.">
+      ${
+        producedBy.nearSilence
+          ? "It holds less than a second of sound, and the server failed on it."
+          : "It holds no sound, or the server found nothing to transcribe."
+      }
+      ${" "}This is not an error.
+    <//>`;
   return html`<div class="bar">
       <label class="wide">
         <span class="visually-hidden">Search in the transcript</span>
@@ -84,6 +91,7 @@ export function Transcript({ id, transcript, media }) {
       ${speakers.length === 2 && html`<button type="button" aria-pressed=${swapped} onClick=${swap}>Swap speakers</button>`}
     </div>
     <${DoubtfulSegments} segments=${segments} />
+    <${LeftOut} producedBy=${producedBy} />
     <ol class="transcript" ref=${list} tabindex="0" aria-label="Transcript" lang=${language}>
       ${segments.map(({ start, speaker, text, flags = [] }, index) => {
         const { side, colour, name } = speakerStyle(speaker, speakers, swapped);
@@ -120,10 +128,16 @@ function DoubtfulSegments({ segments }) {
     Whisper invents text for silence, noise and music.${" "}
     ${
       count >= FREQUENT_SHARE * segments.length &&
-      html`For fewer of these, set the language in <${Link} href=${urlFor("settings")}>Settings<//>, and add
+      html`For fewer of these, set the language in <${Link} href=${urlFor("settings")}>Settings<//>, and add${" "}
       <code>vad_filter=true</code> to the additional options if your server has this option.`
     }
   <//>`;
+}
+
+// What is not in the transcript although it is in the audio. Transcripts of earlier versions do not say it.
+function LeftOut({ producedBy: { echoSegments = 0, nearSilence = false } }) {
+  return html`${echoSegments > 0 && html`<p class="help">Left out ${pluralize(echoSegments, "passage")} in which one channel repeated the other party’s voice.</p>`}
+    ${nearSilence && html`<p class="help">One channel holds less than a second of sound, and the server failed on it. It was completed without speech.</p>`}`;
 }
 
 // The speakers in the order of their first segment; of a stereo call, the caller first.

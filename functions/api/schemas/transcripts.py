@@ -54,6 +54,28 @@ class TranscriptSegment(ResponseModel):
     )
 
 
+class TranscriptOrigin(ResponseModel):
+    """What produced a transcript: the server, in an attempt; or a sidecar."""
+
+    recording_id: str
+    version: str
+    created_at: str = Field(description="UTC.", examples=["2026-11-18T14:30:27.000Z"])
+    sidecar: bool = Field(default=False, description="It was read from a sidecar. All further members are absent.")
+    attempt: int = Field(0, description="The attempt that completed it.", examples=[1])
+    dialect: str = Field("", examples=["asr"])
+    settings: dict[str, Any] = Field({}, description="The request options; only the names of additional ones.")
+    echo_segments: int = Field(
+        0,
+        description="From how many segments text was left out because the channel repeated the other party, heard "
+        "faintly on it.",
+    )
+    near_silence: bool = Field(
+        default=False,
+        description="The recording, or a channel, holds less than a second of sound and the server failed on it, so it "
+        "was completed without speech.",
+    )
+
+
 class TranscriptDocument(ResponseModel):
     """A whole transcript."""
 
@@ -63,4 +85,4 @@ class TranscriptDocument(ResponseModel):
     no_speech: bool
     segments: list[TranscriptSegment]
     missing_channels: list[str] = Field([], description="Channels of a stereo recording that could not be transcribed.")
-    produced_by: dict[str, Any] = Field(description="Recording, version, attempt, time, dialect and settings.")
+    produced_by: TranscriptOrigin
