@@ -67,6 +67,7 @@ CASES = {
     "Cloudflare gave up waiting (524)": Case(page(524), "wrong_settings"),
     "an error without a reason (500)": Case(text(500, "Internal Server Error"), "wrong_settings"),
     "a refusal without a reason (400)": Case(text(400, "no"), "wrong_settings"),
+    "an error in a successful response": Case(api_error(200, code=400), "wrong_settings"),
     "a refusal of the format (415)": Case(text(415, "no"), "wrong_settings"),
     "a refusal of the content (422)": Case(text(422, "no"), "wrong_settings"),
 }

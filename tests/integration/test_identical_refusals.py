@@ -37,6 +37,7 @@ def refusals():
 
 
 REFUSALS = [(400, b"no"), (415, b"no"), (422, b'{"detail": "no"}'), (500, b"Internal Server Error"), (504, b"")]
+REFUSALS += [(200, b'{"error": {"message": "no", "code": 400}}'), (200, b'{"error": "no"}')]
 
 
 @pytest.mark.parametrize(("status", "body"), REFUSALS)

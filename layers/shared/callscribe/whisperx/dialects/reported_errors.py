@@ -25,6 +25,8 @@ STATUS_BY_TYPE = {
     "model_not_found": HTTPStatus.NOT_FOUND,
     "rate_limit_error": HTTPStatus.TOO_MANY_REQUESTS,
     "rate_limit_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
+    "insufficient_quota": HTTPStatus.TOO_MANY_REQUESTS,
+    "billing_hard_limit_reached": HTTPStatus.TOO_MANY_REQUESTS,
     "invalid_request_error": HTTPStatus.BAD_REQUEST,
     "server_error": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
@@ -47,9 +49,9 @@ def find_reported_error(response: Response, error_table: ErrorTable | None = Non
         try:
             raise_for_status(replace(response, status=status), error_table)
         except TranscriptionError as error:
-            return type(error)(f"{prefix} {error.message}", code=error.code)
+            return type(error)(f"{prefix} {error.message}", code=error.code, status=response.status)
     text = hint(response.body.decode(errors="replace")) or " See its log."
-    return RetryableError(prefix + text, code="service_error")
+    return RetryableError(prefix + text, code="service_error", status=response.status)
 
 
 def _is_error(payload: Mapping[str, Any]) -> bool:
@@ -71,6 +73,8 @@ def _find_status(payload: Mapping[str, Any]) -> int:
             for name in ("code", "type"):
                 if status := STATUS_BY_TYPE.get(str(members.get(name)), 0):
                     return status
+            if isinstance(members.get("param"), str):
+                return HTTPStatus.BAD_REQUEST
     # FastAPI lists what is wrong with a request
     return HTTPStatus.UNPROCESSABLE_ENTITY if isinstance(payload.get("detail"), list) else 0
 
