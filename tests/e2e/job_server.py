@@ -1,8 +1,8 @@
 """A server with jobs in a process of its own, to be killed by SIGKILL while it transcribes.
 
-`python -m tests.e2e.job_server DIR KIND` starts it. It transcribes one recording at a time. `PUT /time` sets its
-clock to that of the test, so that one of three minutes takes no longer than the test needs. DIR
-keeps the log (`log.jsonl`), the port and the jobs.
+`python -m tests.e2e.job_server DIR KIND` starts it. It transcribes one recording at a time. `PUT /time` sets the
+time at which its jobs end, by the clock of the test, so that it need not wait for three minutes. DIR keeps the log
+(`log.jsonl`), the port and the jobs.
 """
 
 import json
