@@ -18,6 +18,7 @@ from callscribe.recordings.recording import (
 )
 from callscribe.recordings.state_machine import Transition
 from callscribe.sources import AUDIO_MISSING, SourceFile
+from callscribe.sources.wav import HEADER_BYTES, read_header
 from callscribe.store import known_files, recordings
 from callscribe.store.known_files import KnownFile
 from functions.sync import sidecar_transcripts
@@ -43,7 +44,11 @@ def update(ingester: "FileIngester", recording: Recording, file: SourceFile, sid
     file_metadata = ingester.reader.read(file, sidecars)
     if file_metadata.transcript and recording.status is Status.QUEUED:
         return  # likewise
-    is_transcribed_again = _has_changed(recording, file) and must_transcribe_again(recording, file)
+    is_transcribed_again = (
+        _has_changed(recording, file)
+        and must_transcribe_again(recording, file)
+        and not _has_same_audio(ingester, recording, file)
+    )
     index_key = build_index_key(file.key, file_metadata.fingerprint)
     updates: dict[str, Any] = {"index_key": index_key, "source_missing": None}
     updates |= _change_of_file(ingester, recording, file, is_transcribed_again=is_transcribed_again)
@@ -82,6 +87,16 @@ def _has_changed(recording: Recording, file: SourceFile) -> bool:
         key=recording.key, size=recording.size, modified_at=recording.modified_at, etag=recording.etag
     )
     return recording.key == file.key and previous_file.fingerprint != file.fingerprint
+
+
+def _has_same_audio(ingester: "FileIngester", recording: Recording, file: SourceFile) -> bool:
+    """Whether the header of a WAV file declares as much audio as was transcribed: only its tags have changed."""
+    audio = recording.audio
+    if recording.status is not Status.COMPLETED or audio is None or audio.is_unfinished or audio.duration is None:
+        return False
+    head = ingester.source.read_at(file, 0, HEADER_BYTES)
+    header = read_header(head, file.size) if head else None
+    return header is not None and header.info.duration == audio.duration
 
 
 def _change_of_file(
@@ -200,9 +215,11 @@ def move(ingester: "FileIngester", known: KnownFile, file: SourceFile, sidecars:
     recording = known_files.find_recording(location, known.key)
     if recording is None or recording.status is Status.PROCESSING:
         return  # its worker still reads the old file, or needs to find out that it is gone
+    # a transcript in a sidecar is left to the next scan, which finds another fingerprint
+    fingerprint = "" if file_metadata.transcript else file_metadata.fingerprint
     updates = {
         **_file_updates(file),
-        "index_key": build_index_key(file.key, file_metadata.fingerprint),
+        "index_key": build_index_key(file.key, fingerprint),
         "metadata": merge(recording.metadata, file_metadata.metadata),
         "source_missing": None,
     }

@@ -123,6 +123,17 @@ def test_file_that_grew_soon_after_its_transcription_is_transcribed_again(
     assert len(service.received) == 2
 
 
+def test_finished_wav_with_new_tags_is_not_transcribed_again(source, complete, service):
+    source.put(NAME, CALL)
+    source.sync()
+    complete()
+    source.put(NAME, CALL + b"LIST" + struct.pack("<I", 12) + b"INFOISFT\0\0\0\0")
+    assert source.sync() == {"listed": 1, "updated": 1}
+    complete()
+    assert source.get(NAME).source_changed
+    assert len(service.received) == 1
+
+
 def test_file_that_grew_much_later_is_only_marked_as_changed(handlers, put, stack, list_recordings):
     put("call.mp3", b"ID3" + bytes(200), age=GROWTH_WINDOW.total_seconds() + 60)
     handlers.transcribe()

@@ -148,6 +148,17 @@ def test_call_that_was_transcribed_from_an_unfinished_file_is_transcribed_from_t
     assert (only_record().status, len(service.received)) == (Status.COMPLETED, 2)
 
 
+def test_transcript_that_comes_with_the_converted_file_is_used(source, only_record):
+    source.put(f"{STEM}.wav", WAV)
+    source.sync()
+    convert(source, f"{STEM}.wav", f"{STEM}.mp3")
+    source.put(f"{STEM}.txt", b"Good morning, how can I help you?")
+    assert source.sync() == {"listed": 1, "moved": 1}
+    assert source.sync() == {"listed": 1, "completed": 1}
+    assert source.sync() == {"listed": 1}
+    assert only_record().status is Status.COMPLETED
+
+
 def test_no_second_record_is_made_while_both_files_exist(source, handlers, service, only_record):
     source.put(f"{STEM}.wav", WAV)
     source.sync()
