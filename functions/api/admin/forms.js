@@ -102,7 +102,8 @@ const CA_CERTIFICATE_HELP =
   "For https:// with a private authority: its certificate in PEM format, or the self-signed one of the server. It is trusted in addition to public authorities.";
 const HEADERS_HELP = {
   set: (names) => `Set: ${names.join(", ")}. The values are never shown. Enter all of them again to change one.`,
-  missing: () => "Only for a server or proxy that requires more than the API key. One per line: NAME: VALUE. For a user and a password: Authorization: Basic USER:PASSWORD. Stored like the key.",
+  missing: () =>
+    "Only for a server or proxy that requires more than the API key. One per line: NAME: VALUE. For a user and a password: Authorization: Basic USER:PASSWORD. Stored like the key.",
   removed: () => "The headers will be removed when you save.",
 };
 

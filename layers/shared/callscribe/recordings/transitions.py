@@ -128,6 +128,7 @@ def transcribe_again(
             "upload_number": Increment(1),
             "job_started_at": None,
             "job_deadline": None,
+            "job_presumed_lost_at": None,
         },
     )
 
