@@ -58,6 +58,8 @@ NEEDS_USER = (
     "authentication_failed",
     "invalid_options",
     "certificate",
+    "payment_required",
+    "access_denied",
 )
 """Error codes of runs that will fail or be skipped again until you fix the cause. `endpoint_not_found` is not one of
 them: a proxy also responds 404 while the server behind it starts."""

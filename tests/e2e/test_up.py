@@ -145,7 +145,7 @@ def test_server_that_is_busy_at_first_costs_no_attempt(folder, tmp_path, service
     out = tmp_path / "out.json"
     status, output = run("up", "--recordings", str(folder), "--whisperx", service.url, "--once", "--json", str(out))
     assert status == 0, output
-    assert output.count("Retrying.") == 1
+    assert output.count("Retrying for up to") == 1
     (recording,) = json.loads(out.read_text())
     assert (recording["status"], recording["attempts"]) == ("completed", 1)
     assert len(service.received) == 2

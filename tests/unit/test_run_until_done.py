@@ -166,6 +166,8 @@ def test_connection_test_explains_a_server_of_another_dialect(clock):
         ("skipped", "paused"),
         ("failed", "authentication_failed"),
         ("failed", "invalid_options"),
+        ("failed", "payment_required"),
+        ("failed", "access_denied"),
     ],
 )
 def test_error_that_needs_a_user_is_reported_at_once(clock, status, code):
