@@ -57,7 +57,7 @@ def update(ingester: "FileIngester", recording: Recording, file: SourceFile, sid
         recording.status is Status.COMPLETED and recording.transcript and recording.transcript.is_from_sidecar
     )
     if has_sidecar_transcript and file_metadata.has_placeholder and not file_metadata.is_incomplete:
-        _withdraw_transcript(ingester, recording, updates | _file_updates(file))
+        _transcribe_again(ingester, recording, updates | _file_updates(file))
         return
     if has_sidecar_transcript and _has_new_transcript(recording, file_metadata):
         updates["transcript"] = ingester.store_transcript(recording.id, file_metadata)
@@ -147,7 +147,7 @@ def _metadata_updates(
 
 
 def _transcribe_again(ingester: "FileIngester", recording: Recording, updates: Mapping[str, Any]) -> None:
-    """Return the recording to `pending`: its file now holds more of the call."""
+    """Return the recording to `pending`: its file holds more of the call, or its sidecar no longer a transcript."""
     recorded_at = updates.get("recorded_at", recording.recorded_at)
     if _apply(transitions.transcribe_again(recording, ingester.clock(), recorded_at, updates), recording, {}):
         ingester.run.increment("transcribed_again")
@@ -159,14 +159,6 @@ def _complete_from_sidecar(
     transition = transitions.complete_from_sidecar(recording, transcript, ingester.clock())
     if completed := _apply(transition, recording, updates):
         ingester.count_completed(completed)
-
-
-def _withdraw_transcript(ingester: "FileIngester", recording: Recording, updates: Mapping[str, Any]) -> None:
-    """Make the recording pending: it is transcribed from its file as it is now."""
-    recorded_at = updates.get("recorded_at", recording.recorded_at)
-    transition = transitions.withdraw_transcript(replace(recording, recorded_at=recorded_at), ingester.clock())
-    if _apply(transition, recording, updates):
-        ingester.run.increment("updated")
 
 
 def _apply(transition: Transition, recording: Recording, updates: Mapping[str, Any]) -> Recording | None:

@@ -129,19 +129,14 @@ def test_transcript_sidecar_completes_a_recording_that_was_not_claimed_in_the_me
     )
 
 
-def test_withdrawn_transcript_makes_a_recording_pending_unless_it_was_transcribed_in_the_meantime():
+def test_recording_to_transcribe_again_is_pending_unless_it_was_transcribed_in_the_meantime():
     stored = make_full(Status.COMPLETED, **LEARNED)
-    transition = transitions.withdraw_transcript(stored, NOW)
-    assert transition.condition == {"sort_key": stored.sort_key}
-    assert after(stored, transition) == replace(
-        stored,
-        status=Status.PENDING,
-        status_since=NOW,
-        sort_key=recording.pending_sort_key(stored.recorded_at),
-        queue_sort_key=None,
-        attempts=0,
-        outage_count=0,
-    )
+    transition = transitions.transcribe_again(stored, NOW, stored.recorded_at, {"size": 7})
+    assert transition.condition == {"sort_key": stored.sort_key, "index_key": stored.index_key}
+    again = after(stored, transition)
+    assert (again.status, again.sort_key) == (Status.PENDING, recording.pending_sort_key(stored.recorded_at))
+    assert (again.attempts, again.outage_count, again.size, again.transcript) == (0, 0, 7, stored.transcript)
+    assert (again.tracks, again.job_started_at, again.job_presumed_lost_at) == ((), None, None)
 
 
 @pytest.mark.parametrize("from_status", Status)

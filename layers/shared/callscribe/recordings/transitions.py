@@ -82,29 +82,12 @@ def complete_from_sidecar(recording: Recording, transcript: TranscriptRef, now: 
     )
 
 
-def withdraw_transcript(recording: Recording, now: datetime) -> Transition:
-    """completed → pending, by sync: the sidecar whose transcript the recording had now holds a placeholder.
-
-    Requires the sort key that was read: a recording that was transcribed in the meantime has another. The transcript
-    stays until there is a new one.
-    """
-    return build_transition(
-        Actor.SYNC,
-        recording.status,
-        Status.PENDING,
-        now,
-        condition={"sort_key": recording.sort_key},
-        sort_key=pending_sort_key(recording.recorded_at),
-        queue_sort_key=None,
-        attempts=0,
-        outage_count=0,
-    )
-
-
 def transcribe_again(
     recording: Recording, now: datetime, recorded_at: datetime, file_updates: Mapping[str, Any]
 ) -> Transition:
-    """completed → pending, failed → pending, by sync: its file has changed, which `file_updates` store.
+    """completed → pending, failed → pending, by sync: its file has changed, or its sidecar now holds a placeholder.
+
+    `file_updates` store what has changed.
 
     Requires the sort key and the index key that were read, so each change of a file leads to one transcription. The
     transcript stays until the new one is stored. Nothing of the previous file is used for it: neither the transcript of
