@@ -68,7 +68,7 @@ def hold_for_job(slot: Slot, attempt: AttemptResult, limit: int, now: datetime) 
         lost = presume_job_lost(recording, stopped_at)
         until = lost.job_deadline or stopped_at
         if recording.job_presumed_lost_at and recording.slot == slot.set_member:
-            return slot if slot.lease_expires_at == until else admission.extend_lost_job(slot, until), lost
+            return slot, lost  # remembered until the same deadline, which another stop does not move
         if remembered := admission.release_lost_job(slot, until, limit, now):
             return remembered, lost
     held = admission.extend_for_job(slot, now, now + JOB_SLOT_LEASE)

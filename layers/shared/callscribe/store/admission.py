@@ -142,13 +142,6 @@ def release_lost_job(slot: Slot, until: datetime, limit: int, now: datetime) -> 
     return None
 
 
-def extend_lost_job(slot: Slot, until: datetime) -> Slot:
-    """Remember a job longer that `release_lost_job` remembers as `slot`. The previous entry is released or expires."""
-    lost = replace(slot, lease_expires_at=until)
-    control_items.write(control_items.ADMISSION, [Item.lost_job_slots.add({lost.set_member})])
-    return lost
-
-
 def extend(slot: Slot, lease_expires_at: datetime) -> Slot:
     """Extend the lease of the slot to `lease_expires_at`, if it ends before: another channel will be sent in it."""
     if slot.lease_expires_at >= lease_expires_at:
