@@ -41,7 +41,7 @@ def test_recording_follows_its_sidecar_from_a_placeholder_to_a_text_and_back(
     assert source.get("a.mp3").status is Status.COMPLETED
     assert source.sync() == {"listed": 1}
     put("Transcription in progress")
-    assert source.sync() == {"listed": 1, "updated": 1}
+    assert source.sync() == {"listed": 1, "transcribed_again": 1}
     assert source.get("a.mp3").status is Status.PENDING
     assert current_text() == "Good morning, how can I help?"  # until there is a new one
     assert_counts_are_right()
