@@ -1,12 +1,16 @@
 """Silence, faint noise and clicks are not sent, and quiet speech is. Near silence on which a server fails."""
 
+import sys
 import wave
 from typing import Any
 
 import numpy as np
 import pytest
 
+from callscribe.sources.wav import read_header
+from functions.process.audio.decoder import open_decoder
 from functions.process.audio.probe import MAX_HEAD_BYTES, probe
+from functions.process.audio.wav_samples import read_samples
 from testing.made_audio import AMR, AMR_FRAME, FORMATS, GSM_FRAME, InMemoryFile, encode, tone, wav
 
 RATE = 8_000
@@ -76,6 +80,31 @@ def test_what_holds_no_sound_is_not_sent(name, subtype):
 @pytest.mark.parametrize("dbfs", [-20, -50])
 def test_speech_is_sent_however_quiet(speech, dbfs, subtype):
     assert is_sent(wav(speech(dbfs), subtype=subtype))
+
+
+@pytest.mark.parametrize("channels", [(noise(2, -20),), (noise(2, -20), tone(2, RATE))])
+def test_plain_samples_are_read_as_the_decoder_reads_them(channels):
+    content = wav(*channels)[:-1]  # half a sample at the end
+    header = read_header(content, len(content))
+    with open_decoder(InMemoryFile(content)) as (rate, decoded):
+        expected = rate, [b"".join(channel) for channel in zip(*decoded, strict=True)]
+    read = read_samples(InMemoryFile(content), header)
+    assert read is not None
+    samples_rate, samples = read
+    assert (samples_rate, [b"".join(channel) for channel in zip(*samples, strict=True)]) == expected
+
+
+@pytest.mark.parametrize("arguments", [{"subtype": "PCM_24"}, {"subtype": "ULAW"}, {"rate": 44_100}, {"rate": 1_000}])
+def test_other_samples_are_decoded(arguments):
+    content = wav(tone(1, RATE), **arguments)
+    assert read_samples(InMemoryFile(content), read_header(content, len(content))) is None
+
+
+@pytest.mark.parametrize("channel_count", [1, 2])
+def test_plain_samples_need_no_decoder(monkeypatch, channel_count):
+    monkeypatch.setitem(sys.modules, "functions.process.audio.decoder", None)
+    assert is_sent(wav(*[tone(1, RATE)] * channel_count))
+    assert not is_sent(wav(*[noise(5, -66)] * channel_count))
 
 
 @pytest.mark.parametrize("extension", FORMATS)

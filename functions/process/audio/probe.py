@@ -12,13 +12,14 @@ from callscribe.call_metadata.metadata import CallMetadata
 from callscribe.errors import PermanentError
 from callscribe.recordings.recording import AudioInfo, Channel
 from callscribe.sources import AudioFile
-from callscribe.sources.wav import HEADER_BYTES, read_header, read_tags
+from callscribe.sources.wav import HEADER_BYTES, WavHeader, read_header, read_tags
 from functions.process.audio import tags
 from functions.process.audio.loudness import LevelMeter
 from functions.process.audio.stereo_split import copy_to_temp_file, has_space_for
+from functions.process.audio.wav_samples import read_samples
 
 if TYPE_CHECKING:
-    from functions.process.audio.decoder import RandomAccess
+    from functions.process.audio.decoder import RandomAccess, StereoSamples
 
 PROBE_BLOCK_BYTES = 262_144
 """Size of one read beyond the head of the file: the index of an hour of M4A fits into it."""
@@ -94,7 +95,7 @@ class BoundedReader:
 class AudioProbe:
     """The result of a probe. `audio` is the same file, to be read from its first byte.
 
-    `head` is its beginning, and `reader` has what else was read of it.
+    `head` is its beginning, and `reader` has what else was read of it. `wav`: its header, if it is a WAV file.
     """
 
     info: AudioInfo
@@ -102,6 +103,7 @@ class AudioProbe:
     audio: AudioFile
     head: bytes
     reader: BoundedReader
+    wav: WavHeader | None
 
     @contextmanager
     def open_if_audible(self) -> Iterator[AudioFile | None]:
@@ -114,21 +116,47 @@ class AudioProbe:
         """
         self.reader.max_reads = 0
         audio, head_size = self.audio, len(self.head)
-        has_sound = _has_sound(self.reader, self.info)
+        has_sound = self._has_sound(self.reader)
         if not has_sound and head_size < audio.length and not audio.is_local:
             head = _read_head(audio, MAX_HEAD_BYTES)
             self.reader.extend_head(head)
             audio, head_size = ReplayedFile(audio, head), len(head)
-            has_sound = _has_sound(self.reader, self.info)
+            has_sound = self._has_sound(self.reader)
         if has_sound or head_size >= audio.length:
             yield None if has_sound is False else audio
         elif audio.is_local:
-            yield None if _has_sound(audio, self.info) is False else audio
+            yield None if self._has_sound(audio) is False else audio
         elif has_space_for(audio):
             with copy_to_temp_file(audio) as copy:
-                yield None if _has_sound(copy, self.info) is False else copy
+                yield None if self._has_sound(copy) is False else copy
         else:
             yield audio
+
+    def _has_sound(self, source: "RandomAccess") -> bool | None:
+        """Return whether there is sound, decoding no more than necessary; None if it cannot be decoded to its end."""
+        try:
+            with self._open_samples(source) as (rate, samples):
+                meter = LevelMeter(rate, len(Channel))
+                for block in samples:
+                    if meter.add(block) and meter.has_new_sound:
+                        return True
+                meter.finish()
+        except PermanentError:
+            return None
+        if any(meter.has_sound(index) for index in range(len(Channel))):
+            return True
+        min_seconds = MIN_DECODED * (self.info.duration or 0.0) - DECODED_TOLERANCE_SECONDS
+        return False if meter.sample_count and meter.seconds >= min_seconds else None
+
+    @contextmanager
+    def _open_samples(self, source: "RandomAccess") -> "Iterator[tuple[int, Iterator[StereoSamples]]]":
+        if plain := read_samples(source, self.wav):
+            yield plain
+        else:
+            from functions.process.audio.decoder import open_decoder
+
+            with open_decoder(source) as decoded:
+                yield decoded
 
 
 def probe(audio: AudioFile) -> AudioProbe:
@@ -149,7 +177,7 @@ def probe(audio: AudioFile) -> AudioProbe:
     if wav and not wav.is_finalized:
         info = replace(info, is_unfinished=True)
     tag_metadata = tags.extract_metadata(raw_tags, info.duration) if raw_tags else CallMetadata()
-    return AudioProbe(info, tag_metadata, ReplayedFile(audio, head), head, reader)
+    return AudioProbe(info, tag_metadata, ReplayedFile(audio, head), head, reader, wav)
 
 
 def _read_head(audio: AudioFile, max_bytes: int = HEADER_BYTES) -> bytes:
@@ -157,25 +185,6 @@ def _read_head(audio: AudioFile, max_bytes: int = HEADER_BYTES) -> bytes:
     while len(head) < max_bytes and (chunk := audio.read(max_bytes - len(head))):
         head += chunk
     return bytes(head)
-
-
-def _has_sound(source: "RandomAccess", info: AudioInfo) -> bool | None:
-    """Return whether the file holds sound, decoding no more than necessary; None if it cannot be decoded to its end."""
-    from functions.process.audio.decoder import open_decoder
-
-    try:
-        with open_decoder(source) as (rate, samples):
-            meter = LevelMeter(rate, len(Channel))
-            for block in samples:
-                if meter.add(block) and meter.has_new_sound:
-                    return True
-            meter.finish()
-    except PermanentError:
-        return None
-    if any(meter.has_sound(index) for index in range(len(Channel))):
-        return True
-    min_seconds = MIN_DECODED * (info.duration or 0.0) - DECODED_TOLERANCE_SECONDS
-    return False if meter.sample_count and meter.seconds >= min_seconds else None
 
 
 def _probe_with_decoder(reader: BoundedReader, head: bytes) -> tuple[AudioInfo, Mapping[str, str]]:
