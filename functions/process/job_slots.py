@@ -1,22 +1,34 @@
 """The slot of a recording that awaits its job: held between polls, or released early if the job is presumably lost.
 
-A server that has stopped (it refuses connections, or its proxy says so) has lost its jobs, but does not report them as
-lost: most list them as running for ever. docs/states.md says why releasing the slot is safe.
+A server that was restarted has lost its jobs, but does not report them as lost: most list them as running for ever. It
+was seen to have stopped (it refused connections, or its proxy said so), or the job takes too long. docs/states.md says
+why releasing the slot is safe.
 """
 
 import uuid
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from callscribe.errors import BadGateway, ServerStopped
+from callscribe.errors import BadGateway, ServerStopped, ServiceUnavailable
 from callscribe.recordings.circuit_breaker import Outage
-from callscribe.recordings.recording import Recording, presume_job_lost
+from callscribe.recordings.recording import Recording
+from callscribe.settings.process import ProcessSettings
 from callscribe.store import admission
 from callscribe.store.admission import Slot
 from functions.process.transcription import AttemptResult, TranscriptionResult
 
 JOB_SLOT_LEASE = timedelta(minutes=20)
 """How long a slot is held for a job without being polled. A poll extends it once half of it has passed."""
+
+MIN_JOB_TIME = timedelta(minutes=30)
+"""No job is presumed lost or given up earlier because of a restart."""
+
+SLOW_JOB_TIME = 20.0
+"""Seconds per second of audio in which a slow server finishes a job. One that takes longer was perhaps lost."""
+
+LOST_JOB_TIME = 4.0
+"""Seconds per second of audio for which a job is polled once its server was seen to have stopped: it may be alive after
+all, behind a proxy or while the server shuts down. Then it ends in the time that servers without jobs get."""
 
 
 def acquire_for_poll(
@@ -55,24 +67,52 @@ def server_stopped_at(result: TranscriptionResult, now: datetime) -> datetime | 
     return now if isinstance(result, ServerStopped | BadGateway) else None
 
 
-def hold_for_job(slot: Slot, attempt: AttemptResult, limit: int, now: datetime) -> tuple[Slot, Recording]:
-    """Hold the slot until the next poll; if the job is presumably lost, only remember the job.
+def hold_for_job(
+    slot: Slot, attempt: AttemptResult, settings: ProcessSettings, now: datetime
+) -> tuple[Slot, Recording]:
+    """Hold the slot until the next poll; if the job is presumed lost, only remember the job.
 
-    `limit`: maximum number of such jobs. Return what the recording stores as its slot, and the updated recording.
+    Return what the recording stores as its slot, and the updated recording.
 
     Raises: StoreError.
     """
-    recording = attempt.recording
-    stopped_at = server_stopped_at(attempt.result, now) or slot.server_stopped_at
-    if stopped_at and recording.job_started_at and recording.job_started_at <= stopped_at:
-        lost = presume_job_lost(recording, stopped_at)
-        until = lost.job_deadline or stopped_at
+    recording = _limit_job_time(attempt, settings, now)
+    lost = _presume_lost(recording, server_stopped_at(attempt.result, now) or slot.server_stopped_at, now)
+    if lost:
         if recording.job_presumed_lost_at and recording.slot == slot.set_member:
             return slot, lost  # remembered until the same deadline, which another stop does not move
-        if remembered := admission.release_lost_job(slot, until, limit, now):
+        until = lost.job_deadline or now
+        if remembered := admission.release_lost_job(slot, until, settings.max_concurrent_transcriptions, now):
             return remembered, lost
     held = admission.extend_for_job(slot, now, now + JOB_SLOT_LEASE)
     return held, replace(recording, job_presumed_lost_at=None)
+
+
+def _limit_job_time(attempt: AttemptResult, settings: ProcessSettings, now: datetime) -> Recording:
+    """Give the job less time after an outage, in which the server may have been restarted."""
+    recording = attempt.recording
+    if not isinstance(attempt.result, ServiceUnavailable):
+        return recording
+    deadline = (recording.job_started_at or now) + timedelta(minutes=settings.job_timeout_minutes)
+    return replace(recording, job_deadline=min(deadline, now + _job_time(recording, SLOW_JOB_TIME)))
+
+
+def _presume_lost(recording: Recording, server_stopped_at: datetime | None, now: datetime) -> Recording | None:
+    """Return the recording as one whose job is presumed lost; None if nothing suggests that it is."""
+    if recording.job_started_at is None:
+        return None
+    if server_stopped_at and recording.job_started_at <= server_stopped_at:
+        until = server_stopped_at + _job_time(recording, LOST_JOB_TIME)
+        deadline = min(recording.job_deadline or until, until)
+        return replace(recording, job_presumed_lost_at=server_stopped_at, job_deadline=deadline)
+    if now - recording.job_started_at >= _job_time(recording, SLOW_JOB_TIME):
+        return replace(recording, job_presumed_lost_at=recording.job_presumed_lost_at or now)
+    return None
+
+
+def _job_time(recording: Recording, per_audio_second: float) -> timedelta:
+    audio_seconds = (recording.audio and recording.audio.duration) or 0.0
+    return max(MIN_JOB_TIME, timedelta(seconds=per_audio_second * audio_seconds))
 
 
 def _needs_new_slot(recording: Recording) -> bool:

@@ -216,7 +216,7 @@ class AttemptFinalizer:
             self._run.end(RunStatus.FAILED, result.message, result.code)
         held_slot = None
         if isinstance(result, JobPending) or _has_running_job(attempt):  # the first is repeated for the type checker
-            held_slot, recording = hold_for_job(slot, attempt, self._settings.max_concurrent_transcriptions, now)
+            held_slot, recording = hold_for_job(slot, attempt, self._settings, now)
             transition = state_machine.await_job(recording, held_slot.set_member, now)
         else:
             transition = self._build_transition(attempt, result, now, is_probe=slot.outage is not None)

@@ -35,9 +35,6 @@ BASE_TIMEOUT_SECONDS, TIMEOUT_PER_AUDIO_SECOND = 300.0, 4.0
 """Response timeout in seconds: a base, because the server may have to load its model, plus this much per second of
 audio. Generous, because most servers keep working on an aborted request, and the next attempt would wait behind it."""
 
-MIN_OUTAGE_TIMEOUT_SECONDS, OUTAGE_TIMEOUT_PER_AUDIO_SECOND = 1800.0, 20.0
-"""Job timeout once an outage was seen: a minimum, or this much per second of audio."""
-
 JOB_TIMEOUT_MESSAGE = (
     "The server did not finish its job within the job timeout. If it was restarted, it has lost the job. The recording "
     "is sent again."
@@ -166,7 +163,6 @@ class TrackTranscriber:
         try:
             transcript = self._service.poll(Job(job), timeouts)
         except ServiceUnavailable:
-            self._shorten_job_deadline()
             raise
         except TranscriptionError as error:
             is_transient = error.code in TRANSIENT_POLL_ERRORS and not isinstance(error, JobFailed)
@@ -177,13 +173,6 @@ class TrackTranscriber:
             return None
         self.service_responded = True
         return transcript
-
-    def _shorten_job_deadline(self) -> None:
-        """Limit the job's time from the latest outage on: a restarted server reports lost jobs as pending forever."""
-        now = self._clock()
-        seconds = max(MIN_OUTAGE_TIMEOUT_SECONDS, OUTAGE_TIMEOUT_PER_AUDIO_SECOND * (self._duration or 0.0))
-        deadline = (self.recording.job_started_at or now) + self._job_timeout
-        self._update(job_deadline=min(deadline, now + timedelta(seconds=seconds)))
 
     def _send(self) -> None:
         """Send what is not sent yet, up to the first job."""

@@ -72,7 +72,7 @@ SINCE = "2026-11-27T23:05:00Z"
         ({"transcriptionStatus": "processing", "attempts": 1}, ["attempt 1 of 5", ["since", SINCE]]),
         ({"transcriptionStatus": "processing", "attempts": 1, "jobStartedAt": "2026-11-26T12:00:00Z",
           "jobPresumedLostAt": "2026-11-26T12:10:00Z", "jobDeadline": "2026-11-26T12:40:00Z"},
-         ["attempt 1 of 5", ["waiting for the job from before the server's restart, until",
+         ["attempt 1 of 5", ["the server has probably lost the job; waiting for it until",
                              "2026-11-26T12:40:00Z"]]),
         ({"transcriptionStatus": "processing", "attempts": 1, "jobStartedAt": "2026-11-26T12:00:00Z"},
          ["attempt 1 of 5", ["job running since", "2026-11-26T12:00:00Z"]]),

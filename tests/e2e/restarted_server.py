@@ -29,8 +29,7 @@ from tests.e2e.job_server import KINDS
 
 RECORDINGS = 4
 DOWN_MINUTES = (2, 0)
-"""With 0, the server is back before any run of process has noticed. Then nothing shows that a job is lost which the
-server lists as running: it is waited for until JobTimeoutMinutes."""
+"""With 0, the server is back before any run of process has noticed."""
 
 JOB_TIMEOUT_MINUTES = 60
 

@@ -33,3 +33,5 @@ def test_killed_server_gets_the_next_recording_soon_and_none_twice_at_once(kind)
 def test_restart_that_no_run_has_noticed_loses_nothing(kind):
     (result,) = run((kind,), (0,))
     assert (result.completed, result.copies, result.max_at_server) == (RECORDINGS, 1, 1)
+    assert result.next_sent is not None
+    assert result.next_sent <= HALF_AN_HOUR + FEW_MINUTES

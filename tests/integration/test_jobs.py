@@ -19,13 +19,14 @@ UNAVAILABLE = ServiceUnavailable("No connection.")
 class JobService:
     """Turns every upload into a job.
 
-    `poll_result`: what a poll returns or raises; None while the job is pending. `upload_error`: raised by uploads.
-    `failing_name`: jobs whose upload name contains this text fail.
+    `poll_result`: what a poll returns or raises; None while the job is pending. `finished`: the jobs that have ended
+    nevertheless. `upload_error`: raised by uploads. `failing_name`: jobs whose upload name contains this text fail.
     """
 
     def __init__(self):
         self.sent, self.polls, self.jobs = [], 0, {}
         self.poll_result = None
+        self.finished = set()
         self.upload_error = None
         self.failing_name = None
 
@@ -44,6 +45,8 @@ class JobService:
         self.polls += 1
         if self.failing_name and self.failing_name in self.jobs[job.id]:
             raise JobFailed("The job failed.")
+        if job.id in self.finished:
+            return HELLO
         if isinstance(self.poll_result, BaseException):
             raise self.poll_result
         return self.poll_result
@@ -109,14 +112,11 @@ def test_job_holds_its_slot_until_it_has_ended(handlers, send, jobs, list_record
 
 @pytest.mark.slow
 def test_three_hour_job_costs_one_attempt_and_few_requests(handlers, send, jobs, list_recordings, count_requests):
-    send(2)
+    send()
     with count_requests() as requests:
         for _ in range(60):
             handlers.after(minutes=3).process()
-    item = next(
-        recording for recording in list_recordings().values() if recording["transcriptionStatus"] == "processing"
-    )
-    assert (item["attempts"], len(jobs.sent)) == (1, 1)
+    assert (only(list_recordings)["attempts"], len(jobs.sent)) == (1, 1)
     assert 30 <= jobs.polls <= 60
     assert requests.total() / 60 < 13
     jobs.poll_result = HELLO
@@ -230,7 +230,7 @@ def test_worker_that_crashes_during_a_poll_leaves_the_job_to_the_next_attempt(ha
 
 def test_slot_that_expired_between_two_polls_is_held_again(handlers, send, jobs, list_recordings):
     send(2)
-    handlers.after(hours=2).process()
+    handlers.after(minutes=25).process()
     assert len(jobs.sent) == 1
     (holder,) = control_items.read_one(control_items.ADMISSION).slots
     assert admission.Slot.from_set_member(holder).lease_expires_at > handlers.now()

@@ -1,4 +1,4 @@
-"""Servers that are restarted while they run a job, and report it as running for ever: the slot is released early."""
+"""Servers that are restarted while they run a job, and list it as running for ever: the slot is released early."""
 
 from datetime import timedelta
 
@@ -81,9 +81,9 @@ def test_lost_job_is_sent_again_after_half_an_hour_and_nothing_twice_at_once(
         handlers.advance_clock(minutes=1)
     assert len(jobs.sent) == 2
     jobs.jobs = {id_: name for id_, name in jobs.jobs.items() if name != jobs.sent[0]} | {"job-1": jobs.sent[0]}
-    for _ in range(6):
-        handlers.process()
-        handlers.advance_clock(minutes=1)
+    jobs.finished = {"job-2"}
+    handlers.process()
+    handlers.after(seconds=70).process()
     item = list_recordings()["0.wav"]
     assert (item["error"]["code"], item["attempts"]) == ("job_timeout", 1)
     assert admission_item().lost_job_slots is None
@@ -132,6 +132,37 @@ def test_server_that_stops_again_and_again_has_at_most_twice_as_many_jobs(
     assert len(item.slots) == len(item.lost_job_slots) == 1
     waiting = [recording for recording in list_recordings().values() if recording["jobPresumedLostAt"]]
     assert len(waiting) == 1
+
+
+def test_next_recording_is_sent_if_a_job_takes_too_long(handlers, put, jobs, list_recordings):
+    start(handlers, put, 3)
+    jobs.finished = {"job-2", "job-3"}
+    handlers.after(minutes=29).process()
+    assert len(jobs.sent) == 1
+    for _ in range(3):
+        handlers.after(minutes=1).process()
+    assert len(jobs.sent) == 3
+    lost = list_recordings()["0.wav"]
+    stored = recordings.get(lost["id"])
+    assert lost["jobPresumedLostAt"]
+    assert stored.job_deadline - stored.job_started_at == timedelta(hours=6)
+    jobs.finished.add("job-1")
+    handlers.after(minutes=6).process()
+    assert set(by_status(list_recordings).values()) == {"completed"}
+    item = admission_item()
+    assert (item.slots, item.lost_job_slots, len(jobs.sent)) == (None, None, 3)
+
+
+def test_job_of_a_long_call_may_take_longer(handlers, put, jobs, list_recordings):
+    handlers.overrides["RECORDINGS_PER_RUN"] = "1"
+    put("long.wav", wav(tone(120, 8_000, 300)), age=7200)
+    put("next.wav", age=3600)
+    handlers.transcribe()
+    handlers.after(minutes=39).process()
+    assert len(jobs.sent) == 1
+    for _ in range(2):
+        handlers.after(minutes=2).process()
+    assert len(jobs.sent) == 2
 
 
 def test_failed_upload_shows_that_earlier_jobs_are_lost(handlers, put, jobs, list_recordings):

@@ -152,10 +152,10 @@ export function progressSummary(recording, now = Date.now()) {
   return parts.filter(Boolean);
 }
 
-// What the recording waits for: the server, or its job. If a job from before a restart is lost, the recording is sent again.
+// What the recording waits for: the server, or its job. If the job is lost, the recording is sent again.
 function jobProgress({ statusSince, jobStartedAt, jobPresumedLostAt, jobDeadline }) {
   if (jobPresumedLostAt) {
-    return ["waiting for the job from before the server's restart, until", jobDeadline];
+    return ["the server has probably lost the job; waiting for it until", jobDeadline];
   }
   return jobStartedAt ? ["job running since", jobStartedAt] : ["since", statusSince];
 }

@@ -118,9 +118,9 @@ function OutageBanner({ outage }) {
 
 function LostJobsBanner({ jobs }) {
   if (!jobs) return null;
-  return html`<${Notice} title="The WhisperX server was restarted">
+  return html`<${Notice} title="The WhisperX server has probably lost jobs">
     <p aria-live="off">
-      It may have lost ${pluralize(jobs.count, "job")}. Callscribe waits for the results until${" "}
+      It was restarted, or ${pluralize(jobs.count, "job")} took too long. Callscribe waits for the results until${" "}
       <${Clock} at=${jobs.until} />, then sends the recordings again. Other recordings are not held up.
     </p>
   <//>`;

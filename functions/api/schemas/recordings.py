@@ -102,8 +102,9 @@ class RecordingResponse(MetadataResponse):
         description="When the job that the WhisperX server is running for it was started."
     )
     job_presumed_lost_at: datetime | None = Field(
-        description="When the WhisperX server was found to have stopped, and so has probably lost the job. The job is "
-        "polled until `jobDeadline`, while other recordings are sent; then the recording is sent again."
+        description="Since when the WhisperX server has probably lost the job, because it had stopped or the job takes "
+        "too long. The job is polled until `jobDeadline`, while other recordings are sent; then the recording is sent "
+        "again."
     )
     job_deadline: datetime | None = Field(description="When the job is given up, and the recording sent again.")
     audio: AudioResponse | None
@@ -153,7 +154,7 @@ class OutageResponse(ResponseModel):
 
 
 class LostJobsResponse(ResponseModel):
-    """Jobs that the WhisperX server had before it was restarted, and may finish nevertheless."""
+    """Jobs that the WhisperX server has probably lost, because it was restarted, but may finish nevertheless."""
 
     count: int = Field(examples=[1])
     until: datetime = Field(description="When the last of them is given up, and its recording sent again.")
@@ -170,7 +171,7 @@ class StatusSummary(ResponseModel):
     total: int
     outage: OutageResponse | None = Field(description="Null while recordings can be read and sent.")
     lost_jobs: LostJobsResponse | None = Field(
-        description="Jobs from before a restart of the WhisperX server that are waited for; null if there are none."
+        description="Jobs that the WhisperX server has probably lost and that are waited for; null if there are none."
     )
 
 

@@ -4,7 +4,7 @@ import hashlib
 import re
 from base64 import b32encode
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from callscribe.call_metadata.metadata import CallMetadata
@@ -124,7 +124,7 @@ class Recording:
     `upload_number`: part of the name under which the audio is uploaded, by which a job can be found on the server;
     incremented once the upload has a result or is given up.
     `job_started_at`: when the service accepted the running job; `job_deadline`: when the job is given up.
-    `job_presumed_lost_at`: when the service was seen to have stopped, and with it the job. Its slot is used by others.
+    `job_presumed_lost_at`: since when the job is presumed lost. Its slot is used by others.
     `slot`: the slot that is held for the job between polls, or what identifies a job that is presumed lost.
     """
 
@@ -193,19 +193,6 @@ class Recording:
         tracks[channel] = replace(track, job=job, transcript_version=transcript_version, failure=failure)
         # a whole file without a job has no track
         return replace(self, tracks=tuple(track for track in tracks.values() if track != AudioTrack()))
-
-
-LOST_JOB_MIN_WAIT, LOST_JOB_WAIT_PER_AUDIO_SECOND = timedelta(minutes=30), 4.0
-"""How long a job that is presumed lost is polled: it may be alive after all, behind a proxy or while the service shuts
-down. Then it ends within the time that servers without jobs get."""
-
-
-def presume_job_lost(recording: Recording, stopped_at: datetime) -> Recording:
-    """The recording, whose job the service has presumably lost: it had started before the service stopped."""
-    audio_seconds = (recording.audio and recording.audio.duration) or 0.0
-    wait = max(LOST_JOB_MIN_WAIT, timedelta(seconds=LOST_JOB_WAIT_PER_AUDIO_SECOND * audio_seconds))
-    deadlines = filter(None, (recording.job_deadline, stopped_at + wait))
-    return replace(recording, job_presumed_lost_at=stopped_at, job_deadline=min(deadlines))
 
 
 def display_path(location: str, key: str) -> str:
