@@ -17,7 +17,8 @@ from itertools import groupby, pairwise
 from callscribe.recordings.recording import Channel
 from callscribe.transcripts.stereo import slice_segment, word_offsets
 from callscribe.transcripts.transcript import UNSPACED_SCRIPTS, Segment, Transcript
-from functions.process.audio.loudness import ChannelLevels, LevelComparison
+from functions.process.audio.level_comparison import LevelComparison
+from functions.process.audio.loudness import ChannelLevels
 
 TIME_TOLERANCE_SECONDS, SEGMENT_TOLERANCE = 0.4, 0.1
 """How far apart the same word may be on both channels; without times of words, also this fraction of the segment."""
