@@ -9,6 +9,7 @@ from callscribe.recordings.retry_policy import REFUSED_DELAY
 from callscribe.store import recordings
 from testing.handlers import client
 from testing.made_audio import tone, wav
+from tests.integration.storage import upload_event
 
 CALL = wav(tone(1, 8000))
 KMS = "User is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-central-1:123456789012:key/0"
@@ -88,6 +89,29 @@ def test_one_refused_object_does_not_hold_up_the_others(handlers, put, get, refu
     handlers.after(seconds=REFUSED_DELAY.total_seconds() + 1).process()
     assert get("a.wav").status is Status.COMPLETED
     assert len(service.received) == 4
+
+
+def test_role_that_may_list_only_a_prefix_is_refused_missing_objects(handlers, put, get, refuse, stack):
+    """S3 then responds 403 instead of 404: listing the key shows that there is no such object."""
+    s3, bucket = client("s3", stack.endpoint), stack.buckets["RecordingsBucket"]
+    name = "6f2c0a0e-7c1b-4a57-9d53-0c2d4f1b9a11.wav"
+    put(name, CALL)
+    put("2026-04/a.wav", CALL)
+    refuse(r"a_6f2c|\.rd_files|/(b|c)\.wav")  # none of these exists when it is requested
+    assert handlers.sync(**upload_event(stack, name))["counts"]["added"] == 1
+    assert handlers.sync(**upload_event(stack, "2026-04/a.wav"))["counts"]["added"] == 1
+    refuse("")
+    put("b.wav", CALL)
+    put("c.wav", CALL)
+    handlers.sync()
+    put("b.mp3", b"ID3" + bytes(200))
+    refuse(r"/(b|c)\.wav")
+    for key in ("b.wav", "c.wav"):
+        s3.delete_object(Bucket=bucket, Key=key)
+    counts = handlers.sync()["counts"]
+    assert (counts["moved"], counts["missing"], counts["unreadable"]) == (1, 1, 0)
+    assert get("b.wav").key == "b.mp3"
+    assert get("c.wav").source_missing
 
 
 def test_archived_object_is_counted_and_ingested_once_it_is_restored(handlers, stack, get):

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from itertools import islice
 from typing import Any
 
 from callscribe import aws
@@ -129,7 +130,11 @@ class S3Source:
         except AwsError as error:
             if error.is_not_found:
                 return None
-            raise _to_audio_error(error) from error
+            audio_error = _to_audio_error(error)
+            if isinstance(audio_error, AudioRefused):
+                # S3 also refuses when a missing object is requested, if the role may list only a prefix of the bucket
+                return next((file for file in islice(self.list_files(key), 1) if file.key == key), None)
+            raise audio_error from error
         has_copy = 'ongoing-request="false"' in response.get("Restore", "")
         return SourceFile(
             key=key,
