@@ -18,6 +18,7 @@ from callscribe.recordings.recording import (
 )
 from callscribe.recordings.state_machine import Transition
 from callscribe.sources import AUDIO_MISSING, SourceFile
+from callscribe.sources.id3 import ID3V1_BYTES, leading_tag_bytes
 from callscribe.sources.wav import HEADER_BYTES, read_header
 from callscribe.store import known_files, recordings
 from callscribe.store.known_files import KnownFile
@@ -90,12 +91,19 @@ def _has_changed(recording: Recording, file: SourceFile) -> bool:
 
 
 def _has_same_audio(ingester: "FileIngester", recording: Recording, file: SourceFile) -> bool:
-    """Whether the header of a WAV file declares as much audio as was transcribed: only its tags have changed."""
+    """Whether only the tags have changed since the file was transcribed.
+
+    That is so if the header of a WAV file declares as much audio, or if an MP3 file without its tags is not longer.
+    """
     audio = recording.audio
     if recording.status is not Status.COMPLETED or audio is None or audio.is_unfinished or audio.duration is None:
         return False
     head = ingester.source.read_at(file, 0, HEADER_BYTES)
-    header = read_header(head, file.size) if head else None
+    if not head:
+        return False
+    if tag_bytes := leading_tag_bytes(head):
+        return file.size - tag_bytes - ID3V1_BYTES <= recording.size
+    header = read_header(head, file.size)
     return header is not None and header.info.duration == audio.duration
 
 

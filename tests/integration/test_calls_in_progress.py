@@ -134,6 +134,20 @@ def test_finished_wav_with_new_tags_is_not_transcribed_again(source, complete, s
     assert len(service.received) == 1
 
 
+def test_mp3_with_new_tags_is_not_transcribed_again(source, complete, service):
+    audio, longer = tone(2, 16_000), tone(3, 16_000)
+    source.put("call.mp3", encode("mp3", audio))
+    source.sync()
+    complete("call.mp3")
+    source.put("call.mp3", encode("mp3", audio, tags={"title": "Call with Ann", "comment": "x" * 5_000}))
+    assert source.sync() == {"listed": 1, "updated": 1}
+    assert source.get("call.mp3").source_changed
+    source.put("call.mp3", encode("mp3", longer, tags={"title": "Call with Ann", "comment": "x" * 5_000}))
+    assert source.sync() == {"listed": 1, "transcribed_again": 1}
+    complete("call.mp3")
+    assert len(service.received) == 2
+
+
 def test_file_that_grew_much_later_is_only_marked_as_changed(handlers, put, stack, list_recordings):
     put("call.mp3", b"ID3" + bytes(200), age=GROWTH_WINDOW.total_seconds() + 60)
     handlers.transcribe()

@@ -12,6 +12,7 @@ from callscribe.call_metadata.metadata import CallMetadata
 from callscribe.errors import PermanentError
 from callscribe.recordings.recording import AudioInfo, Channel
 from callscribe.sources import AudioFile
+from callscribe.sources.id3 import ID3V1_BYTES, leading_tag_bytes
 from callscribe.sources.wav import HEADER_BYTES, WavHeader, read_header, read_tags
 from functions.process.audio import tags
 from functions.process.audio.loudness import LevelMeter
@@ -32,9 +33,6 @@ MAX_HEAD_BYTES = 1_048_576
 
 MIN_DECODED, DECODED_TOLERANCE_SECONDS = 0.9, 0.5
 """The fraction of the declared duration that must have been decoded to call a file silent, except for a moment."""
-
-ID3V1_BYTES, ID3V2_HEADER_BYTES = 128, 10
-"""Sizes of the tag after the audio of an MP3, and of the header of the tag before it."""
 
 MAX_FRAME_BYTES = 1_441
 """Maximum size of an MP3 frame. A single frame marked Xing or Info is encoder metadata, not audio."""
@@ -202,12 +200,7 @@ def _probe_with_decoder(reader: BoundedReader, head: bytes) -> tuple[AudioInfo, 
 
 def _has_only_tags(head: bytes, length: int) -> bool:
     """Return whether an MP3 file has only the tags before and after its audio, but no audio."""
-    start = 0
-    if head.startswith(b"ID3") and len(head) >= ID3V2_HEADER_BYTES:
-        start = ID3V2_HEADER_BYTES
-        # the size of the tag, seven bits per byte
-        for position, byte in enumerate(reversed(head[6:ID3V2_HEADER_BYTES])):
-            start += (byte & 0x7F) << 7 * position
+    start = leading_tag_bytes(head)
     rest = head[start:]
     if length - start <= ID3V1_BYTES:
         return rest.startswith(b"TAG") or (start > 0 and not rest.strip(b"\0"))
