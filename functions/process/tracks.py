@@ -18,6 +18,7 @@ from callscribe.recordings.recording import AudioTrack, Channel, Recording
 from callscribe.recordings.retry_policy import to_failure
 from callscribe.settings.process import ProcessSettings
 from callscribe.sources import Audio, open_for_recording
+from callscribe.sources.file_types import has_no_extension
 from callscribe.store import transcripts
 from callscribe.transcripts.stereo import ChannelLayout, channel_layout
 from callscribe.transcripts.transcript import Transcript, parse_stored_transcript
@@ -240,9 +241,8 @@ class TrackTranscriber:
         # Never the file's own name: names contain phone numbers. The creation time is part of the name because a new
         # stack counts uploads from 0 again, and must not receive results of the previous stack.
         upload_id = f"{self.recording.created_at:%Y%m%d%H%M%S%f}-{self.recording.upload_number}"
-        extension = PurePosixPath(self.recording.key).suffix.lower()
-        if channel or not extension[1:] or extension[1:].isdecimal():  # one channel, or a file without an extension
-            extension = ".wav"
+        path = PurePosixPath(self.recording.key)
+        extension = ".wav" if channel or has_no_extension(path.name) else path.suffix.lower()
         name = "-".join(filter(None, (self.recording.id, upload_id, channel))) + extension
         timeouts = Timeouts(CONNECT_SECONDS, self._response_timeout())
         # from here on, any error except ServiceUnavailable happened on an open connection

@@ -30,6 +30,19 @@ def test_recording_without_an_extension_is_ingested_with_its_sidecars_and_transc
     assert source.get(KEY).status is Status.COMPLETED
 
 
+def test_numbers_after_a_dot_in_the_name_are_not_sent_as_an_extension(source, handlers, service):
+    key = "20230517142530-1684333530.12-5551234567-102-Inbound"
+    source.put(key, encode("mp3", tone(1, 8_000, 300)))
+    source.put(f"{key}.json", b'{"party": "Ann"}')
+    assert source.sync() == {"listed": 1, "added": 1}
+    assert (source.get(key).metadata.caller, source.get(key).metadata.party) == ("5551234567", "Ann")
+    handlers.queue()
+    handlers.process()
+    assert source.get(key).status is Status.COMPLETED
+    assert b'.wav"' in service.received[0].body
+    assert b"5551234567" not in service.received[0].body
+
+
 def test_upload_event_ingests_the_same_files_as_a_scan(handlers, put, stack):
     put(KEY, b"ID3" + bytes(200))
     put(f"{KEY}.json", b'{"caller": "100"}')

@@ -50,8 +50,10 @@ def test_only_configured_extensions_are_recordings():
 
 
 @pytest.mark.parametrize(
-    "name", ["1684333530.12", f"2026/{CALL}", "RE1234567890123456789012345678901a", "a.b/20230517142530"]
-)
+    "name",
+    ["1684333530.12", f"2026/{CALL}", "RE1234567890123456789012345678901a", "a.b/20230517142530",
+     "20230517142530-1684333530.12-1001-102-Internal", "20230517-1684333530.12_1684333532", f"{CALL}.12-in"],
+)  # fmt: skip
 def test_file_without_an_extension_is_a_recording_by_a_setting(name):
     assert classify(name) is FileKind.IGNORED
     assert classify(name, 100, frozenset({"wav", "none"})) is FileKind.AUDIO

@@ -106,9 +106,12 @@ def classify(path: str, size: int | None = None, extensions: AbstractSet[str] = 
 
 
 def has_no_extension(name: str) -> bool:
-    """Whether a file name has no extension: digits after a dot are part of an id, such as `1684333530.12`."""
+    """Whether a file name has no extension.
+
+    Digits after a dot are part of an id, at the end or not: `1684333530.12`, `20230517142530-1684333530.12-1001-in`.
+    """
     _, dot, extension = name.rpartition(".")
-    return not dot or extension.isdecimal()
+    return not dot or extension.replace("_", "-").partition("-")[0].isdecimal()
 
 
 def _classify_slow(folders: list[str], name: str, size: int | None, extensions: AbstractSet[str]) -> FileKind:
