@@ -184,7 +184,8 @@ def test_utc_offsets_are_those_of_the_time_zone_database():
 
 
 NOT_NUMBERS = (
-    "+266696687", "-2", "2026-04-05", "2026.04.05", "1" * 21, "1-" + "-" * 39, "1\n2", "٣٣٣", "+", "()", "-", "", "a1",
+    "+266696687", "1684333530.12", "-2", "2026-04-05", "2026.04.05", "1" * 21, "1-" + "-" * 39, "1\n2", "٣٣٣", "+",
+    "()", "-", "", "a1",
 )  # fmt: skip
 WORDS = ("s", "unknown", "anonymous", "Anonymous", "null", "always", "restricted")
 

@@ -9,12 +9,12 @@ MAX_DIGITS = 20
 
 PHONE_NUMBER = re.compile(
     r"""
-    (?! .{41} | (?:19|20)[0-9]{2} ([-./]) [01][0-9] \1 [0-3][0-9] (?![0-9]) )
+    (?! .{41} | (?:19|20)[0-9]{2} ([-./]) [01][0-9] \1 [0-3][0-9] (?![0-9]) | 1[0-9]{9}\.[0-9]+ $ )
     \(? (?: \+ | [*#]* ) [ ]? \(? [0-9][0-9 ().\-/*#]*""",
     re.VERBOSE,
 )
-"""Digits and common separators, with an optional plus, in up to 40 characters. Excludes dates, and `-2`, which Android
-writes for a withheld number."""
+"""Digits and common separators, with an optional plus, in up to 40 characters. Excludes dates, the unique ids of
+Asterisk (`1684333530.12`), and `-2`, which Android writes for a withheld number."""
 
 MASK = re.compile(r"[Xx]{2,12}|\*{2,12}")
 MASKED_NUMBER = re.compile(rf"(?=.*[0-9].*[0-9])\+?[0-9]{{0,12}}(?:{MASK.pattern})[0-9]{{0,12}}")

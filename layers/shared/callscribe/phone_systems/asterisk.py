@@ -53,12 +53,12 @@ PATTERNS = (
         kind=CONFERENCE,
         extension_from=no_extension,
     ),
-    # confbridge-8000-1452868212 confbridge-8000-20230517-142610-1684333570.76
+    # confbridge-8000-1452868212 confbridge-8000-1684333570.76 confbridge-8000-20230517-142610-1684333570.76
     FilenamePattern(
         system="asterisk",
         pattern=rf"""
             (?:confbridge|conference|meetme) - (?P<callee>[^-]+) (?:-(?P=callee))?
-            (?:-[0-9]{{10}} | -(?P<date>[0-9]{{8}})-(?P<time>[0-9]{{6}})-(?P<unique_id>{UNIQUE_ID}))""",
+            (?:-[0-9]{{10}} | (?:-(?P<date>[0-9]{{8}})-(?P<time>[0-9]{{6}}))?-(?P<unique_id>{UNIQUE_ID}))""",
         kind=CONFERENCE,
         extension_from=no_extension,
     ),
@@ -80,10 +80,11 @@ PATTERNS = (
     # MixMonitor with DATE-UNIQUEID-EPOCH: 20230517-1684333530.12-1684333532 20230517-142530-1684333530.12-1684333532
     FilenamePattern(
         system="asterisk",
-        pattern=r"""
+        pattern=rf"""
             (?:[A-Za-z]+[_-])?
-            (?:(?P<date>[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}) (?:[_-]?(?P<time>[0-9]{6}))? [_-])?
-            (?P<unique_id>[0-9]{10}(?:\.[0-9]+)?) [_-] (?P<epoch>[0-9]{10})""",
+            (?:(?P<date>[0-9]{{8}}|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})
+                (?:[_-]?(?P<time>[0-9]{{6}}|[0-9]{{2}}-[0-9]{{2}}-[0-9]{{2}}))? [_-])?
+            (?P<unique_id>{UNIQUE_ID}) [_-] (?P<epoch>[0-9]{{10}})""",
         refine=_require_call_epoch,
     ),
     # 20230517-1684333530.12
