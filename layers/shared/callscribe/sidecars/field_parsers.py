@@ -87,6 +87,8 @@ NUMERIC = re.compile(r"[0-9]+(\.[0-9]+)?")
 DATE_DIGIT_COUNTS = frozenset((8, 12, 14))
 """Digits of a timestamp without separators; any other number of digits is an epoch."""
 
+UTC_OFFSET = re.compile(r"(?<=:[0-9][0-9]) ?(?:GMT|UTC)?([+-])([0-9]{1,2})(?::?([0-9]{2}))?(?= *(?:\(|$))")
+"""An offset after a time, such as `GMT+0530` in JavaScript's dates. The parser of RFC 2822 understands only `+0530`."""
 MONTH_NAME = re.compile("[A-Za-z]{3}")
 AMBIGUOUS_DATE = re.compile("(?:[0-9]{2}|[0-9]{6})(?![0-9])")
 """A date that begins with a year of two digits, or with a day or month that `parse_readings` does not understand. Only
@@ -187,12 +189,13 @@ def parse_extension_value(value: Any) -> str | None:
 def parse_timestamp_value(value: Any) -> datetime | date | None:
     """The time as written: aware for an epoch or a time with a zone, otherwise naive; a date if there is no time.
 
-    Accepts epochs in seconds, milliseconds or microseconds, ISO 8601, RFC 2822, digits without separators, AM and PM,
-    and a day before or after the month. `01/02/2026` is None because it is ambiguous.
+    Accepts epochs in seconds, milliseconds or microseconds, ISO 8601, RFC 2822, JavaScript's dates, digits without
+    separators, AM and PM, and a day before or after the month. `01/02/2026` is None because it is ambiguous.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return from_epoch(value)
     text = to_24_hours(value.strip()) if isinstance(value, str) and len(value) <= MAX_TIMESTAMP_LENGTH else ""
+    text = UTC_OFFSET.sub(lambda match: f" {match[1]}{match[2]:0>2}{match[3] or '00'}", text)
     if NUMERIC.fullmatch(text):
         timestamp = parse_timestamp(text) if text.isdecimal() and len(text) in DATE_DIGIT_COUNTS else None
         return timestamp or from_epoch(float(text))
