@@ -24,7 +24,13 @@ PLACEHOLDERS = [
     "文字起こしはありません", "กำลังประมวลผล", "قيد الانتظار", "غير متاح",
     "Není k dispozici", "Nincs elérhető", "Ei saatavilla", "Δεν είναι διαθέσιμο", "대기 중", "처리 중",
     "đang chờ xử lý", "Không có sẵn", "Sedang diproses", "Belum tersedia", "प्रक्रिया में", "Wird noch erstellt",
+    "Your transcript is being generated.", "La transcription n'est pas encore disponible",
+    "Transkripsiyon bekleniyor", "Идёт расшифровка", "Transkribering pågår", "Litterointi kesken", "Wordt verwerkt",
+    "Transkrypcja w toku", "转录中，请稍候", "녹취록 없음", "변환 중", "جاري المعالجة", "अभी उपलब्ध नहीं है",
     # what a service says in place of one
+    "Transcription is disabled for this account", "Sorry, we could not transcribe this call.", "No audio", "Timed out",
+    "Click here to view the transcript", "Upgrade your plan to see transcripts", "Service temporarily unavailable",
+    "An error occurred while transcribing", "Something went wrong", "Insufficient credits", "Aufnahme zu kurz",
     "[no speech]", "(no audio)", "No speech detected", "Call too short to transcribe", "Access denied", "403 Forbidden",
     "Internal Server Error", "Rate limit exceeded", "{{transcript}}", "${transcription}", "%TRANSCRIPT%",
     "[object Object]", "Queued at 2026-11-18 09:30:00", "jobId=abc123 status=queued", "Awaiting transcription",
@@ -45,6 +51,9 @@ SPEECH = [
     "Call failed, I will try again", "Sorry, wrong number.",
     "Ja, ich warte.", "Je suis en attente", "No está disponible ahora, llame después",
     "여보세요 누구세요", "Dạ, em nghe",
+    "No thanks, bye.", "Yes, still here.", "Nein danke, tschüss.", "不用了谢谢，再见吧",
+    "It took too long, we were charged twice",
+    "Hello, I am calling because my old school has not yet sent the transcript of records that I paid for in May.",
     "Is it available?\nNo, the transcript is not available yet.", "Call me at https://example.com please, thank you",
 ]  # fmt: skip
 

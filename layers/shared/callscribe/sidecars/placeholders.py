@@ -6,6 +6,7 @@ like speech, and a single word does not: `Hello?` is rare, and cannot be disting
 """
 
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from callscribe.sources.file_types import AUDIO_EXTENSIONS, SIDECAR_EXTENSIONS
@@ -14,62 +15,71 @@ from callscribe.transcripts.transcript import UNSPACED_SCRIPTS
 STATUS_WORDS = frozenset(
     # en: what is or is not there, and how far it is
     "pending processing processed progress inprogress queued queue waiting running started "  # noqa: SIM905 — legible
-    "scheduled submitted transcribing transcribed generated generating uploading uploaded available unavailable "
+    "scheduled submitted generated generating uploading uploaded available unavailable "
     "missing none null nil undefined nan n/a na n.a tbd todo tba empty blank unknown unsupported disabled skipped "
-    "cancelled canceled aborted failed failure error timeout expired completed complete done finished success ok ready "
-    "transcript transcripts transcription transcriptions transcribe placeholder status state awaiting speech detected "
+    "cancelled canceled aborted failed failure error timeout timed expired completed complete done finished success ok "
+    "ready placeholder status state awaiting speech detected silence silent audio occurred wrong temporarily "
     "enabled content data coming expected eta short limit exceeded quota denied forbidden unauthorized feature "
+    "insufficient credit credits license service position "
     # de
     "ausstehend bearbeitung verarbeitung verarbeitet verfügbar fehlgeschlagen fehler abgeschlossen fertig vorhanden "
-    "transkript transkription transkribiert warteschlange deaktiviert leer erstellt wartet "
+    "warteschlange deaktiviert leer erstellt wartet sprache erkannt kurz "
     # fr
     "attente cours traitement disponible indisponible échec échouée erreur terminé terminée vide désactivé "
     # es, pt
-    "pendiente proceso procesando curso transcripción fallido fallida completado completada deshabilitado vacío "
-    "pendente processamento processando andamento transcrição disponível indisponível erro falhou concluído concluída "
+    "pendiente proceso procesando curso fallido fallida completado completada deshabilitado vacío "
+    "pendente processamento processando andamento disponível indisponível erro falhou concluído concluída "
     # it, nl
-    "attesa corso trascrizione elaborazione disponibile errore fallito completato behandeling beschikbaar transcriptie "
+    "attesa corso elaborazione disponibile errore fallito completato behandeling beschikbaar verwerkt "
     "mislukt fout voltooid wachtrij "
     # pl, cs, sv, da, nb, fi, hu, ro, tr
-    "oczekuje toku transkrypcję przetwarzania dispozici käsitellään saatavilla odottaa litterointi elérhető "
-    "feldolgozás átirat disponibil curs prelucrare transcriere hazırlanıyor "
-    "przetwarzanie transkrypcja transkrypcji niedostępna niedostępny niedostępne błąd zakończono "
-    "čeká zpracovává přepis přepisu chyba väntar bearbetas tillgänglig transkribering misslyckades behandles "
-    "tilgængelig tilgjengelig bekliyor beklemede işleniyor mevcut transkript hata tamamlandı "
+    "oczekuje toku przetwarzania dispozici käsitellään saatavilla odottaa elérhető "
+    "feldolgozás disponibil curs prelucrare hazırlanıyor "
+    "przetwarzanie niedostępna niedostępny niedostępne błąd zakończono "
+    "čeká zpracovává chyba väntar bearbetas tillgänglig saknas misslyckades behandles "
+    "tilgængelig tilgjengelig bekliyor beklemede işleniyor mevcut hata tamamlandı hazır "
     # el, ru, uk
-    "διαθέσιμο διαθέσιμη εξέλιξη αναμονή επεξεργασία απομαγνητοφώνηση "
+    "διαθέσιμο διαθέσιμη εξέλιξη αναμονή επεξεργασία "
     "обработки обработке обработка обрабатывается ожидание ожидании ожидает очереди недоступно недоступна недоступен "
-    "ошибка готово завершено расшифровка расшифровки транскрипция обробці обробка очікування помилка розшифровка "
+    "ошибка готово завершено обробці обробка очікування помилка "
     # ar, he, hi, ko, vi, id
-    "الانتظار المعالجة متاح متوفر النص خطأ זמין תמלול בעיבוד ממתין בהמתנה उपलब्ध प्रक्रिया प्रतीक्षा लंबित "
-    "대기 처리 전사 실패 완료 오류 처리중 대기중 사용할 sẵn xử lý chờ lỗi diproses tersedia menunggu "
-    "transkripsi gagal".split()
+    "الانتظار المعالجة متاح متوفر النص نص خطأ זמין בעיבוד ממתין בהמתנה उपलब्ध प्रक्रिया प्रतीक्षा लंबित "
+    "대기 처리 변환 실패 완료 오류 처리중 대기중 사용할 sẵn xử lý chờ lỗi diproses tersedia menunggu gagal".split()
 )
 """Words of which a status consists, in lower case. One of them must occur in it."""
 
 FILLER_WORDS = frozenset(
     "the a an is are was be been being has have not no yet still currently already will soon later now for of to this "  # noqa: SIM905 — legible
-    "that call recording audio file text job request in on by with and or please wait check back again "
+    "that call recording file text job request in on by with and or please wait check back again "
     "could cannot can't due after before under found set received created attempt retry language at too id "
-    "minutes minute seconds rate access "
+    "minutes minute seconds rate access we your something went out while temporary "
     # de, fr, es, pt, it, nl, pl, sv, tr
-    "der die das ist wird wurde nicht kein keine noch in zur zum von für auf bitte warten läuft aufnahme anruf "
+    "der die das ist wird wurde nicht kein keine noch in zu zur zum von für auf bitte warten läuft aufnahme anruf "
     "le la les est en non pas aucun aucune pour de du cet cette appel encore veuillez patienter "
     "el la no sin está aún para esta llamada por favor espere "
     "não sem está ainda para esta chamada aguarde em "
     "il la non nessuna nessun è ancora in per questa attendere "
-    "geen niet is nog het de in voor dit gesprek "
+    "geen niet is wordt nog het de in voor dit gesprek "
     "brak nie jest w trakcie dla ingen inte är ännu ej ikke er ennå değil yok henüz için "
     # cs, fi, hu, ro, vi, id, el
     "není se k ei ole vielä nincs alatt în đang không có sedang belum tidak δεν είναι σε "
     # ru, uk, ar, he, hi, ko
-    "में नहीं है 중 없음 수 "
-    "в на нет не ещё еще нету для звонка немає ще قيد غير لا يوجد في לא אין".split()
+    "में नहीं है अभी 중 없음 수 "
+    "в на нет не ещё еще нету для звонка немає ще قيد غير لا يوجد في جاري לא אין".split()
 )
 """Words around a status word, in lower case. Alone they may be speech: `Please wait.`"""
 
+TRANSCRIPTION = re.compile(
+    "transs?[ck]r[iy]|trascri|litteroi|přepis|átirat|απομαγνητ|расшифр|розшифр|транскри|تفريغ|תמלול|녹취|전사|"
+    "文字起こし|書き起こし|转写|转录|轉錄"
+)
+"""What a transcription or a transcript is called, as a part of a word. Hardly any short call is about one."""
+
+MAX_UNSPACED_STATUS = 24
+"""Letters of a status in a language without spaces."""
+
 UNSPACED_STATUS = re.compile(
-    "(?:文字起こし|書き起こし|通話|音声|转写|转录|轉錄|识别|辨識|文本|录音|錄音|正在|目前|暂|暫|尚|未|没有|沒有|等待|排队|待|已|中|无|無|なし|ありません|"
+    "(?:通話|音声|识别|辨識|文本|录音|錄音|正在|目前|暂|暫|尚|未|没有|沒有|等待|排队|待|已|中|无|無|なし|ありません|"
     "処理|保留|待機|準備|失敗|失败|完成|完了|利用|不可|できません|エラー|错误|錯誤|处理|處理|进行|進行|可用|不|は|を|が|の|です|"
     "กำลัง|ประมวลผล|รอ|ดำเนินการ|ไม่มี|ข้อความ|ล้มเหลว)+"
 )
@@ -130,12 +140,26 @@ def is_placeholder(text: str) -> bool:
     if "\n" not in text and any(pattern.fullmatch(text) for pattern in (PATH, ANNOTATION, HTTP_ERROR)):
         return True
     if UNSPACED_LETTERS.search(text):
-        letters = "".join(each for each in text if each.isalnum() or UNSPACED_LETTERS.match(each))
-        return len(letters) < MIN_UNSPACED_LETTERS or UNSPACED_STATUS.fullmatch(letters) is not None
+        return _is_unspaced_placeholder(text)
     if len(tokens) == 1:
         return True
+    return len(tokens) <= MAX_STATUS_TOKENS and _is_status(tokens, is_one_line="\n" not in text)
+
+
+def _is_unspaced_placeholder(text: str) -> bool:
+    letters = "".join(each for each in text if each.isalnum() or UNSPACED_LETTERS.match(each))
+    if len(letters) < MIN_UNSPACED_LETTERS or UNSPACED_STATUS.fullmatch(letters):
+        return True
+    return len(letters) <= MAX_UNSPACED_STATUS and TRANSCRIPTION.search(letters) is not None
+
+
+def _is_status(tokens: Sequence[str], *, is_one_line: bool) -> bool:
+    """Whether the tokens are one line about a transcription, or only words of a status."""
     words = {word for token in tokens if not _is_identifier(token) for word in re.split("[_=:-]+", token)}
-    if len(tokens) > MAX_STATUS_TOKENS or not words <= STATUS_WORDS | FILLER_WORDS:
+    about_transcription = set(filter(TRANSCRIPTION.search, words))
+    if about_transcription and is_one_line:
+        return True
+    if not words - about_transcription <= STATUS_WORDS | FILLER_WORDS:
         return False
     return not words <= FILLER_WORDS or any(map(_is_identifier, tokens))
 
