@@ -23,9 +23,9 @@ from callscribe.sources import Source, open_source, open_subsource, resolve_key
 from callscribe.sources.file_types import FileKind, classify
 from callscribe.store import runs, settings_overrides, status_counts, tables
 from functions.sync import source_test
-from functions.sync.ingestion import FileIngester
 from functions.sync.metadata_reader import MetadataReader
 from functions.sync.scan import Scanner
+from functions.sync.sync_context import SyncContext
 
 SHUTDOWN_MARGIN = timedelta(minutes=1)
 """A scan stops this long before Lambda would stop it, to save its checkpoint and its run."""
@@ -59,7 +59,7 @@ def build_scanner(
         patterns=settings.custom_patterns,
         zone=settings.zone,
     )
-    ingester = FileIngester(
+    context = SyncContext(
         source=source,
         reader=reader,
         bucket=env.transcripts_bucket,
@@ -68,15 +68,7 @@ def build_scanner(
         run=run,
         retention_cutoff=retention_cutoff,
     )
-    return Scanner(
-        source=source,
-        reader=reader,
-        ingester=ingester,
-        extensions=settings.recording_extensions,
-        run=run,
-        clock=utc_now,
-        stop_at=lambda_deadline - SHUTDOWN_MARGIN,
-    )
+    return Scanner(context=context, extensions=settings.recording_extensions, stop_at=lambda_deadline - SHUTDOWN_MARGIN)
 
 
 @logger.inject_lambda_context

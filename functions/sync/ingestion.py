@@ -4,28 +4,20 @@ A record is written only when something has changed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from callscribe.clock import Clock
 from callscribe.errors import AudioRefused, PermanentError, TranscriptionError
-from callscribe.observability import MAX_EVENT_BATCH, logger, publish_completed
+from callscribe.observability import logger
 from callscribe.recordings import transitions
-from callscribe.recordings.recording import (
-    MAX_KEY_BYTES,
-    Recording,
-    TranscriptRef,
-    display_path,
-    recording_id,
-)
-from callscribe.recordings.run import IncompleteFile, Run
+from callscribe.recordings.recording import MAX_KEY_BYTES, recording_id
 from callscribe.sources import ARCHIVED, Source, SourceFile
 from callscribe.sources.file_types import WAV_EXTENSIONS, WAV_HEADER_BYTES, has_no_extension
 from callscribe.sources.wav import HEADER_BYTES, MAX_TRAILER_BYTES, WavHeader, is_trailer, read_header
 from callscribe.store import known_files, recordings
 from callscribe.store.known_files import KnownFile
-from functions.sync import record_updates, sidecar_transcripts
-from functions.sync.metadata_reader import FileMetadata, MetadataReader
+from functions.sync import record_updates
+from functions.sync.sync_context import SyncContext
 
 HEADER_GRACE = timedelta(hours=1)
 """A WAV header that does not agree with a file which has not changed for this long never will: its recorder has
@@ -46,144 +38,105 @@ NOT_FINALIZED = "The length in its header does not match its size: it is still b
 WITHOUT_AUDIO = (EMPTY, HEADER_ONLY)
 
 
-@dataclass(slots=True, kw_only=True)
-class FileIngester:
-    """Ingests files during one run.
+class ScannedFile(NamedTuple):
+    """A listed file, and its record in the index of known files, if it has one."""
 
-    `min_age`: how long a file in a folder must not have changed. `bucket`: where transcripts are stored. New files
-    from before `retention_cutoff` are ignored: their records have been deleted, or would be soon.
+    key: str
+    file: SourceFile
+    known: KnownFile | None
+
+
+def ingest(context: SyncContext, file: SourceFile, known: KnownFile | None, sidecars: Sequence[SourceFile]) -> bool:
+    """Create or update the record of a listed file, if the file, its sidecars or its index have changed.
+
+    Return whether the file has a record.
+
+    Raises: StoreError.
     """
+    try:
+        return _ingest(context, file, known, sidecars)
+    except TranscriptionError as error:  # deleted meanwhile, or unreadable: the next scan tries again
+        context.run.increment("archived" if error.code == ARCHIVED else "unreadable")
+        logger.warning("file unreadable", code=error.code)
+        return known is not None
 
-    source: Source
-    reader: MetadataReader
-    bucket: str
-    min_age: timedelta
-    clock: Clock
-    run: Run
-    retention_cutoff: datetime | None = None
-    _completed: list[Recording] = field(default_factory=list)
-    """Recordings with events that are not published yet."""
-    _restore_checks: int = 0
 
-    def ingest(self, file: SourceFile, known: KnownFile | None, sidecars: Sequence[SourceFile]) -> bool:
-        """Create or update the record of a listed file, if the file, its sidecars or its index have changed.
-
-        Return whether the file has a record.
-
-        Raises: StoreError.
-        """
-        try:
-            return self._ingest(file, known, sidecars)
-        except TranscriptionError as error:  # deleted meanwhile, or unreadable: the next scan tries again
-            self.run.increment("archived" if error.code == ARCHIVED else "unreadable")
-            logger.warning("file unreadable", code=error.code)
-            return known is not None
-
-    def report_incomplete(
-        self, file: SourceFile, incomplete_file: SourceFile, reason: str, count_name: str = "waiting"
-    ) -> None:
-        """Count a file that cannot be ingested yet, and list it in the run.
-
-        `incomplete_file` is the one that is not complete: the file itself or one of its sidecars.
-        """
-        path = display_path(self.source.location, file.key)
-        self.run.add_incomplete(
-            IncompleteFile(path=path, size=file.size, since=incomplete_file.modified_at, reason=reason), count_name
-        )
-
-    def publish_events(self) -> None:
-        """Publish the events of the recordings completed since the last time."""
-        if self._completed:
-            publish_completed(self._completed)
-            self._completed.clear()
-
-    def _ingest(self, file: SourceFile, known: KnownFile | None, sidecars: Sequence[SourceFile]) -> bool:
-        if known and known.fingerprint is not None and self.reader.is_unchanged(known.fingerprint, file, sidecars):
-            return True
-        reason = self._reason_to_leave_out(file) if known is None else None
-        if reason:
-            self.run.increment(reason)
-            return False
-        if self.report_if_incomplete(file, sidecars):
-            return known is not None
-        if known is None and self._create_recording(file, sidecars):
-            return True
-        recording = known_files.find_recording(self.source.location, file.key)
-        if recording:  # else it was deleted meanwhile
-            record_updates.update(self, recording, file, sidecars)
+def _ingest(context: SyncContext, file: SourceFile, known: KnownFile | None, sidecars: Sequence[SourceFile]) -> bool:
+    if known and known.fingerprint is not None and context.reader.is_unchanged(known.fingerprint, file, sidecars):
         return True
-
-    def _reason_to_leave_out(self, file: SourceFile) -> str | None:
-        """Return the count for a new file that cannot be ingested, complete or not."""
-        if self.retention_cutoff and file.modified_at < self.retention_cutoff:
-            return "past_retention"
-        if len(file.key.encode()) > MAX_KEY_BYTES:
-            logger.warning("path too long", max_bytes=MAX_KEY_BYTES, size=file.size)
-            return "path_too_long"
-        return ARCHIVED if file.is_archived and self._is_still_archived(file) else None
-
-    def report_if_incomplete(self, file: SourceFile, sidecars: Sequence[SourceFile]) -> bool:
-        """Report the file if it or one of its sidecars is not complete yet."""
-        now = self.clock()
-        for each in (file, *sidecars):
-            try:
-                reason = incomplete_reason(each, self.source, now, self.min_age)
-            except TranscriptionError:
-                if each is file:
-                    raise
-                reason = None  # the reader counts an unreadable sidecar, and continues without it
-            if reason:
-                is_empty = reason in WITHOUT_AUDIO and now - each.modified_at >= EMPTY_AFTER
-                self.report_incomplete(file, each, reason, "empty" if is_empty else "waiting")
-                return True
+    reason = _reason_to_leave_out(context, file) if known is None else None
+    if reason:
+        context.run.increment(reason)
         return False
-
-    def _is_still_archived(self, file: SourceFile) -> bool:
-        """Whether the object has not been restored, as far as a few requests show it."""
-        if self._restore_checks == MAX_RESTORE_CHECKS:
-            return True
-        self._restore_checks += 1
-        current = self.source.stat(file.key)
-        return current is None or current.is_archived
-
-    def _create_recording(self, file: SourceFile, sidecars: Sequence[SourceFile]) -> bool:
-        """Return False if the file already has a record: another run was faster, or the file had been missing."""
-        file_metadata = self.reader.read(file, sidecars)
-        transcript = self.store_transcript(recording_id(self.source.location, file.key), file_metadata)
-        recording = transitions.create(
-            self.source.location,
-            file.key,
-            size=file.size,
-            etag=file.etag,
-            modified_at=file.modified_at,
-            now=self.clock(),
-            fingerprint=file_metadata.fingerprint,
-            metadata=file_metadata.metadata,
-            recorded_at=self.reader.recorded_at(file_metadata.metadata, file),
-            transcript=transcript,
-        )
-        if not recordings.create(recording):
-            return False
-        if transcript:
-            self.count_completed(recording)
-        else:
-            self.run.increment("added")
+    if report_if_incomplete(context, file, sidecars):
+        return known is not None
+    if known is None and _create_recording(context, file, sidecars):
         return True
+    recording = known_files.find_recording(context.source.location, file.key)
+    if recording:  # else it was deleted meanwhile
+        record_updates.update(context, recording, file, sidecars)
+    return True
 
-    def count_completed(self, recording: Recording) -> None:
-        self.run.increment("completed")
-        self.queue_event(recording)
 
-    def queue_event(self, recording: Recording) -> None:
-        self._completed.append(recording)
-        if len(self._completed) == MAX_EVENT_BATCH:
-            self.publish_events()
+def _reason_to_leave_out(context: SyncContext, file: SourceFile) -> str | None:
+    """Return the count for a new file that cannot be ingested, complete or not."""
+    if context.retention_cutoff and file.modified_at < context.retention_cutoff:
+        return "past_retention"
+    if len(file.key.encode()) > MAX_KEY_BYTES:
+        logger.warning("path too long", max_bytes=MAX_KEY_BYTES, size=file.size)
+        return "path_too_long"
+    return ARCHIVED if file.is_archived and _is_still_archived(context, file) else None
 
-    def store_transcript(self, record_id: str, file_metadata: FileMetadata) -> TranscriptRef | None:
-        """Store the transcript of a sidecar, if there is one. Raises: RetryableError, when S3 fails."""
-        if not file_metadata.transcript:
-            return None
-        return sidecar_transcripts.store(self.bucket, record_id, file_metadata, self.clock())
+
+def report_if_incomplete(context: SyncContext, file: SourceFile, sidecars: Sequence[SourceFile]) -> bool:
+    """Report the file if it or one of its sidecars is not complete yet."""
+    now = context.clock()
+    for each in (file, *sidecars):
+        try:
+            reason = incomplete_reason(each, context.source, now, context.min_age)
+        except TranscriptionError:
+            if each is file:
+                raise
+            reason = None  # the reader counts an unreadable sidecar, and continues without it
+        if reason:
+            is_empty = reason in WITHOUT_AUDIO and now - each.modified_at >= EMPTY_AFTER
+            context.report_incomplete(file, each, reason, "empty" if is_empty else "waiting")
+            return True
+    return False
+
+
+def _is_still_archived(context: SyncContext, file: SourceFile) -> bool:
+    """Whether the object has not been restored, as far as a few requests show it."""
+    if context.restore_checks == MAX_RESTORE_CHECKS:
+        return True
+    context.restore_checks += 1
+    current = context.source.stat(file.key)
+    return current is None or current.is_archived
+
+
+def _create_recording(context: SyncContext, file: SourceFile, sidecars: Sequence[SourceFile]) -> bool:
+    """Return False if the file already has a record: another run was faster, or the file had been missing."""
+    file_metadata = context.reader.read(file, sidecars)
+    transcript = context.store_transcript(recording_id(context.source.location, file.key), file_metadata)
+    recording = transitions.create(
+        context.source.location,
+        file.key,
+        size=file.size,
+        etag=file.etag,
+        modified_at=file.modified_at,
+        now=context.clock(),
+        fingerprint=file_metadata.fingerprint,
+        metadata=file_metadata.metadata,
+        recorded_at=context.reader.recorded_at(file_metadata.metadata, file),
+        transcript=transcript,
+    )
+    if not recordings.create(recording):
+        return False
+    if transcript:
+        context.count_completed(recording)
+    else:
+        context.run.increment("added")
+    return True
 
 
 def incomplete_reason(file: SourceFile, source: Source, now: datetime, min_age: timedelta) -> str | None:

@@ -14,11 +14,12 @@ from callscribe.call_metadata.metadata import CallMetadata, merge, recorded_at, 
 from callscribe.errors import SidecarError, TranscriptionError
 from callscribe.observability import logger
 from callscribe.phone_systems.custom_patterns import CustomPattern
-from callscribe.recordings.recording import display_path
+from callscribe.recordings.recording import SIDECAR_CHECKSUM_LENGTH, display_path
 from callscribe.recordings.run import Run
 from callscribe.sidecars import Sidecar, indexed_prefix, iter_index_candidates
 from callscribe.sidecars.grandstream_index import MAX_INDEX_BYTES, GrandstreamIndex, parse_index
 from callscribe.sources import Source, SourceFile
+from callscribe.store import transcripts
 from callscribe.transcripts.transcript import Transcript
 
 LEG_RECORD_SYSTEMS = ("freeswitch", "fusionpbx", None)
@@ -42,6 +43,19 @@ class FileMetadata:
     transcript_sidecar: SourceFile | None = None
     has_placeholder: bool = False
     is_incomplete: bool = False
+
+    @property
+    def transcript_version(self) -> str:
+        """The version of the transcript; empty without one.
+
+        It depends only on the sidecar: a run that dies and is repeated writes the same object, and a changed sidecar
+        makes another version.
+        """
+        sidecar = self.transcript_sidecar
+        if sidecar is None:
+            return ""
+        checksum = f"{crc32(sidecar.fingerprint.encode()):0{SIDECAR_CHECKSUM_LENGTH}x}"
+        return transcripts.new_version(sidecar.modified_at, checksum)
 
 
 @dataclass(slots=True, kw_only=True)

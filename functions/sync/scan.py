@@ -9,21 +9,18 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import NamedTuple
 
-from callscribe.clock import Clock
 from callscribe.errors import RunSkipped
 from callscribe.observability import logger
 from callscribe.recordings.recording import display_path
-from callscribe.recordings.run import Run
 from callscribe.sidecars import GENESYS_SUFFIX, group_key
-from callscribe.sources import Source, SourceFile
+from callscribe.sources import SourceFile
 from callscribe.sources.file_types import AUDIO_EXTENSIONS, NO_EXTENSION, FileKind, classify
 from callscribe.store import known_files, runs
 from callscribe.store.known_files import KnownFile, ScanCheckpoint
 from functions.sync import formats, record_updates
-from functions.sync.ingestion import IN_TRANSFER, FileIngester
-from functions.sync.metadata_reader import MetadataReader
+from functions.sync.ingestion import IN_TRANSFER, ScannedFile, ingest
+from functions.sync.sync_context import SyncContext
 
 COUNTS = (
     *("listed", "added", "completed", "updated", "transcribed_again", "missing"),
@@ -43,14 +40,6 @@ CHECKPOINT_LEASE = 3 * CHECKPOINT_INTERVAL
 
 MAX_GROUP_GAP = 1000
 """Maximum number of files listed between two of one group: `a_metadata.json` is listed after all of a folder `a/`."""
-
-
-class ScannedFile(NamedTuple):
-    """A listed file, and its record in the index of known files, if it has one."""
-
-    key: str
-    file: SourceFile
-    known: KnownFile | None
 
 
 @dataclass(slots=True)
@@ -141,14 +130,10 @@ class FileGrouper:
 
 @dataclass(slots=True, kw_only=True)
 class Scanner:
-    """Scans all of a source, or the keys with one prefix. It stops at `stop_at`."""
+    """Scans all of the source, or the keys with one prefix. It stops at `stop_at`."""
 
-    source: Source
-    reader: MetadataReader
-    ingester: FileIngester
+    context: SyncContext
     extensions: frozenset[str]
-    run: Run
-    clock: Clock
     stop_at: datetime
     _has_saved_checkpoint: bool = False
 
@@ -157,9 +142,9 @@ class Scanner:
 
         Raises: SourceError, StoreError; RunSkipped, while another scan holds the lease, unless that is to be ignored.
         """
-        checkpoint_name = display_path(self.source.location, self.source.prefix)
+        checkpoint_name = display_path(self.context.source.location, self.context.source.prefix)
         checkpoint = known_files.load_checkpoint(checkpoint_name)
-        if checkpoint and checkpoint.lease_until and self.clock() < checkpoint.lease_until and not ignore_lease:
+        if checkpoint and checkpoint.lease_until and self.context.clock() < checkpoint.lease_until and not ignore_lease:
             raise RunSkipped("Another run is still scanning this source.", code="already_running")
         resume_after = self._scan(
             start_after=checkpoint.after_key if checkpoint else "", checkpoint_name=checkpoint_name
@@ -194,21 +179,22 @@ class Scanner:
         Returns None at the end of the listing; when time is up, the key after which the next scan has to resume.
         Keys with `sidecar_prefix` come after all keys with `prefix`.
         """
-        self.run.counts = dict.fromkeys(COUNTS, 0) | self.run.counts
+        context, source = self.context, self.context.source
+        context.run.counts = dict.fromkeys(COUNTS, 0) | context.run.counts
         # an index is listed before its recordings: a scan that starts later does not meet it
-        self.reader.look_up_indexes = bool(prefix or start_after)
-        files = self.source.list_files(prefix, start_after)
+        context.reader.look_up_indexes = bool(prefix or start_after)
+        files = source.list_files(prefix, start_after)
         if sidecar_prefix:
-            files = chain(files, self.source.list_files(sidecar_prefix))
-        known = known_files.iter_known(self.source.location, max(self.source.prefix, prefix, key=len), start_after)
+            files = chain(files, source.list_files(sidecar_prefix))
+        known = known_files.iter_known(source.location, max(source.prefix, prefix, key=len), start_after)
         grouper = FileGrouper(start_after, self.extensions)
-        next_checkpoint_at = self.clock() + CHECKPOINT_INTERVAL
+        next_checkpoint_at = context.clock() + CHECKPOINT_INTERVAL
         try:
             for number, item in enumerate(merge_listings(files, known)):
                 if number % CLOCK_CHECK_INTERVAL == 0:
-                    now = self.clock()
+                    now = context.clock()
                     if now >= self.stop_at:
-                        self.run.increment("incomplete")
+                        context.run.increment("incomplete")
                         return self._stop_early(grouper, start_after)
                     if now >= next_checkpoint_at:
                         self._save_checkpoint(checkpoint_name, grouper.resume_after, now)
@@ -217,9 +203,9 @@ class Scanner:
                 grouper.last_key = item.key
             self._ingest(grouper.flush())
         finally:
-            if self.source.unreadable_count:
-                self.run.increment("unreadable", self.source.unreadable_count)
-            self.ingester.publish_events()
+            if source.unreadable_count:
+                context.run.increment("unreadable", source.unreadable_count)
+            context.publish_events()
         return None
 
     def _stop_early(self, grouper: FileGrouper, started_after: str) -> str:
@@ -236,14 +222,14 @@ class Scanner:
         file = item.file
         kind = FileKind.AUDIO if item.known else classify(file.key, None, self.extensions)
         if kind is FileKind.AUDIO:
-            self.run.increment("listed")
+            self.context.run.increment("listed")
         elif kind is FileKind.SIDECAR:
-            self.reader.register_index(file)
+            self.context.reader.register_index(file)
         elif kind is FileKind.INCOMPLETE:
-            self.ingester.report_incomplete(file, file, IN_TRANSFER, "in_transfer")
+            self.context.report_incomplete(file, file, IN_TRANSFER, "in_transfer")
             return
         else:
-            self.run.increment("ignored")
+            self.context.run.increment("ignored")
             return
         self._ingest(grouper.add(item, is_sidecar=kind is FileKind.SIDECAR))
 
@@ -251,17 +237,17 @@ class Scanner:
         for group in groups:
             sidecars = [file for file in group.sidecars if file.size]
             if len(group.audio) + len(group.missing) > 1:
-                formats.ingest_formats(self.ingester, group.audio, group.missing, sidecars)
+                formats.ingest_formats(self.context, group.audio, group.missing, sidecars)
                 continue
             for scanned_file in group.audio:
-                self.ingester.ingest(scanned_file.file, scanned_file.known, sidecars)
+                ingest(self.context, scanned_file.file, scanned_file.known, sidecars)
             for known in group.missing:
-                record_updates.mark_missing(self.ingester, known)
+                record_updates.mark_missing(self.context, known)
 
     def _save_checkpoint(self, checkpoint_name: str, resume_after: str, now: datetime) -> None:
-        logger.info("scan progress", counts=self.run.counts)
-        self.ingester.publish_events()
-        runs.save(self.run)
+        logger.info("scan progress", counts=self.context.run.counts)
+        self.context.publish_events()
+        runs.save(self.context.run)
         if checkpoint_name:
             known_files.save_checkpoint(checkpoint_name, ScanCheckpoint(resume_after, now + CHECKPOINT_LEASE))
             self._has_saved_checkpoint = True

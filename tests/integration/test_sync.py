@@ -285,7 +285,7 @@ def test_killed_scan_is_resumed_and_misses_nothing(source, handlers, monkeypatch
         pass
 
     def die_at_the_sixth_file(self, *arguments):
-        if self.run.counts["listed"] == 5:
+        if self.context.run.counts["listed"] == 5:
             raise Killed
         return visit(self, *arguments)
 

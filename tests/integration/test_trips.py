@@ -14,12 +14,13 @@ from contextlib import contextmanager
 import pytest
 
 from testing.handlers import ROOT
+from testing.made_audio import tone, wav
 
 PRODUCT = tuple(f"{ROOT / folder}/" for folder in ("functions", "layers"))
 NAME = "2026/11/18/in-2025550100-2025550143-20261118-093012-1795012210.17.wav"
 
-MAX_FILES_OF_AN_UPLOAD = 28
-MAX_FILES_OF_A_TRANSCRIPTION = 32
+MAX_FILES_OF_AN_UPLOAD = 29
+MAX_FILES_OF_A_TRANSCRIPTION = 33
 MAX_FILES_OF_A_STATUS_CHANGE = 14
 
 
@@ -52,7 +53,7 @@ def describe(calls):
 @pytest.fixture
 def upload_event(stack, put):
     """The event of an uploaded recording."""
-    put(NAME)
+    put(NAME, wav(tone(2, 8_000)))
     event = json.loads((ROOT / "events/upload.json").read_text())
     event["detail"]["bucket"]["name"] = stack.buckets["RecordingsBucket"]
     event["detail"]["object"]["key"] = NAME
@@ -62,7 +63,7 @@ def upload_event(stack, put):
 @pytest.fixture
 def warm_handlers(handlers, put):
     """The handlers after their first recording: what happens once per process is done."""
-    put("warm.wav")
+    put("warm.wav", wav(tone(2, 8_000)))
     handlers.transcribe()
     handlers.api("GET", "/api/call-recordings")
     return handlers
@@ -75,7 +76,7 @@ def test_uploaded_recording_is_pending_after_few_files(warm_handlers, upload_eve
 
 
 def test_recording_is_transcribed_by_few_files(warm_handlers, put):
-    put(NAME)
+    put(NAME, wav(tone(2, 8_000)))
     warm_handlers.sync_and_queue()
     with count_calls() as calls:
         assert warm_handlers.process()["counts"]["completed"] == 1
@@ -84,7 +85,7 @@ def test_recording_is_transcribed_by_few_files(warm_handlers, put):
 
 def test_status_is_changed_by_few_files(warm_handlers, put, list_recordings, service, reply):
     service.replies = [reply(status=400)]
-    put(NAME)
+    put(NAME, wav(tone(2, 8_000)))
     warm_handlers.transcribe()
     failed = next(item for item in list_recordings().values() if item["transcriptionStatus"] == "failed")
     with count_calls() as calls:

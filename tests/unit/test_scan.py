@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from callscribe.sources import SourceFile
 from callscribe.store.known_files import KnownFile
-from functions.sync.scan import FileGrouper, ScannedFile, merge_listings
+from functions.sync.ingestion import ScannedFile
+from functions.sync.scan import FileGrouper, merge_listings
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
