@@ -99,6 +99,24 @@ def test_invalid_response_is_a_retryable_error(content_type, body):
 
 
 @pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"", "empty"),
+        (b" \r\n", "empty"),
+        (b'{"segments": [{"te', "truncated"),
+        (b'{"srt": "1\\n00:00:00,000 --> 00:00:01,500\\nHello."}', "output format"),
+        (b'{"result": {"text": "Hello."}}', "output format"),
+        (b'{"utterances": [{"text": "Hello."}]}', "output format"),
+        (b'[{"text": "Hello.", "start": 0, "end": 1}]', "output format"),
+    ],
+)
+def test_message_says_what_came_instead_of_a_transcript(body, expected):
+    with pytest.raises(RetryableError, match=expected) as raised:
+        parse_response(body, "application/json")
+    assert "Hello" not in raised.value.message
+
+
+@pytest.mark.parametrize(
     ("payload", "text"),
     [
         ({"text": "Hi, you.", "words": [{"word": "Hi", "start": 1}, {"word": "you", "end": 2}]}, "Hi, you."),

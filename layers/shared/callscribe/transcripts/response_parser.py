@@ -21,6 +21,16 @@ SENTENCE_ENDS = (".", "?", "!", "…")
 OTHER_SEGMENT_LISTS = ("speakers", "chunks", "transcription")
 """Members that hold the segments in other responses: insanely-fast-whisper with speakers, transformers, whisper.cpp."""
 
+TRUNCATED = (
+    "the response was truncated, or something other than WhisperX responds at this URL. Check the server URL and the "
+    "dialect."
+)
+EMPTY = "the response is empty. See the log of the server, and that of a proxy in front of it."
+OTHER_JSON = (
+    "it is JSON, but has no transcript where Callscribe looks for one, such as in text or segments. Check the dialect, "
+    "and the output format in the additional options."
+)
+
 LANGUAGE_MEMBERS = ("language", "detected_language", "language_code")
 TEXT_MEMBERS = ("text", "word")
 SPEAKER_MEMBERS = ("speaker", "speaker_id", "speaker_label")
@@ -69,10 +79,10 @@ def parse_transcript(payload: Any) -> Transcript:
     if isinstance(payload, str) and (captions := parse_captions(payload)) is not None:
         payload = {"segments": captions}
     if not isinstance(payload, Mapping):
-        raise invalid_response_error()
+        raise invalid_response_error(OTHER_JSON)
     segments = _find_segments(payload)
     if not isinstance(segments, Sequence) or not all(isinstance(each, Mapping) for each in segments):
-        raise invalid_response_error()
+        raise invalid_response_error(OTHER_JSON)
     parsed = [segment for segment in map(_parse_segment, segments) if segment.text]
     if not any(segment.words for segment in parsed):
         parsed = assign_words(_top_level_words(payload), parsed)
@@ -89,12 +99,10 @@ def normalise_language(value: str) -> str | None:
     return LANGUAGE_CODES.get(name) or LANGUAGE_CODES.get(re.split("[-_]", name)[0]) or text[:MAX_LANGUAGE_LENGTH]
 
 
-def invalid_response_error() -> RetryableError:
-    """The error for a successful response that is not a transcript."""
+def invalid_response_error(cause: str = TRUNCATED) -> RetryableError:
+    """The error for a successful response that is not a transcript. `cause` says what it is, and what to do."""
     return RetryableError(
-        "The WhisperX server responded with success but without a transcript: the response was truncated, or something "
-        "other than WhisperX responds at this URL. Check the server URL and the dialect.",
-        code="invalid_response",
+        f"The WhisperX server responded with success but without a transcript: {cause}", code="invalid_response"
     )
 
 
@@ -195,7 +203,7 @@ def _load_json(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise invalid_response_error() from error
+        raise invalid_response_error(TRUNCATED if text.strip() else EMPTY) from error
 
 
 def _parse_segment(raw: Mapping[str, Any]) -> Segment:

@@ -112,7 +112,8 @@ def _connection_lost(url: str, status: int | None, reason: str) -> Transcription
     if status is None and url.startswith("http://") and _responds_in_tls(url):
         return SuspectedOutage(HTTPS_REQUIRED.message.format(IN_TLS))
     return RetryableError(
-        f"The connection to the WhisperX server was lost before the response was complete ({reason}).",
+        f"The connection to the WhisperX server was lost before the response was complete ({reason}). The server may "
+        "have crashed or been restarted: see its log, and that of a proxy in front of it.",
         code="connection_lost",
     )
 
