@@ -20,7 +20,7 @@ MAX_OUTAGE_SECONDS = 300.0
 """How long to wait for a WhisperX server that cannot be reached or is not ready: many load a model for a minute or two,
 some of them before they listen."""
 
-MAX_WRONG_SERVER_SECONDS = 20.0
+MAX_WRONG_SERVER_SECONDS = 40.0
 """How long to wait for a server that responds, but as another kind of server or with 404: a proxy may do so while the
 server behind it starts."""
 
@@ -215,16 +215,22 @@ class _Outage:
         reason = describe_error({"code": run["errorCode"], "message": run["error"]})
         if run["errorCode"] in NEEDS_USER:
             return reason
+        outage = self._api.summary()["outage"]
+        pause = datetime.fromisoformat(outage["nextTryAt"]) - utc_now() if outage else timedelta()
+        if pause > MAX_WAIT:
+            return f"{reason} The next recording would be sent in {pause.total_seconds() / 60:.0f} minutes."
         has_failed = run["status"] == "failed"
         diagnosis = _diagnose_server(self._api) if has_failed else ""
-        may_be_loading = run["errorCode"] in OUTAGE_CODES and not diagnosis
+        code = outage["code"] if outage else run["errorCode"]  # a skipped run only has that of any outage
+        may_be_loading = code in OUTAGE_CODES and not diagnosis
         max_seconds = MAX_OUTAGE_SECONDS if may_be_loading else MAX_WRONG_SERVER_SECONDS
         if self._since is None:
             self._since = time.monotonic()
             cause = " The server may still be loading its model." if may_be_loading else ""
             self._print_line(f"{reason}{diagnosis}{cause} Retrying for up to {max_seconds:.0f} seconds.")
-        is_too_long = has_failed and time.monotonic() - self._since > max_seconds
-        return f"{reason}{diagnosis}" if is_too_long or _is_next_probe_too_late(self._api) else None
+        seconds_until_probe = time.monotonic() - self._since + pause.total_seconds()
+        is_too_long = has_failed and seconds_until_probe > max_seconds
+        return f"{reason}{diagnosis}" if is_too_long else None
 
 
 def _has_foreign_claim(api: ApiClient, is_processing: Callable[[], bool]) -> bool:
@@ -249,11 +255,6 @@ def _diagnose_server(api: ApiClient) -> str:
         if result["code"] in DIAGNOSTIC_CODES:
             return f" {describe_error(result)}"
     return ""
-
-
-def _is_next_probe_too_late(api: ApiClient) -> bool:
-    outage = api.summary()["outage"]
-    return outage is not None and datetime.fromisoformat(outage["nextTryAt"]) - utc_now() > MAX_WAIT
 
 
 def _has_work_left(api: ApiClient) -> bool:

@@ -64,9 +64,10 @@ def failed_run(status="failed", code="service_unavailable"):
     return {"status": status, "errorCode": code, "error": "The server is down.", "counts": NO_COUNTS}
 
 
-def outage_summary(**delay):
+def outage_summary(code="service_unavailable", **delay):
     """A status summary with an outage and this delay until the next try."""
-    return {**EMPTY_SUMMARY, "outage": {"nextTryAt": (datetime.now(UTC) + timedelta(**delay)).isoformat()}}
+    next_try_at = (datetime.now(UTC) + timedelta(**delay)).isoformat()
+    return {**EMPTY_SUMMARY, "outage": {"nextTryAt": next_try_at, "code": code}}
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_server_that_loads_its_model_for_two_minutes_is_waited_for(clock, code):
 
 def test_server_that_responds_404_is_not_waited_for_as_long(clock):
     assert ScriptedStack(process=[failed_run(code="endpoint_not_found")]).run_until_done()
-    assert 20 < clock[0] < 25
+    assert 40 < clock[0] < 45
 
 
 def test_outage_is_reported_with_what_becomes_of_the_recordings(clock):
@@ -148,15 +149,39 @@ def test_gives_up_when_the_server_requests_a_long_pause(clock):
     stack = ScriptedStack(
         [outage_summary(minutes=4), outage_summary(minutes=6)], process=[failed_run(), failed_run("skipped")]
     )
+    assert "sent in 6 minutes" in stack.run_until_done()
+    assert clock[0] < 10
+
+
+def test_long_pause_from_the_beginning_is_not_waited_for(clock):
+    stack = ScriptedStack([outage_summary(minutes=60)], process=[failed_run(code="service_busy")])
+    assert "sent in 60 minutes" in stack.run_until_done()
+    assert stack.printed == []
+
+
+def test_probe_that_would_come_after_the_announced_time_is_not_waited_for(clock):
+    summaries = [outage_summary(seconds=1), outage_summary(seconds=299)]
+    stack = ScriptedStack(summaries, process=[failed_run()])
     assert stack.run_until_done()
     assert clock[0] < 10
+
+
+def test_server_that_refuses_several_recordings_is_not_said_to_load_its_model(clock):
+    stack = ScriptedStack(
+        [outage_summary("wrong_settings", seconds=1)],
+        process=[process_run(failed=5), failed_run("skipped"), failed_run(code="wrong_settings")],
+    )
+    assert stack.run_until_done()
+    (message,) = stack.printed
+    assert "loading" not in message
+    assert "40 seconds" in message
 
 
 def test_connection_test_explains_a_server_of_another_dialect(clock):
     stack = ScriptedStack(process=[failed_run()])
     stack.test_result = {"ok": False, "code": "wrong_dialect", "message": "Another dialect."}
     assert "Another dialect. (See --dialect.)" in stack.run_until_done()
-    assert 20 < clock[0] < 25
+    assert 40 < clock[0] < 45
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,9 @@ be the settings."""
 REFUSALS_WITHOUT_STATUS = ("job_failed", "connection_lost", "invalid_response")
 """Errors without an HTTP status that can have the same cause for all recordings."""
 
+REFUSAL_CODES = (SuspectedOutage.code, "invalid_options", "payment_required", "authentication_failed")
+"""Codes of outages in which the server, or a proxy, responds, so a user has to act."""
+
 SCHEDULE_SLACK_SECONDS = 10.0
 """Runs start about every minute: a backoff that ends just after a run has started would last a minute longer."""
 
@@ -47,8 +50,11 @@ class Outage:
 
     def describe(self) -> str:
         """A message for the user."""
-        is_source = self.code == SourceRefused.code
-        subject = "No recording could be read" if is_source else "The WhisperX server has been unavailable"
+        subject = "The WhisperX server has been unavailable"
+        if self.code == SourceRefused.code:
+            subject = "No recording could be read"
+        elif self.code in REFUSAL_CODES:
+            subject = "The WhisperX server has refused the recordings"
         return (
             f"{subject} since {_format_to_second(self.since)}, next probe at "
             f"{_format_to_second(self.next_try_at)}, last error: {self.message}"
