@@ -92,6 +92,30 @@ HIDDEN: dict[str, tuple[dict[str, Any], str, str]] = {
 }
 
 
+REFUSED = {
+    "a firewall": (403, "text/html", b"<html><h1>403 Forbidden</h1></html>", "wrong_settings", "firewall"),
+    "a country": (
+        403,
+        "application/json",
+        b'{"error": {"code": "unsupported_country_region_territory"}}',
+        "wrong_settings",
+        "country",
+    ),
+    "no key": (403, "application/json", b'{"detail": "Forbidden"}', "authentication_failed", "none is set"),
+    "a sign-in page": (200, "text/html", b"<html><form action='/login'></form></html>", "not_whisperx", "sign-in page"),
+}
+
+
+@pytest.mark.parametrize(("status", "content_type", "body", "code", "expected"), REFUSED.values(), ids=REFUSED)
+def test_refusal_of_every_request_is_explained_without_a_key(
+    service, reply, status, content_type, body, code, expected
+):
+    service.replies = [reply(status=status, headers={"Content-Type": content_type}, body=body)]
+    result = check(service.url, "asr")
+    assert (result.ok, result.code) == (False, code)
+    assert expected in result.message
+
+
 @pytest.mark.parametrize(("routes", "dialect", "code"), HIDDEN.values(), ids=HIDDEN)
 def test_server_whose_lists_are_missing_or_hidden(service, respond, routes, dialect, code):
     respond(routes)

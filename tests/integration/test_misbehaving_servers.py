@@ -73,11 +73,12 @@ INVALID_RESPONSE = (RetryableError, "invalid_response")
 SERVICE_ERROR = (RetryableError, "service_error")
 CONNECTION_LOST = (RetryableError, "connection_lost")
 TIMEOUT = (RetryableError, "timeout")
+WRONG_SETTINGS = (SuspectedOutage, "wrong_settings")
 
 MISBEHAVIOUR: dict[str, tuple[Any, Any]] = {
     # status 200, but not a transcript
-    "a proxy's HTML page": (text(HTML_PAGE, "text/html"), INVALID_RESPONSE),
-    "an HTML page as text/plain": (text(HTML_PAGE), INVALID_RESPONSE),
+    "a proxy's HTML page": (text(HTML_PAGE, "text/html"), WRONG_SETTINGS),
+    "an HTML page as text/plain": (text(HTML_PAGE), WRONG_SETTINGS),
     "empty": (text(b""), INVALID_RESPONSE),
     "whitespace": (text(b" \r\n "), INVALID_RESPONSE),
     "truncated JSON": (text(TRANSCRIPT_JSON[:-9]), INVALID_RESPONSE),
@@ -115,7 +116,7 @@ MISBEHAVIOUR: dict[str, tuple[Any, Any]] = {
     "Content-Length not a number": (http(TRANSCRIPT_JSON, length="many"), TEXT),
     "two Content-Lengths": (http(TRANSCRIPT_JSON, "200 OK", "Content-Length: 7"), CONNECTION_LOST),
     "invalid chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + TRANSCRIPT_JSON, CONNECTION_LOST),
-    "not HTTP": (ECHO.encode(), (SuspectedOutage, "wrong_settings")),
+    "not HTTP": (ECHO.encode(), WRONG_SETTINGS),
     "invalid status": (f"HTTP/1.1 fine {ECHO}\r\n\r\n".encode(), CONNECTION_LOST),
     "endless header": (b"HTTP/1.1 200 OK\r\nX-Echo: " + ECHO.encode() * 2000, CONNECTION_LOST),
     "endless headers": (b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 500, CONNECTION_LOST),

@@ -70,7 +70,14 @@ BODIES = {
         "https://",
     ),
     "Apache: https": (400, HTML, page("You're speaking plain HTTP to an SSL-enabled server port."), "https://"),
-    "a proxy's page": (400, HTML, page("400 Bad Request"), "proxy"),
+    "a proxy's page": (400, HTML, page("400 Bad Request"), "client certificate, or https"),
+    "a sign-in page": (200, HTML, page("Sign in"), "sign-in page"),
+    "a page with status 200 without a content type": (200, {}, page("Not here"), "Check the server URL"),
+    "OpenAI: country": (403, JSON, openai_error(code="unsupported_country_region_territory"), "country or region"),
+    "a country": (403, JSON, b'{"error": "Our services are not available in your country."}', "country or region"),
+    "OpenAI: address": (401, JSON, openai_error(message="IP not authorized"), "IP address"),
+    "OpenAI: address by its code": (403, JSON, openai_error(code="ip_not_authorized"), "IP address"),
+    "Azure: network": (403, JSON, b'{"error": "Access denied due to Virtual Network/Firewall rules."}', "IP address"),
     "a page without a content type": (400, {}, page("400 Bad Request"), "proxy"),
     "a firewall": (403, HTML, page("Sorry, you have been blocked"), "firewall"),
     "Starlette: host": (400, {"Content-Type": "text/plain"}, b"Invalid host header", "host name"),
@@ -106,6 +113,13 @@ OPTIONS = {
     "in OpenAI's sentence": (400, b'{"error": {"message": "Unknown `response_format`."}}', "(response_format)"),
     "a language that was sent": (500, b"ValueError: Unsupported language: en", "(language)"),
     "a model": (400, b'{"detail": "Invalid model"}', "(model)"),
+    "a model of another key": (
+        403,
+        openai_error(message="Project `p` does not have access to model `m`"),
+        "this model",
+    ),
+    "a model that is blocked": (403, openai_error(code="model_permission_blocked_project"), "this model"),
+    "a field of the detail": (400, b'{"detail": {"field": "response_format"}}', "(response_format)"),
 }
 
 
@@ -126,6 +140,7 @@ RECORDINGS_AT_FAULT = {
     "a word of the language": b'{"detail": "The language of the audio is not supported by this model."}',
     "an unknown name": openai_error(param="12025550143"),
     "a number": openai_error(param=7),
+    "a field that is the file": b'{"detail": {"field": "file", "message": "empty"}}',
     "a list": b'[{"error": "response_format"}]',
     "a detected language": b'{"detail": "Unsupported language: xx"}',
 }
@@ -153,6 +168,15 @@ def test_required_header_that_is_missing_costs_no_attempt(service, reply, dialec
     assert raised.value.code == "authentication_failed"
     assert expected_message in raised.value.message
     assert "tenant" not in raised.value.message
+
+
+def test_key_without_the_permission_is_not_said_to_be_wrong(service, reply):
+    body = openai_error(message="You have insufficient permissions for this operation. Missing scopes: model.request.")
+    service.replies = [reply(status=403, headers=JSON, body=body)]
+    with pytest.raises(ServiceUnavailable) as raised:
+        send(service.url, "openai")
+    assert raised.value.code == "authentication_failed"
+    assert "lacks a permission" in raised.value.message
 
 
 @pytest.mark.parametrize("code", ["insufficient_quota", "billing_hard_limit_reached", "quota_exceeded"])

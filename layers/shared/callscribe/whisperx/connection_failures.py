@@ -41,8 +41,9 @@ NOT_HTTP = failure(
 )
 NOT_WHISPERX = failure(
     "not_whisperx",
-    "Something responds at this URL, but it does not look like a WhisperX server. Correct the server URL: behind a "
-    "proxy, it must contain the path to the server.",
+    "Something responds at this URL, but it does not look like a WhisperX server: it may be a sign-in page of a proxy, "
+    "or another program. Correct the server URL, which must contain the path to the server behind a proxy, or let the "
+    "proxy accept a key.",
 )
 UNVERIFIED = ConnectionTestResult(
     ok=True,

@@ -14,7 +14,6 @@ from typing import Any
 from callscribe.errors import TranscriptionError
 from callscribe.settings.whisperx import DIALECTS, Credentials, WhisperXSettings
 from callscribe.whisperx import RequestLogger, Response, Timeouts, get_dialect_info
-from callscribe.whisperx.authentication import requested_credentials
 from callscribe.whisperx.client import WhisperXClient
 from callscribe.whisperx.connection_failures import (
     NOT_WHISPERX,
@@ -24,7 +23,7 @@ from callscribe.whisperx.connection_failures import (
     connection_failure,
     failure,
 )
-from callscribe.whisperx.error_tables import MISSING_ROUTE_STATUSES
+from callscribe.whisperx.error_tables import AUTHENTICATION_FAILED, MISSING_ROUTE_STATUSES
 from callscribe.whisperx.response_errors import raise_for_status
 
 MAX_TEST_SECONDS = 15.0
@@ -185,16 +184,16 @@ class ConnectionTest:
         """The failure that the status means; None for success, and for a route that does not exist."""
         if response.status in MISSING_ROUTE_STATUSES:
             return None
-        is_explained = requested_credentials(response.status, response.headers, response.body) is not None
-        if response.status in AUTH_ERROR_STATUSES and not self._credentials and not is_explained:
-            return failure(
-                "authentication_failed",
-                f"The server requires an API key ({response.status}), and none is set. Set the API key, or the header "
-                "that this server requires instead.",
-            )
         try:
             raise_for_status(response)
         except TranscriptionError as error:
+            is_unexplained = error.message == AUTHENTICATION_FAILED.message.format(response.status)
+            if is_unexplained and not self._credentials:
+                return failure(
+                    error.code,
+                    f"The server requires an API key ({response.status}), and none is set. Set the API key, or the "
+                    "header that this server requires instead.",
+                )
             return failure(error.code, error.message)
         return None
 

@@ -66,7 +66,10 @@ TLS_BEHIND_PROXY_FAILED = ErrorMapping(
     "expired or not trusted. Renew it, or correct the encryption mode at Cloudflare.",
 )
 SERVICE_BUSY = ErrorMapping(
-    ServiceUnavailable, "service_busy", "The WhisperX server reports that it is overloaded ({})."
+    ServiceUnavailable,
+    "service_busy",
+    "The WhisperX server or a proxy reports that it is overloaded, not ready, or limits the rate of requests ({}). "
+    "Recordings are sent again later. If this lasts, look at the server, or lower MaxConcurrentTranscriptions.",
 )
 PAYMENT_REQUIRED = ErrorMapping(
     ServiceUnavailable,
@@ -85,6 +88,10 @@ CLIENT_CERTIFICATE_REQUIRED = _wrong_settings(
     "requests without one, for example with an API key."
 )
 HTTPS_REQUIRED = _wrong_settings("The port requires https ({}): the server URL must begin with https://.")
+BAD_REQUEST_PAGE = _wrong_settings(
+    "A proxy rejects the request with a page for browsers, whatever the recording is ({}). Often it requires a client "
+    "certificate, or https instead of http. Check the server URL, and the settings and the log of the proxy."
+)
 REQUEST_NOT_ALLOWED = _wrong_settings(
     "The server or its proxy rejects the request whatever the recording is ({}). Check the server URL and the settings "
     "of the proxy."
@@ -92,6 +99,10 @@ REQUEST_NOT_ALLOWED = _wrong_settings(
 FIREWALL = _wrong_settings(
     "A proxy or web application firewall rejects the request with a page for browsers ({}). Allow requests from "
     "Callscribe there, and check the server URL and the API key."
+)
+PAGE_FOR_BROWSERS = _wrong_settings(
+    "A page for browsers came instead of a transcript ({}): a sign-in page, a proxy's error page, or another program "
+    "at this URL. Check the server URL, and what a proxy in front of the server requires."
 )
 INCOMPLETE_RESPONSE = ErrorMapping(RetryableError, "invalid_response", "The response is incomplete ({}).")
 
@@ -141,14 +152,16 @@ BY_STATUS_CLASS: ErrorTable = {
     3: ErrorMapping(
         ServiceUnavailable,
         "endpoint_not_found",
-        "The server URL redirects ({}). Set it to the target of the redirect.",
+        "The server URL redirects ({}), often from http to https. Set it to the target of the redirect.",
     ),
-    4: ErrorMapping(PermanentError, "request_rejected", "The WhisperX server rejected the request ({})."),
+    4: ErrorMapping(
+        PermanentError, "request_rejected", "The WhisperX server rejected the request ({}). Its log says why."
+    ),
 }
 """For statuses that are in no table, by their first digit; SERVICE_ERROR for all others."""
 
 HTML_ERRORS: ErrorTable = {
-    400: REQUEST_NOT_ALLOWED,
+    400: BAD_REQUEST_PAGE,
     403: FIREWALL,
     413: ErrorMapping(
         PermanentError,
@@ -179,8 +192,38 @@ SETTINGS_AT_FAULT: tuple[tuple[str, ErrorMapping], ...] = (
         _wrong_settings("The server does not accept the host name of the server URL ({}). Allow it in the server."),
     ),
     ("(?i)invalid HTTP request received", REQUEST_NOT_ALLOWED),
+    (
+        "(?i)unsupported_country|country, region, or territory not supported|not available in your (country|region)",
+        _wrong_settings(
+            "The service does not serve the country or region that the requests come from ({}). Deploy Callscribe in "
+            "an AWS Region that it serves, or use another service."
+        ),
+    ),
+    (
+        r"(?i)\bip[_ ](address )?(is )?not[_ ](authorized|allowed)|\bip allow-?list|virtual network/firewall rules",
+        _wrong_settings(
+            "The service does not accept requests from this IP address ({}). Add the public address of Callscribe, "
+            "that of the NAT gateway in a VPC, to the list of allowed addresses."
+        ),
+    ),
+    (
+        "(?i)(not have access|not authorized to access) (to )?(the )?model|model_permission_blocked",
+        ErrorMapping(
+            SuspectedOutage,
+            "invalid_options",
+            "The API key may not use this model ({}). Correct the model, or allow it for the key at the service.",
+        ),
+    ),
+    (
+        "(?i)insufficient permissions|missing scopes",
+        ErrorMapping(
+            ServiceUnavailable,
+            AUTHENTICATION_FAILED.code,
+            "The API key lacks a permission ({}). Give it the permission to transcribe, or set another API key.",
+        ),
+    ),
 )
-"""Well-known texts of servers and proxies, for which the recording cannot be the cause."""
+"""Well-known texts of servers, proxies and commercial services, for which the recording cannot be the cause."""
 
 NO_GPU = "(?i)no CUDA-capable device|CUDA driver version is insufficient|found no NVIDIA driver|not compiled with CUDA"
 HINTS = (

@@ -68,9 +68,7 @@ def hint(text: str) -> str:
 def _to_error(response: Response, mapping: ErrorMapping) -> TranscriptionError:
     text = response.body.decode(errors="replace")
     detail = str(response.status)
-    if credentials := requested_credentials(response.status, response.headers, response.body):
-        mapping = ErrorMapping(ServiceUnavailable, AUTHENTICATION_FAILED.code, credentials)
-    elif refined := _refine(response, text):
+    if refined := _refine(response, text):
         mapping = refined
     elif not issubclass(mapping.error_type, ServiceUnavailable) and (names := _invalid_options(response)):
         mapping, detail = INVALID_OPTIONS, ", ".join(names)
@@ -85,25 +83,24 @@ def _to_error(response: Response, mapping: ErrorMapping) -> TranscriptionError:
 
 def _refine(response: Response, text: str) -> ErrorMapping | None:
     """A mapping that says more than the one for the status; None if the body is not known."""
-    if not HTTPStatus.BAD_REQUEST <= response.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return None
-    if re.search(QUOTA_USED_UP, text):
-        return PAYMENT_REQUIRED
-    for pattern, known in SETTINGS_AT_FAULT:
-        if re.search(pattern, text):
+    is_client_error = HTTPStatus.BAD_REQUEST <= response.status < HTTPStatus.INTERNAL_SERVER_ERROR
+    for pattern, known in ((QUOTA_USED_UP, PAYMENT_REQUIRED), *SETTINGS_AT_FAULT):
+        if is_client_error and re.search(pattern, text):
             return known
-    if _is_html(response, text) or (
+    if credentials := requested_credentials(response.status, response.headers, response.body):
+        return ErrorMapping(ServiceUnavailable, AUTHENTICATION_FAILED.code, credentials)
+    is_of_proxy = is_html(response) or (
         response.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         and response.headers.get("Server", "").lower().startswith(PROXY_NAMES)
-    ):
-        # a dialect's own meaning of the status is that of the server, which does not respond in HTML
-        return HTML_ERRORS.get(response.status)
-    return None
+    )
+    # a dialect's own meaning of the status is that of the server, which does not respond in HTML
+    return HTML_ERRORS.get(response.status) if is_of_proxy else None
 
 
-def _is_html(response: Response, text: str) -> bool:
-    is_declared = "html" in response.content_type.lower()
-    return is_declared or text.lstrip("\ufeff \t\r\n").lower().startswith(("<!doctype html", "<html"))
+def is_html(response: Response) -> bool:
+    """Whether the response is a page for browsers, which a proxy or another program writes."""
+    text = response.body.decode(errors="replace").lstrip("\ufeff \t\r\n").lower()
+    return "html" in response.content_type.lower() or text.startswith(("<!doctype html", "<html"))
 
 
 def _invalid_options(response: Response) -> list[str]:
@@ -143,11 +140,11 @@ def _blames_an_option(response: Response) -> bool:
 
 def _reported_options(document: Any) -> Iterator[str]:
     """Raises: TypeError, LookupError, when the document has another form."""
-    error, detail = document.get("error"), document.get("detail")
-    if isinstance(error, Mapping) and isinstance(error.get("param"), str):
-        yield _plain_name(error["param"])
-    elif isinstance(document.get("param"), str):
-        yield _plain_name(document["param"])
+    detail = document.get("detail")
+    members = [each for each in (document.get("error"), detail, document) if isinstance(each, Mapping)]
+    names = (each.get(name) for each in members for name in ("param", "field"))
+    if name := next((name for name in names if isinstance(name, str)), None):
+        yield _plain_name(name)
     if isinstance(detail, list):
         for each in detail:
             yield _plain_name(each["loc"][1])

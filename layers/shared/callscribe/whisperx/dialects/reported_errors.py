@@ -1,15 +1,15 @@
-"""Errors that servers report in a response whose status says success: `{"error": …}`, `{"status": "error"}`."""
+"""Errors that servers report in a response whose status says success: `{"error": …}`, `{"status": "error"}`, HTML."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
-from callscribe.errors import RetryableError, TranscriptionError
+from callscribe.errors import RetryableError, SuspectedOutage, TranscriptionError
 from callscribe.transcripts.response_parser import parse_json
 from callscribe.whisperx import Response
-from callscribe.whisperx.error_tables import ErrorTable
-from callscribe.whisperx.response_errors import hint, raise_for_status
+from callscribe.whisperx.error_tables import PAGE_FOR_BROWSERS, ErrorTable
+from callscribe.whisperx.response_errors import hint, is_html, raise_for_status
 
 ERROR_MEMBERS = ("error", "errors", "exception", "detail")
 STATE_MEMBERS = ("status", "state", "success", "ok")
@@ -37,7 +37,10 @@ def find_reported_error(response: Response, error_table: ErrorTable | None = Non
     """The error in a successful response; None if it reports none.
 
     A status in the error has the meaning that it has as the status of a response; an error without one is retried.
+    A page for browsers blames a proxy or the server URL.
     """
+    if is_html(response):
+        return SuspectedOutage(PAGE_FOR_BROWSERS.message.format(response.status), status=response.status)
     try:
         payload = parse_json(response.body, response.content_type)
     except RetryableError:
