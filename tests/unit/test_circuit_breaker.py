@@ -43,7 +43,7 @@ def test_message_has_the_start_of_the_outage_and_its_last_error():
 def test_message_says_that_a_server_which_refuses_is_not_unavailable():
     error = ServiceUnavailable("No credit.", code="payment_required")
     message = circuit_breaker.opened_by(error, NOW, 60, None).describe()
-    assert message.startswith("The WhisperX server has refused the recordings since 2026-11-22T12:00:00Z, ")
+    assert message.startswith("The WhisperX server has returned no transcript since 2026-11-22T12:00:00Z, ")
 
 
 @pytest.mark.parametrize(("retry_after", "delay"), [(0, 0), (5, 5), (60, 60), (7200, 7200), (1e9, 86_400)])

@@ -54,7 +54,7 @@ class Outage:
         if self.code == SourceRefused.code:
             subject = "No recording could be read"
         elif self.code in REFUSAL_CODES:
-            subject = "The WhisperX server has refused the recordings"
+            subject = "The WhisperX server has returned no transcript"
         return (
             f"{subject} since {_format_to_second(self.since)}, next probe at "
             f"{_format_to_second(self.next_try_at)}, last error: {self.message}"
