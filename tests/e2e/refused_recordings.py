@@ -56,6 +56,10 @@ CASES = {
     "http on an https port": Case(page(400, "The plain HTTP request was sent to HTTPS port"), "wrong_settings"),
     "a proxy's page (400)": Case(page(400), "wrong_settings"),
     "a firewall (403)": Case(page(403), "wrong_settings"),
+    "a sign-in page (200)": Case(page(200, "Sign in"), "wrong_settings"),
+    "a country that is not served (403)": Case(
+        api_error(403, code="unsupported_country_region_territory"), "wrong_settings"
+    ),
     "a host name that is not allowed": Case(text(400, "Invalid host header"), "wrong_settings"),
     "a proxy wants a length (411)": Case(page(411), "wrong_settings"),
     "bad gateway (502)": Case(page(502), "service_down"),
@@ -68,6 +72,7 @@ CASES = {
     "an error without a reason (500)": Case(text(500, "Internal Server Error"), "wrong_settings"),
     "a refusal without a reason (400)": Case(text(400, "no"), "wrong_settings"),
     "an error in a successful response": Case(api_error(200, code=400), "wrong_settings"),
+    "a transcript under another name": Case(text(200, '{"utterances": [{"text": "no"}]}'), "wrong_settings"),
     "a refusal of the format (415)": Case(text(415, "no"), "wrong_settings"),
     "a refusal of the content (422)": Case(text(422, "no"), "wrong_settings"),
 }
