@@ -184,6 +184,15 @@ def assert_accessible(page: Page, violations: Callable[[Page], list[str]], state
     page.evaluate("() => { document.adoptedStyleSheets = [] }")
 
 
+def test_every_view_is_in_sight_at_any_width(page, served):
+    sign_in(page, served)
+    navigation = page.get_by_role("navigation", name="Views")
+    expect(navigation.get_by_role("link")).to_have_count(len(VIEWS))
+    for width in (MIN_WIDTH, 480, 768, 1024, 1057, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert navigation.evaluate("(element) => element.scrollWidth <= element.clientWidth"), width
+
+
 def test_navigation_moves_focus_and_updates_the_title(page, served):
     sign_in(page, served)
     for view in (*VIEWS[1:], VIEWS[0]):
