@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.admin import sign_in
 from tests.browser.conftest import PARAMETERS
-from tests.browser.recordings import recording_address
+from tests.browser.recordings import find_recording, recording_address
 from tests.browser.sample_calls import DESCRIPTION, GREETING
 from tests.e2e.served import ServedStack, serve
 
@@ -52,6 +52,17 @@ def test_each_text_has_its_own_direction(page: Page, transcript: Locator) -> Non
     assert direction(segment(transcript, "Bye").locator("p")) == "ltr"
     page.goto("/admin/recordings")
     assert direction(page.locator("p.preview").filter(has_text="שלום")) == "rtl"
+
+
+def test_arrow_between_right_to_left_names_points_at_the_callee(page: Page, served: ServedStack) -> None:
+    identifier = find_recording(served, GREETING)["id"]
+    served.request(f"call-recordings/{identifier}", "PUT", {"caller": "דוד", "callee": "محمد"})
+    sign_in(page, served, f"/admin/recordings/{identifier}")
+    title = page.get_by_role("heading", level=1)
+    expect(title).to_contain_text("דוד")
+    assert direction(title) == "ltr"  # so the caller is on the left, as in other titles
+    page.goto("/admin/recordings")
+    assert direction(page.locator("a.call").filter(has_text="דוד")) == "ltr"
 
 
 def test_doubtful_segments_have_their_reasons(transcript: Locator) -> None:

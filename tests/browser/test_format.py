@@ -99,7 +99,7 @@ def test_progress_says_what_has_happened_and_what_happens_next(call, recording, 
     [
         ({"caller": "2025550143", "callee": "102"}, "2025550143 → 102"),
         ({"caller": "2025550143"}, "2025550143 → unknown"),
-        ({"caller": "דוד", "callee": "102"}, "\u2068דוד\u2069 → 102"),
+        ({"caller": "דוד", "callee": "102"}, "\u200e\u2068דוד\u2069 → 102"),
         ({"remoteNumber": "2025550143", "extension": "101"}, "2025550143 – 101"),
         ({"extension": "101"}, "101"),
         ({}, None),

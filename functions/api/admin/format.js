@@ -168,8 +168,9 @@ function nextAttempt(nextAttemptAt, now) {
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff]/;
 
-// Isolated, so that a right-to-left name does not reverse the order around the arrow.
-const isolate = (name) => (RIGHT_TO_LEFT.test(name) ? `\u2068${name}\u2069` : name);
+// Isolated, so that a right-to-left name does not reverse the order around the arrow. The mark in front makes the title
+// itself left-to-right: `dir="auto"` looks into isolates, and the arrow would point at the caller.
+const isolate = (name) => (RIGHT_TO_LEFT.test(name) ? `\u200e\u2068${name}\u2069` : name);
 
 // The parties of a call, as far as they are known; null if none is. An arrow means that it is known who called.
 export function callTitle({ caller, callee, remoteNumber, extension }) {
