@@ -152,11 +152,9 @@ export function progressSummary(recording, now = Date.now()) {
   return parts.filter(Boolean);
 }
 
-// What the recording waits for: the server, or its job. If the job is lost, the recording is sent again.
+// What the recording waits for: the server, or its job. A lost job is sent again.
 function jobProgress({ statusSince, jobStartedAt, jobPresumedLostAt, jobDeadline }) {
-  if (jobPresumedLostAt) {
-    return ["the server has probably lost the job; waiting for it until", jobDeadline];
-  }
+  if (jobPresumedLostAt) return ["its job may be lost, waiting for it until", jobDeadline];
   return jobStartedAt ? ["job running since", jobStartedAt] : ["since", statusSince];
 }
 

@@ -118,10 +118,10 @@ function OutageBanner({ outage }) {
 
 function LostJobsBanner({ jobs }) {
   if (!jobs) return null;
-  return html`<${Notice} title="The WhisperX server has probably lost jobs">
+  return html`<${Notice} title="Jobs may be lost">
     <p aria-live="off">
-      It was restarted, or ${pluralize(jobs.count, "job")} took too long. Callscribe waits for the results until${" "}
-      <${Clock} at=${jobs.until} />, then sends the recordings again. Other recordings are not held up.
+      The WhisperX server was restarted, or ${pluralize(jobs.count, "job")} took too long. Callscribe waits for the results until${" "}
+      <${Clock} at=${jobs.until} />, then sends the audio again. These jobs do not hold up other recordings.
     </p>
   <//>`;
 }
