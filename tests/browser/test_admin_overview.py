@@ -180,11 +180,25 @@ def test_outage_is_shown_in_every_view_while_it_lasts(page, served, quick_servic
         page.get_by_role("link", name="Server requests").click()
         expect(page.get_by_role("heading", name="Server requests", level=1)).to_be_visible()
         page.clock.fast_forward("00:11")
-        expect(alert).to_contain_text("2 attempts failed")
+        expect(alert).to_contain_text("2 tries failed")
         expect(time_element(alert, outage["since"])).to_be_visible()
     served.run("process")
     page.clock.fast_forward("00:11")
     expect(alert).to_have_count(0)
+
+
+def test_outage_that_only_a_user_can_end_says_so(page, served, quick_service, reply, monkeypatch):
+    queue_call(served)
+    with monkeypatch.context() as locked:
+        locked.setattr(quick_service, "choose_reply", lambda _: reply(status=401, headers={"Retry-After": "0"}))
+        served.run("process")
+        sign_in(page, served)
+        expect(page.get_by_role("alert")).to_contain_text("The recordings cannot be transcribed")
+        expect(page.get_by_role("alert")).to_contain_text("resumes automatically once this is corrected.")
+    served.run("process")
+    page.reload()
+    wait_until_loaded(page)
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 # updates -------------------------------------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def test_probe_that_is_refused_in_another_way_extends_the_pause(handlers, queue_
     assert handlers.after(minutes=1).process()["counts"]["requeued"] == 1
     assert states(list_recordings) == {("queued", 0)}
     outage = handlers.api("GET", "/api/call-recordings/status-summary").json["outage"]
-    assert (outage["code"], outage["failures"]) == ("wrong_settings", 2)
+    assert (outage["code"], outage["failures"]) == ("wrong_settings", 6)
 
 
 def test_timeouts_are_no_refusals(handlers, queue_up, service, reply):

@@ -63,7 +63,8 @@ def test_refused_circuit_is_described_as_such(handlers, put, refuse):
     handlers.transcribe()
     run = handlers.process()
     assert run["status"] == "skipped"
-    assert run["error"].startswith("No recording could be read since ")
+    assert run["error"].startswith("Transcription has not been possible since ")
+    assert "Last error: S3 does not return the recording (AccessDenied). The role of " in run["error"]
 
 
 def test_one_refused_object_does_not_hold_up_the_others(handlers, put, get, refuse, service):

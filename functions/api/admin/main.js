@@ -92,12 +92,20 @@ function Layout({ signOut }) {
     </main>`;
 }
 
-// Codes of outages in which the server responds, so a user has to act.
-const REFUSALS = new Set(["wrong_settings", "invalid_options", "payment_required", "authentication_failed"]);
+// Codes of outages that last until a user acts: a setting, a permission or the server's configuration is wrong.
+const NEEDS_USER = new Set([
+  "access_denied",
+  "authentication_failed",
+  "certificate",
+  "endpoint_not_found",
+  "invalid_options",
+  "payment_required",
+  "wrong_settings",
+]);
 
 function outageTitle(code) {
   if (code === "access_denied") return "The recordings cannot be read";
-  return REFUSALS.has(code) ? "The WhisperX server refuses the recordings" : "The WhisperX server is unavailable";
+  return NEEDS_USER.has(code) ? "The recordings cannot be transcribed" : "The WhisperX server is unavailable";
 }
 
 // Screen readers announce it when it appears, but not each time its relative times change.
@@ -106,11 +114,11 @@ function OutageBanner({ outage }) {
   return html`<${Notice} kind="error" title=${outageTitle(outage.code)}>
     <p aria-live="off">
       Since <${Clock} at=${outage.since} /> (<${Ago} at=${outage.since} />).
-      ${" "}${pluralize(outage.failures, "attempt")} failed; next one at <${Clock} at=${outage.nextTryAt} />.
+      ${" "}${pluralize(outage.failures, "try", "tries")} failed; the next is at <${Clock} at=${outage.nextTryAt} />.
       ${" "}Last error: ${outage.message}
     </p>
     <p>
-      Transcription resumes automatically. No recording is lost or loses an attempt.${" "}
+      Transcription resumes automatically${NEEDS_USER.has(outage.code) && " once this is corrected"}. No recording is lost or loses an attempt.${" "}
       <${Link} href=${urlFor("settings")}>Test the connection<//>
     </p>
   <//>`;

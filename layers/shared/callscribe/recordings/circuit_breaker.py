@@ -6,8 +6,7 @@ Pure values and functions; `store.admission` stores them for all runs.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from callscribe.clock import to_iso
-from callscribe.errors import ServiceUnavailable, SourceRefused, SuspectedOutage, TranscriptionError
+from callscribe.errors import ServiceUnavailable, SuspectedOutage, TranscriptionError
 
 MAX_BACKOFF_SECONDS = 900.0
 """A restarted service is detected automatically within a quarter of an hour."""
@@ -25,16 +24,13 @@ be the settings."""
 REFUSALS_WITHOUT_STATUS = ("job_failed", "connection_lost", "invalid_response")
 """Errors without an HTTP status that can have the same cause for all recordings."""
 
-REFUSAL_CODES = (SuspectedOutage.code, "invalid_options", "payment_required", "authentication_failed")
-"""Codes of outages in which the server, or a proxy, responds, so a user has to act."""
-
 SCHEDULE_SLACK_SECONDS = 10.0
 """Runs start about every minute: a backoff that ends just after a run has started would last a minute longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """The service, or the source of the recordings, has been unavailable `since` this time (UTC).
+    """Nothing could be transcribed `since` this time (UTC).
 
     `backoff_seconds` is doubled if the next probe fails; `failures` counts the failures so far.
     `by_refusals`: identical refusals opened the circuit, so any further refusal keeps it open.
@@ -50,14 +46,9 @@ class Outage:
 
     def describe(self) -> str:
         """A message for the user."""
-        subject = "The WhisperX server has been unavailable"
-        if self.code == SourceRefused.code:
-            subject = "No recording could be read"
-        elif self.code in REFUSAL_CODES:
-            subject = "The WhisperX server has returned no transcript"
         return (
-            f"{subject} since {_format_to_second(self.since)}, next probe at "
-            f"{_format_to_second(self.next_try_at)}, last error: {self.message}"
+            f"Transcription has not been possible since {_format_to_second(self.since)}. "
+            f"Next try: {_format_to_second(self.next_try_at)}. Last error: {self.message}"
         )
 
 
@@ -97,7 +88,7 @@ def same_refusals(error: TranscriptionError) -> ServiceUnavailable:
     """The error of a pause that identical refusals have caused, of which `error` is the last."""
     return ServiceUnavailable(
         "Several recordings in a row failed in the same way, so they are probably not the cause: check the settings "
-        f"and the server. Last error: {error.message}",
+        f"and the server. The error of the last one: {error.message}",
         code=SuspectedOutage.code,
         status=error.status,
     )
@@ -106,8 +97,8 @@ def same_refusals(error: TranscriptionError) -> ServiceUnavailable:
 def paused_by(error: TranscriptionError, now: datetime, initial_backoff_seconds: float) -> Outage:
     """Return the outage to record after MAX_IDENTICAL_REFUSALS, of which `error` is the last."""
     outage = opened_by(same_refusals(error), now, initial_backoff_seconds, None)
-    return replace(outage, by_refusals=True)
+    return replace(outage, failures=MAX_IDENTICAL_REFUSALS, by_refusals=True)
 
 
 def _format_to_second(timestamp: datetime) -> str:
-    return f"{to_iso(timestamp)[:19]}Z"
+    return f"{timestamp:%Y-%m-%d %H:%M:%S} UTC"

@@ -33,14 +33,14 @@ CHANGED_CODES = ("PreconditionFailed", "412", "InvalidRange", "416")
 
 ROLES = "the roles SyncFunctionRole, ProcessFunctionRole and ApiFunctionRole of the stack"
 KMS_ADVICE = (
-    f"Allow kms:Decrypt to {ROLES}: in the policy of the bucket's KMS key and, for a key of another account, also by "
-    "RecordingsKmsKeyArn."
+    f"{{role}} may not use the KMS key of the object. Allow kms:Decrypt to {ROLES} in the policy of the key. For a key "
+    "of another account, also set RecordingsKmsKeyArn."
 )
 ACCESS_ADVICE = (
-    f"Allow s3:GetObject on the objects of the bucket to {ROLES}. If another account uploads the recordings, also set "
-    'the object ownership of the bucket to "Bucket owner enforced".'
+    f"{{role}} may not read it. Allow s3:GetObject on the objects of the bucket to {ROLES}. If another account uploads "
+    'the recordings, also set the object ownership of the bucket to "Bucket owner enforced".'
 )
-CREDENTIALS_ADVICE = "S3 does not accept the credentials of the function. Check them, and the clock."
+CREDENTIALS_ADVICE = "{role} has credentials that S3 does not accept. Check them, and the clock."
 REFUSAL_ADVICE: Mapping[str, str] = {
     **dict.fromkeys(("AccessDenied", "403", "Forbidden", "AllAccessDisabled"), ACCESS_ADVICE),
     **dict.fromkeys(
@@ -50,7 +50,7 @@ REFUSAL_ADVICE: Mapping[str, str] = {
     "AccountProblem": "AWS has suspended the account of the bucket.",
     "NoSuchBucket": "The bucket does not exist. Create it, or correct the recordings path.",
 }
-"""What to do when S3 refuses to return an object, by its error code."""
+"""Why S3 refuses to return an object, and what to do, by its error code. {role} is the role of the function."""
 
 
 class S3Audio:
@@ -200,9 +200,8 @@ def _to_audio_error(error: AwsError) -> TranscriptionError:
         return AudioRefused(message, code=ARCHIVED)
     is_kms = error.mentions_kms or error.code.startswith("KMS.")
     if advice := KMS_ADVICE if is_kms else REFUSAL_ADVICE.get(error.code):
-        role = f"the role of {os.environ.get('AWS_LAMBDA_FUNCTION_NAME', 'the function')}"
-        reason = f"{role} may not use the KMS key of the object" if is_kms else f"refused to {role}"
-        return AudioRefused(f"S3 does not return the recording ({error.code}): {reason}. {advice}")
+        role = f"The role of {os.environ.get('AWS_LAMBDA_FUNCTION_NAME', 'the function')}"
+        return AudioRefused(f"S3 does not return the recording ({error.code}). {advice.format(role=role)}")
     if error.has_response:
         return RetryableError(f"S3 did not return the audio file ({error.code}).", code="audio_unreadable")
     return RetryableError(f"S3 could not be reached ({error.code}).", code="audio_unreadable")
