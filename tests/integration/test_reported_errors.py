@@ -58,6 +58,15 @@ def test_reported_error_comes_with_a_known_hint(service, reply):
         send(service.url, "asr")
 
 
+def test_known_cause_replaces_the_possible_ones(service, reply):
+    service.replies = [reply(status=500, body=b'{"detail": "CUDA out of memory"}')]
+    with pytest.raises(RetryableError) as raised:
+        send(service.url, "asr")
+    assert raised.value.message == (
+        "The WhisperX server failed (500). Its GPU ran out of memory: use a smaller model or batch_size."
+    )
+
+
 def test_transcript_is_kept_whatever_else_the_response_reports(service, reply):
     body = {"segments": [{"text": "Hello."}], "status": "error", "error": "no diarization"}
     service.replies = [reply(body=json.dumps(body).encode())]

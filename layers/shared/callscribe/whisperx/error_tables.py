@@ -139,12 +139,11 @@ missing route is an error of the configuration, not of the recording.
 A proxy that gave up waiting counts as a failed attempt: a long recording would meet the same limit again, and must not
 hold up the queue for ever."""
 
-SERVICE_ERROR = ErrorMapping(
-    RetryableError,
-    "service_error",
-    "The WhisperX server failed ({}). Some servers respond like this to audio that they cannot decode, or to a "
-    "language or model that they do not have.",
+POSSIBLE_CAUSES = (
+    " Some servers respond like this to audio that they cannot decode, or to a language or model that they do not have."
 )
+"""Left out of the message if the body has one of HINTS."""
+SERVICE_ERROR = ErrorMapping(RetryableError, "service_error", f"The WhisperX server failed ({{}}).{POSSIBLE_CAUSES}")
 JOB_FAILED_MESSAGE = "The WhisperX server accepted the audio, but its job failed."
 
 BY_STATUS_CLASS: ErrorTable = {

@@ -33,6 +33,7 @@ from callscribe.whisperx.error_tables import (
     KNOWN_OPTIONS,
     OPTION_ERROR_CODES,
     PAYMENT_REQUIRED,
+    POSSIBLE_CAUSES,
     PROXY_NAMES,
     QUOTA_USED_UP,
     SERVICE_ERROR,
@@ -74,7 +75,9 @@ def _to_error(response: Response, mapping: ErrorMapping) -> TranscriptionError:
         mapping, detail = INVALID_OPTIONS, ", ".join(names)
     elif not issubclass(mapping.error_type, ServiceUnavailable) and _blames_an_option(response):
         mapping = UNNAMED_OPTION
-    message = mapping.message.format(detail, f"{detail.partition(',')[0]}=") + hint(text)
+    message = mapping.message.format(detail, f"{detail.partition(',')[0]}=")
+    if explanation := hint(text):
+        message = message.removesuffix(POSSIBLE_CAUSES) + explanation
     arguments: dict[str, Any] = {"code": mapping.code, "status": response.status}
     if issubclass(mapping.error_type, ServiceUnavailable):
         arguments["retry_after"] = _retry_after(response.headers)
