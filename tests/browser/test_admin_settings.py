@@ -133,7 +133,7 @@ def test_run_now_shows_the_result_and_adds_the_run_to_the_list(page, served):
     button = shown.get_by_role("button", name="Run now")
     button.focus()
     page.keyboard.press("Enter")
-    result = shown.get_by_text(re.compile(r"^The run succeeded: \d+ listed, 1 added\.$"))
+    result = shown.get_by_text(re.compile(r"^The run succeeded: \d+\slisted, 1\sadded\.$"))
     expect(result).to_be_visible()
     expect(button).to_be_focused()
     run, *_ = served.request("scheduler/runs?trigger=api")["items"]

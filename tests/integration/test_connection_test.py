@@ -131,7 +131,7 @@ KEYS = {
     "wrong for openai": (["/v1/models"], "openai", "other", "authentication_failed", "Set the right API key"),
     "missing for openai": (["/v1/models"], "openai", "", "authentication_failed", "none is set"),
     "not checked": ([], "asr", KEY, "ok", "did not check the API key"),
-    "not required": ([], "openai", "", "ok", "did not require one"),
+    "not required": ([], "openai", "", "ok", "did not require one for this test"),
 }
 
 

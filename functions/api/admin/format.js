@@ -38,13 +38,15 @@ const COUNT_LABELS = {
   conflicts: "changed in the meantime",
   duplicates: "in another format",
   empty: "without audio",
+  expired: "deleted after the retention period",
   in_transfer: "still being uploaded",
   jobs_pending: "in progress on the server",
   path_too_long: "with a path that is too long",
   moved: "converted or renamed",
   past_retention: "older than the retention period",
-  sidecars_unreadable: "unreadable sidecars",
-  waiting: "incomplete files",
+  recovered: "recovered after a crash",
+  sidecars_unreadable: "with an unreadable sidecar",
+  waiting: "incomplete",
 };
 
 export const formatNumber = (value) => NUMBER.format(value);
@@ -119,11 +121,11 @@ export const humanize = (code) => code.replaceAll("_", " ").replace("gpu", "GPU"
 
 export const capitalize = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-// The counts of a run that are not zero: `12 listed, 1 added, 3 incomplete files`.
+// The counts of a run that are not zero: `12 listed, 1 added, 3 incomplete`. No line ends after a number.
 export function runSummary({ incomplete, audio_seconds: audioSeconds, ...counts }) {
   const parts = Object.entries(counts)
     .filter(([, count]) => count)
-    .map(([name, count]) => `${formatNumber(count)} ${COUNT_LABELS[name] ?? humanize(name)}`);
+    .map(([name, count]) => `${formatNumber(count)}\u00a0${COUNT_LABELS[name] ?? humanize(name)}`);
   if (audioSeconds) parts.push(`${formatDuration(audioSeconds)} of audio`);
   if (incomplete) parts.push("stopped early: the next scan finds the rest");
   return parts.join(", ") || "nothing to do";

@@ -99,11 +99,11 @@ function MultiValueField({ values, set, separator, rows, ...rest }) {
 }
 
 const CA_CERTIFICATE_HELP =
-  "For https:// with a private authority: its certificate in PEM format, or the self-signed one of the server. It is trusted in addition to public authorities.";
+  "For https:// with a private authority: the certificate of that authority in PEM format, or the server’s own if it is self-signed. Public authorities stay trusted.";
 const HEADERS_HELP = {
   set: (names) => `Set: ${names.join(", ")}. The values are never shown. Enter all of them again to change one.`,
   missing: () =>
-    "Only for a server or proxy that requires more than the API key. One per line: NAME: VALUE. For a user and a password: Authorization: Basic USER:PASSWORD. Stored like the key.",
+    "Only for a server or proxy that requires more than the API key. One per line, such as X-API-Key: VALUE or Authorization: Basic USER:PASSWORD. Stored like the key.",
   removed: () => "The headers will be removed when you save.",
 };
 
@@ -262,7 +262,7 @@ export function CallRecordingsFields({ values, saved, set, ...rest }) {
       name="channels"
       title="Channels"
       options=${CHANNEL_MODES}
-      help="In stereo recordings, which channel the caller is on: the other party, in inbound and in outbound calls. The agent is on the other channel. With calling-side-left, the direction of the call decides who is the agent."
+      help="The channel of the external party in stereo recordings. Transcripts name this party the caller, in outbound calls too, and the other one the agent. With calling-side-left, the direction of the call decides who is the agent."
     />
     <${MultiValueField}
       ...${field}
@@ -270,7 +270,7 @@ export function CallRecordingsFields({ values, saved, set, ...rest }) {
       rows="2"
       name="extensions"
       title="File extensions"
-      help="Separate with spaces, such as wav mp3. Other files are ignored. none means files without an extension."
+      help="Separate with spaces, such as wav mp3. Other files are ignored. Add none for files without an extension."
     />
     <${MultiValueField}
       ...${field}

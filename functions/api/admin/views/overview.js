@@ -189,7 +189,7 @@ function IncompleteFiles({ run }) {
         <${FileList} files=${run.waiting.slice(MAX_FILES)} />
       </details>`
     }
-    ${count + empty > run.waiting.length && html`<p class="help">A run lists up to ${formatNumber(run.waiting.length)} files.</p>`}`;
+    ${count + empty > run.waiting.length && html`<p class="help">Only the ${formatNumber(run.waiting.length)} largest are listed.</p>`}`;
 }
 
 // Largest first: those without audio come last.

@@ -156,7 +156,7 @@ const COLUMNS = [
   ["Trigger", ""],
   ["Status", ""],
   ["Duration", "numeric"],
-  ["Result", "wide"],
+  ["Result", "text"],
 ];
 
 function RunTable({ runs }) {

@@ -35,7 +35,7 @@ SCHEMES = {
         "The server requires a key in a header of its own, often X-API-Key ({}). Set this header with the right key."
     ),
     "digest|negotiate|ntlm|aws4-hmac-sha256|hawk|dpop|mutual": (
-        "The server requires a kind of authentication that Callscribe does not have ({}). Configure it to accept an "
+        "The server requires a kind of authentication that Callscribe does not support ({}). Configure it to accept an "
         "API key, a user and a password (Basic) or another header."
     ),
 }

@@ -129,7 +129,7 @@ class ConnectionTest:
     def _check_credentials(self) -> ConnectionTestResult:
         """The dialect is right. Check the credentials with a route that may require them, then the model."""
         name = "API key" if self._credentials.api_key else "headers"
-        result = "No API key is set, and this test did not require one."
+        result = "No API key is set, and the server did not require one for this test."
         if self._credentials:
             result = f"It did not check the {name}, which this server does not require for the requests of this test."
         response = None

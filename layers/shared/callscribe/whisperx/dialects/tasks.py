@@ -64,7 +64,7 @@ ROUTE_NOT_FOUND_DETAILS = ("Not Found", "Method Not Allowed")
 """FastAPI's texts. A proxy whose server is down also responds with 404, but with other texts."""
 
 TASK_LIST_UNAVAILABLE = (
-    "The WhisperX server does not list its tasks. The audio is not sent, since the server may have it."
+    "The WhisperX server does not list its tasks. The audio is not sent, since the server may already have it."
 )
 
 TASK_LIST_PATH = "/task/all"
