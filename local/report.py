@@ -68,7 +68,8 @@ def summary_lines(api: ApiClient) -> list[str]:
 
     Takes a few requests, however many recordings there are.
     """
-    counts = {status: api.summary()[status] for status in ("completed", *UNFINISHED)}
+    summary = api.summary()
+    counts = {status: summary[status] for status in ("completed", *UNFINISHED)}
     total, others = sum(counts.values()), sum(counts[status] for status in UNFINISHED)
     lines = [f"{counts['completed']} of {total} recordings completed."]
     unfinished = chain.from_iterable(api.recordings(status, MAX_NAMED) for status in UNFINISHED if counts[status])

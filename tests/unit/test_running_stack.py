@@ -62,9 +62,10 @@ class ManyRecordings:
 
     def __init__(self, **counts):
         self.counts = {"pending": 0, "queued": 0, "processing": 0, "completed": 0, "failed": 0, **counts}
-        self.listed = 0
+        self.listed = self.summaries = 0
 
     def summary(self):
+        self.summaries += 1
         return self.counts
 
     def recordings(self, status, _page_size):
@@ -81,6 +82,7 @@ def test_last_lines_need_few_requests_however_many_recordings_there_are():
     assert failed == "failed: 0.wav: It failed."
     assert last == f"… and {5000 - MAX_NAMED} more."
     assert api.listed <= MAX_NAMED + 1
+    assert api.summaries == 1
 
 
 def test_last_lines_of_a_finished_stack_are_one():
