@@ -4,7 +4,7 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from itertools import takewhile
@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import requests
 
+from callscribe.clock import utc_now
 from local.api_client import ApiClient
 from local.options import describe_error
 
@@ -42,6 +43,8 @@ class Watcher:
         self._show_counts = show_counts
         self._is_busy = is_busy
         self._states: dict[str, tuple[str, int]] = {}
+        self._started_at = utc_now()
+        self._has_listed = False
         self._stopped = threading.Event()
         self._refresh_lock = threading.Lock()
         self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
@@ -72,8 +75,11 @@ class Watcher:
             if not may_continue(None):
                 return
             items = sorted(listed, key=lambda item: str(item["statusSince"]))
+            if not self._has_listed:
+                self._has_listed = True
+                self._count_earlier(items)
             for item in items:
-                state = (f"{item['transcriptionStatus']} {item['statusSince']}", item["attempts"])
+                state = _state(item)
                 previous, attempts = self._states.get(item["id"], ("", 0))
                 if state[0] == previous:
                     continue
@@ -86,6 +92,19 @@ class Watcher:
         finally:
             self._refresh_lock.release()
 
+    def _count_earlier(self, items: Iterable[dict[str, Any]]) -> None:
+        """Print how many recordings an earlier stack on the same AWS has finished. The others get a line each."""
+        earlier = [item for item in items if datetime.fromisoformat(item["statusSince"]) < self._started_at]
+        finished = [item for item in earlier if _is_finished(item)]
+        # the attempts of the others are not of this stack either
+        self._states = {item["id"]: ("", item["attempts"]) for item in earlier}
+        self._states |= {item["id"]: _state(item) for item in finished}
+        if finished:
+            count = Counter(item["transcriptionStatus"] for item in finished)
+            self._print_line(
+                f"{count['completed']:,} recording(s) were already completed, {count['failed']:,} had failed for good."
+            )
+
     def _watch(self) -> None:
         pause, refreshed_at = POLL_SECONDS, -math.inf
         while not self._stopped.wait(pause):
@@ -96,6 +115,15 @@ class Watcher:
                 self.refresh()
             refreshed_at = time.monotonic()
             pause = max(POLL_SECONDS, PAUSE_FACTOR * (refreshed_at - started_at))
+
+
+def _state(item: dict[str, Any]) -> tuple[str, int]:
+    return f"{item['transcriptionStatus']} {item['statusSince']}", item["attempts"]
+
+
+def _is_finished(item: dict[str, Any]) -> bool:
+    """Whether nothing more happens to the recording until a user acts."""
+    return item["transcriptionStatus"] in ("completed", "failed") and not item["nextAttemptAt"]
 
 
 def format_item(item: dict[str, Any]) -> str:

@@ -71,6 +71,25 @@ def test_each_change_is_printed_once_including_a_claim_between_two_refreshes():
     assert [line.split()[1] for line in lines] == ["queued", "processing", "completed"]
 
 
+def test_what_an_earlier_stack_has_finished_is_counted_and_the_rest_is_printed():
+    lines: list[str] = []
+    no_speech = {"transcriptionStatus": "completed", "transcript": {"noSpeech": True}}
+    failed = {"transcriptionStatus": "failed", "error": ERROR, "attempts": 5}
+    earlier = [{**ITEM, **no_speech, "id": str(number)} for number in range(3000)]
+    earlier.append({**ITEM, **failed, "id": "failed"})
+    retried = {**ITEM, **failed, "id": "retried", "nextAttemptAt": "2026-11-22T13:00:00Z"}
+    queued = {**ITEM, "id": "queued", "transcriptionStatus": "queued"}
+    just_completed = {**ITEM, **no_speech, "id": "new", "statusSince": "2999-01-01T00:00:00Z"}
+    again = {**earlier[0], "transcriptionStatus": "queued", "statusSince": "2999-01-01T00:00:00Z"}
+    api = ScriptedApi([*earlier, retried, queued, just_completed], [again, *earlier[1:], retried, queued])
+    watcher = Watcher(cast("Any", api), lines.append, lambda _: None, lambda: True)
+    watcher.refresh()
+    assert lines[0] == "3,000 recording(s) were already completed, 1 had failed for good."
+    assert [line.split()[1] for line in lines[1:]] == ["failed", "queued", "completed"]
+    watcher.refresh()
+    assert [line.split()[1] for line in lines[4:]] == ["queued"]
+
+
 class CountingApi:
     """Counts the checks for activity; `refreshes` has the number of checks before each refresh."""
 
