@@ -98,8 +98,8 @@ def _check_folder(folder: Path) -> None:
         raise EngineError(f"--model-dir {folder}: this is not a folder.")
     if missing := [words for pattern, words in MODEL_FILES.items() if not any(folder.glob(pattern))]:
         raise EngineError(
-            f"--model-dir {folder}: the folder lacks {', '.join(missing)}. It must hold a Whisper model for "
-            f"faster-whisper: {', '.join(MODEL_FILES.values())}. {_download_hint()}"
+            f"--model-dir {folder}: this is no complete model for faster-whisper. The folder lacks "
+            f"{', '.join(missing)}. {_download_hint()}"
         )
 
 
