@@ -23,7 +23,7 @@ try:
     from callscribe.phone_systems.custom_patterns import CustomPattern
     from callscribe.recordings.run import RunStatus
     from callscribe.settings.call_recordings import normalise_extensions
-    from callscribe.settings.environment import http_url, query_string
+    from callscribe.settings.environment import http_url
     from callscribe.settings.whisperx import DIALECTS
     from callscribe.sources.file_types import AUDIO_EXTENSIONS
     from callscribe.transcripts.stereo import CHANNEL_MODES
@@ -33,6 +33,7 @@ try:
     from local.names import print_names
     from local.options import (
         PARAMETERS,
+        check_parameters,
         effect_remarks,
         merge_settings,
         parse_headers,
@@ -123,7 +124,9 @@ def _build_parser() -> argparse.ArgumentParser:
     up_command.add_argument("--language", metavar="CODE", default="", help="language: en, de, … (default: detect it)")
     up_command.add_argument("--model", metavar="NAME", default="", help="model (default: the server's)")
     up_command.add_argument("--options", metavar="QUERY", default="", help="more options: device=cpu&compute_type=int8")
-    up_command.add_argument("--channels", choices=CHANNEL_MODES, help="speakers of stereo calls (default: auto)")
+    up_command.add_argument(
+        "--channels", choices=[*map(str, CHANNEL_MODES)], help="speakers of stereo calls (default: auto)"
+    )
     up_command.add_argument("--phone-system", metavar="NAME", default="", help="what recorded the calls: yeastar, …")
     _add_set_option(up_command)
     up_command.add_argument("--port", type=_parse_port, default=0, help="port of the HTTP API (default: any free port)")
@@ -153,7 +156,7 @@ def _build_parser() -> argparse.ArgumentParser:
         "--port", type=_parse_port, default=SAM_PORT, help=f"port of the HTTP API (default: {SAM_PORT}; 0: any free)"
     )
     _add_set_option(sam_command)
-    sam_command.set_defaults(run=lambda args: run_sam(args.port, parse_settings(args.set)))
+    sam_command.set_defaults(run=_run_sam)
     return parser
 
 
@@ -173,9 +176,8 @@ def _parse_port(text: str) -> int:
 def _parse_options(args: argparse.Namespace) -> Options:
     """Convert the arguments to options. Raises: LocalError, when one is invalid."""
     values = {f"--{name.replace('_', '-')}": value for name, value in vars(args).items()}
-    for option, find_error in (("--whisperx", http_url), ("--aws-endpoint", http_url), ("--options", query_string)):
-        if values[option] and (reason := find_error(values[option])):
-            raise LocalError(f"{option} {reason}")
+    if args.aws_endpoint and (reason := http_url(args.aws_endpoint)):
+        raise LocalError(f"--aws-endpoint {reason}")
     if args.model_dir and args.recogniser != "whisper":
         raise LocalError("--model-dir needs --recogniser whisper.")
     if args.broken and not args.samples:
@@ -186,6 +188,7 @@ def _parse_options(args: argparse.Namespace) -> Options:
     parameters = merge_settings(
         {name: values[option] for name, option in PARAMETERS.items() if values[option]}, settings
     )
+    check_parameters(parameters)
     if "WhisperXUrl" in parameters and (args.recogniser or args.model_dir):
         raise LocalError(
             "--recogniser and --model-dir are for the built-in recogniser: leave them out when you use your own server."
@@ -236,6 +239,12 @@ def _run_names(args: argparse.Namespace) -> int:
     extensions = frozenset(normalise_extensions(args.audio_extensions.split())) or AUDIO_EXTENSIONS
     patterns = [CustomPattern.parse(text) for text in args.pattern]
     return print_names(args.paths, args.phone_system, patterns, extensions)
+
+
+def _run_sam(args: argparse.Namespace) -> int:
+    settings = parse_settings(args.set)
+    check_parameters(settings)
+    return run_sam(args.port, settings)
 
 
 def _run_invoke(task: str, event_file: Path | None) -> int:

@@ -4,21 +4,24 @@ Messages of the layer use the setting's name on the admin page; docs/api.md has 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
+from callscribe.settings import call_recordings, environment
 from callscribe.settings.certificates import ca_certificates
 from callscribe.settings.whisperx import Credentials, credential_errors
 from functions.api.schedule import parse_schedule
 from local import LocalError
 from local.build import ROOT
-from local.cloud.template import check_parameter
+from local.cloud.template import ParameterError, parameter_values
 
 TEMPLATE = ROOT / "template.yaml"
+ANY_URL = "http://127.0.0.1:9"
+"""Stands for the URL of the built-in recogniser, which has yet to start, in checks of the parameters."""
 
 PARAMETERS = {
     "WhisperXUrl": "--whisperx",
@@ -65,11 +68,8 @@ def parse_headers(texts: Iterable[str], api_key: str) -> dict[str, str]:
 
 
 def parse_settings(texts: Iterable[str]) -> dict[str, str]:
-    """Parse the values of `--set`, each `NAME=VALUE`, and check them against the template.
-
-    Raises: LocalError, when a name is unknown or given twice; ParameterError, when a value is not allowed.
-    """
-    declarations: Mapping[str, Any] = yaml_parse(TEMPLATE.read_text("utf-8"))["Parameters"]
+    """Parse the values of `--set`, each `NAME=VALUE`. Raises: LocalError, when a name is unknown or given twice."""
+    declarations = _read_template()["Parameters"]
     settings: dict[str, str] = {}
     for text in texts:
         name, separator, value = text.partition("=")
@@ -81,18 +81,46 @@ def parse_settings(texts: Iterable[str]) -> dict[str, str]:
             raise LocalError("--set RecordingsPath: use --samples or --recordings, which say where the recordings are.")
         if name in settings:
             raise LocalError(f"--set {name} is given twice.")
-        check_parameter(name, value, declarations[name])
-        if name.endswith("Schedule"):
-            _check_schedule(name, value)
         settings[name] = value
     return settings
 
 
-def _check_schedule(name: str, value: str) -> None:
+def check_parameters(parameters: Mapping[str, str]) -> None:
+    """Check parameters as the functions and CloudFormation do, before anything starts.
+
+    Raises: ParameterError, when a value is not allowed; ValueError, when a rule of the template is violated.
+    """
+    for name in parameters.keys() & VALIDATORS.keys():
+        if reason := VALIDATORS[name](parameters[name]):
+            raise ParameterError(name, reason)
+    parameter_values(_read_template(), {"WhisperXUrl": ANY_URL, **parameters})
+
+
+def _read_template() -> Mapping[str, Any]:
+    template: Mapping[str, Any] = yaml_parse(TEMPLATE.read_text("utf-8"))
+    return template
+
+
+def _validate_extensions(value: str) -> str | None:
+    return call_recordings.VALIDATORS["extensions"](call_recordings.normalise_extensions(value.split()))
+
+
+def _validate_schedule(value: str) -> str | None:
     try:
         parse_schedule(value)
     except ValueError as error:
-        raise LocalError(f"--set {name}: {error}") from error
+        return f"is not valid: {error}"
+    return None
+
+
+VALIDATORS: Mapping[str, Callable[[str], str | None]] = {
+    "TimeZone": environment.time_zone,
+    "AudioExtensions": _validate_extensions,
+    "WhisperXUrl": environment.http_url,
+    "WhisperXOptions": environment.query_string,
+    **dict.fromkeys(("SyncSchedule", "QueueSchedule", "ProcessSchedule"), _validate_schedule),
+}
+"""Parameters whose values the functions check more closely than the template can, with what is wrong with a value."""
 
 
 def merge_settings(parameters: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from local.cloud.template import (
     read_template,
     resolve_resources,
 )
-from local.options import NO_EFFECT, PARAMETERS, effect_remarks, merge_settings, parse_settings
+from local.options import NO_EFFECT, PARAMETERS, check_parameters, effect_remarks, merge_settings, parse_settings
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 DECLARATIONS = yaml_parse(TEMPLATE.read_text())["Parameters"]
@@ -93,6 +93,7 @@ def test_documentation_lists_the_parameters_without_effect():
 def test_any_parameter_can_be_set():
     texts = [f"{name}={other_value(name)}" for name in DECLARATIONS if name not in {"RecordingsPath", *IN_VPC}]
     settings = parse_settings(texts)
+    check_parameters(settings)
     assert settings["WhisperXOptions"] == "a=b&c=d"
     assert len(settings) == len(texts)
     assert parse_settings(["WhisperXModel="]) == {"WhisperXModel": ""}
@@ -107,7 +108,6 @@ def test_any_parameter_can_be_set():
         (["MaxAttempts"], "write NAME=VALUE"),
         (["MaxAttempts=1", "MaxAttempts=2"], "twice"),
         (["RecordingsPath=s3://bucket/"], "--recordings"),
-        (["SyncSchedule=cron(99 * * * ? *)"], "--set SyncSchedule: "),
     ],
 )
 def test_invalid_setting_is_explained(texts, message):
@@ -125,15 +125,48 @@ def test_invalid_setting_is_explained(texts, message):
         ("MaxAttempts=1.5", "must be a whole number"),
         ("WhisperXDialect=klingon", "must be one of asr, tasks, openai"),
         ("ProcessIntervalSeconds=61", "must be one of 60, 30, 20, 15, 10"),
-        ("WhisperXUrl=host:9000", DECLARATIONS["WhisperXUrl"]["ConstraintDescription"]),
+        ("WhisperXApiKey=a b", DECLARATIONS["WhisperXApiKey"]["ConstraintDescription"]),
         ("Subnets=subnet-0123abcd,x", DECLARATIONS["Subnets"]["ConstraintDescription"]),
         ("EfsMountPath=/mnt/" + "x" * 200, DECLARATIONS["EfsMountPath"]["ConstraintDescription"]),
     ],
 )
 def test_value_that_cloudformation_refuses_is_refused(text, reason):
     with pytest.raises(ParameterError) as raised:
-        parse_settings([text])
+        check_parameters(parse_settings([text]))
     assert raised.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("TimeZone=Nowhere/City", "such as Europe/Berlin"),
+        ("TimeZone=Europe", "such as Europe/Berlin"),
+        ("AudioExtensions=wav part", "cannot contain part"),
+        ("AudioExtensions=averyverylongone", "must be file extensions"),
+        ("WhisperXUrl=host:9000", "must be a URL"),
+        ("WhisperXUrl=http://a..b", "must be a URL"),
+        ("WhisperXOptions=device", "must be options like"),
+        ("SyncSchedule=cron(99 * * * ? *)", "Bad minute"),
+        ("QueueSchedule=rate(2 minute)", "'rate(2 minutes)'"),
+        ("ProcessSchedule=now", "neither cron"),
+    ],
+)
+def test_value_that_only_the_functions_refuse_is_refused_too(text, reason):
+    """Before anything starts: the template's patterns accept some of these."""
+    with pytest.raises(ParameterError) as raised:
+        check_parameters(parse_settings([text]))
+    assert reason in raised.value.reason
+
+
+@pytest.mark.parametrize("name", DECLARATIONS)
+def test_every_parameter_refuses_nonsense(name):
+    with pytest.raises(ParameterError):
+        check_parameters({name: "\n?"})
+
+
+def test_violated_rule_of_the_template_is_refused():
+    with pytest.raises(ValueError, match="Subnets is set but SecurityGroups is empty"):
+        check_parameters({"Subnets": IN_VPC["Subnets"]})
 
 
 def test_length_of_a_text_is_checked():
@@ -160,6 +193,9 @@ def test_parameters_without_effect_are_mentioned():
         (["up", "--samples", "--set", "MaxAttempts=0"], "--set MaxAttempts must be at least 1"),
         (["up", "--samples", "--dialect", "asr", "--set", "WhisperXDialect=tasks"], "--dialect and --set"),
         (["sam", "--set", "WhisperXApiKey=a b"], "--set WhisperXApiKey must be printable"),
+        (["up", "--samples", "--set", "TimeZone=Nowhere/City"], "--set TimeZone must be the name of a time zone"),
+        (["up", "--samples", "--phone-system", "nortel"], "--phone-system must be one of"),
+        (["up", "--samples", "--language", "English"], "--language must be empty or a language code"),
         (["up", "--samples", "--set", "WhisperXUrl=http://a", "--recogniser", "whisper"], "leave them out"),
         (["up", "--samples", "--whisperx", "http://a", "--recogniser", "pocketsphinx"], "leave them out"),
         (["up", "--recordings", ".", "--broken"], "--broken needs --samples"),
