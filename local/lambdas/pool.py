@@ -8,7 +8,6 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -240,8 +239,11 @@ class _FunctionPool:
 
     def _failure(self, request_id: str, error_type: str, message: str) -> InvocationResult:
         payload = {"errorType": error_type, "errorMessage": f"RequestId: {request_id} Error: {message}"}
-        with suppress(OSError), self.log.open("a", encoding="utf-8") as log:  # a full disk must not hide the result
-            log.write(json.dumps(payload) + "\n")
+        try:
+            with self.log.open("a", encoding="utf-8") as log:
+                log.write(json.dumps(payload) + "\n")
+        except OSError as error:  # such as a full disk, which also ends workers
+            payload["errorMessage"] += f", and the log cannot be written: {error.strerror}"
         return InvocationResult(request_id, payload, failed=True)
 
     def reject_events(self) -> None:

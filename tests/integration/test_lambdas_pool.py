@@ -111,6 +111,13 @@ def test_crashed_worker_is_reported_and_replaced(
     assert lambdas.invoke("exiting", {}).payload["pid"] != before
 
 
+def test_full_disk_is_named_in_the_error(lambdas: Lambdas, tmp_path: Path) -> None:
+    (tmp_path / "logs" / "raising.log").symlink_to("/dev/full")
+    result = lambdas.invoke("raising", {})
+    assert result.failed
+    assert result.payload["errorMessage"].endswith("the log cannot be written: No space left on device")
+
+
 def test_worker_killed_while_idle_is_replaced_without_a_failed_event(lambdas: Lambdas) -> None:
     before = lambdas.invoke("exiting", {}).payload["pid"]
     os.kill(before, signal.SIGKILL)
