@@ -33,7 +33,7 @@ IN_TRANSFER = "Its name shows that it is still being copied."
 EMPTY = "It is empty."
 HEADER_ONLY = "It has a header, but no audio yet."
 RECENTLY_WRITTEN = "It was written a moment ago."
-NOT_FINALIZED = "The length in its header does not match its size: it is still being written."
+NOT_FINALIZED = "The length in its header does not match its size: it is still being written, or was cut off."
 
 WITHOUT_AUDIO = (EMPTY, HEADER_ONLY)
 
