@@ -145,8 +145,9 @@ def _start_stack(options: Options) -> Iterator[RunningStack]:
         endpoint = options.aws_endpoint or exit_stack.enter_context(serve_aws())
         if other_url := find_other_stack(endpoint):
             CONSOLE.print_line(
-                f"Another stack is running on {endpoint}: {other_url}. Both work on the same recordings, but no "
-                "recording is sent by both at once. To run them separately, use another endpoint."
+                f"Another stack is running on {endpoint}: {other_url}. Both work on the same recordings. If the "
+                "endpoint is a plain moto server, both may send one at once, because its conditional writes are not "
+                "atomic. To run them separately, use another endpoint."
             )
         parameters = DEMO_OVERRIDES | options.parameters
         if "WhisperXUrl" not in parameters:
