@@ -67,7 +67,7 @@ them: a proxy also responds 404 while the server behind it starts."""
 REMARKS = {
     "archived": "file(s) are archived in S3 Glacier. They are ingested once they are restored.",
     "duplicates": "file(s) are other formats of recordings: same folder and name, another extension.",
-    "empty": "file(s) have been without audio for a day or longer.",
+    "empty": "file(s) contain no audio.",
     "ignored": "file(s) ignored: not recordings, by their names.",
     "in_transfer": "file(s) still being copied, by their names. They are ingested once they are renamed.",
     "sidecars_unreadable": "sidecar file(s) unreadable; their recordings were ingested without them.",
@@ -205,8 +205,8 @@ class _Outage:
         self._since: float | None = None
 
     def end(self) -> None:
-        """Note that a run met no outage."""
-        if self._since is not None:
+        """Note that a run met no outage. One that sent nothing does not end it, such as a recording without sound."""
+        if self._since is not None and self._api.summary()["outage"] is None:
             self._since = None
             self._print_line("The WhisperX server is available again.")
 

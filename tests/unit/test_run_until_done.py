@@ -135,6 +135,15 @@ def test_server_that_loads_its_model_for_two_minutes_is_waited_for(clock, code):
     assert "available again" in stack.printed[1]
 
 
+def test_recording_without_sound_does_not_end_an_outage(clock):
+    """It is completed without a request to the server."""
+    runs = [failed_run(code="service_busy"), process_run(completed=1), failed_run(code="service_busy")]
+    stack = ScriptedStack([outage_summary(seconds=1)], process=runs)
+    assert stack.run_until_done().startswith("The server is down.")
+    assert len(stack.printed) == 1
+    assert 300 < clock[0] < 310
+
+
 def test_server_that_responds_404_is_not_waited_for_as_long(clock):
     assert ScriptedStack(process=[failed_run(code="endpoint_not_found")]).run_until_done()
     assert 40 < clock[0] < 45
