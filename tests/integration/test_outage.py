@@ -115,7 +115,8 @@ def test_skipped_run_reports_start_next_try_and_cause_of_the_outage(handlers, qu
     run = handlers.process()
     current = outage()
     assert (run["status"], run["errorCode"]) == ("skipped", "service_unavailable")
-    for part in (current["since"][:19], current["nextTryAt"][:19], current["message"]):
+    since, next_try = (current[name][:19].replace("T", " ") for name in ("since", "nextTryAt"))
+    for part in (f"{since} UTC", f"{next_try} UTC", current["message"]):
         assert part in run["error"]
     assert "503" in current["message"]
 
