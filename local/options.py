@@ -45,7 +45,8 @@ NO_EFFECT = {
 OPTIONS_BY_ERROR_CODE = {
     "service_unavailable": ("--whisperx",),
     "service_down": ("--whisperx",),
-    "invalid_response": ("--whisperx", "--dialect"),
+    "invalid_response": ("--whisperx", "--dialect", "--options"),
+    "wrong_settings": ("--whisperx", "--dialect", "--options"),
     "authentication_failed": ("--api-key", "--header"),
     "endpoint_not_found": ("--whisperx", "--dialect", "--model"),
     "certificate": ("--ca", "--whisperx"),
@@ -120,7 +121,7 @@ VALIDATORS: Mapping[str, Callable[[str], str | None]] = {
     "WhisperXOptions": environment.query_string,
     **dict.fromkeys(("SyncSchedule", "QueueSchedule", "ProcessSchedule"), _validate_schedule),
 }
-"""Parameters whose values the functions check more closely than the template can, with what is wrong with a value."""
+"""Parameters that the functions check more closely than the template can. Each returns what is wrong with a value."""
 
 
 def merge_settings(parameters: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:

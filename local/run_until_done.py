@@ -197,7 +197,7 @@ def _process_until_done(
 
 
 class _Outage:
-    """How long the WhisperX server has been unavailable, and whether to wait longer."""
+    """How long nothing could be transcribed, and whether to wait longer."""
 
     def __init__(self, api: ApiClient, print_line: Callable[[str], None]) -> None:
         self._api = api
@@ -221,7 +221,8 @@ class _Outage:
             return f"{reason} The next recording would be sent in {pause.total_seconds() / 60:.0f} minutes."
         has_failed = run["status"] == "failed"
         diagnosis = _diagnose_server(self._api) if has_failed else ""
-        code = outage["code"] if outage else run["errorCode"]  # a skipped run only has that of any outage
+        # a skipped run reports service_unavailable, whatever the outage is
+        code = outage["code"] if outage else run["errorCode"]
         may_be_loading = code in OUTAGE_CODES and not diagnosis
         max_seconds = MAX_OUTAGE_SECONDS if may_be_loading else MAX_WRONG_SERVER_SECONDS
         if self._since is None:

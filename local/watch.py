@@ -96,7 +96,7 @@ class Watcher:
         """Print how many recordings an earlier stack on the same AWS has finished. The others get a line each."""
         earlier = [item for item in items if datetime.fromisoformat(item["statusSince"]) < self._started_at]
         finished = [item for item in earlier if _is_finished(item)]
-        # the attempts of the others are not of this stack either
+        # attempts made under an earlier stack are not printed either
         self._states = {item["id"]: ("", item["attempts"]) for item in earlier}
         self._states |= {item["id"]: _state(item) for item in finished}
         if finished:

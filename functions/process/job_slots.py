@@ -1,8 +1,8 @@
 """The slot of a recording that awaits its job: held between polls, or released early if the job is presumably lost.
 
-A server that was restarted has lost its jobs, but does not report them as lost: most list them as running for ever. It
-was seen to have stopped (it refused connections, or its proxy said so), or the job takes too long. docs/states.md says
-why releasing the slot is safe.
+A server that was restarted has lost its jobs, but does not report them as lost: most list them as running for ever. So
+a job is presumed lost if its server was seen to have stopped (it refused connections, or its proxy said so), or if the
+job takes too long. docs/states.md says why releasing the slot is safe.
 """
 
 import uuid
@@ -21,12 +21,12 @@ JOB_SLOT_LEASE = timedelta(minutes=20)
 """How long a slot is held for a job without being polled. A poll extends it once half of it has passed."""
 
 MIN_JOB_TIME = timedelta(minutes=30)
-"""No job is presumed lost or given up earlier because of a restart."""
+"""A job may take at least as long before it is presumed lost because it is slow, or given up after an outage."""
 
-SLOW_JOB_TIME = 20.0
-"""Seconds per second of audio in which a slow server finishes a job. One that takes longer was perhaps lost."""
+SLOW_JOB_SECONDS_PER_AUDIO_SECOND = 20.0
+"""A slow server finishes a job within this time. One that takes longer was perhaps lost."""
 
-LOST_JOB_TIME = 4.0
+LOST_JOB_SECONDS_PER_AUDIO_SECOND = 4.0
 """Seconds per second of audio for which a job is polled once its server was seen to have stopped: it may be alive after
 all, behind a proxy or while the server shuts down. Then it ends in the time that servers without jobs get."""
 
@@ -70,17 +70,17 @@ def server_stopped_at(result: TranscriptionResult, now: datetime) -> datetime | 
 def hold_for_job(
     slot: Slot, attempt: AttemptResult, settings: ProcessSettings, now: datetime
 ) -> tuple[Slot, Recording]:
-    """Hold the slot until the next poll; if the job is presumed lost, only remember the job.
+    """Hold the slot until the next poll; if the job is presumed lost, only remember the job, until its deadline.
 
     Return what the recording stores as its slot, and the updated recording.
 
     Raises: StoreError.
     """
+    if attempt.recording.job_presumed_lost_at and attempt.recording.slot == slot.set_member:
+        return slot, attempt.recording  # remembered already; another outage does not move the deadline
     recording = _limit_job_time(attempt, settings, now)
     lost = _presume_lost(recording, server_stopped_at(attempt.result, now) or slot.server_stopped_at, now)
     if lost:
-        if recording.job_presumed_lost_at and recording.slot == slot.set_member:
-            return slot, lost  # remembered until the same deadline, which another stop does not move
         until = lost.job_deadline or now
         if remembered := admission.release_lost_job(slot, until, settings.max_concurrent_transcriptions, now):
             return remembered, lost
@@ -94,19 +94,19 @@ def _limit_job_time(attempt: AttemptResult, settings: ProcessSettings, now: date
     if not isinstance(attempt.result, ServiceUnavailable):
         return recording
     deadline = (recording.job_started_at or now) + timedelta(minutes=settings.job_timeout_minutes)
-    return replace(recording, job_deadline=min(deadline, now + _job_time(recording, SLOW_JOB_TIME)))
+    return replace(recording, job_deadline=min(deadline, now + _job_time(recording, SLOW_JOB_SECONDS_PER_AUDIO_SECOND)))
 
 
-def _presume_lost(recording: Recording, server_stopped_at: datetime | None, now: datetime) -> Recording | None:
+def _presume_lost(recording: Recording, stopped_at: datetime | None, now: datetime) -> Recording | None:
     """Return the recording as one whose job is presumed lost; None if nothing suggests that it is."""
     if recording.job_started_at is None:
         return None
-    if server_stopped_at and recording.job_started_at <= server_stopped_at:
-        until = server_stopped_at + _job_time(recording, LOST_JOB_TIME)
+    if stopped_at and recording.job_started_at <= stopped_at:
+        until = stopped_at + _job_time(recording, LOST_JOB_SECONDS_PER_AUDIO_SECOND)
         deadline = min(recording.job_deadline or until, until)
-        return replace(recording, job_presumed_lost_at=server_stopped_at, job_deadline=deadline)
-    if now - recording.job_started_at >= _job_time(recording, SLOW_JOB_TIME):
-        return replace(recording, job_presumed_lost_at=recording.job_presumed_lost_at or now)
+        return replace(recording, job_presumed_lost_at=stopped_at, job_deadline=deadline)
+    if now - recording.job_started_at >= _job_time(recording, SLOW_JOB_SECONDS_PER_AUDIO_SECOND):
+        return replace(recording, job_presumed_lost_at=now)
     return None
 
 

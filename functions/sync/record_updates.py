@@ -31,6 +31,9 @@ COMPLETABLE = (Status.PENDING, Status.FAILED)
 GROWTH_WINDOW = timedelta(hours=2)
 """A file that has grown within this time after its transcribed version was written was uploaded during the call."""
 
+MAX_NEW_TAG_BYTES = 8_192
+"""Tags of texts, with padding, are shorter; as much audio lasts a second or two."""
+
 
 def update(context: SyncContext, recording: Recording, file: SourceFile, sidecars: Sequence[SourceFile]) -> None:
     """Update the record of a complete file that has changed, or whose sidecars or index have.
@@ -91,6 +94,7 @@ def _has_same_audio(context: SyncContext, recording: Recording, file: SourceFile
     """Whether only the tags have changed since the file was transcribed.
 
     That is so if the header of a WAV file declares as much audio, or if an MP3 file without its tags is not longer.
+    Whether it had tags before is unknown, so large ones, such as pictures, may stand for audio, and do not count.
     """
     audio = recording.audio
     if recording.status is not Status.COMPLETED or audio is None or audio.is_unfinished or audio.duration is None:
@@ -99,7 +103,7 @@ def _has_same_audio(context: SyncContext, recording: Recording, file: SourceFile
     if not head:
         return False
     if tag_bytes := leading_tag_bytes(head):
-        return file.size - tag_bytes - ID3V1_BYTES <= recording.size
+        return file.size - min(tag_bytes, MAX_NEW_TAG_BYTES) - ID3V1_BYTES <= recording.size
     header = read_header(head, file.size)
     return header is not None and header.info.duration == audio.duration
 

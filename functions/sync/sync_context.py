@@ -18,7 +18,7 @@ class SyncContext:
 
     `min_age`: how long a file in a folder must not have changed. `bucket`: where transcripts are stored. New files
     from before `retention_cutoff` are ignored: their records have been deleted, or would be soon.
-    `restore_checks`: archived objects that were requested by themselves.
+    `restore_checks`: how many archived objects were looked up one by one.
     """
 
     source: Source

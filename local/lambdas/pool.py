@@ -242,7 +242,7 @@ class _FunctionPool:
         try:
             with self.log.open("a", encoding="utf-8") as log:
                 log.write(json.dumps(payload) + "\n")
-        except OSError as error:  # such as a full disk, which also ends workers
+        except OSError as error:  # a full disk, for example; it also makes workers exit
             payload["errorMessage"] += f", and the log cannot be written: {error.strerror}"
         return InvocationResult(request_id, payload, failed=True)
 

@@ -27,13 +27,14 @@ def refuse(monkeypatch):
         "code": "AccessDenied",
         "message": "Access Denied",
         "status": 403,
+        "refuses_lists": False,
         "refused": 0,
     }
     send = URLLib3Session.send
 
     def send_or_refuse(self, request):
-        is_object = request.method in ("GET", "HEAD") and "list-type" not in request.url
-        if not state["pattern"] or not is_object or not re.search(state["pattern"], request.url):
+        is_read = request.method in ("GET", "HEAD") and ("list-type" not in request.url or state["refuses_lists"])
+        if not state["pattern"] or not is_read or not re.search(state["pattern"], request.url):
             return send(self, request)
         state["refused"] += 1
         body = f"<Error><Code>{state['code']}</Code><Message>{state['message']}</Message></Error>".encode()

@@ -148,6 +148,17 @@ def test_mp3_with_new_tags_is_not_transcribed_again(source, complete, service):
     assert len(service.received) == 2
 
 
+def test_mp3_with_a_picture_that_has_grown_is_transcribed_again(source, complete, service):
+    picture = {"comment": "x" * 60_000}
+    source.put("call.mp3", encode("mp3", tone(2, 16_000), tags=picture))
+    source.sync()
+    complete("call.mp3")
+    source.put("call.mp3", encode("mp3", tone(8, 16_000), tags=picture))
+    assert source.sync() == {"listed": 1, "transcribed_again": 1}
+    complete("call.mp3")
+    assert len(service.received) == 2
+
+
 def test_file_that_grew_much_later_is_only_marked_as_changed(handlers, put, stack, list_recordings):
     put("call.mp3", b"ID3" + bytes(200), age=GROWTH_WINDOW.total_seconds() + 60)
     handlers.transcribe()

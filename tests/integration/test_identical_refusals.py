@@ -53,7 +53,8 @@ def test_refusal_of_every_recording_costs_no_attempts_and_ends_unattended(
     assert states(list_recordings) == {("queued", 0)}
     outage = handlers.api("GET", "/api/call-recordings/status-summary").json["outage"]
     assert outage["code"] == "wrong_settings"
-    assert "in the same way" in outage["message"]
+    last_error = outage["message"].partition("The error of the last one: ")[2]
+    assert str(status) in last_error or (status == 200 and "responded with success" in last_error)
     assert {item["error"]["code"] for item in list_recordings().values() if item["error"]} == {"wrong_settings"}
     assert len(service.received) <= MAX_IDENTICAL_REFUSALS + 30 // 2 + 2
     service.replies = [reply()]

@@ -153,6 +153,18 @@ def test_next_recording_is_sent_if_a_job_takes_too_long(handlers, put, jobs, lis
     assert (item.slots, item.lost_job_slots, len(jobs.sent)) == (None, None, 3)
 
 
+def test_stop_of_the_server_does_not_move_the_deadline_of_a_slow_job(handlers, put, jobs, restart, list_recordings):
+    start(handlers, put, 1)
+    handlers.after(minutes=31).process()
+    restart()
+    handlers.process()
+    (item,) = list_recordings().values()
+    assert item["jobPresumedLostAt"] < item["jobDeadline"]
+    assert recordings.get(item["id"]).job_deadline - recordings.get(item["id"]).job_started_at == timedelta(hours=6)
+    summary = handlers.api("GET", "/api/call-recordings/status-summary").json
+    assert summary["lostJobs"] == {"count": 1, "until": item["jobDeadline"]}
+
+
 def test_job_of_a_long_call_may_take_longer(handlers, put, jobs, list_recordings):
     handlers.overrides["RECORDINGS_PER_RUN"] = "1"
     put("long.wav", wav(tone(120, 8_000, 300)), age=7200)

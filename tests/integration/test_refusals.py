@@ -29,6 +29,17 @@ def page(text):
     return f"<html>\r\n<head><title>{text}</title></head>\r\n<body><h1>{text}</h1></body></html>".encode()
 
 
+@pytest.mark.parametrize("dialect", ["asr", "openai"])
+def test_json_that_is_called_html_is_no_page(service, reply, dialect):
+    """Flask sends a text as HTML."""
+    service.replies = [reply(body=b'{"text": "", "segments": []}', headers=HTML)]
+    assert send(service.url, dialect).segments == ()
+    service.replies = [reply(body=b'{"error": "CUDA out of memory"}', headers=HTML)]
+    with pytest.raises(RetryableError) as raised:
+        send(service.url, dialect)
+    assert "GPU" in raised.value.message
+
+
 def openai_error(**fields):
     return json.dumps({"error": {"message": "12025550143", "type": "invalid_request_error", **fields}}).encode()
 

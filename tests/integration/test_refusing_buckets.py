@@ -115,6 +115,18 @@ def test_role_that_may_list_only_a_prefix_is_refused_missing_objects(handlers, p
     assert get("c.wav").source_missing
 
 
+def test_missing_object_that_may_not_be_listed_does_not_end_the_scan(handlers, put, get, refuse, stack):
+    s3, bucket = client("s3", stack.endpoint), stack.buckets["RecordingsBucket"]
+    put("a.wav", CALL)
+    handlers.sync()
+    s3.delete_object(Bucket=bucket, Key="a.wav")
+    put("b.wav", CALL)
+    refuse(r"/a\.wav|prefix=a\.wav", refuses_lists=True)
+    run = handlers.sync()
+    assert (run["status"], run["counts"]["unreadable"], run["counts"]["added"]) == ("succeeded", 1, 1)
+    assert not get("a.wav").source_missing
+
+
 def test_archived_object_is_counted_and_ingested_once_it_is_restored(handlers, stack, get):
     s3, bucket = client("s3", stack.endpoint), stack.buckets["RecordingsBucket"]
     for storage_class in ("GLACIER", "DEEP_ARCHIVE", "GLACIER_IR", "STANDARD_IA"):

@@ -245,7 +245,7 @@ def test_failure_summary_is_not_exact_when_its_time_is_up(overview, create_faile
 def test_failed_recording_shows_the_http_status_of_the_service(
     handlers, put, list_recordings, overview, service, reply, replies, status
 ):
-    service.replies = [reply(**replies or {"body": b"<html>"})]
+    service.replies = [reply(**replies or {"body": b'{"text'})]
     put("a.wav")
     handlers.overrides["MAX_ATTEMPTS"] = "3"
     handlers.sync()

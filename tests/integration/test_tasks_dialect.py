@@ -134,7 +134,6 @@ INVALID_LISTS = [
     (500, b""),
     (500, b'{"detail": "Not Found"}'),
     (206, b""),
-    (200, b"<html>"),
     (200, b'{"tasks": 3}'),
     (200, b'{"detail": "Not Found"}'),
     (200, b"[]"),
@@ -149,6 +148,18 @@ def test_audio_is_not_resent_when_the_task_list_is_invalid(service, reply, statu
         send(tasks(service.url), is_resend=True)
     assert (raised.value.code, raised.value.status) == ("service_busy", None if status == 200 else status)
     assert len(service.received) == 1
+
+
+def test_page_for_browsers_is_an_outage_and_does_not_lose_the_job(service, reply):
+    service.replies = [reply(body=b"<html>Sign in</html>", headers={"Content-Type": "text/html"})]
+    for request in (
+        lambda: send(tasks(service.url), is_resend=True),
+        lambda: tasks(service.url).poll(Job("a"), LONG_TIMEOUTS),
+    ):
+        with pytest.raises(ServiceUnavailable) as raised:
+            request()
+        assert raised.value.code == "wrong_settings"
+        assert "sign-in page" in raised.value.message
 
 
 @pytest.mark.parametrize("body", [b"404 page not found\n", b"<html>", b"", b"[]", b'"Task not found"'])

@@ -45,7 +45,7 @@ const COUNT_LABELS = {
   moved: "converted or renamed",
   past_retention: "older than the retention period",
   recovered: "recovered after a crash",
-  sidecars_unreadable: "with an unreadable sidecar",
+  sidecars_unreadable: "unreadable metadata files",
   waiting: "incomplete",
 };
 
@@ -121,7 +121,7 @@ export const humanize = (code) => code.replaceAll("_", " ").replace("gpu", "GPU"
 
 export const capitalize = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-// The counts of a run that are not zero: `12 listed, 1 added, 3 incomplete`. No line ends after a number.
+// The counts of a run that are not zero: `12 listed, 1 added, 3 incomplete`. A number and its label stay on one line.
 export function runSummary({ incomplete, audio_seconds: audioSeconds, ...counts }) {
   const parts = Object.entries(counts)
     .filter(([, count]) => count)

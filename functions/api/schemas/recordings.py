@@ -154,7 +154,7 @@ class OutageResponse(ResponseModel):
 
 
 class LostJobsResponse(ResponseModel):
-    """Jobs that the WhisperX server has probably lost, because it was restarted, but may finish nevertheless."""
+    """Jobs that the WhisperX server has probably lost: it was restarted, or they take too long. It may finish them."""
 
     count: int = Field(examples=[1])
     until: datetime = Field(description="When the last of them is given up, and its recording sent again.")

@@ -16,15 +16,10 @@ from av.container import InputContainer
 from callscribe.errors import PermanentError
 from callscribe.recordings.recording import AudioInfo
 from callscribe.transcripts.transcript import MAX_DURATION_SECONDS
+from functions.process.audio.loudness import MAX_SAMPLE_RATE, VALID_SAMPLE_RATES
 
 ALLOWED_FORMATS = "mp3,ogg,flac,mov,matroska,webm,asf,amr,gsm,aac,wav"
 """The formats that recorders write. With others allowed, a playlist could make FFmpeg open any file or URL in it."""
-
-MAX_SAMPLE_RATE = 16_000
-"""Hz. Whisper resamples to this rate, so nothing above it is sent."""
-
-VALID_SAMPLE_RATES = range(2_000, 768_001)
-"""Hz. Resampling from any other rate may never end."""
 
 MAX_HEADER_BYTES = 8_192
 """Maximum size of Ogg and Matroska headers without pictures."""

@@ -17,6 +17,12 @@ from callscribe.recordings.recording import Channel
 SAMPLE_BYTES = 2
 """Samples are decoded and sent as 16-bit integers."""
 
+MAX_SAMPLE_RATE = 16_000
+"""Hz. Whisper resamples to this rate, so nothing above it is sent."""
+
+VALID_SAMPLE_RATES = range(2_000, 768_001)
+"""Hz. Resampling from any other rate may never end."""
+
 SAMPLE_STRIDE = 7
 """One of this many samples is measured: enough for a level within 1 dB."""
 

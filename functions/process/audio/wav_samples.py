@@ -5,13 +5,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from callscribe.sources.wav import WavHeader
-from functions.process.audio.loudness import SAMPLE_BYTES
+from functions.process.audio.loudness import MAX_SAMPLE_RATE, SAMPLE_BYTES, VALID_SAMPLE_RATES
 
 if TYPE_CHECKING:  # imports PyAV
     from functions.process.audio.decoder import RandomAccess, StereoSamples
-
-SAMPLE_RATES = range(2_000, 16_001)
-"""Hz. PyAV reduces higher rates to 16 kHz, and rejects lower ones as damage."""
 
 BLOCK_BYTES = 65_536
 """Size of one read: four seconds of 8 kHz mono."""
@@ -25,7 +22,7 @@ def read_samples(source: "RandomAccess", header: WavHeader | None) -> tuple[int,
     if header is None or header.info.codec != "pcm_s16le" or header.info.channels not in (1, 2):
         return None
     rate, offset, size = header.info.sample_rate, header.data_offset, header.available_size
-    if not rate or rate not in SAMPLE_RATES or offset is None or size is None:
+    if not rate or rate not in VALID_SAMPLE_RATES or rate > MAX_SAMPLE_RATE or offset is None or size is None:
         return None
     return rate, _iter_samples(source, offset, offset + size, header.info.channels * SAMPLE_BYTES)
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from typing import Any
 
@@ -133,7 +133,8 @@ class S3Source:
             audio_error = _to_audio_error(error)
             if isinstance(audio_error, AudioRefused):
                 # S3 also refuses when a missing object is requested, if the role may list only a prefix of the bucket
-                return next((file for file in islice(self.list_files(key), 1) if file.key == key), None)
+                with suppress(SourceError):
+                    return next((file for file in islice(self.list_files(key), 1) if file.key == key), None)
             raise audio_error from error
         has_copy = 'ongoing-request="false"' in response.get("Restore", "")
         return SourceFile(

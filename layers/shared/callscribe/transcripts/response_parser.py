@@ -27,8 +27,8 @@ TRUNCATED = (
 )
 EMPTY = "the response is empty. See the log of the server, and that of a proxy in front of it."
 OTHER_JSON = (
-    "it is JSON, but has no transcript where Callscribe looks for one, such as in text or segments. Check the dialect, "
-    "and the output format in the additional options."
+    "its JSON has none of the fields that Callscribe reads, such as text or segments. Check the dialect, and the "
+    "output format in the additional options."
 )
 
 LANGUAGE_MEMBERS = ("language", "detected_language", "language_code")
@@ -99,7 +99,7 @@ def normalise_language(value: str) -> str | None:
     return LANGUAGE_CODES.get(name) or LANGUAGE_CODES.get(re.split("[-_]", name)[0]) or text[:MAX_LANGUAGE_LENGTH]
 
 
-def invalid_response_error(cause: str = TRUNCATED) -> RetryableError:
+def invalid_response_error(cause: str) -> RetryableError:
     """The error for a successful response that is not a transcript. `cause` says what it is, and what to do."""
     return RetryableError(
         f"The WhisperX server responded with success but without a transcript: {cause}", code="invalid_response"

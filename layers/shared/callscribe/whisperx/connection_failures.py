@@ -42,8 +42,8 @@ NOT_HTTP = failure(
 NOT_WHISPERX = failure(
     "not_whisperx",
     "Something responds at this URL, but it does not look like a WhisperX server: it may be a sign-in page of a proxy, "
-    "or another program. Correct the server URL, which must contain the path to the server behind a proxy, or let the "
-    "proxy accept a key.",
+    "or another program. Correct the server URL; behind a proxy, it must include the path to the server. If the proxy "
+    "shows a sign-in page, let it accept an API key.",
 )
 UNVERIFIED = ConnectionTestResult(
     ok=True,

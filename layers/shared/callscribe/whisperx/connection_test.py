@@ -187,8 +187,8 @@ class ConnectionTest:
         try:
             raise_for_status(response)
         except TranscriptionError as error:
-            is_unexplained = error.message == AUTHENTICATION_FAILED.message.format(response.status)
-            if is_unexplained and not self._credentials:
+            names_no_scheme = error.message == AUTHENTICATION_FAILED.message.format(response.status)
+            if names_no_scheme and not self._credentials:
                 return failure(
                     error.code,
                     f"The server requires an API key ({response.status}), and none is set. Set the API key, or the "

@@ -68,8 +68,8 @@ TLS_BEHIND_PROXY_FAILED = ErrorMapping(
 SERVICE_BUSY = ErrorMapping(
     ServiceUnavailable,
     "service_busy",
-    "The WhisperX server or a proxy reports that it is overloaded, not ready, or limits the rate of requests ({}). "
-    "Recordings are sent again later. If this lasts, look at the server, or lower MaxConcurrentTranscriptions.",
+    "The WhisperX server or a proxy reports that it is overloaded or not ready, or that it limits the rate of requests "
+    "({}). Recordings are sent again later. If this lasts, look at the server, or lower MaxConcurrentTranscriptions.",
 )
 PAYMENT_REQUIRED = ErrorMapping(
     ServiceUnavailable,
@@ -153,9 +153,7 @@ BY_STATUS_CLASS: ErrorTable = {
         "endpoint_not_found",
         "The server URL redirects ({}), often from http to https. Set it to the target of the redirect.",
     ),
-    4: ErrorMapping(
-        PermanentError, "request_rejected", "The WhisperX server rejected the request ({}). Its log says why."
-    ),
+    4: ErrorMapping(PermanentError, "request_rejected", "The WhisperX server rejected the request ({}). See its log."),
 }
 """For statuses that are in no table, by their first digit; SERVICE_ERROR for all others."""
 

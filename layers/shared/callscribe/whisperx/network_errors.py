@@ -22,7 +22,7 @@ from callscribe.errors import (
     SuspectedOutage,
     TranscriptionError,
 )
-from callscribe.transcripts.response_parser import invalid_response_error
+from callscribe.transcripts.response_parser import TRUNCATED, invalid_response_error
 from callscribe.whisperx.error_tables import CLIENT_CERTIFICATE_REQUIRED, HTTPS_REQUIRED
 
 NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError, UnicodeError)
@@ -91,7 +91,7 @@ def map_network_error(error: Exception, url: str, status: int | None, bytes_sent
     if not _was_reached(causes, status, bytes_sent):
         return _no_connection(root_cause, reason)
     if isinstance(error, DecodeError):
-        return invalid_response_error()
+        return invalid_response_error(TRUNCATED)
     if isinstance(error, ReadTimeout) or isinstance(root_cause, TimeoutError):
         return RetryableError("The WhisperX server did not respond in time.", code="timeout")
     return _connection_lost(url, status, reason)

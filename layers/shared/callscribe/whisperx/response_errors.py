@@ -86,10 +86,10 @@ def _to_error(response: Response, mapping: ErrorMapping) -> TranscriptionError:
 
 def _refine(response: Response, text: str) -> ErrorMapping | None:
     """A mapping that says more than the one for the status; None if the body is not known."""
-    is_client_error = HTTPStatus.BAD_REQUEST <= response.status < HTTPStatus.INTERNAL_SERVER_ERROR
-    for pattern, known in ((QUOTA_USED_UP, PAYMENT_REQUIRED), *SETTINGS_AT_FAULT):
-        if is_client_error and re.search(pattern, text):
-            return known
+    if HTTPStatus.BAD_REQUEST <= response.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        for pattern, known in ((QUOTA_USED_UP, PAYMENT_REQUIRED), *SETTINGS_AT_FAULT):
+            if re.search(pattern, text):
+                return known
     if credentials := requested_credentials(response.status, response.headers, response.body):
         return ErrorMapping(ServiceUnavailable, AUTHENTICATION_FAILED.code, credentials)
     is_of_proxy = is_html(response) or (

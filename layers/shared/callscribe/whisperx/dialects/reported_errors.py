@@ -37,13 +37,13 @@ def find_reported_error(response: Response, error_table: ErrorTable | None = Non
     """The error in a successful response; None if it reports none.
 
     A status in the error has the meaning that it has as the status of a response; an error without one is retried.
-    A page for browsers blames a proxy or the server URL.
+    A page for browsers blames a proxy or the server URL; JSON is none, although some servers call it `text/html`.
     """
-    if is_html(response):
-        return SuspectedOutage(PAGE_FOR_BROWSERS.message.format(response.status), status=response.status)
     try:
         payload = parse_json(response.body, response.content_type)
     except RetryableError:
+        if is_html(response):
+            return SuspectedOutage(PAGE_FOR_BROWSERS.message.format(response.status), status=response.status)
         return None
     if not isinstance(payload, Mapping) or not _is_error(payload):
         return None

@@ -15,7 +15,7 @@ from typing import Any
 from callscribe.errors import JobFailed, PermanentError, RetryableError, ServiceUnavailable
 from callscribe.settings.whisperx import WhisperXSettings
 from callscribe.sources import Audio
-from callscribe.transcripts.response_parser import invalid_response_error, parse_json, parse_transcript
+from callscribe.transcripts.response_parser import OTHER_JSON, invalid_response_error, parse_json, parse_transcript
 from callscribe.transcripts.transcript import Transcript
 from callscribe.whisperx import DialectInfo, Job, Response, Service, Timeouts
 from callscribe.whisperx.client import WhisperXClient
@@ -146,10 +146,11 @@ def supported_file_name(name: str) -> str:
 
 
 def _parse_job(response: Response) -> Job:
+    task = _parse_success(response, DIALECT_ERRORS)
     try:
-        return Job(_parse_identifier(_parse_object(raise_for_status(response, DIALECT_ERRORS))))
+        return Job(_parse_identifier(task))
     except RetryableError as error:
-        raise (response.is_success and find_reported_error(response, DIALECT_ERRORS)) or error from None
+        raise find_reported_error(response, DIALECT_ERRORS) or error from None
 
 
 def _parse_tasks(response: Response) -> list[Mapping[str, Any]]:
@@ -158,9 +159,9 @@ def _parse_tasks(response: Response) -> list[Mapping[str, Any]]:
         return []
     if response.status in MISSING_ROUTE_STATUSES:
         raise ServiceUnavailable(TASK_LIST_UNAVAILABLE, code="service_busy", status=response.status)
-    tasks = _parse_object(raise_for_status(response)).get("tasks")
+    tasks = _parse_success(response).get("tasks")
     if not isinstance(tasks, list):
-        raise invalid_response_error()
+        raise invalid_response_error(OTHER_JSON)
     return [task for task in tasks if isinstance(task, Mapping) and isinstance(task.get("file_name"), str)]
 
 
@@ -168,7 +169,7 @@ def _parse_result(response: Response) -> Transcript | None:
     if _is_task_not_found(response):
         message = f"The WhisperX server no longer knows the job ({response.status}). The audio is sent again."
         raise JobFailed(message, code="job_lost", status=response.status)
-    task = _parse_object(raise_for_status(response))
+    task = _parse_success(response)
     match task.get("status"):
         case "queued" | "processing":
             return None
@@ -178,7 +179,7 @@ def _parse_result(response: Response) -> Transcript | None:
             error_text = str(task.get("error"))
             code = NO_GPU_CODE if _is_no_gpu_failure(task) else JobFailed.code
             raise JobFailed(JOB_FAILED_MESSAGE + hint(error_text), code=code)
-    raise find_reported_error(response) or invalid_response_error()
+    raise find_reported_error(response) or invalid_response_error(OTHER_JSON)
 
 
 def _parse_task_transcript(task: Mapping[str, Any]) -> Transcript:
@@ -211,17 +212,26 @@ def _error_object(response: Response) -> Mapping[str, Any]:
         return {}
 
 
+def _parse_success(response: Response, error_table: ErrorTable | None = None) -> Mapping[str, Any]:
+    """The JSON object in a success. Raises: TranscriptionError, also if there is a page for browsers instead."""
+    raise_for_status(response, error_table)
+    try:
+        return _parse_object(response)
+    except RetryableError as error:
+        raise find_reported_error(response, error_table) or error from None
+
+
 def _parse_object(response: Response) -> Mapping[str, Any]:
     parsed = parse_json(response.body, response.content_type)
     if not isinstance(parsed, Mapping):
-        raise invalid_response_error()
+        raise invalid_response_error(OTHER_JSON)
     return parsed
 
 
 def _parse_identifier(task: Mapping[str, Any]) -> str:
     identifier = task.get("identifier")
     if not isinstance(identifier, str) or not JOB_ID_PATTERN.fullmatch(identifier):
-        raise invalid_response_error()
+        raise invalid_response_error(OTHER_JSON)
     return identifier
 
 
