@@ -109,9 +109,9 @@ def is_html(response: Response) -> bool:
 def _invalid_options(response: Response) -> list[str]:
     """The names of the options that the server reports as invalid; empty unless each is known or was sent.
 
-    Well-known texts are about one option. FastAPI lists the names under `detail`, OpenAI's API has one under
-    `error.param`. In a plain sentence, only names with an underscore that were sent count: others, such as `task`, are
-    ordinary words.
+    Well-known texts are about one option. FastAPI lists the names under `detail`; others have one as `param` or
+    `field`, within the error or at the top level. In a plain sentence, only names with an underscore that were sent
+    count: others, such as `task`, are ordinary words.
     """
     sent = {_plain_name(name): name for name in response.sent_options}
     text = response.body.decode(errors="replace")
