@@ -6,6 +6,7 @@ Messages of the layer use the setting's name on the admin page; docs/api.md has 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,7 @@ def check_parameters(parameters: Mapping[str, str]) -> None:
     parameter_values(_read_template(), {"WhisperXUrl": ANY_URL, **parameters})
 
 
+@cache
 def _read_template() -> Mapping[str, Any]:
     template: Mapping[str, Any] = yaml_parse(TEMPLATE.read_text("utf-8"))
     return template

@@ -1,6 +1,7 @@
 """`--set` sets any parameter of the template, with the checks of CloudFormation."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -199,9 +200,25 @@ def test_parameters_without_effect_are_mentioned():
         (["up", "--samples", "--set", "WhisperXUrl=http://a", "--recogniser", "whisper"], "leave them out"),
         (["up", "--samples", "--whisperx", "http://a", "--recogniser", "pocketsphinx"], "leave them out"),
         (["up", "--recordings", ".", "--broken"], "--broken needs --samples"),
+        (["up", "--recordings", __file__], "this is a file"),
+        (["up", "--recordings", "s3://bucket/"], "needs --aws-endpoint"),
+        (["up", "--samples", "--whisperx", "host:9000"], "--whisperx must be a URL"),
+        (["up", "--samples", "--dialect", "klingon"], "invalid choice"),
+        (["up", "--samples", "--json", "/no/folder/out.json"], "does not exist"),
+        (["up", "--samples", "--port", "99999"], "must be a number below 65536"),
+        (["up", "--samples", "--json", "/"], "this is a folder"),
+        (["up", "--samples", "--api-key", 'a"b'], "--api-key must be printable ASCII"),
+        (["up", "--samples", "--ca", __file__], "certificates in PEM format"),
+        (["up", "--samples", "--ca", "/no/file.pem"], "cannot read it"),
+        (["up", "--samples", "--header", "Host: a"], "--header must not contain host"),
+        (["up", "--samples", "--header", "X-API-Key"], "--header must have values"),
+        (["up", "--samples", "--api-key", "a", "--header", "Authorization=b"], "together with an API key"),
+        (["up", "--recordings", "~nobody-of-this-name/calls"], "home directory"),
     ],
 )
-def test_command_names_the_setting_to_correct(arguments, message, capsys, monkeypatch):
+def test_command_names_the_option_to_correct(arguments, message, capsys, monkeypatch):
     monkeypatch.setattr("local.__main__.signal.signal", lambda *_: None)
-    assert main(arguments) == 2
+    with pytest.raises(SystemExit) as raised:
+        sys.exit(main(arguments))  # argparse exits by itself
+    assert raised.value.code == 2
     assert message in capsys.readouterr().err
