@@ -115,12 +115,12 @@ def test_three_hour_job_costs_one_attempt_and_few_requests(handlers, send, jobs,
     send(2)
     jobs.finished = {"job-2"}
     with count_requests() as requests:
-        for _ in range(60):
-            handlers.after(minutes=3).process()
+        for _ in range(20):
+            handlers.after(minutes=9).process()
     item = next(item for item in list_recordings().values() if item["transcriptionStatus"] == "processing")
     assert (item["attempts"], len(jobs.sent)) == (1, 2)
-    assert 30 <= jobs.polls <= 61
-    assert requests.total() / 60 < 13
+    assert 20 <= jobs.polls <= 21
+    assert requests.total() / 20 < 13
     jobs.poll_result = HELLO
     assert handlers.after(minutes=5).process()["counts"]["completed"] == 1
 

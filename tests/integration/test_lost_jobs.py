@@ -76,9 +76,9 @@ def test_lost_job_is_sent_again_after_half_an_hour_and_nothing_twice_at_once(
 ):
     start(handlers, put, 2)
     restart()
-    for _ in range(28):
+    for _ in range(7):
         handlers.process()
-        handlers.advance_clock(minutes=1)
+        handlers.advance_clock(minutes=4)
     assert len(jobs.sent) == 2
     jobs.jobs = {id_: name for id_, name in jobs.jobs.items() if name != jobs.sent[0]} | {"job-1": jobs.sent[0]}
     jobs.finished = {"job-2"}

@@ -87,6 +87,7 @@ def test_any_bytes_after_the_header_are_accepted(rows):
     index.get("call.wav")
 
 
+@pytest.mark.slow
 def test_index_of_100_000_rows_takes_at_most_12_megabytes():
     row = "auto-{0}-1000-0488930190.wav,1000,0488930190,{0},12345,00:02:30,,,,,,,John Doe,,,1000,,\n"
     body = (HEAD + ROW + "".join(row.format(1714132800 + number) for number in range(100_000))).encode()

@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -79,10 +80,23 @@ BETWEEN_WORDS = r"[\s#/*]+"
 """Between two words of a phrase: also the end of a line, and the comment sign at the beginning of the next one."""
 
 
+@cache
+def words_of(path):
+    """The text of a file, with the words of identifiers separated."""
+    return CAMEL_CASE.sub(" ", path.read_text().replace("_", " "))
+
+
+@cache
+def definitions_in(path):
+    """The names of classes and functions that a file defines."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return [node.name for node in nodes if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+
+
 def occurrences(pattern, files):
     """`path:line` of each match, in words and in identifiers such as `goes_on` and `TellWhatEnded`."""
     expression = re.compile(pattern.replace(" ", BETWEEN_WORDS), re.IGNORECASE)
-    texts = ((path, CAMEL_CASE.sub(" ", path.read_text().replace("_", " "))) for path in files)
+    texts = ((path, words_of(path)) for path in files)
     return [
         f"{path.relative_to(ROOT)}:{text.count('\n', 0, match.start()) + 1}"
         for path, text in texts
@@ -106,13 +120,8 @@ def test_retired_names_are_not_used_again():
 
 def rank(path, pattern):
     """How an editor ranks a search: by file name, then by definitions, then by mentions. The lowest is first."""
-    text = path.read_text()
-    definitions = [
-        node.name
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and pattern.search(node.name)
-    ]
-    return not pattern.search(path.stem), -len(definitions), -len(pattern.findall(text))
+    definitions = filter(pattern.search, definitions_in(path))
+    return not pattern.search(path.stem), -len(list(definitions)), -len(pattern.findall(path.read_text()))
 
 
 @pytest.mark.parametrize("term", FIRST_HITS)
