@@ -92,7 +92,7 @@ def check_parameters(parameters: Mapping[str, str]) -> None:
 
     Raises: ParameterError, when a value is not allowed; ValueError, when a rule of the template is violated.
     """
-    for name in parameters.keys() & VALIDATORS.keys():
+    for name in sorted(parameters.keys() & VALIDATORS.keys()):
         if reason := VALIDATORS[name](parameters[name]):
             raise ParameterError(name, reason)
     parameter_values(_read_template(), {"WhisperXUrl": ANY_URL, **parameters})

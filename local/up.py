@@ -146,8 +146,8 @@ def _start_stack(options: Options) -> Iterator[RunningStack]:
         if other_url := find_other_stack(endpoint):
             CONSOLE.print_line(
                 f"Another stack is running on {endpoint}: {other_url}. Both work on the same recordings. If the "
-                "endpoint is a plain moto server, both may send one at once, because its conditional writes are not "
-                "atomic. To run them separately, use another endpoint."
+                "endpoint is a plain moto server, both may send the same one at once, because its conditional writes "
+                "are not atomic. To run them separately, use another endpoint."
             )
         parameters = DEMO_OVERRIDES | options.parameters
         if "WhisperXUrl" not in parameters:

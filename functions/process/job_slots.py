@@ -21,7 +21,7 @@ JOB_SLOT_LEASE = timedelta(minutes=20)
 """How long a slot is held for a job without being polled. A poll extends it once half of it has passed."""
 
 MIN_JOB_TIME = timedelta(minutes=30)
-"""A job may take at least as long before it is presumed lost because it is slow, or given up after an outage."""
+"""No job is presumed lost for taking too long, or given up after an outage, in less time."""
 
 SLOW_JOB_SECONDS_PER_AUDIO_SECOND = 20.0
 """A slow server finishes a job within this time. One that takes longer was perhaps lost."""

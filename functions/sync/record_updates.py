@@ -94,7 +94,7 @@ def _has_same_audio(context: SyncContext, recording: Recording, file: SourceFile
     """Whether only the tags have changed since the file was transcribed.
 
     That is so if the header of a WAV file declares as much audio, or if an MP3 file without its tags is not longer.
-    Whether it had tags before is unknown, so large ones, such as pictures, may stand for audio, and do not count.
+    Whether it had tags before is unknown, so at most MAX_NEW_TAG_BYTES of them are taken for new; the rest is audio.
     """
     audio = recording.audio
     if recording.status is not Status.COMPLETED or audio is None or audio.is_unfinished or audio.duration is None:

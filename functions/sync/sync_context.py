@@ -67,7 +67,7 @@ class SyncContext:
         Raises: RetryableError, when S3 fails.
         """
         transcript, version = file_metadata.transcript, file_metadata.transcript_version
-        if not transcript or not version:
+        if transcript is None:
             return None
         produced_by = {"recordingId": record_id, "version": version, "sidecar": True, "createdAt": to_iso(self.clock())}
         transcripts.put(self.bucket, record_id, version, transcript.to_document(produced_by))

@@ -45,7 +45,7 @@ const COUNT_LABELS = {
   moved: "converted or renamed",
   past_retention: "older than the retention period",
   recovered: "recovered after a crash",
-  sidecars_unreadable: "unreadable metadata files",
+  sidecars_unreadable: "unreadable as metadata",
   waiting: "incomplete",
 };
 
@@ -154,7 +154,7 @@ export function progressSummary(recording, now = Date.now()) {
   return parts.filter(Boolean);
 }
 
-// What the recording waits for: the server, or its job. A lost job is sent again.
+// What the recording waits for: the server, or its job. The recording of a lost job is sent again.
 function jobProgress({ statusSince, jobStartedAt, jobPresumedLostAt, jobDeadline }) {
   if (jobPresumedLostAt) return ["its job may be lost, waiting for it until", jobDeadline];
   return jobStartedAt ? ["job running since", jobStartedAt] : ["since", statusSince];

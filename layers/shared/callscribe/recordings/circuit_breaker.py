@@ -30,7 +30,7 @@ SCHEDULE_SLACK_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """Nothing could be transcribed `since` this time (UTC).
+    """Nothing has been transcribed `since` this time (UTC).
 
     `backoff_seconds` is doubled if the next probe fails; `failures` counts the failures so far.
     `by_refusals`: identical refusals opened the circuit, so any further refusal keeps it open.
