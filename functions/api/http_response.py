@@ -62,7 +62,9 @@ def build_cors_headers(event: Mapping[str, Any], origins: str) -> dict[str, str]
 def finalize(response: dict[str, Any], event: Mapping[str, Any], origins: str, *, is_link: bool) -> dict[str, Any]:
     """Add all headers, put the request id into errors, and compress text.
 
-    Audio requested with a signed link may be played by pages of any origin.
+    Audio requested with a signed link may be played by pages of any origin. A response without a body, such as a
+    redirect, gets an empty one: Powertools makes it None, which is null in JSON and not a string as API Gateway
+    documents it.
     """
     correlation_id, route_headers = request_id(event), response.get("headers") or {}
     headers = {**SECURITY_HEADERS, "X-Request-Id": correlation_id}
@@ -71,7 +73,7 @@ def finalize(response: dict[str, Any], event: Mapping[str, Any], origins: str, *
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     vary = ", ".join(filter(None, (route_headers.pop("Vary", ""), cors_headers.pop("Vary", ""))))
     headers |= {**cors_headers, **route_headers} | ({"Vary": vary} if vary else {})
-    response = {**response, "headers": headers}
+    response = {**response, "headers": headers, "body": response.get("body") or ""}
     if response["statusCode"] >= HTTPStatus.BAD_REQUEST:
         error_body = json.loads(response["body"])
         error_body["error"]["requestId"] = correlation_id
@@ -100,7 +102,7 @@ def compress_response(response: dict[str, Any], accept_encoding: str) -> dict[st
         **original_headers,
         "Vary": ", ".join(filter(None, (original_headers.get("Vary", ""), "Accept-Encoding"))),
     }
-    content = (response.get("body") or "").encode()
+    content = response["body"].encode()
     if len(content) < MIN_COMPRESSED_BYTES or not accepts_encoding(accept_encoding, CODING):
         return {**response, "headers": headers}
     body = b64encode(gzip.compress(content, GZIP_LEVEL, mtime=0)).decode()
