@@ -22,10 +22,11 @@ def make_secret(client: Any, name: str, properties: Mapping[str, Any]) -> str:
     try:
         existing = client.describe_secret(SecretId=name)
     except client.exceptions.ResourceNotFoundException:
-        arn: str = client.create_secret(Name=name, SecretString=_secret_value(client, properties), Tags=tags)["ARN"]
+        arn: str = client.create_secret(Name=name, Tags=tags, **_secret_value(client, properties))["ARN"]
         return arn
-    if "SecretString" in properties and tags[0] not in existing.get("Tags", []):
-        client.put_secret_value(SecretId=name, SecretString=properties["SecretString"])
+    if tags[0] not in existing.get("Tags", []):
+        if "SecretString" in properties:
+            client.put_secret_value(SecretId=name, SecretString=properties["SecretString"])
         client.tag_resource(SecretId=name, Tags=tags)
     return str(existing["ARN"])
 
@@ -40,14 +41,19 @@ def read_api_key(endpoint: str, arn: str) -> str:
 def set_headers(endpoint: str, arn: str, headers: Mapping[str, str]) -> None:
     """Store the headers of the WhisperX server next to its key. Raises: ValueError, when the secret is malformed."""
     client = aws_client("secretsmanager", endpoint)
-    credentials = Credentials.from_secret(client.get_secret_value(SecretId=arn)["SecretString"])
+    try:
+        text = client.get_secret_value(SecretId=arn)["SecretString"]
+    except client.exceptions.ResourceNotFoundException:  # no key was set, so the secret has no value
+        text = ""
+    credentials = Credentials.from_secret(text)
     client.put_secret_value(SecretId=arn, SecretString=replace(credentials, headers=headers, server="").to_secret())
 
 
-def _secret_value(client: Any, properties: Mapping[str, Any]) -> str:
+def _secret_value(client: Any, properties: Mapping[str, Any]) -> dict[str, str]:
+    """The argument of `create_secret` with the value; none if the template declares no value."""
     if "GenerateSecretString" not in properties:
-        return str(properties.get("SecretString", ""))
+        return {"SecretString": properties["SecretString"]} if "SecretString" in properties else {}
     options = dict(properties["GenerateSecretString"])
     template, key = options.pop("SecretStringTemplate", None), options.pop("GenerateStringKey", None)
     password: str = client.get_random_password(**options)["RandomPassword"]
-    return password if key is None else json.dumps(json.loads(template) | {key: password})
+    return {"SecretString": password if key is None else json.dumps(json.loads(template) | {key: password})}

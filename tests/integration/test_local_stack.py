@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
 from local.cloud.aws import serve_aws
 from local.cloud.client import aws_client, aws_session
@@ -33,11 +34,11 @@ Parameters:
   Ids: {Type: CommaDelimitedList, Default: "", AllowedPattern: "^(id-[0-9]+)?$", ConstraintDescription: must be ids.}
 Rules:
   IdsRequirePlainWord:
-    RuleCondition: !Not [!Contains [!Ref Ids, ""]]
+    RuleCondition: !Not [!EachMemberEquals [!Ref Ids, ""]]
     Assertions:
       - Assert: !Equals [!Ref Word, plain]
         AssertDescription: Ids are given, but the word is not plain.
-      - Assert: !Or [!Not [!Contains [!Ref Ids, id-13]], !Equals [!Ref Needed, luck]]
+      - Assert: !Or [!Not [!EachMemberEquals [!Ref Ids, id-13]], !Equals [!Ref Needed, luck]]
         AssertDescription: It needs luck.
 Conditions:
   IsPlain: !Equals [!Ref Word, plain]
@@ -210,7 +211,8 @@ def test_redeployment_keeps_data_and_applies_changes(aws: str) -> None:
     first = deploy(TEMPLATE, aws, NEEDED)
     keys = read_secret(first, "ApiKeySecret")
     assert len(json.loads(keys)["default"]) >= 32
-    assert json.loads(read_secret(first, "WhisperXSecret")) == {"apiKey": ""}
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):  # no key, no value
+        read_secret(first, "WhisperXSecret")
     aws_client("s3", aws).put_object(Bucket=first.buckets["RecordingsBucket"], Key="a", Body=b"x")
     aws_client("dynamodb", aws).put_item(TableName=first.tables["ControlTable"], Item={"name": {"S": "slot"}})
     assert deploy(TEMPLATE, aws, NEEDED) == first
@@ -234,10 +236,16 @@ def test_redeployment_keeps_data_and_applies_changes(aws: str) -> None:
     assert aws_client("dynamodb", aws).scan(TableName=second.tables["ControlTable"])["Count"] == 1
 
 
-def test_redeployment_keeps_a_secret_that_a_user_changed(aws: str) -> None:
-    stack = deploy(TEMPLATE, aws, NEEDED)
+@pytest.mark.parametrize("before", [{}, {"WhisperXApiKey": "none"}, {"WhisperXApiKey": "k3y"}], ids=str)
+@pytest.mark.parametrize("after", [{}, {"WhisperXApiKey": "none"}], ids=str)
+def test_redeployment_without_a_key_keeps_the_one_that_a_user_set(
+    aws: str, before: dict[str, str], after: dict[str, str]
+) -> None:
+    stack = deploy(TEMPLATE, aws, NEEDED | before)
     aws_client("secretsmanager", aws).put_secret_value(SecretId=stack.secrets["WhisperXSecret"], SecretString="mine")
-    assert read_secret(deploy(TEMPLATE, aws, NEEDED), "WhisperXSecret") == "mine"
+    assert read_secret(deploy(TEMPLATE, aws, NEEDED | after), "WhisperXSecret") == "mine"
+    renewed = deploy(TEMPLATE, aws, NEEDED | {"WhisperXApiKey": "another"})
+    assert json.loads(read_secret(renewed, "WhisperXSecret")) == {"apiKey": "another"}
 
 
 def test_headers_are_stored_next_to_the_key(aws: str) -> None:

@@ -129,7 +129,7 @@ def _replaced_secret(previous: str, secret: str) -> Iterator[None]:
     except BaseException:
         with suppress(StoreError):  # the first error is the one to report
             if _read_secret() == secret:  # no one else has changed it in the meantime
-                _write_secret(previous, "restore the previous secret")
+                _write_secret(previous or Credentials().to_secret(), "restore the previous secret")
         raise
 
 

@@ -64,6 +64,7 @@ class AwsError(Exception):
     `code`: the error code in AWS's response or, when no response came, the class name of botocore's exception.
     `retries`: how many times botocore repeated the request.
     `mentions_kms`: whether S3 names a permission of KMS as the reason.
+    `has_no_value`: whether Secrets Manager has the secret, but no value of it.
     """
 
     def __init__(self, error: BaseException) -> None:
@@ -71,7 +72,10 @@ class AwsError(Exception):
         self.code: str = response["Error"]["Code"] if response else type(error).__name__
         self.retries: int = response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
         self.has_response = bool(response)
-        self.mentions_kms = "kms:" in response.get("Error", {}).get("Message", "").lower()
+        message = response.get("Error", {}).get("Message", "").lower()
+        self.mentions_kms = "kms:" in message
+        # the code alone, ResourceNotFoundException, is also that of a secret that does not exist
+        self.has_no_value = "find the specified secret value" in message
         super().__init__(self.code)
 
     @property
@@ -126,9 +130,14 @@ def _to_store_error(error: AwsError) -> StoreError:
 
 
 def read_secret(name: str) -> str:
-    """Read the text of a secret. Nothing is cached. Raises: AwsError."""
-    with map_aws_errors():
-        text: str = client("secretsmanager").get_secret_value(SecretId=name).get("SecretString", "")
+    """Read the text of a secret, empty if it has no value yet. Nothing is cached. Raises: AwsError."""
+    try:
+        with map_aws_errors():
+            text: str = client("secretsmanager").get_secret_value(SecretId=name).get("SecretString", "")
+    except AwsError as error:
+        if error.has_no_value:
+            return ""
+        raise
     return text
 
 

@@ -111,7 +111,12 @@ class Credentials:
 
     @classmethod
     def from_secret(cls, text: str) -> Self:
-        """Read them from the text of the secret. Raises: ValueError, which does not quote it, when it is malformed."""
+        """Read them from the text of the secret, which is empty if none were ever set.
+
+        Raises: ValueError, which does not quote the text, when it is malformed.
+        """
+        if not text:
+            return cls()
         try:
             secret = json.loads(text)
             key, headers, server = secret.get("apiKey", ""), secret.get("headers") or {}, secret.get("server") or ""
