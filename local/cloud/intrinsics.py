@@ -81,9 +81,9 @@ class Intrinsics:
             case "Fn::Equals":
                 left, right = self.resolve(argument)
                 return str(left) == str(right)
-            case "Fn::Contains":
+            case "Fn::EachMemberEquals":
                 items, item = self.resolve(argument)
-                return item in items
+                return all(each == item for each in items)
             case "Fn::Not":
                 return not self._evaluate(argument[0])
             case "Fn::And":

@@ -364,7 +364,8 @@ def test_code_uses_only_logs_and_traces_of_sams_managed_policies(name):
     context = {"lambda:SourceFunctionArn": granted.named_arn("lambda", f"function:{name}")}
     allowed = {action for action in actions if find_grants(statements, action, "*", context)}
     assert {action.partition(":")[0] for action in allowed} == {"logs", "xray"}
-    assert {action for action in actions if find_grants(statements, action, "*")} == actions
+    for_lambda = {action for action in actions if find_grants(statements, action, "*")}
+    assert for_lambda == actions - {"logs:CreateLogGroup"}  # or logs that arrive late would undo `sam delete`
 
 
 def test_permissions_page_lists_every_grant_and_managed_policy_and_no_others():

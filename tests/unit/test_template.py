@@ -9,7 +9,9 @@ from samtranslator.yaml_helper import yaml_parse
 
 from callscribe.clock import CLOCK_SKEW
 from callscribe.store import status_counts
+from functions.api.schedule import parse_schedule
 from local.cloud.client import REGION
+from local.cloud.intrinsics import Intrinsics
 from local.cloud.template import BUCKET, FUNCTION, TABLE
 from tests.permissions import granted
 
@@ -21,6 +23,19 @@ ACCESS_POINT = f"arn:aws:elasticfilesystem:{REGION}:123456789012:access-point/fs
 EFS = {**VPC, "EfsAccessPoint": ACCESS_POINT, "RecordingsPath": "/mnt/recordings"}
 FUNCTIONS = {"SyncFunction", "QueueFunction", "ProcessFunction", "ApiFunction"}
 TASKS = FUNCTIONS - {"ApiFunction"}
+SCHEDULES = [
+    "rate(1 minute)", "rate(5 minutes)", "rate(10 minutes)", "rate(1 hour)", "rate(6 hours)", "rate(1 day)",
+    "rate(12 days)", "cron(* * * * ? *)", "cron(0/5 * * * ? *)", "cron(0 0/6 * * ? *)", "cron(0 8 1 * ? *)",
+    "cron(15 10 ? * 6L 2026-2030)", "cron(0 18 ? * MON-FRI *)", "cron(0/10 8-17 ? * MON,WED *)",
+    "cron(0 9 ? * 2#1 *)", "cron(0 9 L JAN,JUL ? *)", "cron(59 23 * * ? *)",
+]  # fmt: skip
+REFUSED_SCHEDULES = [
+    "", "rate(1 minutes)", "rate(5 minute)", "rate(1 hours)", "rate(2 day)", "rate(0 minutes)", "rate(01 minute)",
+    "rate(5 seconds)", "rate(5  minutes)", "rate(-5 minutes)", "rate(1.5 hours)", "every 5 minutes", "* * * * *",
+    "cron(0 2 * * * *)", "cron(0 2 ? * ? *)", "cron(0 2 1 * MON *)", "cron(0 2 * * ?)", "cron(0 2 * * ? * *)",
+    "cron(60 * * * ? *)", "cron(0 24 * * ? *)", "cron(a 2 * * ? *)", "cron(? 2 * * ? *)",
+    "cron(0 2 ? ? * *)", "at(2026-11-30T02:00:00)",
+]  # fmt: skip
 
 
 def outputs(**parameters):
@@ -43,10 +58,10 @@ def of_type(resource_type):
     return {name: resource["Properties"] for name, resource in RESOURCES.items() if resource["Type"] == resource_type}
 
 
-def test_tables_are_on_demand_and_encrypted():
+def test_tables_are_on_demand_and_use_the_free_key_of_dynamodb():
     for name, table in of_type(TABLE).items():
         assert table["BillingMode"] == "PAY_PER_REQUEST", name
-        assert table["SSESpecification"] == {"SSEEnabled": True}, name
+        assert "SSESpecification" not in table, name  # would be the key that AWS manages in the account, and charged
 
 
 def test_buckets_are_encrypted_and_reject_requests_without_tls():
@@ -61,8 +76,39 @@ def test_buckets_are_encrypted_and_reject_requests_without_tls():
 
 
 @pytest.mark.parametrize("name", ["RecordingsTable", "ControlTable", "RecordingsBucket", "TranscriptsBucket"])
-def test_user_data_is_retained_when_the_stack_is_deleted(name):
-    assert RESOURCES[name]["DeletionPolicy"] == RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
+def test_user_data_outlives_the_stack_unless_its_first_deployment_fails(name):
+    assert RESOURCES[name]["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_every_resource_that_outlives_the_stack_is_removed_if_its_first_deployment_fails():
+    assert {each["DeletionPolicy"] for each in RESOURCES.values() if "DeletionPolicy" in each} == {
+        "Delete",
+        "RetainExceptOnCreate",
+    }
+
+
+def test_tables_with_user_data_cannot_be_deleted_by_mistake():
+    protected = {name for name, table in of_type(TABLE).items() if table.get("DeletionProtectionEnabled")}
+    assert protected == {name for name in of_type(TABLE) if RESOURCES[name]["DeletionPolicy"] != "Delete"}
+    assert protected == {"RecordingsTable", "ControlTable"}
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_logs_that_arrive_late_do_not_create_their_log_group_again(name):
+    statements, _ = role(name)
+    denied = statements["DenyLogGroupsOutsideTheStack"]
+    assert (denied["Effect"], denied["Action"], denied["Resource"]) == ("Deny", "logs:CreateLogGroup", "*")
+    log_group = RESOURCES[name]["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
+    assert RESOURCES[log_group]["Type"] == "AWS::Logs::LogGroup"
+
+
+def test_functions_have_no_endpoint_of_their_own():
+    """An empty variable would override the endpoint that an emulator of AWS sets; `sam local` needs the declaration."""
+    declared = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    assert "AWS_ENDPOINT_URL" in declared
+    for name, function in granted.resolved(FUNCTION, {}).items():
+        assert not {each for each in function["Environment"]["Variables"] if "ENDPOINT" in each}, name
 
 
 def test_no_policy_grants_all_actions_or_all_resources():
@@ -157,7 +203,16 @@ def test_rules_use_only_the_intrinsic_functions_that_cloudformation_allows_in_ru
 
     for rule in TEMPLATE["Rules"].values():
         for value in [rule["RuleCondition"], *(assertion["Assert"] for assertion in rule["Assertions"])]:
-            assert used(value) <= {"Ref", "Fn::Not", "Fn::Equals", "Fn::Contains"}
+            assert used(value) <= {"Ref", "Fn::Not", "Fn::Equals", "Fn::EachMemberEquals"}
+
+
+def test_empty_list_counts_as_not_set():
+    """CloudFormation documents no value for the default "" of a list: it may be empty, or contain an empty item."""
+    for values in ([], [""]):
+        template = {"Parameters": {"Subnets": {"Type": "CommaDelimitedList"}}}
+        rule = {"RuleCondition": {"Fn::EachMemberEquals": [values, ""]}, "Assertions": [
+            {"Assert": {"Fn::Equals": ["", "a"]}, "AssertDescription": "it is not set"}]}  # fmt: skip
+        assert Intrinsics({**template, "Rules": {"One": rule}}, {}, lambda *_: None).rule_violations()
 
 
 def test_lambda_rejects_a_folder_without_an_access_point_that_the_rules_miss():
@@ -178,6 +233,7 @@ def test_lambda_rejects_a_folder_without_an_access_point_that_the_rules_miss():
         ("EfsAccessPoint", ["", ACCESS_POINT], ["fsap-0123456789abcdef0", f"{ACCESS_POINT}0", ACCESS_POINT.upper()]),
         ("Subnets", ["", "subnet-0123abcd", "subnet-0123456789abcdef0, subnet-0123abcd"], ["vpc-0123abcd", "subnet-1"]),
         ("SecurityGroups", ["", "sg-0123abcd,sg-0123456789abcdef0"], ["subnet-0123abcd", "sg-0123abcd;sg-0123abce"]),
+        *((name, SCHEDULES, REFUSED_SCHEDULES) for name in ("SyncSchedule", "QueueSchedule", "ProcessSchedule")),
     ],
 )
 def test_parameter_rejects_invalid_values(name, valid, invalid):
@@ -213,6 +269,17 @@ def test_upload_to_the_recordings_bucket_starts_sync(path, bucket, state):
     assert not {"Input", "InputPath", "InputTransformer"} & target.keys()  # the event arrives unchanged
     permission = granted.resolved("AWS::Lambda::Permission", parameters)["SyncFunctionUploadsPermission"]
     assert permission["SourceArn"] == "SyncFunctionUploads.Arn"
+
+
+@pytest.mark.parametrize("expression", SCHEDULES)
+def test_page_understands_the_schedules_that_can_be_deployed(expression):
+    assert parse_schedule(expression).describe()
+
+
+@pytest.mark.parametrize("expression", REFUSED_SCHEDULES)
+def test_page_refuses_the_schedules_that_cannot_be_deployed(expression):
+    with pytest.raises(ValueError):  # noqa: PT011 — test_schedule.py checks the messages
+        parse_schedule(expression)
 
 
 def test_only_an_external_bucket_gets_the_output_that_enables_upload_events():
