@@ -9,7 +9,7 @@ compares the other counts with the file.
 import json
 import struct
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -107,8 +107,14 @@ def make_transcript(seconds: float) -> dict[str, Any]:
     return {"segments": segments, "language": "en"}
 
 
+def make_batch(bucket: str, keys: Iterable[str]) -> dict[str, Any]:
+    """Return the batch in which SQS delivers the events of uploaded files."""
+    events = ({"detail": {"bucket": {"name": bucket}, "object": {"key": key}}} for key in keys)
+    return {"Records": [{"messageId": f"{number}", "body": json.dumps(event)} for number, event in enumerate(events)]}
+
+
 def measure_sync(bench: RequestBench) -> dict[str, Ledger]:
-    """Count a scan with nothing new, each new file that a scan finds, and an upload event."""
+    """Count a scan with nothing new, each new file that a scan finds, and a batch of one uploaded file."""
     run = bench.handlers.sync
     run()
     nothing_new = bench.count_run(run)
@@ -116,10 +122,19 @@ def measure_sync(bench: RequestBench) -> dict[str, Ledger]:
     one = bench.count_run(run)
     bench.upload(2)
     two = bench.count_run(run)
-    (key,) = bench.upload()
-    detail = {"bucket": {"name": bench.bucket}, "object": {"key": key}}
-    event = {"source": "aws.s3", "detail-type": "Object Created", "detail": detail}
-    return {"scan": nothing_new, "scan, each new": two.difference(one), "upload": bench.count_run(run, **event)}
+    return {
+        "scan": nothing_new,
+        "scan, each new": two.difference(one),
+        "upload": bench.count_run(run, **make_batch(bench.bucket, bench.upload())),
+    }
+
+
+def measure_batch(bench: RequestBench) -> dict[str, Ledger]:
+    """Count each further uploaded file of a batch."""
+    one, two = (
+        bench.count_run(bench.handlers.sync, **make_batch(bench.bucket, bench.upload(count))) for count in (1, 2)
+    )
+    return {"upload, each more": two.difference(one)}
 
 
 def measure_queue(bench: RequestBench) -> dict[str, Ledger]:
@@ -187,7 +202,7 @@ def measure_all(bench: RequestBench) -> dict[str, Ledger]:
     """Count all steps, in an empty stack."""
     bench.reply(make_transcript(bench.seconds))
     counts: dict[str, Ledger] = {}
-    for measure in (measure_sync, measure_queue, measure_process, measure_jobs, measure_admin_page):
+    for measure in (measure_sync, measure_queue, measure_process, measure_jobs, measure_admin_page, measure_batch):
         counts |= measure(bench)
     return counts
 

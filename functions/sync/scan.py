@@ -161,15 +161,17 @@ class Scanner:
         """
         self._scan()
 
-    def scan_group(self, key: str) -> None:
-        """Scan only the files with this group key.
+    def scan_group(self, key: str) -> bool:
+        """Scan only the files with this group key. Return False if one of them could not be read, or time was up.
 
         Raises: SourceError, StoreError.
         """
+        unreadable_before = self.context.run.counts.get("unreadable", 0)
         if NO_EXTENSION in self.extensions:  # the recording may have no dot after its group key
-            self._scan(prefix=key)
+            resume_after = self._scan(prefix=key)
         else:
-            self._scan(prefix=f"{key}.", sidecar_prefix=f"{key}{GENESYS_SUFFIX}")
+            resume_after = self._scan(prefix=f"{key}.", sidecar_prefix=f"{key}{GENESYS_SUFFIX}")
+        return resume_after is None and self.context.run.counts["unreadable"] == unreadable_before
 
     def _scan(
         self, *, prefix: str = "", sidecar_prefix: str = "", start_after: str = "", checkpoint_name: str = ""

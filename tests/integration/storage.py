@@ -1,12 +1,13 @@
 """Storage for recordings in tests, an S3 bucket or a folder, and runs of sync over it."""
 
+import json
 import os
 import time
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
-from testing.handlers import client
+from testing.handlers import ROOT, client
 
 OLD_SECONDS = 3600
 """Age of a complete file."""
@@ -55,10 +56,21 @@ def sync_counts(handlers):
     return {name: number for name, number in run["counts"].items() if number}
 
 
-def upload_event(stack, key, bucket=None):
+def upload_event(stack, *keys, bucket=None):
+    """The batch in which SQS delivers the events of uploaded files, as Lambda passes it to sync."""
+    return upload_batch(*(upload_body(stack, key, bucket) for key in keys))
+
+
+def upload_batch(*bodies):
+    """A batch of messages with these bodies. Their IDs are `message-1`, `message-2` and so on."""
+    template = json.loads((ROOT / "events/upload.json").read_text())["Records"][0]
     return {
-        "version": "0",
-        "detail-type": "Object Created",
-        "source": "aws.s3",
-        "detail": {"bucket": {"name": bucket or stack.buckets["RecordingsBucket"]}, "object": {"key": key, "size": 5}},
+        "Records": [
+            template | {"messageId": f"message-{number}", "body": body} for number, body in enumerate(bodies, start=1)
+        ]
     }
+
+
+def upload_body(stack, key, bucket=None):
+    detail = {"bucket": {"name": bucket or stack.buckets["RecordingsBucket"]}, "object": {"key": key, "size": 5}}
+    return json.dumps({"version": "0", "detail-type": "Object Created", "source": "aws.s3", "detail": detail})

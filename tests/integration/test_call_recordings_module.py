@@ -90,13 +90,13 @@ def test_uploads_outside_the_configured_path_are_skipped(handlers, put, list_rec
     before = stack.buckets["RecordingsBucket"]
     client("s3", stack.endpoint).put_object(Bucket=before, Key="d.wav", Body=AUDIO)
     assert put(recordingsPath=f"s3://{bucket}/in").status == 200
-    assert handlers.sync(**upload_event(stack, "d.wav", before)) == {"status": "skipped"}
-    assert handlers.sync(**upload_event(stack, "in-other/c.wav", bucket)) == {"status": "skipped"}
-    assert handlers.sync(**upload_event(stack, "in/a.wav", bucket))["counts"]["added"] == 1
+    assert handlers.sync(**upload_event(stack, "d.wav", bucket=before))["status"] == "skipped"
+    assert handlers.sync(**upload_event(stack, "in-other/c.wav", bucket=bucket))["status"] == "skipped"
+    assert handlers.sync(**upload_event(stack, "in/a.wav", bucket=bucket))["counts"]["added"] == 1
     assert list(list_recordings()) == ["a.wav"]
     put(recordingsPath=None)
-    assert handlers.sync(**upload_event(stack, "in/deeper/b.wav", bucket)) == {"status": "skipped"}
-    assert handlers.sync(**upload_event(stack, "d.wav", before))["counts"]["added"] == 1
+    assert handlers.sync(**upload_event(stack, "in/deeper/b.wav", bucket=bucket))["status"] == "skipped"
+    assert handlers.sync(**upload_event(stack, "d.wav", bucket=before))["counts"]["added"] == 1
 
 
 def test_sync_of_a_part_requires_a_path_within_the_recordings_path(handlers, put, list_recordings, bucket):

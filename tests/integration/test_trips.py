@@ -4,7 +4,6 @@ A reader has to follow the same path, so a trip over many files is hard to read 
 be lowered; raising it needs a reason.
 """
 
-import json
 import sys
 import threading
 from collections import Counter
@@ -15,6 +14,7 @@ import pytest
 
 from testing.handlers import ROOT
 from testing.made_audio import tone, wav
+from tests.integration.storage import upload_event
 
 PRODUCT = tuple(f"{ROOT / folder}/" for folder in ("functions", "layers"))
 NAME = "2026/11/18/in-2025550100-2025550143-20261118-093012-1795012210.17.wav"
@@ -51,16 +51,6 @@ def describe(calls):
 
 
 @pytest.fixture
-def upload_event(stack, put):
-    """The event of an uploaded recording."""
-    put(NAME, wav(tone(2, 8_000)))
-    event = json.loads((ROOT / "events/upload.json").read_text())
-    event["detail"]["bucket"]["name"] = stack.buckets["RecordingsBucket"]
-    event["detail"]["object"]["key"] = NAME
-    return event
-
-
-@pytest.fixture
 def warm_handlers(handlers, put):
     """The handlers after their first recording: what happens once per process is done."""
     put("warm.wav", wav(tone(2, 8_000)))
@@ -69,9 +59,11 @@ def warm_handlers(handlers, put):
     return handlers
 
 
-def test_uploaded_recording_is_pending_after_few_files(warm_handlers, upload_event):
+def test_uploaded_recording_is_pending_after_few_files(warm_handlers, stack, put):
+    put(NAME, wav(tone(2, 8_000)))
+    event = upload_event(stack, NAME)
     with count_calls() as calls:
-        assert warm_handlers.sync(**upload_event)["counts"]["added"] == 1
+        assert warm_handlers.sync(**event)["counts"]["added"] == 1
     assert len(calls) <= MAX_FILES_OF_AN_UPLOAD, describe(calls)
 
 

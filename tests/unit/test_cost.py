@@ -136,7 +136,8 @@ def test_prices_of_another_region_are_validated(tmp_path):
 STEPS = {
     "scan": "a scan without new recordings, of up to 1,000 files",
     "scan, each new": "each new file that a scan finds",
-    "upload": "an upload event, with its run",
+    "upload": "a batch of one uploaded file, with its run",
+    "upload, each more": "each further uploaded file of a batch",
     "queue": "queue without pending recordings",
     "queue, each": "each recording that is queued",
     "process": "process without queued recordings",
