@@ -7,7 +7,7 @@ the month; docs/cost.md says what that leaves out.
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,7 @@ from functions.process.app import MAX_PARALLEL
 
 REQUEST_COUNTS = Path(__file__).with_name("request_counts.json")
 TEMPLATE = Path(__file__).parents[1] / "template.yaml"
-CALLS_PER_DAY, MAX_NUMBER = (100, 10_000, 100_000), 1_000_000_000  # the default; the most that an option accepts
+CALLS_PER_DAY, MAX_NUMBER = (0, 100, 10_000, 100_000), 1_000_000_000  # the default; the most that an option accepts
 
 DAYS_PER_MONTH, SECONDS_PER_DAY = 30, 86_400
 PROCESS_RUNS_PER_MONTH = DAYS_PER_MONTH * 1440  # runs of process in a month: one a minute
@@ -44,6 +44,8 @@ RUN_LOG_BYTES, LOG_LINE_BYTES = 400, 26  # of Lambda's three log lines of a run;
 LOG_COMPRESSION = 0.15  # stored bytes for each logged byte
 KEY_CACHE_SECONDS, GB = 300, 1e9
 TRACE_SAMPLING_RATE = 0.05  # X-Ray traces the first run in each second, and this share of the others
+METRICS_OF_SCHEDULES, METRICS_OF_CALLS = 4, 4  # written in every hour; also written in each hour with calls
+MONITORING = ("full", "essential", "off")
 
 NUMERIC_OPTIONS = {
     "minutes_per_call": (0.01, "length of a call"),
@@ -51,21 +53,21 @@ NUMERIC_OPTIONS = {
     "scan_minutes": (1, "SyncSchedule"),
     "retention_days": (0, "how long recordings, records and transcripts are kept"),
     "page_hours": (0, "hours a day that the admin page is open"),
-    "metrics": (0, "custom metrics"),
-    "alarms": (0, "metrics used by alarms"),
-    "dashboards": (0, "dashboards"),
 }
 """The numeric options: the minimum of each, and its help text."""
 
 
-def count_in_template(text: str) -> int:
-    """Count the occurrences of `text` in the template."""
-    return TEMPLATE.read_text("utf-8").count(text)
+def count_alarm_metrics(monitoring: str) -> int:
+    """Return how many metrics the alarms of the template use with this `Monitoring`: each of them is charged."""
+    _, *alarms = TEMPLATE.read_text("utf-8").split(" Type: AWS::CloudWatch::Alarm\n")
+    conditions = {"full": ("HasAlarms", "HasAllAlarms"), "essential": ("HasAlarms",), "off": ()}[monitoring]
+    starts = tuple(f"    Condition: {condition}\n" for condition in conditions)
+    return sum(alarm.count(" MetricName: ") for alarm in alarms if alarm.startswith(starts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """The options of the command. `alarms`: the number of metrics used by alarms, because each is charged."""
+    """The options of the command."""
 
     calls_per_day: float
     minutes_per_call: float = 5
@@ -76,9 +78,7 @@ class Load:
     retention_days: float = 365
     page_hours: float = 8
     server_in_aws: bool = False
-    metrics: float = 20
-    alarms: float = count_in_template(" MetricName: ")
-    dashboards: float = count_in_template(" Type: AWS::CloudWatch::Dashboard")
+    monitoring: str = "essential"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +153,14 @@ def run_seconds(
     }
 
 
+def count_metrics(load: Load, occurrences: Mapping[str, float]) -> int:
+    """Return how many custom metrics are written in a normal hour. Rare ones, such as failures, are left out."""
+    if load.monitoring == "off":
+        return 0
+    jobs = int(occurrences.get("job, polled", 0) > 0)  # JobsInProgress
+    return METRICS_OF_SCHEDULES + (METRICS_OF_CALLS + jobs if load.calls_per_day else 0)
+
+
 def slot_write_units(load: Load, settings: StackSettings) -> float:
     """Return the write units to acquire and release a slot: the more slots are in use, the larger their item."""
     rounds = load.seconds_to_transcribe // settings.interval + 1
@@ -208,9 +216,9 @@ def monthly_usage(load: Load) -> dict[str, float]:
         "secret_request": (month + seconds["process"]) / KEY_CACHE_SECONDS,
         "logs_gb": logs,
         "logs_gb_month": logs * LOG_COMPRESSION,
-        "metric_month": load.metrics,
-        "alarm_month": load.alarms,
-        "dashboard_month": load.dashboards,
+        "metric_month": count_metrics(load, occurrences),
+        "alarm_month": count_alarm_metrics(load.monitoring),
+        "dashboard_month": int(load.monitoring == "full"),
         "trace": min(invocations, month) + TRACE_SAMPLING_RATE * max(0.0, invocations - month),
         "out_gb": audio,
     }
@@ -251,6 +259,7 @@ def main() -> None:
         parser.add_argument(option, type=kind, default=default, metavar="N", help=text)
     parser.add_argument("--dialect", choices=tuple(DIALECTS), default=defaults.dialect)
     parser.add_argument("--architecture", choices=("x86_64", "arm64"), default=defaults.architecture)
+    parser.add_argument("--monitoring", choices=MONITORING, default=defaults.monitoring)
     parser.add_argument("--server-in-aws", action="store_true", help="in the stack's region, so sending audio is free")
     parser.add_argument("--region-prices", type=Path, metavar="FILE", help="JSON with the names in prices.py")
     options = vars(parser.parse_args())

@@ -39,7 +39,7 @@ PARAMETERS = {
 NO_EFFECT = {
     *("EfsAccessPoint", "EfsMountPath", "Subnets", "SecurityGroups", "RecordingsKmsKeyArn"),
     *("ApiRateLimit", "ApiBurstLimit", "DeleteRecordingsAfterDays", "LogRetentionDays", "Architecture"),
-    *("AlarmEmail", "AlarmQueueAgeMinutes", "AlarmFailedRecordings", "AlarmNoSuccessSeconds"),
+    *("Monitoring", "AlarmEmail", "AlarmQueueAgeMinutes", "AlarmFailedRecordings", "AlarmNoSuccessSeconds"),
 }
 """Parameters of what the local stack lacks: a VPC, EFS, KMS, API limits, lifecycle rules, log groups, alarms."""
 

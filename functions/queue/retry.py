@@ -34,7 +34,6 @@ def start(filters: RecordingFilter, run_id: str | None, clock: Clock, lambda_dea
 
     The status is `failed` if the run could not be started.
     """
-    add_count("RecordingsQueued", 0)  # even if the run cannot start: Powertools warns about a handler without metrics
     now = clock()
     run = Run(
         task=Task.RETRY,

@@ -1,6 +1,7 @@
 """The cost calculator, and the figures in docs/cost.md, which are recalculated here."""
 
 import json
+import re
 import sys
 import uuid
 from dataclasses import fields, replace
@@ -23,6 +24,7 @@ from benchmarks.cost import (
 )
 from benchmarks.prices import BILL_LINES, Prices
 from callscribe.store.admission import Slot
+from tests.unit import test_monitoring
 
 REQUEST_COUNTS = json.loads(cost.REQUEST_COUNTS.read_text())["steps"]
 PAGE = (TEMPLATE.parent / "docs/cost.md").read_text()
@@ -78,6 +80,20 @@ def test_next_scan_does_not_start_before_the_last_has_finished():
     ]
     assert lists[0] == pytest.approx(8640 * 1000, rel=0.01)
     assert lists[1] == lists[2] == pytest.approx(30 * 86_400 / cost.LIST_PAGE_SECONDS, rel=0.01)
+
+
+def test_metrics_of_alarms_are_those_of_the_template():
+    for monitoring in cost.MONITORING:
+        deployed = test_monitoring.deployed(Monitoring=monitoring)
+        alarms = [deployed[name] for name in test_monitoring.ALARMS if name in deployed]
+        assert cost.count_alarm_metrics(monitoring) == sum(len(test_monitoring.metrics_of(alarm)) for alarm in alarms)
+
+
+def test_monitoring_costs_nothing_when_it_is_off_and_most_when_it_is_full():
+    line = "CloudWatch: metrics, alarms, dashboard"
+    for calls in CALLS_PER_DAY:
+        off, essential, full = (bill(calls, monitoring=mode)[line] for mode in ("off", "essential", "full"))
+        assert off == 0 < essential < full / 2
 
 
 def test_limits_and_memory_match_the_template():
@@ -167,6 +183,12 @@ def test_page_has_the_bills_that_the_calculator_prints():
         ("total on arm64", {"architecture": "arm64", **SIX_HOURS}),
     ):
         assert f"| {name} | {' | '.join(format_dollars(total(calls, **options)) for calls in CALLS_PER_DAY)} |" in PAGE
+    for monitoring in cost.MONITORING:
+        line = "CloudWatch: metrics, alarms, dashboard"
+        amounts = [bill(calls, monitoring=monitoring)[line] for calls in (0, 100)]
+        amounts += [total(calls, monitoring=monitoring, **SIX_HOURS) for calls in (0, 100, BUSY)]
+        (cells,) = re.findall(rf"^\| `{monitoring}` \| [^|]+ \| (.+) \|$", PAGE, re.MULTILINE)
+        assert cells == " | ".join(map(format_dollars, amounts))
     for seconds in (30, 120, 300):
         row = f"| {seconds} |"
         for dialect in ("asr", "tasks"):
@@ -177,18 +199,17 @@ def test_page_has_the_bills_that_the_calculator_prints():
 
 
 def test_page_has_the_figures_of_the_calculator():
-    idle, deployed, month = total(0, **SIX_HOURS), total(), total(retention_days=30)
-    cents = [
-        100_000 * (total(calls, dialect=dialect, server_in_aws=True, **SIX_HOURS) - idle) / calls / cost.DAYS_PER_MONTH
-        for calls in CALLS_PER_DAY
-        for dialect in ("asr", "tasks")
-    ]
+    deployed, month = total(), total(retention_days=30)
+    idle, few, many = (f"{total(calls, server_in_aws=True, **SIX_HOURS):.0f}" for calls in (0, 100, BUSY))
     scans = deployed - total(scan_minutes=cost.MAX_NUMBER)
     steps = ("upload", "queue, each", "asr, each more")
     indexes = sum(units(step) - units(step, tables=("recordings", "control", "runs")) for step in steps)
     metrics, total_cost = bill(100)["CloudWatch: metrics, alarms, dashboard"], total(100, **SIX_HOURS)
     for figure in (
-        f"about ${idle:.0f} a month when nothing happens, and {min(cents):.0f} to {max(cents):.0f} cents for 1,000",
+        f"about ${idle} a month when nothing happens, ${few} with 100 calls a day, and ${many} with 10,000",
+        f"add ${idle} a month for the second",
+        f"it uses: {cost.count_alarm_metrics('essential')} with `essential`, {cost.count_alarm_metrics('full')} with",
+        f"write {cost.METRICS_OF_SCHEDULES} metrics every hour, and calls write {cost.METRICS_OF_CALLS} more",
         f"every 5 minutes is ${format_dollars(scans)} a month; half of it is LIST",
         f"{sum(map(units, steps))} write units a call, {indexes} of them",
         f"{sum(map(units, steps)) * Prices().dynamodb_write_unit * 100_000:.1f} cents for 1,000 calls",

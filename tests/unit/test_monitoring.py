@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from local.cloud.client import REGION
 from tests.permissions import granted
 from tests.unit.test_docs import headings
-from tests.unit.test_template import RESOURCES
+from tests.unit.test_template import RESOURCES, TEMPLATE, outputs
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 ALARMS = {name: each["Properties"] for name, each in RESOURCES.items() if each["Type"] == "AWS::CloudWatch::Alarm"}
@@ -51,8 +52,76 @@ def test_alarm_notifies_the_topic_both_ways_and_links_to_its_documentation(name)
     assert f"`{alarm_name}`" in OPERATIONS.read_text()
 
 
+def test_essential_has_three_alarms_full_all_of_them_and_off_none():
+    def of_monitoring(**parameters):
+        resources = deployed(**parameters)
+        return {name for name in resources if name in ALARMS or name in ("AlarmsTopic", "Dashboard")}
+
+    essential = {"QueueAgeAlarm", "FailedRecordingsAlarm", "NoSuccessfulRunAlarm", "AlarmsTopic"}
+    assert of_monitoring() == of_monitoring(Monitoring="essential") == essential
+    assert of_monitoring(Monitoring="full") == {*ALARMS, "AlarmsTopic", "Dashboard"}
+    assert of_monitoring(Monitoring="off") == set()
+
+
+def test_documented_alarms_of_essential_are_those_that_the_template_creates():
+    essential = OPERATIONS.read_text().partition("\nWith `Monitoring` `essential`, ")[2].partition("\n\n")[0]
+    names = {alarm["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-") for alarm in ALARMS.values()}
+    created = deployed()
+    assert {name for name in names if f"`{name}`" in essential} == {
+        created[name]["AlarmName"].removeprefix("callscribe-") for name in ALARMS if name in created
+    }
+
+
+def test_outputs_name_only_what_the_monitoring_mode_creates():
+    topic_and_dashboard = {"SubscribeToAlarmsCommand", "DashboardUrl"}
+    assert topic_and_dashboard & outputs().keys() == {"SubscribeToAlarmsCommand"}
+    assert topic_and_dashboard & outputs(Monitoring="full").keys() == topic_and_dashboard
+    assert topic_and_dashboard & outputs(Monitoring="off").keys() == set()
+
+
+def test_dashboard_is_named_by_stack_and_region():
+    """Names of dashboards are shared by all regions of an account."""
+    assert deployed(Monitoring="full")["Dashboard"]["DashboardName"] == f"callscribe-{REGION}"
+    assert TEMPLATE["Outputs"]["DashboardUrl"]["Value"]["Fn::Sub"].endswith("/${Dashboard}")
+
+
+def test_metrics_are_disabled_only_without_monitoring():
+    for mode, disabled in (("full", "false"), ("essential", "false"), ("off", "true")):
+        functions = [each for each in deployed(Monitoring=mode).values() if "Handler" in each]
+        assert len(functions) == 4
+        for function in functions:
+            assert function["Environment"]["Variables"]["POWERTOOLS_METRICS_DISABLED"] == disabled
+
+
+def test_alarm_email_is_rejected_without_alarms():
+    with pytest.raises(ValueError, match="AlarmEmail is set but Monitoring is off"):
+        deployed(Monitoring="off", AlarmEmail="it@example.com")
+
+
+@pytest.mark.parametrize("name", ALARMS.keys() - {"QueueAgeAlarm"})
+def test_alarm_fills_the_gaps_of_every_metric(name):
+    """CloudWatch looks back further than an alarm says if values are missing, and evaluates the last ones it finds."""
+    expression, *metrics = ALARMS[name]["Metrics"]
+    assert metrics
+    for metric in metrics:
+        assert f"FILL({metric['Id']}, 0)" in expression["Expression"]
+    assert ALARMS[name]["TreatMissingData"] == ("breaching" if name == "NoSuccessfulRunAlarm" else "notBreaching")
+
+
+def test_age_of_the_queue_stays_known_while_it_is_not_measured():
+    """Filled with 0, the queue would look empty between two runs of a rare schedule, or when its task has stopped."""
+    alarm = ALARMS["QueueAgeAlarm"]
+    assert (alarm["Metrics"][0]["Expression"], alarm["TreatMissingData"]) == ("age / 60", "ignore")
+
+
+def test_alarm_for_missing_runs_watches_every_task():
+    expression, *metrics = ALARMS["NoSuccessfulRunAlarm"]["Metrics"]
+    assert [each["MetricStat"]["Metric"]["Dimensions"][0]["Value"] for each in metrics] == ["sync", "queue", "process"]
+    assert expression["Expression"] == " AND ".join(f"(FILL({each['Id']}, 0) > 0)" for each in metrics)
+
+
 def test_alarms_and_dashboard_use_documented_metrics():
-    resources = deployed()
+    resources = deployed(Monitoring="full")
     used = [metric for name in ALARMS for metric in metrics_of(resources[name])]
     for widget in json.loads(resources["Dashboard"]["DashboardBody"])["widgets"]:
         metrics = [metric for metric in widget["properties"].get("metrics", ()) if isinstance(metric[0], str)]
@@ -66,22 +135,15 @@ def test_alarms_and_dashboard_use_documented_metrics():
     }
 
 
-def test_alarm_for_missing_runs_fires_when_no_metric_is_written():
-    """CloudWatch looks back further than the alarm says for missing data points, so they are filled with 0."""
-    for task in ("Sync", "Queue", "Process"):
-        alarm = ALARMS[f"{task}NoSuccessfulRunAlarm"]
-        assert (alarm["TreatMissingData"], alarm["Metrics"][0]["Expression"]) == ("breaching", "FILL(runs, 0)")
-
-
 def test_no_alarm_evaluates_more_than_the_day_that_cloudwatch_allows():
     for name in ALARMS:
-        alarm = deployed(AlarmNoSuccessSeconds="86400")[name]
+        alarm = deployed(Monitoring="full", AlarmNoSuccessSeconds="86400")[name]
         stats = [query["MetricStat"] for query in alarm.get("Metrics", ()) if "MetricStat" in query] or [alarm]
         assert all(int(stat["Period"]) * int(alarm["EvaluationPeriods"]) <= 86400 for stat in stats)
 
 
 def test_dashboard_shows_every_alarm_and_every_log():
-    body = json.loads(deployed()["Dashboard"]["DashboardBody"])
+    body = json.loads(deployed(Monitoring="full")["Dashboard"]["DashboardBody"])
     shown = json.dumps(body)
     assert all(f"{name}.Arn" in shown for name in ALARMS)
     assert all(name in shown for name in ("SyncLogs", "QueueLogs", "ProcessLogs", "ApiLogs"))

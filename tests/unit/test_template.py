@@ -299,11 +299,15 @@ def test_every_parameter_has_one_group_a_description_and_constraints():
         assert ("AllowedPattern" in parameter) == ("ConstraintDescription" in parameter), name
 
 
-@pytest.mark.parametrize("parameters", [{}, {"RecordingsPath": "s3://theirs/in/"}, EFS], ids=["own", "bucket", "EFS"])
+@pytest.mark.parametrize(
+    "parameters",
+    [{"Monitoring": "full"}, {"RecordingsPath": "s3://theirs/in/"}, EFS],
+    ids=["own", "bucket", "EFS"],
+)
 def test_output_commands_are_complete(parameters):
     values = outputs(**parameters)
     commands = {name: value for name, value in values.items() if name.endswith("Command")}
     assert {"ApiKeyCommand", "SetWhisperXKeyCommand", "SubscribeToAlarmsCommand"} <= commands.keys()
     assert all(value.startswith("aws ") and f"--region {REGION}" in value for value in commands.values())
     assert all("${" not in value for value in values.values())
-    assert {"AdminUrl", "ApiUrl", "DashboardUrl", "RecordingsBucket", "RecordingsPath"} <= values.keys()
+    assert {"AdminUrl", "ApiUrl", "RecordingsBucket", "RecordingsPath"} <= values.keys()

@@ -10,6 +10,7 @@ missing if the worker dies between the two: the record is authoritative.
 import json
 import os
 import traceback
+import warnings
 from collections.abc import Sequence
 from itertools import batched
 from typing import Any
@@ -28,18 +29,25 @@ metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Call
 EVENT_SOURCE = "callscribe"
 DETAIL_TYPES = {Status.COMPLETED: "Transcription Completed", Status.FAILED: "Transcription Failed"}
 
+METRICS_DISABLED = os.environ.get("POWERTOOLS_METRICS_DISABLED") == "true"
+"""Checked here, too: Powertools keeps the values of a disabled metric, and writes them when there are a hundred."""
+
 MAX_EVENT_BATCH = 10
 """EventBridge's limit for one request."""
 
+warnings.filterwarnings("ignore", "No application metrics to publish")
+
 
 def add_count(name: str, value: int = 1) -> None:
-    """Add to the count metric `name`."""
-    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+    """Add to the count metric `name`. Zeros are not written: each metric is charged for the hours in which it is."""
+    if value and not METRICS_DISABLED:
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
 
 def add_duration(name: str, *, seconds: float) -> None:
-    """Add a duration to the metric `name`."""
-    metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=seconds)
+    """Add a duration to the metric `name`. A duration of 0 is written."""
+    if not METRICS_DISABLED:
+        metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=seconds)
 
 
 def safe_exception_info(error: BaseException) -> dict[str, Any]:
