@@ -44,6 +44,8 @@ RUN_LOG_BYTES, LOG_LINE_BYTES = 400, 26  # of Lambda's three log lines of a run;
 LOG_COMPRESSION = 0.15  # stored bytes for each logged byte
 KEY_CACHE_SECONDS, GB = 300, 1e9
 TRACE_SAMPLING_RATE = 0.05  # X-Ray traces the first run in each second, and this share of the others
+SQS_POLLERS, SQS_POLL_SECONDS = 5, 20  # Lambda's for the upload queue, and how long each waits for a message
+SQS_REQUESTS_PER_BATCH = 3  # EventBridge sends the message, Lambda receives and deletes it
 METRICS_OF_SCHEDULES, METRICS_OF_CALLS = 4, 4  # written in every hour; also written in each hour with calls
 MONITORING = ("full", "essential", "off")
 
@@ -211,6 +213,7 @@ def monthly_usage(load: Load) -> dict[str, float]:
         "s3_get": total_of("requests", "GetObject"),
         "s3_gb_month": retained_recordings * load.minutes_per_call * stored_bytes["transcript, each minute"] / GB,
         "events_event": calls + total_of("sent", "events"),
+        "sqs_request": SQS_POLLERS * month / SQS_POLL_SECONDS + SQS_REQUESTS_PER_BATCH * calls,
         "api_request": occurrences["status summary"],
         "secret_month": 2,
         "secret_request": (month + seconds["process"]) / KEY_CACHE_SECONDS,

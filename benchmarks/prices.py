@@ -21,6 +21,7 @@ BILL_LINES = {
     "S3: requests": ("s3_put_or_list", "s3_get"),
     "S3: transcripts": ("s3_gb_month",),
     "EventBridge": ("events_event",),
+    "SQS": ("sqs_request",),
     "API Gateway": ("api_request",),
     "Secrets Manager": ("secret_month", "secret_request"),
     "CloudWatch: logs": ("logs_gb", "logs_gb_month"),
@@ -47,6 +48,7 @@ class Prices:
     s3_get: float = 0.0004 / 1000
     s3_gb_month: float = 0.023
     events_event: float = 1.00 / MILLION
+    sqs_request: float = 0.40 / MILLION
     api_request: float = 1.00 / MILLION
     secret_month: float = 0.40
     secret_request: float = 0.05 / 10_000

@@ -199,7 +199,7 @@ def test_page_has_the_bills_that_the_calculator_prints():
 
 
 def test_page_has_the_figures_of_the_calculator():
-    deployed, month = total(), total(retention_days=30)
+    deployed, month, polls = total(), total(retention_days=30), monthly_usage(Load(calls_per_day=0))["sqs_request"]
     idle, few, many = (f"{total(calls, server_in_aws=True, **SIX_HOURS):.0f}" for calls in (0, 100, BUSY))
     scans = deployed - total(scan_minutes=cost.MAX_NUMBER)
     steps = ("upload", "queue, each", "asr, each more")
@@ -218,6 +218,7 @@ def test_page_has_the_figures_of_the_calculator():
         f"30 days kept instead of 365 are ${format_dollars(month)} instead of ${format_dollars(deployed)}",
         f"${format_dollars(total(100) - total(100, page_hours=0))} a month for each that is open 8 hours",
         f"{100 * 30 * 0.5 * Prices().lambda_gb_second_x86_64:.3f} cents where it waits for one call",
+        f"is ${bill(0)['SQS']:.2f} a month, even when nothing is uploaded: {polls:,.0f} requests",
         f"a poll every minute costs {units('job, polled')} write units",
     ):
         assert figure in TEXT
