@@ -134,8 +134,9 @@ def test_built_functions_take_a_recording_from_upload_to_transcript(
     queued, retried = invoke("QueueFunction", "schedule", "queue-retry")
     assert (queued["status"], queued["counts"]["queued"]) == ("succeeded", 1), queued
     assert (retried["status"], retried["trigger"]) == ("succeeded", "api"), retried
-    (processed,) = invoke("ProcessFunction", "run-now")
+    processed, scheduled = invoke("ProcessFunction", "run-now", "schedule")
     assert (processed["status"], processed["counts"]["completed"]) == ("succeeded", 1), processed
+    assert scheduled["status"] == "succeeded", scheduled
     (received,) = service.received
     assert (received.path, received.headers["authorization"]) == ("/asr", f"Bearer {WHISPERX_KEY}")
 

@@ -63,13 +63,13 @@ def test_essential_has_three_alarms_full_all_of_them_and_off_none():
     assert of_monitoring(Monitoring="off") == set()
 
 
-def test_documented_alarms_of_essential_are_those_that_the_template_creates():
-    essential = OPERATIONS.read_text().partition("\nWith `Monitoring` `essential`, ")[2].partition("\n\n")[0]
-    names = {alarm["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-") for alarm in ALARMS.values()}
-    created = deployed()
-    assert {name for name in names if f"`{name}`" in essential} == {
-        created[name]["AlarmName"].removeprefix("callscribe-") for name in ALARMS if name in created
-    }
+@pytest.mark.parametrize("monitoring", ["full", "essential"])
+def test_table_of_alarms_says_which_exist_with_each_monitoring(monitoring):
+    rows = re.findall(r"^\| (`[\w`, -]+`) \| (`[\w`, ]+`) \| ", OPERATIONS.read_text(), re.MULTILINE)
+    names = [names for names, modes in rows if f"`{monitoring}`" in modes]
+    documented = {f"callscribe-{name}" for name in re.findall(r"[\w-]+", " ".join(names))}
+    created = deployed(Monitoring=monitoring)
+    assert documented == {created[name]["AlarmName"] for name in ALARMS if name in created}
 
 
 def test_outputs_name_only_what_the_monitoring_mode_creates():
