@@ -116,8 +116,7 @@ def _ingest_uploads(messages: Sequence[Mapping[str, Any]], lambda_deadline: date
         message_id: _uploaded_group_keys(upload, source, settings.recording_extensions)
         for message_id, upload in uploads.items()
     }
-    if ignored_count := sum(not keys for keys in group_keys.values()):
-        add_count("UploadsIgnored", ignored_count)
+    add_count("UploadsIgnored", sum(not keys for keys in group_keys.values()))
     if not any(group_keys.values()):  # not recorded as a run: a bucket may hold many files of other kinds
         return _batch_response({"status": RunStatus.SKIPPED}, failed_ids)
     ingested = set[str]()

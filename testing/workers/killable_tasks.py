@@ -53,30 +53,30 @@ class KillableTasks:
         # always set, because a worker may have served a stack with another endpoint before
         self.environ = {"AWS_ENDPOINT_URL_DYNAMODB": stack.endpoint} | self.environ | {"WHISPERX_URL": service}
 
-    def kill(self, task: str, **die: Any) -> str:
+    def kill(self, task: str, event: Mapping[str, Any] | None = None, **die: Any) -> str:
         """Run a task that must be killed by SIGKILL at the request that `die` selects. Return the id of the run."""
         run_id = new_run_id(self._handlers.now())
-        result = self._run("killable", task, run=run_id, die=die)
+        result = self._run("killable", task, run=run_id, die=die, **(event or {}))
         assert result.failed, f"did not die: {result.payload}"
         assert "signal: SIGKILL" in result.payload["errorMessage"], result.payload
         return run_id
 
-    def remote_requests(self, task: str) -> list[str]:
+    def remote_requests(self, task: str, **event: Any) -> list[str]:
         """Run a task undisturbed in a worker like those that are killed, and return its remote requests."""
-        return [request["name"] for request in self.invoke("killable", task)["requests"]]
+        return [request["name"] for request in self.invoke("killable", task, **event)["requests"]]
 
-    def run(self, task: str) -> Mapping[str, Any]:
+    def run(self, task: str, **event: Any) -> Mapping[str, Any]:
         """Run a task in the worker that is never killed."""
-        run: Mapping[str, Any] = self.invoke("survivor", task)["run"]
+        run: Mapping[str, Any] = self.invoke("survivor", task, **event)["run"]
         return run
 
-    def run_concurrently(self, number: int, task: str, request_name: str, folder: Path) -> list[Any]:
+    def run_concurrently(self, number: int, task: str, request_name: str, folder: Path, **event: Any) -> list[Any]:
         """Start this many runs, hold each before the request until all have reached it, and return their responses."""
         folder.mkdir()
         hold = {"name": request_name, "folder": str(folder)}
         with (folder / "go").open("w") as go, ThreadPoolExecutor(number) as pool:
             fcntl.flock(go, fcntl.LOCK_EX)
-            futures = [pool.submit(self.invoke, "killable", task, hold=hold) for _ in range(number)]
+            futures = [pool.submit(self.invoke, "killable", task, hold=hold, **event) for _ in range(number)]
             try:
                 wait_until(lambda: len(list(folder.iterdir())) > number or any(future.done() for future in futures))
             finally:

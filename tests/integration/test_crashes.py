@@ -20,6 +20,7 @@ from callscribe.store import control_items, recordings, runs
 from testing.handlers import client
 from testing.scripted_service import DEFAULT_BODY
 from tests.integration.conftest import empty
+from tests.integration.storage import AUDIO, upload_event
 from tests.integration.store_assertions import (
     all_recordings,
     assert_completed,
@@ -276,6 +277,38 @@ def test_sync_killed_at_any_request_has_the_same_outcome_when_repeated(handlers,
             assert_counts_are_right()
             handlers.advance_clock(**LEASE)
             assert_reported_as_died(run_id, handlers, point, requests)
+
+
+@pytest.mark.slow
+def test_batch_of_uploads_killed_at_any_request_is_complete_after_its_next_delivery(
+    stack, put, workers, reset, subtests
+):
+    keys = ("a.wav", "b.wav", "c.wav", "c.txt")
+    batch = upload_event(stack, *keys)
+
+    def prepare():
+        reset()
+        for key in keys:
+            put(key, b"Good morning, how can I help you?" if key.endswith("txt") else AUDIO, age=2 * 3600)
+
+    def statuses():
+        return {recording.key: recording.status for recording in all_recordings().values()}
+
+    prepare()
+    requests = workers.remote_requests("sync", **batch)
+    expected = {"a.wav": Status.PENDING, "b.wav": Status.PENDING, "c.wav": Status.COMPLETED}
+    assert statuses() == expected
+    for _, where, die in kill_points(requests, both=False):
+        with subtests.test(where):
+            prepare()
+            workers.kill("sync", batch, **die)
+            before = statuses()
+            assert before.items() <= expected.items()
+            run = workers.run("sync", **batch)  # Lambda has deleted none of its messages
+            assert run["batchItemFailures"] == []
+            assert run["counts"]["added"] + run["counts"]["completed"] == len(expected) - len(before)
+            assert statuses() == expected
+            assert_counts_are_right()
 
 
 @pytest.fixture

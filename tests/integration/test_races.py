@@ -14,6 +14,7 @@ from callscribe.recordings import transitions
 from callscribe.recordings.recording import Status, queued_sort_key
 from callscribe.store import recordings
 from testing import dynalite
+from tests.integration.storage import upload_event
 from tests.integration.store_assertions import all_recordings, assert_counts_are_right, assert_no_slot_is_held
 
 pytestmark = pytest.mark.parametrize("stack", dynalite.ENGINES, indirect=True)
@@ -141,6 +142,18 @@ def test_concurrent_queue_runs_queue_each_recording_once(workers, create_recordi
     assert sum(result["run"]["counts"]["queued"] for result in results) == len(added)
     assert sum(result["run"]["counts"]["conflicts"] for result in results) == 3 * len(added)
     assert {recording.status for recording in all_recordings().values()} == {Status.QUEUED}
+    assert_counts_are_right()
+
+
+def test_batch_of_uploads_that_is_delivered_twice_at_once_adds_each_recording_once(workers, stack, put, tmp_path):
+    keys = [f"{number:03}.wav" for number in range(10)]
+    for key in keys:
+        put(key)
+    batch = upload_event(stack, *keys)
+    results = workers.run_concurrently(2, "sync", "PutItem recordings", tmp_path / "hold", **batch)
+    assert [result["run"]["batchItemFailures"] for result in results] == [[], []]
+    assert sum(result["run"]["counts"]["added"] for result in results) == len(keys)
+    assert {recording.key for recording in all_recordings().values()} == set(keys)
     assert_counts_are_right()
 
 
