@@ -13,10 +13,10 @@ from local import LocalError
 from local.api_client import ApiClient
 from local.build import ROOT
 from local.cloud.aws import serve_aws
+from local.cloud.event_sources import EventSourcePoller
 from local.cloud.scheduler import Scheduler, scheduled_event
 from local.cloud.secrets import read_api_key, set_headers
 from local.cloud.stack import Stack, deploy
-from local.cloud.uploads import deliver_upload_events
 from local.console import Console
 from local.http_server import HttpServer
 from local.invoke import announce_stack, find_other_stack
@@ -79,7 +79,7 @@ def up(options: Options) -> int:
             _print_welcome(running)
             invoke_async = partial(running.lambdas.invoke, wait=False)
             exit_stack.enter_context(Scheduler(running.stack, invoke_async))
-            exit_stack.enter_context(deliver_upload_events(invoke_async))
+            exit_stack.enter_context(EventSourcePoller(running.stack, running.lambdas.invoke))
         exit_stack.callback(CONSOLE.show_counts, {})
         has_stopped = False
         with Watcher(

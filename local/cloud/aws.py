@@ -24,16 +24,17 @@ if TYPE_CHECKING:
 _send_to_targets = Rule.send_to_targets
 
 
-def _send_if_pattern(rule: Rule, *event: Any, **options: Any) -> None:
-    """Send an event only to rules with a pattern. In AWS a rule without one is a schedule, which matches no event.
+def _send_if_enabled(rule: Rule, *event: Any, **options: Any) -> None:
+    """Send an event only to enabled rules with a pattern. A rule without one is a schedule, which matches no event.
 
-    moto matches such a rule with every event, and then fails to send it to a function, so PutEvents would fail.
+    moto ignores the state, and matches a rule without a pattern with every event. It then fails to send it to a
+    function, so PutEvents would fail.
     """
-    if rule.event_pattern.get_pattern():
+    if rule.state == "ENABLED" and rule.event_pattern.get_pattern():
         _send_to_targets(rule, *event, **options)
 
 
-Rule.send_to_targets = _send_if_pattern  # type: ignore[assignment, method-assign]
+Rule.send_to_targets = _send_if_enabled  # type: ignore[assignment, method-assign]
 patch_moto()
 
 

@@ -17,7 +17,9 @@ from local.cloud.intrinsics import Intrinsics
 from local.cloud.secrets import make_secret
 from local.cloud.template import (
     BUCKET,
+    EVENT_SOURCE,
     FUNCTION,
+    QUEUE,
     RULE,
     SECRET,
     TABLE,
@@ -51,6 +53,17 @@ class Rule:
     input: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSource:
+    """A queue whose messages Lambda passes to a function, at most `batch_size` in one invocation."""
+
+    queue_url: str
+    queue_arn: str
+    function: str
+    batch_size: int
+    max_concurrency: int
+
+
 @dataclass(frozen=True, slots=True)
 class Stack:
     """A deployed stack. Mappings are by the template's logical ids: names of tables and buckets, ARNs of secrets."""
@@ -63,6 +76,7 @@ class Stack:
     secrets: Mapping[str, str]
     functions: Mapping[str, Function]
     rules: tuple[Rule, ...]
+    event_sources: tuple[EventSource, ...] = ()
 
     def function(self, name: str) -> Function:
         """Find a function by its logical id, name, ARN or the folder of its handler (`sync`). Raises: KeyError."""
@@ -81,9 +95,8 @@ def deploy(template_path: Path, endpoint: str, parameters: Mapping[str, str], *,
     template = read_template(template_path, parameters)
     account_id: str = aws_client("sts", endpoint).get_caller_identity()["Account"]
     values = parameter_values(template, parameters) | pseudo_parameters(name, account_id)
-    declared_secrets = resolve_resources(
-        template, Intrinsics(template, values, lambda logical_id, _: logical_id), SECRET
-    )
+    by_logical_id = Intrinsics(template, values, lambda logical_id, _: logical_id)
+    declared_secrets = resolve_resources(template, by_logical_id, SECRET)
     client = aws_client("secretsmanager", endpoint)
     secrets = {
         logical_id: make_secret(client, f"{name}-{logical_id}", properties)
@@ -102,6 +115,9 @@ def deploy(template_path: Path, endpoint: str, parameters: Mapping[str, str], *,
         secrets=secrets,
         functions=functions,
         rules=_read_rules(resources.get(RULE, {}), functions, endpoint),
+        event_sources=_read_event_sources(
+            resolve_resources(template, by_logical_id, EVENT_SOURCE), resources.get(QUEUE, {}), functions, endpoint
+        ),
     )
 
 
@@ -195,3 +211,29 @@ def _read_rules(names: Mapping[str, str], functions: Mapping[str, Function], end
                 schedule = description["ScheduleExpression"]
                 rules.append(Rule(description["Arn"], schedule, function, target.get("Input")))
     return tuple(rules)
+
+
+def _read_event_sources(
+    declarations: Mapping[str, Mapping[str, Any]],
+    queue_urls: Mapping[str, str],
+    functions: Mapping[str, Function],
+    endpoint: str,
+) -> tuple[EventSource, ...]:
+    """Return the enabled event sources. `declarations`: their properties, in which logical ids replace references."""
+    client = aws_client("sqs", endpoint)
+    event_sources = []
+    for properties in declarations.values():
+        if not properties.get("Enabled", True):
+            continue
+        url = queue_urls[properties["EventSourceArn"]]
+        attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+        event_sources.append(
+            EventSource(
+                queue_url=url,
+                queue_arn=attributes["QueueArn"],
+                function=functions[properties["FunctionName"]].name,
+                batch_size=properties["BatchSize"],
+                max_concurrency=properties["ScalingConfig"]["MaximumConcurrency"],
+            )
+        )
+    return tuple(event_sources)

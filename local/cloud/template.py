@@ -14,9 +14,11 @@ from local.cloud.client import aws_session
 from local.cloud.intrinsics import Intrinsics, Json, is_list, split_list
 
 TABLE, BUCKET, SECRET = "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"
-FUNCTION, RULE, _ROLE = "AWS::Lambda::Function", "AWS::Events::Rule", "AWS::IAM::Role"
-_DEPLOYED_TYPES = {TABLE, BUCKET, FUNCTION, RULE, _ROLE}
-"""What handlers use at run time. moto silently ignores most other types."""
+FUNCTION, RULE, QUEUE, _ROLE = "AWS::Lambda::Function", "AWS::Events::Rule", "AWS::SQS::Queue", "AWS::IAM::Role"
+EVENT_SOURCE = "AWS::Lambda::EventSourceMapping"
+_DEPLOYED_TYPES = {TABLE, BUCKET, FUNCTION, RULE, QUEUE, _ROLE}
+"""What handlers use at run time, and what starts them. moto silently ignores most other types. Event sources are left
+out because moto would run the function in a container for them: event_sources.py polls the queues."""
 _CODE_PROPERTIES, _NO_CODE = ("CodeUri", "ContentUri"), "s3://local/unused"
 """The translator requires code in S3, and the endpoint code that exists; but the local stack runs the sources."""
 _INLINE_CODE = {"ZipFile": "pass"}

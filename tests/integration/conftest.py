@@ -14,6 +14,7 @@ from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
+from moto.sqs.models import sqs_backends
 
 from callscribe.recordings.recording import recording_id
 from callscribe.store import recordings
@@ -54,6 +55,9 @@ def empty(stack: Stack) -> None:
         bucket = s3.get_bucket(name)
         bucket.keys.clear()
         bucket.multiparts.clear()
+    for queue in sqs_backends[stack.account_id][stack.region].queues.values():
+        queue._messages.clear()  # PurgeQueue is allowed once a minute
+        queue.pending_messages.clear()
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,18 @@ Resources:
   Skipped:
     Type: AWS::S3::Bucket
     Condition: IsOther
+  Topic: {Type: AWS::SNS::Topic}
   Queue: {Type: AWS::SQS::Queue}
+  Source:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: &source
+      FunctionName: !Ref Verb
+      EventSourceArn: !GetAtt Queue.Arn
+      BatchSize: 3
+      ScalingConfig: {MaximumConcurrency: 4}
+  PausedSource:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {<<: *source, Enabled: !If [IsOther, true, false]}
   Literal:
     Type: AWS::SecretsManager::Secret
     Properties: {Name: !Sub "${AWS::StackName}/literal", SecretString: !Sub '{"word": "${Word}"}'}
@@ -88,7 +99,7 @@ Resources:
           IDS: !Join ["+", !Ref Ids]
           CHOSEN: !If [IsOther, other, !Ref "AWS::Region"]
           NONE: !If [IsOther, other, !Ref "AWS::NoValue"]
-          LEFT_OUT: !Ref Queue
+          LEFT_OUT: !Ref Topic
           NUMBER: 5
       Events:
         Rate: {Type: Schedule, Properties: {Schedule: rate(5 minutes), Input: '{"trigger": "timer"}'}}
@@ -188,13 +199,16 @@ def test_intrinsic_functions_are_resolved_and_rules_are_the_enabled_schedules(aw
         "JOINED": "a+b",
         "IDS": "",
         "CHOSEN": "us-east-1",
-        "LEFT_OUT": "Queue",
+        "LEFT_OUT": "Topic",
         "NUMBER": "5",
     }
     assert (verb.memory_mb, verb.timeout_seconds) == (256, 7)
     assert stack.buckets == {}
     (rule,) = stack.rules
     assert (rule.schedule, rule.function, rule.input) == ("rate(5 minutes)", verb.name, '{"trigger": "timer"}')
+    (source,) = stack.event_sources
+    assert (source.function, source.batch_size, source.max_concurrency) == (verb.name, 3, 4)
+    assert source.queue_arn.rpartition(":")[2] == source.queue_url.rpartition("/")[2]
 
 
 def test_secrets_are_literal_or_generated_as_declared(aws: str, small: Path) -> None:

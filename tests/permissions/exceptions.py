@@ -19,6 +19,7 @@ NEVER_USED: Mapping[tuple[str, str], str] = {
     ("SyncFunction", "DecryptRecordings"): _DECRYPT,
     ("ProcessFunction", "DecryptRecordings"): _DECRYPT,
     ("ApiFunction", "DecryptRecordings"): _DECRYPT,
+    ("SyncFunction", "ReceiveUploadEvents"): f"{BY_THE_SERVICE} It polls the queue of uploads.",
     ("SyncFunction", "sqs:SendMessage"): _FAILED,
     ("QueueFunction", "sqs:SendMessage"): _FAILED,
     ("ProcessFunction", "sqs:SendMessage"): _FAILED,

@@ -35,7 +35,8 @@ def test_environment_has_the_endpoints_and_functions_by_logical_id(stack, tmp_pa
 
 def test_sample_events_have_the_names_of_the_stack_in_place_of_the_placeholders(stack):
     events = examples(stack, "the-key")
-    assert events["upload"]["detail"]["bucket"]["name"] == "ours"
+    (message,) = events["upload"]["Records"]
+    assert json.loads(message["body"])["detail"]["bucket"]["name"] == "ours"
     assert events["sync-prefix"]["recordingsPath"].startswith("s3://ours/")
     assert events["api-list"]["headers"]["authorization"] == "Bearer the-key"
     for placeholder in (BUCKET, ACCOUNT, REGION):

@@ -12,7 +12,7 @@ from callscribe.store import status_counts
 from functions.api.schedule import parse_schedule
 from local.cloud.client import REGION
 from local.cloud.intrinsics import Intrinsics
-from local.cloud.template import BUCKET, FUNCTION, TABLE
+from local.cloud.template import BUCKET, EVENT_SOURCE, FUNCTION, QUEUE, RULE, TABLE
 from tests.permissions import granted
 
 TEMPLATE = yaml_parse((Path(__file__).parents[2] / "template.yaml").read_text())
@@ -253,11 +253,11 @@ def test_parameter_rejects_invalid_values(name, valid, invalid):
      ("s3://the.irs-2/in/2026/", "the.irs-2", "ENABLED"), ("/mnt/recordings", "RecordingsBucket", "DISABLED"),
      ("/mnt/recordings/2026", "RecordingsBucket", "DISABLED")],
 )  # fmt: skip
-def test_upload_to_the_recordings_bucket_starts_sync(path, bucket, state):
+def test_upload_to_the_recordings_bucket_is_queued_for_sync(path, bucket, state):
     parameters = {**(EFS if path.startswith("/") else {}), "RecordingsPath": path}
     stack_bucket = granted.resolved(BUCKET, parameters)["RecordingsBucket"]
     assert stack_bucket["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
-    rule = granted.resolved("AWS::Events::Rule", parameters)["SyncFunctionUploads"]
+    rule = granted.resolved(RULE, parameters)["UploadsRule"]
     assert rule["EventPattern"] == {
         "source": ["aws.s3"],
         "detail-type": ["Object Created"],
@@ -265,10 +265,45 @@ def test_upload_to_the_recordings_bucket_starts_sync(path, bucket, state):
     }
     assert rule["State"] == state
     (target,) = rule["Targets"]
-    assert target["Arn"] == granted.named_arn("lambda", "function:SyncFunction")
+    assert target["Arn"] == granted.named_arn("sqs", "UploadsQueue")
     assert not {"Input", "InputPath", "InputTransformer"} & target.keys()  # the event arrives unchanged
-    permission = granted.resolved("AWS::Lambda::Permission", parameters)["SyncFunctionUploadsPermission"]
-    assert permission["SourceArn"] == "SyncFunctionUploads.Arn"
+    event_source = granted.resolved(EVENT_SOURCE, parameters)["UploadsEventSource"]
+    assert event_source["Enabled"] is (state == "ENABLED")  # polling costs requests
+    assert event_source["EventSourceArn"] == target["Arn"]
+    assert event_source["FunctionName"] == "SyncFunction"
+
+
+def test_uploads_are_delivered_in_batches_to_two_runs_at_most():
+    event_source = of_type(EVENT_SOURCE)["UploadsEventSource"]
+    assert event_source["BatchSize"] == 10
+    assert event_source["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert event_source["MaximumBatchingWindowInSeconds"] == 0  # with any, a quiet queue can wait for 20 seconds
+    assert event_source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_only_the_upload_rule_may_send_to_the_queue_of_uploads():
+    (policy,) = granted.resolved("AWS::SQS::QueuePolicy", {}).values()
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert policy["Queues"] == ["UploadsQueue"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "sqs:SendMessage")
+    assert statement["Resource"] == granted.named_arn("sqs", "UploadsQueue")
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": "UploadsRule.Arn"}}
+
+
+def test_messages_stay_hidden_during_a_run_and_end_in_the_queue_of_failed_events():
+    queue = granted.resolved(QUEUE, {})["UploadsQueue"]
+    policy = queue["RedrivePolicy"]
+    assert policy["deadLetterTargetArn"] == granted.named_arn("sqs", "FailedEventsQueue")
+    assert policy["maxReceiveCount"] >= 5  # what AWS recommends for functions that can be throttled
+    assert queue["VisibilityTimeout"] > granted.resolved(FUNCTION, {})["SyncFunction"]["Timeout"]  # Lambda requires it
+    # or a message that keeps failing would expire before it is moved
+    assert queue["MessageRetentionPeriod"] > 2 * policy["maxReceiveCount"] * queue["VisibilityTimeout"]
+
+
+def test_queues_are_encrypted():
+    for name, queue in of_type(QUEUE).items():
+        assert queue["SqsManagedSseEnabled"] is True, name
 
 
 @pytest.mark.parametrize("expression", SCHEDULES)
