@@ -1,13 +1,13 @@
 # Callscribe: commands for development. `make` alone lists them.
 #
 #   ARGS          extra arguments: make test ARGS="-k retry", make demo ARGS=--once, make sam-local ARGS="--port 3001"
-#   ARCHITECTURE  the processor to build for: x86_64 (default) or arm64, as in the template's parameter of that name
+#   ARCHITECTURE  the processor to build for: x86_64 or arm64; by default that of the stage in samconfig.toml, else x86_64
 #   BUILD_DIR     the folder for the built functions
 #   STAGE         the stage to deploy, a section of samconfig.toml: default, staging, production
 #   JOBS          how many test files run at the same time: one more than processors, because many of them wait; 0: no parallel runs
 
 ARGS         ?=
-ARCHITECTURE ?= x86_64
+ARCHITECTURE ?=
 BUILD_DIR    ?= .aws-sam/build
 STAGE        ?= default
 JOBS         ?= 3
@@ -31,11 +31,13 @@ IS_3_13 := import sys; sys.exit(sys.version_info[:2] != (3, 13) or print(sys.exe
 PYTHON   = $(shell for each in python3.13 python3 python; do $$each -c '$(IS_3_13)' 2>/dev/null && break; done)
 VENV    := .venv/bin
 # SAM CLI builds with the first `python` on the PATH, so that must be this one.
-SAM     := PATH="$(CURDIR)/.venv-sam/bin:$$PATH" .venv-sam/bin/sam
+IN_SAM  := PATH="$(CURDIR)/.venv-sam/bin:$$PATH"
+SAM     := $(IN_SAM) .venv-sam/bin/sam
+DEPLOYMENT = $(IN_SAM) .venv-sam/bin/python -m deployment
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-whisper build deploy check lint format audit lock vendor test test-all coverage demo sam-local rehearsal clean
+.PHONY: help setup setup-whisper build deploy outputs check lint format audit lock vendor test test-all coverage demo sam-local rehearsal clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -44,17 +46,22 @@ setup: .venv/.installed ## create .venv with everything that the local stack and
 
 setup-whisper: .venv-whisper/.installed ## create .venv-whisper for `up --recogniser whisper`: faster-whisper, without a model
 
-build: .venv-sam/.installed ## check the template and build the functions and their layer for Lambda
+build: .venv-sam/.installed samconfig.toml ## check the template and build the functions and their layer for Lambda
 	$(SAM) validate --lint
-	$(SAM) build --build-dir $(BUILD_DIR) --parameter-overrides Architecture=$(ARCHITECTURE)
+	$(DEPLOYMENT) build --build-dir $(BUILD_DIR) --stage $(STAGE) --architecture "$(ARCHITECTURE)"
 # Lambda's code folder is read-only, so include byte code. Check it by hash, because zipping changes modification times.
 	.venv-sam/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash $(BUILD_DIR)
 
-# Guided until samconfig.toml has the parameters of the stage.
-deploy: build ## deploy to AWS, guided the first time; STAGE=staging or production for another stack
-	$(SAM) deploy --config-env $(STAGE) $(shell .venv-sam/bin/python -c 'import tomllib; \
-	  stage = tomllib.load(open("samconfig.toml", "rb")).get("$(STAGE)", {}); \
-	  print("" if "parameter_overrides" in stage.get("deploy", {}).get("parameters", {}) else "--guided")') $(ARGS)
+# Not echoed, because ARGS may contain the key of the WhisperX server.
+deploy: build ## deploy to AWS, guided if the stack does not exist; STAGE=staging or production for another stack
+	@$(DEPLOYMENT) deploy --stage $(STAGE) --architecture "$(ARCHITECTURE)" $(ARGS)
+
+outputs: .venv-sam/.installed samconfig.toml ## show the outputs of the stack: the URL of the admin page, buckets and commands
+	@$(DEPLOYMENT) outputs --stage $(STAGE) $(ARGS)
+
+# Not in the repository, because SAM saves the answers of the first deployment in it.
+samconfig.toml:
+	cp samconfig.example.toml $@
 
 check: lint audit test ## run lint, audit and test: before each commit
 
@@ -137,7 +144,7 @@ rehearsal: .venv/.installed .venv-sam/.installed ## rehearse a deployment withou
 
 clean: ## remove build results and caches, but not the environments
 	rm -rf .aws-sam .build .callscribe .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find functions layers local benchmarks testing tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find functions layers deployment local benchmarks testing tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 # An environment is created again when its lock file changes, so that it contains nothing else.
 # $(call environment,FOLDER,LOCK)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 BUILD_DIR = ROOT / ".build" / "functions"
 STAMP = ROOT / ".build" / "functions.sha256"
 LOG = ROOT / ".build" / "functions.log"
-SOURCES = ("template.yaml", "samconfig.toml", "Makefile", "requirements/sam.txt", "functions", "layers")
+SOURCES = ("template.yaml", "Makefile", "requirements/sam.txt", "deployment", "functions", "layers")
 ARCHITECTURE = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine())
 """Lambda's name for this machine's processor; None if Lambda has none like it."""
 

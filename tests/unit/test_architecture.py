@@ -15,7 +15,7 @@ FUNCTIONS = ROOT / "functions"
 FUNCTION_NAMES = ("sync", "queue", "process", "api")
 LAYER_MODULES = sorted(LAYER.rglob("*.py"))
 MODULES = [*LAYER_MODULES, *sorted(FUNCTIONS.rglob("*.py"))]
-PRODUCT = [*MODULES, *sorted((ROOT / "local").rglob("*.py"))]
+PRODUCT = [*MODULES, *sorted((ROOT / "deployment").rglob("*.py")), *sorted((ROOT / "local").rglob("*.py"))]
 CODE = [*PRODUCT, *sorted((ROOT / "testing").rglob("*.py")), *sorted((ROOT / "benchmarks").rglob("*.py"))]
 
 PURE = ("clock", "cold_start", "errors", "call_metadata", "phone_systems", "recordings", "sidecars", "transcripts")
@@ -45,6 +45,7 @@ AWS_NAMES = {"boto3", "botocore", "create_client", "ClientError", "BotoCoreError
 FORBIDDEN_IMPORTS = {
     "layers/shared/callscribe": {"functions", "local", "benchmarks", "testing", "tests"},
     "functions": {"local", "benchmarks", "testing", "tests"},
+    "deployment": {"functions", "callscribe", "local", "benchmarks", "testing", "tests"},
     "local": {"benchmarks", "testing", "tests"},
     "testing": {"benchmarks", "tests"},
     "benchmarks": {"tests"},
@@ -155,6 +156,12 @@ def test_only_one_module_creates_aws_clients_and_names_their_exceptions():
 def test_imports_go_one_way_and_nothing_imports_the_tests(folder):
     wrong = {path: FORBIDDEN_IMPORTS[folder] & top_level_imports(path) for path in (ROOT / folder).rglob("*.py")}
     assert not any(wrong.values()), wrong
+
+
+def test_only_one_module_imports_sam_cli():
+    """SAM CLI is in an environment of its own, and its modules are not a public interface."""
+    users = [relative(path) for path in CODE if any(name.startswith("samcli") for name in imports(path))]
+    assert users == ["deployment/sam.py"]
 
 
 @pytest.mark.parametrize("name", [*PURE, *PURE_MODULES])
