@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import claims, requests_to_aws, scan, size, start, upload
+from benchmarks import bulk_copy, claims, requests_to_aws, scan, size, start, upload
 from benchmarks.budgets import BUDGETS, Row, compare
 from benchmarks.process_stats import QUIET_ENVIRONMENT, SPAWN_CONTEXT
 from benchmarks.table import MeasuredRow, render_table
@@ -42,6 +42,7 @@ BENCHMARKS = {
     "scan": Benchmark(scan.measure, dynalite.unavailable_reason, "known objects", 100_000, 1000),
     "requests": Benchmark(requests_to_aws.measure, lambda: None, "pending recordings", 1000, 100),
     "claims": Benchmark(claims.measure, dynalite.unavailable_reason, "rounds", 10, 1),
+    "bulk": Benchmark(bulk_copy.measure, dynalite.unavailable_reason, "uploads", 2000, 200),
     "upload": Benchmark(upload.measure, lambda: None, "MB", 100, 20),
     "start": Benchmark(start.measure, emulator.unavailable_reason, "starts of each", 20, 1),
     "size": Benchmark(size.measure, emulator.unavailable_reason, "build", 1, 1),

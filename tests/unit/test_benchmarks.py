@@ -23,7 +23,7 @@ def test_each_budget_is_used_by_its_benchmark(name):
 def test_stored_results_have_the_current_budgets():
     page = RESULTS.read_text()
     for budget in BUDGETS.values():
-        assert f" {budget.unit} | ≤ {budget.limit:g} |".replace("  ", " ") in find_rows(page, budget.description), (
+        assert f" {budget.unit} | ≤ {budget.limit:,g} |".replace("  ", " ") in find_rows(page, budget.description), (
             budget
         )
 
