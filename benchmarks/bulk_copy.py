@@ -51,7 +51,7 @@ class Throttled(RuntimeError):
 
 
 @dataclass(slots=True)
-class Account:
+class LimitedAccount:
     """Invokes functions with the concurrent executions of an account, and counts the invocations of sync."""
 
     lambdas: "Lambdas"
@@ -141,13 +141,15 @@ def measure(number: int) -> list[Row]:
     ]
 
 
-def copy_through_queue(stack: "Stack", lambdas: "Lambdas", names: list[str], keys: list[str]) -> tuple[Account, Probes]:
+def copy_through_queue(
+    stack: "Stack", lambdas: "Lambdas", names: list[str], keys: list[str]
+) -> tuple[LimitedAccount, Probes]:
     """Upload all objects, and wait until every message has been handled."""
     from local.cloud.client import aws_client
     from local.cloud.event_sources import EventSourcePoller
 
     sync, api, queue = names
-    account, probes = Account(lambdas, sync), Probes()
+    account, probes = LimitedAccount(lambdas, sync), Probes()
     s3, sqs = aws_client("s3", stack.endpoint), aws_client("sqs", stack.endpoint)
     url = stack.event_sources[0].queue_url
     with EventSourcePoller(stack, account.invoke), probes.send(account.invoke, api, queue):
@@ -161,10 +163,10 @@ def copy_through_queue(stack: "Stack", lambdas: "Lambdas", names: list[str], key
     return account, probes
 
 
-def copy_without_queue(lambdas: "Lambdas", names: list[str], keys: list[str]) -> tuple[Account, Probes]:
+def copy_without_queue(lambdas: "Lambdas", names: list[str], keys: list[str]) -> tuple[LimitedAccount, Probes]:
     """Invoke sync for each event at once; like Lambda, try again while there is no execution left."""
     sync, api, queue = names
-    account, probes = Account(lambdas, sync), Probes()
+    account, probes = LimitedAccount(lambdas, sync), Probes()
 
     def invoke_until_accepted(key: str) -> None:
         while True:
