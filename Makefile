@@ -96,6 +96,7 @@ lock: ## pin the requirements of the .in files, with hashes, in the .txt files; 
 	  -c functions/process/requirements.txt -c functions/sync/requirements.txt -o requirements/dev.txt
 	$(LOCK) requirements/sam.in -o requirements/sam.txt
 	$(LOCK) requirements/audit.in -o requirements/audit.txt
+	$(LOCK) requirements/ministack.in -o requirements/ministack.txt
 	$(LOCK) requirements/runtime.in -o requirements/runtime.txt
 	$(LOCK) requirements/whisper.in -c requirements/dev.txt -o requirements/whisper.txt
 
@@ -115,6 +116,7 @@ test: .venv/.installed ## run the quick tests, in about five minutes
 	$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: .venv/.installed .venv-sam/.installed .venv-whisper/.installed $(DYNALITE) $(AXE) ## run every test that this machine can run, and measure coverage
+	@$(MAKE) --no-print-directory .venv-ministack/.installed || echo "The rehearsal is skipped: .venv-ministack could not be installed."
 	$(PYTEST) --cov --cov-report= $(ARGS)
 
 # COVERED is the minimum coverage of lines and branches, in percent. The COMPLETE modules decide what happens to a recording, so
@@ -139,7 +141,7 @@ demo: .venv/.installed ## run Callscribe on this machine with sample recordings,
 sam-local: .venv/.installed .venv-sam/.installed ## serve the built functions in containers, with SAM CLI and Docker (docs/sam-local.md)
 	$(VENV)/python -m local sam $(ARGS)
 
-rehearsal: .venv/.installed .venv-sam/.installed ## rehearse a deployment without an AWS account: build, package, create and invoke
+rehearsal: .venv/.installed .venv-sam/.installed .venv-ministack/.installed ## deploy to ministack instead of AWS, transcribe samples, deploy again and delete
 	$(VENV)/python -m tests.e2e.rehearsal
 
 clean: ## remove build results and caches, but not the environments
@@ -169,6 +171,10 @@ endef
 
 .venv-audit/.installed: requirements/audit.txt
 	$(call environment,.venv-audit,$<)
+	@touch $@
+
+.venv-ministack/.installed: requirements/ministack.txt
+	$(call environment,.venv-ministack,$<)
 	@touch $@
 
 .venv-whisper/.installed: requirements/whisper.txt

@@ -24,11 +24,13 @@ def run_recogniser(
     *,
     engine: str = ENGINES[0],
     model_dir: Path | None = None,
+    api_key: str | None = None,
     print_line: Callable[[str], None] = print,
 ) -> Iterator[str]:
     """Run a recogniser with this dialect within the context and yield its URL, once it can transcribe.
 
-    Its errors are written to `log`. `print_line` prints what it waits for.
+    With an `api_key` it accepts no requests without it. Its errors are written to `log`. `print_line` prints what it
+    waits for.
 
     Raises: LocalError, when it does not start.
     """
@@ -38,6 +40,7 @@ def run_recogniser(
         *(str(WHISPER_VENV / "bin/python") if has_whisper else sys.executable, "-m", "local.recogniser"),
         *("--host", host, "--port", "0", "--dialect", dialect, "--engine", engine),
         *(("--model-dir", str(model_dir)) if model_dir else ()),
+        *(("--api-key", api_key) if api_key else ()),
     ]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "layers/shared")}
     log.parent.mkdir(parents=True, exist_ok=True)

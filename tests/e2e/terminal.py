@@ -16,9 +16,20 @@ ESCAPES = re.compile(r"\x1b\[[0-9;]*m|\r")
 
 
 class Terminal:
-    """Runs a command that asks questions. `text` is everything that it has printed, without colours."""
+    """Runs a command that asks questions. `text` is everything that it has printed, without colours.
 
-    def __init__(self, command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> None:
+    `limit_seconds` is how long to wait for each question, and for the end.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        *,
+        limit_seconds: float = LIMIT_SECONDS,
+    ) -> None:
+        self._limit_seconds = limit_seconds
         self._terminal, terminal_of_command = pty.openpty()
         self._answered = 0
         self.text = ""
@@ -44,7 +55,7 @@ class Terminal:
 
     def answer(self, question: str, text: str = "", *, hidden: bool = False) -> None:
         """Wait for this text after the last question, and type an answer. `hidden` waits until the echo is off."""
-        deadline = time.monotonic() + LIMIT_SECONDS
+        deadline = time.monotonic() + self._limit_seconds
         while (position := self.text.find(question, self._answered)) < 0:
             assert self._read(deadline), f"no question {question!r} in:\n{self.text}"
         self._answered = position + len(question)
@@ -56,15 +67,15 @@ class Terminal:
 
     def exit_status(self) -> int:
         """Wait until the command has ended."""
-        deadline = time.monotonic() + LIMIT_SECONDS
+        deadline = time.monotonic() + self._limit_seconds
         while self._read(deadline):
             pass
-        return self._process.wait(LIMIT_SECONDS)
+        return self._process.wait(self._limit_seconds)
 
     def _read(self, deadline: float) -> bool:
         """Read what the command has printed; False when it has ended."""
         readable, _, _ = select.select([self._terminal], [], [], max(0, deadline - time.monotonic()))
-        assert readable, f"nothing more after {LIMIT_SECONDS} s:\n{self.text}"
+        assert readable, f"nothing more after {self._limit_seconds:.0f} s:\n{self.text}"
         try:
             data = os.read(self._terminal, 65536)
         except OSError:  # Linux reports the end of the other side as an error
