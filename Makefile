@@ -53,6 +53,7 @@ build: .venv-sam/.installed samconfig.toml ## check the template and build the f
 	.venv-sam/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash $(BUILD_DIR)
 
 # Not echoed, because ARGS may contain the key of the WhisperX server.
+deploy: override BUILD_DIR = .aws-sam/build
 deploy: build ## deploy to AWS, guided if the stack does not exist; STAGE=staging or production for another stack
 	@$(DEPLOYMENT) deploy --stage $(STAGE) --architecture "$(ARCHITECTURE)" $(ARGS)
 

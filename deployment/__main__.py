@@ -1,6 +1,7 @@
 """The commands `build`, `deploy` and `outputs`. The Makefile runs them."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import click
 from deployment import DeploymentError
 from deployment.build import DEFAULT_BUILD_DIR, build
 from deployment.deploy import deploy, print_outputs
-from deployment.stage import Arguments, load_stage
+from deployment.stage import KEY_VARIABLE, Arguments, load_stage
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,7 +45,13 @@ def main() -> int:
         stage = load_stage(
             arguments.stage,
             arguments.config_file,
-            Arguments(arguments.stack_name, arguments.region, arguments.profile, arguments.parameter_overrides),
+            Arguments(
+                arguments.stack_name,
+                arguments.region,
+                arguments.profile,
+                arguments.parameter_overrides,
+                os.environ.get(KEY_VARIABLE),
+            ),
         )
         if arguments.command == "build":
             return build(arguments.build_dir, stage.parameters.get("Architecture"))

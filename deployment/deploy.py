@@ -1,5 +1,6 @@
 """`make deploy`: `sam deploy`, guided whenever the stack does not exist, for example after it was deleted."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,7 +11,7 @@ from deployment import DeploymentError, parameters, sam
 from deployment.build import DEFAULT_BUILD_DIR, TEMPLATE
 from deployment.failed_stacks import PAGE, remove_failed_stack
 from deployment.stacks import Account, DeployedStack, State, find_stack, format_outputs
-from deployment.stage import Stage
+from deployment.stage import KEY_VARIABLE, Stage
 
 BUILT_TEMPLATE = DEFAULT_BUILD_DIR / "template.yaml"
 
@@ -18,8 +19,8 @@ BUILT_TEMPLATE = DEFAULT_BUILD_DIR / "template.yaml"
 def deploy(stage: Stage, *, guided: bool, architecture: str | None, interactive: bool, options: Sequence[str]) -> int:
     """Deploy the built functions, and print the outputs of the stack.
 
-    `architecture` is None unless it was requested for this deployment. `interactive` is whether questions can be
-    answered. `options` are passed to `sam deploy`. Returns the exit status.
+    `architecture` is None unless it was requested for this deployment. `interactive` is True if stdin is a terminal.
+    `options` are passed to `sam deploy`. Returns the exit status.
 
     Raises: DeploymentError, before anything is deployed.
     """
@@ -27,23 +28,25 @@ def deploy(stage: Stage, *, guided: bool, architecture: str | None, interactive:
     values = _values(stage, declarations, architecture)
     parameters.check(declarations, values)
     account = Account(stage)
-    stack = _existing_stack(account, stage, interactive=interactive)
+    stack = None if interactive and account.region is None else _existing_stack(account, stage, interactive=interactive)
+    if interactive and (guided or stack is None):
+        guided, stage = True, _choose_stack(stage, account)
+        account = Account(stage)
+        stack = _existing_stack(account, stage, interactive=interactive)
     if stack and not (architecture or "Architecture" in stage.parameters):
         _check_architecture(stack, values["Architecture"])
     unset = parameters.missing(stage) if stack is None else []
     if not interactive and (unset or guided):
         raise DeploymentError(_cannot_ask(stage, account, unset))
-    if guided or (stack is None and interactive):
+    if guided:
         _announce(stage, account, stack)
         ask = partial(parameters.ask, declarations, stage, values, stack.parameters if stack else None)
-        result = sam.run_guided(["deploy", *stage.options, *options], ask)
-        stage = replace(stage, stack_name=result.stack_name or stage.stack_name, region=result.region or stage.region)
-        account, status = Account(stage), result.status
+        status = sam.run_guided(["deploy", *stage.options, *options], ask)
     else:
         overrides = sam.format_overrides(values)
         status = sam.run(["deploy", *stage.options, *options, "--parameter-overrides", *overrides])
         if status == 0 and architecture and stage.saved.get("Architecture") != architecture:
-            sam.save_parameters(stage.config_file, stage.name, {**stage.saved, "Architecture": architecture})
+            _save_architecture(account, stage, architecture)
     return _finish(account, stage, status, interactive=interactive)
 
 
@@ -74,14 +77,18 @@ def _existing_stack(account: Account, stage: Stage, *, interactive: bool) -> Dep
 
     Raises: DeploymentError, when neither is possible.
     """
-    if account.region is None and interactive:
-        return None  # SAM prompts for it
     stack = find_stack(account, stage.stack_name)
     if stack is None:
         return None
     match stack.state:
         case State.BUSY:
             raise DeploymentError(f"The stack {stage.stack_name} is {stack.status}. Wait until that has ended.")
+        case State.STUCK:
+            options = shlex.join(["--stack-name", stage.stack_name, *stage.cli_options])
+            raise DeploymentError(
+                f"The last update of the stack {stage.stack_name} could not be rolled back ({stack.status}). Continue "
+                f"that first, then deploy again:\naws cloudformation continue-update-rollback {options}"
+            )
         case State.FAILED:
             if not remove_failed_stack(account, stage, stack, interactive=interactive):
                 raise DeploymentError(f"The stack {stage.stack_name} cannot be deployed before that: {PAGE}")
@@ -89,6 +96,20 @@ def _existing_stack(account: Account, stage: Stage, *, interactive: bool) -> Dep
         case State.EXISTING:
             return stack
     return None
+
+
+def _choose_stack(stage: Stage, account: Account) -> Stage:
+    """Prompt for the name of the stack and its region, which decide whether there is a stack to update."""
+    stack_name = click.prompt(f"\t{sam.STACK_NAME}", default=stage.stack_name)
+    region = click.prompt(f"\t{sam.REGION}", default=account.region)
+    return replace(stage, stack_name=stack_name.strip(), region=region.strip())
+
+
+def _save_architecture(account: Account, stage: Stage, architecture: str) -> None:
+    """Save the architecture for the next build, unless the user has not deployed the change set."""
+    stack = find_stack(account, stage.stack_name)
+    if stack and stack.parameters.get("Architecture") == architecture:
+        sam.save_parameters(stage.config_file, stage.name, {**stage.saved, "Architecture": architecture})
 
 
 def _check_architecture(stack: DeployedStack, built: str) -> None:
@@ -108,26 +129,21 @@ def _cannot_ask(stage: Stage, account: Account, unset: Sequence[str]) -> str:
     return (
         f"The stack {stage.stack_name} does not exist in {account.region} yet, and there is no terminal to answer "
         f"questions. Set {', '.join(unset)}: make deploy ARGS='--no-confirm-changeset --parameter-overrides {given}'. "
-        f"{parameters.API_KEY}={parameters.NO_KEY} means that the server requires no key."
+        f"{parameters.API_KEY}={parameters.NO_KEY} means that the server requires no key. You can also put the key "
+        f"into the environment variable {KEY_VARIABLE}."
     )
 
 
 def _announce(stage: Stage, account: Account, stack: DeployedStack | None) -> None:
     if stack:
         click.echo(f"The stack {stack.name} exists. Press Enter to keep a setting.")
-    elif account.region:
-        click.echo(
-            f"The stack {stage.stack_name} does not exist in {account.region} yet, so SAM prompts for its settings."
-        )
     else:
-        click.echo("No region is configured, so SAM prompts for it and for the settings of the stack.")
+        click.echo(f"The stack {stage.stack_name} does not exist in {account.region} yet. Enter its settings:")
     click.echo("docs/deploy.md explains each question. Later, change any other parameter: docs/configuration.md")
 
 
 def _finish(account: Account, stage: Stage, status: int, *, interactive: bool) -> int:
     """Print the outputs, or what to do after a failure. Returns the exit status."""
-    if status and account.region is None:
-        return status
     stack = find_stack(account, stage.stack_name)
     if stack is None or stack.state is State.MISSING:
         click.echo("\nNothing was deployed.")

@@ -1,4 +1,4 @@
-"""Parameters of the template: which values CloudFormation accepts, and the questions for the three that matter."""
+"""Parameters of the template: which values CloudFormation accepts, and the prompts for three of them."""
 
 import re
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ Declarations = Mapping[str, Mapping[str, Any]]
 """The section `Parameters` of the template."""
 
 API_KEY = "WhisperXApiKey"
-ASKED = ("WhisperXUrl", "WhisperXDialect", API_KEY)
-"""Parameters without which no recording is transcribed. The defaults of the others suit a first deployment."""
+PROMPTED_PARAMETERS = ("WhisperXUrl", "WhisperXDialect", API_KEY)
+"""Parameters of the WhisperX server. The defaults of the others suit a first deployment."""
 
 NO_KEY = "none"
 
@@ -56,20 +56,20 @@ def check(declarations: Declarations, values: Mapping[str, str]) -> None:
 
 
 def missing(stage: Stage) -> list[str]:
-    """Return the names of the parameters that matter and that neither samconfig.toml nor the command line sets."""
-    return [name for name in ASKED if name not in stage.parameters]
+    """Return the names of the prompted parameters that neither samconfig.toml nor the command line sets."""
+    return [name for name in PROMPTED_PARAMETERS if name not in stage.parameters]
 
 
 def ask(
     declarations: Declarations, stage: Stage, values: Mapping[str, str], deployed: Mapping[str, str] | None
 ) -> Answers:
-    """Prompt for each parameter that matters and is not given on the command line.
+    """Prompt for each of these parameters that is not given on the command line.
 
     `values` are all parameters that are set so far. `deployed` are those of the existing stack, None if there is none.
     Its key is kept unless another one is entered: it may have been changed since, on the admin page or over the API.
     """
     answers = dict(values)
-    for name in ASKED:
+    for name in PROMPTED_PARAMETERS:
         if name in stage.given:
             continue
         default = stage.saved.get(name) or (deployed or {}).get(name) or declarations[name].get("Default")

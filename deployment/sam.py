@@ -17,6 +17,9 @@ PROMPTS_SIGNATURE = [
     "end_bold",
 ]
 
+STACK_NAME, REGION = ANSWERED = ("Stack Name", "AWS Region")
+"""What SAM calls the questions that are asked before it starts: the stack determines what else there is to ask."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answers:
@@ -24,15 +27,6 @@ class Answers:
 
     values: Mapping[str, str]
     secret: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class GuidedResult:
-    """The exit status of `sam deploy --guided`, and which stack in which region it deployed; None if it did not ask."""
-
-    status: int
-    stack_name: str | None
-    region: str | None
 
 
 def run(arguments: Iterable[str]) -> int:
@@ -46,14 +40,17 @@ def run(arguments: Iterable[str]) -> int:
     return 0
 
 
-def run_guided(arguments: Iterable[str], ask: Callable[[], Answers]) -> GuidedResult:
+def run_guided(arguments: Iterable[str], ask: Callable[[], Answers]) -> int:
     """Run `sam deploy --guided`, with `ask` in place of SAM's questions for every parameter of the template.
 
     SAM CLI has no option for that: it prompts for all parameters, accepts no empty secret, and does not check answers.
-    So one private method is replaced. requirements/sam.txt pins SAM CLI by its hash.
+    So one private method is replaced, and the function that prompts for the stack and the region, which the arguments
+    name already. requirements/sam.txt pins SAM CLI by its hash. Returns the exit status.
 
     Raises: DeploymentError, when this version of SAM CLI does not have that method.
     """
+    import click
+    from samcli.commands.deploy import guided_context
     from samcli.commands.deploy.guided_context import GuidedContext
 
     method = getattr(GuidedContext, PROMPTS, None)
@@ -62,24 +59,24 @@ def run_guided(arguments: Iterable[str], ask: Callable[[], Answers]) -> GuidedRe
             f"This version of SAM CLI has another GuidedContext.{PROMPTS}, which make deploy replaces. "
             "Install the pinned version: rm -r .venv-sam && make deploy"
         )
-    contexts: list[Any] = []
 
-    def prompt_parameters(context: Any, *_: object) -> dict[str, dict[str, Any]]:
-        contexts.append(context)
+    def prompt_parameters(_context: Any, *_: object) -> dict[str, dict[str, Any]]:
         answers = ask()
         return {
             name: {"Value": value, "Hidden": name in answers.secret}  # SAM does not save what is hidden
             for name, value in answers.values.items()
         }
 
+    def prompt(text: str, **options: Any) -> Any:
+        return options["default"] if any(name in text for name in ANSWERED) else click.prompt(text, **options)
+
     setattr(GuidedContext, PROMPTS, prompt_parameters)
+    guided_context.prompt = prompt
     try:
-        status = run([*arguments, "--guided"])
+        return run([*arguments, "--guided"])
     finally:
         setattr(GuidedContext, PROMPTS, method)
-    if not contexts:
-        return GuidedResult(status, None, None)
-    return GuidedResult(status, contexts[0].guided_stack_name, contexts[0].guided_region)
+        guided_context.prompt = click.prompt
 
 
 def parse_overrides(value: object) -> dict[str, str]:

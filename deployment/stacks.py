@@ -13,7 +13,7 @@ from botocore.config import Config
 from deployment import DeploymentError
 from deployment.stage import Stage
 
-State = Enum("State", ["MISSING", "FAILED", "BUSY", "EXISTING"])
+State = Enum("State", ["MISSING", "FAILED", "BUSY", "STUCK", "EXISTING"])
 
 STATES = {
     # created together with a change set that was not deployed
@@ -23,11 +23,20 @@ STATES = {
     "ROLLBACK_COMPLETE": State.FAILED,
     "ROLLBACK_FAILED": State.FAILED,
     "DELETE_FAILED": State.FAILED,
+    # an update whose rollback has failed, which has to be continued before the next update
+    "UPDATE_ROLLBACK_FAILED": State.STUCK,
+    "IMPORT_ROLLBACK_FAILED": State.STUCK,
 }
 """States by status. Other statuses with IN_PROGRESS are BUSY, and all others EXISTING."""
 
-FINISHED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
-"""Statuses that only a stack reaches that was complete at some time, and so may contain data."""
+MAY_CONTAIN_DATA = (
+    "CREATE_COMPLETE",
+    "CREATE_FAILED",
+    "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "IMPORT_COMPLETE",
+)
+"""Statuses of stacks whose functions may have run. CREATE_FAILED is that of a stack created with rollback disabled."""
 
 CANCELLED = "cancelled"
 """In the reason of a resource that failed only because another one had failed."""
@@ -43,6 +52,7 @@ ADVICE: tuple[tuple[type[Exception], str], ...] = (
         "Add the region, such as make deploy ARGS='--region eu-central-1', or region = \"…\" in samconfig.toml.",
     ),
     (exceptions.InvalidRegionError, "Use a region such as eu-central-1."),
+    (exceptions.WaiterError, "AWS needed too long. Run the command again in a few minutes."),
     (exceptions.ConnectionError, "Check the name of the region and your network."),
     (exceptions.HTTPClientError, "Check your network."),
     (exceptions.BotoCoreError, "aws sts get-caller-identity must succeed: check your credentials, profile and region."),
@@ -153,7 +163,7 @@ def was_never_complete(stack: DeployedStack, events: Iterable[Mapping[str, Any]]
     statuses = {event["ResourceStatus"] for event in events if event.get("PhysicalResourceId") == stack.stack_id}
     # ROLLBACK_… is the status of a failed creation only; one that could not be deleted later has it in its events
     failed = any(status.startswith("ROLLBACK_") for status in {stack.status, *statuses})
-    return failed and statuses.isdisjoint(FINISHED)
+    return failed and statuses.isdisjoint(MAY_CONTAIN_DATA)
 
 
 def failed_resources(stack: DeployedStack, events: Iterable[Mapping[str, Any]]) -> list[FailedResource]:

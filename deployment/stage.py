@@ -9,15 +9,19 @@ from typing import Any
 
 from deployment import DeploymentError, sam
 
+KEY_VARIABLE = "WHISPERX_API_KEY"
+"""The environment variable with the key of the WhisperX server: make and the shell change some characters in ARGS."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """What the command line overrides; None or empty where it is silent."""
+    """What the command line overrides; None or empty where it is silent. `api_key` is from the environment."""
 
     stack_name: str | None = None
     region: str | None = None
     profile: str | None = None
     parameter_overrides: Sequence[str] = ()
+    api_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,10 @@ def load_stage(name: str, config_file: Path, arguments: Arguments) -> Stage:
         region=arguments.region or settings.get("region"),
         profile=arguments.profile or settings.get("profile"),
         saved=sam.parse_overrides(settings.get("parameter_overrides")),
-        given=sam.parse_overrides([_quoted(text) for text in arguments.parameter_overrides] or None),
+        given={
+            **({"WhisperXApiKey": arguments.api_key} if arguments.api_key else {}),
+            **sam.parse_overrides([_quoted(text) for text in arguments.parameter_overrides] or None),
+        },
     )
 
 
@@ -89,8 +96,8 @@ def _settings(name: str, config_file: Path) -> dict[str, Any]:
 
 
 def _quoted(text: str) -> str:
-    """Return `NAME=VALUE` with quotation marks around a value with spaces. The shell has removed those of the user."""
+    """Return `NAME=VALUE`, quoted if the value is empty or has spaces. The shell has removed the user's marks."""
     name, is_one, value = text.partition("=")
-    if not is_one or " " not in value or re.search(r"[\"']|\s\w+=", value):
+    if not is_one or (value and " " not in value) or re.search(r"[\"']|\s\w+=", value):
         return text
     return f'{name}="{value}"'

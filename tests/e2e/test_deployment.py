@@ -126,7 +126,9 @@ def stacks():
 def project(endpoint, tmp_path):
     requested.clear()
     yield Project(tmp_path, endpoint)
-    for stack in stacks():
+    for stack in list(cloudformation_backends[ACCOUNT][REGION].stacks.values()):
+        if not stack.name.startswith(STACK):
+            continue
         del cloudformation_backends[ACCOUNT][REGION].stacks[stack.stack_id]
 
 
@@ -198,6 +200,36 @@ def test_guided_deployment_of_an_existing_stack_keeps_the_key(project):
     assert (parameters["WhisperXUrl"], parameters["WhisperXDialect"]) == (URL, "openai")
 
 
+def test_another_stack_name_at_the_prompt_is_another_stack(project):
+    project.create_stack(WhisperXUrl=URL, WhisperXApiKey="s3cret")
+    with project.in_terminal("deploy", "--guided") as terminal:
+        terminal.answer("Stack Name", "callscribe-2")
+        terminal.answer("AWS Region")
+        terminal.answer("Parameter WhisperXUrl", URL)
+        terminal.answer("Parameter WhisperXDialect")
+        terminal.answer("Parameter WhisperXApiKey [none]", "another", hidden=True)
+        answer_the_rest(terminal)
+        assert terminal.exit_status() == 0, terminal.text
+    assert requested[0]["WhisperXApiKey"] == "another"
+    assert f"The stack callscribe-2 does not exist in {REGION} yet" in terminal.text
+    assert project.saved["stack_name"] == "callscribe-2"
+
+
+def test_region_can_be_entered_if_none_is_configured(project):
+    del project.environment["AWS_DEFAULT_REGION"]
+    refused = project.in_pipeline("deploy")
+    assert "make deploy ARGS='--region eu-central-1'" in refused.stderr
+    with project.in_terminal("deploy") as terminal:
+        terminal.answer("Stack Name")
+        terminal.answer("AWS Region", REGION)
+        terminal.answer("Parameter WhisperXUrl", URL)
+        terminal.answer("Parameter WhisperXDialect")
+        terminal.answer("Parameter WhisperXApiKey [none]", "", hidden=True)
+        answer_the_rest(terminal)
+        assert terminal.exit_status() == 0, terminal.text
+    assert project.saved["region"] == REGION
+
+
 def test_pipeline_cannot_create_a_stack_without_the_three_parameters(project):
     given = ("--parameter-overrides", f"WhisperXUrl={URL}", "WhisperXDialect=asr")
     refused = project.in_pipeline("deploy", "--no-confirm-changeset", *given)
@@ -233,7 +265,7 @@ def test_remains_of_a_failed_first_deployment_are_deleted_only_on_request(projec
     assert f"aws dynamodb update-table --table-name {table} --no-deletion-protection-enabled" in refused.stdout
     assert remaining() == {table, bucket}
     with project.in_terminal("deploy") as terminal:
-        terminal.answer("Delete the stack and what is left of it", "y")
+        terminal.answer("Delete the stack and what it has left behind", "y")
         terminal.answer("Stack Name", "\x04")  # end of input
         assert terminal.exit_status() == 1, terminal.text
     assert "docs/deploy.md#when-the-first-deploy-fails" in terminal.text

@@ -439,7 +439,7 @@ def test_delete_removes_the_recording_and_its_transcripts_but_not_the_file(compl
     transcripts.put(bucket, "a" * 20, "20261118T093310123456-4f1c2a", {})
     assert len(transcripts.list_versions(bucket, completed.id)) == 2
     response = completed.delete()
-    assert (response.status, response.body) == (204, None)
+    assert (response.status, response.body) == (204, "")
     for path in (completed.path, f"{completed.path}/transcript", f"{completed.path}/audio"):
         assert status_and_code(handlers.api("GET", path)) == (404, "recording_not_found")
     assert (

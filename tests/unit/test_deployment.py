@@ -1,6 +1,7 @@
 """The decisions of `make deploy`, without SAM CLI and without AWS."""
 
 import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from deployment import DeploymentError, deploy, failed_stacks, parameters, sam, stacks
 from deployment.stacks import DeployedStack, State
-from deployment.stage import Arguments, Stage, load_stage
+from deployment.stage import Arguments, Stage, _quoted, load_stage
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
@@ -126,7 +127,9 @@ def test_stages_of_the_example_have_stacks_of_their_own():
         ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", State.BUSY),
         ("CREATE_COMPLETE", State.EXISTING),
         ("UPDATE_ROLLBACK_COMPLETE", State.EXISTING),
-        ("UPDATE_ROLLBACK_FAILED", State.EXISTING),
+        ("CREATE_FAILED", State.EXISTING),  # created with rollback disabled: an update can complete it
+        ("UPDATE_ROLLBACK_FAILED", State.STUCK),
+        ("IMPORT_ROLLBACK_FAILED", State.STUCK),
     ],
 )
 def test_status_of_the_stack_decides_what_a_deployment_does(status, state):
@@ -142,6 +145,7 @@ def test_status_of_the_stack_decides_what_a_deployment_does(status, state):
         ("DELETE_FAILED", ["CREATE_IN_PROGRESS", "CREATE_COMPLETE", "DELETE_FAILED"], False),
         ("DELETE_FAILED", ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE", "DELETE_FAILED"], False),
         ("DELETE_FAILED", ["DELETE_IN_PROGRESS", "DELETE_FAILED"], False),  # older events are gone
+        ("ROLLBACK_FAILED", ["CREATE_FAILED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_FAILED"], False),  # it ran for a while
         ("UPDATE_ROLLBACK_COMPLETE", [], False),
     ],
 )
@@ -152,7 +156,7 @@ def test_only_a_stack_that_was_never_complete_has_no_data(status, events, expect
 def test_remains_of_a_stack_that_was_complete_are_not_offered_for_deletion(monkeypatch):
     events = [stack_event("CREATE_COMPLETE"), stack_event("DELETE_FAILED")]
     monkeypatch.setattr(failed_stacks, "stack_events", lambda *_: events)
-    for name in ("find_remains", "remove"):
+    for name in ("find_leftovers", "remove"):
         monkeypatch.setattr(failed_stacks, name, lambda *_: pytest.fail("nothing may be deleted"))
     with pytest.raises(DeploymentError, match="may contain data"):
         failed_stacks.remove_failed_stack(
@@ -211,6 +215,7 @@ def test_stack_that_does_not_exist_is_not_an_error_and_a_missing_permission_is()
         (exceptions.EndpointConnectionError(endpoint_url="https://x"), "your network"),
         (exceptions.ConnectTimeoutError(endpoint_url="https://x"), "your network"),
         (exceptions.UnauthorizedSSOTokenError(), "check your credentials"),
+        (exceptions.WaiterError("TableExists", "Max attempts exceeded", {}), "Run the command again"),
     ],
 )
 def test_errors_of_boto3_say_what_to_do(error, advice):
@@ -239,9 +244,9 @@ def test_only_resources_that_still_exist_are_deleted():
         for kind, name, status in resources
     ]
     account.stubber.add_response("list_stack_resources", {"StackResourceSummaries": summaries}, {"StackName": STACK_ID})
-    remains = failed_stacks.find_remains(account, stack("ROLLBACK_FAILED"))
-    assert (remains.tables, remains.buckets) == (("kept-1", "kept-2"), ("bucket",))
-    commands = failed_stacks.removal_commands(remains, stage())
+    leftovers = failed_stacks.find_leftovers(account, stack("ROLLBACK_FAILED"))
+    assert (leftovers.tables, leftovers.buckets) == (("kept-1", "kept-2"), ("bucket",))
+    commands = failed_stacks.removal_commands(leftovers, stage())
     protection, *_, last = commands
     assert protection == (
         "aws dynamodb update-table --table-name kept-1 --no-deletion-protection-enabled --region eu-central-1"
@@ -267,7 +272,7 @@ def deployment(monkeypatch):
 
     def guided(arguments, ask):
         calls.append([*arguments, "--guided"])
-        return sam.GuidedResult(0, "callscribe", "eu-central-1")
+        return 0
 
     declarations = {**DECLARATIONS, "Architecture": {**DECLARATIONS["Architecture"], "AllowedValues": ["x86_64"]}}
     monkeypatch.setattr(sam, "read_template", lambda _: {**TEMPLATE, "Parameters": declarations})
@@ -276,6 +281,7 @@ def deployment(monkeypatch):
     monkeypatch.setattr(sam, "run_guided", guided)
     monkeypatch.setattr(sam, "save_parameters", lambda *arguments: calls.append(arguments[2]))
     monkeypatch.setattr(deploy, "Account", lambda _: StubbedAccount("cloudformation"))
+    monkeypatch.setattr(deploy, "_choose_stack", lambda a_stage, _: a_stage)
 
     def run(existing, a_stage, *, guided=False, architecture=None, interactive=False):
         calls.clear()
@@ -318,6 +324,12 @@ def test_without_a_terminal_a_new_stack_needs_all_three_parameters(deployment):
         (None, THE_THREE, "arm64", "Architecture must be one of x86_64"),
         (stack(Architecture="arm64"), {}, None, "To keep arm64, run make deploy ARCHITECTURE=arm64"),
         (stack("UPDATE_IN_PROGRESS"), {}, None, "Wait until that has ended"),
+        (
+            stack("UPDATE_ROLLBACK_FAILED"),
+            {},
+            None,
+            "aws cloudformation continue-update-rollback --stack-name callscribe",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_deployed(deployment, existing, given, architecture, message):
@@ -326,13 +338,36 @@ def test_what_cannot_work_is_refused_before_anything_is_deployed(deployment, exi
     assert deployment.calls == []
 
 
-def test_requested_architecture_is_saved_so_that_the_next_build_has_it(deployment):
+def test_requested_architecture_is_saved_once_it_is_deployed(deployment):
     a_stage = stage(MaxAttempts="7", Architecture="arm64")
-    _, saved = deployment.run(stack(Architecture="arm64"), a_stage, architecture="x86_64")
-    assert saved == {"MaxAttempts": "7", "Architecture": "x86_64"}
+    _, saved = deployment.run(stack(Architecture="x86_64"), a_stage, architecture="x86_64")
+    assert saved == {"MaxAttempts": "7", "Architecture": "x86_64"}  # so that the next build has it
+    # the user has answered that the change set is not to be deployed, and SAM returns 0
+    assert len(deployment.run(stack(Architecture="arm64"), a_stage, architecture="x86_64")) == 1
 
 
-@pytest.mark.parametrize("name", [".gitignore", "Makefile"])
-def test_samconfig_is_made_from_the_example_and_not_tracked(name):
-    assert "samconfig.toml" in (ROOT / name).read_text()
-    assert (ROOT / "samconfig.example.toml").exists()
+def test_empty_value_can_be_given_on_the_command_line():
+    """make removes nothing from `AlarmEmail=`, but SAM accepts only `AlarmEmail=""`."""
+    assert _quoted("AlarmEmail=") == _quoted('AlarmEmail=""') == 'AlarmEmail=""'
+
+
+def test_key_can_be_given_in_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setattr(sam, "parse_overrides", parse)
+    config = tmp_path / "samconfig.toml"
+    config.write_text('[default.global.parameters]\nstack_name = "callscribe"\n')
+    assert load_stage("default", config, Arguments(api_key="pa$$&1")).given == {"WhisperXApiKey": "pa$$&1"}
+    explicit = Arguments(parameter_overrides=["WhisperXApiKey=other"], api_key="pa$$&1")
+    assert load_stage("default", config, explicit).given == {"WhisperXApiKey": "other"}
+
+
+def test_tables_that_are_gone_already_are_not_waited_for():
+    account = StubbedAccount("dynamodb")
+    account.stubber.add_client_error("describe_table", "ResourceNotFoundException")
+    failed_stacks._delete_table(account, "gone")
+    account.stubber.assert_no_pending_responses()
+
+
+def test_samconfig_is_made_from_the_example_and_not_tracked():
+    assert "\nsamconfig.toml:\n\tcp samconfig.example.toml $@\n" in (ROOT / "Makefile").read_text()
+    ignored = subprocess.run(["git", "check-ignore", "samconfig.toml"], cwd=ROOT, capture_output=True, check=False)
+    assert ignored.returncode != 1  # that of a tracked file; 128 outside of a repository
