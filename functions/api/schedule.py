@@ -104,7 +104,10 @@ def parse_schedule(expression: str) -> Schedule:
         number, unit, is_plural = int(rate_match[1]), rate_match[2], bool(rate_match[3])
         if is_plural != (number > 1):
             raise ValueError(f"{expression!r}: EventBridge requires 'rate(1 {unit})' and 'rate(2 {unit}s)'")
-        return Rate(timedelta(**{f"{unit}s": number}))
+        try:
+            return Rate(timedelta(**{f"{unit}s": number}))
+        except OverflowError as error:
+            raise ValueError(f"{expression!r} is not supported: the interval is too long") from error
     if cron_match := _CRON.fullmatch(expression):
         return _parse_cron(expression, cron_match[1].upper().split())
     raise ValueError(f"{expression!r} is neither cron(minutes hours day month weekday year) nor rate(number unit)")

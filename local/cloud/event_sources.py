@@ -17,7 +17,7 @@ from local.cloud.stack import EventSource, Stack
 from local.lambdas.pool import InvocationResult
 
 POLL_SECONDS = 1.0
-"""Between two requests to an empty queue. Lambda polls long, but moto serves one request at a time."""
+"""Pause between two requests to an empty queue. Lambda polls long, but moto serves one request at a time."""
 MAX_RECEIVED = 10
 """The most messages that SQS returns to one request, and the largest batch without a batching window."""
 

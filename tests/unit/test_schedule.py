@@ -127,6 +127,7 @@ def test_expressions_fire_when_eventbridge_would(expression: str, expected: list
         "rate(5 minute)",
         "rate(30 seconds)",
         "rate(-5 minutes)",
+        "rate(99999999999 days)",
     ],
 )
 def test_unsupported_expression_is_rejected_and_quoted(expression: str) -> None:

@@ -34,7 +34,8 @@ REFUSED_SCHEDULES = [
     "rate(5 seconds)", "rate(5  minutes)", "rate(-5 minutes)", "rate(1.5 hours)", "every 5 minutes", "* * * * *",
     "cron(0 2 * * * *)", "cron(0 2 ? * ? *)", "cron(0 2 1 * MON *)", "cron(0 2 * * ?)", "cron(0 2 * * ? * *)",
     "cron(60 * * * ? *)", "cron(0 24 * * ? *)", "cron(a 2 * * ? *)", "cron(? 2 * * ? *)",
-    "cron(0 2 ? ? * *)", "at(2026-11-30T02:00:00)",
+    "cron(0 2 ? ? * *)", "cron(0 0 32 * ? *)", "cron(0 0 0 * ? *)", "cron(0 0 * 13 ? *)", "cron(0 0 ? * 9 *)",
+    "cron(0 0 ? * FOO *)", "cron(0 0 1 FOO ? *)", "rate(99999999999 days)", "at(2026-11-30T02:00:00)",
 ]  # fmt: skip
 
 
