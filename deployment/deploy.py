@@ -35,6 +35,8 @@ def deploy(stage: Stage, *, guided: bool, architecture: str | None, interactive:
         stack = _existing_stack(account, stage, interactive=interactive)
     if stack and not (architecture or "Architecture" in stage.parameters):
         _check_architecture(stack, values["Architecture"])
+    if stack and values.get(parameters.API_KEY) in ("", parameters.NO_KEY):
+        del values[parameters.API_KEY]  # CloudFormation keeps the key: only the admin page and the API remove one
     unset = parameters.missing(stage) if stack is None else []
     if not interactive and (unset or guided):
         raise DeploymentError(_cannot_ask(stage, account, unset))

@@ -307,6 +307,14 @@ def test_existing_stack_gets_the_parameters_that_are_set_and_the_architecture_th
     assert after == ["Architecture=x86_64", "MaxAttempts=3", f"WhisperXUrl={URL}"]
 
 
+@pytest.mark.parametrize("key", ["", "none"])
+def test_no_key_is_not_passed_to_an_existing_stack(deployment, key):
+    (arguments,) = deployment.run(stack(Architecture="x86_64"), stage({"WhisperXApiKey": key}))
+    assert not any("WhisperXApiKey" in argument for argument in arguments)
+    (arguments,) = deployment.run(stack(Architecture="x86_64"), stage({"WhisperXApiKey": "another"}))
+    assert "WhisperXApiKey=another" in arguments
+
+
 def test_without_a_terminal_a_new_stack_needs_all_three_parameters(deployment):
     with pytest.raises(DeploymentError, match=r"Set WhisperXDialect, WhisperXApiKey: make deploy"):
         deployment.run(None, stage({"WhisperXUrl": URL}))

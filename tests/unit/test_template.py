@@ -95,6 +95,28 @@ def test_tables_with_user_data_cannot_be_deleted_by_mistake():
     assert protected == {"RecordingsTable", "ControlTable"}
 
 
+def test_data_can_be_restored_and_expires_as_documented():
+    """No emulator does these: docs/operations.md#retention."""
+    tables, buckets = granted.resolved(TABLE, {}), granted.resolved(BUCKET, {"RetentionDays": "90"})
+    for name, table in tables.items():
+        assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}, name
+    assert tables["RunsTable"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    for name, bucket in buckets.items():
+        rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+        assert rules["abandoned-uploads"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}, name
+    transcripts = {rule["Id"]: rule for rule in buckets["TranscriptsBucket"]["LifecycleConfiguration"]["Rules"]}
+    assert transcripts["expired-transcripts"]["ExpirationInDays"] == "90"
+    assert (transcripts["merged-tracks"]["Prefix"], transcripts["merged-tracks"]["ExpirationInDays"]) == ("tracks/", 30)
+
+
+def test_http_api_has_rate_limits_and_its_key_can_be_copied_without_quoting():
+    settings = granted.resolved("AWS::ApiGatewayV2::Stage", {"ApiRateLimit": "7"})
+    (stage,) = settings.values()
+    assert stage["DefaultRouteSettings"] == {"ThrottlingRateLimit": "7", "ThrottlingBurstLimit": "100"}
+    generated = of_type("AWS::SecretsManager::Secret")["ApiKeySecret"]["GenerateSecretString"]
+    assert generated["ExcludePunctuation"] is True
+
+
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_logs_that_arrive_late_do_not_create_their_log_group_again(name):
     statements, _ = role(name)

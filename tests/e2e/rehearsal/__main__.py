@@ -126,12 +126,13 @@ def check_api(report: Report, stack: Stack) -> None:
 
 def deploy_again(report: Report, stack: Stack, deployer: Deployer) -> Stack:
     report.step(
-        "the key of the WhisperX server is changed over the HTTP API, then MaxAttempts in samconfig.toml is deployed"
+        "the key of the WhisperX server is changed over the HTTP API, then MaxAttempts in samconfig.toml is deployed, "
+        "with none as the key"
     )
     api(stack, "/api/modules/whisperx", "PUT", {"apiKey": CHANGED_KEY})
     before = stack.item_counts()
     deployer.change_parameter("MaxAttempts", "7")
-    status, output = deployer.deploy([CONFIRM])
+    status, output = deployer.deploy([CONFIRM], {"WhisperXApiKey": "none"})
     report.check(
         "it succeeds, without asking for parameters",
         status == 0 and "Parameter WhisperXUrl" not in output,
