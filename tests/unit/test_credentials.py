@@ -70,9 +70,13 @@ def test_secret_can_be_written_by_hand(secret, expected):
     assert Credentials.from_secret(json.dumps(secret)) == expected
 
 
+def test_secret_without_a_value_has_no_credentials():
+    assert Credentials.from_secret("") == Credentials()
+
+
 @pytest.mark.parametrize(
     "secret",
-    ["", "k3y", "[]", "{}", '"k3y"', '{"apiKey": null}', '{"headers": ["A"]}', '{"headers": {"A": 1}}', "[" * 99999],
+    ["k3y", "[]", "{}", '"k3y"', '{"apiKey": null}', '{"headers": ["A"]}', '{"headers": {"A": 1}}', "[" * 99999],
 )
 def test_malformed_secret_is_not_quoted(secret):
     with pytest.raises(ValueError, match=r"^malformed$"):
