@@ -220,9 +220,8 @@ def test_server_without_lists_cannot_be_tested_without_audio(dialect, handlers, 
 
 @pytest.fixture(autouse=True)
 def restored_secret(handlers, stack):
-    """Restores the secret of the stack, which all tests share."""
-    secrets, name = client("secretsmanager", stack.endpoint), stack.secrets["WhisperXSecret"]
-    before = secrets.get_secret_value(SecretId=name)["SecretString"]
+    """Removes the credentials from the secret of the stack, which all tests share."""
     yield
-    secrets.put_secret_value(SecretId=name, SecretString=before)
+    secrets, name = client("secretsmanager", stack.endpoint), stack.secrets["WhisperXSecret"]
+    secrets.put_secret_value(SecretId=name, SecretString='{"apiKey": ""}')
     handlers.clear_caches()
