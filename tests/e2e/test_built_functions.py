@@ -124,7 +124,8 @@ def test_built_functions_take_a_recording_from_upload_to_transcript(
             return [emulator.invoke(events[event_name]) for event_name in event_names]
 
     s3 = aws_client("s3", stack.endpoint)
-    uploaded = events["upload"]["detail"]["object"]["key"]
+    (message,) = events["upload"]["Records"]
+    uploaded = json.loads(message["body"])["detail"]["object"]["key"]
     s3.put_object(Bucket=stack.buckets["RecordingsBucket"], Key=uploaded, Body=wav(tone(1, 8_000)))
 
     tested, *synced = invoke("SyncFunction", "connection-test", "upload", "sync-prefix", "sync-file", "schedule")
