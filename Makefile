@@ -113,7 +113,7 @@ vendor: ## download the libraries of the admin page
 # A fixed hash seed gives sets the same order each time, and so the state machine test the same examples.
 PYTEST = PYTHONHASHSEED=0 $(VENV)/python -m pytest -rs -n $(JOBS) --dist loadfile
 
-test: .venv/.installed ## run the quick tests, in about five minutes
+test: .venv/.installed ## run the quick tests, in five to seven minutes
 	$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: .venv/.installed .venv-sam/.installed .venv-whisper/.installed $(DYNALITE) $(AXE) ## run every test that this machine can run, and measure coverage
